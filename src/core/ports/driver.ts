@@ -1,0 +1,307 @@
+/**
+ * The contract of a driver: what one technology brings. Everything a driver does to the world is here, each act small enough
+ * to be journaled, asked about and undone. A driver never decides what happens next; steps and engine do.
+ *
+ * Rules for all acts:
+ * - Idempotent by name: the same call with the same target may come again after a crash at any instant.
+ * - `inspect` and `observe` change nothing and tell the truth about now, not about what was last attempted.
+ * - Abort: when `context.signal` aborts, stop soon, leave what `inspect` can recognise as partial, throw the signal's reason.
+ * - Errors are RefloatErrors; a secret is in none of them, and none on a command line.
+ * - A driver may run on another machine than the controller: it reaches the vault only by the sink or reader it is given.
+ */
+import type { z } from "zod";
+import type { Facts, Position } from "../../model/facts.ts";
+import type { Fingerprint, FingerprintDifference } from "../../model/fingerprint.ts";
+import type { JsonObject } from "../../model/json.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import type { CheckOutcome } from "../../model/outcome.ts";
+import type { ByteStream } from "./bytes.ts";
+import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
+import type { CaptureSink, SnapshotReader } from "./vault.ts";
+
+/** What every act is given. */
+export type DriverContext<Options = unknown> = {
+  readonly service: string;
+  readonly component: string;
+  /** The component's own keys, validated by the driver's schema; strings in it may hold references: resolve them by `bind`. */
+  readonly options: Options;
+  readonly bind: Bind;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly progress: ReportProgress;
+  readonly signal: AbortSignal;
+  /** A private folder (0700) for small working files such as a table of contents; removed by the caller. Never for data. */
+  readonly workDirectory: string;
+  /** Where things that outlive a run are kept: pid files, logs of started processes. */
+  readonly stateDirectory: string;
+  /** `refloat/RUN/STEP/ATTEMPT`, or `refloat/capture/...`: application_name and REFLOAT_STEP of all that the act starts. */
+  readonly marker: string;
+};
+
+/** A restored component at its new location. Name and run are known before any effect. */
+export type InstanceTarget = {
+  /** From `instances.name`: `shop_r42`, `/srv/shop/uploads.r42`. */
+  readonly name: string;
+  readonly run: number;
+  /** Written into what is made, so that two machines' run 42 are not taken for each other. */
+  readonly runUid: string;
+};
+
+/** Values that dependents bind to: `url`, `path`, `address`. */
+export type Outputs = Readonly<Record<string, BoundOutput>>;
+export type BoundOutput = { readonly value: string; readonly secret: boolean };
+
+/** What `refloat validate --live` shows before anything touches production. */
+export type PreflightReport = {
+  readonly findings: readonly {
+    readonly ok: boolean;
+    readonly subject: string;
+    readonly found: string;
+    readonly hint?: string;
+  }[];
+  /** The exact commands and statements that capture will use, secrets left out. */
+  readonly commands: readonly string[];
+  /** The exact GRANTs (or modes) that would make a least-privileged user sufficient. */
+  readonly grants: readonly string[];
+};
+
+/** What `capture` returns; the caller adds snapshot id, sizes and the component's name. */
+export type CaptureReport = Pick<CapturedComponent, "path" | "facts" | "window" | "consistency" | "warnings"> & {
+  readonly fingerprint?: Fingerprint;
+};
+
+export type Footprint = { readonly path: string; readonly bytes: number };
+
+/** `absent`: nothing of it is there. `partial`: begun and not finished. `done`: whole. */
+export type Presence = "absent" | "partial" | "done";
+
+/** Making, looking at and dropping instances. Never touches the live side. */
+export type InstanceOperations<Options = unknown> = {
+  /** Deterministic. `{run}` style suffix: `shop_r42`. */
+  readonly name: (context: DriverContext<Options>, run: number) => Promise<string>;
+  /** The name that the old side gets when it is switched out: `shop_old42`. */
+  readonly retiredName: (context: DriverContext<Options>, run: number) => Promise<string>;
+  /** Peak bytes that a restore needs, per local path; empty when it lands on a machine whose disks cannot be seen. */
+  readonly footprint: (context: DriverContext<Options>, captured: CapturedComponent) => Promise<readonly Footprint[]>;
+  /** @throws RefloatError instance.exists when the name is taken by something that is not of this run */
+  readonly inspect: (context: DriverContext<Options>, target: InstanceTarget) => Promise<Presence>;
+  /**
+   * Restores to the new location, streaming from the vault; verifies bytes on the way; marks the instance whole as its last act.
+   * Called only when `inspect` said absent.
+   */
+  readonly restore: (
+    context: DriverContext<Options>,
+    target: InstanceTarget,
+    source: SnapshotReader,
+    captured: CapturedComponent,
+  ) => Promise<{ readonly sizeBytes: number; readonly summary: string; readonly warnings: readonly string[] }>;
+  readonly outputs: (context: DriverContext<Options>, target: InstanceTarget) => Promise<Outputs>;
+  /** Compares the instance with the captured facts; one outcome per unit that differs and one summary that passed. */
+  readonly validate: (
+    context: DriverContext<Options>,
+    target: InstanceTarget,
+    facts: Facts,
+  ) => Promise<readonly CheckOutcome[]>;
+  /** Idempotent. Refuses whatever this run did not make. */
+  readonly drop: (context: DriverContext<Options>, target: InstanceTarget) => Promise<void>;
+};
+
+/** Identity of what a name stands for, by something that survives a rename: `oid:16402`, `inode:64769:1311`, `link:releases/2.5.0`; null when nothing does. */
+export type Identity = string | null;
+
+export type Exchange = {
+  /** The name (location) of the object that is to stand behind the stable name. */
+  readonly incoming: string;
+  /** The name that the object now behind the stable name gets. */
+  readonly outgoing: string;
+};
+
+export type ExchangeObservation = {
+  readonly stable: Identity;
+  readonly incoming: Identity;
+  readonly outgoing: Identity;
+};
+
+/** Switching a stable name. One atomic act with a memory: identities are journaled before it, so a resumed run knows whether it happened. */
+export type SwitchOperations<Options = unknown> = {
+  /** @throws RefloatError cutover.refused if the source forbids it (prepared transactions, a mount point), with the reason */
+  readonly observe: (context: DriverContext<Options>, exchange: Exchange) => Promise<ExchangeObservation>;
+  /**
+   * Compare-and-set: acts only if `observe` would return `expected`. Ends the connections of old writers, as far as the technology has any.
+   * Afterwards stable = expected.incoming and outgoing = expected.stable. Undo is the same act with the names exchanged.
+   * @throws RefloatError cutover.conflict if the world is not as expected
+   */
+  readonly exchange: (
+    context: DriverContext<Options>,
+    exchange: Exchange,
+    expected: ExchangeObservation,
+  ) => Promise<{ readonly heldMs: number; readonly position: Position | null; readonly outgoing: string }>;
+  /**
+   * Before traffic: makes the new side continue where the old one stopped, e.g. moves sequences past the old side's highest values.
+   * Idempotent. @returns what was done, in a person's words
+   */
+  readonly settle?: (context: DriverContext<Options>, outgoing: string) => Promise<readonly string[]>;
+  /** After `commit`: removes the old side for good. Idempotent. */
+  readonly discard: (context: DriverContext<Options>, outgoing: string) => Promise<void>;
+};
+
+export type WriteReport = {
+  /** Newest write that is only on the inspected side, when it can be known. */
+  readonly lastWriteAt: string | null;
+  readonly units: readonly {
+    readonly name: string;
+    readonly added: number;
+    readonly changed: number;
+    readonly removed: number;
+    /** Path of the export of the added rows or of the list of files, relative to the folder given. */
+    readonly file?: string;
+  }[];
+  /** What could not be compared and why (a table without a primary key). Shown, never swallowed. */
+  readonly gaps: readonly string[];
+};
+
+/** Knows what was written. `location` is a name as in Exchange, or null for the object behind the stable name. */
+export type WriteLedger<Options = unknown> = {
+  readonly position: (context: DriverContext<Options>, location: string | null) => Promise<Position>;
+  /**
+   * What `location` has that was written after `since`. With `against`, only what is not in that instance counts as added.
+   * With `exportTo`, added rows are written there as CSV with a header (temporary file, then rename).
+   */
+  readonly writesSince: (
+    context: DriverContext<Options>,
+    request: {
+      readonly location: string | null;
+      readonly since: Position;
+      readonly against?: string;
+      readonly exportTo?: string;
+    },
+  ) => Promise<WriteReport>;
+  /** A cheap estimate of the same for a plan: no export, at most a second or two. */
+  readonly estimateSince?: (
+    context: DriverContext<Options>,
+    since: Position,
+  ) => Promise<{ readonly about: string; readonly lastWriteAt: string | null } | null>;
+};
+
+/** One running (or once running) application. Journaled, so it must tell all that is needed to stop or start it again. */
+export type RunningProcess = {
+  readonly pid: number | null;
+  readonly port: number | null;
+  /** Folder of the release that it runs. */
+  readonly release: string;
+  /** Start time in clock ticks since boot, from /proc: a pid alone may be another process by now. */
+  readonly startTicks: number | null;
+};
+
+/** For components that run: start, stop, know. */
+export type RuntimeOperations<Options = unknown> = {
+  /** What serves now; null when nothing does. @throws RefloatError fence.failed when it cannot be told (two listen) */
+  readonly live: (context: DriverContext<Options>) => Promise<RunningProcess | null>;
+  /** Port for an instance beside the live one; null when there is none free and the live one must stop first. */
+  readonly freePort: (context: DriverContext<Options>, live: RunningProcess | null) => Promise<number | null>;
+  /** Folder of the live release, links resolved, and a name for people (`2.5.0`). */
+  readonly liveRelease: (context: DriverContext<Options>) => Promise<{ readonly path: string; readonly label: string }>;
+  /**
+   * Starts detached, so that it outlives us, and waits until the port answers. `bind` of the context resolves `${self.port}` to `port`.
+   * Idempotent by `name`: if the process recorded under that name runs, it is returned.
+   */
+  readonly start: (
+    context: DriverContext<Options>,
+    request: { readonly name: string; readonly release: string; readonly port: number | null },
+  ) => Promise<RunningProcess>;
+  /** Runs the declared `migrate` command in the release with the bound environment. @throws RefloatError program.failed with the last lines of its output */
+  readonly migrate: (context: DriverContext<Options>, release: string) => Promise<{ readonly output: string }>;
+  /** Is exactly this process alive? */
+  readonly alive: (context: DriverContext<Options>, process: RunningProcess) => Promise<boolean>;
+  /**
+   * The declared stop command, or SIGTERM, then SIGKILL after the grace time; resolves when the process and its children are gone and
+   * the port is closed. Idempotent. @throws RefloatError fence.failed
+   */
+  readonly stop: (context: DriverContext<Options>, process: RunningProcess) => Promise<void>;
+};
+
+export type OutputDescription = { readonly description: string; readonly secret: boolean };
+
+export type ComponentDriver<Options = unknown> = {
+  readonly type: string;
+  readonly summary: string;
+  /** The component's own keys as a strict zod object with descriptions; becomes part of the published JSON Schema. */
+  readonly options: z.ZodType<Options>;
+  readonly outputs: Readonly<Record<string, OutputDescription>>;
+  /** Outputs of what is behind the stable name. */
+  readonly stableOutputs: (context: DriverContext<Options>) => Promise<Outputs>;
+  readonly preflight: (context: DriverContext<Options>) => Promise<PreflightReport>;
+  readonly capture: (
+    context: DriverContext<Options>,
+    sink: CaptureSink,
+    previous: CapturedComponent | null,
+  ) => Promise<CaptureReport>;
+  readonly instances: InstanceOperations<Options>;
+  readonly switching: SwitchOperations<Options>;
+  readonly writes?: WriteLedger<Options>;
+  readonly runtime?: RuntimeOperations<Options>;
+  /** Runs the declared reload command, for components whose reader must be told. */
+  readonly reload?: (context: DriverContext<Options>) => Promise<void>;
+  /** Compares a captured fingerprint with this machine. */
+  readonly compareFingerprint?: (
+    context: DriverContext<Options>,
+    fingerprint: Fingerprint,
+  ) => Promise<readonly FingerprintDifference[]>;
+  /** Values of an invariant's set, one per line, unsorted; `location` as in WriteLedger. */
+  readonly invariantValues?: (
+    context: DriverContext<Options>,
+    expression: string,
+    location: string | null,
+  ) => ByteStream;
+};
+
+export type CheckContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker"> & {
+  readonly component: string | null;
+  /** Outputs of the instance that is asked; those of the stable name when the source is asked. */
+  readonly outputs: Outputs;
+  readonly timeoutMs: number;
+};
+
+/** A kind of check: `http`, `tcp`, `sql`, `command`. The value under the kind's key is a string; other keys are beside it. */
+export type CheckDriver<Options = unknown> = {
+  readonly kind: string;
+  readonly summary: string;
+  /** Strict zod object with the kind's key, e.g. `{ http: string, expect?: ... }`. */
+  readonly options: z.ZodType<Options>;
+  /** An answer that is wrong is an outcome, not an error; so is a refused connection. */
+  readonly run: (context: CheckContext, options: Options) => Promise<CheckOutcome>;
+};
+
+export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
+
+/** A kind of cutover that directs traffic: `haproxy`, `command`. */
+export type TrafficDriver<Options = unknown> = {
+  readonly kind: string;
+  readonly summary: string;
+  readonly options: z.ZodType<Options>;
+  readonly preflight: (context: TrafficContext, options: Options) => Promise<PreflightReport>;
+  /** Where traffic goes now and whether it is let in. JSON, journaled before each act. */
+  readonly observe: (
+    context: TrafficContext,
+    options: Options,
+  ) => Promise<{ readonly admitted: boolean | null; readonly address: string | null; readonly raw: JsonObject }>;
+  /** No request reaches the old side after this resolves. Idempotent. */
+  readonly hold: (context: TrafficContext, options: Options) => Promise<void>;
+  /** Directs traffic to `to` (`127.0.0.1:8082`) and lets it in. Idempotent. */
+  readonly admit: (context: TrafficContext, options: Options, to: string) => Promise<void>;
+};
+
+/** Everything one folder under drivers/ exports. */
+export type DriverBundle = {
+  readonly name: string;
+  readonly components: readonly ComponentDriver[];
+  readonly checks: readonly CheckDriver[];
+  readonly traffic: readonly TrafficDriver[];
+};
+
+/** All drivers of this build, by the word that the file uses. Built once, in the composition root. */
+export type DriverRegistry = {
+  readonly components: ReadonlyMap<string, ComponentDriver>;
+  readonly checks: ReadonlyMap<string, CheckDriver>;
+  readonly traffic: ReadonlyMap<string, TrafficDriver>;
+};

@@ -1,0 +1,120 @@
+/** The engine, its step handlers and its journal, as ports: one contract suite, so that a distributed engine can stand in later. */
+import type { StepId, RunNumber } from "../../model/identifiers.ts";
+import type { JsonObject } from "../../model/json.ts";
+import type { Plan, PlanIntent, PlanStep, StepAction, StepKind } from "../../model/plan.ts";
+import type { RunEvent, RunRecord, RunState, StepRecord, StepState } from "../../model/run.ts";
+import type { Clock, Log, ReportProgress } from "./environment.ts";
+import type { Presence } from "./driver.ts";
+
+/** What a step handler is given. Everything it learns from elsewhere comes from the plan and from outputs of done steps. */
+export type StepContext<Action extends StepAction = StepAction> = {
+  readonly plan: PlanIntent;
+  readonly step: PlanStep;
+  readonly action: Action;
+  readonly run: { readonly number: RunNumber; readonly uid: string };
+  readonly attempt: number;
+  /** What `prepare` returned in this or an earlier attempt; journaled before any effect. */
+  readonly intent: JsonObject;
+  /** Outputs of steps that are done, by step id. */
+  readonly outputs: ReadonlyMap<StepId, JsonObject>;
+  /** Intents of all steps that have begun, by step id; what a compensation needs to know how things were. */
+  readonly intents: ReadonlyMap<StepId, JsonObject>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly progress: ReportProgress;
+  readonly signal: AbortSignal;
+  /** `refloat/RUN/STEP/ATTEMPT` */
+  readonly marker: string;
+};
+
+export type StepResult =
+  | { readonly kind: "done"; readonly output: JsonObject }
+  /** An expected refusal: a check failed. Fails the step without a retry. */
+  | { readonly kind: "failed"; readonly message: string; readonly hint?: string; readonly output: JsonObject }
+  /** A person is needed before it can go on; the run waits. */
+  | { readonly kind: "waiting"; readonly for: "approval"; readonly message: string };
+
+/** One kind of step. `check` is asked before the first attempt, after an interruption, and on resume of every done step. */
+export type StepHandler<Kind extends StepKind = StepKind> = {
+  readonly kind: Kind;
+  /** Reads the world and returns what must be remembered before any effect: deterministic names, identities before and after. No effect. */
+  readonly prepare: (context: StepContext<Extract<StepAction, { kind: Kind }>>) => Promise<JsonObject>;
+  /** Is the effect there? On `done` the output is given again, for a run whose journal had not got it yet. */
+  readonly check: (
+    context: StepContext<Extract<StepAction, { kind: Kind }>>,
+  ) => Promise<{ readonly presence: Presence; readonly output?: JsonObject }>;
+  /** Removes what a `partial` attempt left, so that `apply` may run again. */
+  readonly clear: (context: StepContext<Extract<StepAction, { kind: Kind }>>) => Promise<void>;
+  readonly apply: (context: StepContext<Extract<StepAction, { kind: Kind }>>) => Promise<StepResult>;
+  /** Takes the effect back: automatic undo of a cutover, or cancel. Idempotent; the step may have been done, partial or only begun. */
+  readonly compensate: (context: StepContext<Extract<StepAction, { kind: Kind }>>) => Promise<void>;
+  readonly timeoutMs: number;
+  /** How often a retryable error is tried again. */
+  readonly retries: number;
+};
+
+export type StepHandlers = { readonly [Kind in StepKind]: StepHandler<Kind> };
+
+/** One durable transition; all of it or nothing. */
+export type Transition = {
+  readonly step?: { readonly id: StepId; readonly state: StepState } & Partial<
+    Pick<StepRecord, "attempt" | "intent" | "output" | "error" | "beganAt" | "endedAt" | "durationMs">
+  >;
+  readonly run?: { readonly state: RunState; readonly endedAt?: string | null; readonly message?: string };
+};
+
+/**
+ * The journal: durable when a call resolves (one FULL commit). Every write names the epoch of its writer and is refused with
+ * run.fenced when a later process has taken the run up.
+ */
+export type Journal = {
+  /** T0: run, plan bytes, digest, steps, in one transaction. @throws RefloatError run.in-progress if the service has a live run */
+  readonly createRun: (options: {
+    readonly uid: string;
+    readonly plan: Plan;
+    readonly at: string;
+    readonly incidentAt: string | null;
+  }) => Promise<RunRecord>;
+  /** @returns the event with its sequence number */
+  readonly record: (run: RunNumber, epoch: number, at: string, transition: Transition) => Promise<RunEvent>;
+  /** Takes a run up: epoch + 1, running and compensating steps become interrupted. */
+  readonly takeUp: (run: RunNumber, at: string) => Promise<RunRecord>;
+  readonly readRun: (run: RunNumber) => Promise<{ readonly record: RunRecord; readonly plan: Plan }>;
+  readonly listRuns: (service?: string) => Promise<readonly RunRecord[]>;
+  readonly events: (run: RunNumber, afterSequence?: number) => Promise<readonly RunEvent[]>;
+  /** Plans that were shown, so that `--plan DIGEST` can run exactly what was seen. */
+  readonly savePlan: (plan: Plan) => Promise<void>;
+  /** @param digest full or unique prefix @throws RefloatError plan.unknown */
+  readonly readPlan: (digest: string) => Promise<Plan>;
+  /** A copy for the vault: run, plan, steps, events as JSON lines. */
+  readonly exportRun: (run: RunNumber) => Promise<Uint8Array>;
+  /** Takes a copy from the vault over, under a free number of this journal if its own is taken. @returns the number */
+  readonly importRun: (copy: Uint8Array) => Promise<RunNumber>;
+  readonly close: () => Promise<void>;
+};
+
+/** Held by the process that executes a run: one recovery per service at a time. Freed by the operating system when the process dies. */
+export type Leases = {
+  /** @throws RefloatError run.in-progress naming the holder */
+  readonly acquire: (service: string, holder: string) => Promise<{ readonly release: () => Promise<void> }>;
+};
+
+export type RunListener = (event: RunEvent) => void;
+
+export type Engine = {
+  /** Creates the run and executes it to its end or to a wait. Resolves with the final record; throws only for bugs and for the journal. */
+  readonly execute: (
+    plan: Plan,
+    options: { readonly incidentAt: string | null; readonly listener: RunListener; readonly signal: AbortSignal },
+  ) => Promise<RunRecord>;
+  /** Takes an interrupted, waiting or failed run up again. */
+  readonly resume: (
+    run: RunNumber,
+    options: { readonly listener: RunListener; readonly signal: AbortSignal },
+  ) => Promise<RunRecord>;
+  /** Stops a run before its cutover and removes what it built. @throws RefloatError run.wrong-state after the cutover (undo it instead) */
+  readonly cancel: (
+    run: RunNumber,
+    options: { readonly listener: RunListener; readonly signal: AbortSignal },
+  ) => Promise<RunRecord>;
+};

@@ -1,0 +1,195 @@
+/**
+ * What the rest of Refloat sees of a vault. Implemented by vault/repository (snapshots) and vault/points (recovery points);
+ * neither a driver nor a step handler knows the format.
+ */
+import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
+import type { PointId, SnapshotId } from "../../model/identifiers.ts";
+import type { ByteStream, SealedStream } from "./bytes.ts";
+
+export type VaultProgress = (delta: { readonly bytes: number; readonly items: number }) => void;
+
+/** Rules for walking a local tree into the vault. */
+export type TreeRules = {
+  /** Patterns as in a .gitignore file, relative to the root of the tree. */
+  readonly exclude: readonly string[];
+  /** Do not cross into other file systems; the mount point itself is kept as an empty directory. */
+  readonly oneFileSystem: boolean;
+  /** Absolute path under which the tree stands in the snapshot; the real local path when left out. */
+  readonly as?: string;
+};
+
+export type StreamReceipt = {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Bytes added to the vault for this stream, after deduplication and compression. */
+  readonly newBytes: number;
+  /** SHA-256 of the whole content, hex, computed as it passed. */
+  readonly sha256: string;
+  readonly rows?: number;
+};
+
+export type TreeReceipt = {
+  readonly path: string;
+  readonly files: number;
+  readonly directories: number;
+  /** Symlinks, devices, sockets and fifos. */
+  readonly others: number;
+  readonly sizeBytes: number;
+  readonly newBytes: number;
+  /** Files whose size, times and inode equal those in the parent snapshot and that were not read again. */
+  readonly unchangedFiles: number;
+  /** Newest modification time among the files, ISO; null for an empty tree. */
+  readonly newestAt: string | null;
+  /** Entries that were there when the folder was listed and gone when they were opened, or that changed while being read. */
+  readonly unsteady: readonly { readonly path: string; readonly reason: "vanished" | "changed" }[];
+};
+
+/**
+ * Where a driver puts what it captures. Calls may run concurrently. Nothing is visible to any reader before `commit` of the
+ * snapshot; a sink that is never committed leaves at most unreferenced packs, which prune removes.
+ */
+export type CaptureSink = {
+  /**
+   * Stores one stream as the regular file `path` (absolute within the snapshot, e.g. `/db/3012.dat`), mode 0600.
+   * @throws whatever `source.seal` throws; then the file is not in the snapshot and the snapshot must not be committed.
+   * @throws RefloatError vault.no-space, vault.store-failed
+   */
+  readonly stream: (
+    path: string,
+    source: SealedStream,
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<StreamReceipt>;
+  /** Stores small content that is already in memory. */
+  readonly bytes: (path: string, content: Uint8Array) => Promise<StreamReceipt>;
+  /**
+   * Walks `localPath` (a directory, or a single file) and stores it with modes, owners, times, symlinks, hard links, sparse
+   * files, devices and names that are not UTF-8. Unchanged files are taken over from the parent snapshot.
+   * @throws RefloatError source.failed if the root is missing or an entry cannot be read (with its path)
+   */
+  readonly tree: (
+    localPath: string,
+    rules: TreeRules,
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<TreeReceipt>;
+};
+
+export type SnapshotWriter = CaptureSink & {
+  /** Flushes packs, writes the index, then the snapshot; durable when it resolves. At most once. */
+  readonly commit: () => Promise<SnapshotInfo>;
+  /** Drops what was not committed. Safe after `commit` (no effect) and more than once. */
+  readonly abort: () => Promise<void>;
+};
+
+export type SnapshotInfo = {
+  readonly id: SnapshotId;
+  readonly time: string;
+  readonly hostname: string;
+  readonly paths: readonly string[];
+  readonly tags: readonly string[];
+  /** Bytes this snapshot added to the vault; 0 when another program wrote it and did not say. */
+  readonly newBytes: number;
+};
+
+export type TreeEntry = {
+  /** Absolute within the snapshot. Bytes that are not UTF-8 appear as U+FFFD; `rawPath` has them as they are. */
+  readonly path: string;
+  readonly rawPath: Uint8Array;
+  readonly type: "file" | "dir" | "symlink" | "dev" | "chardev" | "fifo" | "socket" | "irregular";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly modifiedAt: string;
+  readonly linkTarget?: string;
+};
+
+export type ExtractReport = {
+  readonly files: number;
+  readonly directories: number;
+  readonly sizeBytes: number;
+  readonly warnings: readonly string[];
+};
+
+/** Reads one snapshot. Every byte handed out was verified against its SHA-256 first. */
+export type SnapshotReader = {
+  readonly info: SnapshotInfo;
+  /** @returns undefined if there is no such path */
+  readonly stat: (path: string) => Promise<TreeEntry | undefined>;
+  /** Entries below `path` (itself not included), depth first, in byte order of names. */
+  readonly list: (path: string, options: { readonly recursive: boolean }) => AsyncIterable<TreeEntry>;
+  /**
+   * The content of a regular file. Reads ahead within bounded memory.
+   * @throws RefloatError vault.damaged naming pack, blob and path; point.unknown if there is no such file
+   */
+  readonly stream: (path: string, range?: { readonly offset: number; readonly length: number }) => ByteStream;
+  /** Small files only (at most 64 MiB). */
+  readonly read: (path: string) => Promise<Uint8Array>;
+  /**
+   * Restores the tree (or file) at `path` to `target`, which must not exist and whose parent must. Several workers, bounded
+   * memory. Nothing is ever written outside `target`, whatever the names and symlinks in the snapshot say. Owners are set when
+   * the process may; otherwise the report says that they were not.
+   * @throws RefloatError path.hostile, vault.damaged, target.failed; what was written so far stays for the caller to drop
+   */
+  readonly extract: (
+    path: string,
+    target: string,
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<ExtractReport>;
+};
+
+export type VerifyDepth = "structure" | "read-data";
+
+export type VerifyFinding = {
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  /** What is hurt: `pack`, `index`, `snapshot`, `blob`, with the id. */
+  readonly object: { readonly kind: string; readonly id: string };
+  /** Paths and snapshots that need it, as far as known. */
+  readonly affects: readonly { readonly snapshot: SnapshotId; readonly path: string }[];
+};
+
+export type VerifyReport = {
+  readonly depth: VerifyDepth;
+  readonly snapshots: number;
+  readonly packs: number;
+  readonly blobs: number;
+  readonly bytesRead: number;
+  readonly findings: readonly VerifyFinding[];
+};
+
+export type Repository = {
+  /** The repository's own id from its config. */
+  readonly id: string;
+  readonly location: string;
+  /** A point in the past to take unchanged files from is found by equal hostname and paths, unless `parent` names one. */
+  readonly beginSnapshot: (options: {
+    readonly hostname: string;
+    readonly time: Date;
+    readonly tags: readonly string[];
+    readonly paths: readonly string[];
+    readonly parent?: SnapshotId;
+  }) => Promise<SnapshotWriter>;
+  readonly snapshots: () => Promise<readonly SnapshotInfo[]>;
+  /** @param id full or a unique prefix @throws RefloatError point.unknown, point.ambiguous, vault.damaged */
+  readonly openSnapshot: (id: string) => Promise<SnapshotReader>;
+  readonly verify: (
+    options: { readonly depth: VerifyDepth },
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<VerifyReport>;
+  /** Stops workers, removes the repository lock. */
+  readonly close: () => Promise<void>;
+};
+
+/** Recovery points over a repository. A point exists when, and only when, its manifest's snapshot exists. */
+export type PointStore = {
+  /** Newest first. Points that lost a component's snapshot are listed with `missing`. */
+  readonly list: (service?: string) => Promise<readonly RecoveryPoint[]>;
+  /** @param id full or unique prefix @throws RefloatError point.unknown, point.ambiguous */
+  readonly read: (id: string) => Promise<RecoveryPoint>;
+  /** The last act of a capture. */
+  readonly commit: (manifest: PointManifest) => Promise<PointId>;
+};

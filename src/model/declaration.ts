@@ -1,0 +1,111 @@
+/**
+ * The declaration: what a person writes in `refloat.yaml`, after parsing. Names and forms are those of the file.
+ * The keys that belong to one technology (`url` of postgres, `release` of process) are the driver's own schema;
+ * here a component is its common keys plus `options`, already validated by that schema.
+ *
+ * Strings may hold references. With a dot they name an output of a component (`${db.url}`, `${self.port}`);
+ * with a colon they name a secret held elsewhere (`${file:/etc/x}`, `${env:X}`, `${command:pass show x}`).
+ * They are kept as written: a plan and a manifest hold references, never their values.
+ */
+import { z } from "zod";
+import { nameSchema } from "./identifiers.ts";
+import { jsonObjectSchema } from "./json.ts";
+
+/** `15m`, `1h30m`, `250ms`; Go's form. Kept as text in the file's schema, read by core/time/duration.ts. */
+export const durationTextSchema = z
+  .string()
+  .regex(/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/, "a duration is a number with a unit, such as 30s, 15m, 1h30m or 7d")
+  .meta({ description: "A duration: 30s, 15m, 1h30m, 7d." });
+
+export const expectSchema = z
+  .strictObject({
+    status: z
+      .int()
+      .min(100)
+      .max(599)
+      .optional()
+      .meta({ description: "The HTTP status that is right; any 2xx when left out." }),
+    body: z.string().optional().meta({ description: "Text that the answer must hold." }),
+  })
+  .meta({ description: "What a right answer looks like." });
+
+/** One check as it stands in the file: exactly one kind (`http:`, `tcp:`, `sql:`, `command:`) with that kind's own keys. */
+export const checkDeclarationSchema = z.object({
+  kind: z.string(),
+  options: jsonObjectSchema,
+  timeoutMs: z.int().positive(),
+});
+export type CheckDeclaration = z.infer<typeof checkDeclarationSchema>;
+
+export const objectivesSchema = z
+  .strictObject({
+    rto: durationTextSchema.optional(),
+    rpo: durationTextSchema.optional(),
+    mtd: durationTextSchema.optional(),
+  })
+  .meta({
+    description:
+      "How long the service may be away (rto), how much may be lost (rpo), and when the business is harmed for good (mtd).",
+  });
+
+export const invariantSchema = z
+  .strictObject({
+    every: z.record(nameSchema, z.string()).refine((v) => Object.keys(v).length === 1, "every names one component"),
+    in: z.record(nameSchema, z.string()).refine((v) => Object.keys(v).length === 1, "in names one component"),
+  })
+  .meta({
+    description:
+      "Every value of the first set exists in the second: a missing one is a broken link and fails; a surplus one is an orphan and is reported. Also the capture order.",
+  });
+
+export const keepSchema = z.strictObject({
+  last: z.int().positive().optional(),
+  hourly: z.int().positive().optional(),
+  daily: z.int().positive().optional(),
+  weekly: z.int().positive().optional(),
+  monthly: z.int().positive().optional(),
+  yearly: z.int().positive().optional(),
+});
+
+export const componentDeclarationSchema = z.object({
+  name: nameSchema,
+  type: z.string(),
+  dependsOn: z.array(z.string()),
+  uses: z.array(z.string()),
+  checks: z.array(checkDeclarationSchema),
+  /** Validated by the driver's schema; strings in it may hold references. */
+  options: jsonObjectSchema,
+});
+export type ComponentDeclaration = z.infer<typeof componentDeclarationSchema>;
+
+/** One entry of `cutover:`, its kind (`haproxy`, `command`) and that kind's own keys, `to` among them. */
+export const cutoverDeclarationSchema = z.object({
+  kind: z.string(),
+  options: jsonObjectSchema,
+  to: z.string().optional(),
+});
+export type CutoverDeclaration = z.infer<typeof cutoverDeclarationSchema>;
+
+export const serviceDeclarationSchema = z.object({
+  name: nameSchema,
+  description: z.string().optional(),
+  criticality: z.enum(["critical", "high", "normal", "low"]).optional(),
+  owners: z.array(z.string()),
+  objectives: objectivesSchema,
+  schedule: z.string().optional(),
+  keep: keepSchema.optional(),
+  lock: z.string().optional(),
+  /** The user journey at the stable name; an http check. */
+  probe: checkDeclarationSchema.optional(),
+  components: z.record(nameSchema, componentDeclarationSchema),
+  invariants: z.record(nameSchema, invariantSchema),
+  cutover: z.array(cutoverDeclarationSchema),
+});
+export type ServiceDeclaration = z.infer<typeof serviceDeclarationSchema>;
+export type InvariantDeclaration = z.infer<typeof invariantSchema>;
+
+export const declarationSchema = z.object({
+  vault: z.object({ url: z.string(), password: z.string() }),
+  services: z.record(nameSchema, serviceDeclarationSchema),
+});
+export type Declaration = z.infer<typeof declarationSchema>;

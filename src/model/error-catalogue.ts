@@ -1,0 +1,233 @@
+/**
+ * Every error that a person can meet: stable code, exit code, HTTP status, kind and the sentence it starts with.
+ * `docs/errors.md` and `--help` are generated from it; a test fails when they differ. Codes are never reused.
+ */
+export type ErrorKind = "retryable" | "permanent" | "operator" | "bug";
+
+export type ErrorEntry = {
+  /** 2 input, 3 refused and nothing changed, 4 failed with live untouched, 5 failed and undone, 6 needs a person, 7 interrupted, 70 bug. */
+  readonly exit: 2 | 3 | 4 | 5 | 6 | 7 | 70;
+  readonly http: number;
+  readonly kind: ErrorKind;
+  /** What it means, for the documents. */
+  readonly meaning: string;
+};
+
+export const errorCatalogue = {
+  usage: { exit: 2, http: 400, kind: "permanent", meaning: "The command line does not say what is meant." },
+  "config.not-found": {
+    exit: 2,
+    http: 400,
+    kind: "permanent",
+    meaning: "There is no refloat.yaml where it was looked for.",
+  },
+  "config.invalid": {
+    exit: 2,
+    http: 400,
+    kind: "permanent",
+    meaning: "refloat.yaml has mistakes; each is named with its place.",
+  },
+  "time.unclear": { exit: 2, http: 400, kind: "permanent", meaning: "A time expression cannot be read." },
+  "service.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No service of that name is declared." },
+  "component.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no component of that name." },
+  "point.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No recovery point fits what was asked." },
+  "point.ambiguous": {
+    exit: 2,
+    http: 409,
+    kind: "permanent",
+    meaning: "A short id fits more than one recovery point.",
+  },
+  "point.damaged": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A recovery point has lost a part and cannot be recovered whole.",
+  },
+  "plan.unknown": {
+    exit: 2,
+    http: 404,
+    kind: "permanent",
+    meaning: "No plan with that digest was shown on this machine.",
+  },
+  "plan.changed": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The world has changed since the plan was shown; its digest no longer fits.",
+  },
+  "plan.no-space": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A file system has too little room for what the plan restores.",
+  },
+  "plan.impossible": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The request cannot be planned for this service.",
+  },
+  "run.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No run with that number is known." },
+  "run.in-progress": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A recovery of this service is already going on, or waits to be resumed or cancelled.",
+  },
+  "run.wrong-state": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The run is not in a state in which this can be done.",
+  },
+  "run.fenced": {
+    exit: 7,
+    http: 409,
+    kind: "permanent",
+    meaning: "Another process has taken this run up; this one must stop.",
+  },
+  "run.interrupted": { exit: 7, http: 409, kind: "permanent", meaning: "The run was interrupted and can be resumed." },
+  "run.failed": {
+    exit: 4,
+    http: 500,
+    kind: "permanent",
+    meaning: "A step failed before the cutover; live is untouched.",
+  },
+  "run.undone": {
+    exit: 5,
+    http: 500,
+    kind: "permanent",
+    meaning: "The cutover failed and was undone; the old side serves again.",
+  },
+  "run.needs-person": {
+    exit: 6,
+    http: 409,
+    kind: "operator",
+    meaning: "The run met something that only a person can settle.",
+  },
+  "undo.would-lose": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The new side has taken writes that an undo would lose.",
+  },
+  "step.check-failed": { exit: 4, http: 409, kind: "permanent", meaning: "A check of a restored instance failed." },
+  "step.timeout": { exit: 4, http: 504, kind: "retryable", meaning: "A step took longer than its limit." },
+  "instance.exists": {
+    exit: 4,
+    http: 409,
+    kind: "permanent",
+    meaning: "The new location is taken by something that this run did not make.",
+  },
+  "fence.failed": {
+    exit: 5,
+    http: 409,
+    kind: "operator",
+    meaning: "The old writer could not be stopped, or its end could not be proven.",
+  },
+  "cutover.conflict": {
+    exit: 6,
+    http: 409,
+    kind: "operator",
+    meaning: "What stands behind a stable name is neither what was seen before nor what was meant after.",
+  },
+  "cutover.refused": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The source does not allow its stable name to be switched.",
+  },
+  "source.unreachable": { exit: 4, http: 503, kind: "retryable", meaning: "A source does not answer." },
+  "source.denied": {
+    exit: 4,
+    http: 403,
+    kind: "permanent",
+    meaning: "A source refuses the credentials, or they lack a right.",
+  },
+  "source.failed": {
+    exit: 4,
+    http: 502,
+    kind: "permanent",
+    meaning: "A source failed while it was being read; no point was made.",
+  },
+  "source.unsupported": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A source has something that this version cannot capture whole.",
+  },
+  "source.under-pressure": {
+    exit: 4,
+    http: 503,
+    kind: "retryable",
+    meaning: "Capture stopped itself because the source was suffering from it.",
+  },
+  "target.failed": { exit: 4, http: 502, kind: "permanent", meaning: "The place that data is restored to failed." },
+  "program.missing": { exit: 3, http: 409, kind: "permanent", meaning: "A program that is needed is not installed." },
+  "program.version": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A program is too old (or too new) for the source.",
+  },
+  "program.failed": { exit: 4, http: 502, kind: "permanent", meaning: "A program ended with an error." },
+  "secret.unavailable": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A secret could not be read from where the file says it is.",
+  },
+  "vault.not-found": { exit: 3, http: 404, kind: "permanent", meaning: "There is no vault at the location." },
+  "vault.exists": { exit: 3, http: 409, kind: "permanent", meaning: "There is a vault at the location already." },
+  "vault.wrong-password": {
+    exit: 3,
+    http: 403,
+    kind: "permanent",
+    meaning: "No key of the vault opens with this password.",
+  },
+  "vault.locked": {
+    exit: 3,
+    http: 409,
+    kind: "retryable",
+    meaning: "Another program holds the vault in exclusive use.",
+  },
+  "vault.damaged": {
+    exit: 4,
+    http: 500,
+    kind: "permanent",
+    meaning: "Data in the vault is missing or not what was written.",
+  },
+  "vault.store-failed": {
+    exit: 4,
+    http: 502,
+    kind: "permanent",
+    meaning: "The vault's store could not be read or written.",
+  },
+  "vault.no-space": {
+    exit: 4,
+    http: 507,
+    kind: "permanent",
+    meaning: "The vault's store is full; nothing was committed.",
+  },
+  "vault.unsupported": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The vault's location or format is not supported by this version.",
+  },
+  "path.hostile": {
+    exit: 4,
+    http: 409,
+    kind: "permanent",
+    meaning: "A name in the vault would lead outside the target folder.",
+  },
+  "journal.failed": {
+    exit: 4,
+    http: 500,
+    kind: "permanent",
+    meaning: "The journal of runs could not be read or written.",
+  },
+  bug: { exit: 70, http: 500, kind: "bug", meaning: "Refloat itself is wrong; please report it." },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;

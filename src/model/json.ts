@@ -1,0 +1,10 @@
+import { z } from "zod";
+
+/** A value that survives JSON unchanged: what may be journaled, put in a plan or a manifest. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+export type JsonObject = { readonly [key: string]: Json };
+
+export const jsonSchema: z.ZodType<Json> = z.json();
+
+export const jsonObjectSchema: z.ZodType<JsonObject> = z.record(z.string(), jsonSchema) as z.ZodType<JsonObject>;

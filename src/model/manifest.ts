@@ -1,0 +1,71 @@
+/**
+ * The manifest of a recovery point: written last, as `/refloat/point.json` in a snapshot of its own (tags `refloat-point`,
+ * `service=NAME`). Without it the point does not exist. It alone answers what must be restored, in what order, for the
+ * service to work.
+ */
+import { z } from "zod";
+import { serviceDeclarationSchema } from "./declaration.ts";
+import { factsSchema } from "./facts.ts";
+import { fingerprintSchema } from "./fingerprint.ts";
+import { graphSchema } from "./graph.ts";
+import { nameSchema, type PointId, snapshotIdSchema } from "./identifiers.ts";
+import { checkOutcomeSchema } from "./outcome.ts";
+
+export const capturedComponentSchema = z.object({
+  name: nameSchema,
+  driver: z.string(),
+  /** The snapshot that holds the component's data. */
+  snapshot: snapshotIdSchema,
+  /** Root of the component's tree inside that snapshot, e.g. `/srv/shop/uploads` or `/db`. */
+  path: z.string(),
+  facts: factsSchema,
+  fingerprint: fingerprintSchema.optional(),
+  /** Logical bytes, and bytes that this capture added to the vault after deduplication and compression. */
+  sizeBytes: z.int().nonnegative(),
+  newBytes: z.int().nonnegative(),
+  /** The instants between which the source was read; for a database snapshot both are the snapshot's instant. */
+  window: z.object({ beginAt: z.iso.datetime(), endAt: z.iso.datetime() }),
+  /** What the driver can vouch for by itself. */
+  consistency: z.enum(["snapshot", "crash", "live"]),
+  finishedAt: z.iso.datetime(),
+  /** What a person should know: a file vanished while being read. */
+  warnings: z.array(z.string()),
+});
+export type CapturedComponent = z.infer<typeof capturedComponentSchema>;
+
+export const pointManifestSchema = z.object({
+  schemaVersion: z.literal(1),
+  service: nameSchema,
+  /** The declaration as of then. Secrets are references. */
+  declaration: serviceDeclarationSchema,
+  graph: graphSchema,
+  captureOrder: z.array(nameSchema),
+  recoveryOrder: z.array(nameSchema),
+  /** When capture began: the moment that `--at` compares with is `consistentAt`. */
+  beganAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  /** All that was committed in the referrers before this instant is in the point. The earliest window's begin. */
+  consistentAt: z.iso.datetime(),
+  consistency: z.object({
+    /** `single`: one component. `ordered`: read in the order of the data references. `unordered`: no order was declared. */
+    mode: z.enum(["single", "ordered", "unordered"]),
+    windowMs: z.int().nonnegative(),
+    /** True only if every declared invariant passed at capture and there was one for each pair. */
+    proven: z.boolean(),
+  }),
+  components: z.record(nameSchema, capturedComponentSchema),
+  /** Declared checks asked of the source at capture: a failed one marks the point, it does not stop it. */
+  checks: z.array(checkOutcomeSchema),
+  invariants: z.array(checkOutcomeSchema),
+  host: z.object({ hostname: z.string() }),
+  tool: z.object({ name: z.literal("refloat"), version: z.string() }),
+});
+export type PointManifest = z.infer<typeof pointManifestSchema>;
+
+/** A manifest with the identity the vault gave it. */
+export type RecoveryPoint = {
+  readonly id: PointId;
+  readonly manifest: PointManifest;
+  /** Names of components whose snapshot is no longer in the vault: the point is damaged. */
+  readonly missing: readonly string[];
+};

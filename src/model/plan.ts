@@ -1,0 +1,150 @@
+/**
+ * A recovery plan: pure data, computed by core/planner from a recovery point, a declaration and a request.
+ * The engine, the printed plan, the runbook and a drill all read this and nothing else.
+ *
+ * `intent` is what will be done; its canonical JSON gives the digest. `forecast` is what we expect of it (sizes, durations,
+ * losses, warnings); it may differ between two looks at the same intent.
+ */
+import { z } from "zod";
+import { serviceDeclarationSchema } from "./declaration.ts";
+import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
+import { capturedComponentSchema } from "./manifest.ts";
+
+/** Where a process component's release comes from: the one that is live (kept), or the one in the point (restored). */
+export const releaseSourceSchema = z.enum(["kept", "restored"]);
+
+/**
+ * Names of the things that a step makes are symbolic: `{run}` stands for the run number, which is given when the plan is
+ * executed, so that two looks at one plan have one digest.
+ */
+export const stepActionSchema = z.discriminatedUnion("kind", [
+  /** Undo after writes: take a point of the side that is about to be left. */
+  z.object({ kind: z.literal("capture") }),
+  /** Restore the component's data from the vault to a new location. Never touches the live side. */
+  z.object({ kind: z.literal("restore"), component: nameSchema }),
+  /**
+   * Export what was written to the live side after the point and is not in the restored instance.
+   * `early`: while the service still runs, to show and to save. `final`: after the fence; also moves sequences of the new side past the old side's.
+   */
+  z.object({ kind: z.literal("save-lost"), component: nameSchema, stage: z.enum(["early", "final"]) }),
+  /** Compare the instance with the point's facts and run the component's declared checks on it. */
+  z.object({ kind: z.literal("check"), component: nameSchema }),
+  z.object({ kind: z.literal("check-invariant"), invariant: nameSchema }),
+  /**
+   * Try the release on the restored data; where its checks fail, run its declared `migrate` command against the restored
+   * instance. Done without effect where the checks already pass.
+   */
+  z.object({ kind: z.literal("migrate"), component: nameSchema, release: releaseSourceSchema }),
+  /** Start the release beside the live one, on a free port, bound to the restored instances; run its checks; stop it again. */
+  z.object({ kind: z.literal("try"), component: nameSchema, release: releaseSourceSchema }),
+  z.object({ kind: z.literal("approve"), reason: z.string() }),
+  /** Stop traffic to the old side at each `cutover:` entry. From here on users notice. */
+  z.object({ kind: z.literal("hold") }),
+  /** Stop the old writer and prove that it is gone. */
+  z.object({ kind: z.literal("fence"), component: nameSchema }),
+  /** Put the incoming object behind the component's stable name, by compare-and-set on observed identities. */
+  z.object({ kind: z.literal("switch"), component: nameSchema }),
+  /** Start the release bound to the stable names, on the port where the new side will serve; its checks are the private door. */
+  z.object({ kind: z.literal("start"), component: nameSchema, release: releaseSourceSchema }),
+  /** Run the declared reload command after a component's files have been switched. */
+  z.object({ kind: z.literal("reload"), component: nameSchema }),
+  /** Let traffic in at each `cutover:` entry: the last act. */
+  z.object({ kind: z.literal("admit") }),
+  /** Ask the stable name as a user would until it answers right. */
+  z.object({ kind: z.literal("probe") }),
+]);
+export type StepAction = z.infer<typeof stepActionSchema>;
+export type StepKind = StepAction["kind"];
+
+/** Before `cutover` nothing live is touched. In `cutover` a failure is undone automatically until `admit` has begun. */
+export const phaseSchema = z.enum(["restore", "validate", "decide", "cutover", "prove"]);
+export type Phase = z.infer<typeof phaseSchema>;
+
+export const planStepSchema = z.object({
+  id: stepIdSchema,
+  phase: phaseSchema,
+  needs: z.array(stepIdSchema),
+  action: stepActionSchema,
+});
+export type PlanStep = z.infer<typeof planStepSchema>;
+
+export const planIntentSchema = z.object({
+  schemaVersion: z.literal(1),
+  /** `recover` puts a point behind the stable names; `undo` puts the old side of a run back. */
+  purpose: z.enum(["recover", "undo"]),
+  service: nameSchema,
+  /** The declaration that the run obeys from beginning to end, whatever happens to the file meanwhile. */
+  declaration: serviceDeclarationSchema,
+  point: z
+    .object({
+      id: pointIdSchema,
+      consistentAt: z.iso.datetime(),
+      components: z.record(nameSchema, capturedComponentSchema),
+    })
+    .nullable(),
+  /** For `undo`: the run whose cutover is reversed, and whether loss of the new side's writes was accepted. */
+  undoes: z.object({ run: runNumberSchema, acceptLoss: z.boolean() }).nullable(),
+  /** Components that are recovered. The rest of the service is kept as it is live. */
+  scope: z.array(nameSchema),
+  /** Kept components that depend on recovered ones and are bound anew. */
+  rebound: z.array(nameSchema),
+  cutover: z.boolean(),
+  steps: z.array(planStepSchema),
+});
+export type PlanIntent = z.infer<typeof planIntentSchema>;
+
+export const stepForecastSchema = z.object({
+  /** What the step does in this plan: `1.1 GB, 23 tables, into new database shop_r42`. */
+  what: z.string(),
+  sizeBytes: z.int().nonnegative().optional(),
+  durationMs: z.int().nonnegative().nullable(),
+  /** How the duration is known: earlier runs, the size at a default rate, or not at all (a person decides). */
+  basis: z.enum(["runs", "size", "default", "unknown"]),
+});
+export type StepForecast = z.infer<typeof stepForecastSchema>;
+
+export const lossForecastSchema = z.object({
+  component: nameSchema,
+  /** From the point to now, or to the last known write. */
+  lostMs: z.int().nonnegative(),
+  /** `about 312 orders`; absent when the driver cannot say. */
+  about: z.string().optional(),
+  /** `saved to CSV first`. */
+  saved: z.string().optional(),
+});
+
+export const spaceForecastSchema = z.object({
+  /** Mount point. */
+  fileSystem: z.string(),
+  neededBytes: z.int().nonnegative(),
+  freeBytes: z.int().nonnegative(),
+  components: z.array(nameSchema),
+});
+export type SpaceForecast = z.infer<typeof spaceForecastSchema>;
+
+export const planForecastSchema = z.object({
+  /** The moment the plan was computed at. */
+  at: z.iso.datetime(),
+  /** What `--at` said and the instant that it meant. */
+  asked: z.object({ text: z.string(), instant: z.iso.datetime().nullable() }).nullable(),
+  waves: z.array(z.array(stepIdSchema)),
+  criticalPath: z.array(stepIdSchema),
+  steps: z.record(z.string(), stepForecastSchema),
+  totalMs: z.object({ likely: z.int(), low: z.int(), high: z.int(), runs: z.int() }),
+  heldMs: z.int().nonnegative(),
+  loses: z.array(lossForecastSchema),
+  /** `app 2.5.0, proxy, uploads`, with what becomes of each. */
+  keeps: z.array(z.string()),
+  /** A later point that would lose less, when there is one before the incident. */
+  closer: z.object({ point: pointIdSchema, consistentAt: z.iso.datetime(), lostMs: z.int() }).nullable(),
+  space: z.array(spaceForecastSchema),
+  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+});
+export type PlanForecast = z.infer<typeof planForecastSchema>;
+
+export const planSchema = z.object({
+  digest: planDigestSchema,
+  intent: planIntentSchema,
+  forecast: planForecastSchema,
+});
+export type Plan = z.infer<typeof planSchema>;

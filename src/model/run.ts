@@ -1,0 +1,119 @@
+/** A run: one execution of a plan, as the journal keeps it and as events show it live. */
+import { z } from "zod";
+import { planDigestSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
+import { jsonObjectSchema } from "./json.ts";
+
+/**
+ * running(n) -> done | retry-wait | waiting | needs-operator | failed | cancelled;
+ * running -> interrupted (the process died) -> pending | done; done -> compensating -> compensated | needs-operator.
+ */
+export const stepStates = [
+  "pending",
+  "running",
+  "retry-wait",
+  "waiting",
+  "interrupted",
+  "done",
+  "failed",
+  "skipped",
+  "cancelled",
+  "compensating",
+  "compensated",
+  "needs-operator",
+] as const;
+export const stepStateSchema = z.enum(stepStates);
+export type StepState = z.infer<typeof stepStateSchema>;
+
+/**
+ * `failed`: live untouched. `undone`: cutover failed and the old side is back. `needs-operator`: something only a person can settle.
+ */
+export const runStates = [
+  "running",
+  "waiting",
+  "interrupted",
+  "succeeded",
+  "failed",
+  "undone",
+  "needs-operator",
+  "cancelled",
+  "committed",
+] as const;
+export const runStateSchema = z.enum(runStates);
+export type RunState = z.infer<typeof runStateSchema>;
+
+export const stepRecordSchema = z.object({
+  id: stepIdSchema,
+  state: stepStateSchema,
+  attempt: z.int().nonnegative(),
+  /** Written before any effect: deterministic names, identities seen before and meant after. */
+  intent: jsonObjectSchema.nullable(),
+  /** Written with `done`: what later steps bind to and the report tells. */
+  output: jsonObjectSchema.nullable(),
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).nullable(),
+  beganAt: z.iso.datetime().nullable(),
+  endedAt: z.iso.datetime().nullable(),
+  /** Sum over the attempts, by a monotonic clock. */
+  durationMs: z.number().nonnegative(),
+});
+export type StepRecord = z.infer<typeof stepRecordSchema>;
+
+export const runRecordSchema = z.object({
+  number: runNumberSchema,
+  /** Globally unique; marks everything the run makes. */
+  uid: z.uuid(),
+  service: z.string(),
+  purpose: z.enum(["recover", "undo"]),
+  digest: planDigestSchema,
+  state: runStateSchema,
+  /** Fencing token: grows each time a process takes the run up; a write with an older one is refused. */
+  epoch: z.int().nonnegative(),
+  beganAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  /** The moment of the first wrong answer, when the caller knows it; the RTO clock begins here. */
+  incidentAt: z.iso.datetime().nullable(),
+  steps: z.array(stepRecordSchema),
+});
+export type RunRecord = z.infer<typeof runRecordSchema>;
+
+export const progressSchema = z.object({
+  bytesDone: z.number().nonnegative().optional(),
+  bytesTotal: z.number().nonnegative().optional(),
+  itemsDone: z.number().nonnegative().optional(),
+  itemsTotal: z.number().nonnegative().optional(),
+  /** What the items are: `tables`, `files`. */
+  unit: z.string().optional(),
+  note: z.string().optional(),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+/** What is told while a run goes on. `sequence` orders journaled events; progress is not journaled and has none. */
+export const runEventSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("run"),
+    sequence: z.int(),
+    at: z.iso.datetime(),
+    run: runNumberSchema,
+    state: runStateSchema,
+    message: z.string().optional(),
+  }),
+  z.object({
+    type: z.literal("step"),
+    sequence: z.int(),
+    at: z.iso.datetime(),
+    run: runNumberSchema,
+    step: stepIdSchema,
+    state: stepStateSchema,
+    attempt: z.int(),
+    durationMs: z.number().optional(),
+    output: jsonObjectSchema.nullable().optional(),
+    error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).nullable().optional(),
+  }),
+  z.object({
+    type: z.literal("progress"),
+    at: z.iso.datetime(),
+    run: runNumberSchema,
+    step: stepIdSchema,
+    progress: progressSchema,
+  }),
+]);
+export type RunEvent = z.infer<typeof runEventSchema>;

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** Real servers on a small machine: few files at once, and room for a slow disk. No timing decides a test. */
+export default defineConfig({
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    pool: "forks",
+    maxWorkers: 2,
+    reporters: ["default"],
+  },
+});
