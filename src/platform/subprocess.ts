@@ -60,7 +60,7 @@ export const runProgram = async (
 ): Promise<{ readonly stdout: string; readonly stderr: string }> => {
   const execaOptions: Options = {
     cancelSignal: options.signal,
-    env: childEnvironment(options) as Record<string, string>,
+    env: childEnvironment(options),
     extendEnv: false,
     maxBuffer: 64 * 1024 * 1024,
     stripFinalNewline: false,
