@@ -82,8 +82,18 @@ export const planIntentSchema = z.object({
       components: z.record(nameSchema, capturedComponentSchema),
     })
     .nullable(),
-  /** For `undo`: the run whose cutover is reversed, and whether loss of the new side's writes was accepted. */
-  undoes: z.object({ run: runNumberSchema, acceptLoss: z.boolean() }).nullable(),
+  /** For `undo`: what the undone run left, taken from its journal, so that the plan says all that will be done. */
+  undoes: z
+    .object({
+      run: runNumberSchema,
+      runUid: z.uuid(),
+      acceptLoss: z.boolean(),
+      /** Per component: the old side comes in, the side in use goes out. Names (locations) as the run recorded them. */
+      exchanges: z.record(nameSchema, z.object({ incoming: z.string(), outgoing: z.string() })),
+      /** Per process component: folder of the release that served before the run. */
+      releases: z.record(nameSchema, z.string()),
+    })
+    .nullable(),
   /** Components that are recovered. The rest of the service is kept as it is live. */
   scope: z.array(nameSchema),
   /** Kept components that depend on recovered ones and are bound anew. */

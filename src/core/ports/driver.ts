@@ -172,7 +172,8 @@ export type WriteLedger<Options = unknown> = {
     request: {
       readonly location: string | null;
       readonly since: Position;
-      readonly against?: string;
+      /** An instance's name, or null for what is behind the stable name. */
+      readonly against?: string | null;
       readonly exportTo?: string;
     },
   ) => Promise<WriteReport>;
@@ -211,6 +212,8 @@ export type RuntimeOperations<Options = unknown> = {
   ) => Promise<RunningProcess>;
   /** Runs the declared `migrate` command in the release with the bound environment. @throws RefloatError program.failed with the last lines of its output */
   readonly migrate: (context: DriverContext<Options>, release: string) => Promise<{ readonly output: string }>;
+  /** The process that `start` recorded under that name, if it is alive. */
+  readonly find: (context: DriverContext<Options>, name: string) => Promise<RunningProcess | null>;
   /** Is exactly this process alive? */
   readonly alive: (context: DriverContext<Options>, process: RunningProcess) => Promise<boolean>;
   /**
