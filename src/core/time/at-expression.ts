@@ -1,0 +1,120 @@
+/**
+ * Reads what a person gives to `--at` and freezes it: an instant, "last", or the beginning of a point's id. A time that is vague, ambiguous
+ * or in the future is refused with examples, never guessed: a wrong guess here restores the wrong data. Finding the point is not done here.
+ */
+import { type ParsedResult, en } from "chrono-node";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { type WallTime, instantsOf, offsetMinutesAt, shiftDays, wallTimeAt } from "./wall-time.ts";
+
+export type AtExpression =
+  | { readonly kind: "last"; readonly text: string }
+  /** `instant` is ISO 8601 in UTC. */
+  | { readonly kind: "instant"; readonly text: string; readonly instant: string }
+  /** At least four hex characters, lower case. */
+  | { readonly kind: "id"; readonly text: string; readonly prefix: string };
+
+const examples = `try "2 hours ago", 14:05, "2026-11-20 14:05", 2026-11-20T14:05:00Z, last, or the first letters of a point's id`;
+
+const unclear = (text: string, why: string, hint = examples): RefloatError =>
+  new RefloatError("time.unclear", `cannot read the time "${text}": ${why}`, { hint, context: { text } });
+
+/** Expressions that later releases will know; told apart from nonsense so that nobody hunts for a typing mistake. */
+const notYet: readonly { readonly form: RegExp; readonly what: string }[] = [
+  { form: /^(?:the )?last verified$/i, what: "the last verified point" },
+  {
+    form: /^(?:just )?before (?:the )?(?:migration|upgrade|release|deploy(?:ment)?)\b/i,
+    what: "a migration or release",
+  },
+  { form: /^(?:(?:just )?before )?mark\b|^@/i, what: "a mark" },
+];
+
+const parser = en.GB;
+
+/** The words that may stand before a time without changing it: the last point at or before it is meant in any case. */
+const leading = /^(?:at|on|before)\s+/i;
+
+const relative = (result: ParsedResult): boolean => /\bago$/i.test(result.text.trim());
+
+const wallTimeOf = (result: ParsedResult): WallTime => {
+  const field = (name: Parameters<ParsedResult["start"]["get"]>[0]): number => result.start.get(name) ?? 0;
+  return {
+    year: field("year"),
+    month: field("month"),
+    day: field("day"),
+    hour: field("hour"),
+    minute: field("minute"),
+    second: field("second"),
+    millisecond: field("millisecond"),
+  };
+};
+
+/** How many days to go back when a time of day, or a weekday, would lie ahead: the most recent past is meant. */
+const recurrenceDays = (result: ParsedResult): number | null => {
+  if (result.start.isCertain("day")) return null;
+  return result.start.isCertain("weekday") ? 7 : result.tags().has("casualReference/yesterday") ? null : 1;
+};
+
+const instantOfWall = (text: string, wall: WallTime, timeZone: string): Date => {
+  const [first, second] = instantsOf(wall, timeZone);
+  const clock = `${String(wall.hour).padStart(2, "0")}:${String(wall.minute).padStart(2, "0")}`;
+  if (first === undefined)
+    throw unclear(text, `${clock} did not exist on that day in ${timeZone}, the clocks went forward`);
+  if (second !== undefined) {
+    throw unclear(
+      text,
+      `${clock} happened twice on that day in ${timeZone}, the clocks went back`,
+      `say which: ${first.toISOString()} or ${second.toISOString()}`,
+    );
+  }
+  return first;
+};
+
+const instantOf = (text: string, result: ParsedResult, now: Date, timeZone: string): Date => {
+  if (relative(result)) return result.start.date();
+  if (!result.start.isCertain("hour")) throw unclear(text, "it names a day but no time of day");
+  const zoned = result.start.isCertain("timezoneOffset");
+  const wall = wallTimeOf(result);
+  const at = (moved: WallTime): Date => {
+    if (!zoned) return instantOfWall(text, moved, timeZone);
+    const days = moved === wall ? 0 : (recurrenceDays(result) ?? 0);
+    return new Date(result.start.date().getTime() - days * 86_400_000);
+  };
+  const meant = at(wall);
+  const back = recurrenceDays(result);
+  return meant > now && back !== null ? at(shiftDays(wall, -back)) : meant;
+};
+
+/**
+ * @param now the moment that "ago" counts from; a future time is refused
+ * @param timeZone IANA name (`Europe/Berlin`); what times without a zone of their own mean
+ * @throws RefloatError time.unclear with examples
+ */
+export const parseAt = (text: string, now: Date, timeZone: string): AtExpression => {
+  const said = text.trim().replaceAll(/\s+/g, " ");
+  if (said === "") throw unclear(text, "it is empty");
+  if (/^(?:last|latest)$/i.test(said)) {
+    if (said.toLowerCase() === "latest") throw unclear(text, `the newest point is called "last"`, "--at last");
+    return { kind: "last", text: said };
+  }
+  if (/^[0-9a-f]{4,64}$/i.test(said)) return { kind: "id", text: said, prefix: said.toLowerCase() };
+  for (const { form, what } of notYet) {
+    if (form.test(said)) {
+      throw unclear(text, `${what} cannot be named in this release`, "name the point or the time: see refloat points");
+    }
+  }
+  if (/^\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b/.test(said)) {
+    throw unclear(text, "it may be day and month or month and day", `write the date as 2026-11-20: ${examples}`);
+  }
+  const bare = said.replace(leading, "");
+  // The reference offset is that of now; times of day far away are converted by the zone's own rules in instantOf.
+  const results = parser.parse(bare, { instant: now, timezone: offsetMinutesAt(now, timeZone) });
+  const [result, ...more] = results;
+  if (result === undefined) throw unclear(text, "no time can be found in it");
+  if (more.length > 0 || result.end != null) throw unclear(text, "it names more than one moment");
+  if (result.text.trim() !== bare) {
+    throw unclear(text, `only "${result.text.trim()}" of it can be read`);
+  }
+  const instant = instantOf(text, result, now, timeZone);
+  if (instant > now) throw unclear(text, `${instant.toISOString()} lies in the future`);
+  return { kind: "instant", text: said, instant: instant.toISOString() };
+};
