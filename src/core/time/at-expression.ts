@@ -4,7 +4,7 @@
  */
 import { type ParsedResult, en } from "chrono-node";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type WallTime, instantsOf, offsetMinutesAt, shiftDays, wallTimeAt } from "./wall-time.ts";
+import { type WallTime, instantsOf, offsetMinutesAt, shiftDays } from "./wall-time.ts";
 
 export type AtExpression =
   | { readonly kind: "last"; readonly text: string }
