@@ -113,6 +113,18 @@ export const errorCatalogue = {
   },
   "step.check-failed": { exit: 4, http: 409, kind: "permanent", meaning: "A check of a restored instance failed." },
   "step.timeout": { exit: 4, http: 504, kind: "retryable", meaning: "A step took longer than its limit." },
+  "step.effect-gone": {
+    exit: 7,
+    http: 409,
+    kind: "retryable",
+    meaning: "What a finished step had made is no longer there (a restart of the machine, say); it is done again.",
+  },
+  "step.stuck": {
+    exit: 6,
+    http: 504,
+    kind: "operator",
+    meaning: "A step was told to stop and did not; nothing was undone while it may still act.",
+  },
   "instance.exists": {
     exit: 4,
     http: 409,

@@ -4,8 +4,10 @@ import { planDigestSchema, runNumberSchema, stepIdSchema } from "./identifiers.t
 import { jsonObjectSchema } from "./json.ts";
 
 /**
- * running(n) -> done | retry-wait | waiting | needs-operator | failed | cancelled;
- * running -> interrupted (the process died) -> pending | done; done -> compensating -> compensated | needs-operator.
+ * running(n) -> done | retry-wait | waiting | needs-operator | failed;
+ * running -> interrupted (the process died, or was told to stop) -> running(n+1) | done;
+ * done -> compensating -> compensated | needs-operator; done -> pending (its effect is gone: it is applied again).
+ * The whole table: core/run/legal-transitions.ts.
  */
 export const stepStates = [
   "pending",
@@ -41,6 +43,13 @@ export const runStates = [
 export const runStateSchema = z.enum(runStates);
 export type RunState = z.infer<typeof runStateSchema>;
 
+/**
+ * `forward`: towards the recovered service. `undo`: the cutover failed, its steps are being taken back. `cancel`: a person wants
+ * all that the run made removed.
+ */
+export const runDirections = ["forward", "undo", "cancel"] as const;
+export type RunDirection = (typeof runDirections)[number];
+
 export const stepRecordSchema = z.object({
   id: stepIdSchema,
   state: stepStateSchema,
@@ -65,6 +74,13 @@ export const runRecordSchema = z.object({
   purpose: z.enum(["recover", "undo"]),
   digest: planDigestSchema,
   state: runStateSchema,
+  /**
+   * Which way it goes. `undo` and `cancel` are written before the first step is taken back, so that a killed undo goes on undoing
+   * when the run is taken up again.
+   */
+  direction: z.enum(runDirections),
+  /** Why it is in its state, in a person's words; null while it runs and when there is nothing to say. */
+  message: z.string().nullable(),
   /** Fencing token: grows each time a process takes the run up; a write with an older one is refused. */
   epoch: z.int().nonnegative(),
   beganAt: z.iso.datetime(),

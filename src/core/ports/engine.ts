@@ -2,7 +2,7 @@
 import type { StepId, RunNumber } from "../../model/identifiers.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { Plan, PlanIntent, PlanStep, StepAction, StepKind } from "../../model/plan.ts";
-import type { RunEvent, RunRecord, RunState, StepRecord, StepState } from "../../model/run.ts";
+import type { RunDirection, RunEvent, RunRecord, RunState, StepRecord, StepState } from "../../model/run.ts";
 import type { Clock, Log, ReportProgress } from "./environment.ts";
 import type { Presence } from "./driver.ts";
 
@@ -15,7 +15,7 @@ export type StepContext<Action extends StepAction = StepAction> = {
   readonly attempt: number;
   /** What `prepare` returned in this or an earlier attempt; journaled before any effect. */
   readonly intent: JsonObject;
-  /** Outputs of steps that are done, by step id. */
+  /** Outputs of steps that are done, by step id; the step's own only while it is done (see StepHandler). */
   readonly outputs: ReadonlyMap<StepId, JsonObject>;
   /** Intents of all steps that have begun, by step id; what a compensation needs to know how things were. */
   readonly intents: ReadonlyMap<StepId, JsonObject>;
@@ -34,10 +34,21 @@ export type StepResult =
   /** A person is needed before it can go on; the run waits. */
   | { readonly kind: "waiting"; readonly for: "approval"; readonly message: string };
 
-/** One kind of step. `check` is asked before the first attempt, after an interruption, and on resume of every done step. */
+/**
+ * One kind of step. Rules:
+ * - `check` is asked before every attempt; an outcome that is not known is inspected, never repeated.
+ * - On resume it is asked again of each done step whose effect must still stand (core/run/resume-rules.ts says which: not of what a
+ *   later step has taken over). Then `outputs` holds the step's own output; before an attempt it does not. A step without an effect
+ *   of its own (a check, an approval) answers `done` exactly when its own output is there.
+ * - A done step whose effect is gone is applied again, and so are the done steps that need it: they lose their outputs first.
+ * - No two calls for one step of one run ever overlap; different steps run at once.
+ */
 export type StepHandler<Kind extends StepKind = StepKind> = {
   readonly kind: Kind;
-  /** Reads the world and returns what must be remembered before any effect: deterministic names, identities before and after. No effect. */
+  /**
+   * Reads the world and returns what must be remembered before any effect: deterministic names, identities before and after. No effect.
+   * Journaled once and kept for all later attempts: what may differ between attempts (a free port) is not an intent.
+   */
   readonly prepare: (context: StepContext<Extract<StepAction, { kind: Kind }>>) => Promise<JsonObject>;
   /** Is the effect there? On `done` the output is given again, for a run whose journal had not got it yet. */
   readonly check: (
@@ -60,7 +71,13 @@ export type Transition = {
   readonly step?: { readonly id: StepId; readonly state: StepState } & Partial<
     Pick<StepRecord, "attempt" | "intent" | "output" | "error" | "beganAt" | "endedAt" | "durationMs">
   >;
-  readonly run?: { readonly state: RunState; readonly endedAt?: string | null; readonly message?: string };
+  /** A message with the state unchanged is a note: told and kept as an event, without a change of the record. */
+  readonly run?: {
+    readonly state: RunState;
+    readonly direction?: RunDirection;
+    readonly endedAt?: string | null;
+    readonly message?: string;
+  };
 };
 
 /**
@@ -77,9 +94,13 @@ export type Journal = {
   }) => Promise<RunRecord>;
   /** @returns the event with its sequence number */
   readonly record: (run: RunNumber, epoch: number, at: string, transition: Transition) => Promise<RunEvent>;
-  /** Takes a run up: epoch + 1, running and compensating steps become interrupted. */
+  /**
+   * Takes a run up: epoch + 1, state running, running and compensating steps become interrupted.
+   * @throws RefloatError run.wrong-state if it has ended for good, run.in-progress if a later run of the service stands in the way
+   */
   readonly takeUp: (run: RunNumber, at: string) => Promise<RunRecord>;
   readonly readRun: (run: RunNumber) => Promise<{ readonly record: RunRecord; readonly plan: Plan }>;
+  /** Newest first. */
   readonly listRuns: (service?: string) => Promise<readonly RunRecord[]>;
   readonly events: (run: RunNumber, afterSequence?: number) => Promise<readonly RunEvent[]>;
   /** Plans that were shown, so that `--plan DIGEST` can run exactly what was seen. */
@@ -97,6 +118,8 @@ export type Journal = {
 export type Leases = {
   /** @throws RefloatError run.in-progress naming the holder */
   readonly acquire: (service: string, holder: string) => Promise<{ readonly release: () => Promise<void> }>;
+  /** Who executes a run of the service now, in a person's words; null when nobody does: a `running` run was then interrupted. */
+  readonly holder: (service: string) => Promise<string | null>;
 };
 
 export type RunListener = (event: RunEvent) => void;
