@@ -8,3 +8,6 @@ export type JsonObject = { readonly [key: string]: Json };
 export const jsonSchema: z.ZodType<Json> = z.json();
 
 export const jsonObjectSchema: z.ZodType<JsonObject> = z.record(z.string(), jsonSchema) as z.ZodType<JsonObject>;
+
+/** The JSON of a record, as it would come back from a file: absent keys stay away, dates become text. */
+export const toJsonObject = (record: object): JsonObject => JSON.parse(JSON.stringify(record)) as JsonObject;

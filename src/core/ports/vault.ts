@@ -193,3 +193,13 @@ export type PointStore = {
   /** The last act of a capture. */
   readonly commit: (manifest: PointManifest) => Promise<PointId>;
 };
+
+/** Copies of the journal's runs, so that a run can be resumed on another machine and its evidence outlives this one. */
+export type RunCopies = {
+  /** Stores a copy of the run as it is now, as `/refloat/run.jsonl` in a snapshot tagged `refloat-run`, `service=NAME`, `run=UID`. */
+  readonly save: (service: string, uid: string, content: Uint8Array) => Promise<void>;
+  /** The newest copy of each run, newest first. */
+  readonly list: (service?: string) => Promise<readonly { readonly uid: string; readonly service: string; readonly savedAt: string }[]>;
+  /** @throws RefloatError run.unknown */
+  readonly read: (uid: string) => Promise<Uint8Array>;
+};

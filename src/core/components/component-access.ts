@@ -1,0 +1,165 @@
+/**
+ * Gives drivers their context: options, resolved references, folders, marker. Knows for each component whether a reference
+ * means the restored instance or what is behind the stable name; knows nothing about steps or plans.
+ */
+import type { CheckDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type { CheckOutcome } from "../../model/outcome.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { parseTemplate } from "../declaration/template.ts";
+import type { ComponentDriver, DriverContext, InstanceTarget, Outputs } from "../ports/driver.ts";
+import type { Bind, ReportProgress } from "../ports/environment.ts";
+import type { ComponentParts } from "../ports/workbench.ts";
+
+/** The instance that stands for a component now, or null for what is behind its stable name. */
+export type Locate = (component: string) => InstanceTarget | null;
+
+export type AccessOptions = {
+  readonly service: ServiceDeclaration;
+  readonly locate: Locate;
+  /** Outputs that are known better than by asking: a process under trial on its own port. */
+  readonly outputs?: ReadonlyMap<string, Outputs>;
+  readonly marker: string;
+  readonly signal: AbortSignal;
+  readonly progress?: ReportProgress;
+};
+
+export type ComponentAccess = {
+  readonly driver: (component: string) => ComponentDriver;
+  readonly context: (component: string) => Promise<DriverContext>;
+  readonly outputs: (component: string) => Promise<Outputs>;
+  /** @param self the component whose text it is, for `${self.port}`; null outside of components */
+  readonly bind: (self: string | null) => Bind;
+  /** Asks the component's own declared checks of whatever it stands for now. */
+  readonly runChecks: (component: string) => Promise<readonly CheckOutcome[]>;
+  readonly runCheck: (check: CheckDeclaration, component: string | null) => Promise<CheckOutcome>;
+};
+
+/**
+ * Runs `act` with access to the service's components; the working folder that the drivers share is removed afterwards,
+ * whatever happens.
+ */
+export const withComponents = async <Result>(
+  parts: ComponentParts,
+  options: AccessOptions,
+  act: (access: ComponentAccess) => Promise<Result>,
+): Promise<Result> => {
+  const work = await parts.directories.work(options.marker);
+  try {
+    return await act(createComponentAccess(parts, options, work.path));
+  } finally {
+    await work.remove();
+  }
+};
+
+const createComponentAccess = (
+  parts: ComponentParts,
+  options: AccessOptions,
+  workDirectory: string,
+): ComponentAccess => {
+  const { service, signal, marker } = options;
+
+  const declared = (component: string) => {
+    const declaration = service.components[component];
+    if (declaration === undefined) {
+      throw new RefloatError("component.unknown", `service ${service.name} has no component "${component}"`, {
+        hint: `there are ${Object.keys(service.components).join(", ")}`,
+      });
+    }
+    return declaration;
+  };
+
+  const driver = (component: string): ComponentDriver => {
+    const { type } = declared(component);
+    const found = parts.registry.components.get(type);
+    if (found === undefined) {
+      throw new RefloatError(
+        "source.unsupported",
+        `component ${component} has type ${type}, which this version does not know`,
+      );
+    }
+    return found;
+  };
+
+  const context = async (component: string): Promise<DriverContext> => ({
+    service: service.name,
+    component,
+    options: declared(component).options,
+    bind: bind(component),
+    clock: parts.clock,
+    log: parts.log,
+    progress: options.progress ?? (() => undefined),
+    signal,
+    workDirectory,
+    stateDirectory: await parts.directories.state(service.name, component),
+    marker,
+  });
+
+  const outputs = async (component: string): Promise<Outputs> => {
+    const known = options.outputs?.get(component);
+    if (known !== undefined) return known;
+    const target = options.locate(component);
+    const driverContext = await context(component);
+    return target === null
+      ? await driver(component).stableOutputs(driverContext)
+      : await driver(component).instances.outputs(driverContext, target);
+  };
+
+  const bind =
+    (self: string | null): Bind =>
+    async (text) => {
+      let value = "";
+      let secret = false;
+      for (const part of parseTemplate(text)) {
+        if (part.kind === "literal") {
+          value += part.text;
+        } else if (part.kind === "secret") {
+          value += (await parts.readSecret(part.reference, signal)).reveal();
+          secret = true;
+        } else if (part.kind === "malformed") {
+          throw new RefloatError("config.invalid", `${part.source} is not a reference`);
+        } else {
+          const component = part.component === "self" && self !== null ? self : part.component;
+          const output = (await outputs(component))[part.output];
+          if (output === undefined) {
+            throw new RefloatError(
+              "source.failed",
+              `${component} has no ${part.output} at this moment, which \${${part.component}.${part.output}} needs`,
+            );
+          }
+          value += output.value;
+          secret ||= output.secret;
+        }
+      }
+      return { value, secret };
+    };
+
+  const runCheck = async (check: CheckDeclaration, component: string | null): Promise<CheckOutcome> => {
+    const checkDriver = parts.registry.checks.get(check.kind);
+    if (checkDriver === undefined) {
+      throw new RefloatError("source.unsupported", `there is no check of kind ${check.kind} in this version`);
+    }
+    const outcome = await checkDriver.run(
+      {
+        service: service.name,
+        component,
+        bind: bind(component),
+        clock: parts.clock,
+        log: parts.log,
+        signal,
+        marker,
+        outputs: component === null ? {} : await outputs(component),
+        timeoutMs: check.timeoutMs,
+      },
+      check.options,
+    );
+    return component === null ? outcome : { ...outcome, component };
+  };
+
+  const runChecks = async (component: string): Promise<readonly CheckOutcome[]> => {
+    const outcomes: CheckOutcome[] = [];
+    for (const check of declared(component).checks) outcomes.push(await runCheck(check, component));
+    return outcomes;
+  };
+
+  return { driver, context, outputs, bind, runCheck, runChecks };
+};

@@ -1,0 +1,60 @@
+/** What the composition root hands to operations and step handlers: the world, as ports. */
+import type { Declaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type { SpaceForecast } from "../../model/plan.ts";
+import type { DriverRegistry, Footprint } from "./driver.ts";
+import type { Engine, Journal } from "./engine.ts";
+import type { Clock, Log, Secret } from "./environment.ts";
+import type { PointStore, Repository, RunCopies } from "./vault.ts";
+
+export type OpenVault = {
+  readonly repository: Repository;
+  readonly points: PointStore;
+  readonly runCopies: RunCopies;
+};
+
+/** Folders of this installation. All private to the user who runs Refloat. */
+export type Directories = {
+  /** A fresh folder for small working files of one act; `remove` is idempotent. */
+  readonly work: (marker: string) => Promise<{ readonly path: string; readonly remove: () => Promise<void> }>;
+  /** Where what outlives a run is kept for a component: pid files, logs of started processes. */
+  readonly state: (service: string, component: string) => Promise<string>;
+  /** `runs/42`: what a run leaves for people, such as lost rows. */
+  readonly run: (run: number) => Promise<string>;
+};
+
+/** What drivers and steps need to act on components. */
+export type ComponentParts = {
+  readonly registry: DriverRegistry;
+  /** Reads the inside of a `${file:...}`, `${env:...}` or `${command:...}`. @throws RefloatError secret.unavailable */
+  readonly readSecret: (source: string, signal: AbortSignal) => Promise<Secret>;
+  readonly directories: Directories;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export type Host = {
+  readonly hostname: string;
+  readonly toolVersion: string;
+  readonly timeZone: string;
+  /** Free bytes of the file systems under the given paths against what is needed there. */
+  readonly space: (needs: readonly (Footprint & { readonly component: string })[]) => Promise<readonly SpaceForecast[]>;
+};
+
+/** Asks a person. Returns null when nobody can be asked; then the run waits. */
+export type Approver = (
+  question: string,
+  signal: AbortSignal,
+) => Promise<{ readonly approved: boolean; readonly by: string } | null>;
+
+export type Workbench = ComponentParts & {
+  readonly host: Host;
+  /** The parsed file. @throws RefloatError config.not-found, config.invalid */
+  readonly declaration: () => Promise<Declaration>;
+  /** Opens the vault once per process; later calls give the same. @throws RefloatError vault.* */
+  readonly vault: () => Promise<OpenVault>;
+  readonly journal: () => Promise<Journal>;
+  readonly engine: () => Promise<Engine>;
+};
+
+/** The declared service. Shared by all operations that take a service's name. */
+export type FindService = (name: string) => Promise<ServiceDeclaration>;

@@ -1,0 +1,74 @@
+/** restore: the component's data from the vault to a new location. */
+import { RefloatError } from "../model/refloat-error.ts";
+import { type MakeHandler, isSwitched, ownOutput, restoredInstance, stepTimeoutMs, withStep } from "./step-bench.ts";
+
+export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
+  kind: "restore",
+  timeoutMs: stepTimeoutMs.data,
+  retries: 2,
+
+  prepare: (context) =>
+    withStep(parts, context, async (access) => {
+      const { component } = context.action;
+      const driverContext = await access.context(component);
+      const instance = await access.driver(component).instances.name(driverContext, context.run.number);
+      const retired = await access.driver(component).instances.retiredName(driverContext, context.run.number);
+      return { instance, retired };
+    }),
+
+  check: (context) =>
+    withStep(parts, context, async (access) => {
+      const { component } = context.action;
+      const output = ownOutput(context);
+      // After the switch the instance bears the stable name; asking for it by its own would find nothing and restore it again.
+      if (isSwitched(context, component) && output !== undefined) return { presence: "done", output };
+      const target = restoredInstance(context, component);
+      const presence = await access.driver(component).instances.inspect(await access.context(component), target);
+      return { presence, ...(output === undefined ? { output: { instance: target.name } } : { output }) };
+    }),
+
+  clear: (context) => drop(parts, context),
+
+  apply: (context) =>
+    withStep(parts, context, async (access) => {
+      const { component } = context.action;
+      const captured = context.plan.point?.components[component];
+      if (captured === undefined)
+        throw new RefloatError("bug", `the plan restores ${component}, which its point does not have`);
+      const { repository } = await parts.vault();
+      const target = restoredInstance(context, component);
+      const report = await access
+        .driver(component)
+        .instances.restore(
+          await access.context(component),
+          target,
+          await repository.openSnapshot(captured.snapshot),
+          captured,
+        );
+      return {
+        kind: "done",
+        output: {
+          instance: target.name,
+          sizeBytes: report.sizeBytes,
+          summary: report.summary,
+          warnings: report.warnings,
+        },
+      };
+    }),
+
+  compensate: async (context) => {
+    // What serves now is never dropped: once switched, only undo and commit decide about it.
+    if (!isSwitched(context, context.action.component)) await drop(parts, context);
+  },
+});
+
+const drop = (
+  parts: Parameters<MakeHandler<"restore">>[0],
+  context: Parameters<ReturnType<MakeHandler<"restore">>["clear"]>[0],
+) =>
+  withStep(parts, context, async (access) => {
+    const { component } = context.action;
+    await access
+      .driver(component)
+      .instances.drop(await access.context(component), restoredInstance(context, component));
+  });

@@ -1,0 +1,95 @@
+/** What all step handlers share: access to the components as this step must see them. */
+import { type ComponentAccess, type Locate, withComponents } from "../core/components/component-access.ts";
+import type { InstanceTarget, Outputs } from "../core/ports/driver.ts";
+import type { StepContext, StepHandler } from "../core/ports/engine.ts";
+import type { Approver, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
+import type { PointId, StepId } from "../model/identifiers.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { StepAction, StepKind } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+
+export type StepParts = ComponentParts & {
+  readonly vault: () => Promise<OpenVault>;
+  readonly approver: Approver;
+  /** Takes a point of the service as it is now. */
+  readonly takePoint: (service: string, signal: AbortSignal) => Promise<PointId>;
+};
+
+export const stepId = (text: string): StepId => text as StepId;
+
+/** Is the component's stable name already on the new side? Then its restored instance has no name of its own any more. */
+export const isSwitched = (context: StepContext, component: string): boolean =>
+  context.outputs.has(stepId(`switch:${component}`));
+
+/** The instance made by `restore:component` of this run. @throws RefloatError bug when no such step has begun */
+export const restoredInstance = (context: StepContext, component: string): InstanceTarget => {
+  const name = context.intents.get(stepId(`restore:${component}`))?.["instance"];
+  if (typeof name !== "string")
+    throw new RefloatError("bug", `restore:${component} has not begun, yet its instance is asked for`);
+  return { name, run: context.run.number, runUid: context.run.uid };
+};
+
+/**
+ * Until its cutover a recovered component means its instance; afterwards, and for all that is kept, the stable name.
+ */
+export const locateDuring =
+  (context: StepContext): Locate =>
+  (component) =>
+    context.plan.purpose === "recover" && context.plan.scope.includes(component) && !isSwitched(context, component)
+      ? restoredInstance(context, component)
+      : null;
+
+export const stableLocation: Locate = () => null;
+
+export const withStep = <Result>(
+  parts: StepParts,
+  context: StepContext,
+  act: (access: ComponentAccess) => Promise<Result>,
+  options: { readonly locate?: Locate; readonly outputs?: ReadonlyMap<string, Outputs> } = {},
+): Promise<Result> =>
+  withComponents(
+    parts,
+    {
+      service: context.plan.declaration,
+      locate: options.locate ?? locateDuring(context),
+      ...(options.outputs === undefined ? {} : { outputs: options.outputs }),
+      marker: context.marker,
+      signal: context.signal,
+      progress: context.progress,
+    },
+    act,
+  );
+
+/** What was journaled as this step's own output, when it has been done before. */
+export const ownOutput = (context: StepContext): JsonObject | undefined => context.outputs.get(context.step.id);
+
+/** Presence of a step that leaves nothing in the world but its output: done once the output is journaled. */
+export const presenceByOutput = async (context: StepContext) => {
+  const output = ownOutput(context);
+  return output === undefined ? { presence: "absent" as const } : { presence: "done" as const, output };
+};
+
+export const nothing = async (): Promise<void> => undefined;
+
+export const noIntent = async (): Promise<JsonObject> => ({});
+
+/** Text out of a journaled record. @throws RefloatError journal.failed when it is not there */
+export const textOf = (record: JsonObject | undefined, key: string): string => {
+  const value = record?.[key];
+  if (typeof value !== "string")
+    throw new RefloatError("journal.failed", `the journal has no ${key} where a step needs it`);
+  return value;
+};
+
+export type Action<Kind extends StepKind> = Extract<StepAction, { kind: Kind }>;
+
+export type MakeHandler<Kind extends StepKind> = (parts: StepParts) => StepHandler<Kind>;
+
+const minuteMs = 60_000;
+
+/** Limits by what a step waits for: data (hours), servers (minutes), people (days). */
+export const stepTimeoutMs = {
+  data: 24 * 60 * minuteMs,
+  server: 10 * minuteMs,
+  person: 7 * 24 * 60 * minuteMs,
+} as const;

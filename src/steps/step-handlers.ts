@@ -1,0 +1,36 @@
+/** One handler for each kind of step. */
+import type { StepHandlers } from "../core/ports/engine.ts";
+import { createAdmitStep } from "./admit.ts";
+import { createApproveStep } from "./approve.ts";
+import { createCaptureStep } from "./capture.ts";
+import { createCheckInvariantStep } from "./check-invariant.ts";
+import { createCheckStep } from "./check.ts";
+import { createFenceStep } from "./fence.ts";
+import { createHoldStep } from "./hold.ts";
+import { createMigrateStep } from "./migrate.ts";
+import { createProbeStep } from "./probe.ts";
+import { createReloadStep } from "./reload.ts";
+import { createRestoreStep } from "./restore.ts";
+import { createSaveLostStep } from "./save-lost.ts";
+import { createStartStep } from "./start.ts";
+import type { StepParts } from "./step-bench.ts";
+import { createSwitchStep } from "./switch.ts";
+import { createTryStep } from "./try.ts";
+
+export const createStepHandlers = (parts: StepParts): StepHandlers => ({
+  admit: createAdmitStep(parts),
+  approve: createApproveStep(parts),
+  capture: createCaptureStep(parts),
+  check: createCheckStep(parts),
+  "check-invariant": createCheckInvariantStep(parts),
+  fence: createFenceStep(parts),
+  hold: createHoldStep(parts),
+  migrate: createMigrateStep(parts),
+  probe: createProbeStep(parts),
+  reload: createReloadStep(parts),
+  restore: createRestoreStep(parts),
+  "save-lost": createSaveLostStep(parts),
+  start: createStartStep(parts),
+  switch: createSwitchStep(parts),
+  try: createTryStep(parts),
+});
