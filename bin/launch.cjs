@@ -1,0 +1,100 @@
+/**
+ * Runs one of our modules with a Node that is new enough. Kept in old syntax: it must parse on Node 12, so that an old Node says
+ * what is missing instead of printing a syntax error. Knows nothing of what the module does.
+ */
+"use strict";
+
+var childProcess = require("child_process");
+var fs = require("fs");
+var os = require("os");
+var path = require("path");
+var url = require("url");
+
+var root = path.join(__dirname, "..");
+var neededMajor = 24;
+
+function majorOf(version) {
+  return parseInt(version.replace(/^v/, ""), 10);
+}
+
+/** The Node that `npm install` brought into this clone; null when it is not there or is itself too old. */
+function ownNode() {
+  var folder = path.join(root, "node_modules", "node");
+  var program = path.join(folder, "bin", "node");
+  try {
+    var version = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version;
+    fs.accessSync(program, fs.constants.X_OK);
+    return majorOf(version) >= neededMajor ? program : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The running Node stands first on the path, so that what our children call `node` is the same one. */
+function withNodeFirst(program) {
+  var folder = path.dirname(program);
+  var rest = process.env.PATH || "";
+  return rest.split(path.delimiter)[0] === folder ? rest : folder + path.delimiter + rest;
+}
+
+/** A child gets our standard streams and the signals that reach only us; we end as it ends. */
+function runWith(program, script) {
+  var environment = Object.assign({}, process.env, { PATH: withNodeFirst(program) });
+  var child = childProcess.spawn(program, [script].concat(process.argv.slice(2)), {
+    stdio: "inherit",
+    env: environment,
+  });
+  var pass = {};
+  // A terminal sends SIGINT and SIGQUIT to the child as well; passing them on again would read as a second Ctrl-C.
+  var shared = process.stdin.isTTY ? ["SIGINT", "SIGQUIT"] : [];
+  ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR2"].forEach(function (signal) {
+    pass[signal] = function () {
+      if (shared.indexOf(signal) < 0) child.kill(signal);
+    };
+    process.on(signal, pass[signal]);
+  });
+  child.on("error", function (error) {
+    process.stderr.write("refloat: " + program + " could not be started: " + error.message + "\n");
+    process.exit(2);
+  });
+  child.on("exit", function (code, signal) {
+    if (signal === null) process.exit(code);
+    if (pass[signal]) process.removeListener(signal, pass[signal]);
+    // End by the same signal; where it does not end us (SIGKILL's number is all we can give), by the shell's number for it.
+    if (pass[signal]) process.kill(process.pid, signal);
+    process.exitCode = 128 + (os.constants.signals[signal] || 0);
+  });
+}
+
+/** @param {string} script path of a module, from the root of the package */
+exports.launch = function launch(script) {
+  var file = path.join(root, script);
+  if (majorOf(process.version) >= neededMajor) {
+    process.env.PATH = withNodeFirst(process.execPath);
+    process.argv[1] = file;
+    require("module").enableCompileCache();
+    import(url.pathToFileURL(file).href).catch(function (error) {
+      process.stderr.write("refloat: " + (error && error.stack ? error.stack : String(error)) + "\n");
+      process.exit(70);
+    });
+    return;
+  }
+  var own = ownNode();
+  if (own !== null) {
+    runWith(own, file);
+    return;
+  }
+  process.stderr.write(
+    "refloat needs Node.js " +
+      neededMajor +
+      " or newer; this is " +
+      process.version +
+      " (" +
+      process.execPath +
+      ").\n" +
+      (fs.existsSync(path.join(root, "package-lock.json"))
+        ? 'hint: npm install brings the right one into this folder; if it did, let npm run the install script of the package "node"\n'
+        : "hint: install it from https://nodejs.org or with your version manager\n"),
+  );
+  process.exit(2);
+};

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs Debian packages as root without starting anything: no service now, none at the next boot, no database cluster.
+# usage: install-debian-packages.sh PACKAGE...
+set -eu
+
+policy=/usr/sbin/policy-rc.d
+clusters=/etc/postgresql-common/createcluster.d
+made_policy=no
+made_clusters=no
+
+tidy() {
+  [ "$made_policy" = no ] || rm -f "$policy"
+  [ "$made_clusters" = no ] || rm -f "$clusters/refloat.conf"
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM HUP
+
+# invoke-rc.d asks this program before it starts a service; 101 means no. Another one may stand here by an administrator's wish.
+if [ ! -e "$policy" ]; then
+  made_policy=yes
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 755 "$policy"
+fi
+# postgresql makes and starts a cluster on port 5432 when it is installed, unless told not to.
+if [ ! -d /etc/postgresql ]; then
+  mkdir -p "$clusters"
+  made_clusters=yes
+  printf 'create_main_cluster = false\n' > "$clusters/refloat.conf"
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq -o DPkg::Lock::Timeout=120 update
+apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install --no-install-recommends "$@"
+
+for package in "$@"; do
+  case $package in
+    haproxy | postgresql) deb-systemd-helper --quiet disable "$package.service" > /dev/null 2>&1 || true ;;
+  esac
+done

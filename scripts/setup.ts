@@ -1,0 +1,96 @@
+/**
+ * Makes sure that the programs which tests, demo and benches run for real are installed, and installs the missing ones where it
+ * may. Starts no service and changes nothing when all is there. Does not touch npm packages.
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+type Requirement = { readonly debianPackage: string; readonly purpose: string; readonly isThere: () => boolean };
+
+/** Folders of programs that Debian does not put on an ordinary user's path. */
+const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin"];
+
+const isExecutable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const isOnPath = (program: string): boolean =>
+  [...(process.env.PATH ?? "").split(delimiter), ...systemFolders].some(
+    (folder) => folder !== "" && isExecutable(join(folder, program)),
+  );
+
+const hasPostgresServer = (): boolean => {
+  const versions = "/usr/lib/postgresql";
+  return (
+    existsSync(versions) && readdirSync(versions).some((version) => isExecutable(join(versions, version, "bin/initdb")))
+  );
+};
+
+const requirements: readonly Requirement[] = [
+  {
+    debianPackage: "postgresql",
+    purpose: "database server and client programs",
+    isThere: () => hasPostgresServer() && isOnPath("psql"),
+  },
+  { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
+  { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
+  {
+    debianPackage: "bubblewrap",
+    purpose: "jail for the programs that a recovery runs",
+    isThere: () => isOnPath("bwrap"),
+  },
+];
+
+const missingRequirements = (): readonly Requirement[] => requirements.filter((requirement) => !requirement.isThere());
+
+/** How to become root here: already, by sudo without a password, or not at all. */
+const rootPrefix = (): readonly string[] | null => {
+  if (process.getuid?.() === 0) return [];
+  const sudo = spawnSync("sudo", ["-n", "true"], { stdio: "ignore" });
+  return sudo.status === 0 ? ["sudo", "-n"] : null;
+};
+
+const explain = (missing: readonly Requirement[]): string =>
+  missing.map((requirement) => `  ${requirement.debianPackage.padEnd(11)} ${requirement.purpose}`).join("\n");
+
+/**
+ * Ends the process with exit code 3 when something is missing that cannot be installed from here; returns otherwise.
+ * Writes to standard error only.
+ */
+export const setUp = (): void => {
+  const missing = missingRequirements();
+  if (missing.length === 0) return;
+  const names = missing.map((requirement) => requirement.debianPackage);
+  const refuse = (why: string): never => {
+    process.stderr.write(
+      `error program.missing: ${why}\n${explain(missing)}\nnext: sudo apt-get install --no-install-recommends ${names.join(" ")}\n`,
+    );
+    process.exit(3);
+  };
+  if (!isOnPath("apt-get")) refuse("this is not Debian or a relative; install these with your own package manager");
+  const prefix = rootPrefix();
+  if (prefix === null)
+    refuse("these packages are missing, and there is neither root nor sudo without a password to install them");
+  process.stderr.write(`installing ${names.join(", ")} (no service is started)\n`);
+  const [program = "sh", ...args] = [
+    ...(prefix ?? []),
+    "sh",
+    join(import.meta.dirname, "install-debian-packages.sh"),
+    ...names,
+  ];
+  const installed = spawnSync(program, args, { stdio: ["ignore", 2, 2] });
+  const left = missingRequirements();
+  if (installed.status !== 0 || left.length > 0)
+    refuse("apt-get could not install these packages; its own words are above");
+};
+
+if (import.meta.main) {
+  setUp();
+  process.stderr.write("all programs are there\n");
+}
