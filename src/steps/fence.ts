@@ -1,7 +1,7 @@
 /** fence: the old writer is stopped and proven to be gone, before any name changes hands. */
 import type { RunningProcess } from "../core/ports/driver.ts";
 import type { JsonObject } from "../model/json.ts";
-import { runtimeOf } from "./trial.ts";
+import { ownOutputs, runtimeOf } from "./trial.ts";
 import { type MakeHandler, ownOutput, stableLocation, stepTimeoutMs, textOf, withStep } from "./step-bench.ts";
 
 /** The process that served before, as `prepare` saw it; null when none did. */
@@ -70,6 +70,13 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
           port: old.port,
         });
       },
-      { locate: stableLocation },
+      {
+        locate: stableLocation,
+        outputs: ownOutputs(
+          context.action.component,
+          fencedProcess(context.intent)?.port ?? null,
+          textOf(context.intent, "release"),
+        ),
+      },
     ),
 });

@@ -2,7 +2,7 @@
  * start: the release that will serve, bound to the stable names, on the port where traffic will come. Its checks, asked at
  * that port, are the private door: nothing is admitted before they pass.
  */
-import { toJsonObject } from "../model/json.ts";
+import { type JsonObject, toJsonObject } from "../model/json.ts";
 import { describeOutcomes, failedChecks } from "../core/components/check-verdict.ts";
 import type { RunningProcess } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
@@ -17,7 +17,7 @@ import {
   textOf,
   withStep,
 } from "./step-bench.ts";
-import { processOutputs, runtimeOf } from "./trial.ts";
+import { ownOutputs, runtimeOf } from "./trial.ts";
 
 type StartContext = StepContext<Action<"start">>;
 
@@ -77,11 +77,10 @@ export const createStartStep: MakeHandler<"start"> = (parts) => ({
       async (access) => {
         const { component } = context.action;
         const runtime = runtimeOf(access.driver(component).runtime, component);
-        const { port } = context.intent;
         const process = await runtime.start(await access.context(component), {
           name: textOf(context.intent, "name"),
           release: textOf(context.intent, "release"),
-          port: typeof port === "number" ? port : null,
+          port: plannedPort(context.intent),
         });
         const outcomes = await checkAtItsPort(parts, context, process);
         const failed = failedChecks(outcomes);
@@ -94,7 +93,10 @@ export const createStartStep: MakeHandler<"start"> = (parts) => ({
               output,
             };
       },
-      { locate: stableLocation },
+      {
+        locate: stableLocation,
+        outputs: ownOutputs(context.action.component, plannedPort(context.intent), textOf(context.intent, "release")),
+      },
     ),
 
   compensate: (context) =>
@@ -112,9 +114,15 @@ export const createStartStep: MakeHandler<"start"> = (parts) => ({
     ),
 });
 
+const plannedPort = (intent: JsonObject): number | null => {
+  const port = intent["port"];
+  return typeof port === "number" ? port : null;
+};
+
 const checkAtItsPort = (parts: StepParts, context: StartContext, process: RunningProcess) => {
   const { component } = context.action;
-  const outputs =
-    process.port === null ? new Map() : new Map([[component, processOutputs(process.port, process.release)]]);
-  return withStep(parts, context, (access) => access.runChecks(component), { locate: stableLocation, outputs });
+  return withStep(parts, context, (access) => access.runChecks(component), {
+    locate: stableLocation,
+    outputs: ownOutputs(component, process.port, process.release),
+  });
 };

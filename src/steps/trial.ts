@@ -36,12 +36,20 @@ export const freePort = (parts: StepParts, context: TrialContext): Promise<numbe
   });
 
 /** Where a process of ours answers, as outputs that its own environment and checks bind to. */
-export const processOutputs = (port: number, release: string): Outputs => ({
-  port: { value: String(port), secret: false },
-  address: { value: `127.0.0.1:${port}`, secret: false },
-  url: { value: `http://127.0.0.1:${port}`, secret: false },
-  path: { value: release, secret: false },
-});
+export const ownOutputs = (component: string, port: number | null, release: string): ReadonlyMap<string, Outputs> =>
+  port === null
+    ? new Map()
+    : new Map([
+        [
+          component,
+          {
+            port: { value: String(port), secret: false },
+            address: { value: `127.0.0.1:${port}`, secret: false },
+            url: { value: `http://127.0.0.1:${port}`, secret: false },
+            path: { value: release, secret: false },
+          },
+        ],
+      ]);
 
 export type Trial = { readonly passed: boolean; readonly why: string; readonly outcomes: readonly CheckOutcome[] };
 
@@ -52,7 +60,7 @@ export const tryRelease = async (
   request: { readonly name: string; readonly release: string; readonly port: number },
 ): Promise<Trial> => {
   const { component } = context.action;
-  const outputs = new Map([[component, processOutputs(request.port, request.release)]]);
+  const outputs = ownOutputs(component, request.port, request.release);
   return withStep(
     parts,
     context,
