@@ -1,0 +1,195 @@
+/**
+ * capture: one recovery point of a whole service. Components are read in the order of their data references; nothing of the
+ * point is visible before all of them are whole, and the manifest is written last.
+ */
+import { withComponents } from "../core/components/component-access.ts";
+import type { ComponentAccess } from "../core/components/component-access.ts";
+import { buildGraph } from "../core/graph/build-graph.ts";
+import { captureOrder, recoveryOrder } from "../core/graph/order.ts";
+import { checkInvariant } from "../core/invariants/check-invariant.ts";
+import { observedConsistency } from "../core/points/consistency.ts";
+import { findService } from "../core/declaration/find-service.ts";
+import type { CaptureReport } from "../core/ports/driver.ts";
+import type { SnapshotWriter } from "../core/ports/vault.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { CapturedComponent, PointManifest, RecoveryPoint } from "../model/manifest.ts";
+import type { CheckOutcome } from "../model/outcome.ts";
+import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
+import type { Progress } from "../model/run.ts";
+
+export type CaptureEvent =
+  | { readonly type: "begin"; readonly component: string }
+  | { readonly type: "progress"; readonly component: string; readonly progress: Progress }
+  | { readonly type: "end"; readonly component: string; readonly sizeBytes: number };
+
+export type CaptureOptions = {
+  readonly service: string;
+  readonly onEvent: (event: CaptureEvent) => void;
+  readonly signal: AbortSignal;
+};
+
+type Pending = { readonly report: CaptureReport; readonly writer: SnapshotWriter; readonly finishedAt: string };
+
+/** @throws RefloatError source.*, program.*, vault.*: no point was made */
+export const capture = async (bench: Workbench, options: CaptureOptions): Promise<RecoveryPoint> => {
+  const service = findService(await bench.declaration(), options.service);
+  const { points } = await bench.vault();
+  const [previous] = await points.list(service.name);
+  try {
+    return await captureService(bench, service, previous ?? null, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw withState(toRefloatError(error), service.name, previous ?? null);
+  }
+};
+
+const captureService = (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  previous: RecoveryPoint | null,
+  options: CaptureOptions,
+): Promise<RecoveryPoint> => {
+  const beganAt = bench.clock.now().toISOString();
+  const graph = buildGraph(service);
+  const order = captureOrder(graph);
+  let current = order[0] ?? "";
+  return withComponents(
+    bench,
+    {
+      service,
+      locate: () => null,
+      marker: `refloat/capture/${service.name}`,
+      signal: options.signal,
+      progress: (progress) => options.onEvent({ type: "progress", component: current, progress }),
+    },
+    async (access) => {
+      const { points } = await bench.vault();
+      const checks = await sourceChecks(service, order, access);
+      const pending = new Map<string, Pending>();
+      try {
+        for (const component of order) {
+          current = component;
+          options.onEvent({ type: "begin", component });
+          const captured = await captureComponent(bench, service, component, access, previous);
+          pending.set(component, captured);
+          options.onEvent({ type: "end", component, sizeBytes: captured.report.facts.sizeBytes });
+        }
+        const invariants = await sourceInvariants(bench, service, access);
+        // From here on only the vault can fail. Members first, the manifest last: without it the point does not exist.
+        const components: Record<string, CapturedComponent> = {};
+        for (const [name, member] of pending)
+          components[name] = await commitMember(name, access.driver(name).type, member);
+        const manifest: PointManifest = {
+          schemaVersion: 1,
+          service: service.name,
+          declaration: service,
+          graph,
+          captureOrder: [...order],
+          recoveryOrder: [...recoveryOrder(graph)],
+          beganAt,
+          finishedAt: bench.clock.now().toISOString(),
+          ...observedConsistency(Object.values(components), graph),
+          components,
+          checks,
+          invariants,
+          host: { hostname: bench.host.hostname },
+          tool: { name: "refloat", version: bench.host.toolVersion },
+        };
+        return { id: await points.commit(manifest), manifest, missing: [] };
+      } finally {
+        await Promise.all([...pending.values()].map(({ writer }) => writer.abort()));
+      }
+    },
+  );
+};
+
+const captureComponent = async (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  component: string,
+  access: ComponentAccess,
+  previous: RecoveryPoint | null,
+): Promise<Pending> => {
+  const { repository } = await bench.vault();
+  const before = previous?.manifest.components[component] ?? null;
+  const writer = await repository.beginSnapshot({
+    hostname: bench.host.hostname,
+    time: bench.clock.now(),
+    tags: ["refloat", `service=${service.name}`, `component=${component}`],
+    paths: [`/${service.name}/${component}`],
+    ...(before === null ? {} : { parent: before.snapshot }),
+  });
+  try {
+    const report = await access.driver(component).capture(await access.context(component), writer, before);
+    return { report, writer, finishedAt: bench.clock.now().toISOString() };
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+};
+
+const commitMember = async (
+  name: string,
+  driver: string,
+  { report, writer, finishedAt }: Pending,
+): Promise<CapturedComponent> => {
+  const info = await writer.commit();
+  return {
+    ...report,
+    name,
+    driver,
+    snapshot: info.id,
+    sizeBytes: report.facts.sizeBytes,
+    newBytes: info.newBytes,
+    finishedAt,
+  };
+};
+
+/** Declared checks, asked of the source: a failed one marks the point as bad, it does not stop the capture. */
+const sourceChecks = async (service: ServiceDeclaration, order: readonly string[], access: ComponentAccess) => {
+  const outcomes: CheckOutcome[] = [];
+  for (const component of order) {
+    for (const check of service.components[component]?.checks ?? []) {
+      outcomes.push(
+        await access.runCheck(check, component).catch((error: unknown) => unanswered(check.kind, component, error)),
+      );
+    }
+  }
+  return outcomes;
+};
+
+const sourceInvariants = (bench: Workbench, service: ServiceDeclaration, access: ComponentAccess) =>
+  Promise.all(
+    Object.entries(service.invariants).map(([name, invariant]) =>
+      checkInvariant(name, invariant, access, () => null, bench.clock).catch((error: unknown) =>
+        unanswered("invariant", name, error),
+      ),
+    ),
+  );
+
+/** A source that cannot be asked (an application that is down) is shown as such; its data may still be whole. */
+const unanswered = (kind: string, component: string, error: unknown): CheckOutcome => {
+  const { code, message } = toRefloatError(error);
+  if (code === "bug") throw error;
+  return {
+    subject: `${kind} of ${component}`,
+    kind,
+    component,
+    status: "skipped",
+    found: `could not be asked: ${message}`,
+    durationMs: 0,
+  };
+};
+
+const withState = (error: RefloatError, service: string, previous: RecoveryPoint | null): RefloatError =>
+  new RefloatError(error.code, error.message, {
+    cause: error,
+    context: error.context,
+    state:
+      previous === null
+        ? "no point was made; there is none yet"
+        : `no point was made; the last is ${previous.id.slice(0, 8)}, ${previous.manifest.consistentAt}`,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    nextCommand: error.nextCommand ?? `refloat validate --live ${service}`,
+  });

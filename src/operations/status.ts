@@ -1,0 +1,63 @@
+/** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
+import { withComponents } from "../core/components/component-access.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
+import type { CheckOutcome } from "../model/outcome.ts";
+import { toRefloatError } from "../model/refloat-error.ts";
+import type { RunRecord } from "../model/run.ts";
+
+export type ServiceStatus = {
+  readonly service: ServiceDeclaration;
+  readonly lastPoint: RecoveryPoint | null;
+  /** What the probe says now; null when none is declared. */
+  readonly probe: CheckOutcome | null;
+  /** Newest first. */
+  readonly runs: readonly RunRecord[];
+};
+
+export type Status = {
+  readonly at: string;
+  readonly vault: { readonly url: string; readonly problem: string | null };
+  readonly services: readonly ServiceStatus[];
+};
+
+export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
+  const declaration = await bench.declaration();
+  const { points, problem } = await allPoints(bench);
+  const runs = await (await bench.journal()).listRuns();
+  const services: ServiceStatus[] = [];
+  for (const service of Object.values(declaration.services)) {
+    services.push({
+      service,
+      lastPoint: points.find(({ manifest }) => manifest.service === service.name) ?? null,
+      probe: await askProbe(bench, service, signal),
+      runs: runs.filter((run) => run.service === service.name),
+    });
+  }
+  return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, problem }, services };
+};
+
+/** A vault that does not open is the first thing to show, not a reason to show nothing. */
+const allPoints = async (
+  bench: Workbench,
+): Promise<{ readonly points: readonly RecoveryPoint[]; readonly problem: string | null }> => {
+  try {
+    const { points } = await bench.vault();
+    return { points: await points.list(), problem: null };
+  } catch (error) {
+    const { code, message } = toRefloatError(error);
+    if (code === "bug") throw error;
+    return { points: [], problem: message };
+  }
+};
+
+const askProbe = (bench: Workbench, service: ServiceDeclaration, signal: AbortSignal): Promise<CheckOutcome | null> => {
+  const { probe } = service;
+  if (probe === undefined) return Promise.resolve(null);
+  return withComponents(
+    bench,
+    { service, locate: () => null, marker: `refloat/status/${service.name}`, signal },
+    (access) => access.runCheck(probe, null),
+  );
+};
