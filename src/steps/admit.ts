@@ -2,7 +2,15 @@
 import { RefloatError } from "../model/refloat-error.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import type { StepContext } from "../core/ports/engine.ts";
-import { type MakeHandler, noIntent, ownOutput, stableLocation, stepTimeoutMs, withStep } from "./step-bench.ts";
+import {
+  type MakeHandler,
+  nothing,
+  noIntent,
+  ownOutput,
+  stableLocation,
+  stepTimeoutMs,
+  withStep,
+} from "./step-bench.ts";
 import { type TrafficEntry, holdStepId, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 /** Where an entry must point: its `to:` bound to the new side, or where it pointed before when it names nothing. */
@@ -46,7 +54,7 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
       { locate: stableLocation },
     ),
 
-  clear: async () => undefined,
+  clear: nothing,
 
   apply: (context) =>
     withStep(

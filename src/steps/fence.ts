@@ -2,7 +2,7 @@
 import type { RunningProcess } from "../core/ports/driver.ts";
 import type { JsonObject } from "../model/json.ts";
 import { ownOutputs, runtimeOf } from "./trial.ts";
-import { type MakeHandler, ownOutput, stableLocation, stepTimeoutMs, textOf, withStep } from "./step-bench.ts";
+import { type MakeHandler, nothing, ownOutput, stableLocation, stepTimeoutMs, textOf, withStep } from "./step-bench.ts";
 
 /** The process that served before, as `prepare` saw it; null when none did. */
 export const fencedProcess = (intent: JsonObject | undefined): RunningProcess | null =>
@@ -41,7 +41,7 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
       return alive ? { presence: "absent" } : { presence: "done", output: output ?? { stopped: old.pid } };
     }),
 
-  clear: async () => undefined,
+  clear: nothing,
 
   apply: (context) =>
     withStep(parts, context, async (access) => {

@@ -29,7 +29,7 @@ export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
       return { presence: "done", output };
     }),
 
-  clear: async () => undefined,
+  clear: nothing,
 
   apply: (context) =>
     withStep(parts, context, async (access) => {

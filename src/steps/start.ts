@@ -9,6 +9,7 @@ import type { StepContext } from "../core/ports/engine.ts";
 import {
   type Action,
   type MakeHandler,
+  nothing,
   type StepParts,
   ownOutput,
   stableLocation,
@@ -68,7 +69,7 @@ export const createStartStep: MakeHandler<"start"> = (parts) => ({
       { locate: stableLocation },
     ),
 
-  clear: async () => undefined,
+  clear: nothing,
 
   apply: (context) =>
     withStep(

@@ -9,6 +9,7 @@ import type { JsonObject } from "../model/json.ts";
 import {
   type Action,
   type MakeHandler,
+  nothing,
   type StepParts,
   ownOutput,
   restoredInstance,
@@ -83,7 +84,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     return { presence: "done", output: ownOutput(context) ?? { ...exchange, heldMs: 0, position: null } };
   },
 
-  clear: async () => undefined,
+  clear: nothing,
 
   apply: (context) =>
     withStep(
