@@ -199,7 +199,9 @@ export type RunCopies = {
   /** Stores a copy of the run as it is now, as `/refloat/run.jsonl` in a snapshot tagged `refloat-run`, `service=NAME`, `run=UID`. */
   readonly save: (service: string, uid: string, content: Uint8Array) => Promise<void>;
   /** The newest copy of each run, newest first. */
-  readonly list: (service?: string) => Promise<readonly { readonly uid: string; readonly service: string; readonly savedAt: string }[]>;
+  readonly list: (
+    service?: string,
+  ) => Promise<readonly { readonly uid: string; readonly service: string; readonly savedAt: string }[]>;
   /** @throws RefloatError run.unknown */
   readonly read: (uid: string) => Promise<Uint8Array>;
 };

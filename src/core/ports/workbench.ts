@@ -1,5 +1,5 @@
 /** What the composition root hands to operations and step handlers: the world, as ports. */
-import type { Declaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type { Declaration } from "../../model/declaration.ts";
 import type { SpaceForecast } from "../../model/plan.ts";
 import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal } from "./engine.ts";
@@ -52,9 +52,8 @@ export type Workbench = ComponentParts & {
   readonly declaration: () => Promise<Declaration>;
   /** Opens the vault once per process; later calls give the same. @throws RefloatError vault.* */
   readonly vault: () => Promise<OpenVault>;
+  /** Makes the declared vault. @throws RefloatError vault.exists */
+  readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
   readonly journal: () => Promise<Journal>;
   readonly engine: () => Promise<Engine>;
 };
-
-/** The declared service. Shared by all operations that take a service's name. */
-export type FindService = (name: string) => Promise<ServiceDeclaration>;

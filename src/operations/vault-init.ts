@@ -1,0 +1,10 @@
+/** vault init: makes the vault that the file names, with the password that the file points to. */
+import type { Workbench } from "../core/ports/workbench.ts";
+
+export type InitializedVault = { readonly location: string; readonly id: string };
+
+/** @throws RefloatError vault.exists, vault.store-failed, secret.unavailable */
+export const initVault = async (bench: Workbench): Promise<InitializedVault> => {
+  const { location, id } = await bench.createVault();
+  return { location, id };
+};
