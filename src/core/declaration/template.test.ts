@@ -74,9 +74,8 @@ describe("parseTemplate", () => {
         const text = list.join("").replaceAll(/\$+/g, () => "$");
         const parts = parseTemplate(text);
         expect(parts.map((part) => (part.kind === "literal" ? part.text : part.source)).join("")).toBe(text);
-        for (const part of parts) {
-          if (part.kind !== "literal") expect(text.startsWith(part.source, part.offset)).toBe(true);
-        }
+        const references = parts.filter((part) => part.kind !== "literal");
+        expect(references.every(({ source, offset }) => text.startsWith(source, offset))).toBe(true);
       }),
     );
   });

@@ -141,7 +141,7 @@ export const findReferences = (value: Json, path: JsonPath = []): readonly Found
   if (Array.isArray(value))
     return (value as readonly Json[]).flatMap((item, index) => findReferences(item, [...path, index]));
   if (value !== null && typeof value === "object")
-    return Object.entries(value).flatMap(([key, item]) => findReferences(item as Json, [...path, key]));
+    return Object.entries(value).flatMap(([key, item]) => findReferences(item, [...path, key]));
   return [];
 };
 

@@ -1,0 +1,65 @@
+/**
+ * Orders over the graph. All are deterministic: where the graph leaves a choice, the order of the file decides.
+ * They expect the hard edges to be a DAG, which `parseDeclaration` has proven; see `find-cycle.ts`.
+ */
+import type { Edge, Graph } from "../../model/graph.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+
+const predecessorsOf = (
+  names: readonly string[],
+  edges: readonly Edge[],
+  /** Which end of an edge goes first. */
+  first: "from" | "to",
+): Map<string, Set<string>> => {
+  const last = first === "from" ? "to" : "from";
+  const waitsFor = new Map(names.map((name) => [name, new Set<string>()]));
+  for (const edge of edges) {
+    if (edge.from !== edge.to && waitsFor.has(edge[first])) waitsFor.get(edge[last])?.add(edge[first]);
+  }
+  return waitsFor;
+};
+
+/**
+ * Components that may be recovered at the same time, wave after wave: each wave needs only earlier ones.
+ * @throws RefloatError bug when the hard edges have a cycle
+ */
+export const waves = (graph: Graph): readonly (readonly string[])[] => {
+  const hard = graph.edges.filter(({ kind }) => kind === "hard");
+  const waitsFor = predecessorsOf(
+    graph.nodes.map(({ name }) => name),
+    hard,
+    "to",
+  );
+  const result: string[][] = [];
+  while (waitsFor.size > 0) {
+    const wave = [...waitsFor].filter(([, needs]) => needs.size === 0).map(([name]) => name);
+    if (wave.length === 0)
+      throw new RefloatError("bug", `components wait for each other: ${[...waitsFor.keys()].join(", ")}`);
+    for (const name of wave) waitsFor.delete(name);
+    for (const needs of waitsFor.values()) for (const name of wave) needs.delete(name);
+    result.push(wave);
+  }
+  return result;
+};
+
+/** Dependencies first: `db, uploads > app > proxy` in one line. */
+export const recoveryOrder = (graph: Graph): readonly string[] => waves(graph).flat();
+
+/**
+ * Referrer first: a row that is in the database has its file on disk by the time the files are read, as long as files are
+ * written before the rows that name them. Components without data references keep the order of recovery. Where data references
+ * run in a circle no order proves them all; the one that comes first in recovery is read first; the declaration's checks warn of it.
+ */
+export const captureOrder = (graph: Graph): readonly string[] => {
+  const rest = [...recoveryOrder(graph)];
+  const data = graph.edges.filter(({ kind }) => kind === "data");
+  const waitsFor = predecessorsOf(rest, data, "from");
+  const order: string[] = [];
+  while (rest.length > 0) {
+    const free = rest.findIndex((name) => waitsFor.get(name)?.size === 0);
+    const [name = ""] = rest.splice(Math.max(free, 0), 1);
+    for (const needs of waitsFor.values()) needs.delete(name);
+    order.push(name);
+  }
+  return order;
+};
