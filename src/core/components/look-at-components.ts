@@ -1,0 +1,90 @@
+/** Looks at a service as it is now, for the planner: what is live, what a recovery needs and would lose. Changes nothing. */
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
+import type { ComponentCapabilities, LiveComponent } from "../planner/planner-input.ts";
+import type { ComponentDriver, DriverContext, Footprint } from "../ports/driver.ts";
+import type { ComponentAccess } from "./component-access.ts";
+
+export type LookOptions = {
+  readonly service: ServiceDeclaration;
+  /** What would be restored; null for an undo, which restores nothing. */
+  readonly point: RecoveryPoint | null;
+  /** Number that the run will get, for names that people read. */
+  readonly run: number;
+};
+
+export type Look = {
+  readonly components: Readonly<Record<string, LiveComponent>>;
+  readonly needs: readonly (Footprint & { readonly component: string })[];
+};
+
+/** @throws RefloatError cutover.refused, fence.failed: found now rather than in the middle of the night's work */
+export const lookAtComponents = async (access: ComponentAccess, options: LookOptions): Promise<Look> => {
+  const components: Record<string, LiveComponent> = {};
+  const needs: (Footprint & { readonly component: string })[] = [];
+  for (const component of Object.keys(options.service.components)) {
+    const captured = options.point?.manifest.components[component] ?? null;
+    const driver = access.driver(component);
+    const context = await access.context(component);
+    components[component] = await lookAt(driver, context, captured, options.run);
+    if (captured !== null) {
+      for (const footprint of await driver.instances.footprint(context, captured))
+        needs.push({ ...footprint, component });
+    }
+  }
+  return { components, needs };
+};
+
+const lookAt = async (
+  driver: ComponentDriver,
+  context: DriverContext,
+  captured: CapturedComponent | null,
+  run: number,
+): Promise<LiveComponent> => {
+  const instance = await driver.instances.name(context, run);
+  const retired = await driver.instances.retiredName(context, run);
+  const { stable } = await driver.switching.observe(context, { incoming: instance, outgoing: retired });
+  const present = stable !== null;
+  const since = captured?.facts.position;
+  return {
+    capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
+    present,
+    names: { stable: await stableName(driver, context), instance, retired },
+    loss: present && since !== undefined ? ((await driver.writes?.estimateSince?.(context, since)) ?? null) : null,
+    fingerprint:
+      captured?.fingerprint === undefined
+        ? []
+        : ((await driver.compareFingerprint?.(context, captured.fingerprint)) ?? []),
+    ...(await lookAtRuntime(driver, context, present)),
+  };
+};
+
+const lookAtRuntime = async (
+  { runtime }: ComponentDriver,
+  context: DriverContext,
+  present: boolean,
+): Promise<Pick<LiveComponent, "release" | "freePort">> => {
+  if (runtime === undefined) return { release: null, freePort: null };
+  const live = await runtime.live(context);
+  return {
+    release: present ? await runtime.liveRelease(context) : null,
+    freePort: await runtime.freePort(context, live),
+  };
+};
+
+const capabilitiesOf = (
+  driver: ComponentDriver,
+  declared: Readonly<Record<string, unknown>>,
+): ComponentCapabilities => ({
+  hasWrites: driver.writes !== undefined,
+  hasRuntime: driver.runtime !== undefined,
+  hasReload: driver.reload !== undefined && declared["reload"] !== undefined,
+  hasMigrate: driver.runtime !== undefined && declared["migrate"] !== undefined,
+  hasInvariants: driver.invariantValues !== undefined,
+});
+
+/** What people call it: the database's name, the path. */
+const stableName = async (driver: ComponentDriver, context: DriverContext): Promise<string> => {
+  const outputs = await driver.stableOutputs(context);
+  return outputs["database"]?.value ?? outputs["path"]?.value ?? context.component;
+};

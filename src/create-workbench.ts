@@ -1,0 +1,180 @@
+/**
+ * Composition root: puts clock, drivers, vault, journal and engine together for one process. The only place, with main.ts,
+ * that knows the concrete ones. Everything is opened when it is first needed and closed in reverse order.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
+import { parseTemplate } from "./core/declaration/template.ts";
+import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
+import { driverRegistry } from "./driver-registry.ts";
+import { createEngine } from "./engine/create-engine.ts";
+import { openJournal } from "./journal/open-journal.ts";
+import type { Declaration } from "./model/declaration.ts";
+import { RefloatError } from "./model/refloat-error.ts";
+import { capture } from "./operations/capture.ts";
+import { measureSpace } from "./platform/free-space.ts";
+import { createLeases } from "./platform/lease.ts";
+import { createLog, silentLog } from "./platform/log.ts";
+import { readSecret } from "./platform/secret.ts";
+import { createDirectories } from "./platform/state-directories.ts";
+import { systemClock } from "./platform/system-clock.ts";
+import { createStepHandlers } from "./steps/step-handlers.ts";
+import { createPointStore } from "./vault/points/point-store.ts";
+import { createRunCopies } from "./vault/points/run-copies.ts";
+import { createRepository } from "./vault/repository/create-repository.ts";
+import { openRepository } from "./vault/repository/open-repository.ts";
+
+export type WorkbenchOptions = {
+  readonly configFile: string;
+  readonly stateDirectory: string;
+  /** A file's path, `-` for standard error, or null for no log. */
+  readonly log: string | null;
+  readonly verbose: boolean;
+  readonly version: string;
+  readonly approver: Approver;
+};
+
+export type RunningWorkbench = { readonly bench: Workbench; readonly close: () => Promise<void> };
+
+/** Remembers the first call's promise: opened once, shared by all who ask. */
+const once = <Value>(make: () => Promise<Value>): (() => Promise<Value>) => {
+  let made: Promise<Value> | undefined;
+  return () => (made ??= make());
+};
+
+export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => {
+  const clock = systemClock;
+  const log =
+    options.log === null
+      ? silentLog
+      : createLog(options.verbose ? "debug" : "info", options.log === "-" ? null : options.log);
+  const directories = createDirectories(options.stateDirectory);
+  const closers: (() => Promise<void>)[] = [];
+  const never = new AbortController().signal;
+
+  const declaration = once(() => readDeclaration(options.configFile));
+
+  const password = async (template: string): Promise<string> => {
+    let text = "";
+    for (const part of parseTemplate(template)) {
+      text +=
+        part.kind === "secret"
+          ? (await readSecret(part.reference, never)).reveal()
+          : part.kind === "literal"
+            ? part.text
+            : "";
+    }
+    return text;
+  };
+
+  const vault = once(async (): Promise<OpenVault> => {
+    const { url, password: template } = (await declaration()).vault;
+    const repository = await openRepository(url, await password(template), { clock });
+    closers.push(repository.close);
+    return { repository, points: createPointStore(repository), runCopies: createRunCopies(repository) };
+  });
+
+  const stateDirectory = once(async () => {
+    await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 });
+    return options.stateDirectory;
+  });
+
+  const journal = once(async () => {
+    const opened = await openJournal(join(await stateDirectory(), "journal.db"));
+    closers.push(opened.close);
+    return opened;
+  });
+
+  const engine = once(async () => {
+    const handlers = createStepHandlers({
+      registry: driverRegistry,
+      readSecret,
+      directories,
+      clock,
+      log,
+      vault,
+      approver: options.approver,
+      takePoint: async (service, signal) => (await capture(bench, { service, onEvent: () => undefined, signal })).id,
+    });
+    const mirror = async ({
+      number,
+      service,
+      uid,
+    }: {
+      readonly number: Parameters<Awaited<ReturnType<typeof journal>>["exportRun"]>[0];
+      readonly service: string;
+      readonly uid: string;
+    }) => (await vault()).runCopies.save(service, uid, await (await journal()).exportRun(number));
+    return createEngine({
+      journal: await journal(),
+      leases: createLeases(join(await stateDirectory(), "leases")),
+      handlers,
+      clock,
+      log,
+      newUid: randomUUID,
+      hooks: { beforeCutover: mirror, atEnd: mirror },
+    });
+  });
+
+  const bench: Workbench = {
+    registry: driverRegistry,
+    readSecret,
+    directories,
+    clock,
+    log,
+    host: {
+      hostname: hostname(),
+      toolVersion: options.version,
+      timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      space: measureSpace,
+    },
+    declaration,
+    vault,
+    createVault: async () => {
+      const { url, password: template } = (await declaration()).vault;
+      const repository = await createRepository(url, await password(template), { clock });
+      closers.push(repository.close);
+      return { location: repository.location, id: repository.id };
+    },
+    journal,
+    engine,
+  };
+
+  return {
+    bench,
+    close: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+};
+
+const readDeclaration = async (file: string): Promise<Declaration> => {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw new RefloatError(
+      "config.not-found",
+      `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`,
+      {
+        cause: error,
+        hint: "name it with --config FILE, or let Refloat propose one",
+        nextCommand: "refloat init",
+      },
+    );
+  }
+  const { declaration, diagnostics } = parseDeclaration(text, file, driverRegistry);
+  if (declaration !== undefined) return declaration;
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  throw new RefloatError(
+    "config.invalid",
+    `${file} has ${errors.length} ${errors.length === 1 ? "mistake" : "mistakes"}`,
+    {
+      diagnostics: errors,
+      nextCommand: "refloat validate",
+    },
+  );
+};

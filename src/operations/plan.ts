@@ -1,0 +1,65 @@
+/** plan: what a recovery would do, lose and take. Looks at everything, changes nothing, and remembers the plan by its digest. */
+import { withComponents } from "../core/components/component-access.ts";
+import { lookAtComponents } from "../core/components/look-at-components.ts";
+import { findService, requireComponents } from "../core/declaration/find-service.ts";
+import { buildGraph } from "../core/graph/build-graph.ts";
+import { planRecovery } from "../core/planner/plan-recovery.ts";
+import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
+import { newestFirst, selectPoint } from "../core/points/select-point.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { durationSamples } from "../core/run/duration-samples.ts";
+import { nextRunNumber } from "../core/run/next-run-number.ts";
+import { parseAt } from "../core/time/at-expression.ts";
+import type { Plan } from "../model/plan.ts";
+
+export type PlanRequest = {
+  readonly service: string;
+  /** As typed; null for the newest point. */
+  readonly at: string | null;
+  /** Components to recover; null for all. */
+  readonly only: readonly string[] | null;
+  readonly cutover: boolean;
+  /** Ask a person once more between validation and cutover. */
+  readonly approve: boolean;
+};
+
+/** @throws RefloatError time.unclear, point.*, plan.no-space, plan.impossible, cutover.refused */
+export const plan = async (bench: Workbench, request: PlanRequest, signal: AbortSignal): Promise<Plan> => {
+  const service = findService(await bench.declaration(), request.service);
+  requireComponents(service, request.only ?? []);
+  const now = bench.clock.now();
+  const at = parseAt(request.at ?? "last", now, bench.host.timeZone);
+  const points = newestFirst(await (await bench.vault()).points.list(service.name));
+  const { point, closer } = selectPoint(points, at, {
+    service: service.name,
+    ...(request.only === null ? {} : { scope: request.only }),
+  });
+  const journal = await bench.journal();
+  const runs = await journal.listRuns();
+  const look = await withComponents(
+    bench,
+    { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
+    (access) => lookAtComponents(access, { service, point, run: nextRunNumber(runs) }),
+  );
+  const only = request.only ?? Object.keys(point.manifest.components);
+  const planned = planRecovery({
+    service,
+    graph: buildGraph(service),
+    point,
+    closer,
+    newest: points.find(({ missing }) => missing.length === 0) ?? null,
+    request: {
+      at: request.at === null ? null : { text: request.at, instant: at.kind === "instant" ? at.instant : null },
+      ...(request.only === null ? {} : { only: request.only }),
+      cutover: request.cutover,
+      ...(request.approve ? { approve: `cut ${service.name} over to the restored side?` } : {}),
+    },
+    components: look.components,
+    space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),
+    history: durationSamples(runs.filter((run) => run.service === service.name)),
+    now: now.toISOString(),
+  });
+  refuseIfShort(planned);
+  await journal.savePlan(planned);
+  return planned;
+};

@@ -1,0 +1,131 @@
+/**
+ * undo: the plan that puts the old side of a run back. Free of loss only until the new side has taken its first write; after
+ * that it says what would be lost and needs the word of a person.
+ */
+import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
+import { lookAtComponents } from "../core/components/look-at-components.ts";
+import { buildGraph } from "../core/graph/build-graph.ts";
+import { planUndo as planUndoSteps } from "../core/planner/plan-undo.ts";
+import type { WriteReport } from "../core/ports/driver.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { durationSamples } from "../core/run/duration-samples.ts";
+import { nextRunNumber } from "../core/run/next-run-number.ts";
+import { type SwitchedComponent, fencedReleases, switchedComponents } from "../core/run/switched-components.ts";
+import type { RunNumber } from "../model/identifiers.ts";
+import type { Plan } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import type { RunRecord } from "../model/run.ts";
+
+export type UndoRequest = { readonly run: RunNumber; readonly acceptLoss: boolean };
+
+type NewWrites = { readonly component: string; readonly report: WriteReport; readonly since: string };
+
+/** @throws RefloatError run.wrong-state, undo.would-lose (with what would be lost, exported for review) */
+export const planUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSignal): Promise<Plan> => {
+  const journal = await bench.journal();
+  const { record, plan } = await journal.readRun(request.run);
+  const switched = requireUndoable(record);
+  const service = plan.intent.declaration;
+  const runs = await journal.listRuns();
+  const directory = `${await bench.directories.run(record.number)}/after-cutover`;
+  return withComponents(
+    bench,
+    { service, locate: () => null, marker: `refloat/${record.number}/undo`, signal },
+    async (access) => {
+      const written = await newWrites(access, switched, directory);
+      if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, directory);
+      const now = bench.clock.now();
+      const look = await lookAtComponents(access, { service, point: null, run: nextRunNumber(runs) });
+      const planned = planUndoSteps({
+        service,
+        graph: buildGraph(service),
+        undoes: {
+          run: record.number,
+          runUid: record.uid,
+          acceptLoss: written.length > 0,
+          exchanges: Object.fromEntries(
+            switched.map(({ component, incoming, outgoing }) => [
+              component,
+              { incoming: outgoing, outgoing: incoming },
+            ]),
+          ),
+          releases: fencedReleases(record),
+        },
+        rebound: plan.intent.rebound,
+        components: look.components,
+        losses: written.map(({ component, report, since }) => ({
+          component,
+          about: describeWrites(report),
+          lostMs: Math.max(0, now.getTime() - Date.parse(since)),
+        })),
+        history: durationSamples(runs.filter((run) => run.service === service.name)),
+        now: now.toISOString(),
+      });
+      await journal.savePlan(planned);
+      return planned;
+    },
+  );
+};
+
+const requireUndoable = (record: RunRecord): readonly SwitchedComponent[] => {
+  const switched = switchedComponents(record);
+  const served = record.state === "succeeded" || record.state === "needs-operator";
+  if (served && record.purpose === "recover" && switched.length > 0) return switched;
+  const why =
+    record.purpose === "undo"
+      ? "it is an undo itself; recover again instead"
+      : served
+        ? "it did not cut over, so live was never touched"
+        : `it is ${record.state}`;
+  throw new RefloatError("run.wrong-state", `run ${record.number} cannot be undone: ${why}`, {
+    nextCommand: `refloat runs ${record.number}`,
+  });
+};
+
+const newWrites = async (
+  access: ComponentAccess,
+  switched: readonly SwitchedComponent[],
+  directory: string,
+): Promise<readonly NewWrites[]> => {
+  const written: NewWrites[] = [];
+  for (const { component, newPosition } of switched) {
+    const { writes } = access.driver(component);
+    if (writes === undefined || newPosition === null) continue;
+    const report = await writes.writesSince(await access.context(component), {
+      location: null,
+      since: newPosition,
+      exportTo: directory,
+    });
+    if (report.units.some(({ added, changed, removed }) => added + changed + removed > 0)) {
+      written.push({ component, report, since: newPosition.takenAt });
+    }
+  }
+  return written;
+};
+
+/** `3 new orders, 1 changed products` */
+const describeWrites = ({ units }: WriteReport): string =>
+  units
+    .flatMap(({ name, added, changed, removed }) => [
+      ...(added > 0 ? [`${added} new ${name}`] : []),
+      ...(changed > 0 ? [`${changed} changed ${name}`] : []),
+      ...(removed > 0 ? [`${removed} removed ${name}`] : []),
+    ])
+    .join(", ");
+
+const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: string): RefloatError =>
+  new RefloatError(
+    "undo.would-lose",
+    `undoing run ${record.number} would lose what the new side has taken since the cutover: ${written
+      .map(({ component, report }) => `${component}: ${describeWrites(report)}`)
+      .join("; ")}`,
+    {
+      context: {
+        writes: written.map(({ component, report }) => ({ component, about: describeWrites(report) })),
+        directory,
+      },
+      state: `nothing changed; the new rows are listed in ${directory}`,
+      hint: "--accept-loss takes a point of the new side first, so that nothing is gone for good",
+      nextCommand: `refloat undo ${record.number} --accept-loss`,
+    },
+  );

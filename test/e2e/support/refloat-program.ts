@@ -1,0 +1,60 @@
+/** Runs the program as a person does: a child process, its output and its exit status. */
+import { fileURLToPath } from "node:url";
+import { type Subprocess, execa } from "execa";
+
+const launcher = fileURLToPath(new URL("../../../bin/refloat.cjs", import.meta.url));
+
+export type Ended = {
+  readonly exit: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The JSON lines of standard output, the envelope last. */
+  readonly lines: readonly Record<string, unknown>[];
+};
+
+export type RefloatProgram = {
+  readonly run: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<Ended>;
+  /** The same, and fails the test with all that was said unless it exits with 0. */
+  readonly succeed: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<Ended>;
+  readonly spawn: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Subprocess;
+};
+
+const jsonLines = (text: string): readonly Record<string, unknown>[] =>
+  text
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** @param folder holds refloat.yaml; state is kept in its sub-folder `state` */
+export const refloatIn = (folder: string): RefloatProgram => {
+  const spawn = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
+    execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", `${folder}/state`, ...args], {
+      reject: false,
+      cwd: folder,
+      env: environment,
+      stdin: "ignore",
+      // A signal to the launcher must not be what the test measures: it sends its own.
+      cleanup: true,
+    });
+  const run = async (args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended> => {
+    const result = await spawn(args, environment);
+    const stdout = String(result.stdout ?? "");
+    return {
+      exit: result.exitCode ?? null,
+      signal: result.signal ?? null,
+      stdout,
+      stderr: String(result.stderr ?? ""),
+      lines: jsonLines(stdout),
+    };
+  };
+  const succeed = async (args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended> => {
+    const ended = await run(args, environment);
+    if (ended.exit !== 0)
+      throw new Error(
+        `refloat ${args.join(" ")} exited ${ended.exit} ${ended.signal ?? ""}\n${ended.stdout}\n${ended.stderr}`,
+      );
+    return ended;
+  };
+  return { run, succeed, spawn };
+};
