@@ -1,6 +1,6 @@
 /** Runs the program as a person does: a child process, its output and its exit status. */
 import { fileURLToPath } from "node:url";
-import { type Subprocess, execa } from "execa";
+import { execa } from "execa";
 
 const launcher = fileURLToPath(new URL("../../../bin/refloat.cjs", import.meta.url));
 
@@ -17,7 +17,10 @@ export type RefloatProgram = {
   readonly run: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<Ended>;
   /** The same, and fails the test with all that was said unless it exits with 0. */
   readonly succeed: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<Ended>;
-  readonly spawn: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Subprocess;
+  readonly spawn: (
+    args: readonly string[],
+    environment?: Readonly<Record<string, string>>,
+  ) => ReturnType<typeof startProgram>;
 };
 
 const jsonLines = (text: string): readonly Record<string, unknown>[] =>
@@ -26,17 +29,18 @@ const jsonLines = (text: string): readonly Record<string, unknown>[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+const startProgram = (folder: string, args: readonly string[], environment: Readonly<Record<string, string>>) =>
+  execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", `${folder}/state`, ...args], {
+    reject: false,
+    cwd: folder,
+    env: environment,
+    stdin: "ignore",
+  });
+
 /** @param folder holds refloat.yaml; state is kept in its sub-folder `state` */
 export const refloatIn = (folder: string): RefloatProgram => {
   const spawn = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
-    execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", `${folder}/state`, ...args], {
-      reject: false,
-      cwd: folder,
-      env: environment,
-      stdin: "ignore",
-      // A signal to the launcher must not be what the test measures: it sends its own.
-      cleanup: true,
-    });
+    startProgram(folder, args, environment);
   const run = async (args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended> => {
     const result = await spawn(args, environment);
     const stdout = String(result.stdout ?? "");
