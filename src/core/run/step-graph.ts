@@ -1,0 +1,87 @@
+/**
+ * The order of a plan's steps: a DAG by `needs`, with two gates between the phases. Nothing of the cutover begins before all
+ * that comes before it is done, whatever a plan says: live is touched only when the new side is known to be good.
+ */
+import type { StepId } from "../../model/identifiers.ts";
+import type { Phase, PlanStep } from "../../model/plan.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+
+/** Steps of a lower stage are complete before one of a higher stage begins; backwards it is the other way round. */
+export const stageOf = (phase: Phase): 0 | 1 | 2 =>
+  ({ restore: 0, validate: 0, decide: 0, cutover: 1, prove: 2 } as const satisfies Record<Phase, 0 | 1 | 2>)[phase];
+
+export type StepGraph = {
+  readonly steps: ReadonlyMap<StepId, PlanStep>;
+  readonly needs: ReadonlyMap<StepId, readonly StepId[]>;
+  readonly dependents: ReadonlyMap<StepId, readonly StepId[]>;
+  /** Each after all that it needs. */
+  readonly order: readonly StepId[];
+};
+
+/** @throws RefloatError bug if an id is there twice, a need names nothing, or the steps wait for each other: the planner is wrong */
+export const buildStepGraph = (planSteps: readonly PlanStep[]): StepGraph => {
+  const steps = new Map<StepId, PlanStep>();
+  const needs = new Map<StepId, readonly StepId[]>();
+  const dependents = new Map<StepId, StepId[]>();
+  for (const step of planSteps) {
+    if (steps.has(step.id)) throw new RefloatError("bug", `the plan has two steps ${step.id}`);
+    steps.set(step.id, step);
+    dependents.set(step.id, []);
+  }
+  for (const step of planSteps) {
+    needs.set(step.id, [...new Set(step.needs)]);
+    for (const need of new Set(step.needs)) {
+      const list = dependents.get(need);
+      if (list === undefined) throw new RefloatError("bug", `step ${step.id} needs ${need}, which the plan has not`);
+      if (stageOf((steps.get(need) ?? step).phase) > stageOf(step.phase))
+        throw new RefloatError("bug", `step ${step.id} needs ${need}, which belongs to a later phase`);
+      list.push(step.id);
+    }
+  }
+  return { steps, needs, dependents, order: topologicalOrder(needs, dependents) };
+};
+
+const topologicalOrder = (
+  needs: ReadonlyMap<StepId, readonly StepId[]>,
+  dependents: ReadonlyMap<StepId, readonly StepId[]>,
+): readonly StepId[] => {
+  const open = new Map([...needs].map(([id, list]) => [id, list.length]));
+  const order = [...open].filter(([, count]) => count === 0).map(([id]) => id);
+  // The array grows while it is walked: it is queue and result in one.
+  for (const id of order) {
+    for (const dependent of dependents.get(id) ?? []) {
+      const count = (open.get(dependent) ?? 0) - 1;
+      open.set(dependent, count);
+      if (count === 0) order.push(dependent);
+    }
+  }
+  if (order.length === needs.size) return order;
+  const waiting = [...needs.keys()].filter((id) => !order.includes(id));
+  throw new RefloatError("bug", `steps of the plan wait for each other: ${waiting.slice(0, 10).join(", ")}`);
+};
+
+/** All steps that need one of the given, directly or not; the given themselves are not among them. */
+export const descendantsOf = (graph: StepGraph, from: Iterable<StepId>): ReadonlySet<StepId> => {
+  const roots = new Set(from);
+  const found = new Set<StepId>();
+  const queue = [...roots];
+  for (const id of queue) {
+    for (const dependent of graph.dependents.get(id) ?? []) {
+      if (found.has(dependent)) continue;
+      found.add(dependent);
+      queue.push(dependent);
+    }
+  }
+  for (const root of roots) found.delete(root);
+  return found;
+};
+
+/** For each step the time from its begin to the end of all that waits for it: what is longest begins first. */
+export const remainingPathMs = (graph: StepGraph, durationMs: (id: StepId) => number): ReadonlyMap<StepId, number> => {
+  const remaining = new Map<StepId, number>();
+  for (const id of graph.order.toReversed()) {
+    const after = (graph.dependents.get(id) ?? []).map((dependent) => remaining.get(dependent) ?? 0);
+    remaining.set(id, durationMs(id) + after.reduce((longest, ms) => Math.max(longest, ms), 0));
+  }
+  return remaining;
+};

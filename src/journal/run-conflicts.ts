@@ -1,0 +1,63 @@
+/** Which runs of one service stand in each other's way. Asked inside the transaction that would begin or take up a run. */
+import { isLive } from "../core/run/legal-transitions.ts";
+import type { Plan } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import type { RunState } from "../model/run.ts";
+import type { RunWithoutSteps, StoredRun } from "./journal-statements.ts";
+
+const inProgress = (live: RunWithoutSteps): RefloatError =>
+  new RefloatError(
+    "run.in-progress",
+    live.state === "running"
+      ? `run ${live.number} of ${live.service} was interrupted and is not finished`
+      : `run ${live.number} of ${live.service} is not finished: ${live.message ?? live.state}`,
+    {
+      hint: `go on with it, or remove what it built: refloat cancel ${live.number}`,
+      nextCommand: `refloat resume ${live.number}`,
+      context: { run: live.number, state: live.state },
+    },
+  );
+
+/**
+ * @param runs of the service
+ * @throws RefloatError run.in-progress unless the new run undoes the very run that waits for a person
+ */
+export const refuseSecondRun = (runs: readonly StoredRun[], plan: Plan): void => {
+  for (const { run } of runs) {
+    if (!isLive(run.state)) continue;
+    const isItsUndo = run.state === "needs-operator" && plan.intent.undoes?.runUid === run.uid;
+    if (!isItsUndo) throw inProgress(run);
+  }
+};
+
+const endedForGood: Partial<Record<RunState, string>> = {
+  succeeded: "it has succeeded",
+  committed: "it has succeeded and was committed",
+  cancelled: "it was cancelled and what it built is removed",
+};
+
+/**
+ * A run that failed may go on only while nothing has happened since: after a later run its plan is about a world that is gone.
+ * @param later runs of the service with a higher number
+ * @throws RefloatError run.wrong-state, run.in-progress
+ */
+export const refuseTakeUp = ({ run, madeAs }: StoredRun, later: readonly StoredRun[]): void => {
+  const wrongState = (why: string, hint: string): RefloatError =>
+    new RefloatError("run.wrong-state", `run ${run.number} cannot be taken up: ${why}`, {
+      hint,
+      context: { state: run.state },
+    });
+  const ended = endedForGood[run.state];
+  if (ended !== undefined) throw wrongState(ended, "see its report");
+  if (madeAs !== run.number) {
+    throw wrongState(
+      `it is a copy of run ${madeAs} of another journal, and what it made bears that number`,
+      "begin with an empty state folder, so that the copy keeps its number",
+    );
+  }
+  for (const { run: other } of later) {
+    if (isLive(other.state)) throw inProgress(other);
+    if (other.state !== "failed" && other.state !== "cancelled")
+      throw wrongState(`run ${other.number} of ${run.service} came after it (${other.state})`, "plan anew");
+  }
+};
