@@ -1,0 +1,152 @@
+/**
+ * Instances of components whose data is a tree: built under a partial name beside the stable path, given their name as the last act,
+ * recognised by a marker file that stands beside and never inside. Which driver they belong to is not known here.
+ */
+import { lstat, readFile, rename, rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { z } from "zod";
+import type { Footprint, InstanceTarget, Presence } from "../core/ports/driver.ts";
+import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports/vault.ts";
+import type { CapturedComponent } from "../model/manifest.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import { syncDirectory, writeFileAtomically } from "./atomic-file.ts";
+import { exchangeRecordPath, lookAt, markerPath, partialPath } from "./path-names.ts";
+import { findParked } from "./stable-path.ts";
+import { pathExists, removeTree, syncFileSystem } from "./tree-files.ts";
+
+const markerSchema = z.object({
+  runUid: z.string(),
+  run: z.number(),
+  /** What people call it: the folder that the release had when it was captured. */
+  label: z.string(),
+  /** Inode of the whole tree, once it is whole; it stays the same wherever the tree is renamed to within its file system. */
+  inode: z.number().nullable(),
+});
+type Marker = z.infer<typeof markerSchema>;
+
+const readMarker = async (instance: string): Promise<Marker | null> => {
+  let text: string;
+  try {
+    text = await readFile(markerPath(instance), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+  try {
+    return markerSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new RefloatError("instance.exists", `${markerPath(instance)} is not a marker that Refloat wrote`, {
+      cause: error,
+    });
+  }
+};
+
+/** The label that an instance was restored with; null for what no recovery made or what has been committed. */
+export const instanceLabel = async (instance: string): Promise<string | null> =>
+  (await readMarker(instance))?.label ?? null;
+
+const taken = (path: string, why: string): RefloatError =>
+  new RefloatError("instance.exists", `${path} is there already, and ${why}`, {
+    hint: "move it away by hand if nobody needs it, then resume",
+  });
+
+/** Ours, someone else's, or nobody's. @throws RefloatError instance.exists */
+const ownMarker = async (target: InstanceTarget): Promise<Marker | null> => {
+  const marker = await readMarker(target.name);
+  if (marker !== null && marker.runUid !== target.runUid)
+    throw taken(target.name, `another installation's run ${marker.run} made it`);
+  if (marker !== null) return marker;
+  for (const path of [target.name, partialPath(target.name)])
+    if (await pathExists(path)) throw taken(path, "this run did not make it");
+  return null;
+};
+
+/** Does the instance stand behind the stable name? */
+const serves = async (stable: string, target: InstanceTarget, marker: Marker): Promise<boolean> => {
+  const live = await lookAt(stable);
+  if (live.kind === "link") return live.target === target.name;
+  return live.kind === "object" && live.inode === marker.inode;
+};
+
+export type InstancePlace =
+  | { readonly presence: "absent" | "partial" }
+  | { readonly presence: "done"; readonly path: string; readonly serves: boolean };
+
+/** Where the instance is now: under its own name, behind the stable name, or parked by an interrupted switch. */
+export const locateInstance = async (stable: string, target: InstanceTarget): Promise<InstancePlace> => {
+  const marker = await ownMarker(target);
+  if (marker === null) return { presence: "absent" };
+  if (marker.inode === null) {
+    if (await pathExists(target.name)) throw taken(target.name, "this run did not finish it");
+    return { presence: "partial" };
+  }
+  if (await serves(stable, target, marker)) return { presence: "done", path: stable, serves: true };
+  for (const path of [target.name, await findParked(stable, target.name)]) {
+    if (path === null) continue;
+    const found = await lookAt(path);
+    if (found.kind === "object" && found.inode === marker.inode) return { presence: "done", path, serves: false };
+    if (found.kind !== "absent") throw taken(path, "it is not what this run restored");
+  }
+  return { presence: "partial" };
+};
+
+export const inspectInstance = async (stable: string, target: InstanceTarget): Promise<Presence> =>
+  (await locateInstance(stable, target)).presence;
+
+/** Small files fill whole blocks, so each entry may take one more than its bytes. */
+const blockBytes = 4_096;
+
+export const footprintOf = (instance: string, captured: CapturedComponent): readonly Footprint[] => {
+  const entries = Object.values(captured.facts.counts).reduce((sum, count) => sum + count, 0);
+  return [{ path: dirname(instance), bytes: captured.facts.sizeBytes + entries * blockBytes }];
+};
+
+export type RestoreRequest = {
+  readonly target: InstanceTarget;
+  readonly source: SnapshotReader;
+  readonly captured: CapturedComponent;
+  readonly label: string;
+  readonly signal: AbortSignal;
+  readonly progress: VaultProgress;
+};
+
+/** @throws RefloatError target.failed, vault.damaged, path.hostile; what was written stays under the partial name, which `inspectInstance` tells as partial */
+export const restoreInstance = async (request: RestoreRequest): Promise<ExtractReport> => {
+  const { target, signal } = request;
+  const partial = partialPath(target.name);
+  if (!(await pathExists(dirname(target.name))))
+    throw new RefloatError(
+      "target.failed",
+      `the folder ${dirname(target.name)} is not there, so nothing can be restored into it`,
+    );
+  const marker: Marker = { runUid: target.runUid, run: target.run, label: request.label, inode: null };
+  await writeFileAtomically(markerPath(target.name), JSON.stringify(marker));
+  const report = await request.source.extract(request.captured.path, partial, signal, request.progress);
+  // Otherwise a power failure after the cutover could leave empty files that were told as restored.
+  await syncFileSystem(partial, signal);
+  const { ino } = await lstat(partial);
+  await writeFileAtomically(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));
+  await rename(partial, target.name);
+  await syncDirectory(dirname(target.name));
+  return report;
+};
+
+/** @throws RefloatError run.wrong-state if it serves, instance.exists if this run did not make it */
+export const dropInstance = async (stable: string, target: InstanceTarget, signal: AbortSignal): Promise<void> => {
+  const place = await locateInstance(stable, target);
+  if (place.presence === "absent") return;
+  const partial = partialPath(target.name);
+  if (place.presence === "done") {
+    if (place.serves)
+      throw new RefloatError("run.wrong-state", `${basename(target.name)} serves behind ${stable}; it is not dropped`, {
+        nextCommand: `refloat undo ${target.run}`,
+      });
+    // A drop that is killed half way must not leave what looks whole.
+    await removeTree(partial, signal);
+    await rename(place.path, partial);
+    if (place.path !== target.name) await rm(exchangeRecordPath(stable), { force: true });
+  }
+  await removeTree(partial, signal);
+  await rm(markerPath(target.name), { force: true });
+  await syncDirectory(dirname(target.name));
+};

@@ -1,0 +1,128 @@
+/**
+ * Runs a command line that a person declared, by /bin/sh, in a process group of its own, so that a time limit or an abort ends
+ * whatever the line has started. Keeps only the end of what it says.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { RefloatError } from "../model/refloat-error.ts";
+import { baseEnvironment } from "./base-environment.ts";
+
+export type ShellLineOptions = {
+  readonly signal: AbortSignal;
+  readonly marker: string;
+  readonly cwd?: string;
+  /** Added to the base environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  /** Words before `/bin/sh` that change the user it runs as. */
+  readonly prefix?: readonly string[];
+  /** Values that must not be seen in its output. */
+  readonly secrets?: readonly string[];
+};
+
+export type ShellLineResult = {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly endedBy: string | null;
+  readonly timedOut: boolean;
+  /** The last 64 KiB of standard output, and of both streams as they came; secrets replaced. */
+  readonly stdout: string;
+  readonly output: string;
+};
+
+const keptCharacters = 65_536;
+const graceMs = 2_000;
+/** A line may leave a child in the background that holds the pipe open; its end is not waited for. */
+const drainMs = 500;
+
+export const redact = (text: string, secrets: readonly string[]): string =>
+  secrets.reduce((redacted, secret) => (secret === "" ? redacted : redacted.replaceAll(secret, "[secret]")), text);
+
+export const lastLine = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .findLast((line) => line !== "") ?? "";
+
+export const lastLines = (text: string, count: number): string => text.trimEnd().split("\n").slice(-count).join("\n");
+
+/** `exit status 3`, `ended by SIGKILL`, `took too long`; null when it ended well. */
+export const describeEnd = (result: Pick<ShellLineResult, "exitCode" | "endedBy" | "timedOut">): string | null => {
+  if (result.timedOut) return "took too long";
+  if (result.endedBy !== null) return `ended by ${result.endedBy}`;
+  return result.exitCode === 0 ? null : `exit status ${result.exitCode ?? "unknown"}`;
+};
+
+const signalGroup = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+};
+
+/** @throws RefloatError program.missing when there is no shell or no such folder; the signal's reason when aborted */
+export const runShellLine = async (line: string, options: ShellLineOptions): Promise<ShellLineResult> => {
+  options.signal.throwIfAborted();
+  const words = [...(options.prefix ?? []), "/bin/sh", "-c", line];
+  const [program, ...args] = [words[0] ?? "/bin/sh", ...words.slice(1)];
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...baseEnvironment(), ...options.environment, REFLOAT_STEP: options.marker },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  let stdout = "";
+  let output = "";
+  const keep = (kept: string, text: string): string => (kept + text).slice(-keptCharacters);
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout = keep(stdout, text);
+    output = keep(output, text);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (output = keep(output, text)));
+  const closed = once(child, "close").catch(() => undefined);
+
+  let timedOut = false;
+  let killer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    if (child.pid === undefined) return;
+    const { pid } = child;
+    signalGroup(pid, "SIGTERM");
+    killer = setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
+  };
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          end();
+        }, options.timeoutMs);
+  options.signal.addEventListener("abort", end, { once: true });
+  try {
+    const [exitCode, endedBy] = (await once(child, "exit")) as [number | null, string | null];
+    await Promise.race([closed, delay(drainMs, undefined, { ref: false })]);
+    if (child.pid !== undefined && (timedOut || options.signal.aborted)) signalGroup(child.pid, "SIGKILL");
+    options.signal.throwIfAborted();
+    const secrets = options.secrets ?? [];
+    return { exitCode, endedBy, timedOut, stdout: redact(stdout, secrets), output: redact(output, secrets) };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new RefloatError(
+        "program.missing",
+        `${program} cannot be started${options.cwd === undefined ? "" : ` in ${options.cwd}`}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(killer);
+    options.signal.removeEventListener("abort", end);
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }
+};
