@@ -43,6 +43,7 @@ export class Customers {
   #catalogue = new Map<number, string>();
   #timer: NodeJS.Timeout | undefined;
   #arrivals = 0;
+  #ending: Promise<void> | undefined;
 
   constructor(options: CustomersOptions) {
     this.#options = options;
@@ -82,8 +83,13 @@ export class Customers {
     }, intervalMs / 2);
   }
 
-  /** Closes the doors and waits for those who are still inside. */
-  async end(): Promise<void> {
+  /** Closes the doors and waits for those who are still inside. Idempotent. */
+  end(): Promise<void> {
+    this.#ending ??= this.#close();
+    return this.#ending;
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#waiting);
     this.#write("closed", { arrivals: this.#arrivals, orders: this.#orders.length });

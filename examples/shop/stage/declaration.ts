@@ -7,14 +7,14 @@ import type { Shop } from "./shop.ts";
 export type VaultPlace = { readonly url: string; readonly passwordFile: string };
 
 export const writeDeclaration = async (path: string, shop: Shop, vault: VaultPlace): Promise<void> => {
-  const document = parseDocument(await readFile(join(import.meta.dirname, "../refloat.yaml"), "utf8"));
+  const text = await readFile(join(import.meta.dirname, "../refloat.yaml"), "utf8");
+  const document = parseDocument(text.replace(/^(#.*\n)+/, "# The shop of `npm run demo`.\n"));
   const set = (keys: readonly (string | number)[], value: string): void => {
     if (!document.hasIn(keys)) throw new Error(`refloat.yaml of the shop has no ${keys.join(".")}`);
     document.setIn(keys, value);
   };
   const service = ["services", "shop"];
   const component = (name: string, key: string): string[] => [...service, "components", name, key];
-  if (document.contents !== null) document.contents.commentBefore = " The shop of `npm run demo`.";
   set(["vault", "url"], vault.url);
   set(["vault", "password"], `\${file:${vault.passwordFile}}`);
   set([...service, "probe"], `${shop.url}/health`);

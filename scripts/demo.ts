@@ -1,0 +1,89 @@
+/**
+ * `npm run demo [-- --json | --clean | --keep-running]`: a real shop breaks and comes back. Exit code 0 only if every finding is good.
+ */
+import { parseArgs } from "node:util";
+import { cleanDemo, demoFolder, openDemoFolder } from "./demo/demo-folder.ts";
+import { createScreen } from "./demo/screen.ts";
+import { type StoryResult, showResult, tellStory, withOpenShop } from "./demo/story.ts";
+import { setUp } from "./setup.ts";
+
+const refuse = (why: string): never => {
+  process.stderr.write(`error usage: ${why}\nnext: npm run demo [-- --json | --clean | --keep-running]\n`);
+  process.exit(2);
+};
+
+const readOptions = () => {
+  const known = {
+    json: { type: "boolean", default: false },
+    clean: { type: "boolean", default: false },
+    "keep-running": { type: "boolean", default: false },
+  } as const;
+  try {
+    return parseArgs({ options: known }).values;
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+};
+
+const options = readOptions();
+
+/** The last line of `--json`, on success and on failure. */
+const printJson = (value: Readonly<Record<string, unknown>>): void => {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+};
+
+const clean = async (): Promise<void> => {
+  const folder = await demoFolder();
+  const found = await cleanDemo(folder);
+  if (options.json) printJson({ ok: true, removed: found ? folder.path : null });
+  else process.stdout.write(found ? `removed ${folder.path}\n` : "there was nothing to clean\n");
+};
+
+const summarise = (result: StoryResult, stateDir: string) => ({
+  ok: result.findings.every(({ ok }) => ok),
+  rtoActualMs: result.rtoActualMs,
+  rpoActualMs: result.rpoActualMs,
+  steps: result.steps,
+  phases: result.phases,
+  orders: {
+    acknowledged: result.orders.acknowledged,
+    inNewDatabase: result.orders.inNewDatabase,
+    inExport: result.orders.inExport,
+    missing: result.orders.missing.length,
+  },
+  findings: result.findings,
+  stateDir,
+});
+
+const play = async (): Promise<void> => {
+  setUp();
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort(new Error("interrupted"));
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  const folder = await openDemoFolder();
+  const screen = createScreen(options.json);
+  const keepRunning = options["keep-running"];
+  const parts = { folder, screen, signal: stop.signal };
+  try {
+    const result = await withOpenShop(parts, keepRunning, (shop, customers) => tellStory(parts, shop, customers));
+    showResult(screen, result);
+    const summary = summarise(result, folder.path);
+    screen.line(`\nTo explore: cd ${folder.path}, then refloat points shop, refloat runs 1`);
+    screen.line(
+      keepRunning
+        ? "The shop is still open."
+        : "The shop is closed again; npm run demo -- --keep-running leaves it open.",
+    );
+    screen.line("To remove everything: npm run demo -- --clean");
+    if (options.json) printJson(summary);
+    process.exitCode = summary.ok ? 0 : 1;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    screen.line(`error demo: ${message}\nstate: logs are in ${folder.shop}/logs\nnext: npm run demo -- --clean`);
+    if (options.json) printJson({ ok: false, error: message, stateDir: folder.path });
+    process.exitCode = 1;
+  }
+};
+
+await (options.clean ? clean() : play());

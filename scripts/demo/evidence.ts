@@ -1,0 +1,95 @@
+/**
+ * Looks, independently of Refloat's own report, at whether the story ended well: in the databases, in the exported file, and in what
+ * the customers wrote down. Each finding is one that could fail.
+ */
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import type { Customers } from "../../examples/shop/load/customers.ts";
+import { withClient } from "../../examples/shop/stage/database.ts";
+import type { Shop } from "../../examples/shop/stage/shop.ts";
+
+export type Finding = { readonly ok: boolean; readonly what: string };
+
+export type OrderAccount = {
+  readonly acknowledged: number;
+  readonly inNewDatabase: number;
+  readonly inExport: number;
+  /** Acknowledged to a customer, and in neither place: must be none. */
+  readonly missing: readonly number[];
+  /** In both: an order number that was given twice, unless the same order stands in both with the same total. */
+  readonly twice: readonly number[];
+  readonly lastExportedAt: Date | null;
+};
+
+const ordersSchema = z.array(z.object({ id: z.coerce.number().int(), total: z.string() }));
+
+/** Reads the columns that are needed from a CSV file with a header; the shop's orders hold no text that needs quotes. */
+const readExport = async (path: string): Promise<readonly { id: number; total: string; placedAt: Date }[]> => {
+  const [header = "", ...lines] = (await readFile(path, "utf8")).trimEnd().split("\n");
+  const columns = header.split(",");
+  const column = (name: string): number => {
+    const index = columns.indexOf(name);
+    if (index < 0) throw new Error(`${path} has no column ${name}, only ${header}`);
+    return index;
+  };
+  const [id, total, placedAt] = [column("id"), column("total"), column("placed_at")];
+  return lines.map((line) => {
+    const fields = line.split(",");
+    return { id: Number(fields[id]), total: fields[total] ?? "", placedAt: new Date(fields[placedAt] ?? "") };
+  });
+};
+
+/** @param firstNewOrder orders with a higher number than the seed's were placed by customers */
+const readNewOrders = (url: string, firstNewOrder: number) =>
+  withClient(url, async (client) => {
+    const { rows } = await client.query("select id, total from orders where id >= $1", [firstNewOrder]);
+    return ordersSchema.parse(rows);
+  });
+
+export const accountForOrders = async (
+  shop: Shop,
+  customers: Customers,
+  exportPath: string,
+  firstNewOrder: number,
+): Promise<OrderAccount> => {
+  const kept = new Map((await readNewOrders(shop.databaseUrl(), firstNewOrder)).map(({ id, total }) => [id, total]));
+  const exported = await readExport(exportPath);
+  const saved = new Map(exported.map(({ id, total }) => [id, total]));
+  const found = customers.acknowledged.map(({ id, total }) => ({
+    id,
+    kept: kept.get(id) === total,
+    saved: saved.get(id) === total,
+  }));
+  return {
+    acknowledged: found.length,
+    inNewDatabase: found.filter((order) => order.kept).length,
+    inExport: found.filter((order) => order.saved).length,
+    missing: found.filter((order) => !order.kept && !order.saved).map(({ id }) => id),
+    twice: found.filter((order) => order.kept && order.saved).map(({ id }) => id),
+    lastExportedAt: exported.reduce<Date | null>(
+      (last, { placedAt }) => (last === null || placedAt > last ? placedAt : last),
+      null,
+    ),
+  };
+};
+
+const countRows = (url: string, query: string): Promise<number> =>
+  withClient(url, async (client) => {
+    const { rows } = await client.query(query);
+    return z.object({ count: z.coerce.number() }).parse(rows[0]).count;
+  });
+
+export const countFreeProducts = (shop: Shop, database = "shop"): Promise<number> =>
+  countRows(shop.databaseUrl(database), "select count(*) from products where price <= 0");
+
+/** @returns names of databases beside the live one that the recovery kept */
+export const listKeptDatabases = (shop: Shop): Promise<readonly string[]> =>
+  withClient(shop.databaseUrl("postgres"), async (client) => {
+    const { rows } = await client.query(
+      "select datname from pg_database where datname like 'shop\\_%' order by datname",
+    );
+    return z
+      .array(z.object({ datname: z.string() }))
+      .parse(rows)
+      .map(({ datname }) => datname);
+  });
