@@ -88,6 +88,8 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     return opened;
   });
 
+  const leases = once(async () => createLeases(join(await stateDirectory(), "leases")));
+
   const engine = once(async () => {
     const handlers = createStepHandlers({
       registry: driverRegistry,
@@ -110,7 +112,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     }) => (await vault()).runCopies.save(service, uid, await (await journal()).exportRun(number));
     return createEngine({
       journal: await journal(),
-      leases: createLeases(join(await stateDirectory(), "leases")),
+      leases: await leases(),
       handlers,
       clock,
       log,
@@ -140,6 +142,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       return { location: repository.location, id: repository.id };
     },
     journal,
+    leases,
     engine,
   };
 

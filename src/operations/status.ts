@@ -1,6 +1,7 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
 import { withComponents } from "../core/components/component-access.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
@@ -25,7 +26,9 @@ export type Status = {
 export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
   const declaration = await bench.declaration();
   const { points, problem } = await allPoints(bench);
-  const runs = await (await bench.journal()).listRuns();
+  const leases = await bench.leases();
+  const runs: RunRecord[] = [];
+  for (const record of await (await bench.journal()).listRuns()) runs.push(await withTrueState(leases, record));
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
     services.push({

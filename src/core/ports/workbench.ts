@@ -2,7 +2,7 @@
 import type { Declaration } from "../../model/declaration.ts";
 import type { SpaceForecast } from "../../model/plan.ts";
 import type { DriverRegistry, Footprint } from "./driver.ts";
-import type { Engine, Journal } from "./engine.ts";
+import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
 import type { PointStore, Repository, RunCopies } from "./vault.ts";
 
@@ -55,5 +55,7 @@ export type Workbench = ComponentParts & {
   /** Makes the declared vault. @throws RefloatError vault.exists */
   readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
   readonly journal: () => Promise<Journal>;
+  /** Those of the engine: to ask who executes a run now, or whether nobody does. */
+  readonly leases: () => Promise<Leases>;
   readonly engine: () => Promise<Engine>;
 };

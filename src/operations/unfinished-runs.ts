@@ -1,0 +1,17 @@
+/** Runs that wait for somebody: interrupted ones, also by a death without a word, and those that need an answer or a person. */
+import type { Workbench } from "../core/ports/workbench.ts";
+import { withTrueState } from "../core/run/true-state.ts";
+import type { RunRecord, RunState } from "../model/run.ts";
+
+const waits = (state: RunState): boolean => ["interrupted", "waiting", "needs-operator"].includes(state);
+
+/** Newest first. @throws RefloatError journal.failed */
+export const unfinishedRuns = async (bench: Workbench): Promise<readonly RunRecord[]> => {
+  const leases = await bench.leases();
+  const unfinished: RunRecord[] = [];
+  for (const journaled of await (await bench.journal()).listRuns()) {
+    const record = await withTrueState(leases, journaled);
+    if (waits(record.state)) unfinished.push(record);
+  }
+  return unfinished;
+};
