@@ -9,7 +9,8 @@ export const listRuns = async (bench: Workbench, service: string | null): Promis
   const journal = await bench.journal();
   const leases = await bench.leases();
   const records: RunRecord[] = [];
-  for (const record of await journal.listRuns(service ?? undefined)) records.push(await withTrueState(leases, record));
+  for (const record of await journal.listRuns(service ?? undefined))
+    records.push(await withTrueState(journal, leases, record));
   return records;
 };
 
@@ -19,7 +20,7 @@ export const readRun = async (bench: Workbench, run: RunNumber): Promise<RunDeta
   const journal = await bench.journal();
   const { record, plan } = await journal.readRun(run);
   return {
-    record: await withTrueState(await bench.leases(), record),
+    record: await withTrueState(journal, await bench.leases(), record),
     plan,
     events: await journal.events(run),
   };

@@ -26,9 +26,10 @@ export type Status = {
 export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
   const declaration = await bench.declaration();
   const { points, problem } = await allPoints(bench);
+  const journal = await bench.journal();
   const leases = await bench.leases();
   const runs: RunRecord[] = [];
-  for (const record of await (await bench.journal()).listRuns()) runs.push(await withTrueState(leases, record));
+  for (const record of await journal.listRuns()) runs.push(await withTrueState(journal, leases, record));
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
     services.push({

@@ -7,10 +7,11 @@ const waits = (state: RunState): boolean => ["interrupted", "waiting", "needs-op
 
 /** Newest first. @throws RefloatError journal.failed */
 export const unfinishedRuns = async (bench: Workbench): Promise<readonly RunRecord[]> => {
+  const journal = await bench.journal();
   const leases = await bench.leases();
   const unfinished: RunRecord[] = [];
-  for (const journaled of await (await bench.journal()).listRuns()) {
-    const record = await withTrueState(leases, journaled);
+  for (const journaled of await journal.listRuns()) {
+    const record = await withTrueState(journal, leases, journaled);
     if (waits(record.state)) unfinished.push(record);
   }
   return unfinished;
