@@ -15,6 +15,25 @@ export type ErrorEntry = {
 
 export const errorCatalogue = {
   usage: { exit: 2, http: 400, kind: "permanent", meaning: "The command line does not say what is meant." },
+  interrupted: {
+    exit: 7,
+    http: 409,
+    kind: "retryable",
+    meaning: "A person or the system told the command to stop before its end.",
+  },
+  "confirm.needed": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "Nobody can be asked here, and neither --yes nor the digest of a plan that was shown was given.",
+  },
+  "confirm.declined": { exit: 3, http: 409, kind: "operator", meaning: "The person who was asked did not say yes." },
+  "output.failed": {
+    exit: 4,
+    http: 500,
+    kind: "permanent",
+    meaning: "The command ended well, but its answer could not be written to standard output.",
+  },
   "config.not-found": {
     exit: 2,
     http: 400,
