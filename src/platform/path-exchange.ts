@@ -2,7 +2,8 @@
  * Exchanges two names of one file system in one atomic act: renameat2(2) with RENAME_EXCHANGE. Node has no call for it, so the
  * system call is made by perl, which is part of every Debian system (perl-base). Knows nothing of what the names stand for.
  */
-import { dirname } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { RefloatError } from "../model/refloat-error.ts";
 import { syncDirectory } from "./atomic-file.ts";
 import { runProgram } from "./subprocess.ts";
@@ -52,4 +53,17 @@ export const exchangePaths = async (a: string, b: string, signal: AbortSignal): 
   throw new RefloatError("target.failed", `${a} and ${b} cannot be exchanged: ${said.slice(errno.length + 1)}`, {
     context: { a, b, errno: Number(errno) },
   });
+};
+
+/** Tries it on two empty files in `folder`, which are removed again. Another file system than that of `folder` may answer otherwise. */
+export const exchangeAbility = async (folder: string, signal: AbortSignal): Promise<ExchangeAbility> => {
+  const [a, b] = [join(folder, ".exchange-a"), join(folder, ".exchange-b")];
+  try {
+    await writeFile(a, "");
+    await writeFile(b, "");
+    return await exchangePaths(a, b, signal);
+  } finally {
+    await rm(a, { force: true });
+    await rm(b, { force: true });
+  }
 };

@@ -1,0 +1,69 @@
+/**
+ * The `files` driver: folders, single files and releases behind a link, captured by the vault's own walk, restored beside, switched
+ * by path. Responsible for nothing that runs; the readers of the files are told by the declared `reload`.
+ */
+import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { bindCommand } from "../../platform/bind-command.ts";
+import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
+import { discardRetired, exchangeStablePath, observePaths } from "../../platform/stable-path.ts";
+import { translateSystemErrors } from "../../platform/system-error.ts";
+import { captureFiles } from "./capture-files.ts";
+import { filesInstances } from "./files-instances.ts";
+import { type FilesContext, type FilesOptions, filesOptionsSchema, stablePathOf } from "./files-options.ts";
+import { filesWrites } from "./files-writes.ts";
+import { filesInvariantValues } from "./invariant-values.ts";
+import { preflightFiles } from "./preflight-files.ts";
+
+const switching = <Result>(stable: string, act: () => Promise<Result>): Promise<Result> =>
+  translateSystemErrors("target.failed", `${stable} cannot be switched`, act);
+
+const reloadReader = async (context: FilesContext): Promise<void> => {
+  const { reload } = context.options;
+  if (reload === undefined) return;
+  const line = await bindCommand(context.bind, reload, `reload of ${context.component}`);
+  const result = await runShellLine(line, { signal: context.signal, marker: context.marker });
+  const end = describeEnd(result);
+  if (end !== null)
+    throw new RefloatError(
+      "program.failed",
+      `${context.component} could not be reloaded by "${reload}": ${end}: ${lastLines(result.output, 5)}`,
+    );
+};
+
+const filesDriver: ComponentDriver<FilesOptions> = {
+  type: "files",
+  summary: "A folder, a single file, or a release behind a link.",
+  options: filesOptionsSchema,
+  outputs: { path: { description: "Absolute path of the folder or file.", secret: false } },
+  stableOutputs: async (context) => ({ path: { value: await stablePathOf(context), secret: false } }),
+  preflight: preflightFiles,
+  capture: captureFiles,
+  instances: filesInstances,
+  switching: {
+    observe: async (context, exchange) => {
+      const stable = await stablePathOf(context);
+      return switching(stable, () => observePaths(stable, exchange));
+    },
+    exchange: async (context, exchange, expected) => {
+      const stable = await stablePathOf(context);
+      const { heldMs } = await switching(stable, () => exchangeStablePath(stable, exchange, expected, context));
+      // A tree has no position of its own: what was written last is found by comparing the two sides.
+      return { heldMs, position: null, outgoing: exchange.outgoing };
+    },
+    discard: async (context, outgoing) => {
+      const stable = await stablePathOf(context);
+      await switching(stable, () => discardRetired(stable, outgoing, context.signal));
+    },
+  },
+  writes: filesWrites,
+  reload: reloadReader,
+  invariantValues: filesInvariantValues,
+};
+
+export const filesBundle: DriverBundle = {
+  name: "files",
+  components: [filesDriver as ComponentDriver],
+  checks: [],
+  traffic: [],
+};
