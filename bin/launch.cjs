@@ -8,7 +8,6 @@ var childProcess = require("child_process");
 var fs = require("fs");
 var os = require("os");
 var path = require("path");
-var url = require("url");
 
 var root = path.join(__dirname, "..");
 var neededMajor = 24;
@@ -30,20 +29,9 @@ function ownNode() {
   }
 }
 
-/** The running Node stands first on the path, so that what our children call `node` is the same one. */
-function withNodeFirst(program) {
-  var folder = path.dirname(program);
-  var rest = process.env.PATH || "";
-  return rest.split(path.delimiter)[0] === folder ? rest : folder + path.delimiter + rest;
-}
-
 /** A child gets our standard streams and the signals that reach only us; we end as it ends. */
 function runWith(program, script) {
-  var environment = Object.assign({}, process.env, { PATH: withNodeFirst(program) });
-  var child = childProcess.spawn(program, [script].concat(process.argv.slice(2)), {
-    stdio: "inherit",
-    env: environment,
-  });
+  var child = childProcess.spawn(program, [script].concat(process.argv.slice(2)), { stdio: "inherit" });
   var pass = {};
   // A terminal sends SIGINT and SIGQUIT to the child as well; passing them on again would read as a second Ctrl-C.
   var shared = process.stdin.isTTY ? ["SIGINT", "SIGQUIT"] : [];
@@ -70,13 +58,9 @@ function runWith(program, script) {
 exports.launch = function launch(script) {
   var file = path.join(root, script);
   if (majorOf(process.version) >= neededMajor) {
-    process.env.PATH = withNodeFirst(process.execPath);
     process.argv[1] = file;
-    require("module").enableCompileCache();
-    import(url.pathToFileURL(file).href).catch(function (error) {
-      process.stderr.write("refloat: " + (error && error.stack ? error.stack : String(error)) + "\n");
-      process.exit(70);
-    });
+    // As the main module, not as an imported one: import.meta.main tells the truth, and what it throws ends us as Node ends itself.
+    require("module").runMain();
     return;
   }
   var own = ownNode();
