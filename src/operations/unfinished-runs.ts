@@ -1,18 +1,21 @@
 /** Runs that wait for somebody: interrupted ones, also by a death without a word, and those that need an answer or a person. */
 import type { Workbench } from "../core/ports/workbench.ts";
 import { withTrueState } from "../core/run/true-state.ts";
+import type { Plan } from "../model/plan.ts";
 import type { RunRecord, RunState } from "../model/run.ts";
+
+export type UnfinishedRun = { readonly record: RunRecord; readonly plan: Plan };
 
 const waits = (state: RunState): boolean => ["interrupted", "waiting", "needs-operator"].includes(state);
 
 /** Newest first. @throws RefloatError journal.failed */
-export const unfinishedRuns = async (bench: Workbench): Promise<readonly RunRecord[]> => {
+export const unfinishedRuns = async (bench: Workbench): Promise<readonly UnfinishedRun[]> => {
   const journal = await bench.journal();
   const leases = await bench.leases();
-  const unfinished: RunRecord[] = [];
+  const unfinished: UnfinishedRun[] = [];
   for (const journaled of await journal.listRuns()) {
     const record = await withTrueState(journal, leases, journaled);
-    if (waits(record.state)) unfinished.push(record);
+    if (waits(record.state)) unfinished.push({ record, plan: (await journal.readRun(record.number)).plan });
   }
   return unfinished;
 };
