@@ -104,6 +104,8 @@ export const planIntentSchema = z.object({
 export type PlanIntent = z.infer<typeof planIntentSchema>;
 
 export const stepForecastSchema = z.object({
+  /** The step in two or three words: `restore db`, `try app 2.5.0`. */
+  title: z.string(),
   /** What the step does in this plan: `1.1 GB, 23 tables, into new database shop_r42`. */
   what: z.string(),
   sizeBytes: z.int().nonnegative().optional(),
@@ -117,11 +119,15 @@ export const lossForecastSchema = z.object({
   component: nameSchema,
   /** From the point to now, or to the last known write. */
   lostMs: z.int().nonnegative(),
+  /** The newest write that the point lacks, when it is known. */
+  lastWriteAt: z.iso.datetime().optional(),
   /** `about 312 orders`; absent when the driver cannot say. */
   about: z.string().optional(),
   /** `saved to CSV first`. */
   saved: z.string().optional(),
 });
+
+export type LossForecast = z.infer<typeof lossForecastSchema>;
 
 export const spaceForecastSchema = z.object({
   /** Mount point. */

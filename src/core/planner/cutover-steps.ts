@@ -1,0 +1,67 @@
+/**
+ * The steps that change what stands behind the stable names, for a recovery and for its undo, in one order: hold traffic, fence the
+ * old writers, switch the names, settle what the old side did last, start on the new side, reload, admit traffic last, probe.
+ */
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { StepId } from "../../model/identifiers.ts";
+import type { ComponentOrder } from "./component-order.ts";
+import type { LiveComponent } from "./planner-input.ts";
+import type { StepDraft } from "./step-draft.ts";
+
+export type CutoverPlanning = {
+  readonly service: ServiceDeclaration;
+  readonly order: ComponentOrder;
+  readonly components: Readonly<Record<string, LiveComponent>>;
+  /** Components whose stable name changes hands, in order of recovery. */
+  readonly switched: readonly string[];
+  /** Components that run and are switched or bound anew, in order of recovery. */
+  readonly processes: readonly string[];
+  readonly release: (component: string) => "kept" | "restored";
+};
+
+/** Is there a live side whose writes can be told? */
+export const keepsLedger = (live: LiveComponent | undefined): boolean =>
+  live?.capabilities.hasWrites === true && live.present;
+
+/** Adds the cutover after everything that the draft holds already. */
+export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): void => {
+  const { service, order, components, switched, processes, release } = planning;
+  const hasTraffic = service.cutover.length > 0;
+  const below = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
+    [...steps].filter(([name]) => order.dependenciesOf(component).has(name)).map(([, step]) => step);
+  const of = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
+    [...steps].filter(([name]) => name === component).map(([, step]) => step);
+
+  if (hasTraffic) draft.add("cutover", { kind: "hold" }, draft.all());
+
+  // Whether a process runs at this moment is no reason to leave its fence out: a supervisor may have it back before the switch.
+  const before = draft.all();
+  for (const component of processes) draft.add("cutover", { kind: "fence", component }, before);
+
+  const fenced = draft.all();
+  const switches = new Map<string, StepId>();
+  for (const component of switched) {
+    switches.set(component, draft.add("cutover", { kind: "switch", component }, fenced));
+  }
+
+  const settled = new Map<string, StepId>();
+  for (const component of switched.filter((name) => keepsLedger(components[name]))) {
+    // After the switch, which ends the last connections: only then can nobody add to the side that is left.
+    const action = { kind: "save-lost", component, stage: "final" } as const;
+    settled.set(component, draft.add("cutover", action, of(switches, component)));
+  }
+
+  const started = new Map<string, StepId>();
+  for (const component of processes) {
+    const needs = [...fenced, ...switches.values(), ...below(settled, component), ...below(started, component)];
+    started.set(component, draft.add("cutover", { kind: "start", component, release: release(component) }, needs));
+  }
+
+  for (const component of switched.filter((name) => components[name]?.capabilities.hasReload === true)) {
+    const needs = [...of(switches, component), ...below(started, component)];
+    draft.add("cutover", { kind: "reload", component }, needs);
+  }
+
+  if (hasTraffic) draft.add("cutover", { kind: "admit" }, draft.all());
+  if (service.probe !== undefined) draft.add("prove", { kind: "probe" }, draft.all());
+};

@@ -1,0 +1,147 @@
+/**
+ * Says in a person's words what a step is called and what it does in this plan. Names of what a run will make come from the
+ * drivers, by way of the input; sizes and counts from the point.
+ */
+import type { CheckDeclaration, CutoverDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import type { StepAction } from "../../model/plan.ts";
+import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
+import type { LiveComponent } from "./planner-input.ts";
+
+export type StepWords = { readonly title: string; readonly what: string };
+
+export type DescriptionFacts = {
+  readonly service: ServiceDeclaration;
+  readonly components: Readonly<Record<string, LiveComponent>>;
+  /** What the point has of the recovered components; empty for an undo. */
+  readonly captured: Readonly<Record<string, CapturedComponent>>;
+  /** Recovered components that the named one depends on. */
+  readonly recoveredBelow: (component: string) => readonly string[];
+  /** The names of a switch: what comes in and what the old side will be called. */
+  readonly exchange: (component: string) => { readonly incoming: string; readonly outgoing: string };
+};
+
+/** `/srv/shop/uploads.r42` is read as `uploads.r42`; a database's name as it is. */
+const shortName = (name: string): string =>
+  name.startsWith("/") ? (name.split("/").findLast((part) => part !== "") ?? name) : name;
+
+/** `23 tables`, `5,012 files, 14 directories`. */
+export const describeCounts = (captured: CapturedComponent): readonly string[] =>
+  Object.entries(captured.facts.counts)
+    .filter(([, count]) => count > 0)
+    .slice(0, 2)
+    .map(([unit, count]) => formatAmount(count, unit));
+
+/** `http: /products/1`, `sql: select ...`: the kind's own key holds what is asked. */
+const subjectOf = ({ kind, options }: CheckDeclaration | CutoverDeclaration): string => {
+  const subject = options[kind];
+  return typeof subject === "string" ? subject : kind;
+};
+
+const describeTraffic = (service: ServiceDeclaration): string =>
+  formatList(service.cutover.map((entry) => `${entry.kind} ${subjectOf(entry)}`));
+
+/** Rows can be exported, files can only be named. */
+export const holdsRows = (captured: CapturedComponent | undefined): boolean =>
+  Object.values(captured?.facts.units ?? {}).some(({ rows }) => rows !== undefined);
+
+const checksOf = (facts: DescriptionFacts, component: string): readonly string[] => {
+  const count = facts.service.components[component]?.checks.length ?? 0;
+  return count === 0 ? [] : [formatAmount(count, "checks")];
+};
+
+const releaseOf = (facts: DescriptionFacts, component: string, release: "kept" | "restored"): string => {
+  const label = facts.components[component]?.release?.label;
+  return release === "kept" && label !== undefined ? `${component} ${label}` : component;
+};
+
+const describeTry = (facts: DescriptionFacts, component: string): string => {
+  const on = facts.recoveredBelow(component).map((name) => shortName(facts.components[name]?.names.instance ?? name));
+  const port = facts.components[component]?.freePort ?? null;
+  return [
+    ...(on.length === 0 ? [] : [`on ${formatList(on)}`]),
+    ...(port === null ? [] : [`port ${port}`]),
+    ...checksOf(facts, component),
+  ].join(", ");
+};
+
+export const describeStep = (action: StepAction, facts: DescriptionFacts): StepWords => {
+  const { service, components, captured } = facts;
+  switch (action.kind) {
+    case "capture":
+      return { title: "capture", what: `a point of ${service.name} as it is now, before it is left` };
+    case "restore": {
+      const point = captured[action.component];
+      const what = [
+        ...(point === undefined ? [] : [formatBytes(point.sizeBytes), ...describeCounts(point)]),
+        `into ${holdsRows(point) ? "new database " : ""}${components[action.component]?.names.instance ?? action.component}`,
+      ];
+      return { title: `restore ${action.component}`, what: what.join(", ") };
+    }
+    case "save-lost": {
+      if (action.stage === "final")
+        return { title: `settle ${action.component}`, what: "what was written until the switch; sequences go on" };
+      return {
+        title: holdsRows(captured[action.component]) ? "save lost rows" : "list lost files",
+        what: `of ${action.component}, written after the point`,
+      };
+    }
+    case "check": {
+      const point = captured[action.component];
+      const units = point === undefined ? [] : describeCounts(point).slice(0, 1);
+      const ran = components[action.component]?.capabilities.hasRuntime === true;
+      return {
+        title: `check ${action.component}`,
+        what: [
+          units.length === 0 ? "facts of the point" : `facts of ${units.join(", ")}`,
+          // A process answers its checks only when it runs: they belong to `try` and `start`.
+          ...(ran ? [] : checksOf(facts, action.component)),
+        ].join(", "),
+      };
+    }
+    case "check-invariant": {
+      const declared = service.invariants[action.invariant];
+      const [from] = Object.keys(declared?.every ?? {});
+      const [to] = Object.keys(declared?.in ?? {});
+      return { title: `check ${action.invariant}`, what: `what ${from ?? "?"} names is in ${to ?? "?"}` };
+    }
+    case "migrate":
+      return {
+        title: `migrate for ${releaseOf(facts, action.component, action.release)}`,
+        what: "its own migration, if its checks fail without it",
+      };
+    case "try":
+      return {
+        title: `try ${releaseOf(facts, action.component, action.release)}`,
+        what: describeTry(facts, action.component),
+      };
+    case "approve":
+      return { title: "approve", what: action.reason };
+    case "hold":
+      return { title: "hold traffic", what: describeTraffic(service) };
+    case "fence":
+      return { title: `stop ${action.component}`, what: "the old side, proven to be gone" };
+    case "switch": {
+      const stable = shortName(components[action.component]?.names.stable ?? action.component);
+      const { incoming, outgoing } = facts.exchange(action.component);
+      const absent = components[action.component]?.present === false;
+      return {
+        title: `switch ${action.component}`,
+        what: `${absent ? "" : `${stable} > ${shortName(outgoing)}, `}${shortName(incoming)} > ${stable}`,
+      };
+    }
+    case "start":
+      return {
+        title: `start ${releaseOf(facts, action.component, action.release)}`,
+        what: ["bound to the stable names", ...checksOf(facts, action.component)].join(", "),
+      };
+    case "reload":
+      return { title: `reload ${action.component}`, what: "its reader is told of the switched files" };
+    case "admit":
+      return { title: "admit traffic", what: describeTraffic(service) };
+    case "probe":
+      return { title: "probe", what: service.probe === undefined ? "" : subjectOf(service.probe) };
+    default:
+      return action satisfies never;
+  }
+};

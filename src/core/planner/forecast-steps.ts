@@ -1,0 +1,64 @@
+/** Puts durations, waves and totals on the steps of a plan. */
+import type { StepId } from "../../model/identifiers.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import type { PlanForecast, PlanStep, StepForecast } from "../../model/plan.ts";
+import { type DescriptionFacts, describeStep } from "./describe-step.ts";
+import { type DurationForecast, forecastDuration } from "./forecast-duration.ts";
+import { planShape } from "./plan-shape.ts";
+import type { DurationSample } from "./planner-input.ts";
+
+export type StepsForecast = Pick<PlanForecast, "waves" | "criticalPath" | "steps" | "totalMs" | "heldMs">;
+
+const sizeOf = (step: PlanStep, captured: Readonly<Record<string, CapturedComponent>>): number | undefined =>
+  step.action.kind === "restore" || step.action.kind === "check"
+    ? captured[step.action.component]?.sizeBytes
+    : undefined;
+
+const capturedOf = (step: PlanStep, captured: Readonly<Record<string, CapturedComponent>>) =>
+  "component" in step.action ? captured[step.action.component] : undefined;
+
+export const forecastSteps = (
+  steps: readonly PlanStep[],
+  facts: DescriptionFacts,
+  history: readonly DurationSample[],
+): StepsForecast => {
+  const durations = new Map<StepId, DurationForecast | null>(
+    steps.map((step) => [
+      step.id,
+      forecastDuration(step, capturedOf(step, facts.captured), sizeOf(step, facts.captured), history),
+    ]),
+  );
+  const { waves, criticalPath } = planShape(steps, (id) => durations.get(id)?.likelyMs ?? 0);
+  const cutover = new Set(steps.filter(({ phase }) => phase === "cutover").map(({ id }) => id));
+  const sum = (ids: readonly StepId[], part: "likelyMs" | "lowMs" | "highMs"): number =>
+    Math.round(ids.reduce((total, id) => total + (durations.get(id)?.[part] ?? 0), 0));
+  const measured = new Set([...durations.values()].flatMap((duration) => duration?.runs ?? []));
+  return {
+    waves,
+    criticalPath,
+    steps: Object.fromEntries(
+      steps.map((step) => [step.id, stepForecast(step, facts, durations.get(step.id) ?? null)]),
+    ),
+    totalMs: {
+      likely: sum(criticalPath, "likelyMs"),
+      low: sum(criticalPath, "lowMs"),
+      high: sum(criticalPath, "highMs"),
+      runs: measured.size,
+    },
+    // The cutover begins when all before it is done, so its part of the critical path is its own longest chain.
+    heldMs: sum(
+      criticalPath.filter((id) => cutover.has(id)),
+      "likelyMs",
+    ),
+  };
+};
+
+const stepForecast = (step: PlanStep, facts: DescriptionFacts, duration: DurationForecast | null): StepForecast => {
+  const sizeBytes = sizeOf(step, facts.captured);
+  return {
+    ...describeStep(step.action, facts),
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+    durationMs: duration === null ? null : Math.round(duration.likelyMs),
+    basis: duration?.basis ?? "unknown",
+  };
+};

@@ -1,0 +1,184 @@
+/** What a person should know before saying yes. Each warning has a stable code, for `--json`, and a sentence. */
+import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { schemaDifferences } from "../points/closer-point.ts";
+import { formatList } from "../text/quantity.ts";
+import type { ComponentOrder } from "./component-order.ts";
+import type { RecoveryInput } from "./planner-input.ts";
+import { sideOf, untriedBecause } from "./recovery-steps.ts";
+import type { Scope } from "./resolve-scope.ts";
+
+export type Warning = PlanForecast["warnings"][number];
+
+export type WarningFacts = {
+  readonly input: RecoveryInput;
+  readonly scope: Scope;
+  readonly order: ComponentOrder;
+  readonly steps: readonly PlanStep[];
+  /** 1-based, as printed. */
+  readonly waveOf: (step: string) => number | null;
+};
+
+const warn = (code: string, message: string): Warning => ({ code, message });
+
+const processesOf = ({ steps }: WarningFacts): readonly string[] =>
+  steps.flatMap(({ action }) => (action.kind === "start" ? [action.component] : []));
+
+/** What was already wrong, or not certain, when the point was taken. */
+const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
+  const { manifest } = input.point;
+  const concerns = (component: string | undefined): boolean =>
+    component === undefined || scope.recovered.includes(component);
+  const failed = [...manifest.checks, ...manifest.invariants].filter(
+    ({ status, component }) => status === "failed" && concerns(component),
+  );
+  const unsteady = scope.recovered.flatMap((name) =>
+    (manifest.components[name]?.warnings ?? []).map((warning) => `${name}: ${warning}`),
+  );
+  return [
+    ...(failed.length === 0
+      ? []
+      : [
+          warn(
+            "point.checks-failed",
+            `when the point was taken, ${formatList(failed.map(({ subject, found }) => `${subject} (${found})`))} failed already`,
+          ),
+        ]),
+    ...(scope.recovered.length > 1 && !manifest.consistency.proven
+      ? [
+          warn(
+            "point.unproven",
+            `nothing proves that ${formatList(scope.recovered)} belong to one moment: taken ${manifest.consistency.mode}, no invariant passed for each pair`,
+          ),
+        ]
+      : []),
+    ...(unsteady.length === 0 ? [] : [warn("point.unsteady", `at capture ${formatList(unsteady)}`)]),
+  ];
+};
+
+/** Release that the point was taken with, as the process driver recorded it. */
+const capturedLabel = (input: RecoveryInput, component: string): string | null => {
+  const label = input.point.manifest.components[component]?.facts.detail["label"];
+  return typeof label === "string" ? label : null;
+};
+
+/** Kept releases that would meet data of an earlier time. */
+const schemaWarnings = ({ input, scope, order, waveOf }: WarningFacts): readonly Warning[] => {
+  const changed =
+    input.newest === null || input.newest.id === input.point.id
+      ? []
+      : schemaDifferences(input.point.manifest, input.newest.manifest, scope.recovered);
+  return scope.rebound.flatMap((component) => {
+    const label = input.components[component]?.release?.label;
+    const name = label === undefined ? component : `${component} ${label}`;
+    const below = scope.recovered.filter((other) => order.dependenciesOf(component).has(other));
+    const older = below.filter((other) => changed.includes(other));
+    const captured = capturedLabel(input, component);
+    const shaped = below.some((other) => input.point.manifest.components[other]?.facts.schemaHash !== undefined);
+    const reason =
+      older.length > 0
+        ? `${name} runs on a newer schema of ${formatList(older)} than the point has`
+        : shaped && label !== undefined && captured !== null && captured !== label
+          ? `${name} is not the release that the point was taken with (${captured})`
+          : null;
+    if (reason === null) return [];
+    const migrated = waveOf(`migrate:${component}`);
+    const tried = waveOf(`try:${component}`);
+    const answer =
+      migrated === null
+        ? tried === null
+          ? "it is not tried before the cutover"
+          : `wave ${tried} tries it first`
+        : `wave ${migrated} runs its migration if its checks fail`;
+    return [warn("schema.older", `${reason}; ${answer}`)];
+  });
+};
+
+const fingerprintWarnings = (facts: WarningFacts): readonly Warning[] => {
+  const { input, scope } = facts;
+  return [...new Set([...scope.recovered, ...processesOf(facts)])].flatMap((component) => {
+    const differences = input.components[component]?.fingerprint ?? [];
+    const missing = differences.filter(({ severity }) => severity === "missing");
+    const other = differences.filter(({ severity }) => severity === "differs");
+    return [
+      ...(missing.length === 0
+        ? []
+        : [
+            warn(
+              "fingerprint.missing",
+              `${component} ran with ${formatList(missing.map(({ subject, captured }) => (captured === "" ? subject : `${subject} ${captured}`)))}, not found here`,
+            ),
+          ]),
+      ...(other.length === 0
+        ? []
+        : [
+            warn(
+              "fingerprint.differs",
+              `${component} ran with ${formatList(other.map(({ subject, captured, target }) => `${subject} ${captured} (here ${target ?? "none"})`))}`,
+            ),
+          ]),
+    ];
+  });
+};
+
+/** What nobody will have asked before, or after, users see it. */
+const testWarnings = (facts: WarningFacts): readonly Warning[] => {
+  const { input, scope, order } = facts;
+  const { service, request, components } = input;
+  const runs = (name: string): boolean => components[name]?.capabilities.hasRuntime === true;
+  const processes = order.names.filter(
+    (name) => runs(name) && (scope.recovered.includes(name) || scope.rebound.includes(name)),
+  );
+  const asked = [...scope.recovered, ...processes].some((name) => (service.components[name]?.checks.length ?? 0) > 0);
+  return [
+    ...processes.flatMap((name) => {
+      const why = untriedBecause(name, input, processes, order);
+      return why === null ? [] : [warn("try.skipped", `${name} is not tried before the cutover: ${why}`)];
+    }),
+    ...(asked
+      ? []
+      : [
+          warn(
+            "check.none",
+            `no check is declared for ${formatList([...new Set([...scope.recovered, ...processes])])}: only the facts of the point are compared`,
+          ),
+        ]),
+    ...(request.cutover && service.probe === undefined
+      ? [
+          warn(
+            "probe.none",
+            "no probe is declared: nobody asks as a user would, and the RTO is not measured to normal service",
+          ),
+        ]
+      : []),
+    ...(request.cutover && service.cutover.length === 0 && processes.length > 0
+      ? [warn("traffic.unheld", `no cutover is declared: requests fail while ${formatList(processes)} restarts`)]
+      : []),
+  ];
+};
+
+const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
+  ...scope.uncaptured.map((name) =>
+    warn("component.uncaptured", `the point has nothing of ${name}; it is kept as it is`),
+  ),
+  ...scope.recovered
+    .filter((name) => input.components[name]?.present === false)
+    .map((name) => warn("live.absent", `${name} is not there now: nothing of it can be saved or kept`)),
+  ...Object.entries(input.service.invariants)
+    .filter(
+      ([, { every, in: within }]) => scope.recovered.includes(sideOf(within)) && scope.kept.includes(sideOf(every)),
+    )
+    .map(([name, { every, in: within }]) =>
+      warn(
+        "invariant.at-risk",
+        `${name} fails if ${sideOf(every)}, which is kept, names what came into ${sideOf(within)} after the point`,
+      ),
+    ),
+];
+
+export const forecastWarnings = (facts: WarningFacts): Warning[] => [
+  ...pointWarnings(facts),
+  ...scopeWarnings(facts),
+  ...schemaWarnings(facts),
+  ...fingerprintWarnings(facts),
+  ...testWarnings(facts),
+];

@@ -1,0 +1,15 @@
+/**
+ * The digest that names a plan: SHA-256 over the canonical JSON (RFC 8785) of its intent. The same intent has the same digest on every machine;
+ * what is merely expected of it is not part of it.
+ */
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+import type { PlanDigest } from "../../model/identifiers.ts";
+import type { PlanIntent } from "../../model/plan.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+
+export const planDigest = (intent: PlanIntent): PlanDigest => {
+  const text = canonicalize(intent);
+  if (text === undefined) throw new RefloatError("bug", "a plan's intent is not JSON");
+  return createHash("sha256").update(text).digest("hex") as PlanDigest;
+};

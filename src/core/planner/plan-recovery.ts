@@ -1,0 +1,66 @@
+/**
+ * Plans a recovery: a pure function from what is declared, what the point has and what was seen, to the steps, their order and what to
+ * expect of them. Nothing is looked up here and nothing is done.
+ */
+import type { Plan, PlanIntent } from "../../model/plan.ts";
+import { componentOrder } from "./component-order.ts";
+import type { DescriptionFacts } from "./describe-step.ts";
+import { forecastCloser, forecastKeeps, forecastLosses } from "./forecast-losses.ts";
+import { forecastSteps } from "./forecast-steps.ts";
+import { forecastWarnings } from "./forecast-warnings.ts";
+import { planDigest } from "./plan-digest.ts";
+import type { RecoveryInput } from "./planner-input.ts";
+import { recoverySteps } from "./recovery-steps.ts";
+import { resolveScope } from "./resolve-scope.ts";
+
+/** @throws RefloatError component.unknown, point.damaged, plan.impossible */
+export const planRecovery = (input: RecoveryInput): Plan => {
+  const { service, point, request, components } = input;
+  const order = componentOrder(input.graph);
+  const scope = resolveScope(input, order);
+  const captured = Object.fromEntries(
+    Object.entries(point.manifest.components).filter(([name]) => scope.recovered.includes(name)),
+  );
+  const intent: PlanIntent = {
+    schemaVersion: 1,
+    purpose: "recover",
+    service: service.name,
+    declaration: service,
+    point: { id: point.id, consistentAt: point.manifest.consistentAt, components: captured },
+    undoes: null,
+    scope: [...scope.recovered],
+    rebound: [...scope.rebound],
+    cutover: request.cutover,
+    steps: recoverySteps(input, scope, order),
+  };
+  const words: DescriptionFacts = {
+    service,
+    components,
+    captured,
+    recoveredBelow: (name) => scope.recovered.filter((other) => order.dependenciesOf(name).has(other)),
+    exchange: (name) => ({
+      incoming: components[name]?.names.instance ?? name,
+      outgoing: components[name]?.names.retired ?? name,
+    }),
+  };
+  const steps = forecastSteps(intent.steps, words, input.history);
+  const waveOf = (step: string): number | null => {
+    const index = steps.waves.findIndex((wave) => wave.some((id) => id === step));
+    return index === -1 ? null : index + 1;
+  };
+  const loses = forecastLosses(input, scope);
+  return {
+    digest: planDigest(intent),
+    intent,
+    forecast: {
+      at: input.now,
+      asked: request.at,
+      ...steps,
+      loses,
+      keeps: forecastKeeps(input, scope, loses),
+      closer: forecastCloser(input, scope),
+      space: [...input.space],
+      warnings: forecastWarnings({ input, scope, order, steps: intent.steps, waveOf }),
+    },
+  };
+};

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { liveShop, shop } from "../../../test/fixtures/shop.ts";
+import type { RunNumber } from "../../model/identifiers.ts";
+import { planSchema } from "../../model/plan.ts";
+import { buildGraph } from "../graph/build-graph.ts";
+import type { UndoInput } from "./planner-input.ts";
+import { planUndo } from "./plan-undo.ts";
+
+const input = (parts: Partial<UndoInput> = {}): UndoInput => ({
+  service: shop,
+  graph: buildGraph(shop),
+  undoes: {
+    run: 42 as RunNumber,
+    runUid: "0b6b8a53-5a5e-4d3c-9d0c-2f6b8a535a5e",
+    acceptLoss: false,
+    exchanges: { db: { incoming: "shop_old42", outgoing: "shop_r42" } },
+    releases: { app: "/srv/shop/releases/2.5.0" },
+  },
+  rebound: ["app"],
+  components: liveShop,
+  losses: [],
+  history: [],
+  now: "2026-11-22T16:00:00.000Z",
+  ...parts,
+});
+
+describe("planUndo", () => {
+  it("puts the old side back in the order of a cutover", () => {
+    const plan = planUndo(input());
+    expect(planSchema.parse(plan)).toEqual(plan);
+    expect(plan.intent).toMatchObject({ purpose: "undo", point: null, scope: ["db"], rebound: ["app"], cutover: true });
+    expect(plan.intent.steps.map(({ id }) => id)).toEqual([
+      "hold",
+      "fence:app",
+      "switch:db",
+      "save-lost:db:final",
+      "start:app",
+      "admit",
+      "probe",
+    ]);
+    expect(plan.forecast.steps["switch:db"]?.what).toBe("shop > shop_r42, shop_old42 > shop");
+    expect(plan.forecast.keeps).toEqual(["uploads", "app", "proxy"]);
+  });
+
+  it("captures the new side first when its loss was accepted", () => {
+    const { undoes } = input();
+    const losses = [{ component: "db", about: "3 new orders", lostMs: 61_000 }];
+    const plan = planUndo(input({ undoes: { ...undoes, acceptLoss: true }, losses }));
+    expect(plan.intent.steps[0]).toMatchObject({ id: "capture", needs: [] });
+    expect(plan.intent.steps[1]).toMatchObject({ id: "hold", needs: ["capture"] });
+    expect(plan.forecast.loses).toEqual([
+      { component: "db", about: "3 new orders", lostMs: 61_000, saved: "a point is taken first" },
+    ]);
+    expect(plan.digest).not.toBe(planUndo(input()).digest);
+  });
+
+  it("reloads and restarts what was switched", () => {
+    const { undoes } = input();
+    const exchanges = Object.fromEntries(
+      ["db", "app", "proxy"].map((name) => [name, { incoming: `${name}_old42`, outgoing: `${name}_r42` }]),
+    );
+    const plan = planUndo(input({ undoes: { ...undoes, exchanges }, rebound: [] }));
+    expect(plan.intent.scope).toEqual(["db", "app", "proxy"]);
+    const byId = new Map<string, readonly string[]>(plan.intent.steps.map(({ id, needs }) => [id, needs]));
+    expect(byId.get("start:app")).toEqual(["save-lost:db:final", "switch:app", "switch:proxy"]);
+    expect(byId.get("reload:proxy")).toEqual(["start:app"]);
+  });
+});

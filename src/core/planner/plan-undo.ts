@@ -1,0 +1,55 @@
+/** Plans the undo of a run: the old side comes back behind the stable names. Whether a loss is accepted was settled before. */
+import type { Plan, PlanIntent } from "../../model/plan.ts";
+import { componentOrder } from "./component-order.ts";
+import { forecastSteps } from "./forecast-steps.ts";
+import { planDigest } from "./plan-digest.ts";
+import type { UndoInput } from "./planner-input.ts";
+import { switchedBack, undoSteps } from "./undo-steps.ts";
+
+export const planUndo = (input: UndoInput): Plan => {
+  const { service, undoes, components } = input;
+  const order = componentOrder(input.graph);
+  const scope = switchedBack(input, order);
+  const intent: PlanIntent = {
+    schemaVersion: 1,
+    purpose: "undo",
+    service: service.name,
+    declaration: service,
+    point: null,
+    undoes: { ...undoes, exchanges: { ...undoes.exchanges }, releases: { ...undoes.releases } },
+    scope: [...scope],
+    rebound: [...input.rebound],
+    cutover: true,
+    steps: undoSteps(input, order),
+  };
+  const steps = forecastSteps(
+    intent.steps,
+    {
+      service,
+      components,
+      captured: {},
+      recoveredBelow: () => [],
+      exchange: (name) => undoes.exchanges[name] ?? { incoming: name, outgoing: name },
+    },
+    input.history,
+  );
+  return {
+    digest: planDigest(intent),
+    intent,
+    forecast: {
+      at: input.now,
+      asked: null,
+      ...steps,
+      loses: input.losses.map(({ component, about, lostMs }) => ({
+        component,
+        lostMs: Math.round(lostMs),
+        about,
+        ...(undoes.acceptLoss ? { saved: "a point is taken first" } : {}),
+      })),
+      keeps: order.names.filter((name) => !scope.includes(name)),
+      closer: null,
+      space: [],
+      warnings: [],
+    },
+  };
+};

@@ -1,0 +1,95 @@
+/**
+ * All that the planner is told. It asks nobody: no clock, no disk, no driver; the caller has looked before and says what it saw.
+ */
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { FingerprintDifference } from "../../model/fingerprint.ts";
+import type { Graph } from "../../model/graph.ts";
+import type { RunNumber } from "../../model/identifiers.ts";
+import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { SpaceForecast } from "../../model/plan.ts";
+
+/** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
+export type ComponentCapabilities = {
+  /** The driver knows what was written since a position. */
+  readonly hasWrites: boolean;
+  readonly hasRuntime: boolean;
+  readonly hasReload: boolean;
+  readonly hasMigrate: boolean;
+  /** The driver can give the values of an invariant's set. */
+  readonly hasInvariants: boolean;
+};
+
+/** One component as it is now. */
+export type LiveComponent = {
+  readonly capabilities: ComponentCapabilities;
+  /** Is there anything behind its stable name? A dropped database is not. */
+  readonly present: boolean;
+  /** For people: what the stable name is, and what the new and the old side will be called. May hold `{run}`. */
+  readonly names: { readonly stable: string; readonly instance: string; readonly retired: string };
+  /** Of a component that runs: the release that is live. */
+  readonly release: { readonly path: string; readonly label: string } | null;
+  /** Of a component that runs: where a second one could run beside it; null when nowhere. */
+  readonly freePort: number | null;
+  /** A cheap estimate of what was written since the point; null when the driver cannot say. */
+  readonly loss: { readonly about: string; readonly lastWriteAt: string | null } | null;
+  /** How this machine differs from the one the component was captured on. */
+  readonly fingerprint: readonly FingerprintDifference[];
+};
+
+/** How long a step of an earlier run of this service took, by step id. Only steps that did their work. */
+export type DurationSample = {
+  readonly run: number;
+  readonly step: string;
+  readonly durationMs: number;
+  readonly sizeBytes?: number;
+};
+
+export type RecoveryRequest = {
+  /** What `--at` said and the instant that it was frozen to; null for `last` and for an id. */
+  readonly at: { readonly text: string; readonly instant: string | null } | null;
+  /** Components to recover; all that the point has when left out. */
+  readonly only?: readonly string[];
+  /** False: restore and validate only. */
+  readonly cutover: boolean;
+  /** Why a person must say yes between validation and cutover; no gate when left out. */
+  readonly approve?: string;
+};
+
+export type RecoveryInput = {
+  readonly service: ServiceDeclaration;
+  readonly graph: Graph;
+  readonly point: RecoveryPoint;
+  /** From the point's selection. */
+  readonly closer: RecoveryPoint | null;
+  /** The newest whole point of the service, to see whether the schema has changed since the chosen one. */
+  readonly newest: RecoveryPoint | null;
+  readonly request: RecoveryRequest;
+  readonly components: Readonly<Record<string, LiveComponent>>;
+  readonly space: readonly SpaceForecast[];
+  /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`. */
+  readonly orphans?: Readonly<Record<string, string>>;
+  readonly history: readonly DurationSample[];
+  /** ISO 8601. */
+  readonly now: string;
+};
+
+export type UndoInput = {
+  readonly service: ServiceDeclaration;
+  readonly graph: Graph;
+  /** What the run to be undone left, from its journal; the keys of `exchanges` are the components that were switched. */
+  readonly undoes: {
+    readonly run: RunNumber;
+    readonly runUid: string;
+    readonly acceptLoss: boolean;
+    readonly exchanges: Readonly<Record<string, { readonly incoming: string; readonly outgoing: string }>>;
+    readonly releases: Readonly<Record<string, string>>;
+  };
+  /** Components that were bound anew by that run. */
+  readonly rebound: readonly string[];
+  readonly components: Readonly<Record<string, LiveComponent>>;
+  /** What the new side has taken since the cutover and an undo would lose. */
+  readonly losses: readonly { readonly component: string; readonly about: string; readonly lostMs: number }[];
+  readonly history: readonly DurationSample[];
+  /** ISO 8601. */
+  readonly now: string;
+};

@@ -1,0 +1,31 @@
+/** How steps are named within a plan: `restore:db`, `save-lost:db:final`, `hold`. Unique, and the same in every plan of a service. */
+import type { StepId } from "../../model/identifiers.ts";
+import type { StepAction } from "../../model/plan.ts";
+
+export const stepIdOf = (action: StepAction): StepId => textOf(action) as StepId;
+
+const textOf = (action: StepAction): string => {
+  switch (action.kind) {
+    case "save-lost":
+      return action.stage === "final" ? `save-lost:${action.component}:final` : `save-lost:${action.component}`;
+    case "check-invariant":
+      return `check-invariant:${action.invariant}`;
+    case "capture":
+    case "approve":
+    case "hold":
+    case "admit":
+    case "probe":
+      return action.kind;
+    case "restore":
+    case "check":
+    case "migrate":
+    case "try":
+    case "fence":
+    case "switch":
+    case "start":
+    case "reload":
+      return `${action.kind}:${action.component}`;
+    default:
+      return action satisfies never;
+  }
+};

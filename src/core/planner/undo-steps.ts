@@ -1,0 +1,32 @@
+/**
+ * The steps that put the old side of a run back: a cutover with the names exchanged the other way. The side that is left is kept,
+ * as the old side was; what it took since is captured first when its loss was accepted.
+ */
+import type { PlanStep } from "../../model/plan.ts";
+import type { ComponentOrder } from "./component-order.ts";
+import { addCutoverSteps } from "./cutover-steps.ts";
+import type { UndoInput } from "./planner-input.ts";
+import { createStepDraft } from "./step-draft.ts";
+
+/** Components that the undone run switched, in order of recovery. */
+export const switchedBack = (input: UndoInput, order: ComponentOrder): readonly string[] =>
+  order.names.filter((name) => input.undoes.exchanges[name] !== undefined);
+
+export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] => {
+  const draft = createStepDraft();
+  const switched = switchedBack(input, order);
+  if (input.undoes.acceptLoss) draft.add("restore", { kind: "capture" }, []);
+  addCutoverSteps(draft, {
+    ...input,
+    order,
+    switched,
+    processes: order.names.filter(
+      (name) =>
+        input.components[name]?.capabilities.hasRuntime === true &&
+        (switched.includes(name) || input.rebound.includes(name)),
+    ),
+    // Nothing comes from a point: each release is the one that the undone run's journal names.
+    release: () => "kept",
+  });
+  return draft.steps();
+};
