@@ -1,0 +1,11 @@
+import type { CheckDriver, DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import { commandCheck } from "./command-check.ts";
+import { commandTraffic } from "./command-traffic.ts";
+
+/** The `command` driver: the way out for whatever has no driver of its own. */
+export const commandBundle: DriverBundle = {
+  name: "command",
+  components: [],
+  checks: [commandCheck as CheckDriver],
+  traffic: [commandTraffic as TrafficDriver],
+};

@@ -1,0 +1,10 @@
+import type { DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import { haproxyTraffic } from "./haproxy-traffic.ts";
+
+/** The `haproxy` driver: directs traffic. Its configuration files are a `files` component. */
+export const haproxyBundle: DriverBundle = {
+  name: "haproxy",
+  components: [],
+  checks: [],
+  traffic: [haproxyTraffic as TrafficDriver],
+};
