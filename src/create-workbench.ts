@@ -13,6 +13,7 @@ import { driverRegistry } from "./driver-registry.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import { openJournal } from "./journal/open-journal.ts";
 import type { Declaration } from "./model/declaration.ts";
+import type { RunNumber } from "./model/identifiers.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 import { capture } from "./operations/capture.ts";
 import { measureSpace } from "./platform/free-space.ts";
@@ -106,7 +107,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       service,
       uid,
     }: {
-      readonly number: Parameters<Awaited<ReturnType<typeof journal>>["exportRun"]>[0];
+      readonly number: RunNumber;
       readonly service: string;
       readonly uid: string;
     }) => (await vault()).runCopies.save(service, uid, await (await journal()).exportRun(number));

@@ -1,0 +1,42 @@
+/** The program: fills the shell from the process and runs one command line. Composition root, with create-workbench.ts. */
+import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { z } from "zod";
+import { runCommandLine } from "./cli/run-command-line.ts";
+import type { InterruptSignal, Shell } from "./cli/shell.ts";
+import { createWorkbench } from "./create-workbench.ts";
+
+const packageSchema = z.object({ version: z.string() });
+
+/** From package.json, which stands beside src/ in a clone and beside dist/ in the package. */
+const version = packageSchema.parse(
+  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")),
+).version;
+
+/** A user id without an entry in passwd is no reason to stop. */
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+};
+
+const shell: Shell = {
+  createWorkbench: async (settings) => createWorkbench({ ...settings, version }),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  isTerminal: { stdin: process.stdin.isTTY, stdout: process.stdout.isTTY, stderr: process.stderr.isTTY },
+  environment: process.env,
+  currentDirectory: process.cwd(),
+  version,
+  userName: userName(),
+  onSignal: (signal: InterruptSignal, listener) => {
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  },
+  exitNow: (code) => process.exit(code),
+};
+
+process.exitCode = await runCommandLine(process.argv.slice(2), shell);
