@@ -32,8 +32,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get -qq -o DPkg::Lock::Timeout=120 update
 apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install --no-install-recommends "$@"
 
-for package in "$@"; do
-  case $package in
-    haproxy | postgresql) deb-systemd-helper --quiet disable "$package.service" > /dev/null 2>&1 || true ;;
-  esac
-done
+# Without a cluster postgresql starts nothing at boot; haproxy would.
+case " $* " in
+  *" haproxy "*) update-rc.d haproxy disable > /dev/null 2>&1 || true ;;
+esac
