@@ -1,0 +1,227 @@
+/**
+ * The table of contents of a pg_dump archive: read from a custom-format stream as it comes, written as the `toc.dat` of a
+ * directory-format archive. Source of the format: PostgreSQL's own pg_backup_archiver.c and pg_backup_directory.c. Knows archive
+ * version 1.14 (pg_dump 12 to 15), which is the one that was verified; nothing here runs a program.
+ */
+import { RefloatError } from "../../model/refloat-error.ts";
+
+export type TocEntry = {
+  readonly dumpId: number;
+  /** Rows or large objects follow for this entry. */
+  readonly hasData: boolean;
+  /** OID of the catalog and of the object in it; 0 for what has none. For `TABLE DATA` the table's own OID. */
+  readonly tableOid: number;
+  readonly oid: number;
+  readonly tag: string;
+  /** `TABLE`, `TABLE DATA`, `INDEX`, `SEQUENCE SET`, ... */
+  readonly kind: string;
+  readonly section: TocSection;
+  readonly definition: string;
+  /** `COPY public.orders (id, total) FROM stdin;` for table data. */
+  readonly copyStatement: string;
+  readonly schema: string;
+  readonly tablespace: string;
+  readonly owner: string;
+  readonly dependencies: readonly number[];
+  /** The entry as it was read, up to and without the part that belongs to the custom format. */
+  readonly raw: Buffer;
+};
+
+export type TocSection = "none" | "pre-data" | "data" | "post-data";
+
+export type ArchiveToc = {
+  readonly database: string;
+  readonly serverVersion: string;
+  readonly dumpVersion: string;
+  readonly entries: readonly TocEntry[];
+  /** Creation date and names of the header, as read. */
+  readonly headerTail: Buffer;
+};
+
+const magic = "PGDMP";
+const supportedVersion = [1, 14] as const;
+const intBytes = 4;
+const offsetBytes = 8;
+/** Of the header's format byte: a directory archive says tar in its toc.dat, as pg_dump itself writes it. */
+const customFormat = 1;
+const directoryTocFormat = 3;
+
+const sections: readonly TocSection[] = ["none", "none", "pre-data", "data", "post-data"];
+
+/** Thrown inside, when the bytes so far end in the middle of something. */
+class Incomplete extends Error {}
+
+class Cursor {
+  readonly #bytes: Buffer;
+  position = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  take(length: number): Buffer {
+    const end = this.position + length;
+    if (end > this.#bytes.length) throw new Incomplete();
+    const slice = this.#bytes.subarray(this.position, end);
+    this.position = end;
+    return slice;
+  }
+
+  byte(): number {
+    return this.take(1).readUInt8();
+  }
+
+  /** A sign byte, then the magnitude, least significant byte first. */
+  int(): number {
+    const negative = this.byte() !== 0;
+    const magnitude = this.take(intBytes).readUInt32LE();
+    return negative ? -magnitude : magnitude;
+  }
+
+  /** Null is length -1. */
+  text(): string | null {
+    const length = this.int();
+    return length < 0 ? null : this.take(length).toString("utf8");
+  }
+
+  since(start: number): Buffer {
+    return this.#bytes.subarray(start, this.position);
+  }
+}
+
+const damaged = (why: string): RefloatError =>
+  new RefloatError("program.failed", `the output of pg_dump cannot be read: ${why}`);
+
+const unsupportedVersion = (version: string): RefloatError =>
+  new RefloatError(
+    "program.version",
+    `pg_dump wrote an archive of version ${version}; this version of Refloat reads 1.14`,
+    {
+      hint: "archives of version 1.14 are those of pg_dump 12 to 15; newer servers are not supported yet",
+    },
+  );
+
+type Header = Omit<ArchiveToc, "entries"> & { readonly entryCount: number };
+
+const readHeader = (cursor: Cursor): Header => {
+  if (cursor.take(magic.length).toString("latin1") !== magic) throw damaged("it is not an archive");
+  const [major, minor] = [cursor.byte(), cursor.byte()];
+  cursor.byte();
+  if (major !== supportedVersion[0] || minor !== supportedVersion[1]) throw unsupportedVersion(`${major}.${minor}`);
+  const [intSize, offsetSize, format] = [cursor.byte(), cursor.byte(), cursor.byte()];
+  if (intSize !== intBytes || offsetSize !== offsetBytes)
+    throw damaged(`integers of ${intSize} bytes are not expected`);
+  if (format !== customFormat && format !== directoryTocFormat) throw damaged(`format ${format} is not expected`);
+  const compression = cursor.int();
+  if (compression !== 0) throw damaged(`compression ${compression} is not expected`);
+  const tailStart = cursor.position;
+  for (let field = 0; field < 7; field += 1) cursor.int();
+  const database = cursor.text() ?? "";
+  const serverVersion = cursor.text() ?? "";
+  const dumpVersion = cursor.text() ?? "";
+  const headerTail = Buffer.from(cursor.since(tailStart));
+  return { database, serverVersion, dumpVersion, headerTail, entryCount: cursor.int() };
+};
+
+const readNumber = (text: string | null): number => Number(text ?? "0");
+
+const readEntryBody = (cursor: Cursor): TocEntry => {
+  const start = cursor.position;
+  const dumpId = cursor.int();
+  const hasData = cursor.int() !== 0;
+  const tableOid = readNumber(cursor.text());
+  const oid = readNumber(cursor.text());
+  const tag = cursor.text() ?? "";
+  const kind = cursor.text() ?? "";
+  const section = sections[cursor.int()] ?? "none";
+  const definition = cursor.text() ?? "";
+  cursor.text(); // drop statement
+  const copyStatement = cursor.text() ?? "";
+  const schema = cursor.text() ?? "";
+  const tablespace = cursor.text() ?? "";
+  cursor.text(); // table access method
+  const owner = cursor.text() ?? "";
+  cursor.text(); // with oids
+  const dependencies: number[] = [];
+  for (let next = cursor.text(); next !== null; next = cursor.text()) dependencies.push(Number(next));
+  const raw = Buffer.from(cursor.since(start));
+  return {
+    ...{ dumpId, hasData, tableOid, oid, tag, kind, section, definition, copyStatement, schema, tablespace },
+    ...{ owner, dependencies, raw },
+  };
+};
+
+/** Reads a custom-format archive piece by piece until its table of contents is whole. */
+export class TocReader {
+  #pending: Buffer = Buffer.alloc(0);
+  #header: Header | undefined;
+  readonly #entries: TocEntry[] = [];
+  readonly #extra: "offset" | "filename";
+
+  /** @param extra what follows each entry: an offset in the custom format, a file name in toc.dat */
+  constructor(extra: "offset" | "filename" = "offset") {
+    this.#extra = extra;
+  }
+
+  /** @returns the whole table of contents as soon as it is there; bytes after it are ignored. @throws RefloatError program.version, program.failed */
+  push(chunk: Uint8Array): ArchiveToc | undefined {
+    this.#pending = Buffer.concat([this.#pending, chunk]);
+    const cursor = new Cursor(this.#pending);
+    let consumed = 0;
+    try {
+      if (this.#header === undefined) {
+        this.#header = readHeader(cursor);
+        consumed = cursor.position;
+      }
+      while (this.#entries.length < this.#header.entryCount) {
+        const entry = readEntryBody(cursor);
+        if (this.#extra === "offset") cursor.take(1 + offsetBytes);
+        else cursor.text();
+        this.#entries.push(entry);
+        consumed = cursor.position;
+      }
+      const { entryCount: _count, ...header } = this.#header;
+      return { ...header, entries: this.#entries };
+    } catch (error) {
+      if (!(error instanceof Incomplete)) throw error;
+      this.#pending = this.#pending.subarray(consumed);
+      return undefined;
+    }
+  }
+}
+
+const writeInt = (value: number): Buffer => {
+  const bytes = Buffer.alloc(1 + intBytes);
+  bytes.writeUInt8(value < 0 ? 1 : 0);
+  bytes.writeUInt32LE(Math.abs(value), 1);
+  return bytes;
+};
+
+const writeText = (text: string): Buffer => {
+  const bytes = Buffer.from(text, "utf8");
+  return Buffer.concat([writeInt(bytes.length), bytes]);
+};
+
+/** Name of the file that holds an entry's data in a directory archive; empty for entries without any. */
+export const dataFileName = (entry: Pick<TocEntry, "kind" | "dumpId" | "hasData">): string => {
+  if (entry.kind === "BLOBS") return "blobs.toc";
+  return entry.hasData ? `${entry.dumpId}.dat` : "";
+};
+
+/** The bytes of `toc.dat` of a directory-format archive whose data files are not compressed. */
+export const formatDirectoryToc = (toc: ArchiveToc): Buffer =>
+  Buffer.concat([
+    Buffer.from(magic, "latin1"),
+    Buffer.from([...supportedVersion, 0, intBytes, offsetBytes, directoryTocFormat]),
+    writeInt(0),
+    toc.headerTail,
+    writeInt(toc.entries.length),
+    ...toc.entries.flatMap((entry) => [entry.raw, writeText(dataFileName(entry))]),
+  ]);
+
+/** @throws RefloatError program.version, program.failed when the bytes are not a whole toc.dat */
+export const parseDirectoryToc = (bytes: Uint8Array): ArchiveToc => {
+  const toc = new TocReader("filename").push(bytes);
+  if (toc === undefined) throw damaged("toc.dat ends too early");
+  return toc;
+};

@@ -1,0 +1,145 @@
+/** What a failure of the server or of the connection means to a person. Nothing else in this folder reads SQLSTATEs to make errors. */
+import { DatabaseError } from "pg";
+import type { ErrorCode } from "../../model/error-catalogue.ts";
+import { RefloatError, type RefloatErrorOptions } from "../../model/refloat-error.ts";
+import { type ConnectionTarget, describeAddress } from "./connection-target.ts";
+
+/** Whether the server is read (capture) or written (restore): a full disk means a different thing. */
+export type ServerRole = "source" | "target";
+
+type Translation = { readonly code: ErrorCode; readonly message: string; readonly hint?: string };
+
+const networkCodes: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOENT: "there is no socket",
+  EACCES: "the socket may not be used",
+  ETIMEDOUT: "no answer in time",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the network",
+  ENOTFOUND: "the host name is not known",
+  EAI_AGAIN: "the host name could not be looked up",
+};
+
+const lostCodes = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_DESTROYED", "ERR_STREAM_PREMATURE_CLOSE"]);
+
+const codeOf = (error: unknown): string | undefined => {
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? code : undefined;
+};
+
+/** The server ended the session, or the network did: the same act may succeed when it is made again. */
+const isLost = (error: unknown): boolean =>
+  lostCodes.has(codeOf(error) ?? "") ||
+  (error instanceof Error && /Connection terminated|Client has encountered a connection error/.test(error.message));
+
+const translateState = (error: DatabaseError, target: ConnectionTarget, role: ServerRole): Translation | undefined => {
+  const state = error.code ?? "";
+  const place = describeAddress(target);
+  const failed: ErrorCode = role === "source" ? "source.failed" : "target.failed";
+  switch (state) {
+    case "28P01":
+    case "28000":
+      return {
+        code: "source.denied",
+        message: `the server at ${place} refuses user ${target.user}: ${error.message}`,
+        hint:
+          target.password === null
+            ? "no password is declared: add `password: ${file:/etc/refloat/db-password}`, or allow the user in pg_hba.conf"
+            : "is the declared password the one that the role has now?",
+      };
+    case "3D000":
+      return {
+        code: failed,
+        message: `there is no database "${target.database}" at ${place}`,
+        hint: "if it was lost, recover it; else correct the url in refloat.yaml",
+      };
+    case "42501":
+      return {
+        code: "source.denied",
+        message: `user ${target.user} lacks a right: ${error.message}`,
+        hint: "refloat validate --live prints the GRANTs that are needed",
+      };
+    case "53100":
+      return {
+        code: failed,
+        message: `the disk of the server at ${place} is full: ${error.message}`,
+        hint: "free space there, then try again",
+      };
+    case "53200":
+      return {
+        code: failed,
+        message: `the server at ${place} is out of memory: ${error.message}`,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      };
+    case "53300":
+      return { code: "source.unreachable", message: `the server at ${place} has no connection left: ${error.message}` };
+    case "57P01":
+    case "57P02":
+      return {
+        code: "source.unreachable",
+        message: `the server at ${place} ended our session: ${error.message}`,
+        hint: "an administrator or a shutdown did it; nothing was half done",
+      };
+    case "57P03":
+      return { code: "source.unreachable", message: `the server at ${place} is not ready: ${error.message}` };
+    case "55P03":
+      return {
+        code: "source.under-pressure",
+        message: `a table is locked by another session: ${error.message}`,
+        hint: "an ALTER, TRUNCATE or VACUUM FULL is going on; try again later, or raise lockTimeout",
+      };
+    case "72000":
+      return {
+        code: "source.under-pressure",
+        message: `the server has given up the snapshot: ${error.message}`,
+        hint: "raise old_snapshot_threshold, or capture at a quieter time",
+      };
+    case "58P01":
+      return { code: failed, message: `the server at ${place} lacks a file: ${error.message}` };
+    default:
+      return undefined;
+  }
+};
+
+/** Already one of ours, an abort by the caller, or a translation that keeps the original as its cause. */
+export const serverError = (error: unknown, target: ConnectionTarget, role: ServerRole): RefloatError => {
+  if (error instanceof RefloatError) return error;
+  const place = describeAddress(target);
+  const failed: ErrorCode = role === "source" ? "source.failed" : "target.failed";
+  const make = ({ code, message, hint }: Translation): RefloatError => {
+    const options: RefloatErrorOptions = { cause: error, context: { address: place, database: target.database } };
+    return new RefloatError(code, message, hint === undefined ? options : { ...options, hint });
+  };
+  if (error instanceof DatabaseError) {
+    const translated = translateState(error, target, role);
+    if (translated !== undefined) return make(translated);
+    const where = error.where === undefined ? "" : ` (${error.where.split("\n")[0]})`;
+    return make({
+      code: failed,
+      message: `the server at ${place} answered: ${error.message}${where}`,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
+  const network = networkCodes[codeOf(error) ?? ""];
+  if (network !== undefined) {
+    return make({ code: "source.unreachable", message: `the server at ${place} does not answer: ${network}` });
+  }
+  if (isLost(error)) {
+    return make({ code: "source.unreachable", message: `the connection to the server at ${place} was lost` });
+  }
+  if (error instanceof Error && /timeout expired/.test(error.message)) {
+    return make({ code: "source.unreachable", message: `the server at ${place} does not answer: no answer in time` });
+  }
+  return make({
+    code: failed,
+    message: `the server at ${place} could not be used: ${error instanceof Error ? error.message : String(error)}`,
+  });
+};
+
+/** The SQLSTATE behind an error of ours, for the few places where an expected refusal is an answer. */
+export const sqlStateOf = (error: unknown): string | undefined => {
+  if (error instanceof DatabaseError) return error.code;
+  return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined;
+};

@@ -1,0 +1,143 @@
+/**
+ * One connection: opened with every time limit of the server off, named so that it can be found, ended at once when the caller
+ * aborts. Translates failures; decides nothing.
+ */
+import { readFile } from "node:fs/promises";
+import { Socket } from "node:net";
+import { Client, type Submittable } from "pg";
+import { applicationName } from "./application-name.ts";
+import type { ConnectionTarget } from "./connection-target.ts";
+import { type ServerRole, serverError } from "./server-errors.ts";
+
+export type SessionOptions = {
+  readonly target: ConnectionTarget;
+  /** Another database of the same server. */
+  readonly database?: string;
+  /** Marker of the act, becomes application_name. */
+  readonly marker: string;
+  readonly role: ServerRole;
+  readonly signal: AbortSignal;
+};
+
+export type Session = {
+  readonly target: ConnectionTarget;
+  /** @throws RefloatError as server-errors.ts says; the signal's reason when aborted */
+  readonly query: <Row>(sql: string, values?: readonly unknown[]) => Promise<readonly Row[]>;
+  /** For copy streams; failures arrive on the stream, to be translated by `translate`. */
+  readonly submit: <Stream extends Submittable>(stream: Stream) => Stream;
+  readonly translate: (error: unknown) => Error;
+  /** Aborted when the connection ends for any reason other than `close`. */
+  readonly lost: AbortSignal;
+  /** Idempotent; never throws. */
+  readonly close: () => Promise<void>;
+};
+
+const connectTimeoutMs = 10_000;
+
+const tlsOptions = async (target: ConnectionTarget) => {
+  if (target.tls === "disable") return false;
+  if (target.tls === "require") return { rejectUnauthorized: false };
+  return {
+    rejectUnauthorized: true,
+    ...(target.tlsRootCertificate === null ? {} : { ca: await readFile(target.tlsRootCertificate, "utf8") }),
+  };
+};
+
+/** A snapshot may be held for hours and a COPY may wait for a slow vault: no limit of the server may end it. */
+const sessionSettings = `
+  set statement_timeout = 0;
+  set lock_timeout = 0;
+  set idle_in_transaction_session_timeout = 0;
+  select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')`;
+
+/** @throws RefloatError source.unreachable, source.denied, source.failed; the signal's reason when aborted */
+export const openSession = async (options: SessionOptions): Promise<Session> => {
+  const { signal, role } = options;
+  const target = options.database === undefined ? options.target : { ...options.target, database: options.database };
+  signal.throwIfAborted();
+  const socket = new Socket();
+  const lost = new AbortController();
+  let closing = false;
+  const client = new Client({
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    database: target.database,
+    ...(target.password === null ? {} : { password: target.password.reveal() }),
+    ssl: await tlsOptions(target),
+    application_name: applicationName(options.marker),
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    client_encoding: "UTF8",
+    stream: () => socket,
+  });
+  const translate = (error: unknown): Error => {
+    if (signal.aborted) return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
+    return serverError(error, target, role);
+  };
+  // Destroying the socket is the only way out of a statement that runs for an hour.
+  const abort = (): void => void socket.destroy();
+  signal.addEventListener("abort", abort, { once: true });
+  const release = (): void => signal.removeEventListener("abort", abort);
+  client.on("error", (error) => {
+    if (!closing) lost.abort(translate(error));
+  });
+  client.on("end", () => {
+    release();
+    if (!closing) lost.abort(translate(new Error("Connection terminated")));
+  });
+  const query = async <Row>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> => {
+    try {
+      const result = values === undefined ? await client.query(sql) : await client.query(sql, [...values]);
+      return result.rows as Row[];
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+  const close = async (): Promise<void> => {
+    closing = true;
+    release();
+    await client.end().catch(() => undefined);
+    socket.destroy();
+  };
+  try {
+    await client.connect();
+    await client.query(sessionSettings);
+  } catch (error) {
+    closing = true;
+    release();
+    socket.destroy();
+    throw translate(error);
+  }
+  return { target, query, submit: (stream) => client.query(stream), translate, lost: lost.signal, close };
+};
+
+export const withSession = async <Result>(
+  options: SessionOptions,
+  act: (session: Session) => Promise<Result>,
+): Promise<Result> => {
+  const session = await openSession(options);
+  try {
+    return await act(session);
+  } finally {
+    await session.close();
+  }
+};
+
+/** Commits if `act` returns, rolls back if it throws. @param mode e.g. `isolation level repeatable read read only` */
+export const inTransaction = async <Result>(
+  session: Session,
+  mode: string,
+  act: () => Promise<Result>,
+): Promise<Result> => {
+  await session.query(`begin ${mode}`);
+  try {
+    const result = await act();
+    await session.query("commit");
+    return result;
+  } catch (error) {
+    // The first failure is the one to tell; a rollback that fails too means that the connection is gone, and the transaction with it.
+    await session.query("rollback").catch(() => undefined);
+    throw error;
+  }
+};
