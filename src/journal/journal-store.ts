@@ -9,7 +9,7 @@ import { mayFollow } from "../core/run/legal-transitions.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunEvent, RunRecord, StepRecord } from "../model/run.ts";
+import type { RunDirection, RunEvent, RunRecord, StepRecord } from "../model/run.ts";
 import type { FaultPoint } from "../platform/fault-point.ts";
 import { type Database, findCorruption, inSnapshot, inTransaction, openDatabase } from "../platform/sqlite.ts";
 import { journalFailed, translateJournalError } from "./journal-errors.ts";
@@ -101,13 +101,14 @@ export class JournalStore {
     });
   }
 
-  takeUp(number: RunNumber, at: string): RunRecord {
+  takeUp(number: RunNumber, at: string, asked: RunDirection | null): RunRecord {
     return this.#write(() => {
       const stored = this.#tables.readRun(number);
       const later = this.#tables.listRuns(stored.run.service).filter(({ run }) => run.number > number);
-      refuseTakeUp(stored, later);
+      const direction = asked ?? stored.run.direction;
+      refuseTakeUp(stored, later, direction);
       const before = this.#tables.withSteps(stored.run);
-      const after = takenUp(before);
+      const after = takenUp(before, direction);
       this.#tables.updateRun(after);
       for (const [position, step] of after.steps.entries()) {
         if (step.state === before.steps[position]?.state) continue;

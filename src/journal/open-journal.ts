@@ -82,7 +82,7 @@ export const openJournal = async (path: string): Promise<Journal> => {
   return {
     createRun: (options) => call("createRun", options),
     record: (run, epoch, at, transition) => call("record", run, epoch, at, transition),
-    takeUp: (run, at) => call("takeUp", run, at),
+    takeUp: (run, at, direction) => call("takeUp", run, at, direction ?? null),
     readRun: (run) => call("readRun", run),
     listRuns: (service) => call("listRuns", service ?? null),
     events: (run, afterSequence) => call("events", run, afterSequence ?? 0),

@@ -2,7 +2,7 @@
 import { isLive } from "../core/run/legal-transitions.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunState } from "../model/run.ts";
+import type { RunDirection, RunState } from "../model/run.ts";
 import type { RunWithoutSteps, StoredRun } from "./journal-statements.ts";
 
 const inProgress = (live: RunWithoutSteps): RefloatError =>
@@ -38,10 +38,15 @@ const endedForGood: Partial<Record<RunState, string>> = {
 
 /**
  * A run that failed may go on only while nothing has happened since: after a later run its plan is about a world that is gone.
+ * What it built bears its number, so a cancel removes nothing else and is always allowed.
  * @param later runs of the service with a higher number
  * @throws RefloatError run.wrong-state, run.in-progress
  */
-export const refuseTakeUp = ({ run, madeAs }: StoredRun, later: readonly StoredRun[]): void => {
+export const refuseTakeUp = (
+  { run, madeAs }: StoredRun,
+  later: readonly StoredRun[],
+  direction: RunDirection,
+): void => {
   const wrongState = (why: string, hint: string): RefloatError =>
     new RefloatError("run.wrong-state", `run ${run.number} cannot be taken up: ${why}`, {
       hint,
@@ -55,6 +60,7 @@ export const refuseTakeUp = ({ run, madeAs }: StoredRun, later: readonly StoredR
       "begin with an empty state folder, so that the copy keeps its number",
     );
   }
+  if (direction === "cancel") return;
   for (const { run: other } of later) {
     if (isLive(other.state)) throw inProgress(other);
     if (other.state !== "failed" && other.state !== "cancelled")

@@ -96,9 +96,11 @@ export type Journal = {
   readonly record: (run: RunNumber, epoch: number, at: string, transition: Transition) => Promise<RunEvent>;
   /**
    * Takes a run up: epoch + 1, state running, running and compensating steps become interrupted.
-   * @throws RefloatError run.wrong-state if it has ended for good, run.in-progress if a later run of the service stands in the way
+   * @param direction when it is to go another way from now on; in the same transaction
+   * @throws RefloatError run.wrong-state if it has ended for good; and unless it is (being) cancelled, run.wrong-state or
+   * run.in-progress if a later run of the service stands in the way
    */
-  readonly takeUp: (run: RunNumber, at: string) => Promise<RunRecord>;
+  readonly takeUp: (run: RunNumber, at: string, direction?: RunDirection) => Promise<RunRecord>;
   readonly readRun: (run: RunNumber) => Promise<{ readonly record: RunRecord; readonly plan: Plan }>;
   /** Newest first. */
   readonly listRuns: (service?: string) => Promise<readonly RunRecord[]>;

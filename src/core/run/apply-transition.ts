@@ -2,7 +2,7 @@
  * What a transition does to a record. The journal stores what this returns and the engine keeps what this returns, so that
  * both always see the same run.
  */
-import type { RunRecord, StepRecord } from "../../model/run.ts";
+import type { RunDirection, RunRecord, StepRecord } from "../../model/run.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { Transition } from "../ports/engine.ts";
 import { assertRunTransition, assertStepTransition, hasEnded } from "./legal-transitions.ts";
@@ -51,8 +51,9 @@ export const closeSteps = (run: Omit<RunRecord, "steps">, step: StepRecord): Ste
   run.state === "cancelled" && step.state === "pending" ? { ...step, state: "cancelled" } : step;
 
 /** The record as a process finds it that takes the run up: whatever was going on is not known to have ended. */
-export const takenUp = (record: RunRecord): RunRecord => ({
+export const takenUp = (record: RunRecord, direction: RunDirection): RunRecord => ({
   ...record,
+  direction,
   epoch: record.epoch + 1,
   state: "running",
   message: null,

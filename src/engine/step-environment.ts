@@ -1,0 +1,127 @@
+/** What the engine needs to call handlers, and what it gives them. */
+import type { StepContext, StepHandler, StepHandlers } from "../core/ports/engine.ts";
+import type { Clock, Log } from "../core/ports/environment.ts";
+import type { PlanStep } from "../model/plan.ts";
+import { type RefloatError, toRefloatError } from "../model/refloat-error.ts";
+import type { StepRecord } from "../model/run.ts";
+import { type WorkEnd, runBounded } from "./bounded-work.ts";
+import type { LiveRun } from "./live-run.ts";
+import { ProgressThrottle } from "./progress-throttle.ts";
+
+export type EngineLimits = {
+  /** How many steps run at once. */
+  readonly concurrency: number;
+  /** How long a step that was told to stop is waited for. */
+  readonly graceMs: number;
+  readonly progressIntervalMs: number;
+  /** Pause before the first retry; doubles up to `longestRetryMs`. */
+  readonly firstRetryMs: number;
+  readonly longestRetryMs: number;
+  /** How long a hook may keep a run waiting. */
+  readonly hookMs: number;
+};
+
+export type StepEnvironment = {
+  readonly handlers: StepHandlers;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: EngineLimits;
+};
+
+export type StepError = NonNullable<StepRecord["error"]>;
+
+/** `refloat/RUN/STEP/ATTEMPT`: marks whatever an attempt starts. */
+export const markerOf = (run: number, step: string, attempt: number): string => `refloat/${run}/${step}/${attempt}`;
+
+/** The one place where the kind of an action and the type of its handler are brought together. */
+export const handlerOf = ({ handlers }: StepEnvironment, step: PlanStep): StepHandler =>
+  handlers[step.action.kind] as unknown as StepHandler;
+
+export type HandlerCall = {
+  readonly live: LiveRun;
+  readonly step: PlanStep;
+  readonly attempt: number;
+  readonly environment: StepEnvironment;
+};
+
+/** Lets a handler do something within the limits of its step. Progress that it reports is told and never journaled. */
+export const callHandler = async <Result>(
+  call: HandlerCall,
+  stop: AbortSignal,
+  work: (contextNow: () => StepContext, signal: AbortSignal) => Promise<Result>,
+): Promise<WorkEnd<Result>> => {
+  const { live, step, attempt, environment } = call;
+  const { clock, limits } = environment;
+  const throttle = new ProgressThrottle(clock, limits.progressIntervalMs, (progress) =>
+    live.tell({ type: "progress", at: clock.now().toISOString(), run: live.number, step: step.id, progress }),
+  );
+  const log = withFields(environment.log, { run: live.number, step: step.id, attempt });
+  let open = true;
+  const end = await runBounded(
+    (signal) => {
+      const contextNow = (): StepContext => ({
+        plan: live.plan.intent,
+        step,
+        action: step.action,
+        run: { number: live.number, uid: live.uid },
+        attempt,
+        intent: live.step(step.id).intent ?? {},
+        outputs: live.outputs,
+        intents: live.intents,
+        clock,
+        log,
+        progress: (progress) => {
+          // Work that is stuck and given up may still report.
+          if (open) throttle.report(progress);
+        },
+        signal,
+        marker: markerOf(live.number, step.id, attempt),
+      });
+      return work(contextNow, signal);
+    },
+    { clock, timeoutMs: handlerOf(environment, step).timeoutMs, graceMs: limits.graceMs, stop },
+  );
+  throttle.flush();
+  open = false;
+  if (end.kind === "stuck") live.hasStuckWork = true;
+  live.assertWhole();
+  return end;
+};
+
+export type CallError = { readonly told: StepError; readonly retryable: boolean; readonly operator: boolean };
+
+/** What ended a call other than its return, as an error to be journaled; null when it was only told to stop. */
+export const errorOf = (
+  end: Exclude<WorkEnd<unknown>, { kind: "returned" }>,
+  { environment, step }: HandlerCall,
+): CallError | null => {
+  if (end.kind === "stopped") return null;
+  if (end.kind === "timed-out") {
+    const seconds = Math.ceil(handlerOf(environment, step).timeoutMs / 1000);
+    const told: StepError = { code: "step.timeout", message: `${step.id} took longer than ${seconds} s` };
+    return { told, retryable: true, operator: false };
+  }
+  if (end.kind === "stuck") {
+    const seconds = Math.ceil(environment.limits.graceMs / 1000);
+    const message = `${step.id} was told to stop and had not after ${seconds} s; it may still act`;
+    const told: StepError = { code: "step.stuck", message, hint: "end this process, then resume" };
+    return { told, retryable: false, operator: true };
+  }
+  const error = toRefloatError(end.error);
+  if (error.code === "bug") environment.log.warn(`bug in ${step.id}`, { error: stackOf(end.error) });
+  return { told: tellable(error), retryable: error.retryable, operator: error.entry.kind === "operator" };
+};
+
+const tellable = (error: RefloatError): StepError => ({
+  code: error.code,
+  message: error.message,
+  ...(error.hint === undefined ? {} : { hint: error.hint }),
+});
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+const withFields = (log: Log, fields: Record<string, unknown>): Log => ({
+  debug: (message, more) => log.debug(message, { ...fields, ...more }),
+  info: (message, more) => log.info(message, { ...fields, ...more }),
+  warn: (message, more) => log.warn(message, { ...fields, ...more }),
+});

@@ -1,0 +1,64 @@
+/** Goes through steps as fast as their order and the limit allow. */
+import type { ReadyQueue } from "../core/run/ready-queue.ts";
+import type { StepId } from "../model/identifiers.ts";
+
+export type WorkThroughOptions = {
+  readonly queue: ReadyQueue;
+  readonly concurrency: number;
+  /** Asked before each step; once false no step is begun any more. */
+  readonly mayBegin: () => boolean;
+  /** Before the first step of a stage, when nothing runs. */
+  readonly atStage: (stage: 0 | 1 | 2) => Promise<void>;
+  /** @returns whether the step is complete, so that what waits for it may follow */
+  readonly work: (id: StepId) => Promise<boolean>;
+  /** Something is broken beyond the steps: those that run must stop. */
+  readonly onBroken: () => void;
+};
+
+/**
+ * Resolves when nothing runs and nothing more may begin.
+ * @throws the first error that `work` or `atStage` threw, after all that ran has settled
+ */
+export const workThrough = async (options: WorkThroughOptions): Promise<void> => {
+  const { queue } = options;
+  let running = 0;
+  const faults: unknown[] = [];
+  let settled = Promise.withResolvers<void>();
+  let stage: 0 | 1 | 2 | null = null;
+
+  const breakOff = (error: unknown): void => {
+    faults.push(error);
+    options.onBroken();
+  };
+  const begin = async (id: StepId): Promise<void> => {
+    try {
+      if (await options.work(id)) queue.complete(id);
+    } catch (error) {
+      breakOff(error);
+    } finally {
+      running -= 1;
+      settled.resolve();
+    }
+  };
+  for (;;) {
+    while (faults.length === 0 && running < options.concurrency && options.mayBegin()) {
+      if (running === 0 && queue.stage !== null && queue.stage !== stage) {
+        stage = queue.stage;
+        try {
+          await options.atStage(stage);
+        } catch (error) {
+          breakOff(error);
+        }
+        continue;
+      }
+      const id = queue.take();
+      if (id === undefined) break;
+      running += 1;
+      void begin(id);
+    }
+    if (running === 0) break;
+    await settled.promise;
+    settled = Promise.withResolvers();
+  }
+  if (faults.length > 0) throw faults[0];
+};
