@@ -5,18 +5,13 @@
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
+import { createPathInstances, createPathSwitching } from "../../platform/path-operations.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
-import { discardRetired, exchangeStablePath, observePaths } from "../../platform/stable-path.ts";
-import { translateSystemErrors } from "../../platform/system-error.ts";
 import { captureFiles } from "./capture-files.ts";
-import { filesInstances } from "./files-instances.ts";
 import { type FilesContext, type FilesOptions, filesOptionsSchema, stablePathOf } from "./files-options.ts";
 import { filesWrites } from "./files-writes.ts";
 import { filesInvariantValues } from "./invariant-values.ts";
 import { preflightFiles } from "./preflight-files.ts";
-
-const switching = <Result>(stable: string, act: () => Promise<Result>): Promise<Result> =>
-  translateSystemErrors("target.failed", `${stable} cannot be switched`, act);
 
 const reloadReader = async (context: FilesContext): Promise<void> => {
   const { reload } = context.options;
@@ -39,23 +34,10 @@ const filesDriver: ComponentDriver<FilesOptions> = {
   stableOutputs: async (context) => ({ path: { value: await stablePathOf(context), secret: false } }),
   preflight: preflightFiles,
   capture: captureFiles,
-  instances: filesInstances,
-  switching: {
-    observe: async (context, exchange) => {
-      const stable = await stablePathOf(context);
-      return switching(stable, () => observePaths(stable, exchange));
-    },
-    exchange: async (context, exchange, expected) => {
-      const stable = await stablePathOf(context);
-      const { heldMs } = await switching(stable, () => exchangeStablePath(stable, exchange, expected, context));
-      // A tree has no position of its own: what was written last is found by comparing the two sides.
-      return { heldMs, position: null, outgoing: exchange.outgoing };
-    },
-    discard: async (context, outgoing) => {
-      const stable = await stablePathOf(context);
-      await switching(stable, () => discardRetired(stable, outgoing, context.signal));
-    },
-  },
+  instances: createPathInstances(stablePathOf, async (_context, _target, path) => ({
+    path: { value: path, secret: false },
+  })),
+  switching: createPathSwitching(stablePathOf),
   writes: filesWrites,
   reload: reloadReader,
   invariantValues: filesInvariantValues,

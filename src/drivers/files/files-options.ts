@@ -1,17 +1,13 @@
 /** The keys of a `files` component, and the path that they name once references are resolved. */
 import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
-import { plainPath } from "../../platform/path-names.ts";
+import { bindStablePath, stablePathPattern } from "../../platform/path-operations.ts";
 
 export const filesOptionsSchema = z
   .strictObject({
-    path: z
-      .string()
-      .regex(/^(\/+[^/]|\$\{)/, "path is absolute and not / itself, such as /srv/shop/uploads")
-      .meta({
-        description: "Folder or single file, absolute. Where it is a link to a release, the release is captured.",
-      }),
+    path: z.string().regex(stablePathPattern, "path is absolute and not / itself, such as /srv/shop/uploads").meta({
+      description: "Folder or single file, absolute. Where it is a link to a release, the release is captured.",
+    }),
     exclude: z
       .array(z.string().min(1))
       .optional()
@@ -32,17 +28,8 @@ export type FilesOptions = z.infer<typeof filesOptionsSchema>;
 export type FilesContext = DriverContext<FilesOptions>;
 
 /** The stable path: absolute, without a trailing slash. */
-export const stablePathOf = async (context: FilesContext): Promise<string> => {
-  const { value, secret } = await context.bind(context.options.path);
-  if (secret)
-    throw new RefloatError("config.invalid", `the path of ${context.component} holds a secret; it would be printed`);
-  if (!value.startsWith("/") || plainPath(value) === "/")
-    throw new RefloatError(
-      "config.invalid",
-      `the path of ${context.component} is ${value}, which is not an absolute path of a folder or file`,
-    );
-  return plainPath(value);
-};
+export const stablePathOf = (context: FilesContext): Promise<string> =>
+  bindStablePath(context.bind, context.options.path, `path of ${context.component}`);
 
 export const walkRulesOf = (context: FilesContext) => ({
   exclude: context.options.exclude ?? [],

@@ -1,0 +1,109 @@
+/** Facts of a captured tree, and a restored tree held against them: counts, bytes, newest file, layout. Content is verified by the vault. */
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import type { TreeReceipt } from "../core/ports/vault.ts";
+import type { Facts } from "../model/facts.ts";
+import type { CheckOutcome } from "../model/outcome.ts";
+import type { Clock } from "../core/ports/environment.ts";
+import { type TreeCount, type WalkRules, countTree, walkTree } from "./tree-walk.ts";
+
+const namesShown = 5;
+
+/** What a person should know of entries that moved under the walk. */
+export const unsteadyWarnings = (receipt: TreeReceipt): string[] =>
+  (["vanished", "changed"] as const).flatMap((reason) => {
+    const paths = receipt.unsteady.filter((entry) => entry.reason === reason).map(({ path }) => path);
+    if (paths.length === 0) return [];
+    const more = paths.length > namesShown ? ` and ${paths.length - namesShown} more` : "";
+    const what = reason === "vanished" ? "vanished before they could be read" : "changed while they were read";
+    return [`${paths.length} entries ${what}: ${paths.slice(0, namesShown).join(", ")}${more}`];
+  });
+
+export const treeFacts = (
+  receipt: TreeReceipt,
+  more: { readonly link: string | null } & Partial<Pick<Facts, "position" | "versions" | "schemaHash">>,
+): Facts => {
+  const { link, position, versions, schemaHash } = more;
+  return {
+    sizeBytes: receipt.sizeBytes,
+    counts: { files: receipt.files, directories: receipt.directories, others: receipt.others },
+    units: { files: { rows: receipt.files, sizeBytes: receipt.sizeBytes } },
+    ...(position === undefined ? {} : { position }),
+    ...(schemaHash === undefined ? {} : { schemaHash }),
+    versions: versions ?? {},
+    detail: { newestAt: receipt.newestAt, ...(link === null ? {} : { link }) },
+  };
+};
+
+/** Name of the release that was behind a captured link, else of the path itself. */
+export const capturedLabel = (stable: string, facts: Facts): string => {
+  const { link } = facts.detail;
+  return basename(typeof link === "string" ? link : stable);
+};
+
+/** SHA-256 over names, kinds, rights and sizes in the order of the walk: cheap, and differs when a file is missing or of another length. */
+export const hashLayout = async (root: string, rules: WalkRules): Promise<string> => {
+  const hash = createHash("sha256");
+  for await (const { path, stats } of walkTree(root, rules)) {
+    const size = stats.isFile() ? stats.size : 0;
+    hash.update(path).update(`\0${(stats.mode & 0o170777).toString(8)} ${size}\n`);
+  }
+  return hash.digest("hex");
+};
+
+const grouped = (value: number): string => value.toLocaleString("en-US");
+
+const differences = (
+  found: TreeCount,
+  facts: Facts,
+): readonly { readonly subject: string; readonly said: string }[] => {
+  const expected: Readonly<Record<string, number>> = { ...facts.counts, bytes: facts.sizeBytes };
+  const actual: Readonly<Record<string, number>> = {
+    files: found.files,
+    directories: found.directories,
+    others: found.others,
+    bytes: found.sizeBytes,
+  };
+  const counts = Object.entries(actual).flatMap(([unit, value]) =>
+    expected[unit] === undefined || expected[unit] === value
+      ? []
+      : [{ subject: unit, said: `${grouped(value)} ${unit}, captured ${grouped(expected[unit])}` }],
+  );
+  const { newestAt } = facts.detail;
+  const newest = found.newestMs === null ? null : new Date(found.newestMs).toISOString();
+  if (typeof newestAt === "string" && new Date(newestAt).toISOString() !== newest)
+    return [...counts, { subject: "newest file", said: `newest is of ${newest ?? "no time"}, captured ${newestAt}` }];
+  return counts;
+};
+
+/** One outcome for each difference, or one that passed. */
+export const compareTreeWithFacts = async (
+  context: { readonly component: string; readonly clock: Clock; readonly signal: AbortSignal },
+  path: string,
+  facts: Facts,
+): Promise<readonly CheckOutcome[]> => {
+  const began = context.clock.monotonicMs();
+  const unreadable: string[] = [];
+  const rules: WalkRules = {
+    exclude: [],
+    oneFileSystem: false,
+    signal: context.signal,
+    unreadable: (entry, code) => unreadable.push(`${entry.toString()} (${code})`),
+  };
+  const found = await countTree(path, rules);
+  const wrong = [...differences(found, facts)];
+  if (facts.schemaHash !== undefined && (await hashLayout(path, rules)) !== facts.schemaHash)
+    wrong.push({ subject: "layout", said: "names, rights or sizes differ from the captured ones" });
+  if (unreadable.length > 0)
+    wrong.push({ subject: "readable", said: `cannot be read: ${unreadable.slice(0, namesShown).join(", ")}` });
+  const outcome = (subject: string, status: CheckOutcome["status"], said: string): CheckOutcome => ({
+    subject,
+    kind: "facts",
+    component: context.component,
+    status,
+    found: said,
+    durationMs: context.clock.monotonicMs() - began,
+  });
+  if (wrong.length > 0) return wrong.map(({ subject, said }) => outcome(`facts: ${subject}`, "failed", said));
+  return [outcome("facts", "passed", `${grouped(found.files)} files, ${grouped(found.sizeBytes)} bytes, as captured`)];
+};
