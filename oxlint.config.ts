@@ -36,6 +36,9 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ["model", "core", "operations", "contract", "render", "platform"],
 };
 
+/** A test stands above the layers: it may start real servers by src/testing and use a real vault. */
+const tests = ["**/*.test.ts"];
+
 const refuse = (names: readonly string[], message: string) => ({
   regex: `^(\\.\\./)+(${names.join("|")})(/|$)`,
   message,
@@ -46,6 +49,7 @@ const layerRules: OxlintOverride[] = Object.entries(mayImport).map(([folder, all
   const refused = folders.filter((name) => name !== own && !allowed.includes(name));
   return {
     files: [`src/${folder}/**/*.ts`],
+    excludeFiles: tests,
     rules: {
       "no-restricted-imports": [
         "error",
@@ -103,6 +107,7 @@ export default defineConfig({
     ...layerRules,
     {
       files: ["src/drivers/*/*.ts"],
+      excludeFiles: tests,
       rules: {
         "no-restricted-imports": [
           "error",
