@@ -58,6 +58,14 @@ export const directProxy = async (socket: string, appPort: number): Promise<void
   if (!/changed|no need/.test(answer)) throw new Error(`haproxy refuses to be directed: ${answer.trim()}`);
 };
 
+/** @returns the port that customers are directed to now */
+export const readProxyPort = async (socket: string): Promise<number> => {
+  const [, names = "", server = ""] = (await askProxy(socket, "show servers state shop")).split("\n");
+  const port = Number(server.split(" ")[names.replace(/^# /, "").split(" ").indexOf("srv_port")]);
+  if (!Number.isInteger(port)) throw new Error(`haproxy does not tell where its server is: ${server}`);
+  return port;
+};
+
 const waitForSocket = async (socket: string, isOver: () => boolean, logFile: string): Promise<void> => {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const answer = await askProxy(socket, "show info").catch(() => "");

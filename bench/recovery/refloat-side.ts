@@ -1,0 +1,85 @@
+/** Our side: the same service captured into a vault and recovered by the real command line. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
+import type { Shop } from "../../examples/shop/stage/shop.ts";
+import { type Measured, measureProcess } from "./measured-process.ts";
+
+const program = join(import.meta.dirname, "../../bin/refloat.cjs");
+
+const stepSchema = z.object({
+  id: z.string(),
+  beganAt: z.iso.datetime().nullable(),
+  endedAt: z.iso.datetime().nullable(),
+  durationMs: z.number(),
+});
+const runsSchema = z.object({ data: z.object({ runs: z.array(z.object({ number: z.int() })) }) });
+const runSchema = z.object({
+  data: z.object({
+    record: z.object({
+      state: z.string(),
+      beganAt: z.iso.datetime(),
+      endedAt: z.iso.datetime().nullable(),
+      steps: z.array(stepSchema),
+    }),
+  }),
+});
+export type RunTimes = z.infer<typeof runSchema>["data"]["record"];
+
+export type RefloatRecovery = Measured & { readonly number: number; readonly run: RunTimes };
+
+/** Milliseconds of a run in which no step was at work: the engine's own scheduling and journaling. */
+export const idleMs = (run: RunTimes): { readonly idle: number; readonly total: number } => {
+  const beganMs = Date.parse(run.beganAt);
+  const endedMs = Date.parse(run.endedAt ?? run.beganAt);
+  const spans = run.steps
+    .flatMap(({ beganAt, endedAt }) =>
+      beganAt === null || endedAt === null ? [] : [[Date.parse(beganAt), Date.parse(endedAt)] as const],
+    )
+    .sort(([a], [b]) => a - b);
+  let coveredUntilMs = beganMs;
+  let idle = 0;
+  for (const [from, to] of spans) {
+    idle += Math.max(0, from - coveredUntilMs);
+    coveredUntilMs = Math.max(coveredUntilMs, to);
+  }
+  return { idle: idle + Math.max(0, endedMs - coveredUntilMs), total: endedMs - beganMs };
+};
+
+export class RefloatSide {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Makes the vault and takes the point, which is not timed. */
+  static async prepare(shop: Shop, folder: string, passwordFile: string): Promise<RefloatSide> {
+    await mkdir(folder, { recursive: true });
+    const side = new RefloatSide(folder);
+    await writeDeclaration(join(folder, "refloat.yaml"), shop, { url: join(folder, "vault"), passwordFile });
+    await side.#run("vault", "init");
+    await side.#run("capture", "shop");
+    return side;
+  }
+
+  async recover(): Promise<RefloatRecovery> {
+    const measured = await this.#run("recover", "shop", "--yes");
+    const { data: list } = runsSchema.parse(JSON.parse((await this.#run("runs", "--json")).stdout));
+    const number = Math.max(...list.runs.map((run) => run.number));
+    const { data } = runSchema.parse(JSON.parse((await this.#run("runs", String(number), "--json")).stdout));
+    if (data.record.state !== "succeeded") throw new Error(`run ${number} is ${data.record.state}`);
+    return { ...measured, number, run: data.record };
+  }
+
+  /** Drops the old side, so that the next recovery finds the service as this one did. Not timed. */
+  async reset(recovery: RefloatRecovery): Promise<void> {
+    await this.#run("commit", String(recovery.number), "--yes");
+  }
+
+  #run(...args: readonly string[]): Promise<Measured> {
+    const where = ["--config", join(this.#folder, "refloat.yaml"), "--state", join(this.#folder, "state")];
+    return measureProcess(process.execPath, [program, ...args, ...where], { cwd: this.#folder });
+  }
+}
