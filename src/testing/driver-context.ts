@@ -1,0 +1,69 @@
+/** Contexts for drivers under test: real clock, silent log, temporary folders, references bound from a plain record. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CheckContext, DriverContext, TrafficContext } from "../core/ports/driver.ts";
+import type { Bind, BoundText } from "../core/ports/environment.ts";
+import { silentLog } from "../platform/log.ts";
+import { systemClock } from "../platform/system-clock.ts";
+
+export type TestFolder = { readonly path: string; readonly remove: () => Promise<void> };
+
+export const createTestFolder = async (name = "refloat-test"): Promise<TestFolder> => {
+  const path = await mkdtemp(join(tmpdir(), `${name}-`));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+};
+
+/** Binds `${db.url}` from `{ "db.url": "..." }`; values that begin with `secret!` are secrets without that word. */
+export const bindFrom =
+  (values: Readonly<Record<string, string>> = {}): Bind =>
+  async (text): Promise<BoundText> => {
+    let secret = false;
+    const value = text.replaceAll(/\$\{([^}]+)\}/g, (whole, reference: string) => {
+      const found = values[reference];
+      if (found === undefined) throw new Error(`the test binds no ${whole}`);
+      if (!found.startsWith("secret!")) return found;
+      secret = true;
+      return found.slice("secret!".length);
+    });
+    return { value, secret };
+  };
+
+export type TestContextOptions<Options> = {
+  readonly options: Options;
+  /** Parent of the work and state folders, which must exist. */
+  readonly folder: string;
+  readonly component?: string;
+  readonly values?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+};
+
+export const createTestContext = <Options>(given: TestContextOptions<Options>): DriverContext<Options> => ({
+  service: "shop",
+  component: given.component ?? "app",
+  options: given.options,
+  bind: bindFrom(given.values),
+  clock: systemClock,
+  log: silentLog,
+  progress: () => undefined,
+  signal: given.signal ?? new AbortController().signal,
+  workDirectory: given.folder,
+  stateDirectory: given.folder,
+  marker: "refloat/42/test/1",
+});
+
+export const createTestTrafficContext = (values: Readonly<Record<string, string>> = {}): TrafficContext => ({
+  service: "shop",
+  bind: bindFrom(values),
+  clock: systemClock,
+  log: silentLog,
+  signal: new AbortController().signal,
+  marker: "refloat/42/test/1",
+});
+
+export const createTestCheckContext = (
+  given: Partial<CheckContext> & { readonly values?: Readonly<Record<string, string>> } = {},
+): CheckContext => {
+  const { values, ...rest } = given;
+  return { ...createTestTrafficContext(values), component: "app", outputs: {}, timeoutMs: 5_000, ...rest };
+};
