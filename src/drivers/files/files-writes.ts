@@ -15,8 +15,8 @@ import { type WalkedEntry, countTree, pairWalks, walkTree } from "../../platform
 import { type FilesContext, type FilesOptions, stablePathOf, walkRulesOf } from "./files-options.ts";
 import { type ChangeKind, type ChangeList, openChangeList } from "./change-list.ts";
 
-/** Times are restored as doubles, which lose the last few hundred nanoseconds. */
-const timeToleranceMs = 0.002;
+/** Times are restored as doubles, which lose the last few hundred nanoseconds; some tools keep whole milliseconds only. */
+const timeToleranceMs = { touched: 0.002, untouched: 1.001 };
 const estimateBudgetMs = 1_500;
 const gapsShown = 20;
 
@@ -40,12 +40,13 @@ const isCounted = (entry: WalkedEntry | null): boolean => entry !== null && !ent
 
 const typeBits = 0o170000;
 
-const differs = (left: WalkedEntry, right: WalkedEntry, roots: readonly [string, string]): boolean => {
+const differs = (left: WalkedEntry, right: WalkedEntry, roots: readonly [string, string], sinceMs: number): boolean => {
   const [a, b]: readonly [Stats, Stats] = [left.stats, right.stats];
   if ((a.mode & typeBits) !== (b.mode & typeBits)) return true;
   if (a.isSymbolicLink()) return !readLink(roots[0], left.path).equals(readLink(roots[1], right.path));
   if (!a.isFile()) return false;
-  return a.size !== b.size || Math.abs(a.mtimeMs - b.mtimeMs) > timeToleranceMs;
+  const toleranceMs = a.ctimeMs >= sinceMs ? timeToleranceMs.touched : timeToleranceMs.untouched;
+  return a.size !== b.size || Math.abs(a.mtimeMs - b.mtimeMs) > toleranceMs;
 };
 
 const readLink = (root: string, path: Buffer): Buffer =>
@@ -78,7 +79,7 @@ const compareTrees = async (
   for await (const { left, right } of pairWalks(leftWalk, rightWalk)) {
     if (left !== null && isCounted(left)) {
       if (right === null) await note(tally, list, "added", left, sinceMs);
-      else if (differs(left, right, roots)) await note(tally, list, "changed", left, sinceMs);
+      else if (differs(left, right, roots, sinceMs)) await note(tally, list, "changed", left, sinceMs);
     } else if (right !== null && isCounted(right)) await note(tally, list, "removed", right, sinceMs);
   }
   return tally;
