@@ -67,6 +67,12 @@ export const keepSchema = z.strictObject({
   yearly: z.int().positive().optional(),
 });
 
+/** How long no one may delete a point; `compliance`: not even an administrator. Recorded, not enforced by this version. */
+export const lockSchema = z.strictObject({
+  for: durationTextSchema,
+  mode: z.enum(["governance", "compliance"]).optional(),
+});
+
 export const componentDeclarationSchema = z.object({
   name: nameSchema,
   type: z.string(),
@@ -94,7 +100,7 @@ export const serviceDeclarationSchema = z.object({
   objectives: objectivesSchema,
   schedule: z.string().optional(),
   keep: keepSchema.optional(),
-  lock: z.string().optional(),
+  lock: lockSchema.optional(),
   /** The user journey at the stable name; an http check. */
   probe: checkDeclarationSchema.optional(),
   components: z.record(nameSchema, componentDeclarationSchema),

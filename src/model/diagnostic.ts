@@ -16,6 +16,8 @@ export const diagnosticSchema = z.object({
   excerpt: z.string(),
   /** `services.shop.components.app`. */
   path: z.string(),
+  /** Said at the place instead of the excerpt, when one line cannot show it: `app > worker (31:21) > app (44:16)`. */
+  trail: z.string().optional(),
   hint: z.string().optional(),
 });
 export type Diagnostic = z.infer<typeof diagnosticSchema>;

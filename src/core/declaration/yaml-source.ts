@@ -23,8 +23,8 @@ export type SourceNode = {
   readonly value: Json;
   /** Where to point when the value as a whole is wrong: at a scalar itself, at the key of what spans lines. */
   readonly place: Place;
-  /** The scalar as written, quotes and all. */
-  readonly raw: string | undefined;
+  /** The scalar as written, quotes and all; of an alias, what it stands for, where that stands. */
+  readonly written: { readonly offset: number; readonly text: string } | undefined;
   readonly entries: ReadonlyMap<string, SourceEntry>;
   readonly items: readonly SourceNode[];
 };
@@ -117,7 +117,11 @@ class TreeReader {
     const plain =
       typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
     const json: Json = plain ? value : value === null || value === undefined ? null : (scalar.source ?? "");
-    return { ...emptyNode(place.length === 0 ? keyPlace : place), value: json, raw: this.#text.slice(start, end) };
+    return {
+      ...emptyNode(place.length === 0 ? keyPlace : place),
+      value: json,
+      written: { offset: start, text: this.#text.slice(start, end) },
+    };
   }
 
   #readCollection(collection: YAMLMap | YAMLSeq, path: JsonPath, keyPlace: Place): SourceNode {
@@ -193,7 +197,13 @@ class TreeReader {
   }
 }
 
-const emptyNode = (place: Place): SourceNode => ({ value: null, place, raw: undefined, entries: new Map(), items: [] });
+const emptyNode = (place: Place): SourceNode => ({
+  value: null,
+  place,
+  written: undefined,
+  entries: new Map(),
+  items: [],
+});
 
 /** The node at a path, as far as the file has one. */
 export const nodeAt = (root: SourceNode, path: JsonPath): SourceNode | undefined =>
@@ -220,10 +230,11 @@ export const valuePlaceAt = (root: SourceNode, path: JsonPath): Place =>
 export const piecePlaceAt = (root: SourceNode, path: JsonPath, piece: string, occurrence = 0): Place => {
   const node = nodeAt(root, path);
   const whole = valuePlaceAt(root, path);
-  if (node?.raw === undefined) return whole;
-  let index = node.raw.indexOf(piece);
-  for (let seen = 0; seen < occurrence && index >= 0; seen += 1) index = node.raw.indexOf(piece, index + piece.length);
+  if (node?.written === undefined) return whole;
+  const { offset, text } = node.written;
+  let index = text.indexOf(piece);
+  for (let seen = 0; seen < occurrence && index >= 0; seen += 1) index = text.indexOf(piece, index + piece.length);
   if (index < 0) return whole;
   const firstLine = piece.split(/[\r\n]/, 1)[0] ?? "";
-  return { offset: whole.offset + index, length: firstLine.length };
+  return { offset: offset + index, length: firstLine.length };
 };

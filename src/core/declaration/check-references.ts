@@ -1,0 +1,225 @@
+/** Looks at every `${...}` of a service: can it be read, does what it names exist, may it stand there. */
+import { formatList } from "../text/quantity.ts";
+import { nearestWord } from "./nearest-word.ts";
+import type { ServiceDraft } from "./service-draft.ts";
+import type { Reading } from "./reading.ts";
+import { subjectText } from "./report-issues.ts";
+import {
+  type FoundReference,
+  type JsonPath,
+  type Malformation,
+  type MalformedPart,
+  type OutputPart,
+  findReferences,
+} from "./template.ts";
+import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
+import { unsupportedComponentKeys, unsupportedServiceKeys } from "./unsupported-words.ts";
+
+/** Keys of a service whose text is taken as it is. */
+const literalKeys = new Set([
+  "description",
+  "criticality",
+  "owners",
+  "objectives",
+  "schedule",
+  "keep",
+  "lock",
+  "invariants",
+]);
+
+/** Keys of a component that name components, not values. */
+const namingKeys = new Set(["type", "dependsOn", "uses", ...Object.keys(unsupportedComponentKeys)]);
+
+export const checkReferences = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
+  const all = findReferences(nodeAt(reading.root, service)?.value ?? null, service);
+  const seen = new Map<string, number>();
+  for (const found of all) {
+    const key = JSON.stringify([found.path, found.part.source]);
+    const occurrence = seen.get(key) ?? 0;
+    seen.set(key, occurrence + 1);
+    checkOne({ reading, service, draft, occurrence, ...found });
+  }
+};
+
+/** Nothing outside of services has components to name: the vault's URL is literal, its password a secret. */
+export const checkVaultReferences = (reading: Reading): void => {
+  const draft: ServiceDraft = { name: "", components: {}, invariants: {} };
+  const all = findReferences(nodeAt(reading.root, ["vault"])?.value ?? null, ["vault"]);
+  for (const found of all.filter(({ path }) => path[1] === "url" || path[1] === "password")) {
+    const one: One = { reading, service: [], draft, occurrence: 0, ...found };
+    const isPassword = found.path[1] === "password";
+    if (found.part.kind === "malformed") report(one, malformed(one, found.part));
+    else if (found.part.kind === "output" || !isPassword)
+      report(one, {
+        code: "config.bad-reference",
+        message: `${found.part.source} means nothing in ${subjectText(found.path)}`,
+        hint: isPassword
+          ? "the vault is opened before any component; write ${file:...}, ${env:...} or ${command:...}"
+          : "the vault's location is written out, so that it is known when nothing else is",
+      });
+  }
+};
+
+type One = FoundReference & {
+  readonly reading: Reading;
+  readonly service: JsonPath;
+  readonly draft: ServiceDraft;
+  /** How often the same reference stood before it in the same text. */
+  readonly occurrence: number;
+};
+
+type Said = {
+  readonly code: "config.bad-reference" | "config.unknown-reference" | "config.unsupported";
+  readonly message: string;
+  readonly hint: string;
+};
+
+const report = (one: One, said: Said): void => {
+  const place = piecePlaceAt(one.reading.root, one.path, one.part.source, one.occurrence);
+  one.reading.collector.report({ ...said, place, path: one.path });
+};
+
+const checkOne = (one: One): void => {
+  const below = one.path.slice(one.service.length);
+  const section = String(below[0]);
+  if (Object.hasOwn(unsupportedServiceKeys, section)) return;
+  if (literalKeys.has(section) || (section === "components" && namingKeys.has(String(below[2])))) {
+    report(one, {
+      code: "config.bad-reference",
+      message: `references are not read in ${subjectText(one.path)}`,
+      hint:
+        one.part.kind === "output" && section === "components"
+          ? `write the component's name: ${one.part.component}`
+          : "write it out; a literal ${ is written $${",
+    });
+    return;
+  }
+  if (one.part.kind === "malformed") report(one, malformed(one, one.part));
+  else if (one.part.kind === "output")
+    checkOutput(one, one.part, section === "components" ? String(below[1]) : undefined);
+};
+
+const checkOutput = (one: One, part: OutputPart, owner: string | undefined): void => {
+  const { draft, reading } = one;
+  if (part.component === "self" && owner === undefined) {
+    const like = Object.values(draft.components).findLast(({ type }) =>
+      Object.hasOwn(reading.registry.components.get(type)?.outputs ?? {}, part.output),
+    );
+    report(one, {
+      code: "config.bad-reference",
+      message: `${part.source} stands outside of any component`,
+      hint: like === undefined ? "name the component" : `name the component: \${${like.name}.${part.output}}`,
+    });
+    return;
+  }
+  const name = part.component === "self" ? String(owner) : part.component;
+  if (!Object.hasOwn(draft.components, name)) {
+    report(one, unknownComponent(one, part));
+    return;
+  }
+  const type = draft.components[name]?.type ?? "";
+  const outputs = reading.registry.components.get(type)?.outputs;
+  if (outputs === undefined || Object.hasOwn(outputs, part.output)) return;
+  const names = Object.keys(outputs);
+  const nearest = nearestWord(part.output, names);
+  report(one, {
+    code: "config.unknown-reference",
+    message: `${name} (${type}) has no output "${part.output}"`,
+    hint:
+      nearest === undefined
+        ? `it has ${names.join(", ")}`
+        : `did you mean \${${part.component}.${nearest}}? it has ${names.join(", ")}`,
+  });
+};
+
+const unknownComponent = (one: One, part: OutputPart): Said => {
+  const names = Object.keys(one.draft.components);
+  const nearest = nearestWord(part.component, [...names, "self"]);
+  const services = one.reading.root.entries.get("services")?.node.entries;
+  if (nearest === undefined && services?.has(part.component) === true)
+    return {
+      code: "config.unsupported",
+      message: `${part.source} refers to another service, which is not supported by this version`,
+      hint: `${part.component} is a service; here there are ${formatList(names)}`,
+    };
+  return {
+    code: "config.unknown-reference",
+    message: `service ${one.draft.name} has no component "${part.component}"`,
+    hint: nearest === undefined ? `there are ${names.join(", ")}` : `did you mean \${${nearest}.${part.output}}?`,
+  };
+};
+
+const malformed = (one: One, part: MalformedPart): Said => {
+  const inside = part.source.replace(/^\$\{/, "").replace(/\}$/, "");
+  return { code: "config.bad-reference", ...malformations[part.malformation](inside, part.source, one) };
+};
+
+type Explain = (inside: string, source: string, one: One) => Omit<Said, "code"> & { readonly code?: Said["code"] };
+
+const outputsOf = (one: One, component: string): readonly string[] => {
+  const type = Object.hasOwn(one.draft.components, component) ? one.draft.components[component]?.type : undefined;
+  return Object.keys(one.reading.registry.components.get(type ?? "")?.outputs ?? {});
+};
+
+const malformations: Readonly<Record<Malformation, Explain>> = {
+  unclosed: (inside, source) => {
+    const meant = /^[\w.:/-]*/.exec(inside)?.[0] ?? "";
+    return {
+      message: `the reference ${source.length > 40 ? `${source.slice(0, 40)}...` : source} has no }`,
+      hint: meant === "" ? "a literal ${ is written $${" : `write \${${meant}}; a literal \${ is written $\${`,
+    };
+  },
+  empty: () => ({ message: "${} names nothing", hint: "write ${component.output}; a literal ${} is written $${}" }),
+  variable: (inside, source, one) => {
+    const name = /^\w+/.exec(inside)?.[0] ?? inside;
+    const owner = one.path[one.service.length] === "components" ? String(one.path[one.service.length + 1]) : "";
+    const output = outputsOf(one, owner).find((known) => known.toLowerCase() === name.toLowerCase());
+    const first = output === undefined ? "" : `did you mean \${self.${output}}? `;
+    return {
+      message: `${source} is Compose's form and means nothing here`,
+      hint: `${first}from Refloat's own environment: \${env:${name}}; for the program itself: $${source}`,
+    };
+  },
+  "no-output": (inside, source, one) => {
+    const outputs = outputsOf(one, inside);
+    if (outputs.length > 0)
+      return {
+        message: `${source} does not say which output of ${inside}`,
+        hint: `write ${outputs.map((output) => `\${${inside}.${output}}`).join(", ")}`,
+      };
+    return {
+      message: `${source} names nothing`,
+      hint: `a component's output is \${component.output}; for the program itself: $${source}`,
+    };
+  },
+  "other-service": (_inside, source) => ({
+    code: "config.unsupported",
+    message: `${source} refers to another service, which is not supported by this version`,
+    hint: "write the address that the other service keeps: its stable name",
+  }),
+  "unknown-scheme": (inside, source) => ({
+    message: `there is no place for secrets called "${inside.split(":", 1)[0]}"`,
+    hint: `a colon means a secret: \${file:/path}, \${env:NAME} or \${command:...}; a literal is written $${source}`,
+  }),
+  "bad-secret": (inside, source) => ({
+    message: `${source} does not say where the secret is`,
+    hint: inside.startsWith("env") ? "write ${env:NAME}, a name of letters, digits and _" : "write ${file:/path/to/it}",
+  }),
+  nested: (_inside, source) => ({
+    message: `${source} holds a brace, which a reference cannot`,
+    hint: "put a longer command into a script and write ${command:/path/to/script}",
+  }),
+  unreadable: (inside, source, one) => {
+    const trimmed = inside.replaceAll(/\s+/g, "");
+    const right = /^[A-Za-z][\w-]*\.[A-Za-z][\w-]*$/.test(trimmed);
+    const [component = "", output = ""] = trimmed.split(".");
+    const exists = component === "self" || Object.hasOwn(one.draft.components, component.toLowerCase());
+    return {
+      message: `${source} cannot be read`,
+      hint:
+        right && exists
+          ? `write \${${component.toLowerCase()}.${output}}`
+          : "write ${component.output}, ${file:/path}, ${env:NAME} or ${command:...}",
+    };
+  },
+};

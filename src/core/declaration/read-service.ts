@@ -1,0 +1,156 @@
+/** Reads one service: its own keys, its components, probe and cutover, then what must hold between them. */
+import type { CheckDeclaration, ComponentDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import { serviceFileSchema } from "../../model/declaration-file.ts";
+import type { JsonObject } from "../../model/json.ts";
+import { checkReferences } from "./check-references.ts";
+import { checkRelations } from "./check-relations.ts";
+import { checkSecrets } from "./check-secrets.ts";
+import { readComponent } from "./read-component.ts";
+import { readCutover, readProbe } from "./read-entry.ts";
+import type { Reading } from "./reading.ts";
+import { readShape, subjectText } from "./report-issues.ts";
+import type { ServiceDraft } from "./service-draft.ts";
+import { readSchedule } from "./schedule.ts";
+import type { JsonPath } from "./template.ts";
+import { unsupportedServiceKeys } from "./unsupported-words.ts";
+import { nodeAt } from "./yaml-source.ts";
+
+/** @returns undefined when something is wrong; then it has been reported */
+export const readService = (reading: Reading, path: JsonPath, name: string): ServiceDeclaration | undefined => {
+  const node = nodeAt(reading.root, path);
+  if (node === undefined || node.value === null || typeof node.value !== "object" || Array.isArray(node.value)) {
+    reading.atValue(path, {
+      code: node?.value === null ? "config.empty" : "config.wrong-type",
+      message: node?.value === null ? `${subjectText(path)} is empty` : `${subjectText(path)} is not a mapping of keys`,
+      hint: "a service has at least components:",
+    });
+    return undefined;
+  }
+  const keys = node.value as JsonObject;
+  const common = readCommon(reading, path, keys);
+  const read = [...(node.entries.get("components")?.node.entries.keys() ?? [])].map((component) =>
+    readComponent(reading, [...path, "components", component], component),
+  );
+  const draft: ServiceDraft = {
+    name,
+    components: Object.fromEntries(read.map((one) => [one.draft.name, one.draft])),
+    invariants: invariantsOf(keys),
+  };
+  refuseEmptyComponents(reading, path);
+  const probe = readProbe(reading, [...path, "probe"]);
+  const cutover = readEach(node.entries.get("cutover")?.node.items.length ?? 0, (index) =>
+    readCutover(reading, [...path, "cutover", index]),
+  );
+  const schedule = checkSchedule(reading, [...path, "schedule"]);
+  checkSecrets(reading, path, draft);
+  checkReferences(reading, path, draft);
+  checkRelations(reading, path, draft);
+  tellNotEnforced(reading, path);
+  const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
+  const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
+  if (common === undefined || cutover === undefined || !schedule || !whole) return undefined;
+  return serviceOf(name, common, components, probe, cutover);
+};
+
+type CommonKeys = NonNullable<ReturnType<typeof readCommon>>;
+
+const serviceOf = (
+  name: string,
+  common: CommonKeys,
+  components: readonly ComponentDeclaration[],
+  probe: CheckDeclaration | undefined,
+  cutover: ServiceDeclaration["cutover"],
+): ServiceDeclaration => {
+  const { description, criticality, schedule, keep, lock } = common;
+  return {
+    name,
+    ...(description === undefined ? {} : { description }),
+    ...(criticality === undefined ? {} : { criticality }),
+    owners: common.owners ?? [],
+    objectives: common.objectives ?? {},
+    ...(schedule === undefined ? {} : { schedule }),
+    ...(keep === undefined ? {} : { keep }),
+    ...(lock === undefined ? {} : { lock: typeof lock === "string" ? { for: lock } : lock }),
+    ...(probe === undefined ? {} : { probe }),
+    components: Object.fromEntries(components.map((component) => [component.name, component])),
+    invariants: common.invariants ?? {},
+    cutover,
+  };
+};
+
+const readCommon = (reading: Reading, path: JsonPath, keys: JsonObject) => {
+  const unsupported = Object.keys(keys).filter((key) => Object.hasOwn(unsupportedServiceKeys, key));
+  for (const key of unsupported)
+    reading.atKey(
+      [...path, key],
+      {
+        code: "config.unsupported",
+        message: `${key} is not supported by this version`,
+        hint: unsupportedServiceKeys[key] ?? "",
+      },
+      path,
+    );
+  const known = Object.fromEntries(Object.entries(keys).filter(([key]) => !unsupported.includes(key)));
+  return readShape(serviceFileSchema, known, { reading, base: path, aboutUnknownKey: aboutServiceKey });
+};
+
+const aboutServiceKey = (key: string): string | undefined => {
+  if (/^(rto|rpo|mtd)$/i.test(key)) return `write it below objectives: { ${key.toLowerCase()}: 15m }`;
+  if (key === "checks") return "checks stand in a component; a service as a whole has a probe:";
+  if (["type", "url", "path", "start", "environment", "dependsOn"].includes(key))
+    return "it belongs to a component, below components:";
+  return undefined;
+};
+
+const refuseEmptyComponents = (reading: Reading, path: JsonPath): void => {
+  const components = nodeAt(reading.root, [...path, "components"]);
+  if (components === undefined || components.value === null || components.entries.size > 0) return;
+  if (typeof components.value !== "object" || Array.isArray(components.value)) return;
+  const types = [...reading.registry.components.keys()];
+  reading.atKey([...path, "components"], {
+    code: "config.empty",
+    message: `${subjectText([...path, "components"])} is empty`,
+    hint: `a service has at least one component; types: ${types.join(", ")}`,
+  });
+};
+
+/** Invariants that name one component on each side; others have been reported by the schema. */
+const invariantsOf = (keys: JsonObject): ServiceDraft["invariants"] => {
+  const result = serviceFileSchema.shape.invariants.safeParse(keys["invariants"]);
+  return result.success ? (result.data ?? {}) : {};
+};
+
+const readEach = <Item>(count: number, read: (index: number) => Item | undefined): Item[] | undefined => {
+  const items = Array.from({ length: count }, (_none, index) => read(index));
+  const whole = items.filter((item) => item !== undefined);
+  return whole.length === count ? whole : undefined;
+};
+
+const checkSchedule = (reading: Reading, path: JsonPath): boolean => {
+  const text = nodeAt(reading.root, path)?.value;
+  if (typeof text !== "string") return true;
+  const schedule = readSchedule(text);
+  if (schedule.kind !== "unreadable") return true;
+  reading.atValue(path, {
+    code: "config.bad-value",
+    message: `${subjectText(path)} cannot be "${text}"${schedule.why === undefined ? "" : `: ${schedule.why}`}`,
+    hint: schedule.hint,
+  });
+  return false;
+};
+
+const tellNotEnforced = (reading: Reading, path: JsonPath): void => {
+  const hints = {
+    keep: "points stay in the vault until you remove them",
+    lock: "whoever may write to the vault's folder can delete points; protect the folder",
+  };
+  for (const [key, hint] of Object.entries(hints)) {
+    if (nodeAt(reading.root, [...path, key]) === undefined) continue;
+    reading.atKey([...path, key], {
+      code: "config.not-enforced",
+      severity: "warning",
+      message: `${key} is recorded with each point, not enforced by this version`,
+      hint,
+    });
+  }
+};

@@ -1,0 +1,42 @@
+/**
+ * Words of the file that Refloat knows and this version does not support. Each is answered with "not supported by this version"
+ * and with what to do meanwhile, never with "unknown key". When one is delivered, its line here goes.
+ */
+type Words = Readonly<Record<string, string>>;
+
+const oneMachine = "every component is captured and recovered on the machine that runs refloat";
+
+export const unsupportedRootKeys: Words = {
+  hosts: oneMachine,
+};
+
+export const unsupportedServiceKeys: Words = {
+  consistency: "components are read in the order of their invariants, and each point records what that proves",
+  approve: "refloat recover asks the person who runs it before the cutover",
+  manual: "refloat recover --no-cutover stops before the cutover, so that it can be done by hand",
+};
+
+export const unsupportedComponentKeys: Words = {
+  host: oneMachine,
+  pitr: "a service goes back to the points that were taken; a shorter schedule loses less",
+  restore: "every declared component is captured and restored; leave out what can be empty",
+};
+
+const captureByFiles = "a dump of it in a folder can be declared as files";
+
+export const unsupportedComponentTypes: Words = {
+  mariadb: captureByFiles,
+  mysql: captureByFiles,
+  redis: captureByFiles,
+  sqlite: captureByFiles,
+  kubernetes: "declare what runs on this machine",
+};
+
+export const unsupportedCutoverKinds: Words = {
+  dns: "a command can update the record: - command: nsupdate ...",
+  nginx: "a command can switch it: - command: ...",
+  kubernetes: "a command can switch it: - command: ...",
+};
+
+/** Beginnings of restic locations that are not local folders. */
+export const unsupportedVaultSchemes = ["s3", "sftp", "rest", "rclone", "b2", "azure", "gs", "swift"] as const;

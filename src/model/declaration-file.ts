@@ -1,0 +1,100 @@
+/**
+ * The keys of `refloat.yaml` as a person writes them, apart from those that a driver brings. The parser reads the file by these,
+ * the published JSON Schema is generated from them. What stands as `unknown` here (components, checks, probe, cutover entries)
+ * is completed by the schemas of the drivers.
+ */
+import { z } from "zod";
+import { durationTextSchema, invariantSchema, keepSchema, lockSchema, objectivesSchema } from "./declaration.ts";
+import { nameSchema } from "./identifiers.ts";
+
+export const vaultFileSchema = z
+  .strictObject({
+    url: z
+      .string()
+      .min(1)
+      .meta({ description: "Folder of the vault, a restic repository.", examples: ["/backup/vault"] }),
+    password: z
+      .string()
+      .min(1)
+      .meta({
+        description: "Where the vault's password is read from.",
+        examples: ["${file:/etc/refloat/password}", "${env:REFLOAT_PASSWORD}", "${command:pass show refloat/vault}"],
+      }),
+  })
+  .meta({ description: "Where recovery points are kept." });
+
+export const declarationFileSchema = z.strictObject({
+  vault: vaultFileSchema,
+  services: z
+    .record(nameSchema, z.unknown())
+    .meta({ description: "Services by name: what users miss when it is away." }),
+});
+
+export const serviceFileSchema = z
+  .strictObject({
+    description: z.string().optional().meta({ description: "What the service is, for people." }),
+    criticality: z
+      .enum(["critical", "high", "normal", "low"])
+      .optional()
+      .meta({ description: "How much the business depends on it." }),
+    owners: z.array(z.string()).optional().meta({ description: "Who is asked when it is away." }),
+    objectives: objectivesSchema.optional(),
+    schedule: z
+      .string()
+      .optional()
+      .meta({
+        description:
+          "How often a point is to be taken: an interval or a cron expression. `refloat status` tells what is overdue.",
+        examples: ["every 30m", "0 */4 * * *"],
+      }),
+    keep: keepSchema
+      .optional()
+      .meta({ description: "How many points are kept. Recorded with each point, not enforced by this version." }),
+    lock: z
+      .union([durationTextSchema, lockSchema])
+      .optional()
+      .meta({
+        description: "How long no one may delete a point. Recorded with each point, not enforced by this version.",
+        examples: ["7d"],
+      }),
+    probe: z.unknown().optional(),
+    components: z
+      .record(nameSchema, z.unknown())
+      .meta({ description: "What the service is made of, by name: databases, folders, applications." }),
+    invariants: z
+      .record(nameSchema, invariantSchema)
+      .optional()
+      .meta({ description: "What must hold between components, by name. Also the order of capture." }),
+    cutover: z.array(z.unknown()).optional().meta({
+      description: "How traffic reaches the new side. Database rename and path swap need no line here.",
+    }),
+  })
+  .meta({ description: "One service: its components, objectives and how to tell that it works." });
+
+/** Keys that every component has, whatever its type. */
+export const componentFileSchema = z.strictObject({
+  type: z.string().meta({ description: "The technology: which driver captures and restores it." }),
+  dependsOn: z.array(z.string()).optional().meta({
+    description: "Components that must be there first. A reference such as ${db.url} says the same by itself.",
+  }),
+  uses: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "Components that it calls while it runs, in any order; may form a circle." }),
+  checks: z.array(z.unknown()).optional().meta({
+    description: "How to tell that it works; asked of each restored instance, and of the source at capture.",
+  }),
+});
+
+/** Keys that every check has, whatever its kind. */
+export const checkFileSchema = z.object({
+  timeout: durationTextSchema.optional().meta({ description: "How long an answer may take; 30s when left out." }),
+});
+
+/** Keys that every entry of `cutover:` has, whatever its kind. */
+export const cutoverFileSchema = z.object({
+  to: z
+    .string()
+    .optional()
+    .meta({ description: "Where traffic goes: an address of the new side.", examples: ["${app.address}"] }),
+});
