@@ -64,12 +64,15 @@ const refuse = (why: string, cause?: unknown): RefloatError =>
 /** @throws RefloatError journal.failed saying what does not fit */
 export const readRunCopy = (copy: Uint8Array): RunCopy => {
   const text = new TextDecoder().decode(copy);
-  const sealAt = text.lastIndexOf("\n", text.length - 2) + 1;
-  const lines = text.split("\n").slice(0, -1).map(parseLine);
-  const seal = lines.pop();
-  if (seal?.kind !== "seal" || !text.endsWith("\n")) throw refuse("it has no seal, so its end is missing");
-  if (seal.lines !== lines.length || seal.sha256 !== sha256(text.slice(0, sealAt)))
+  const texts = text.split("\n");
+  if (texts.pop() !== "") throw refuse("it has no seal, so its end is missing");
+  const sealText = texts.pop() ?? "";
+  const seal = parseLine(sealText);
+  if (seal.kind !== "seal") throw refuse("it has no seal, so its end is missing");
+  const content = text.slice(0, text.length - sealText.length - 1);
+  if (seal.lines !== texts.length || seal.sha256 !== sha256(content))
     throw refuse("its seal does not fit what is before it");
+  const lines = texts.map(parseLine);
   const [run] = ofKind(lines, "run");
   const [plan] = ofKind(lines, "plan");
   if (run === undefined || plan === undefined) throw refuse("it has no run or no plan");

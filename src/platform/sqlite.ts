@@ -116,6 +116,7 @@ export const describeSqliteFailure = (error: unknown): SqliteFailure | null => {
   if (error instanceof NewerSchemaError)
     return { kind: "newer", words: "a newer version of the program has written it" };
   if (!(error instanceof Error)) return null;
+  if ("code" in error && error.code === "ERR_INVALID_STATE") return { kind: "other", words: "it is closed" };
   if ("errcode" in error && typeof error.errcode === "number")
     return failures[error.errcode & 0xff] ?? { kind: "other", words: error.message };
   if ("syscall" in error && "code" in error)
