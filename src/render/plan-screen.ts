@@ -1,0 +1,189 @@
+/** A plan as a person decides on it: what is lost and kept, what would lose less, each wave, how long, what to beware of. */
+import { formatDuration } from "../core/time/duration.ts";
+import { formatBytes, formatList } from "../core/text/quantity.ts";
+import { shortId, type StepId } from "../model/identifiers.ts";
+import type { LossForecast, Plan, PlanStep } from "../model/plan.ts";
+import { formatTime, zoneName } from "./clock-times.ts";
+import { hanging, textWidth } from "./fit-text.ts";
+import { type Screen, lines, nextLine } from "./screen.ts";
+import { type Cell, renderTable } from "./table.ts";
+
+export type PlanScreenOptions = {
+  /** The number that the run will get, for the names of what it makes; `N` when it is not known. */
+  readonly run?: number;
+  /** What to type next; `refloat recover --plan DIGEST` when left out, nothing when null. */
+  readonly next?: string | null;
+};
+
+const labelWidth = 8;
+
+export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOptions = {}): string => {
+  const { forecast, intent } = plan;
+  const label = (text: string): string => text.padEnd(labelWidth);
+  const part = (name: string, texts: readonly string[]): readonly string[] =>
+    texts.flatMap((text, index) => hanging(label(index === 0 ? name : ""), text, screen.width));
+  const next = options.next === undefined ? `refloat recover --plan ${shortId(plan.digest)}` : options.next;
+  return lines(
+    hanging("", headline(plan, screen), screen.width),
+    part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
+    part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
+    part("CLOSER", closer(plan, screen)),
+    part("SPACE", forecast.space.map(describeSpace)),
+    stepTable(plan, screen, options.run),
+    hanging("", summary(plan), screen.width),
+    forecast.warnings.flatMap(({ message }) =>
+      hanging("WARNING ", message, screen.width).map((line, index) =>
+        index === 0 ? line.replace("WARNING", (word) => screen.paint("yellow", word)) : line,
+      ),
+    ),
+    next === null ? null : nextLine(screen, next),
+  );
+};
+
+const headline = ({ digest, intent, forecast }: Plan, screen: Screen): string => {
+  const name = `${screen.paint("bold", `Plan ${shortId(digest)}`)}  ${intent.service}`;
+  if (intent.undoes !== null) return `${name}, undo of run ${intent.undoes.run}`;
+  const whole = intent.scope.length === Object.keys(intent.declaration.components).length;
+  const scope = whole ? name : `${name}, only ${formatList(intent.scope, 6)}`;
+  if (intent.point === null) return scope;
+  const { id, consistentAt } = intent.point;
+  const taken = `${formatTime(consistentAt, forecast.at, screen.timeZone)} ${zoneName(consistentAt, screen.timeZone)}`;
+  const { asked } = forecast;
+  const why =
+    asked === null || asked.instant === null
+      ? ""
+      : `, the last before ${formatTime(asked.instant, forecast.at, screen.timeZone)}`;
+  const end = intent.cutover ? "" : ". Restored beside and checked, not cut over";
+  return `${scope}.  Point ${shortId(id)}, ${taken}${why}${end}`;
+};
+
+const losses = ({ forecast }: Plan, screen: Screen): readonly string[] =>
+  forecast.loses.length === 0
+    ? ["nothing"]
+    : forecast.loses.map((loss) => describeLoss(loss, forecast.at, screen.timeZone));
+
+/** `db 21m34s: about 312 orders (last write 14:21:38); saved to CSV first` */
+export const describeLoss = (loss: LossForecast, now: string, timeZone: string): string => {
+  const { component, lostMs, lastWriteAt, about, saved } = loss;
+  if (lostMs === 0) return `${component}: ${about ?? "nothing"}`;
+  const written = lastWriteAt === undefined ? "" : ` (last write ${formatTime(lastWriteAt, now, timeZone)})`;
+  return `${component} ${formatDuration(Math.round(lostMs / 1000) * 1000)}: ${about ?? "what changed since"}${written}; ${
+    saved ?? "not exported, the old side is kept"
+  }`;
+};
+
+const closer = ({ forecast }: Plan, screen: Screen): readonly string[] => {
+  if (forecast.closer === null) return [];
+  const { point, consistentAt, lostMs } = forecast.closer;
+  const taken = formatTime(consistentAt, forecast.at, screen.timeZone);
+  return [`${shortId(point)}, ${taken}, its checks passed, loses ${formatDuration(lostMs)}: --at ${shortId(point)}`];
+};
+
+const describeSpace = ({ fileSystem, neededBytes, freeBytes }: Plan["forecast"]["space"][number]): string =>
+  `${fileSystem} needs ${formatBytes(neededBytes)} of ${formatBytes(freeBytes)} free`;
+
+type StepRow = {
+  readonly steps: readonly PlanStep[];
+  readonly title: string;
+  readonly what: string;
+  readonly durationMs: number | null;
+};
+
+/** Rows of a wave; the cutover is one row, because it happens as one: all of it or nothing. */
+const rowsByWave = (plan: Plan): readonly (readonly StepRow[])[] => {
+  const { forecast, intent } = plan;
+  const stepOf = new Map(intent.steps.map((step) => [step.id, step]));
+  const rowOf = (step: PlanStep): StepRow => {
+    const { title = step.id, what = "", durationMs = null } = forecast.steps[step.id] ?? {};
+    return { steps: [step], title, what, durationMs };
+  };
+  const waves: StepRow[][] = [];
+  let cutoverShown = false;
+  for (const wave of forecast.waves) {
+    const steps = wave.map((id) => stepOf.get(id)).filter((step) => step !== undefined);
+    const rows = steps.filter(({ phase }) => phase !== "cutover").map(rowOf);
+    if (steps.length > rows.length && !cutoverShown) {
+      cutoverShown = true;
+      rows.push(cutoverRow(plan));
+    }
+    if (rows.length > 0) waves.push(rows);
+  }
+  return waves;
+};
+
+const cutoverRow = ({ intent, forecast }: Plan): StepRow => {
+  const steps = intent.steps.filter(({ phase }) => phase === "cutover");
+  const of = (kind: PlanStep["action"]["kind"]): readonly PlanStep[] =>
+    steps.filter(({ action }) => action.kind === kind);
+  const named = (verb: string, kind: "start" | "reload"): readonly string[] => {
+    const names = of(kind).flatMap(({ action }) => ("component" in action ? [action.component] : []));
+    return names.length === 0 ? [] : [`${verb} ${formatList(names)}`];
+  };
+  const verb = intent.purpose === "undo" ? "put back" : "cut over";
+  return {
+    steps,
+    title: intent.scope.length > 2 ? `${verb} ${intent.scope.length} names` : `${verb} ${intent.scope.join(", ")}`,
+    what: [
+      ...of("switch").map(({ id }) => forecast.steps[id]?.what ?? id),
+      ...named("restart", "start"),
+      ...named("reload", "reload"),
+    ].join(", "),
+    durationMs: forecast.heldMs,
+  };
+};
+
+const stepTable = (plan: Plan, screen: Screen, run: number | undefined): readonly string[] => {
+  const critical = new Set<StepId>(plan.forecast.criticalPath);
+  const named = (text: string): string => text.replaceAll("{run}", run === undefined ? "N" : String(run));
+  const rows = rowsByWave(plan).flatMap((wave, index) =>
+    wave.map((row): readonly Cell[] => {
+      const mark = row.steps.some(({ id }) => critical.has(id)) ? "*" : " ";
+      const time = row.durationMs === null ? "?" : roundly(row.durationMs);
+      return [`${String(index + 1).padEnd(4)}${mark}`, row.title, named(row.what), time];
+    }),
+  );
+  return renderTable(
+    [{ title: "WAVE", gap: 1 }, { title: "STEP" }, { title: "WHAT", wraps: true }, { title: "TIME", align: "right" }],
+    rows,
+    screen,
+  );
+};
+
+/** Forecasts in whole seconds: more would pretend to know. */
+const roundly = (ms: number): string => formatDuration(Math.max(1, Math.round(ms / 1000)) * 1000);
+
+/** `35-52s` where both ends have the same unit, else `50s-2m30s`. */
+const range = (lowMs: number, highMs: number): string => {
+  const [low, high] = [roundly(lowMs), roundly(highMs)];
+  return /^\d+s$/.test(low) && /^\d+s$/.test(high) ? `${low.slice(0, -1)}-${high}` : `${low}-${high}`;
+};
+
+const summary = ({ intent, forecast }: Plan): string => {
+  const { likely, low, high, runs } = forecast.totalMs;
+  const basis = runs === 0 ? "no runs to go by yet" : runs === 1 ? "1 run" : `${runs} runs`;
+  const holds = intent.steps.some(({ action }) => action.kind === "hold");
+  const live = !intent.cutover
+    ? "live is not touched"
+    : `${holds ? "traffic held" : "names change hands in"} ${roundly(forecast.heldMs)}`;
+  return `Predicted ${roundly(likely)} (${range(low, high)}, ${basis}); ${live}. * critical path`;
+};
+
+/** The plan in two lines, for a screen that goes on with a question: `Plan 91d2c7f0  LOSES db 19s, ...  KEEPS app 2.5.0`. */
+export const renderPlanBriefly = (plan: Plan, screen: Screen): string => {
+  const { forecast, digest } = plan;
+  const loses = losses(plan, screen).join("; ");
+  const keeps = forecast.keeps.length === 0 ? "" : `  KEEPS ${forecast.keeps.join(", ")}`;
+  const critical = new Set<StepId>(forecast.criticalPath);
+  const path = rowsByWave(plan)
+    .flat()
+    .filter(({ steps }) => steps.some(({ id }) => critical.has(id)))
+    .map(({ title }) => title)
+    .join(" > ");
+  const first = `Plan ${shortId(digest)}  LOSES ${loses}`;
+  return lines(
+    textWidth(first + keeps) <= screen.width
+      ? first + keeps
+      : [...hanging("", first, screen.width), ...hanging("", keeps.trim(), screen.width)],
+    hanging("* ", `${path}  about ${roundly(forecast.totalMs.likely)}`, screen.width),
+  );
+};

@@ -1,0 +1,115 @@
+/** The recovery points of a service: a lane of time, a table, the order of recovery, and the point to look at first. */
+import { waves } from "../core/graph/order.ts";
+import { passedAtCapture, schemaDifferences } from "../core/points/closer-point.ts";
+import { newestFirst } from "../core/points/select-point.ts";
+import { formatBytes } from "../core/text/quantity.ts";
+import { formatDuration } from "../core/time/duration.ts";
+import { shortId } from "../model/identifiers.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
+import { formatTime } from "./clock-times.ts";
+import { cutText } from "./fit-text.ts";
+import { type Screen, lines, nextLine } from "./screen.ts";
+import { type Row, renderTable } from "./table.ts";
+import { renderLane } from "./time-lane.ts";
+
+export type PointsScreenData = {
+  readonly service: string;
+  /** In any order. */
+  readonly points: readonly RecoveryPoint[];
+  /** ISO 8601. */
+  readonly now: string;
+  /** Each point in a row of its own, however alike they are. */
+  readonly all: boolean;
+};
+
+export const renderPoints = ({ service, points, now, all }: PointsScreenData, screen: Screen): string => {
+  const ordered = newestFirst(points);
+  const [newest] = ordered;
+  if (newest === undefined)
+    return lines(`${service} has no recovery point yet`, nextLine(screen, `refloat capture ${service}`));
+  const best = ordered.find(({ manifest, missing }) => missing.length === 0 && passedAtCapture(manifest)) ?? newest;
+  return lines(
+    renderLane({ label: service, instants: ordered.map(({ manifest }) => manifest.consistentAt), now }, screen),
+    renderTable(
+      [
+        { title: "POINT" },
+        { title: "TAKEN" },
+        { title: "SIZE", align: "right" },
+        { title: "NEW", align: "right" },
+        { title: "WINDOW" },
+        { title: "LOCKED" },
+        { title: "NOTE", wraps: true },
+      ],
+      rowsOf(ordered, now, all, screen),
+      screen,
+    ),
+    `recovery order: ${describeOrder(newest)}`,
+    nextLine(screen, `refloat plan ${service} --at ${shortId(best.id)}`),
+  );
+};
+
+const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined): string => {
+  const { manifest, missing } = point;
+  const failed = [...manifest.checks, ...manifest.invariants].filter(({ status }) => status === "failed");
+  const reshaped =
+    previous !== undefined &&
+    schemaDifferences(previous.manifest, manifest, Object.keys(manifest.components)).length > 0;
+  const warned = Object.values(manifest.components).some(({ warnings }) => warnings.length > 0);
+  return [
+    ...(missing.length === 0 ? [] : [`damaged: ${missing.join(", ")} lost`]),
+    ...(failed.length === 0 ? [] : [`check fails: ${failed.map(({ subject }) => cutText(subject, 40)).join(", ")}`]),
+    ...(reshaped ? ["new schema"] : []),
+    ...(warned ? ["changed while read"] : []),
+  ].join("; ");
+};
+
+/** How many alike points are shown before the rest is folded: a fault needs one row, good points are what is chosen from. */
+const shownAlike = (note: string): number => (note === "" ? 8 : 1);
+
+const rowsOf = (ordered: readonly RecoveryPoint[], now: string, all: boolean, screen: Screen): readonly Row[] => {
+  const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1]));
+  const rows: Row[] = [];
+  let index = 0;
+  while (index < ordered.length) {
+    const note = notes[index] ?? "";
+    let end = index + 1;
+    while (end < ordered.length && notes[end] === note) end += 1;
+    const shown = all || end - index - shownAlike(note) < 2 ? end - index : shownAlike(note);
+    for (const point of ordered.slice(index, index + shown)) rows.push(rowOf(point, note, now, screen));
+    const folded = end - index - shown;
+    if (folded > 0) rows.push({ note: `... ${folded} like it (--all)` });
+    index = end;
+  }
+  return rows;
+};
+
+const rowOf = ({ id, manifest, missing }: RecoveryPoint, note: string, now: string, { timeZone }: Screen): Row => {
+  const members = Object.values(manifest.components);
+  const sum = (part: "sizeBytes" | "newBytes"): number => members.reduce((total, member) => total + member[part], 0);
+  const { mode, windowMs } = manifest.consistency;
+  const good = missing.length === 0 && passedAtCapture(manifest);
+  return [
+    { text: shortId(id), style: good ? "green" : "yellow" },
+    formatTime(manifest.consistentAt, now, timeZone),
+    formatBytes(sum("sizeBytes")),
+    formatBytes(sum("newBytes")),
+    `${formatDuration(windowMs)}${mode === "single" ? "" : ` ${mode}`}`,
+    // Retention locks come with the stores that can enforce them; until then nothing keeps a point from being deleted.
+    "no",
+    { text: note, style: "yellow" },
+  ];
+};
+
+/** `db 1.1 GB, uploads 180 MB > app 9 MB > proxy 4 kB` */
+const describeOrder = ({ manifest }: RecoveryPoint): string =>
+  waves(manifest.graph)
+    .map((wave) =>
+      wave
+        .flatMap((name) => {
+          const member = manifest.components[name];
+          return member === undefined ? [] : [`${name} ${formatBytes(member.sizeBytes)}`];
+        })
+        .join(", "),
+    )
+    .filter((wave) => wave !== "")
+    .join(" > ");

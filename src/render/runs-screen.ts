@@ -1,0 +1,60 @@
+/** The list of runs, newest first: what was recovered, how it ended, how long it took. */
+import { formatDuration } from "../core/time/duration.ts";
+import { shortId } from "../model/identifiers.ts";
+import type { RunRecord, RunState } from "../model/run.ts";
+import { formatTime } from "./clock-times.ts";
+import { type Screen, type Style, lines, nextLine } from "./screen.ts";
+import { renderTable } from "./table.ts";
+
+const stateWords = {
+  running: { text: "running", style: "cyan" },
+  waiting: { text: "waits for an answer", style: "yellow" },
+  interrupted: { text: "INTERRUPTED", style: "yellow" },
+  succeeded: { text: "done", style: "green" },
+  failed: { text: "failed, live untouched", style: "red" },
+  undone: { text: "failed, undone", style: "red" },
+  "needs-operator": { text: "NEEDS A PERSON", style: "red" },
+  cancelled: { text: "cancelled", style: "dim" },
+  committed: { text: "done, old side dropped", style: "green" },
+} as const satisfies Record<RunState, { readonly text: string; readonly style: Style }>;
+
+export const describeRunState = (state: RunState): string => stateWords[state].text;
+
+/** @param now ISO 8601 */
+export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Screen): string => {
+  const [newest] = runs;
+  if (newest === undefined) return lines("no run yet", nextLine(screen, "refloat status"));
+  return lines(
+    renderTable(
+      [
+        { title: "RUN", align: "right" },
+        { title: "SERVICE" },
+        { title: "WHAT" },
+        { title: "BEGAN" },
+        { title: "TOOK", align: "right" },
+        { title: "PLAN" },
+        { title: "STATE" },
+        { title: "", wraps: true },
+      ],
+      runs.map((run) => [
+        String(run.number),
+        run.service,
+        run.purpose,
+        formatTime(run.beganAt, now, screen.timeZone),
+        formatDuration(Date.parse(run.endedAt ?? now) - Date.parse(run.beganAt)),
+        shortId(run.digest),
+        stateWords[run.state],
+        run.message ?? "",
+      ]),
+      screen,
+    ),
+    nextLine(screen, nextCommand(runs, newest)),
+  );
+};
+
+const nextCommand = (runs: readonly RunRecord[], newest: RunRecord): string => {
+  const waiting = runs.find(
+    ({ state }) => state === "interrupted" || state === "waiting" || state === "needs-operator",
+  );
+  return waiting === undefined ? `refloat runs ${newest.number}` : `refloat resume ${waiting.number}`;
+};

@@ -1,0 +1,148 @@
+/** The first screen at 3 a.m.: per service what users see, how old the last point is, what is wrong; and what to type next. */
+import { overdueSince } from "../core/points/overdue.ts";
+import { formatDuration, parseDuration } from "../core/time/duration.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
+import type { CheckOutcome } from "../model/outcome.ts";
+import type { RunRecord } from "../model/run.ts";
+import { formatMinute, zoneName } from "./clock-times.ts";
+import { type Screen, type Style, lines, nextLine } from "./screen.ts";
+import { type Row, renderTable } from "./table.ts";
+
+export type StatusScreenData = {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly vault: { readonly problem: string | null };
+  readonly services: readonly ServiceState[];
+};
+
+export type ServiceState = {
+  readonly service: ServiceDeclaration;
+  readonly lastPoint: RecoveryPoint | null;
+  /** What the probe says now; null when none is declared. */
+  readonly probe: CheckOutcome | null;
+  /** Newest first. */
+  readonly runs: readonly RunRecord[];
+};
+
+export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: Screen): string => {
+  const clock = `${formatMinute(at, at, screen.timeZone)} ${zoneName(at, screen.timeZone)}`;
+  const health = vault.problem === null ? "vault ok" : screen.paint("red", `VAULT: ${vault.problem}`);
+  if (services.length === 0)
+    return lines(`${clock}, ${health}`, "no service is declared", nextLine(screen, "refloat init"));
+  return lines(
+    `${clock}, ${health}`,
+    renderTable(
+      [
+        { title: "SERVICE" },
+        { title: "STATE" },
+        { title: "LAST POINT" },
+        { title: "RPO" },
+        { title: "LAST RECOVERY" },
+        { title: "PROBLEM", wraps: true },
+      ],
+      services.map((service) => rowOf(service, at, vault.problem === null, screen)),
+      screen,
+    ),
+    nextLine(screen, nextCommand(services, vault.problem === null, at, screen.timeZone)),
+  );
+};
+
+const unfinishedStates: ReadonlySet<RunRecord["state"]> = new Set([
+  "running",
+  "waiting",
+  "interrupted",
+  "needs-operator",
+]);
+
+const unfinished = (runs: readonly RunRecord[]): RunRecord | undefined =>
+  runs.find(({ state }) => unfinishedStates.has(state));
+
+/** Minutes are enough for ages; seconds only below one minute. */
+const age = (fromIso: string, toIso: string): string => {
+  const ms = Math.max(0, Date.parse(toIso) - Date.parse(fromIso));
+  return formatDuration(ms < 60_000 ? Math.round(ms / 1000) * 1000 : Math.floor(ms / 60_000) * 60_000);
+};
+
+const stateOf = ({ probe, runs }: ServiceState, at: string): { readonly text: string; readonly style: Style } => {
+  if (probe === null) return { text: "no probe", style: "dim" };
+  if (probe.status === "passed") return { text: "ok", style: "green" };
+  if (probe.status === "skipped") return { text: "not asked", style: "yellow" };
+  const incidentAt = unfinished(runs)?.incidentAt ?? null;
+  return { text: incidentAt === null ? "DOWN" : `DOWN ${age(incidentAt, at)}`, style: "red" };
+};
+
+/** `12m of 1h`: what is, of what may be. */
+const against = (actual: string, objective: string | undefined): string =>
+  objective === undefined ? actual : `${actual} of ${objective}`;
+
+const lastRecovery = (runs: readonly RunRecord[], objective: string | undefined): string => {
+  const run = runs.find(
+    ({ state, purpose, endedAt }) =>
+      purpose === "recover" && endedAt !== null && (state === "succeeded" || state === "committed"),
+  );
+  if (run === undefined || run.endedAt === null)
+    return objective === undefined ? "never" : `never, ${objective} wanted`;
+  return against(formatDuration(Date.parse(run.endedAt) - Date.parse(run.beganAt)), objective);
+};
+
+const problemsOf = (
+  { service, lastPoint, probe, runs }: ServiceState,
+  at: string,
+  vaultOk: boolean,
+  timeZone: string,
+) => {
+  const run = unfinished(runs);
+  const overdue = overdueSince(service.schedule, lastPoint?.manifest.consistentAt ?? null, at, timeZone);
+  const failed = [...(lastPoint?.manifest.checks ?? []), ...(lastPoint?.manifest.invariants ?? [])].some(
+    ({ status }) => status === "failed",
+  );
+  const { rpo } = service.objectives;
+  const rpoMs = rpo === undefined ? undefined : parseDuration(rpo);
+  const tooOld =
+    lastPoint !== null && rpoMs !== undefined && Date.parse(at) - Date.parse(lastPoint.manifest.consistentAt) > rpoMs;
+  return [
+    ...(run === undefined
+      ? []
+      : [`run ${run.number} ${run.state === "needs-operator" ? "needs a person" : run.state}`]),
+    ...(probe?.status === "failed" ? [`probe: ${probe.found}`] : []),
+    ...(lastPoint === null && vaultOk ? ["no recovery point yet"] : []),
+    ...(overdue === null ? [] : [`overdue since ${formatMinute(overdue, at, timeZone)}`]),
+    ...(tooOld && overdue === null ? ["older than its RPO"] : []),
+    ...(lastPoint !== null && lastPoint.missing.length > 0
+      ? [`last point has lost ${lastPoint.missing.join(", ")}`]
+      : []),
+    ...(failed ? ["checks failed at the last point"] : []),
+  ];
+};
+
+const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
+  const { service, lastPoint, runs } = state;
+  const { rpo, rto } = service.objectives;
+  const taken = lastPoint?.manifest.consistentAt;
+  const problems = problemsOf(state, at, vaultOk, timeZone);
+  return [
+    service.name,
+    stateOf(state, at),
+    taken === undefined ? (vaultOk ? "never" : "?") : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)`,
+    taken === undefined ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(taken, at), rpo),
+    lastRecovery(runs, rto),
+    { text: problems.join("; "), style: state.probe?.status === "failed" ? "red" : "yellow" },
+  ];
+};
+
+/** The worst first: a recovery that waits, then a service that is down, then what is not protected. */
+const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: string, timeZone: string): string => {
+  if (!vaultOk) return "refloat validate --live";
+  const waiting = services.map(({ runs }) => unfinished(runs)).find((run) => run !== undefined);
+  if (waiting !== undefined)
+    return waiting.state === "running" ? `refloat runs ${waiting.number}` : `refloat resume ${waiting.number}`;
+  const down = services.find(({ probe, lastPoint }) => probe?.status === "failed" && lastPoint !== null);
+  if (down !== undefined) return `refloat points ${down.service.name}`;
+  const bare = services.find(
+    ({ service, lastPoint }) =>
+      lastPoint === null || overdueSince(service.schedule, lastPoint.manifest.consistentAt, at, timeZone) !== null,
+  );
+  if (bare !== undefined) return `refloat capture ${bare.service.name}`;
+  return `refloat plan ${services[0]?.service.name ?? ""}`;
+};

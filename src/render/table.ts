@@ -1,0 +1,69 @@
+/** Tables of text: columns as wide as they need, one of them wrapped when the whole would be wider than the screen. */
+import { padEnd, padStart, textWidth, wrapText } from "./fit-text.ts";
+import type { Screen, Style } from "./screen.ts";
+
+export type Column = {
+  readonly title: string;
+  readonly align?: "left" | "right";
+  /** This column gives way when the screen is too narrow. At most one. */
+  readonly wraps?: boolean;
+  /** Columns left empty after this one; two when left out. */
+  readonly gap?: number;
+};
+
+export type Cell = string | { readonly text: string; readonly style: Style };
+
+export type Row = readonly Cell[] | { readonly note: string };
+
+const plain = (cell: Cell | undefined): string =>
+  cell === undefined ? "" : typeof cell === "string" ? cell : cell.text;
+
+const gapOf = ({ gap = 2 }: Column): number => gap;
+
+const smallestWrapped = 20;
+
+/** A row that is a `note` stands across all columns, after the first column's indent. */
+export const renderTable = (columns: readonly Column[], rows: readonly Row[], screen: Screen): readonly string[] => {
+  const cells = rows.filter((row): row is readonly Cell[] => Array.isArray(row));
+  const natural = columns.map(({ title }, index) =>
+    Math.max(textWidth(title), ...cells.map((row) => textWidth(plain(row[index])))),
+  );
+  const gaps = columns.slice(0, -1).reduce((sum, column) => sum + gapOf(column), 0);
+  const total = natural.reduce((sum, width) => sum + width, gaps);
+  const over = Math.max(0, total - screen.width);
+  const widths = columns.map(({ wraps }, index) => {
+    const width = natural[index] ?? 0;
+    return wraps === true && over > 0 ? Math.max(Math.min(width, smallestWrapped), width - over) : width;
+  });
+  const join = (parts: readonly string[]): string =>
+    parts
+      .map((part, index) => part + " ".repeat(columns[index] === undefined ? 0 : gapOf(columns[index])))
+      .join("")
+      .trimEnd();
+  const pad = (text: string, index: number): string =>
+    columns[index]?.align === "right" ? padStart(text, widths[index] ?? 0) : padEnd(text, widths[index] ?? 0);
+  const header = screen.paint("dim", join(columns.map(({ title }, index) => pad(title, index))));
+  const body = rows.flatMap((row) => {
+    if (!isCells(row)) return [screen.paint("dim", `  ${row.note}`)];
+    const wrapped = columns.map(({ wraps }, index) =>
+      wraps === true ? wrapText(plain(row[index]), widths[index] ?? 0) : [plain(row[index])],
+    );
+    const height = Math.max(...wrapped.map((part) => part.length));
+    return Array.from({ length: height }, (_, line) =>
+      join(
+        columns.map((_column, index) => {
+          const text = wrapped[index]?.[line] ?? "";
+          const cell = row[index];
+          const padded = pad(text, index);
+          // Painted after padding: escape codes have no width of their own, and trailing blanks are cut from plain text only.
+          return cell === undefined || typeof cell === "string" || text === ""
+            ? padded
+            : padded.replace(text, () => screen.paint(cell.style, text));
+        }),
+      ),
+    );
+  });
+  return [header, ...body];
+};
+
+const isCells = (row: Row): row is readonly Cell[] => Array.isArray(row);

@@ -1,0 +1,53 @@
+/** What a verification of the vault found: how much was looked at, each fault with what it hurts, and the points that are no longer whole. */
+import type { VerifyReport } from "../core/ports/vault.ts";
+import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
+import { shortId } from "../model/identifiers.ts";
+import { hanging } from "./fit-text.ts";
+import { type Screen, lines, nextLine } from "./screen.ts";
+
+export type VerifyScreenData = VerifyReport & {
+  readonly hurt: readonly {
+    readonly point: string;
+    readonly service: string;
+    readonly components: readonly string[];
+  }[];
+};
+
+export const renderVerify = (report: VerifyScreenData, screen: Screen): string => {
+  const errors = report.findings.filter(({ severity }) => severity === "error");
+  const looked = `${formatAmount(report.snapshots, "snapshots")}, ${formatAmount(report.packs, "packs")}, ${formatAmount(report.blobs, "blobs")}`;
+  const read =
+    report.depth === "read-data"
+      ? `every byte read (${formatBytes(report.bytesRead)})`
+      : "structure only; --read-data proves the bytes";
+  const verdict =
+    errors.length === 0
+      ? screen.paint("green", "the vault is whole")
+      : screen.paint("red", `THE VAULT IS DAMAGED: ${formatAmount(errors.length, "errors")}`);
+  return lines(
+    `${verdict}  ${looked}; ${read}`,
+    report.findings.flatMap((finding) => describeFinding(finding, screen)),
+    report.hurt.map(
+      ({ point, service, components }) =>
+        `point ${shortId(point)} of ${service} cannot be recovered whole: ${formatList(components)} hurt`,
+    ),
+    nextLine(screen, nextCommand(report, errors.length)),
+  );
+};
+
+const describeFinding = (finding: VerifyReport["findings"][number], screen: Screen): readonly string[] => {
+  const { severity, message, object, affects } = finding;
+  const word = screen.paint(severity === "error" ? "red" : "yellow", severity);
+  const places = formatList(affects.map(({ snapshot, path }) => `${path} in ${shortId(snapshot)}`));
+  return [
+    `${word} ${message} (${object.kind} ${object.id})`,
+    ...(affects.length === 0 ? [] : hanging("  needed by ", places, screen.width)),
+  ];
+};
+
+const nextCommand = ({ depth, hurt }: VerifyScreenData, errors: number): string => {
+  const [first] = hurt;
+  if (first !== undefined) return `refloat capture ${first.service}`;
+  if (errors > 0) return "refloat verify --read-data";
+  return depth === "read-data" ? "refloat status" : "refloat verify --read-data";
+};
