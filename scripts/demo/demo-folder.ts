@@ -3,7 +3,7 @@
  * It is not inside the clone, because PostgreSQL runs as another user than root and must be able to reach its data.
  */
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { endProcessesIn } from "../../examples/shop/stage/processes.ts";
 
@@ -84,7 +84,9 @@ export const cleanDemo = async (folder: DemoFolder): Promise<boolean> => {
 export const openDemoFolder = async (): Promise<DemoFolder> => {
   const folder = await demoFolder();
   await cleanDemo(folder);
-  await mkdir(folder.path, { mode: 0o755 });
+  await mkdir(folder.path);
+  // Whatever the umask: as root, PostgreSQL's own user must pass. What is private inside has its own mode.
+  await chmod(folder.path, 0o755);
   await writeFile(join(folder.path, "demo.pid"), String(process.pid));
   return folder;
 };

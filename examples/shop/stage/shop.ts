@@ -3,7 +3,7 @@
  * operator would; they outlive the process that opened the shop and end by `close`.
  */
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, realpath, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import getPort, { portNumbers } from "get-port";
 import { startPostgresServer } from "../../../src/testing/postgres-server.ts";
@@ -53,7 +53,9 @@ export class Shop {
 
   /** Opens a shop with release 2.4.0. On failure everything that was started is ended again. */
   static async open(options: ShopOptions): Promise<Shop> {
-    await mkdir(options.folder, { recursive: true, mode: 0o755 });
+    await mkdir(options.folder, { recursive: true });
+    // Not by mkdir's mode, which a strict umask takes away from: the server's own user must pass.
+    await chmod(options.folder, 0o755);
     const places = shopPlaces(await realpath(options.folder));
     try {
       return await Shop.#build(places, options);
