@@ -69,7 +69,8 @@ const play = async (): Promise<void> => {
     const result = await withOpenShop(parts, keepRunning, (shop, customers) => tellStory(parts, shop, customers));
     showResult(screen, result);
     const summary = summarise(result, folder.path);
-    screen.line(`\nTo explore: cd ${folder.path}, then refloat points shop, refloat runs 1`);
+    const where = `--config ${folder.declaration} --state ${folder.state}`;
+    screen.line(`\nTo explore: npx refloat points shop ${where}`);
     screen.line(
       keepRunning
         ? "The shop is still open."

@@ -66,9 +66,9 @@ export class RefloatSide {
 
   async recover(): Promise<RefloatRecovery> {
     const measured = await this.#run("recover", "shop", "--yes");
-    const { data: list } = runsSchema.parse(JSON.parse((await this.#run("runs", "--json")).stdout));
+    const { data: list } = runsSchema.parse(await this.#ask("runs"));
     const number = Math.max(...list.runs.map((run) => run.number));
-    const { data } = runSchema.parse(JSON.parse((await this.#run("runs", String(number), "--json")).stdout));
+    const { data } = runSchema.parse(await this.#ask("runs", String(number)));
     if (data.record.state !== "succeeded") throw new Error(`run ${number} is ${data.record.state}`);
     return { ...measured, number, run: data.record };
   }
@@ -76,6 +76,12 @@ export class RefloatSide {
   /** Drops the old side, so that the next recovery finds the service as this one did. Not timed. */
   async reset(recovery: RefloatRecovery): Promise<void> {
     await this.#run("commit", String(recovery.number), "--yes");
+  }
+
+  /** The answer is the last line. */
+  async #ask(...args: readonly string[]): Promise<unknown> {
+    const { stdout } = await this.#run(...args, "--json");
+    return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
   }
 
   #run(...args: readonly string[]): Promise<Measured> {

@@ -32,11 +32,11 @@ export class RefloatCommand {
     this.#screen.line("");
   }
 
-  /** Runs it with `--json` and unwraps the envelope. */
+  /** Runs it with `--json` and unwraps the envelope, which is the last line. */
   async ask<T>(args: readonly string[], schema: z.ZodType<T>): Promise<T> {
     const { child, ended } = this.#run([...args, "--json"], ["ignore", "pipe", 2]);
     const [answer] = await Promise.all([child.stdout === null ? "" : text(child.stdout), ended]);
-    return schema.parse(envelopeSchema.parse(JSON.parse(answer)).data);
+    return schema.parse(envelopeSchema.parse(JSON.parse(answer.trimEnd().split("\n").at(-1) ?? "")).data);
   }
 
   #run(args: readonly string[], stdio: SpawnOptions["stdio"]) {
