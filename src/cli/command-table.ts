@@ -1,0 +1,29 @@
+/** All commands, in the order of the help. */
+import type { Command } from "./command.ts";
+import { cancelCommand } from "./commands/cancel.ts";
+import { captureCommand } from "./commands/capture.ts";
+import { commitCommand } from "./commands/commit.ts";
+import { planCommand } from "./commands/plan.ts";
+import { pointsCommand } from "./commands/points.ts";
+import { recoverCommand } from "./commands/recover.ts";
+import { resumeCommand } from "./commands/resume.ts";
+import { statusCommand } from "./commands/status.ts";
+import { undoCommand } from "./commands/undo.ts";
+import { validateCommand } from "./commands/validate.ts";
+import { vaultInitCommand } from "./commands/vault-init.ts";
+import { verifyCommand } from "./commands/verify.ts";
+
+export const commandTable: readonly Command[] = [
+  statusCommand,
+  pointsCommand,
+  planCommand,
+  recoverCommand,
+  resumeCommand,
+  cancelCommand,
+  undoCommand,
+  commitCommand,
+  validateCommand,
+  captureCommand,
+  verifyCommand,
+  vaultInitCommand,
+];

@@ -1,0 +1,89 @@
+/**
+ * What a command is: its words, its help and its act, as data. The parser, `--help`, completion and docs/commands.md all read this,
+ * so that none of them can say what another does not.
+ */
+import type { z } from "zod";
+import type { Workbench } from "../core/ports/workbench.ts";
+import type { RefloatError } from "../model/refloat-error.ts";
+import type { ExitCode } from "./exit-code.ts";
+import type { GlobalOptions } from "./global-options.ts";
+import type { Output } from "./output.ts";
+import { readInput } from "./read-input.ts";
+import type { Shell } from "./shell.ts";
+
+/** What the shell may complete a word with; `null` where nothing can be known. */
+export type CompletionSource = "services" | "components" | "runs" | "files" | readonly string[] | null;
+
+export type ArgumentDefinition = {
+  /** As in the help: `SERVICE`. Its value is passed under the name in lower case. */
+  readonly name: string;
+  readonly about: string;
+  readonly required: boolean;
+  readonly completes: CompletionSource;
+};
+
+export type OptionDefinition = {
+  /** Long spelling without dashes: `no-cutover`. Its value is passed in camel case; `no-x` as `x: false`. */
+  readonly name: string;
+  /** What stands after it: `TEXT`; absent for a switch. */
+  readonly value?: string;
+  readonly repeatable?: boolean;
+  readonly about: string;
+  readonly completes?: CompletionSource;
+};
+
+export type CommandGroup = "At 3 a.m." | "Every day" | "Machinery";
+
+/** What a command hands back; who prints it decides between text and JSON. */
+export type CommandResult = {
+  /** Name of the JSON envelope: `points`. */
+  readonly kind: string;
+  readonly data: unknown;
+  /** The screen for people, without a trailing newline. */
+  readonly text: string;
+  readonly exit: ExitCode;
+  /** What went wrong although there is an answer: a run that failed has a report all the same. */
+  readonly error?: RefloatError | null;
+};
+
+export type CommandContext = {
+  readonly shell: Shell;
+  readonly global: GlobalOptions;
+  readonly output: Output;
+  /** Opens the workbench at the first call; the same one afterwards. Interrupted runs are told on the way. */
+  readonly bench: () => Promise<Workbench>;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+};
+
+type Words = {
+  /** `recover`, `vault init`. */
+  readonly name: string;
+  readonly group: CommandGroup;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Paragraphs: what it does, what it changes, what it never does. */
+  readonly about: readonly string[];
+  readonly arguments: readonly ArgumentDefinition[];
+  readonly options: readonly OptionDefinition[];
+  readonly examples: readonly { readonly line: string; readonly about: string }[];
+  /** Exit codes it can end with, besides 2 and 70, which each can. */
+  readonly exits: readonly ExitCode[];
+};
+
+/** A command as the parser holds it: its input's type is hidden behind `run`. */
+export type Command = Words & {
+  /** @throws RefloatError usage when an argument or option has a wrong form */
+  readonly run: (input: Readonly<Record<string, unknown>>, context: CommandContext) => Promise<CommandResult>;
+};
+
+/** @param options.input the form of arguments and options together; its messages are shown to people */
+export const defineCommand = <Input>(
+  options: Words & {
+    readonly input: z.ZodType<Input>;
+    readonly act: (input: Input, context: CommandContext) => Promise<CommandResult>;
+  },
+): Command => ({
+  ...options,
+  run: (raw, context) => options.act(readInput(options.name, options.input, raw), context),
+});

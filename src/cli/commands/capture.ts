@@ -1,0 +1,53 @@
+/** capture: take a recovery point. */
+import { z } from "zod";
+import { type CaptureEvent, capture } from "../../operations/capture.ts";
+import { renderCapture } from "../../render/capture-screen.ts";
+import { createCaptureView } from "../capture-view.ts";
+import { defineCommand } from "../command.ts";
+import { progressEvent } from "../json-envelope.ts";
+import { showProgress } from "../live-progress.ts";
+import { serviceArgument, serviceInput } from "../words.ts";
+
+export const captureCommand = defineCommand({
+  name: "capture",
+  group: "Every day",
+  summary: "take a recovery point",
+  about: [
+    "Reads every component of a service in the order of their data references and writes one recovery point: data, the declaration as it " +
+      "is now, the dependency graph, and facts to validate a restore against. Only what the vault does not have yet is written.",
+    "A point is whole or it is not there: what was killed or failed half way leaves none. The service goes on meanwhile. A check that fails " +
+      "at the source marks the point and does not stop it.",
+  ],
+  arguments: [serviceArgument],
+  options: [],
+  examples: [
+    { line: "refloat capture shop", about: "a point of shop, now" },
+    {
+      line: "*/30 * * * *  refloat capture shop --json >>/var/log/refloat-shop.jsonl",
+      about: "every half hour, by cron",
+    },
+  ],
+  exits: [3, 4, 7],
+  input: z.object({ service: serviceInput }),
+  act: async ({ service }, { bench: open, output, signal }) => {
+    const bench = await open();
+    const view = createCaptureView(service, bench.clock);
+    const progress = showProgress(output, view);
+    const onEvent = (event: CaptureEvent): void => {
+      const line = view.apply(event);
+      if (line !== null) progress.told(line);
+      output.event(progressEvent("capture", event));
+    };
+    try {
+      const point = await capture(bench, { service, onEvent, signal });
+      return {
+        kind: "capture",
+        data: point,
+        text: renderCapture(point, output.screen(bench.host.timeZone)),
+        exit: 0,
+      };
+    } finally {
+      progress.stop();
+    }
+  },
+});

@@ -1,0 +1,52 @@
+/** commit: drop the old side of a run; ends undo. */
+import { z } from "zod";
+import { switchedComponents } from "../../core/run/switched-components.ts";
+import { commit } from "../../operations/commit.ts";
+import { readRun } from "../../operations/runs.ts";
+import { defineCommand } from "../command.ts";
+import { requireYes } from "../confirmation.ts";
+import { during } from "../live-progress.ts";
+import { runNumberInput } from "../run-number.ts";
+import { runArgument } from "../words.ts";
+
+export const commitCommand = defineCommand({
+  name: "commit",
+  group: "At 3 a.m.",
+  summary: "drop the old side; ends undo",
+  about: [
+    "Drops what a run has kept of the old side: the damaged database, the folders that were exchanged. After that the run cannot be undone. " +
+      "Says what it will drop, and asks. Recovery points and the rows that a run exported are kept.",
+  ],
+  arguments: [runArgument],
+  options: [],
+  examples: [
+    { line: "refloat commit 42", about: "shows what will be dropped, and asks" },
+    { line: "refloat commit 42 --yes", about: "for a script" },
+  ],
+  exits: [3, 4, 7],
+  input: z.object({ run: runNumberInput }),
+  act: async ({ run }, context) => {
+    const { output, signal } = context;
+    const bench = await context.bench();
+    const { record } = await readRun(bench, run);
+    const dropped = switchedComponents(record).map(({ component, outgoing }) => `${component}: ${outgoing}`);
+    // A run that has nothing to drop is refused below, with the reason.
+    if (record.state === "succeeded" && dropped.length > 0) {
+      output.say(
+        `Commit run ${run} of ${record.service} drops for good:\n${dropped.map((line) => `  ${line}`).join("\n")}\n`,
+      );
+      await requireYes(context, {
+        question: "Drop it now?",
+        unasked: "what is dropped cannot be brought back",
+        nextCommand: `refloat commit ${run} --yes`,
+      });
+    }
+    const result = await during(output, bench.clock, "dropping the old side", () => commit(bench, { run, signal }));
+    return {
+      kind: "commit",
+      data: result,
+      text: `Run ${run} is committed; dropped: ${result.discarded.join(", ") || "nothing"}`,
+      exit: 0,
+    };
+  },
+});

@@ -1,0 +1,93 @@
+/** recover: plan, ask, restore beside, check, cut over, probe, report. */
+import { z } from "zod";
+import type { Workbench } from "../../core/ports/workbench.ts";
+import type { Plan } from "../../model/plan.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { plan } from "../../operations/plan.ts";
+import { readPlan, recover } from "../../operations/recover.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { requireYes } from "../confirmation.ts";
+import { executeRun } from "../execute-run.ts";
+import { incidentInput, readIncident } from "../incident.ts";
+import { during } from "../live-progress.ts";
+import { planRequestInput, planRequestOptions } from "../plan-request.ts";
+import { showPlan } from "../show-plan.ts";
+import { serviceArgument, serviceInput } from "../words.ts";
+
+const recoverInput = planRequestInput
+  .extend({
+    service: serviceInput.nullable().default(null),
+    plan: z
+      .string()
+      .regex(/^[0-9a-f]{4,64}$/, "--plan takes the digest of a plan that was shown, or its first characters")
+      .nullable()
+      .default(null),
+    incident: incidentInput,
+  })
+  .refine(({ service, plan }) => service !== null || plan !== null, "recover needs a service, or the digest of a plan")
+  .refine(
+    ({ plan, at, only, cutover, approve }) => plan === null || (at === null && only === null && cutover && !approve),
+    "--plan does what was shown: --at, --only, --no-cutover and --approve were decided with it",
+  );
+type RecoverInput = z.infer<typeof recoverInput>;
+
+export const recoverCommand = defineCommand({
+  name: "recover",
+  group: "At 3 a.m.",
+  summary: "plan, ask, restore beside, check, cut over, probe, report",
+  about: [
+    "Shows the plan, asks, and executes it: restores to new locations beside what is live, starts and checks the restored side, fences " +
+      "the old side, switches the names that users reach the service by, probes it as a user would, and reports. Nothing live changes " +
+      "before the restored side has passed its checks; a cutover that fails is undone.",
+    "Where nobody can be asked (a script, --json) it needs --yes, or --plan with the digest of a plan that was shown. Every step is " +
+      "journaled: after a crash or Ctrl-C, refloat resume goes on where it stopped.",
+  ],
+  arguments: [{ ...serviceArgument, required: false }],
+  options: [
+    ...planRequestOptions,
+    { name: "plan", value: "DIGEST", about: "execute exactly the plan that was shown under this digest; asks nothing" },
+    {
+      name: "incident",
+      value: "TIME",
+      about: "when the first wrong answer was given: the clock of the RTO starts there, not now",
+    },
+  ],
+  examples: [
+    { line: 'refloat recover shop --at "2 hours ago" --only db', about: "only the database; shows the plan and asks" },
+    { line: "refloat recover --plan 4c1e90ab", about: "what refloat plan has shown" },
+    { line: "refloat recover shop --yes --json", about: "for a script: the newest point, events as JSON lines" },
+    { line: "refloat recover shop --no-cutover", about: "a rehearsal beside live" },
+  ],
+  exits: [3, 4, 5, 6, 7],
+  input: recoverInput,
+  act: async (input, context) => {
+    const bench = await context.bench();
+    const incidentAt = readIncident(input.incident, bench);
+    const chosen = await choosePlan(input, bench, context);
+    await showPlan(chosen, bench, context.output);
+    if (input.plan === null) {
+      await requireYes(context, {
+        question: "Recover now?",
+        unasked: "a recovery changes what is live",
+        nextCommand: `refloat recover --plan ${chosen.digest.slice(0, 8)}`,
+      });
+    }
+    return executeRun(context, bench, chosen, null, (listener) =>
+      recover(bench, { plan: chosen, incidentAt, listener, signal: context.signal }),
+    );
+  },
+});
+
+const choosePlan = async (input: RecoverInput, bench: Workbench, { output, signal }: CommandContext): Promise<Plan> => {
+  const { service, plan: digest, ...request } = input;
+  if (digest !== null) {
+    const shown = await readPlan(bench, digest);
+    if (service === null || service === shown.intent.service) return shown;
+    throw new RefloatError("usage", `plan ${digest} is one of ${shown.intent.service}, not of ${service}`, {
+      nextCommand: `refloat recover --plan ${digest}`,
+    });
+  }
+  // The form of the input has seen to it that one of the two is there.
+  if (service === null) throw new RefloatError("bug", "recover was given neither service nor plan");
+  return during(output, bench.clock, "planning", () => plan(bench, { ...request, service }, signal));
+};

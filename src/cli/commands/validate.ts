@@ -1,0 +1,96 @@
+/** validate: is the file right; with --live, would what it names answer? */
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { findService } from "../../core/declaration/find-service.ts";
+import { parseDeclaration } from "../../core/declaration/parse-declaration.ts";
+import { formatAmount } from "../../core/text/quantity.ts";
+import type { Declaration } from "../../model/declaration.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { validateLive } from "../../operations/validate-live.ts";
+import { renderLiveValidation } from "../../render/live-validation-screen.ts";
+import { type CommandContext, type CommandResult, defineCommand } from "../command.ts";
+import { diagnosticsText } from "../error-text.ts";
+import { findConfigFile } from "../global-options.ts";
+import { during } from "../live-progress.ts";
+import { serviceArgument, serviceInput } from "../words.ts";
+
+export const validateCommand = defineCommand({
+  name: "validate",
+  group: "Every day",
+  summary: "check the file; --live: sources, secrets, programs, targets",
+  about: [
+    "Reads refloat.yaml and names every mistake with its place and the likely fix. Reaches nothing else.",
+    "With --live it also asks the vault, each source, credential and program, and what directs traffic, whether they would answer a capture " +
+      "and a recovery now, and prints the exact commands and grants that those will use. Changes nothing in either case.",
+  ],
+  arguments: [{ ...serviceArgument, required: false }],
+  options: [{ name: "live", about: "ask sources, secrets, programs, targets and the vault too" }],
+  examples: [
+    { line: "refloat validate", about: "the file" },
+    { line: "refloat validate --live shop", about: "all that a capture and a recovery of shop need" },
+  ],
+  exits: [3, 4],
+  input: z.object({ service: serviceInput.nullable().default(null), live: z.boolean().default(false) }),
+  act: async ({ service, live }, context) => {
+    const checked = await readChecked(context);
+    if (service !== null) findService(checked.declaration, service);
+    return live ? askLive(service, context) : told(checked, service, context);
+  },
+});
+
+type CheckedFile = { readonly file: string; readonly declaration: Declaration; readonly warnings: string };
+
+/** @throws RefloatError config.not-found, config.invalid */
+const readChecked = async (context: CommandContext): Promise<CheckedFile> => {
+  const { shell, global, output } = context;
+  const bench = await context.bench();
+  const file = await findConfigFile(global, shell);
+  // Says what is wrong with a file that cannot be read, in the same words as every other command.
+  const declaration = await bench.declaration();
+  const { diagnostics } = parseDeclaration(await readFile(file, "utf8"), file, bench.registry);
+  const paint = output.errorScreen(bench.host.timeZone).paint;
+  return {
+    file,
+    declaration,
+    warnings: diagnosticsText(diagnostics, { paint, currentDirectory: shell.currentDirectory }),
+  };
+};
+
+const told = (
+  { file, declaration, warnings }: CheckedFile,
+  only: string | null,
+  { output }: CommandContext,
+): CommandResult => {
+  if (warnings !== "") output.note(warnings);
+  const services = Object.values(declaration.services).filter(({ name }) => only === null || name === only);
+  const text = [
+    `${file} is right`,
+    ...services.map(({ name, components }) => `  ${name}: ${Object.keys(components).join(", ")}`),
+    `next: refloat validate --live${only === null ? "" : ` ${only}`}`,
+  ].join("\n");
+  const data = {
+    file,
+    services: services.map(({ name, components }) => ({ name, components: Object.keys(components) })),
+  };
+  return { kind: "validate", data, text, exit: 0 };
+};
+
+const askLive = async (
+  only: string | null,
+  { bench: open, output, signal }: CommandContext,
+): Promise<CommandResult> => {
+  const bench = await open();
+  const live = await during(output, bench.clock, "asking sources and targets", () => validateLive(bench, only, signal));
+  const text = renderLiveValidation(live, output.screen(bench.host.timeZone));
+  if (live.ok) return { kind: "validate-live", data: live, text, exit: 0 };
+  const faults = live.subjects.flatMap(({ report }) => report.findings.filter(({ ok }) => !ok));
+  const error = new RefloatError(
+    "source.unreachable",
+    `${formatAmount(faults.length, "faults")} would stop a capture or a recovery`,
+    {
+      state: "nothing was changed",
+      nextCommand: `refloat validate --live${only === null ? "" : ` ${only}`}`,
+    },
+  );
+  return { kind: "validate-live", data: live, text, exit: error.entry.exit, error };
+};

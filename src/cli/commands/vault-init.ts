@@ -1,0 +1,36 @@
+/** vault init: make the vault that refloat.yaml names. */
+import { z } from "zod";
+import { initVault } from "../../operations/vault-init.ts";
+import { defineCommand } from "../command.ts";
+import { during } from "../live-progress.ts";
+
+export const vaultInitCommand = defineCommand({
+  name: "vault init",
+  group: "Machinery",
+  summary: "make the vault that the file names",
+  about: [
+    "Makes an empty vault at vault.url of refloat.yaml: a restic repository of format 2, encrypted with the password that vault.password " +
+      "points to. Refused when there is one already. Without that password nobody can read the vault, you included: keep a copy of it " +
+      "elsewhere, apart from the vault.",
+  ],
+  arguments: [],
+  options: [],
+  examples: [{ line: "refloat vault init", about: "once, before the first capture" }],
+  exits: [3, 4],
+  input: z.object({}),
+  act: async (_input, { bench: open, output }) => {
+    const bench = await open();
+    const made = await during(output, bench.clock, "making the vault", () => initVault(bench));
+    const services = Object.keys((await bench.declaration()).services);
+    return {
+      kind: "vault-init",
+      data: made,
+      text: [
+        `Made vault ${made.id.slice(0, 8)} at ${made.location}`,
+        "Keep a copy of its password elsewhere: without it nobody can read the vault.",
+        `next: refloat capture ${services[0] ?? "SERVICE"}`,
+      ].join("\n"),
+      exit: 0,
+    };
+  },
+});

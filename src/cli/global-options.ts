@@ -1,0 +1,86 @@
+/** The options that every command takes, and what they mean together with the environment: flag before environment before default. */
+import { access } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { defaultStateDirectory } from "../platform/state-directories.ts";
+import type { OptionDefinition } from "./command.ts";
+import type { Shell } from "./shell.ts";
+
+export const globalOptionDefinitions: readonly OptionDefinition[] = [
+  {
+    name: "config",
+    value: "FILE",
+    about: "the file to read (else REFLOAT_CONFIG, ./refloat.yaml, /etc/refloat/refloat.yaml)",
+    completes: "files",
+  },
+  {
+    name: "state",
+    value: "DIR",
+    about: "where journal and runs are kept (else REFLOAT_STATE; /var/lib/refloat for root, else under XDG_STATE_HOME)",
+    completes: "files",
+  },
+  { name: "json", about: "answer with one JSON object as the last line; long commands stream events before it" },
+  { name: "no-color", about: "no colours (else NO_COLOR)" },
+  { name: "yes", about: "do not ask" },
+  {
+    name: "log",
+    value: "FILE",
+    about: "append a log in JSON lines to this file, or - for standard error",
+    completes: "files",
+  },
+  { name: "verbose", about: "log in detail (to standard error unless --log says where)" },
+];
+
+export type GlobalOptions = {
+  readonly config: string | null;
+  readonly state: string | null;
+  readonly json: boolean;
+  readonly color: boolean;
+  readonly yes: boolean;
+  readonly log: string | null;
+  readonly verbose: boolean;
+};
+
+const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+/** @param raw what the parser found: `{ config: "x", json: true, color: false }` */
+export const readGlobalOptions = (raw: Readonly<Record<string, unknown>>, shell: Shell): GlobalOptions => ({
+  config: textOrNull(raw["config"]),
+  state: textOrNull(raw["state"]),
+  json: raw["json"] === true,
+  color: raw["color"] !== false && !isSet(shell.environment["NO_COLOR"]),
+  yes: raw["yes"] === true,
+  log: textOrNull(raw["log"]),
+  verbose: raw["verbose"] === true,
+});
+
+/** An empty variable counts as not set, as no-color.org asks. */
+const isSet = (value: string | undefined): value is string => value !== undefined && value !== "";
+
+export const stateDirectory = (global: GlobalOptions, shell: Shell): string => {
+  const fromEnvironment = shell.environment["REFLOAT_STATE"];
+  if (global.state !== null) return resolve(shell.currentDirectory, global.state);
+  if (isSet(fromEnvironment)) return resolve(shell.currentDirectory, fromEnvironment);
+  return defaultStateDirectory();
+};
+
+/** The first that exists; where none does, the place where a newcomer's file would be. */
+export const findConfigFile = async (global: GlobalOptions, shell: Shell): Promise<string> => {
+  const fromEnvironment = shell.environment["REFLOAT_CONFIG"];
+  const here = join(shell.currentDirectory, "refloat.yaml");
+  if (global.config !== null) return resolve(shell.currentDirectory, global.config);
+  if (isSet(fromEnvironment)) return resolve(shell.currentDirectory, fromEnvironment);
+  for (const place of [here, "/etc/refloat/refloat.yaml"]) if (await exists(place)) return place;
+  return here;
+};
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+export const logTarget = (global: GlobalOptions, shell: Shell): string | null => {
+  if (global.log === "-") return "-";
+  if (global.log !== null) return resolve(shell.currentDirectory, global.log);
+  return global.verbose ? "-" : null;
+};

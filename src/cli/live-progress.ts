@@ -1,0 +1,62 @@
+/**
+ * Shows that work goes on. On a terminal: a frame, redrawn at most ten times a second. Without one: a line for each thing that
+ * ended, and never more than ten seconds without a word, so that nobody takes a long restore for a hang.
+ */
+import type { Output } from "./output.ts";
+
+const frameMs = 100;
+const silenceMs = 10_000;
+
+export type ProgressView = {
+  /** The picture as of now, for a terminal. */
+  readonly frame: () => string;
+  /** The same in one line. */
+  readonly line: () => string;
+};
+
+export type LiveProgress = {
+  /** Something ended or began: worth a line of its own where there is no frame. */
+  readonly told: (line: string) => void;
+  readonly stop: () => void;
+};
+
+/** Lines are written in text mode only; with `--json` events say the same. */
+export const showProgress = (output: Output, view: ProgressView): LiveProgress => {
+  if (output.live) {
+    output.frame(view.frame());
+    const timer = setInterval(() => output.frame(view.frame()), frameMs);
+    return {
+      told: () => undefined,
+      stop: () => {
+        clearInterval(timer);
+        output.frame(null);
+      },
+    };
+  }
+  let silent = setInterval(() => output.note(view.line()), silenceMs);
+  return {
+    told: (line) => {
+      clearInterval(silent);
+      if (!output.json) output.note(line);
+      silent = setInterval(() => output.note(view.line()), silenceMs);
+    },
+    stop: () => clearInterval(silent),
+  };
+};
+
+/** For work that says nothing of itself, such as opening a vault: what it is and how long it has been going on. */
+export const during = async <Value>(
+  output: Output,
+  clock: { readonly monotonicMs: () => number },
+  what: string,
+  act: () => Promise<Value>,
+): Promise<Value> => {
+  const beganMs = clock.monotonicMs();
+  const line = (): string => `${what} ... ${Math.round((clock.monotonicMs() - beganMs) / 1000)} s`;
+  const progress = showProgress(output, { line, frame: line });
+  try {
+    return await act();
+  } finally {
+    progress.stop();
+  }
+};

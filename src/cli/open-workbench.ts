@@ -1,0 +1,45 @@
+/** The workbench of one command: opened when it is first needed, closed at the end, with unfinished runs told on the way in. */
+import type { Workbench } from "../core/ports/workbench.ts";
+import { createApprover } from "./approver.ts";
+import { findConfigFile, type GlobalOptions, logTarget, stateDirectory } from "./global-options.ts";
+import type { Output } from "./output.ts";
+import type { OpenWorkbench, Shell } from "./shell.ts";
+import { tellUnfinishedRuns } from "./unfinished-notice.ts";
+
+export type LazyWorkbench = {
+  readonly open: () => Promise<Workbench>;
+  /** Closes it if it was opened. */
+  readonly close: () => Promise<void>;
+};
+
+export type LazyWorkbenchOptions = {
+  readonly shell: Shell;
+  readonly global: GlobalOptions;
+  readonly output: Output;
+  /** The run that the command itself is about: the person knows of it. */
+  readonly about: number | null;
+};
+
+export const lazyWorkbench = ({ shell, global, output, about }: LazyWorkbenchOptions): LazyWorkbench => {
+  let opened: Promise<OpenWorkbench> | undefined;
+  const begin = async (): Promise<OpenWorkbench> => {
+    const workbench = await shell.createWorkbench({
+      configFile: await findConfigFile(global, shell),
+      stateDirectory: stateDirectory(global, shell),
+      log: logTarget(global, shell),
+      verbose: global.verbose,
+      approver: createApprover(shell, output),
+    });
+    await tellUnfinishedRuns(workbench.bench, output, about);
+    return workbench;
+  };
+  return {
+    open: async () => (await (opened ??= begin())).bench,
+    close: async () => {
+      if (opened === undefined) return;
+      // One that could not be opened has nothing to close, and its error was told by who asked for it.
+      const workbench = await opened.catch(() => null);
+      await workbench?.close();
+    },
+  };
+};

@@ -1,0 +1,124 @@
+/**
+ * What a command says and where: the result on standard output, everything on the way on standard error. With `--json`, standard
+ * output carries only JSON: events as lines, the answer last. Owns the live frame at the bottom of a terminal, so that a note never
+ * tears it.
+ */
+import { createLogUpdate } from "log-update";
+import type { Screen } from "../render/screen.ts";
+import { createPaint } from "./paint.ts";
+import type { Shell, TerminalWritable } from "./shell.ts";
+
+export type Output = {
+  readonly json: boolean;
+  /** How to draw what goes to standard output. */
+  readonly screen: (timeZone: string) => Screen;
+  /** How to draw what goes to standard error. */
+  readonly errorScreen: (timeZone: string) => Screen;
+  /** Frames can be drawn: standard error is a terminal that nothing else writes to. */
+  readonly live: boolean;
+  /** A part of the answer before its end, such as the plan before the question. Nothing with `--json`. */
+  readonly say: (text: string) => void;
+  /** For the person beside the result; above the frame. */
+  readonly note: (text: string) => void;
+  /** One JSON line; nothing without `--json`. */
+  readonly event: (envelope: object) => void;
+  /** The answer for people; nothing with `--json`. */
+  readonly answer: (text: string) => void;
+  /** Replaces the frame; null removes it. Nothing where frames cannot be drawn. */
+  readonly frame: (text: string | null) => void;
+  /** Gives the terminal to a question until the returned function is called. */
+  readonly yieldTerminal: () => () => void;
+  /** Resolves when all was handed to the system; with the error that kept the answer from its reader. A closed pipe is none. */
+  readonly flush: () => Promise<Error | null>;
+};
+
+export type OutputOptions = { readonly json: boolean; readonly color: boolean; readonly logOnStderr: boolean };
+
+const widthWithoutTerminal = 100;
+
+const screenOf =
+  (stream: TerminalWritable, color: boolean) =>
+  (timeZone: string): Screen => ({
+    paint: createPaint(color),
+    // Asked each time: a window is made wider while a restore runs.
+    width: stream.columns ?? widthWithoutTerminal,
+    timeZone,
+  });
+
+export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputOptions): Output => {
+  const out = watchWrites(shell.stdout);
+  const err = watchWrites(shell.stderr);
+  const live = shell.isTerminal.stderr && !json && !logOnStderr;
+  const drawn = live ? createLogUpdate(shell.stderr) : null;
+  let frame: string | null = null;
+  let yielded = false;
+
+  const redraw = (): void => {
+    if (drawn === null || yielded) return;
+    if (frame === null) drawn.clear();
+    else drawn(frame);
+  };
+
+  const above = (write: () => void): void => {
+    if (frame !== null && !yielded) drawn?.clear();
+    write();
+    if (frame !== null) redraw();
+  };
+
+  return {
+    json,
+    screen: screenOf(shell.stdout, color && shell.isTerminal.stdout),
+    errorScreen: screenOf(shell.stderr, color && shell.isTerminal.stderr),
+    live,
+    say: (text) => {
+      if (!json) above(() => out.write(`${text}\n`));
+    },
+    note: (text) => above(() => err.write(`${text}\n`)),
+    event: (envelope) => {
+      if (json) out.write(`${JSON.stringify(envelope)}\n`);
+    },
+    answer: (text) => {
+      if (!json) above(() => out.write(text === "" ? "" : `${text}\n`));
+    },
+    frame: (text) => {
+      frame = text;
+      redraw();
+    },
+    yieldTerminal: () => {
+      drawn?.clear();
+      yielded = true;
+      return () => {
+        yielded = false;
+        redraw();
+      };
+    },
+    flush: async () => {
+      drawn?.done();
+      await err.flush();
+      return out.flush();
+    },
+  };
+};
+
+type WatchedWrites = { readonly write: (text: string) => void; readonly flush: () => Promise<Error | null> };
+
+/** A reader that went away (`| head`, a closed terminal) must not end a recovery; any other failure to write is told at the end. */
+const watchWrites = (stream: TerminalWritable): WatchedWrites => {
+  let failure: Error | null = null;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "EIO") failure ??= error;
+  });
+  return {
+    write: (text) => {
+      if (!stream.destroyed && !stream.writableEnded) stream.write(text);
+    },
+    flush: async () => {
+      if (!stream.destroyed && !stream.writableEnded) {
+        await new Promise<void>((resolve) => {
+          stream.write("", () => resolve());
+        });
+      }
+      return failure;
+    },
+  };
+};

@@ -1,0 +1,40 @@
+/** What `plan` and `recover` can be asked for: which moment, which components, how far. */
+import { z } from "zod";
+import type { OptionDefinition } from "./command.ts";
+
+export const planRequestOptions: readonly OptionDefinition[] = [
+  {
+    name: "at",
+    value: "TIME",
+    about:
+      'the last point at or before it: "2 hours ago", 14:05, 2026-11-20T14:05:00Z, a point\'s id; the newest when left out',
+  },
+  {
+    name: "only",
+    value: "A,B",
+    repeatable: true,
+    about: "only these components; the rest is kept as it is live",
+    completes: "components",
+  },
+  { name: "no-cutover", about: "stop before anything live changes: restore beside it, start, check" },
+  { name: "approve", about: "ask once more between the checks and the cutover" },
+];
+
+/** `--only db,uploads --only app` is one list; null is all of the service. */
+const onlyInput = z
+  .array(z.string())
+  .default([])
+  .transform((lists) => lists.flatMap((list) => list.split(",")).map((name) => name.trim()))
+  .refine((names) => names.every((name) => name !== ""), "--only names components: --only db,uploads")
+  .transform((names): readonly string[] | null => (names.length === 0 ? null : [...new Set(names)]));
+
+export const planRequestInput = z.object({
+  at: z
+    .string()
+    .refine((text) => text.trim() !== "", '--at needs a time: --at "2 hours ago"')
+    .nullable()
+    .default(null),
+  only: onlyInput,
+  cutover: z.boolean().default(true),
+  approve: z.boolean().default(false),
+});

@@ -1,0 +1,105 @@
+/**
+ * The command line from its words to its exit code: parses, runs one command, prints its answer or its error, and leaves nothing
+ * open. Knows no command by name; they come as a table.
+ */
+import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
+import type { Command, CommandResult } from "./command.ts";
+import { commandTable } from "./command-table.ts";
+import { errorText } from "./error-text.ts";
+import { type ExitCode, exitOfError } from "./exit-code.ts";
+import { logTarget, readGlobalOptions } from "./global-options.ts";
+import { type Interruption, listenForInterrupts } from "./interruption.ts";
+import { errorEnvelope, resultEnvelope } from "./json-envelope.ts";
+import { lazyWorkbench } from "./open-workbench.ts";
+import { type Output, createOutput } from "./output.ts";
+import { type ParsedLine, parseCommandLine } from "./parse-command-line.ts";
+import type { Shell } from "./shell.ts";
+
+/** @returns the exit code; never throws */
+export const runCommandLine = async (
+  argv: readonly string[],
+  shell: Shell,
+  commands: readonly Command[] = commandTable,
+): Promise<ExitCode> => {
+  let line: ParsedLine;
+  try {
+    line = parseCommandLine(commands, argv, { version: shell.version, width: shell.stdout.columns ?? 100 });
+  } catch (thrown) {
+    const raw = { json: argv.includes("--json"), color: !argv.includes("--no-color") };
+    const output = createOutput(shell, { ...readGlobalOptions(raw, shell), logOnStderr: false });
+    return fail(toRefloatError(thrown), null, output, shell);
+  }
+  return line.kind === "command" ? runCommand(line, shell) : tell(line, shell);
+};
+
+/** Help that was asked for is an answer; help because no command was named is a hint. */
+const tell = async (line: Extract<ParsedLine, { kind: "text" }>, shell: Shell): Promise<ExitCode> => {
+  const output = createOutput(shell, { json: false, color: false, logOnStderr: false });
+  const text = line.text.trimEnd();
+  if (line.wanted) output.answer(text);
+  else output.note(text);
+  await output.flush();
+  return line.wanted ? 0 : exitOfError("usage");
+};
+
+const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell: Shell): Promise<ExitCode> => {
+  const { command, input } = line;
+  const global = readGlobalOptions(line.global, shell);
+  const output = createOutput(shell, { ...global, logOnStderr: logTarget(global, shell) === "-" });
+  const interruption = listenForInterrupts(shell, { note: output.note, killedExit: exitOfError("interrupted") });
+  const workbench = lazyWorkbench({ shell, global, output, about: Number(input["run"]) || null });
+  const { signal } = interruption;
+  try {
+    const outcome = await settle(() => command.run(input, { shell, global, output, bench: workbench.open, signal }));
+    const closed = await settle(workbench.close);
+    output.frame(null);
+    if (!outcome.ok) return await fail(asInterruption(outcome.thrown, interruption), command, output, shell);
+    if (!closed.ok) return await fail(toRefloatError(closed.thrown), command, output, shell);
+    return await succeed(outcome.value, command, output, shell);
+  } finally {
+    interruption.stop();
+  }
+};
+
+type Settled<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly thrown: unknown };
+
+const settle = async <Value>(act: () => Promise<Value>): Promise<Settled<Value>> => {
+  try {
+    return { ok: true, value: await act() };
+  } catch (thrown) {
+    return { ok: false, thrown };
+  }
+};
+
+/** What fell over because it was told to stop is told as that, whatever a driver made of it. */
+const asInterruption = (thrown: unknown, { signal }: Interruption): RefloatError => {
+  const error = toRefloatError(thrown);
+  if (!signal.aborted || error.code === "interrupted") return error;
+  return new RefloatError("interrupted", toRefloatError(signal.reason).message, {
+    cause: error,
+    ...(error.state === undefined ? {} : { state: error.state }),
+  });
+};
+
+const succeed = async (result: CommandResult, command: Command, output: Output, shell: Shell): Promise<ExitCode> => {
+  output.answer(result.text);
+  if (result.error) output.note(describe(result.error, output, shell));
+  output.event(resultEnvelope(result));
+  const lost = await output.flush();
+  if (lost === null) return result.exit;
+  const error = new RefloatError("output.failed", `the answer could not be written: ${lost.message}`, {
+    cause: lost,
+    state: `refloat ${command.name} itself has ended with ${result.exit}`,
+  });
+  return result.exit === 0 ? fail(error, command, output, shell) : result.exit;
+};
+
+const fail = async (error: RefloatError, command: Command | null, output: Output, shell: Shell): Promise<ExitCode> => {
+  output.note(describe(error, output, shell));
+  output.event(errorEnvelope(error, command?.name ?? null));
+  await output.flush();
+  return exitOfError(error.code);
+};
+
+const describe = (error: RefloatError, output: Output, { currentDirectory }: Shell): string =>
+  errorText(error, { paint: output.errorScreen("UTC").paint, currentDirectory });

@@ -1,0 +1,20 @@
+/** Arguments that several commands share, each with one spelling and one explanation. */
+import { z } from "zod";
+import type { ArgumentDefinition } from "./command.ts";
+
+export const serviceArgument: ArgumentDefinition = {
+  name: "SERVICE",
+  about: "a service of refloat.yaml",
+  required: true,
+  completes: "services",
+};
+
+export const runArgument: ArgumentDefinition = {
+  name: "RUN",
+  about: "the number of a run, as refloat runs lists it",
+  required: true,
+  completes: "runs",
+};
+
+/** Whether it is declared is said by the operation, which knows what is. */
+export const serviceInput = z.string();
