@@ -12,7 +12,7 @@ import { type JsonPath, type OutputPart, findReferences } from "./template.ts";
 import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
-const commandKeys = new Set(["start", "stop", "migrate", "command", "reload"]);
+const commandKeys = new Set(["start", "stop", "migrate", "command", "reload", "hold", "observe"]);
 
 /** @param service path of the service; `${...}` that cannot be read are told elsewhere */
 export const checkSecrets = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {

@@ -53,10 +53,16 @@ export class DiagnosticCollector {
     return this.#reports.some(({ severity }) => severity !== "warning");
   }
 
-  /** All of it in the order of the file; the same thing said twice of one place is said once. */
+  /**
+   * All of it in the order of the file; the same thing said twice of one place is said once, and of a secret that stands in the
+   * file nothing else is said.
+   */
   diagnostics(): readonly Diagnostic[] {
     const seen = new Set<string>();
+    const isPlain = ({ code, severity }: Report): boolean => code === "config.plain-secret" && severity !== "warning";
+    const plain = new Set(this.#reports.filter(isPlain).map(({ path }) => pathText(path)));
     return this.#reports
+      .filter(({ code, path }) => code !== "config.bad-value" || !plain.has(pathText(path)))
       .toSorted((a, b) => a.place.offset - b.place.offset)
       .map((report) => this.#diagnostic(report))
       .filter((diagnostic) => {

@@ -1,0 +1,44 @@
+/** Composition root: the one list of what this build can capture, check and direct. A new technology is one folder and one line here. */
+import type { DriverBundle, DriverRegistry } from "./core/ports/driver.ts";
+import { commandBundle } from "./drivers/command/command-bundle.ts";
+import { filesBundle } from "./drivers/files/files-bundle.ts";
+import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
+import { httpBundle } from "./drivers/http/http-bundle.ts";
+import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
+import { RefloatError } from "./model/refloat-error.ts";
+
+const bundles: readonly DriverBundle[] = [filesBundle, httpBundle, tcpBundle, commandBundle, haproxyBundle];
+
+const byWord = <Driver>(
+  drivers: readonly Driver[],
+  what: string,
+  wordOf: (driver: Driver) => string,
+): ReadonlyMap<string, Driver> => {
+  const words = new Map<string, Driver>();
+  for (const driver of drivers) {
+    const word = wordOf(driver);
+    if (words.has(word)) throw new RefloatError("bug", `two drivers claim the ${what} "${word}"`);
+    words.set(word, driver);
+  }
+  return words;
+};
+
+export const createDriverRegistry = (from: readonly DriverBundle[]): DriverRegistry => ({
+  components: byWord(
+    from.flatMap(({ components }) => components),
+    "component type",
+    ({ type }) => type,
+  ),
+  checks: byWord(
+    from.flatMap(({ checks }) => checks),
+    "kind of check",
+    ({ kind }) => kind,
+  ),
+  traffic: byWord(
+    from.flatMap(({ traffic }) => traffic),
+    "kind of cutover",
+    ({ kind }) => kind,
+  ),
+});
+
+export const driverRegistry: DriverRegistry = createDriverRegistry(bundles);
