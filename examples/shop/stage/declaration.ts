@@ -26,5 +26,6 @@ export const writeDeclaration = async (path: string, shop: Shop, vault: VaultPla
   set(component("proxy", "path"), shop.places.proxy);
   set(component("proxy", "reload"), shop.proxy.reloadCommand);
   set([...service, "cutover", 0, "socket"], shop.proxy.socket);
+  set([...service, "cutover", 0, "stateFile"], shop.proxy.stateFile);
   await writeFile(path, document.toString({ lineWidth: 0 }));
 };

@@ -9,6 +9,8 @@ import { setTimeout as delay } from "node:timers/promises";
 export type Proxy = {
   readonly port: number;
   readonly socket: string;
+  /** What it reads at a reload, so that changes at run time stay. */
+  readonly stateFile: string;
   /** Shell command that makes it read its configuration again. */
   readonly reloadCommand: string;
   readonly pid: number;
@@ -91,7 +93,8 @@ export const startProxy = async (options: {
   const file = join(folder, "haproxy.cfg");
   const pidFile = join(runtime, "haproxy.pid");
   await writeFile(file, configuration(runtime, port, options.appPort));
-  await writeFile(join(runtime, "servers.state"), "1\n");
+  const stateFile = join(runtime, "servers.state");
+  await writeFile(stateFile, "1\n");
   const log = await open(options.logFile, "a");
   const child = spawn("haproxy", ["-W", "-db", "-f", file, "-p", pidFile], {
     cwd: folder,
@@ -108,5 +111,5 @@ export const startProxy = async (options: {
     await log.close();
   }
   child.unref();
-  return { port, socket, reloadCommand: `kill -USR2 ${child.pid}`, pid: child.pid ?? 0 };
+  return { port, socket, stateFile, reloadCommand: `kill -USR2 ${child.pid}`, pid: child.pid ?? 0 };
 };
