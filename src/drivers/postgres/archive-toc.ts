@@ -25,6 +25,8 @@ export type TocEntry = {
   readonly dependencies: readonly number[];
   /** The entry as it was read, up to and without the part that belongs to the custom format. */
   readonly raw: Buffer;
+  /** Where in `raw` the definition stands, its length included. */
+  readonly definitionAt: { readonly begin: number; readonly end: number };
 };
 
 export type TocSection = "none" | "pre-data" | "data" | "post-data";
@@ -134,7 +136,9 @@ const readEntryBody = (cursor: Cursor): TocEntry => {
   const tag = cursor.text() ?? "";
   const kind = cursor.text() ?? "";
   const section = sections[cursor.int()] ?? "none";
+  const begin = cursor.position - start;
   const definition = cursor.text() ?? "";
+  const definitionAt = { begin, end: cursor.position - start };
   cursor.text(); // drop statement
   const copyStatement = cursor.text() ?? "";
   const schema = cursor.text() ?? "";
@@ -146,8 +150,21 @@ const readEntryBody = (cursor: Cursor): TocEntry => {
   for (let next = cursor.text(); next !== null; next = cursor.text()) dependencies.push(Number(next));
   const raw = Buffer.from(cursor.since(start));
   return {
-    ...{ dumpId, hasData, tableOid, oid, tag, kind, section, definition, copyStatement, schema, tablespace },
-    ...{ owner, dependencies, raw },
+    dumpId,
+    hasData,
+    tableOid,
+    oid,
+    tag,
+    kind,
+    section,
+    definition,
+    copyStatement,
+    schema,
+    tablespace,
+    owner,
+    dependencies,
+    raw,
+    definitionAt,
   };
 };
 
@@ -200,6 +217,18 @@ const writeInt = (value: number): Buffer => {
 const writeText = (text: string): Buffer => {
   const bytes = Buffer.from(text, "utf8");
   return Buffer.concat([writeInt(bytes.length), bytes]);
+};
+
+/** The same entry with another definition. */
+export const redefine = (entry: TocEntry, definition: string): TocEntry => {
+  const { begin, end } = entry.definitionAt;
+  const text = writeText(definition);
+  return {
+    ...entry,
+    definition,
+    raw: Buffer.concat([entry.raw.subarray(0, begin), text, entry.raw.subarray(end)]),
+    definitionAt: { begin, end: begin + text.length },
+  };
 };
 
 /** Name of the file that holds an entry's data in a directory archive; empty for entries without any. */

@@ -1,0 +1,104 @@
+/**
+ * Rows out of and into tables as COPY text, streaming. Out: ends by a seal that waits for the server's own count. In: an error of
+ * the source becomes CopyFail, so that nothing of a broken stream is kept.
+ */
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import type { ByteStream, SealedStream } from "../../core/ports/bytes.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import type { Session } from "./session.ts";
+
+/** What pg_dump appends to the rows in each data file of a directory archive. */
+export const archiveTrailer = Buffer.from("\\.\n\n\n");
+
+const readBufferBytes = 256 * 1024;
+
+/**
+ * The rows that `sql` (a COPY ... TO STDOUT) yields, followed by `trailer`. The session serves nothing else until the seal.
+ * The seal resolves only after the server said that the command was complete.
+ */
+export const copyOut = (session: Session, sql: string, trailer: Uint8Array = new Uint8Array()): SealedStream => {
+  let rows: number | undefined;
+  async function* bytes(): ByteStream {
+    const stream = session.submit(copyTo(sql, { highWaterMark: readBufferBytes }));
+    try {
+      for await (const chunk of stream as AsyncIterable<Uint8Array>) yield chunk;
+      // The stream ends at CopyDone; an answer to a later query proves that the command ended, and ended well.
+      await session.query("select 1");
+    } catch (error) {
+      throw session.translate(error);
+    }
+    rows = stream.rowCount;
+    if (trailer.length > 0) yield trailer;
+  }
+  return {
+    bytes: bytes(),
+    seal: async () => {
+      if (rows === undefined) {
+        throw new RefloatError(
+          "source.failed",
+          "the server's stream of rows ended before the server said that it was complete",
+        );
+      }
+      return { rows };
+    },
+  };
+};
+
+/** Passes everything but the trailer on. @throws RefloatError vault.damaged when the stream does not end with it */
+async function* withoutTrailer(source: ByteStream, path: string): ByteStream {
+  let held: Uint8Array = new Uint8Array();
+  for await (const chunk of source) {
+    if (chunk.length >= archiveTrailer.length) {
+      if (held.length > 0) yield held;
+      const keep = chunk.length - archiveTrailer.length;
+      if (keep > 0) yield chunk.subarray(0, keep);
+      held = chunk.subarray(keep);
+    } else {
+      const joined = Buffer.concat([held, chunk]);
+      const keep = Math.max(0, joined.length - archiveTrailer.length);
+      if (keep > 0) yield joined.subarray(0, keep);
+      held = joined.subarray(keep);
+    }
+  }
+  if (!archiveTrailer.equals(held)) {
+    throw new RefloatError("vault.damaged", `${path} does not end as a table's rows do; its end is missing`);
+  }
+}
+
+/**
+ * Feeds a data file of a directory archive to `sql` (a COPY ... FROM STDIN) and returns how many rows the server took. The caller
+ * compares them before it commits.
+ * @throws whatever the source throws (the server then keeps no row); RefloatError as session.translate says
+ */
+export const copyIn = async (
+  session: Session,
+  sql: string,
+  source: ByteStream,
+  options: { readonly path: string; readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void },
+): Promise<number> => {
+  const stream = session.submit(copyFrom(sql));
+  let sourceError: { readonly thrown: unknown } | undefined;
+  async function* counted(): ByteStream {
+    try {
+      for await (const chunk of withoutTrailer(source, options.path)) {
+        options.onBytes(chunk.length);
+        yield chunk;
+      }
+    } catch (error) {
+      sourceError = { thrown: error };
+      throw error;
+    }
+  }
+  try {
+    await pipeline(Readable.from(counted(), { objectMode: true, highWaterMark: 2 }), stream, {
+      signal: options.signal,
+    });
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (sourceError !== undefined) throw sourceError.thrown;
+    throw session.translate(error);
+  }
+  return stream.rowCount;
+};
