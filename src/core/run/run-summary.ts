@@ -1,0 +1,295 @@
+/**
+ * What a run came to, from its journal alone: RTO and RPO actual, time per phase, what was lost and saved, what was validated, what is kept,
+ * what failed. Numbers and names; the words are render's.
+ */
+import type { StepId } from "../../model/identifiers.ts";
+import type { JsonObject } from "../../model/json.ts";
+import { checkOutcomeSchema, type CheckOutcome } from "../../model/outcome.ts";
+import type { Phase, Plan, StepAction } from "../../model/plan.ts";
+import type { RunRecord, StepRecord } from "../../model/run.ts";
+import { z } from "zod";
+import { parseDuration } from "../time/duration.ts";
+import { switchedComponents } from "./switched-components.ts";
+
+export type Objective = { readonly objectiveMs: number | null; readonly met: boolean | null };
+
+export type RtoActual = Objective & {
+  readonly actualMs: number;
+  /** ISO: the first wrong answer when it was told, else the begin of the run. */
+  readonly from: string;
+  readonly fromIncident: boolean;
+  /** ISO: the first right answer of the probe, else when traffic was admitted, else the end of the cutover. */
+  readonly to: string;
+  readonly toProbe: boolean;
+};
+
+export type LostUnit = {
+  readonly name: string;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  /** Path of the export. */
+  readonly file: string | null;
+};
+
+export type RpoActual = Objective & {
+  readonly component: string;
+  readonly actualMs: number;
+  /** ISO: the last write that the point does not have, when it is known. */
+  readonly lastWriteAt: string | null;
+  readonly units: readonly LostUnit[];
+  /** What could not be compared, and why. */
+  readonly gaps: readonly string[];
+  /** Folder of the exports; null when nothing was exported. */
+  readonly directory: string | null;
+};
+
+export type RunSummary = {
+  readonly run: number;
+  readonly service: string;
+  readonly purpose: RunRecord["purpose"];
+  readonly state: RunRecord["state"];
+  readonly message: string | null;
+  readonly digest: string;
+  readonly cutover: boolean;
+  /** Null before users could have noticed anything. */
+  readonly rto: RtoActual | null;
+  readonly rpo: readonly RpoActual[];
+  /** In order; they add up to the time from the first wrong answer (or the run's begin) to the end. */
+  readonly phases: readonly { readonly phase: "notice" | Phase; readonly durationMs: number }[];
+  readonly restored: { readonly sizeBytes: number; readonly counts: Readonly<Record<string, number>> };
+  readonly checks: { readonly passed: number; readonly failed: number };
+  readonly invariants: { readonly passed: number; readonly failed: number };
+  readonly probed: boolean;
+  /** Old sides, where they stand now. */
+  readonly kept: readonly { readonly component: string; readonly name: string }[];
+  /** New sides that stand beside live because the run did not cut over (or was undone). */
+  readonly beside: readonly { readonly component: string; readonly name: string }[];
+  /** Time that the machine worked: people's decisions left out. */
+  readonly machineMs: number;
+  readonly predictedMs: number;
+  /** Attempts after the first one, over all steps. */
+  readonly retries: number;
+  readonly done: number;
+  readonly steps: number;
+  readonly failures: readonly {
+    readonly step: StepId;
+    readonly title: string;
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+  }[];
+  readonly cutoverBegan: boolean;
+};
+
+const lostOutputSchema = z.object({
+  lastWriteAt: z.string().nullable(),
+  units: z.array(
+    z.object({
+      name: z.string(),
+      added: z.number(),
+      changed: z.number(),
+      removed: z.number(),
+      file: z.string().nullable(),
+    }),
+  ),
+  gaps: z.array(z.string()),
+  directory: z.string(),
+});
+
+const outcomesSchema = z.object({ outcomes: z.array(checkOutcomeSchema) });
+
+const textIn = (output: JsonObject | null | undefined, key: string): string | null => {
+  const value = output?.[key];
+  return typeof value === "string" ? value : null;
+};
+
+type Journaled = {
+  readonly plan: Plan;
+  readonly record: RunRecord;
+  readonly actionOf: (id: StepId) => StepAction | undefined;
+  readonly phaseOf: (id: StepId) => Phase | undefined;
+  readonly find: (id: string) => StepRecord | undefined;
+};
+
+/** @param now ISO: for a run that has not ended */
+export const summarizeRun = (record: RunRecord, plan: Plan, now: string): RunSummary => {
+  const steps = new Map(plan.intent.steps.map((step) => [step.id, step]));
+  const journaled: Journaled = {
+    plan,
+    record,
+    actionOf: (id) => steps.get(id)?.action,
+    phaseOf: (id) => steps.get(id)?.phase,
+    find: (id) => record.steps.find((step) => step.id === id),
+  };
+  const rto = rtoActual(journaled);
+  const phases = phaseDurations(journaled, rto, now);
+  const decided = phases.find(({ phase }) => phase === "decide")?.durationMs ?? 0;
+  const ran = Date.parse(record.endedAt ?? now) - Date.parse(record.beganAt);
+  const outcomes = allOutcomes(journaled);
+  const count = (list: readonly CheckOutcome[]) => ({
+    passed: list.filter(({ status }) => status === "passed").length,
+    failed: list.filter(({ status }) => status === "failed").length,
+  });
+  return {
+    run: record.number,
+    service: record.service,
+    purpose: record.purpose,
+    state: record.state,
+    message: record.message,
+    digest: record.digest,
+    cutover: plan.intent.cutover,
+    rto,
+    rpo: plan.intent.scope.flatMap((component) => rpoActual(journaled, component) ?? []),
+    phases,
+    restored: restored(journaled),
+    checks: count(outcomes.checks),
+    invariants: count(outcomes.invariants),
+    probed: journaled.find("probe")?.state === "done",
+    kept: switchedComponents(record).map(({ component, outgoing }) => ({ component, name: outgoing })),
+    beside: standingBeside(journaled),
+    machineMs: Math.max(0, ran - decided),
+    predictedMs: plan.forecast.totalMs.likely,
+    retries: record.steps.reduce((sum, { attempt }) => sum + Math.max(0, attempt - 1), 0),
+    done: record.steps.filter(({ state }) => state === "done").length,
+    steps: record.steps.length,
+    failures: record.steps.flatMap(({ id, error }) =>
+      error === null
+        ? []
+        : [
+            {
+              step: id,
+              title: plan.forecast.steps[id]?.title ?? id,
+              code: error.code,
+              message: error.message,
+              hint: error.hint ?? null,
+            },
+          ],
+    ),
+    cutoverBegan: record.steps.some(
+      ({ id, state }) => journaled.phaseOf(id) === "cutover" && state !== "pending" && state !== "skipped",
+    ),
+  };
+};
+
+const met = (actualMs: number, objective: string | undefined): Objective => {
+  const objectiveMs = objective === undefined ? null : (parseDuration(objective) ?? null);
+  return { objectiveMs, met: objectiveMs === null ? null : actualMs <= objectiveMs };
+};
+
+const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null =>
+  record.steps
+    .filter(({ id, state, endedAt }) => phaseOf(id) === phase && state === "done" && endedAt !== null)
+    .map(({ endedAt }) => endedAt ?? "")
+    .toSorted()
+    .at(-1) ?? null;
+
+const rtoActual = (journaled: Journaled): RtoActual | null => {
+  const { record, plan, find } = journaled;
+  if (record.state !== "succeeded" && record.state !== "committed") return null;
+  if (!plan.intent.cutover) return null;
+  const normalAt = textIn(find("probe")?.output, "normalAt");
+  const to = normalAt ?? textIn(find("admit")?.output, "admittedAt") ?? latestEnd(journaled, "cutover");
+  if (to === null) return null;
+  const from = record.incidentAt ?? record.beganAt;
+  const actualMs = Math.max(0, Date.parse(to) - Date.parse(from));
+  return {
+    actualMs,
+    from,
+    fromIncident: record.incidentAt !== null,
+    to,
+    toProbe: normalAt !== null,
+    ...met(actualMs, plan.intent.declaration.objectives.rto),
+  };
+};
+
+const phases: readonly Phase[] = ["restore", "validate", "decide", "cutover", "prove"];
+
+/** Phases overlap only where steps of one begin before the last of another ends; each then counts from where the one before ended. */
+const phaseDurations = (journaled: Journaled, rto: RtoActual | null, now: string): RunSummary["phases"] => {
+  const { record } = journaled;
+  const noticed =
+    record.incidentAt === null
+      ? []
+      : [{ phase: "notice" as const, durationMs: elapsed(record.incidentAt, record.beganAt) }];
+  let reached = record.beganAt;
+  const worked = phases.flatMap((phase) => {
+    const end = phase === "prove" && rto !== null ? rto.to : latestEnd(journaled, phase);
+    if (end === null || Date.parse(end) > Date.parse(record.endedAt ?? now)) return [];
+    const durationMs = elapsed(reached, end);
+    reached = end > reached ? end : reached;
+    return [{ phase, durationMs }];
+  });
+  return [...noticed, ...worked];
+};
+
+const elapsed = (from: string, to: string): number => Math.max(0, Date.parse(to) - Date.parse(from));
+
+const rpoActual = ({ plan, find }: Journaled, component: string): RpoActual | null => {
+  const captured = plan.intent.point?.components[component];
+  const forecast = plan.forecast.loses.find((loss) => loss.component === component);
+  if (captured === undefined || forecast === undefined) return null;
+  const since = captured.facts.position?.takenAt ?? captured.window.beginAt;
+  // What was seen after the switch is the whole of it; what was seen early is all that is known of a run that did not get there.
+  const told = [`save-lost:${component}:final`, `save-lost:${component}`]
+    .map((id) => lostOutputSchema.safeParse(find(id)?.output))
+    .find(({ success }) => success)?.data;
+  const lastWriteAt = told?.lastWriteAt ?? forecast.lastWriteAt ?? null;
+  const units = (told?.units ?? []).filter(({ added, changed, removed }) => added + changed + removed > 0);
+  const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0;
+  const actualMs = nothing ? 0 : lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);
+  const files = units.some(({ file }) => file !== null);
+  return {
+    component,
+    actualMs,
+    lastWriteAt: nothing ? null : lastWriteAt,
+    units: units.map((unit) => ({
+      ...unit,
+      file: unit.file === null || told === undefined ? null : `${told.directory}/${unit.file}`,
+    })),
+    gaps: told?.gaps ?? [],
+    directory: files && told !== undefined ? told.directory : null,
+    ...met(actualMs, plan.intent.declaration.objectives.rpo),
+  };
+};
+
+const restored = ({ plan, record, actionOf }: Journaled): RunSummary["restored"] => {
+  let sizeBytes = 0;
+  const counts: Record<string, number> = {};
+  for (const { id, state } of record.steps) {
+    const action = actionOf(id);
+    if (action?.kind !== "check" || state !== "done") continue;
+    const captured = plan.intent.point?.components[action.component];
+    sizeBytes += captured?.sizeBytes ?? 0;
+    for (const [unit, count] of Object.entries(captured?.facts.counts ?? {}))
+      counts[unit] = (counts[unit] ?? 0) + count;
+  }
+  return { sizeBytes, counts };
+};
+
+/** Declared checks and invariants that were asked; comparisons with facts are told by what was restored. */
+const allOutcomes = ({ record, actionOf, plan }: Journaled) => {
+  const checks: CheckOutcome[] = [];
+  const invariants: CheckOutcome[] = [];
+  for (const { id, output } of record.steps) {
+    const kind = actionOf(id)?.kind;
+    const outcomes = outcomesSchema.safeParse(output).data?.outcomes ?? [];
+    if (kind === "check-invariant") invariants.push(...outcomes);
+    if (kind === "check" || kind === "try") checks.push(...outcomes.filter((outcome) => isDeclared(plan, outcome)));
+  }
+  return { checks, invariants };
+};
+
+const isDeclared = ({ intent }: Plan, { kind, component }: CheckOutcome): boolean =>
+  component !== undefined &&
+  (intent.declaration.components[component]?.checks.some((check) => check.kind === kind) ?? false);
+
+const standingBeside = ({ plan, record, find }: Journaled): RunSummary["beside"] => {
+  if (record.state === "cancelled") return [];
+  return plan.intent.scope.flatMap((component) => {
+    const step = find(`restore:${component}`);
+    const name = textIn(step?.intent, "instance");
+    const switched = find(`switch:${component}`)?.state === "done";
+    return name === null || switched || step?.state === "compensated" ? [] : [{ component, name }];
+  });
+};

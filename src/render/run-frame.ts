@@ -1,0 +1,177 @@
+/** The picture of a run that goes on: what is done, what moves and how fast, what comes next, how long it still takes, how to stop it. */
+import { formatBytes, formatCount } from "../core/text/quantity.ts";
+import {
+  type RunView,
+  type StepView,
+  fractionDone,
+  isRunning,
+  remainingPath,
+  runRemainingMs,
+  stepRemainingMs,
+} from "../core/run-view/run-view.ts";
+import type { StepId } from "../model/identifiers.ts";
+import type { StepState } from "../model/run.ts";
+import { formatRunning, formatTime } from "./clock-times.ts";
+import { cutText, padEnd, textWidth } from "./fit-text.ts";
+import { type Screen, type Style, lines } from "./screen.ts";
+import { describeResult } from "./step-result.ts";
+
+const barWidth = 12;
+
+/** More than these would push the plan out of a small terminal. */
+const shownDone = 8;
+
+const words = {
+  pending: { word: "next", style: "dim" },
+  running: { word: "now", style: "cyan" },
+  "retry-wait": { word: "again", style: "yellow" },
+  waiting: { word: "waits", style: "yellow" },
+  interrupted: { word: "stop", style: "yellow" },
+  done: { word: "done", style: "green" },
+  failed: { word: "FAIL", style: "red" },
+  skipped: { word: "skip", style: "dim" },
+  cancelled: { word: "skip", style: "dim" },
+  compensating: { word: "undo", style: "cyan" },
+  compensated: { word: "back", style: "yellow" },
+  "needs-operator": { word: "HELP", style: "red" },
+} as const satisfies Record<StepState, { readonly word: string; readonly style: Style }>;
+
+/** @param now ISO 8601 */
+export const renderRunFrame = (view: RunView, now: string, screen: Screen): string => {
+  const all = [...view.steps.values()];
+  const ended = endedFirst(
+    all.filter(({ state }) => state !== "pending" && !isRunning({ state } as StepView)),
+    view,
+  );
+  const active = all.filter(isRunning);
+  const hidden = ended.length - shownDone;
+  const path = new Set<StepId>([...remainingPath(view, now), ...active.map(({ id }) => id)]);
+  return lines(
+    headline(view, now, screen),
+    hidden > 0 ? screen.paint("dim", `  ... ${hidden} steps more are done`) : null,
+    ended.slice(Math.max(0, hidden)).map((step) => stepLine(view, step, now, screen, false)),
+    active.map((step) => stepLine(view, step, now, screen, path.has(step.id))),
+    nextSteps(view, now, screen),
+    screen.paint("dim", cutText(howToStop(view), screen.width)),
+  );
+};
+
+/** One line for a step whose state has changed: for logs and terminals without frames. */
+export const renderStepLine = (view: RunView, id: StepId, now: string, screen: Screen): string => {
+  const step = view.steps.get(id);
+  return step === undefined ? "" : stepLine(view, step, now, screen, false);
+};
+
+/** The whole run in one line: for a log that has heard nothing for a while. */
+export const renderRunLine = (view: RunView, now: string, screen: Screen): string => {
+  const active = [...view.steps.values()].filter(isRunning);
+  const doing = active.map((step) => [titleOf(view, step.id), ...amounts(step)].join(" "));
+  return [headline(view, now, screen), ...doing].join("; ");
+};
+
+const titleOf = (view: RunView, id: StepId): string => view.plan.forecast.steps[id]?.title ?? id;
+
+const titleWidth = (view: RunView): number =>
+  Math.min(28, Math.max(...view.plan.intent.steps.map(({ id }) => textWidth(titleOf(view, id)))));
+
+/** In the order in which they came to an end, as far as it is known. */
+const endedFirst = (steps: readonly StepView[], view: RunView): readonly StepView[] => {
+  const order = new Map(view.graph.order.map((id, index) => [id, index]));
+  return steps.toSorted(
+    (a, b) =>
+      Number(a.state !== "done") - Number(b.state !== "done") || (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0),
+  );
+};
+
+const headline = (view: RunView, now: string, screen: Screen): string => {
+  const { intent } = view.plan;
+  const whole = intent.scope.length === Object.keys(intent.declaration.components).length;
+  const scope =
+    intent.undoes === null ? (whole ? "" : `, only ${intent.scope.join(", ")}`) : `, undo of run ${intent.undoes.run}`;
+  const to = intent.point === null ? "" : `, to ${formatTime(intent.point.consistentAt, now, screen.timeZone)}`;
+  const gone = view.beganAt === null ? "" : `   ${formatRunning(Date.parse(now) - Date.parse(view.beganAt))} gone`;
+  const waits = [...view.steps.values()].some(({ state }) => state === "waiting");
+  const left = waits || view.state !== "running" ? "" : `, about ${formatRunning(runRemainingMs(view, now))} left`;
+  return `${screen.paint("bold", `run ${view.run ?? "-"}`)}  ${intent.service}${scope}${to}${gone}${left}`;
+};
+
+const stepLine = (view: RunView, step: StepView, now: string, screen: Screen, critical: boolean): string => {
+  const { word, style } = words[step.state];
+  const title = padEnd(titleOf(view, step.id), titleWidth(view));
+  const head = `${critical ? "* " : "  "}${screen.paint(style, padEnd(word, 5))} ${title}`;
+  const width = Math.max(20, screen.width - 8 - textWidth(title));
+  const detail = isRunning(step) ? movement(view, step, now) : outcome(view, step);
+  return `${head}  ${cutText(detail, width)}`.trimEnd();
+};
+
+const outcome = (view: RunView, step: StepView): string => {
+  const took = step.durationMs === null || step.state !== "done" ? "" : formatRunningOrTenths(step.durationMs);
+  const said =
+    step.error === null || step.state === "done" ? describeResult(view.plan, step.id, step.output) : step.error.message;
+  const again = step.attempt > 1 ? `attempt ${step.attempt}` : "";
+  return [said, again, took].filter((part) => part !== "").join("  ");
+};
+
+/** Under a minute tenths tell fast from slow; above it they are noise. */
+const formatRunningOrTenths = (ms: number): string => (ms < 60_000 ? `${(ms / 1000).toFixed(1)}s` : formatRunning(ms));
+
+const movement = (view: RunView, step: StepView, now: string): string => {
+  const fraction = fractionDone(step);
+  const elapsed = step.beganAt === null ? "" : formatRunning(Date.parse(now) - Date.parse(step.beganAt));
+  const left = stepRemainingMs(view, step, now);
+  return [
+    ...(fraction === null ? [] : [bar(fraction)]),
+    ...amounts(step),
+    ...(step.attempt > 1 ? [`attempt ${step.attempt}`] : []),
+    fraction === null ? elapsed : `${formatRunning(left)} left`,
+  ]
+    .filter((part) => part !== "")
+    .join("  ");
+};
+
+const bar = (fraction: number): string => {
+  const full = Math.round(fraction * barWidth);
+  return "█".repeat(full) + "░".repeat(barWidth - full);
+};
+
+/** `812 MB of 1.1 GB`, `38 MB/s`, `17/23 tables`. */
+const amounts = ({ progress, bytesPerSecond }: StepView): readonly string[] => {
+  if (progress === null) return [];
+  const { bytesDone, bytesTotal, itemsDone, itemsTotal, unit, note } = progress;
+  return [
+    ...(bytesDone === undefined
+      ? []
+      : [
+          bytesTotal === undefined ? formatBytes(bytesDone) : `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`,
+        ]),
+    ...(bytesPerSecond === null ? [] : [`${formatBytes(bytesPerSecond)}/s`]),
+    ...(itemsDone === undefined
+      ? []
+      : [
+          `${formatCount(itemsDone)}${itemsTotal === undefined ? "" : `/${formatCount(itemsTotal)}`}${unit === undefined ? "" : ` ${unit}`}`,
+        ]),
+    ...(note === undefined ? [] : [note]),
+  ];
+};
+
+/** What is still to come on the path that decides, the cutover as one. */
+const nextSteps = (view: RunView, now: string, screen: Screen): string | null => {
+  const phases = new Map(view.plan.intent.steps.map(({ id, phase }) => [id, phase]));
+  const titles: string[] = [];
+  for (const id of remainingPath(view, now)) {
+    const title = phases.get(id) === "cutover" ? "cut over" : titleOf(view, id);
+    if (titles.at(-1) !== title) titles.push(title);
+  }
+  if (titles.length === 0) return null;
+  return `* ${screen.paint("dim", padEnd("next", 5))} ${cutText(titles.join(" > "), Math.max(20, screen.width - 8))}`;
+};
+
+const howToStop = (view: RunView): string => {
+  const run = view.run ?? "RUN";
+  const phases = new Map(view.plan.intent.steps.map(({ id, phase }) => [id, phase]));
+  const inCutover = [...view.steps.values()].some(
+    ({ id, state }) => phases.get(id) === "cutover" && state !== "pending" && state !== "skipped",
+  );
+  if (inCutover) return `cutting over; if this is cut short: refloat resume ${run}`;
+  return `Ctrl-C stops here, live is untouched; then: refloat resume ${run}, or refloat cancel ${run}`;
+};

@@ -1,0 +1,102 @@
+/** What a finished step says for itself, from the output that its handler journaled. Nothing where there is nothing to say. */
+import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
+import { shortId, type StepId } from "../model/identifiers.ts";
+import type { JsonObject } from "../model/json.ts";
+import { checkOutcomeSchema } from "../model/outcome.ts";
+import type { Plan, StepAction } from "../model/plan.ts";
+import { z } from "zod";
+
+const outcomesSchema = z.object({ outcomes: z.array(checkOutcomeSchema) });
+
+const unitsSchema = z.object({
+  units: z.array(
+    z.object({
+      name: z.string(),
+      added: z.number(),
+      changed: z.number(),
+      removed: z.number(),
+      file: z.string().nullable(),
+    }),
+  ),
+  gaps: z.array(z.string()),
+  directory: z.string(),
+  settled: z.array(z.string()),
+});
+
+export const describeResult = (plan: Plan, step: StepId, output: JsonObject | null): string => {
+  const action = plan.intent.steps.find(({ id }) => id === step)?.action;
+  if (action === undefined || output === null) return "";
+  return describe(action, output, plan.forecast.steps[step]?.what ?? "");
+};
+
+const describe = (action: StepAction, output: JsonObject, what: string): string => {
+  const text = (key: string): string => (typeof output[key] === "string" ? output[key] : "");
+  switch (action.kind) {
+    case "restore": {
+      const size = output["sizeBytes"];
+      return [...(typeof size === "number" ? [formatBytes(size)] : []), text("summary")]
+        .filter((part) => part !== "")
+        .join(", ");
+    }
+    case "save-lost":
+      return describeLost(output);
+    case "check":
+    case "check-invariant":
+    case "try":
+    case "probe":
+    case "start":
+      return describeOutcomes(action.kind, output);
+    case "migrate":
+      return output["needed"] === false ? "not needed" : "its migration ran";
+    case "approve":
+      return text("by") === "" ? "yes" : `yes, ${text("by")}`;
+    case "capture":
+      return text("point") === "" ? "" : `point ${shortId(text("point"))}`;
+    case "switch":
+      return what;
+    case "fence":
+      return output["stopped"] === null ? "nothing ran" : "stopped";
+    case "admit":
+      return Array.isArray(output["addresses"]) ? `to ${formatList(output["addresses"].map(String))}` : "";
+    case "hold":
+    case "reload":
+      return "";
+    default:
+      return action satisfies never;
+  }
+};
+
+const describeLost = (output: JsonObject): string => {
+  const told = unitsSchema.safeParse(output).data;
+  if (told === undefined) return "";
+  const units = told.units.filter(({ added, changed, removed }) => added + changed + removed > 0);
+  const files = units.flatMap(({ file }) => file ?? []);
+  const where = files.length === 0 ? "" : ` in ${told.directory}${files.length === 1 ? `/${files[0] ?? ""}` : ""}`;
+  return [
+    units.length === 0 ? "nothing was written since" : `${formatList(units.map(describeUnit))}${where}`,
+    ...(told.gaps.length === 0 ? [] : [`${formatAmount(told.gaps.length, "gaps")}: ${formatList(told.gaps, 2)}`]),
+    ...told.settled,
+  ].join("; ");
+};
+
+/** `312 orders`, `3 changed products`. */
+export const describeUnit = (unit: { name: string; added: number; changed: number; removed: number }): string =>
+  [
+    ...(unit.added > 0 ? [`${formatCount(unit.added)} ${unit.name}`] : []),
+    ...(unit.changed > 0 ? [`${formatCount(unit.changed)} changed ${unit.name}`] : []),
+    ...(unit.removed > 0 ? [`${formatCount(unit.removed)} removed ${unit.name}`] : []),
+  ].join(", ");
+
+const describeOutcomes = (
+  kind: "check" | "check-invariant" | "try" | "probe" | "start",
+  output: JsonObject,
+): string => {
+  const outcomes = outcomesSchema.safeParse(output).data?.outcomes ?? [];
+  const [first] = outcomes;
+  if (first === undefined) return "";
+  const failed = outcomes.filter(({ status }) => status === "failed");
+  if (failed.length > 0) return formatList(failed.map(({ subject, found }) => `${subject}: ${found}`));
+  if (kind === "probe" || kind === "check-invariant") return first.found;
+  if (kind === "check") return formatList([...new Set(outcomes.map(({ found }) => found))], 3);
+  return `${formatAmount(outcomes.length, "checks")} passed`;
+};
