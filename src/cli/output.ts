@@ -104,21 +104,26 @@ type WatchedWrites = { readonly write: (text: string) => void; readonly flush: (
 
 /** A reader that went away (`| head`, a closed terminal) must not end a recovery; any other failure to write is told at the end. */
 const watchWrites = (stream: TerminalWritable): WatchedWrites => {
-  let failure: Error | null = null;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "EIO") failure ??= error;
+  let failure: NodeJS.ErrnoException | null = null;
+  let lastWrite = Promise.resolve();
+  // A stream that failed may never call back for what was written after the failure: this is waited for beside the last write.
+  const failed = new Promise<void>((resolve) => {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      failure ??= error;
+      resolve();
+    });
   });
+  const gone = (): boolean => failure !== null || stream.destroyed || stream.writableEnded;
   return {
     write: (text) => {
-      if (!stream.destroyed && !stream.writableEnded) stream.write(text);
+      if (gone() || text === "") return;
+      lastWrite = new Promise((resolve) => {
+        stream.write(text, () => resolve());
+      });
     },
     flush: async () => {
-      if (!stream.destroyed && !stream.writableEnded) {
-        await new Promise<void>((resolve) => {
-          stream.write("", () => resolve());
-        });
-      }
-      return failure;
+      if (!gone()) await Promise.race([lastWrite, failed]);
+      return failure === null || ["EPIPE", "EIO"].includes(failure.code ?? "") ? null : failure;
     },
   };
 };
