@@ -1,0 +1,119 @@
+/** What every engine must do when a person gives a run up: remove what it built, and nothing else. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  EngineBench,
+  type OpenEngine,
+  failAt,
+  hangAt,
+  recovered,
+  servedByNew,
+  nothingLeft,
+  outOfOrder,
+} from "./engine-bench.ts";
+import { recoverySteps } from "./run-plans.ts";
+
+export const describeCancel = (open: OpenEngine): void => {
+  describe("cancel", () => {
+    let bench: EngineBench;
+
+    beforeEach(async () => {
+      bench = await EngineBench.create(open);
+    });
+
+    afterEach(async () => {
+      await bench.remove();
+    });
+
+    it("removes what a failed run had built, dependents first, and closes what was never begun", async () => {
+      await bench.execute({ intercept: failAt("apply", "try:app") });
+      const record = await bench.cancel();
+      expect(record).toMatchObject({
+        state: "cancelled",
+        direction: "cancel",
+        message: "cancelled on request; what it had built is removed",
+      });
+      expect(bench.left).toEqual(nothingLeft);
+      const begun = new Set<string>([
+        "restore:db",
+        "restore:files",
+        "save-lost:db:early",
+        "check:db",
+        "check:files",
+        "migrate:app",
+        "try:app",
+      ]);
+      expect(Object.fromEntries(record.steps.map(({ id, state }) => [id, state]))).toEqual(
+        Object.fromEntries(recoverySteps.map(({ id }) => [id, begun.has(id) ? "compensated" : "cancelled"])),
+      );
+      expect(outOfOrder(recoverySteps, bench.effectsOf("compensate"), "backward")).toEqual([]);
+      await expect(bench.cancel()).rejects.toMatchObject({ code: "run.wrong-state" });
+      expect((await bench.execute()).number).toBe(2);
+    });
+
+    it("removes what is half built", async () => {
+      const stop = new AbortController();
+      await bench.execute({ intercept: hangAt("half", "restore:db", () => stop.abort()) }, undefined, stop.signal);
+      expect(bench.world.names("store")).toContain("db.r1.part");
+      expect(await bench.cancel()).toMatchObject({ state: "cancelled" });
+      expect(bench.left).toEqual(nothingLeft);
+    });
+
+    it("puts the old side back when it is given up in the cutover", async () => {
+      const stop = new AbortController();
+      await bench.execute({ intercept: hangAt("apply", "start:app", () => stop.abort()) }, undefined, stop.signal);
+      expect(bench.world.serving).toBe("none");
+      expect(await bench.cancel()).toMatchObject({ state: "cancelled" });
+      expect(bench.left).toEqual(nothingLeft);
+    });
+
+    it("removes what an undone run had left", async () => {
+      await bench.execute({ intercept: failAt("apply", "switch:db") });
+      expect((await bench.readRun()).state).toBe("undone");
+      expect(await bench.cancel()).toMatchObject({ state: "cancelled" });
+      expect(bench.left).toEqual(nothingLeft);
+      expect(bench.effectsOf("compensate").filter((id) => id === "hold")).toHaveLength(1);
+    });
+
+    it("removes what a failed run had built after a later one has recovered the service", async () => {
+      await bench.execute({ intercept: failAt("apply", "check:db") });
+      expect(await bench.execute()).toMatchObject({ number: 2, state: "succeeded" });
+      await expect(bench.resume({}, 1)).rejects.toMatchObject({ code: "run.wrong-state" });
+      expect(await bench.cancel({}, 1)).toMatchObject({ number: 1, state: "cancelled" });
+      expect(bench.live).toEqual(servedByNew);
+      expect(bench.world.names("store").filter((name) => name.endsWith(".r1"))).toEqual([]);
+    });
+
+    it("goes on cancelling when it is resumed", async () => {
+      await bench.execute({ intercept: failAt("apply", "try:app") });
+      const stop = new AbortController();
+      const hangs = hangAt("compensate", "restore:db", () => stop.abort());
+      expect(await bench.cancel({ intercept: hangs }, 1, stop.signal)).toMatchObject({
+        state: "interrupted",
+        direction: "cancel",
+      });
+      expect(await bench.resume()).toMatchObject({ state: "cancelled" });
+      expect(bench.left).toEqual(nothingLeft);
+    });
+
+    it("leaves to a person what it cannot remove, and is given again", async () => {
+      await bench.execute({ intercept: failAt("apply", "try:app") });
+      expect(await bench.cancel({ intercept: failAt("compensate", "restore:db") })).toMatchObject({
+        state: "needs-operator",
+        message: "restore:db could not be taken back: the target refuses; what it stands on was left as it is",
+      });
+      expect(await bench.cancel()).toMatchObject({ state: "cancelled" });
+      expect(bench.left).toEqual(nothingLeft);
+    });
+
+    it("refuses a run that has succeeded, and changes nothing", async () => {
+      expect(bench.seen(await bench.execute())).toEqual(recovered);
+      await expect(bench.cancel()).rejects.toMatchObject({
+        code: "run.wrong-state",
+        message: "run 1 cannot be cancelled: traffic has been admitted to what it built",
+        nextCommand: "refloat undo 1",
+      });
+      expect(bench.live).toEqual(servedByNew);
+      expect((await bench.readRun()).state).toBe("succeeded");
+    });
+  });
+};
