@@ -1,0 +1,119 @@
+/** What `validate --live` says of an application: release, program, environment, ports, who serves. Changes and starts nothing. */
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { PreflightReport, RunningProcess } from "../../core/ports/driver.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { bindCommand } from "../../platform/bind-command.ts";
+import { instancePath } from "../../platform/path-names.ts";
+import { describeProcess, systemdUnitOf } from "../../platform/process-table.ts";
+import { runAsUser } from "../../platform/run-as.ts";
+import { describeSystemError } from "../../platform/system-error.ts";
+import { bindEnvironment } from "./bound-environment.ts";
+import { findFreePort, findLiveProcess } from "./live-process.ts";
+import { findLiveRelease } from "./live-release.ts";
+import { findStartProgram } from "./process-fingerprint.ts";
+import { type ProcessContext, portsOf, releasePathOf } from "./process-options.ts";
+
+type Finding = PreflightReport["findings"][number];
+
+/** An error of ours is a finding; the rest is still asked. */
+const asking = async (subject: string, ask: () => Promise<Finding>): Promise<Finding> => {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof RefloatError)) throw error;
+    const { message, hint } = error;
+    return { ok: false, subject, found: message, ...(hint === undefined ? {} : { hint }) };
+  }
+};
+
+const lookAtRelease = async (context: ProcessContext): Promise<Finding> => {
+  const subject = await releasePathOf(context);
+  const { path, label } = await findLiveRelease(context);
+  return { ok: true, subject, found: `release ${label}${path === subject ? "" : ` in ${path}`}` };
+};
+
+const lookBeside = async (context: ProcessContext): Promise<Finding> => {
+  const subject = dirname(await instancePath(await releasePathOf(context), 0));
+  return access(subject, constants.W_OK | constants.X_OK).then(
+    () => ({ ok: true, subject, found: "a restored release can be put here" }),
+    (error: unknown) => ({
+      ok: false,
+      subject,
+      found: `no restored release can be put here: ${describeSystemError(error)}`,
+    }),
+  );
+};
+
+const lookAtCommands = async (context: ProcessContext): Promise<Finding> => {
+  const { start, stop, migrate } = context.options;
+  for (const line of [start, stop, migrate])
+    if (line !== undefined) await bindCommand(context.bind, line, `command "${line}"`);
+  const program = await findStartProgram(context);
+  return program === null
+    ? { ok: false, subject: "start", found: `the program of "${start}" is not found on the path or in the release` }
+    : { ok: true, subject: "start", found: program };
+};
+
+const lookAtEnvironment = async (context: ProcessContext): Promise<Finding> => {
+  const { variables, secrets } = await bindEnvironment(context.bind, context.options.environment);
+  const count = Object.keys(variables).length;
+  return {
+    ok: true,
+    subject: "environment",
+    found: `${count} variables, ${secrets.length === 0 ? "none" : "some"} secret`,
+  };
+};
+
+const lookAtUser = async (context: ProcessContext, user: string): Promise<Finding> => {
+  const other = await runAsUser(user, context.signal);
+  return { ok: true, subject: `user ${user}`, found: other === null ? "is the one that runs Refloat" : "is known" };
+};
+
+const lookAtPorts = async (context: ProcessContext, live: RunningProcess | null): Promise<Finding> => {
+  const subject = `ports ${context.options.ports}`;
+  const free = await findFreePort(context, live);
+  if (free !== null) return { ok: true, subject, found: `${free} is free for the next release` };
+  return {
+    ok: true,
+    subject,
+    found: "none is free: a release cannot be tried beside the live one, which must stop before the next one starts",
+    hint:
+      portsOf(context.options).length === 1 ? "declare a second port, such as ports: 8081-8082" : "free one of them",
+  };
+};
+
+const lookAtLive = async (context: ProcessContext, live: RunningProcess | null): Promise<Finding> => {
+  const subject = `process of ${context.component}`;
+  if (live === null || live.pid === null) return { ok: true, subject, found: "none serves at this moment" };
+  const found = `process ${await describeProcess(live.pid)} serves on port ${live.port ?? "unknown"}`;
+  const unit = await systemdUnitOf(live.pid);
+  if (unit === null || context.options.stop !== undefined) return { ok: true, subject, found };
+  return {
+    ok: false,
+    subject,
+    found: `${found}; systemd runs it as ${unit} and may start it again when it is stopped`,
+    hint: `declare stop: systemctl stop ${unit}`,
+  };
+};
+
+export const preflightProcess = async (context: ProcessContext): Promise<PreflightReport> => {
+  const { options } = context;
+  let live: RunningProcess | null = null;
+  const liveFinding = await asking(`process of ${context.component}`, async () => {
+    live = await findLiveProcess(context);
+    return lookAtLive(context, live);
+  });
+  const findings = [
+    await asking("release", () => lookAtRelease(context)),
+    await asking("release", () => lookBeside(context)),
+    await asking("commands", () => lookAtCommands(context)),
+    await asking("environment", () => lookAtEnvironment(context)),
+    ...(options.user === undefined ? [] : [await asking("user", () => lookAtUser(context, options.user ?? ""))]),
+    liveFinding,
+    await asking("ports", () => lookAtPorts(context, live)),
+  ];
+  const commands = [`read ${options.release}`, "dpkg-query -S FILES", "dpkg-query -W PACKAGES"];
+  return { findings, commands, grants: [] };
+};

@@ -1,0 +1,114 @@
+/**
+ * Fingerprint of an application: what its live process maps, or what its start command would load; names of its environment with
+ * keyed digests. The key never leaves this machine, so a digest in a point tells nobody a password by trying words.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { readFile, realpath, writeFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import type { RunningProcess } from "../../core/ports/driver.ts";
+import type { Fingerprint, FingerprintDifference } from "../../model/fingerprint.ts";
+import { baseEnvironment } from "../../platform/base-environment.ts";
+import {
+  compareWithThisMachine,
+  describeFiles,
+  linkedLibraries,
+  mappedFiles,
+  readOperatingSystem,
+} from "../../platform/fingerprint.ts";
+import { readEnvironment } from "../../platform/process-table.ts";
+import { pathExists } from "../../platform/tree-files.ts";
+import { bindEnvironment } from "./bound-environment.ts";
+import { type ProcessContext, releasePathOf } from "./process-options.ts";
+
+/** What sessions, shells and supervisors put into every environment; it says nothing of the application. */
+const incidental =
+  /^(PWD|OLDPWD|SHLVL|_|TERM|COLORTERM|LS_COLORS|MAIL|DISPLAY|WINDOWID|EDITOR|PAGER|INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MEMORY_PRESSURE_WATCH|MEMORY_PRESSURE_WRITE|NOTIFY_SOCKET|REFLOAT_.*|SSH_.*|XDG_.*|DBUS_.*|SUDO_.*|npm_.*)$/;
+
+const keyBytes = 32;
+
+const digestKey = async (context: ProcessContext): Promise<Buffer> => {
+  const path = join(context.stateDirectory, "environment-digest.key");
+  const key = randomBytes(keyBytes);
+  try {
+    await writeFile(path, key, { flag: "wx", mode: 0o600 });
+    return key;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return readFile(path);
+  }
+};
+
+const digestEnvironment = async (
+  context: ProcessContext,
+  variables: Iterable<readonly [string, string]>,
+): Promise<Fingerprint["environment"]> => {
+  const key = await digestKey(context);
+  return [...variables]
+    .filter(([name]) => !incidental.test(name))
+    .map(([name, value]) => ({ name, digest: createHmac("sha256", key).update(`${name}\0${value}`).digest("hex") }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+};
+
+/** First word of the start line that is a program: after `exec` and `NAME=value`. */
+const programOf = (line: string): string | null =>
+  line
+    .trim()
+    .split(/\s+/)
+    .find((word) => word !== "exec" && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(word)) ?? null;
+
+const locateProgram = async (program: string, release: string): Promise<string | null> => {
+  const folders = program.includes("/")
+    ? [isAbsolute(program) ? "/" : release]
+    : (baseEnvironment()["PATH"] ?? "").split(":");
+  for (const folder of folders) {
+    const path = join(folder, program);
+    if (await pathExists(path)) return realpath(path).catch(() => null);
+  }
+  return null;
+};
+
+export const findStartProgram = async (context: ProcessContext): Promise<string | null> => {
+  const program = programOf(context.options.start);
+  return program === null ? null : locateProgram(program, await releasePathOf(context));
+};
+
+const filesOf = async (context: ProcessContext, live: RunningProcess | null): Promise<readonly string[]> => {
+  const mapped = live?.pid === undefined || live.pid === null ? [] : await mappedFiles(live.pid);
+  if (mapped.length > 0) return mapped;
+  const program = await findStartProgram(context);
+  return program === null ? [] : [program, ...(await linkedLibraries(program, context.signal))];
+};
+
+const variablesOf = async (
+  context: ProcessContext,
+  live: RunningProcess | null,
+): Promise<Iterable<readonly [string, string]>> => {
+  const seen = live?.pid === undefined || live.pid === null ? null : await readEnvironment(live.pid);
+  if (seen !== null) return seen;
+  return Object.entries((await bindEnvironment(context.bind, context.options.environment)).variables);
+};
+
+export const takeFingerprint = async (context: ProcessContext, live: RunningProcess | null): Promise<Fingerprint> => {
+  const { libraries, packages } = await describeFiles(await filesOf(context, live), context.signal);
+  const environment = await digestEnvironment(context, await variablesOf(context, live));
+  return { os: await readOperatingSystem(), libraries, packages, environment };
+};
+
+/** Contract of ComponentDriver.compareFingerprint. A variable that the captured process had and nobody declares would be missing. */
+export const compareProcessFingerprint = async (
+  context: ProcessContext,
+  captured: Fingerprint,
+): Promise<readonly FingerprintDifference[]> => {
+  const given = new Set([...Object.keys(baseEnvironment()), ...Object.keys(context.options.environment ?? {})]);
+  const login = /^(PATH|HOME|USER|LOGNAME|SHELL|TZ|TMPDIR|LANG|LANGUAGE|LC_[A-Z]+)$/;
+  const missing = captured.environment.filter(({ name }) => !given.has(name) && !login.test(name));
+  return [
+    ...(await compareWithThisMachine(captured, context.signal)),
+    ...missing.map(({ name }): FingerprintDifference => ({
+      subject: `environment variable ${name}`,
+      captured: "set",
+      target: null,
+      severity: "missing",
+    })),
+  ];
+};

@@ -1,0 +1,210 @@
+/**
+ * Stops a process with all that belongs to it, and proves it: processes gone, port closed. Each signal goes to a process whose
+ * start time was compared first, so that a pid that was given again hits nobody else.
+ */
+import type { RunningProcess } from "../../core/ports/driver.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { bindCommand } from "../../platform/bind-command.ts";
+import { findPortOwners } from "../../platform/port-owner.ts";
+import {
+  type ProcessIdentity,
+  type ProcessRow,
+  describeProcess,
+  descendantsOf,
+  findByEnvironment,
+  isAlive,
+  listProcesses,
+  readEnvironment,
+  signalProcess,
+  systemdUnitOf,
+} from "../../platform/process-table.ts";
+import { runAsUser } from "../../platform/run-as.ts";
+import { translateSystemErrors } from "../../platform/system-error.ts";
+import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
+import { bindEnvironment } from "./bound-environment.ts";
+import { type ProcessContext, stopTimeoutMs } from "./process-options.ts";
+import { listRecords, instancePrefix, instanceVariables, removeRecord } from "./process-records.ts";
+
+const lookAgainMs = 20;
+const roundsBetweenLooks = 10;
+/** What outlives the main process has had its time already. */
+const childrenTimeoutMs = 1_000;
+/** After SIGKILL a process is gone at once, unless the kernel itself waits for a disk. */
+const killTimeoutMs = 10_000;
+/** A supervisor starts its child again after a moment; it is looked at only where there is one. */
+const supervisorMs = 1_500;
+
+type Target = {
+  readonly main: ProcessIdentity | null;
+  /** The name it was started under by us; null for one that somebody else started. */
+  readonly name: string | null;
+  readonly port: number | null;
+};
+
+const nameFromEnvironment = async (context: ProcessContext, pid: number): Promise<string | null> => {
+  const environment = await readEnvironment(pid);
+  const instance = environment?.get("REFLOAT_INSTANCE");
+  const isOurs =
+    instance?.startsWith(instancePrefix(context)) === true &&
+    environment?.get("REFLOAT_STATE") === context.stateDirectory;
+  return isOurs ? instance.slice(instancePrefix(context).length) : null;
+};
+
+const describeTarget = async (context: ProcessContext, process: RunningProcess): Promise<Target> => {
+  const { pid, startTicks, port } = process;
+  const main = pid === null || startTicks === null ? null : { pid, startTicks };
+  if (main !== null && (await isAlive(main))) return { main, port, name: await nameFromEnvironment(context, main.pid) };
+  // The main process may be gone while its children live on; its record tells under which name they are found.
+  const record = (await listRecords(context)).find(
+    (candidate) => candidate.process.pid === pid && candidate.process.startTicks === startTicks,
+  );
+  return { main: null, port, name: record?.name ?? null };
+};
+
+type Members = Map<string, ProcessRow>;
+const keyOf = ({ pid, startTicks }: ProcessIdentity): string => `${pid}.${startTicks}`;
+
+/** Adds everything that must be gone: the process, its group and session, all that carries its marker, and the children of those. */
+const gatherMembers = async (context: ProcessContext, target: Target, members: Members): Promise<void> => {
+  const table = await listProcesses();
+  const main = table.find((row) => target.main !== null && keyOf(row) === keyOf(target.main));
+  // Only while the main process lives does its number name its own group: later it may be another's.
+  const group = main === undefined ? [] : table.filter((row) => row.group === main.pid || row.session === main.pid);
+  const marked = target.name === null ? [] : await findByEnvironment(instanceVariables(context, target.name));
+  const roots = [...(main === undefined ? [] : [main]), ...group, ...marked, ...members.values()];
+  for (const root of roots) for (const row of [root, ...descendantsOf(root.pid, table)]) members.set(keyOf(row), row);
+};
+
+const stillAlive = async (members: Members): Promise<readonly ProcessRow[]> => {
+  const alive = await Promise.all([...members.values()].map(async (row) => ((await isAlive(row)) ? row : null)));
+  return alive.filter((row) => row !== null);
+};
+
+/** Refloat must not end itself nor what it runs in, should the application have started it. */
+const refuseOwnAncestors = async (members: Members): Promise<void> => {
+  const table = new Map((await listProcesses()).map((row) => [row.pid, row]));
+  for (let pid = process.pid; pid > 1; pid = table.get(pid)?.parent ?? 0)
+    if ([...members.values()].some((member) => member.pid === pid))
+      throw new RefloatError(
+        "fence.failed",
+        `process ${await describeProcess(pid)} runs Refloat itself and is not stopped by it`,
+      );
+};
+
+const runStopCommand = async (context: ProcessContext, running: RunningProcess, line: string): Promise<void> => {
+  const { variables, secrets } = await bindEnvironment(context.bind, context.options.environment);
+  const user = context.options.user === undefined ? null : await runAsUser(context.options.user, context.signal);
+  const result = await runShellLine(await bindCommand(context.bind, line, `stop of ${context.component}`), {
+    signal: context.signal,
+    marker: context.marker,
+    cwd: running.release,
+    environment: {
+      ...user?.environment,
+      ...variables,
+      REFLOAT_PID: String(running.pid),
+      REFLOAT_PORT: String(running.port),
+    },
+    timeoutMs: stopTimeoutMs(context.options),
+    secrets,
+    ...(user === null ? {} : { prefix: user.prefix }),
+  });
+  const end = describeEnd(result);
+  if (end !== null)
+    context.log.warn(`the stop command of ${context.component} failed (${end}); its processes are signalled instead`, {
+      said: lastLines(result.output, 3),
+    });
+};
+
+/** Waits until `isOver`, looking for new children now and then. @returns those that are still there */
+const waitForEnd = async (
+  context: ProcessContext,
+  target: Target,
+  members: Members,
+  timeoutMs: number,
+  isOver: (left: readonly ProcessRow[]) => boolean = () => false,
+): Promise<readonly ProcessRow[]> => {
+  const deadline = context.clock.monotonicMs() + timeoutMs;
+  for (let round = 0; ; round++) {
+    let left = await stillAlive(members);
+    if (left.length === 0 || round % roundsBetweenLooks === 0) {
+      await gatherMembers(context, target, members);
+      left = await stillAlive(members);
+    }
+    if (left.length === 0 || isOver(left) || context.clock.monotonicMs() > deadline) return left;
+    await context.clock.sleep(lookAgainMs, context.signal);
+  }
+};
+
+const signalAll = async (context: ProcessContext, rows: readonly ProcessRow[], name: NodeJS.Signals): Promise<void> => {
+  for (const row of rows) {
+    await translateSystemErrors("fence.failed", `process ${row.pid} of ${context.component} may not be stopped`, () =>
+      signalProcess(row, name),
+    );
+  }
+};
+
+const supervisorHint = (unit: string | null): string =>
+  unit === null
+    ? "something starts it again: declare stop: with the command that stops it for good"
+    : `systemd runs it as ${unit}: declare stop: systemctl stop ${unit}`;
+
+/** Nobody listens any more. Where a supervisor may start it again, that is waited for. */
+const provePortClosed = async (context: ProcessContext, port: number, unit: string | null): Promise<void> => {
+  const deadline = context.clock.monotonicMs() + (unit === null ? 0 : supervisorMs);
+  for (;;) {
+    const owners = await findPortOwners(port);
+    if (owners.open) {
+      const who = await Promise.all(owners.pids.map(describeProcess));
+      throw new RefloatError(
+        "fence.failed",
+        `${context.component} was stopped, but port ${port} is listened on by ${who.length === 0 ? "a process of another user" : `process ${who.join(" and ")}`}`,
+        { hint: supervisorHint(unit) },
+      );
+    }
+    if (context.clock.monotonicMs() >= deadline) return;
+    await context.clock.sleep(lookAgainMs, context.signal);
+  }
+};
+
+/** Contract of RuntimeOperations.stop. */
+export const stopProcess = async (context: ProcessContext, running: RunningProcess): Promise<void> => {
+  const target = await describeTarget(context, running);
+  const members: Members = new Map();
+  await gatherMembers(context, target, members);
+  const unit = target.main === null ? null : await systemdUnitOf(target.main.pid);
+  if (members.size > 0) {
+    await refuseOwnAncestors(members);
+    const { stop } = context.options;
+    // The declared command stops what it was written for; a trial of ours beside the live one must not stop the live one.
+    if (stop !== undefined && target.name === null) await runStopCommand(context, running, stop);
+    await endAll(context, target, members);
+  }
+  if (target.port !== null && target.main !== null) await provePortClosed(context, target.port, unit);
+  if (target.name !== null) await removeRecord(context, target.name);
+};
+
+/** SIGTERM to the main process first, which may end its children in its own way; then to those that are left; then SIGKILL. */
+const endAll = async (context: ProcessContext, target: Target, members: Members): Promise<void> => {
+  const timeoutMs = stopTimeoutMs(context.options);
+  const { main } = target;
+  if (main !== null) {
+    await signalAll(
+      context,
+      [...members.values()].filter((row) => keyOf(row) === keyOf(main)),
+      "SIGTERM",
+    );
+    const isMainGone = (left: readonly ProcessRow[]): boolean => !left.some((row) => keyOf(row) === keyOf(main));
+    await waitForEnd(context, target, members, timeoutMs, isMainGone);
+  }
+  await signalAll(context, await stillAlive(members), "SIGTERM");
+  let left = await waitForEnd(context, target, members, main === null ? timeoutMs : childrenTimeoutMs);
+  if (left.length === 0) return;
+  await signalAll(context, left, "SIGKILL");
+  left = await waitForEnd(context, target, members, killTimeoutMs);
+  if (left.length === 0) return;
+  const list = await Promise.all(left.map(({ pid }) => describeProcess(pid)));
+  throw new RefloatError(
+    "fence.failed",
+    `process ${list.join(" and ")} of ${context.component} does not end, not even by SIGKILL`,
+  );
+};
