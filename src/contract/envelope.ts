@@ -1,0 +1,108 @@
+/**
+ * The versioned envelope around everything that a command prints with `--json`. One object ends the output: the result, or the
+ * error. Before it there may be events, one to a line.
+ */
+import { z } from "zod";
+import { diagnosticSchema } from "../model/diagnostic.ts";
+import type { RefloatError } from "../model/refloat-error.ts";
+import { jsonObjectSchema } from "../model/json.ts";
+import { planSchema } from "../model/plan.ts";
+import { progressSchema, runEventSchema } from "../model/run.ts";
+import { type ResultKind, resultSchemas } from "./result-schemas.ts";
+
+export const errorDataSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  /** What was left behind. */
+  state: z.string().optional(),
+  hint: z.string().optional(),
+  /** A command that can be run as it stands. */
+  next: z.string().optional(),
+  context: jsonObjectSchema,
+  diagnostics: z.array(diagnosticSchema),
+});
+
+/** `refloat/points/v1` */
+export const resultEnvelopeSchema = <Kind extends ResultKind>(kind: Kind) =>
+  z.object({
+    schema: z.literal(`refloat/${kind}/v1`),
+    ok: z.boolean(),
+    /** The exit status of the command. */
+    exit: z.int().nonnegative(),
+    data: resultSchemas[kind],
+    /** What went wrong although there is an answer: a run that failed has a report all the same. */
+    error: errorDataSchema.optional(),
+  });
+
+export const errorEnvelopeSchema = z.object({
+  schema: z.literal("refloat/error/v1"),
+  ok: z.literal(false),
+  exit: z.int().positive(),
+  /** Null when the command line itself could not be read. */
+  command: z.string().nullable(),
+  error: errorDataSchema,
+});
+
+const captureEventSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("begin"), component: z.string() }),
+  z.object({ type: z.literal("progress"), component: z.string(), progress: progressSchema }),
+  z.object({ type: z.literal("end"), component: z.string(), sizeBytes: z.number() }),
+]);
+
+/** What is told while a command goes on. */
+export const eventEnvelopeSchema = z.discriminatedUnion("event", [
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("plan"), data: planSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("run"), data: runEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
+]);
+
+/** Data as code hands it out: the same shape, read-only. */
+type Shared<Value> = Value extends readonly (infer Item)[]
+  ? readonly Shared<Item>[]
+  : Value extends object
+    ? { readonly [Key in keyof Value]: Shared<Value[Key]> }
+    : Value;
+
+export type ResultData<Kind extends ResultKind> = Shared<z.input<(typeof resultSchemas)[Kind]>>;
+
+const errorData = (error: RefloatError) => ({
+  code: error.code,
+  message: error.message,
+  state: error.state,
+  hint: error.hint,
+  next: error.nextCommand,
+  context: error.context,
+  diagnostics: error.diagnostics,
+});
+
+/** @param error what went wrong although there is an answer; its exit status is the command's */
+export const envelope = <Kind extends ResultKind>(
+  kind: Kind,
+  data: ResultData<Kind>,
+  outcome: { readonly exit: number; readonly error?: RefloatError | null } = { exit: 0 },
+) => ({
+  schema: `refloat/${kind}/v1` as const,
+  ok: outcome.exit === 0,
+  exit: outcome.exit,
+  data,
+  ...(outcome.error === undefined || outcome.error === null ? {} : { error: errorData(outcome.error) }),
+});
+
+export const errorEnvelope = (error: RefloatError, command: string | null) => ({
+  schema: "refloat/error/v1" as const,
+  ok: false as const,
+  exit: error.entry.exit,
+  command,
+  error: errorData(error),
+});
+
+type EventName = z.infer<typeof eventEnvelopeSchema>["event"];
+type EventData<Name extends EventName> = Shared<
+  Extract<z.input<typeof eventEnvelopeSchema>, { readonly event: Name }>["data"]
+>;
+
+export const eventEnvelope = <Name extends EventName>(event: Name, data: EventData<Name>) => ({
+  schema: "refloat/event/v1" as const,
+  event,
+  data,
+});

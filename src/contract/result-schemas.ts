@@ -1,0 +1,74 @@
+/**
+ * What each command answers with `--json`: the schema of `data` in its envelope. Part of the public contract: within v1 a key may be
+ * added, none changes its meaning or goes.
+ */
+import { z } from "zod";
+import { serviceDeclarationSchema } from "../model/declaration.ts";
+import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
+import { pointManifestSchema } from "../model/manifest.ts";
+import { checkOutcomeSchema } from "../model/outcome.ts";
+import { planSchema } from "../model/plan.ts";
+import { runEventSchema, runRecordSchema } from "../model/run.ts";
+
+export const recoveryPointSchema = z.object({
+  id: pointIdSchema,
+  manifest: pointManifestSchema,
+  /** Components whose snapshot is no longer in the vault: the point is damaged. */
+  missing: z.array(z.string()),
+});
+
+const preflightSchema = z.object({
+  findings: z.array(z.object({ ok: z.boolean(), subject: z.string(), found: z.string(), hint: z.string().optional() })),
+  commands: z.array(z.string()),
+  grants: z.array(z.string()),
+});
+
+const verifyFindingSchema = z.object({
+  severity: z.enum(["error", "warning"]),
+  message: z.string(),
+  object: z.object({ kind: z.string(), id: z.string() }),
+  affects: z.array(z.object({ snapshot: snapshotIdSchema, path: z.string() })),
+});
+
+export const resultSchemas = {
+  status: z.object({
+    at: z.iso.datetime(),
+    vault: z.object({ url: z.string(), problem: z.string().nullable() }),
+    services: z.array(
+      z.object({
+        service: serviceDeclarationSchema,
+        lastPoint: recoveryPointSchema.nullable(),
+        probe: checkOutcomeSchema.nullable(),
+        runs: z.array(runRecordSchema),
+      }),
+    ),
+  }),
+  points: z.object({ service: serviceDeclarationSchema, points: z.array(recoveryPointSchema) }),
+  capture: recoveryPointSchema,
+  plan: planSchema,
+  /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */
+  run: z.object({ record: runRecordSchema, plan: planSchema, events: z.array(runEventSchema) }),
+  runs: z.array(runRecordSchema),
+  commit: z.object({ run: runNumberSchema, discarded: z.array(z.string()) }),
+  validate: z.object({
+    file: z.string(),
+    services: z.array(z.object({ name: nameSchema, components: z.array(nameSchema) })),
+  }),
+  "validate-live": z.object({
+    ok: z.boolean(),
+    subjects: z.array(z.object({ service: z.string(), subject: z.string(), report: preflightSchema })),
+  }),
+  verify: z.object({
+    depth: z.enum(["structure", "read-data"]),
+    snapshots: z.int().nonnegative(),
+    packs: z.int().nonnegative(),
+    blobs: z.int().nonnegative(),
+    bytesRead: z.number().nonnegative(),
+    findings: z.array(verifyFindingSchema),
+    hurt: z.array(z.object({ point: z.string(), service: z.string(), components: z.array(z.string()) })),
+  }),
+  "vault-init": z.object({ location: z.string(), id: z.string() }),
+  init: z.object({ file: z.string(), services: z.array(nameSchema), notes: z.array(z.string()) }),
+} as const;
+
+export type ResultKind = keyof typeof resultSchemas;
