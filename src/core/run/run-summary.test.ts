@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { at, shopPlan, shopRun, stoppedAt } from "../../../test/fixtures/shop-run.ts";
+import { summarizeRun } from "./run-summary.ts";
+
+const now = at(60);
+
+describe("summarizeRun", () => {
+  it("measures from the first wrong answer to the first right one, split by phase", () => {
+    const summary = summarizeRun(shopRun(), shopPlan, now);
+    expect(summary.rto).toEqual({
+      actualMs: 6_701_000,
+      from: "2026-11-22T13:21:40.000Z",
+      fromIncident: true,
+      to: at(50),
+      toProbe: true,
+      objectiveMs: 900_000,
+      met: false,
+    });
+    expect(summary.phases).toEqual([
+      { phase: "notice", durationMs: 6_651_000 },
+      { phase: "restore", durationMs: 31_000 },
+      { phase: "validate", durationMs: 3_000 },
+      { phase: "decide", durationMs: 11_000 },
+      { phase: "cutover", durationMs: 4_500 },
+      { phase: "prove", durationMs: 500 },
+    ]);
+    const total = summary.phases.reduce((sum, { durationMs }) => sum + durationMs, 0);
+    expect(total).toBe(summary.rto?.actualMs);
+    expect(summary.machineMs).toBe(39_200);
+    expect(summary.retries).toBe(0);
+  });
+
+  it("counts what was lost to the last write, by what was seen after the switch", () => {
+    const [db] = summarizeRun(shopRun(), shopPlan, now).rpo;
+    expect(db).toMatchObject({
+      component: "db",
+      actualMs: 1_294_000,
+      objectiveMs: 3_600_000,
+      met: true,
+      units: [{ name: "orders", added: 312, file: "runs/42/lost/orders.csv" }],
+      directory: "runs/42/lost",
+    });
+    const early = summarizeRun(shopRun({ state: "failed" }, stoppedAt("try:app", { state: "failed" })), shopPlan, now);
+    expect(early.rpo[0]?.units[0]?.added).toBe(310);
+  });
+
+  it("says that nothing was lost when the ledger found nothing", () => {
+    const nothing = { lastWriteAt: null, units: [], gaps: [], directory: "d", settled: [] };
+    const summary = summarizeRun(
+      shopRun({}, (id) => (id.startsWith("save-lost") ? { output: nothing } : {})),
+      shopPlan,
+      now,
+    );
+    expect(summary.rpo[0]).toMatchObject({ actualMs: 0, lastWriteAt: null, units: [], directory: null, met: true });
+  });
+
+  it("validated what was compared and asked, and keeps the old side", () => {
+    const summary = summarizeRun(shopRun(), shopPlan, now);
+    expect(summary).toMatchObject({
+      restored: { sizeBytes: 1_100_000_000, counts: { tables: 23 } },
+      checks: { passed: 2, failed: 0 },
+      invariants: { passed: 1, failed: 0 },
+      probed: true,
+      kept: [{ component: "db", name: "shop_old42" }],
+      beside: [],
+      failures: [],
+      cutoverBegan: true,
+    });
+  });
+
+  it("has no RTO before the service is back, and says what stands beside", () => {
+    const error = { code: "step.check-failed", message: "orders: 199,990 rows, captured 200,000", hint: "look" };
+    const run = shopRun({ state: "failed" }, stoppedAt("check:db", { state: "failed", attempt: 3, error }));
+    const summary = summarizeRun(run, shopPlan, now);
+    expect(summary).toMatchObject({
+      rto: null,
+      kept: [],
+      beside: [{ component: "db", name: "shop_r42" }],
+      failures: [{ step: "check:db", title: "check db", code: "step.check-failed", hint: "look" }],
+      cutoverBegan: false,
+      retries: 2,
+    });
+    expect(summarizeRun({ ...run, state: "cancelled" }, shopPlan, now).beside).toEqual([]);
+  });
+
+  it("begins the clock with the run when nobody told when it broke", () => {
+    const { rto, phases } = summarizeRun(shopRun({ incidentAt: null }), shopPlan, now);
+    expect(rto).toMatchObject({ actualMs: 50_000, from: at(0), fromIncident: false, met: true });
+    expect(phases[0]?.phase).toBe("restore");
+  });
+
+  it("takes outputs of other versions as unknown, never as a crash", () => {
+    const summary = summarizeRun(
+      shopRun({}, () => ({ output: { outcomes: "?", units: 3 } })),
+      shopPlan,
+      now,
+    );
+    expect(summary.rto).toMatchObject({ to: at(49.5), toProbe: false });
+    expect(summary.rpo[0]).toMatchObject({ actualMs: 1_294_000, units: [] });
+  });
+});
