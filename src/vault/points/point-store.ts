@@ -1,0 +1,119 @@
+/**
+ * Recovery points over a repository: a point is the snapshot that holds its manifest, so it exists when, and only when, that snapshot
+ * does. What a point has lost is computed from the list of snapshots, never remembered.
+ */
+import canonicalize from "canonicalize";
+import type { PointStore, Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
+import { type PointManifest, type RecoveryPoint, pointManifestSchema } from "../../model/manifest.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { taggedValue } from "./snapshot-tags.ts";
+
+const pointTag = "refloat-point";
+const manifestPath = "/refloat/point.json";
+
+const encode = (manifest: PointManifest): Uint8Array => {
+  const text = canonicalize(pointManifestSchema.parse(manifest));
+  if (text === undefined) throw new RefloatError("bug", "a manifest has no canonical form");
+  return Buffer.from(text);
+};
+
+const decode = (id: string, content: Uint8Array): PointManifest => {
+  try {
+    return pointManifestSchema.parse(JSON.parse(Buffer.from(content).toString("utf8")));
+  } catch (error) {
+    throw new RefloatError("point.damaged", `the manifest of point ${id.slice(0, 8)} is not of a form known here`, {
+      cause: error,
+      context: { point: id },
+      hint: "it may have been written by a newer version",
+    });
+  }
+};
+
+const missingIn = (manifest: PointManifest, present: ReadonlySet<string>): readonly string[] =>
+  Object.values(manifest.components)
+    .filter(({ snapshot }) => !present.has(snapshot))
+    .map(({ name }) => name);
+
+export const createPointStore = (repository: Repository): PointStore => {
+  /** Manifests never change, so one that was read is kept. */
+  const manifests = new Map<string, PointManifest>();
+
+  const manifestOf = async (id: string): Promise<PointManifest> => {
+    const known = manifests.get(id);
+    if (known !== undefined) return known;
+    const reader = await repository.openSnapshot(id);
+    const manifest = decode(id, await reader.read(manifestPath));
+    manifests.set(id, manifest);
+    return manifest;
+  };
+
+  const pointOf = async (info: SnapshotInfo, present: ReadonlySet<string>): Promise<RecoveryPoint> => {
+    const manifest = await manifestOf(info.id);
+    return { id: pointIdSchema.parse(info.id), manifest, missing: missingIn(manifest, present) };
+  };
+
+  const pointSnapshots = async () => {
+    const snapshots = await repository.snapshots();
+    return {
+      present: new Set<string>(snapshots.map(({ id }) => id)),
+      points: snapshots.filter(({ tags }) => tags.includes(pointTag)),
+    };
+  };
+
+  return {
+    list: async (service) => {
+      const { present, points } = await pointSnapshots();
+      const wanted = points.filter(({ tags }) => service === undefined || taggedValue(tags, "service") === service);
+      const found: RecoveryPoint[] = [];
+      for (const info of wanted) found.push(await pointOf(info, present));
+      return found.sort(
+        (a, b) =>
+          b.manifest.consistentAt.localeCompare(a.manifest.consistentAt) ||
+          b.manifest.finishedAt.localeCompare(a.manifest.finishedAt),
+      );
+    },
+
+    read: async (id) => {
+      const { present, points } = await pointSnapshots();
+      const [only, second] = points.filter((info) => id !== "" && info.id.startsWith(id));
+      if (only === undefined) {
+        throw new RefloatError("point.unknown", `the vault has no recovery point ${id}`, {
+          context: { id },
+          nextCommand: "refloat points",
+        });
+      }
+      if (second !== undefined) {
+        throw new RefloatError("point.ambiguous", `more than one recovery point begins with ${id}`, {
+          context: { id },
+        });
+      }
+      return pointOf(only, present);
+    },
+
+    commit: async (manifest): Promise<PointId> => {
+      const present = new Set<string>((await repository.snapshots()).map(({ id }) => id));
+      const missing = missingIn(manifest, present);
+      if (missing.length > 0) {
+        throw new RefloatError(
+          "point.damaged",
+          `no point was made: the snapshot of ${missing.join(", ")} is not in the vault`,
+          { context: { missing: [...missing] }, state: "what was captured stays in the vault, without a point" },
+        );
+      }
+      const writer = await repository.beginSnapshot({
+        hostname: manifest.host.hostname,
+        time: new Date(manifest.finishedAt),
+        tags: [pointTag, `service=${manifest.service}`],
+        paths: [manifestPath],
+      });
+      try {
+        await writer.bytes(manifestPath, encode(manifest));
+        const { id } = await writer.commit();
+        return pointIdSchema.parse(id);
+      } finally {
+        await writer.abort();
+      }
+    },
+  };
+};

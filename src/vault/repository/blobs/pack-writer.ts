@@ -1,0 +1,107 @@
+/**
+ * Gathers blobs of one type into packs of about 16 MiB. Sealed blobs go straight to the store's pending file, so that no more than one
+ * blob is in memory; a finished pack is flushed to disk while the next one fills.
+ */
+import { type Hash, createHash } from "node:crypto";
+import { constants, zstdCompressSync } from "node:zlib";
+import { type BlobType, type PackedBlob, encodePackHeader } from "../format/pack-header.ts";
+import type { IndexedPack } from "../format/index-file.ts";
+import type { Sealer } from "../seal/seal.ts";
+import { sealBytes } from "../seal/seal.ts";
+import type { PendingFile, Store } from "../stores/store.ts";
+
+const packBytes = 16 * 1024 * 1024;
+/** Well below what the header of 16 MiB can name. */
+const maxPackBlobs = 100_000;
+/** restic's default; like it, every blob is compressed, also one that does not get smaller. */
+const compressionLevel = 3;
+const compressionOptions = { params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } };
+
+export type PackWriterOptions = {
+  readonly type: BlobType;
+  readonly store: Store;
+  readonly sealer: Sealer;
+  /** Told of each pack once it is durable. */
+  readonly finished: (pack: IndexedPack) => void;
+};
+
+type OpenPack = { readonly file: PendingFile; readonly hash: Hash; readonly blobs: PackedBlob[]; length: number };
+
+export class PackWriter {
+  readonly #options: PackWriterOptions;
+  readonly #flushing = new Set<Promise<void>>();
+  #open: OpenPack | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #scratch = Buffer.allocUnsafeSlow(1024 * 1024);
+
+  constructor(options: PackWriterOptions) {
+    this.#options = options;
+  }
+
+  /** How many finished packs are on their way to disk: the caller waits when there are many. */
+  get flushes(): number {
+    return this.#flushing.size;
+  }
+
+  /** @returns how many bytes the blob takes in the pack */
+  add(id: string, plain: Uint8Array): number {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const compressed = zstdCompressSync(plain, compressionOptions);
+    const needed = compressed.length + sealBytes;
+    if (this.#scratch.length < needed) this.#scratch = Buffer.allocUnsafeSlow(Math.ceil(needed * 1.25));
+    this.#options.sealer.sealInto(compressed, this.#scratch);
+    const sealed = this.#scratch.subarray(0, needed);
+    const pack = (this.#open ??= this.#begin());
+    pack.file.append(sealed);
+    pack.hash.update(sealed);
+    pack.blobs.push({
+      id,
+      type: this.#options.type,
+      offset: pack.length,
+      length: needed,
+      plainLength: plain.length,
+    });
+    pack.length += needed;
+    if (pack.length >= packBytes || pack.blobs.length >= maxPackBlobs) this.#finish(pack);
+    return needed;
+  }
+
+  /** Resolves when at most `most` finished packs are still on their way. @throws what the store threw */
+  async settle(most: number): Promise<void> {
+    while (this.#flushing.size > most) await Promise.race(this.#flushing);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Finishes the open pack and waits until all are durable. */
+  async flush(): Promise<void> {
+    if (this.#open !== undefined) this.#finish(this.#open);
+    await this.settle(0);
+  }
+
+  discard(): void {
+    this.#open?.file.discard();
+    this.#open = undefined;
+  }
+
+  #begin(): OpenPack {
+    return { file: this.#options.store.begin("data"), hash: createHash("sha256"), blobs: [], length: 0 };
+  }
+
+  #finish(pack: OpenPack): void {
+    this.#open = undefined;
+    const flush = this.#write(pack).catch((error: unknown) => {
+      this.#failure ??= { error };
+      pack.file.discard();
+    });
+    this.#flushing.add(flush);
+    void flush.finally(() => this.#flushing.delete(flush));
+  }
+
+  async #write(pack: OpenPack): Promise<void> {
+    const header = encodePackHeader(pack.blobs, this.#options.sealer);
+    pack.file.append(header);
+    const id = pack.hash.update(header).digest("hex");
+    await pack.file.finish(id);
+    this.#options.finished({ id, blobs: pack.blobs });
+  }
+}

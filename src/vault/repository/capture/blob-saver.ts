@@ -1,0 +1,48 @@
+/** Stores blobs once: hash, claim, and only for a new one compress, seal and pack. One per worker thread. */
+import { hash } from "node:crypto";
+import type { BlobTable } from "../blobs/blob-table.ts";
+import { PackWriter, type PackWriterOptions } from "../blobs/pack-writer.ts";
+import type { BlobType } from "../format/pack-header.ts";
+
+export type SavedBlob = {
+  readonly id: string;
+  /** What it added to the vault; 0 if it was there. */
+  readonly newBytes: number;
+};
+
+/** Finished packs that may wait for the disk before the writer waits as well. */
+const mostFlushes = 3;
+
+export class BlobSaver {
+  readonly #table: BlobTable;
+  readonly #packs: Readonly<Record<BlobType, PackWriter>>;
+
+  constructor(table: BlobTable, options: Omit<PackWriterOptions, "type">) {
+    this.#table = table;
+    // Trees apart from data: listing a snapshot then reads a few packs, not all.
+    this.#packs = {
+      data: new PackWriter({ ...options, type: "data" }),
+      tree: new PackWriter({ ...options, type: "tree" }),
+    };
+  }
+
+  save(plain: Uint8Array, type: BlobType): SavedBlob {
+    const id = hash("sha256", plain, "hex");
+    return { id, newBytes: this.#table.claim(id, type) ? this.#packs[type].add(id, plain) : 0 };
+  }
+
+  has(id: string, type: BlobType): boolean {
+    return this.#table.has(id, type);
+  }
+
+  /** Back-pressure: call between pieces of work. */
+  async settle(): Promise<void> {
+    await this.#packs.data.settle(mostFlushes);
+    await this.#packs.tree.settle(mostFlushes);
+  }
+
+  async flush(): Promise<void> {
+    await this.#packs.data.flush();
+    await this.#packs.tree.flush();
+  }
+}

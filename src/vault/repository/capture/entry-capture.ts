@@ -1,0 +1,123 @@
+/** Turns the entries of one task into nodes and keeps their counts. Runs in a worker thread. */
+import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { nodeTypeOf } from "../format/go-file-mode.ts";
+import { readableText } from "../format/go-text.ts";
+import { type TreeNode, encodeNode } from "../format/tree-node.ts";
+import type { BlobSaver } from "./blob-saver.ts";
+import type { FileCapture } from "./file-capture.ts";
+import { type UnsteadyEntry, type WalkCounts, addCounts, noCounts } from "./folder-task.ts";
+import { type NodeBody, nodeOfStats } from "./node-of-stats.ts";
+import type { OwnerNames } from "./owner-names.ts";
+import { isUnchanged } from "./parent-folder.ts";
+
+const noSubtree = "0".repeat(64);
+
+/** Called between pieces of work with what was done since: reports, lets other tasks of the thread run, waits for the disk. */
+export type Pause = (bytes: number, items: number) => Promise<void>;
+
+export const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
+  codes.includes((error as NodeJS.ErrnoException).code ?? "");
+
+export const unreadable = (path: Uint8Array, cause: unknown): RefloatError =>
+  cause instanceof RefloatError
+    ? cause
+    : new RefloatError(
+        "source.failed",
+        `${readableText(path)} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`,
+        { cause, context: { path: readableText(path) } },
+      );
+
+export class EntryCapture {
+  readonly unsteady: UnsteadyEntry[] = [];
+  readonly #owners: OwnerNames;
+  readonly #saver: BlobSaver;
+  readonly #files: FileCapture;
+  readonly #pause: Pause;
+  #counts: WalkCounts = noCounts;
+
+  constructor(owners: OwnerNames, saver: BlobSaver, files: FileCapture, pause: Pause) {
+    this.#owners = owners;
+    this.#saver = saver;
+    this.#files = files;
+    this.#pause = pause;
+  }
+
+  get counts(): WalkCounts {
+    return this.#counts;
+  }
+
+  look(path: Buffer): BigIntStats | undefined {
+    try {
+      return lstatSync(path, { bigint: true });
+    } catch (error) {
+      return this.#vanished(error, path);
+    }
+  }
+
+  /** @returns the node's JSON; undefined if the entry vanished */
+  async capture(
+    path: Buffer,
+    name: Uint8Array,
+    stats: BigIntStats,
+    before: TreeNode | undefined,
+  ): Promise<string | undefined> {
+    const node = (body: NodeBody): string => encodeNode(nodeOfStats(name, stats, this.#owners, body));
+    switch (nodeTypeOf(Number(stats.mode))) {
+      case "dir":
+        this.#count({ directories: 1 });
+        return node({ content: null, subtree: noSubtree });
+      case "file":
+        return this.#file(path, stats, before, node);
+      case "symlink":
+        try {
+          const linkTarget = readlinkSync(path, { encoding: "buffer" });
+          this.#count({ others: 1 });
+          return node({ content: null, linkTarget });
+        } catch (error) {
+          return this.#vanished(error, path);
+        }
+      default:
+        this.#count({ others: 1 });
+        return node({ content: null });
+    }
+  }
+
+  async #file(
+    path: Buffer,
+    stats: BigIntStats,
+    before: TreeNode | undefined,
+    node: (body: NodeBody) => string,
+  ): Promise<string | undefined> {
+    const known = before !== undefined && isUnchanged(before, stats) ? before.content : null;
+    if (known?.every((id) => this.#saver.has(id, "data")) === true) {
+      this.#count({ files: 1, unchangedFiles: 1, sizeBytes: Number(stats.size), newestNs: stats.mtimeNs });
+      await this.#pause(Number(stats.size), 1);
+      return node({ content: known });
+    }
+    try {
+      let told = 0;
+      const file = await this.#files.capture(path, stats, async (bytes) => {
+        told += bytes;
+        await this.#pause(bytes, 0);
+      });
+      const { content, sizeBytes, newBytes } = file;
+      if (file.changed) this.unsteady.push({ path: readableText(path), reason: "changed" });
+      this.#count({ files: 1, sizeBytes, newBytes, newestNs: stats.mtimeNs });
+      await this.#pause(sizeBytes - told, 1);
+      return node({ content, sizeBytes });
+    } catch (error) {
+      // ELOOP: a symlink took the file's place since lstat.
+      return this.#vanished(error, path, "ELOOP");
+    }
+  }
+
+  #vanished(error: unknown, path: Buffer, ...also: readonly string[]): undefined {
+    if (!hasCode(error, "ENOENT", "ENOTDIR", ...also)) throw unreadable(path, error);
+    this.unsteady.push({ path: readableText(path), reason: "vanished" });
+  }
+
+  #count(counts: Partial<WalkCounts>): void {
+    this.#counts = addCounts(this.#counts, { ...noCounts, ...counts });
+  }
+}

@@ -1,0 +1,187 @@
+/** Captures folders in a worker thread: lists, compares with the parent snapshot, reads what changed, makes the nodes. */
+import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import type { BlobSource } from "../blobs/blob-reader.ts";
+import { readableText } from "../format/go-text.ts";
+import { compareNames, encodeTree } from "../format/tree-node.ts";
+import type { BlobSaver } from "./blob-saver.ts";
+import { EntryCapture, type Pause, hasCode, unreadable } from "./entry-capture.ts";
+import { type ExcludeRules, compileExcludes } from "./exclude-rules.ts";
+import type { FileCapture } from "./file-capture.ts";
+import {
+  type FolderPart,
+  type FolderTask,
+  type FoundFolder,
+  type RootNode,
+  type WalkRules,
+  type WalkStart,
+  addCounts,
+  noCounts,
+} from "./folder-task.ts";
+import { type OwnerNames, readOwnerNames } from "./owner-names.ts";
+import { ParentFolder } from "./parent-folder.ts";
+
+/** Names that one task takes: a folder with more is shared between the threads. */
+const namesPerTask = 1024;
+const slash = Buffer.from("/");
+/** `"}` follows the subtree's id at the end of a folder's node. */
+const holeFromEnd = 66;
+
+type Walk = { readonly excludes: ExcludeRules; readonly owners: OwnerNames };
+
+const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+const join = (folder: Uint8Array, name: Uint8Array): Buffer =>
+  folder.length === 0 ? buffer(name) : Buffer.concat(folder.at(-1) === 0x2f ? [folder, name] : [folder, slash, name]);
+
+const packNames = (names: readonly Uint8Array[]): Uint8Array => {
+  const nul = Buffer.of(0);
+  return Buffer.concat(names.flatMap((name) => [name, nul]));
+};
+
+const unpackNames = (packed: Uint8Array): Buffer[] => {
+  const bytes = buffer(packed);
+  const names: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(0, at);
+    names.push(bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return names;
+};
+
+export class FolderCapture {
+  readonly #saver: BlobSaver;
+  readonly #blobs: BlobSource;
+  readonly #files: FileCapture;
+  readonly #walks = new Map<number, Walk>();
+  /** The last one stays: the tasks of a large folder follow each other. */
+  #parent: ParentFolder | undefined;
+
+  constructor(saver: BlobSaver, blobs: BlobSource, files: FileCapture) {
+    this.#saver = saver;
+    this.#blobs = blobs;
+    this.#files = files;
+  }
+
+  async begin(start: WalkStart, pause: Pause): Promise<RootNode> {
+    let stats: BigIntStats;
+    try {
+      stats = lstatSync(buffer(start.path), { bigint: true });
+    } catch (error) {
+      throw unreadable(start.path, error);
+    }
+    const { owners } = this.#walk(start.walk, start.rules);
+    const before = (await this.#openParent(start.parentFolder))?.find(start.name);
+    const entry = new EntryCapture(owners, this.#saver, this.#files, pause);
+    const node = await entry.capture(buffer(start.path), start.name, stats, before);
+    if (node === undefined) {
+      throw new RefloatError("source.failed", `${readableText(start.path)} vanished while it was read`, {
+        context: { path: readableText(start.path) },
+      });
+    }
+    const bytes = Buffer.from(node);
+    return {
+      isFolder: stats.isDirectory(),
+      device: stats.dev,
+      parent: before?.subtree ?? null,
+      node: bytes,
+      hole: bytes.length - holeFromEnd,
+      counts: entry.counts,
+      unsteady: entry.unsteady,
+    };
+  }
+
+  end(walk: number): void {
+    this.#walks.delete(walk);
+    this.#parent = undefined;
+  }
+
+  async capture(task: FolderTask, pause: Pause): Promise<FolderPart> {
+    const walk = this.#walk(task.walk, task.rules);
+    const path = buffer(task.path);
+    const all = task.names === null ? this.#list(path) : unpackNames(task.names);
+    if (all === undefined) return gone;
+    const names = all.slice(0, namesPerTask);
+    const rest: Uint8Array[] = [];
+    for (let at = namesPerTask; at < all.length; at += namesPerTask)
+      rest.push(packNames(all.slice(at, at + namesPerTask)));
+
+    const parent = await this.#openParent(task.parent);
+    const entry = new EntryCapture(walk.owners, this.#saver, this.#files, pause);
+    const nodes: string[] = [];
+    const folders: FoundFolder[] = [];
+    let length = 0;
+    for (const name of names) {
+      const relative = join(task.relative, name);
+      const entryPath = join(path, name);
+      const stats = entry.look(entryPath);
+      if (stats === undefined || walk.excludes.excludes(relative, stats.isDirectory())) continue;
+      const before = parent?.find(name);
+      const node = await entry.capture(entryPath, name, stats, before);
+      if (node === undefined) continue;
+      const start = length + (nodes.length > 0 ? 1 : 0);
+      length = start + Buffer.byteLength(node);
+      nodes.push(node);
+      if (stats.isDirectory()) {
+        const closed = task.rules.oneFileSystem && stats.dev !== task.device;
+        const subtree = before?.type === "dir" ? (before.subtree ?? null) : null;
+        folders.push({ name, start, end: length, hole: length - holeFromEnd, parent: subtree, closed });
+      }
+    }
+    const { unsteady } = entry;
+    const base = { found: true, folders, rest, unsteady };
+    if (task.names !== null || rest.length > 0 || folders.length > 0) {
+      return { ...base, nodes: Buffer.from(nodes.join(",")), tree: null, counts: entry.counts };
+    }
+    const saved = this.#saver.save(encodeTree(nodes), "tree");
+    const counts = addCounts(entry.counts, { ...noCounts, newBytes: saved.newBytes });
+    return { ...base, nodes: new Uint8Array(), tree: saved.id, counts };
+  }
+
+  /** Compiled once for each walk and thread. */
+  #walk(number: number, rules: WalkRules): Walk {
+    let walk = this.#walks.get(number);
+    if (walk === undefined) {
+      walk = { excludes: compileExcludes(rules.exclude), owners: readOwnerNames() };
+      this.#walks.set(number, walk);
+    }
+    return walk;
+  }
+
+  /** @returns names in the order of their bytes; undefined if the folder is gone */
+  #list(path: Buffer): Buffer[] | undefined {
+    try {
+      return readdirSync(path, { encoding: "buffer" }).sort(compareNames);
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
+      throw unreadable(path, error);
+    }
+  }
+
+  async #openParent(id: string | null): Promise<ParentFolder | undefined> {
+    if (id === null) return undefined;
+    if (this.#parent?.id === id) {
+      this.#parent.rewind();
+      return this.#parent;
+    }
+    try {
+      this.#parent = new ParentFolder(await this.#blobs.read(id, "tree"), id);
+      return this.#parent;
+    } catch (error) {
+      // A damaged parent costs time, not the capture: its files are read again.
+      if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
+      throw error;
+    }
+  }
+}
+
+const gone: FolderPart = {
+  found: false,
+  nodes: new Uint8Array(),
+  folders: [],
+  rest: [],
+  tree: null,
+  counts: noCounts,
+  unsteady: [],
+};

@@ -1,0 +1,28 @@
+/** Makes an empty repository. */
+import { randomBytes } from "node:crypto";
+import type { Repository } from "../../core/ports/vault.ts";
+import { currentOwner } from "./current-owner.ts";
+import { drawConfig, writeConfig } from "./format/config-file.ts";
+import { type RepositoryEnvironment, assembleRepository } from "./repository.ts";
+import { addKey } from "./seal/key-file.ts";
+import { Sealer, keyBytes } from "./seal/seal.ts";
+import { createStore } from "./stores/open-store.ts";
+
+/**
+ * Makes an empty repository of version 2 and opens it.
+ * @param location as restic writes it; an absolute path or `local:PATH`
+ * @throws RefloatError vault.exists, vault.unsupported, vault.no-space, vault.store-failed
+ */
+export const createRepository = async (
+  location: string,
+  password: string,
+  environment: RepositoryEnvironment,
+): Promise<Repository> => {
+  const store = await createStore(location, { blocking: false });
+  const masterKey = randomBytes(keyBytes);
+  const { hostname, username } = currentOwner();
+  await addKey(store, masterKey, password, { hostname, username }, environment.clock.now());
+  // Last: without its config a repository does not exist, and can be made again.
+  await writeConfig(store, new Sealer(masterKey), drawConfig());
+  return assembleRepository(store, masterKey, environment);
+};

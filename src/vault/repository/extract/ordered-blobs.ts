@@ -1,0 +1,78 @@
+/**
+ * Yields the plain blobs of a list in order. Packs are read in few large pieces: what lies close together in a pack is fetched at once,
+ * a batch of at most some megabytes at a time.
+ */
+import type { BlobPlace, BlobTable } from "../blobs/blob-table.ts";
+import { type BlobSource, openBlob } from "../blobs/blob-reader.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import type { Sealer } from "../seal/seal.ts";
+import type { Store } from "../stores/store.ts";
+
+const batchBytes = 8 * 1024 * 1024;
+/** Reading over a gap of this size costs less than another request. */
+const mostGapBytes = 128 * 1024;
+
+type Wanted = { readonly id: string; readonly place: BlobPlace };
+
+export type OrderedBlobs = (ids: Iterable<string>) => AsyncGenerator<Buffer>;
+
+export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTable, blobs: BlobSource): OrderedBlobs => {
+  /** The sealed bytes of a batch, by id. What cannot be read here is left to `blobs`, which knows other copies. */
+  const fetch = async (batch: readonly Wanted[]): Promise<ReadonlyMap<string, Buffer>> => {
+    const sealed = new Map<string, Buffer>();
+    const sorted = [...new Map(batch.map((wanted) => [wanted.id, wanted])).values()].sort((a, b) =>
+      a.place.packId < b.place.packId ? -1 : a.place.packId > b.place.packId ? 1 : a.place.offset - b.place.offset,
+    );
+    for (let from = 0; from < sorted.length;) {
+      const first = sorted[from]?.place;
+      if (first === undefined) break;
+      let end = first.offset + first.length;
+      let to = from + 1;
+      for (; to < sorted.length; to += 1) {
+        const next = sorted[to]?.place;
+        if (next === undefined || next.packId !== first.packId || next.offset > end + mostGapBytes) break;
+        end = Math.max(end, next.offset + next.length);
+      }
+      try {
+        const bytes = await store.readRange("data", first.packId, first.offset, end - first.offset);
+        for (const { id, place } of sorted.slice(from, to)) {
+          sealed.set(id, bytes.subarray(place.offset - first.offset, place.offset - first.offset + place.length));
+        }
+      } catch (error) {
+        if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
+      }
+      from = to;
+    }
+    return sealed;
+  };
+
+  const open = async (id: string, place: BlobPlace | undefined, sealed: Buffer | undefined): Promise<Buffer> => {
+    if (place !== undefined && sealed !== undefined) {
+      try {
+        return openBlob(sealed, id, place, sealer);
+      } catch (error) {
+        if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
+      }
+    }
+    return blobs.read(id, "data");
+  };
+
+  return async function* orderedBlobs(ids) {
+    let batch: { readonly id: string; readonly place: BlobPlace | undefined }[] = [];
+    let bytes = 0;
+    const drain = async function* (): AsyncGenerator<Buffer> {
+      const sealed = await fetch(batch.filter((wanted): wanted is Wanted => wanted.place !== undefined));
+      for (const { id, place } of batch) yield open(id, place, sealed.get(id));
+      batch = [];
+      bytes = 0;
+    };
+    for (const id of ids) {
+      const [place] = table.locate(id, "data");
+      const length = place?.length ?? 0;
+      if (bytes > 0 && bytes + length > batchBytes) yield* drain();
+      batch.push({ id, place });
+      bytes += length;
+    }
+    yield* drain();
+  };
+};

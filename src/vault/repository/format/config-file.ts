@@ -1,0 +1,74 @@
+/** The repository's config: version, id, and the polynomial that its chunks are cut by. */
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { isIrreducible, polynomialDegree, randomPolynomial } from "../chunking/polynomial.ts";
+import type { Sealer } from "../seal/seal.ts";
+import { StoreFileMissing, type Store, configName } from "../stores/store.ts";
+import {
+  type RepositoryVersion,
+  parseUnpacked,
+  readUnpacked,
+  repositoryVersions,
+  writeUnpacked,
+} from "./unpacked-file.ts";
+
+const configSchema = z.object({
+  version: z.int().positive(),
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  chunker_polynomial: z.string().regex(/^[0-9a-f]{1,16}$/),
+});
+
+export type RepositoryConfig = {
+  readonly version: RepositoryVersion;
+  readonly id: string;
+  readonly polynomial: bigint;
+};
+
+export const drawConfig = (): RepositoryConfig => ({
+  version: 2,
+  id: randomBytes(32).toString("hex"),
+  polynomial: randomPolynomial(),
+});
+
+export const writeConfig = async (store: Store, sealer: Sealer, config: RepositoryConfig): Promise<void> => {
+  const { version, id, polynomial } = config;
+  const json = Buffer.from(JSON.stringify({ version, id, chunker_polynomial: polynomial.toString(16) }));
+  await writeUnpacked(store, sealer, version, "config", json);
+};
+
+/** @throws RefloatError vault.not-found, vault.damaged, vault.unsupported */
+export const readConfig = async (store: Store, sealer: Sealer): Promise<RepositoryConfig> => {
+  const raw = parseUnpacked("config", configName, await readUnpacked(store, sealer, "config", configName), (value) =>
+    configSchema.parse(value),
+  );
+  const version = repositoryVersions.find((known) => known === raw.version);
+  if (version === undefined) {
+    throw new RefloatError(
+      "vault.unsupported",
+      `the vault is of repository version ${raw.version}; known are 1 and 2`,
+      {
+        context: { version: raw.version },
+      },
+    );
+  }
+  const polynomial = BigInt(`0x${raw.chunker_polynomial}`);
+  if (polynomial.toString(2).length !== polynomialDegree + 1 || !isIrreducible(polynomial)) {
+    throw new RefloatError("vault.damaged", "the vault's config holds a polynomial that cannot be one of restic's");
+  }
+  return { version, id: raw.id, polynomial };
+};
+
+/** @throws RefloatError vault.not-found, in a word that tells an empty folder from a wrong address */
+export const requireConfig = async (store: Store): Promise<void> => {
+  try {
+    await store.stat("config", configName);
+  } catch (error) {
+    if (!(error instanceof StoreFileMissing)) throw error;
+    throw new RefloatError("vault.not-found", `there is no vault at ${store.location}`, {
+      cause: error,
+      hint: "check the address, or make one",
+      nextCommand: "refloat vault init",
+    });
+  }
+};

@@ -1,0 +1,96 @@
+/** Snapshot files: a root tree, and what it is of. The last thing written of a capture, so that there is no half snapshot. */
+import { z } from "zod";
+import type { SnapshotInfo } from "../../../core/ports/vault.ts";
+import { snapshotIdSchema } from "../../../model/identifiers.ts";
+import type { Sealer } from "../seal/seal.ts";
+import type { Store } from "../stores/store.ts";
+import { formatGoTime } from "./go-time.ts";
+import { type RepositoryVersion, parseUnpacked, readUnpacked, writeUnpacked } from "./unpacked-file.ts";
+
+const idSchema = z.string().regex(/^[0-9a-f]{64}$/);
+
+const snapshotFileSchema = z.object({
+  time: z.string(),
+  parent: idSchema.optional(),
+  tree: idSchema,
+  paths: z.array(z.string()).nullish(),
+  hostname: z.string().optional(),
+  username: z.string().optional(),
+  uid: z.int().optional(),
+  gid: z.int().optional(),
+  excludes: z.array(z.string()).nullish(),
+  tags: z.array(z.string()).nullish(),
+  program_version: z.string().optional(),
+  summary: z.object({ data_added_packed: z.number().nonnegative().optional() }).optional(),
+});
+
+/** A snapshot with its root tree. */
+export type StoredSnapshot = SnapshotInfo & { readonly tree: string };
+
+export type NewSnapshot = {
+  readonly time: Date;
+  readonly parent: string | undefined;
+  readonly tree: string;
+  readonly paths: readonly string[];
+  readonly hostname: string;
+  readonly username: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly excludes: readonly string[];
+  readonly tags: readonly string[];
+  readonly programVersion: string;
+  readonly summary: {
+    readonly backupStart: Date;
+    readonly backupEnd: Date;
+    readonly totalFiles: number;
+    readonly totalBytes: number;
+    readonly newBytes: number;
+  };
+};
+
+const present = <Value>(key: string, value: Value, isEmpty: boolean) => (isEmpty ? {} : { [key]: value });
+
+export const writeSnapshot = async (
+  store: Store,
+  sealer: Sealer,
+  version: RepositoryVersion,
+  snapshot: NewSnapshot,
+): Promise<string> => {
+  const nanoseconds = (date: Date): string => formatGoTime(BigInt(date.getTime()) * 1_000_000n);
+  const file = {
+    time: nanoseconds(snapshot.time),
+    ...present("parent", snapshot.parent, snapshot.parent === undefined),
+    tree: snapshot.tree,
+    paths: snapshot.paths,
+    hostname: snapshot.hostname,
+    username: snapshot.username,
+    ...present("uid", snapshot.uid, snapshot.uid === 0),
+    ...present("gid", snapshot.gid, snapshot.gid === 0),
+    ...present("excludes", snapshot.excludes, snapshot.excludes.length === 0),
+    ...present("tags", snapshot.tags, snapshot.tags.length === 0),
+    program_version: snapshot.programVersion,
+    summary: {
+      backup_start: nanoseconds(snapshot.summary.backupStart),
+      backup_end: nanoseconds(snapshot.summary.backupEnd),
+      data_added_packed: snapshot.summary.newBytes,
+      total_files_processed: snapshot.summary.totalFiles,
+      total_bytes_processed: snapshot.summary.totalBytes,
+    },
+  };
+  return writeUnpacked(store, sealer, version, "snapshots", Buffer.from(JSON.stringify(file)));
+};
+
+/** @throws RefloatError vault.damaged, StoreFileMissing */
+export const readSnapshot = async (store: Store, sealer: Sealer, id: string): Promise<StoredSnapshot> => {
+  const json = await readUnpacked(store, sealer, "snapshots", id);
+  const file = parseUnpacked("snapshots", id, json, (value) => snapshotFileSchema.parse(value));
+  return {
+    id: snapshotIdSchema.parse(id),
+    time: file.time,
+    hostname: file.hostname ?? "",
+    paths: file.paths ?? [],
+    tags: file.tags ?? [],
+    newBytes: file.summary?.data_added_packed ?? 0,
+    tree: file.tree,
+  };
+};

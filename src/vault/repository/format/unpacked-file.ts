@@ -1,0 +1,71 @@
+/**
+ * The small files of a repository that stand alone: config, snapshots, locks, indexes. Sealed JSON; in version 2 all but `config`
+ * may be compressed, which a first byte of 2 tells from the `{` or `[` of plain JSON.
+ */
+import { createHash } from "node:crypto";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import type { Sealer } from "../seal/seal.ts";
+import type { Store, StoreKind } from "../stores/store.ts";
+
+export const repositoryVersions = [1, 2] as const;
+export type RepositoryVersion = (typeof repositoryVersions)[number];
+
+const compressedMark = 2;
+/** Against a bomb by someone who has the key: the largest index that stock restic writes is a tenth of this. */
+const maxPlainBytes = 512 * 1024 * 1024;
+
+type UnpackedKind = Exclude<StoreKind, "keys" | "data">;
+
+const damaged = (kind: UnpackedKind, name: string, what: string, cause?: unknown): RefloatError =>
+  new RefloatError("vault.damaged", `the vault's ${kind} file ${name || "config"} ${what}`, {
+    cause,
+    context: { kind, file: name },
+    hint: "verify the vault to learn what else is hurt",
+  });
+
+/** @returns the JSON's bytes @throws RefloatError vault.damaged, StoreFileMissing */
+export const readUnpacked = async (store: Store, sealer: Sealer, kind: UnpackedKind, name: string): Promise<Buffer> => {
+  const sealed = await store.read(kind, name);
+  if (kind !== "config" && createHash("sha256").update(sealed).digest("hex") !== name) {
+    throw damaged(kind, name, "is not what was written: its name and its content differ");
+  }
+  const plain = sealer.unseal(sealed);
+  if (plain === undefined) throw damaged(kind, name, "was not sealed with this vault's key, or was changed");
+  if (kind === "config" || plain[0] !== compressedMark) return plain;
+  try {
+    return zstdDecompressSync(plain.subarray(1), { maxOutputLength: maxPlainBytes });
+  } catch (error) {
+    throw damaged(kind, name, "cannot be decompressed", error);
+  }
+};
+
+/** @returns the name it got */
+export const writeUnpacked = async (
+  store: Store,
+  sealer: Sealer,
+  version: RepositoryVersion,
+  kind: UnpackedKind,
+  json: Uint8Array,
+): Promise<string> => {
+  const plain =
+    kind === "config" || version === 1 ? json : Buffer.concat([Buffer.of(compressedMark), zstdCompressSync(json)]);
+  const sealed = sealer.seal(plain);
+  const name = kind === "config" ? "" : createHash("sha256").update(sealed).digest("hex");
+  await store.write(kind, name, sealed);
+  return name;
+};
+
+/** Parses JSON that was authenticated; what does not parse is damage all the same. */
+export const parseUnpacked = <Value>(
+  kind: UnpackedKind,
+  name: string,
+  json: Buffer,
+  parse: (value: unknown) => Value,
+): Value => {
+  try {
+    return parse(JSON.parse(json.toString("utf8")));
+  } catch (error) {
+    throw damaged(kind, name, "is not of the format", error);
+  }
+};

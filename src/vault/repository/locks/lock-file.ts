@@ -1,0 +1,59 @@
+/** The repository's locks as files: who works on it, since when, and whether alone. Both programs read them. */
+import { z } from "zod";
+import type { Sealer } from "../seal/seal.ts";
+import type { Store } from "../stores/store.ts";
+import { formatGoTime, parseGoTime } from "../format/go-time.ts";
+import { type RepositoryVersion, parseUnpacked, readUnpacked, writeUnpacked } from "../format/unpacked-file.ts";
+
+const lockFileSchema = z.object({
+  time: z.string(),
+  exclusive: z.boolean(),
+  hostname: z.string().default(""),
+  username: z.string().default(""),
+  pid: z.int().default(0),
+  uid: z.int().optional(),
+  gid: z.int().optional(),
+});
+
+export type RepositoryLockFile = {
+  readonly name: string;
+  readonly timeMs: number;
+  readonly exclusive: boolean;
+  readonly hostname: string;
+  readonly username: string;
+  readonly pid: number;
+};
+
+export const readLock = async (store: Store, sealer: Sealer, name: string): Promise<RepositoryLockFile> => {
+  const json = await readUnpacked(store, sealer, "locks", name);
+  const file = parseUnpacked("locks", name, json, (value) => lockFileSchema.parse(value));
+  return {
+    name,
+    timeMs: Number((parseGoTime(file.time) ?? 0n) / 1_000_000n),
+    exclusive: file.exclusive,
+    hostname: file.hostname,
+    username: file.username,
+    pid: file.pid,
+  };
+};
+
+export const writeLock = async (
+  store: Store,
+  sealer: Sealer,
+  version: RepositoryVersion,
+  lock: Omit<RepositoryLockFile, "name">,
+): Promise<string> => {
+  const { timeMs, ...rest } = lock;
+  const json = { time: formatGoTime(BigInt(timeMs) * 1_000_000n), ...rest };
+  return writeUnpacked(store, sealer, version, "locks", Buffer.from(JSON.stringify(json)));
+};
+
+/** After this long without a refresh, its holder is taken for dead, as restic does. */
+const staleMs = 30 * 60 * 1000;
+
+/** @param isAlive asks about a process of this machine */
+export const isStaleLock = (
+  lock: RepositoryLockFile,
+  here: { readonly nowMs: number; readonly hostname: string; readonly isAlive: (pid: number) => boolean },
+): boolean =>
+  here.nowMs - lock.timeMs > staleMs || (lock.hostname === here.hostname && lock.pid > 0 && !here.isAlive(lock.pid));

@@ -1,0 +1,21 @@
+/** Opens a repository that is there, of restic's version 1 (to read) or 2. */
+import type { Repository } from "../../core/ports/vault.ts";
+import { requireConfig } from "./format/config-file.ts";
+import { type RepositoryEnvironment, assembleRepository } from "./repository.ts";
+import { openMasterKey } from "./seal/key-file.ts";
+import { openStore } from "./stores/open-store.ts";
+
+/**
+ * Writes nothing. The repository must be closed, or its worker threads and its lock live on.
+ * @param location as restic writes it; an absolute path or `local:PATH`
+ * @throws RefloatError vault.not-found, vault.wrong-password, vault.damaged, vault.unsupported, vault.store-failed
+ */
+export const openRepository = async (
+  location: string,
+  password: string,
+  environment: RepositoryEnvironment,
+): Promise<Repository> => {
+  const store = openStore(location, { blocking: false });
+  await requireConfig(store);
+  return assembleRepository(store, await openMasterKey(store, password), environment);
+};

@@ -1,0 +1,27 @@
+/** Finds entries of a snapshot by path. */
+import type { BlobSource } from "../blobs/blob-reader.ts";
+import { decodeTree } from "../format/tree-decoder.ts";
+import { type TreeNode, compareNames } from "../format/tree-node.ts";
+
+/** @returns the entry of that name in the tree */
+export const findInTree = async (blobs: BlobSource, tree: string, name: Uint8Array): Promise<TreeNode | undefined> => {
+  for (const node of decodeTree(await blobs.read(tree, "tree"), tree)) {
+    if (compareNames(node.name, name) === 0) return node;
+  }
+  return undefined;
+};
+
+/** @returns the id of the folder's tree; undefined if there is no such folder */
+export const findFolder = async (
+  blobs: BlobSource,
+  root: string,
+  names: readonly Uint8Array[],
+): Promise<string | undefined> => {
+  let tree: string | undefined = root;
+  for (const name of names) {
+    if (tree === undefined) return undefined;
+    const node: TreeNode | undefined = await findInTree(blobs, tree, name);
+    tree = node?.type === "dir" ? node.subtree : undefined;
+  }
+  return tree;
+};

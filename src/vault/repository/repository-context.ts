@@ -1,0 +1,25 @@
+/** What the parts of an open repository share. */
+import type { Clock, Log } from "../../core/ports/environment.ts";
+import type { BlobSource } from "./blobs/blob-reader.ts";
+import type { BlobTable } from "./blobs/blob-table.ts";
+import type { RepositoryConfig } from "./format/config-file.ts";
+import type { RepositoryOwner } from "./current-owner.ts";
+import type { IndexKeeper } from "./index-keeper.ts";
+import type { RepositoryLock } from "./locks/repository-lock.ts";
+import type { Sealer } from "./seal/seal.ts";
+import type { Store } from "./stores/store.ts";
+import type { ThreadPool } from "./threads/thread-pool.ts";
+
+export type RepositoryContext = {
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly config: RepositoryConfig;
+  readonly table: BlobTable;
+  readonly index: IndexKeeper;
+  readonly blobs: BlobSource;
+  readonly pool: ThreadPool;
+  readonly lock: RepositoryLock;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly owner: RepositoryOwner;
+};

@@ -1,0 +1,171 @@
+/**
+ * A repository in restic's format, open: snapshots are made, listed, read and verified through it. Its parts share one table of blobs, one
+ * pool of worker threads and one lock.
+ */
+import type { Repository, SnapshotInfo, SnapshotReader, SnapshotWriter } from "../../core/ports/vault.ts";
+import type { Clock, Log } from "../../core/ports/environment.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { silentLog } from "../../platform/log.ts";
+import { BlobCache } from "./blobs/blob-cache.ts";
+import { BlobReader } from "./blobs/blob-reader.ts";
+import { createBlobTable } from "./blobs/blob-table.ts";
+import { beginSnapshotWriter } from "./capture/snapshot-writer.ts";
+import { readConfig } from "./format/config-file.ts";
+import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
+import { parseGoTime } from "./format/go-time.ts";
+import { IndexKeeper } from "./index-keeper.ts";
+import { RepositoryLock } from "./locks/repository-lock.ts";
+import { currentOwner } from "./current-owner.ts";
+import { openSnapshotReader } from "./reading/snapshot-reader.ts";
+import type { RepositoryContext } from "./repository-context.ts";
+import { Sealer } from "./seal/seal.ts";
+import { type Store, StoreFileMissing } from "./stores/store.ts";
+import { ThreadPool } from "./threads/thread-pool.ts";
+import { verifyRepository } from "./verify/verification.ts";
+
+export type RepositoryEnvironment = { readonly clock: Clock; readonly log?: Log };
+
+const cachedBytes = 32 * 1024 * 1024;
+
+type SnapshotOptions = Parameters<Repository["beginSnapshot"]>[0];
+
+class OpenRepository implements Repository {
+  readonly id: string;
+  readonly location: string;
+  readonly #context: RepositoryContext;
+  #closed = false;
+
+  constructor(context: RepositoryContext) {
+    this.#context = context;
+    this.id = context.config.id;
+    this.location = context.store.location;
+  }
+
+  readonly beginSnapshot = async (options: SnapshotOptions): Promise<SnapshotWriter> => {
+    const { store, config, lock, index } = this.#context;
+    if (config.version === 1) {
+      throw new RefloatError("vault.unsupported", `the vault at ${this.location} is of version 1, which is only read`, {
+        hint: "`restic migrate upgrade_repo_v2` makes it a vault of version 2",
+      });
+    }
+    const held = await lock.hold();
+    try {
+      await store.sweep();
+      const { hostname, time, tags, paths } = options;
+      const parent = await this.#parentOf(options);
+      await index.load();
+      return beginSnapshotWriter(this.#context, { hostname, time, tags, paths, parent }, held);
+    } catch (error) {
+      await held.release();
+      throw error;
+    }
+  };
+
+  readonly snapshots = async (): Promise<readonly SnapshotInfo[]> =>
+    (await this.#snapshots()).map(({ tree: _tree, ...info }) => info);
+
+  readonly openSnapshot = async (id: string): Promise<SnapshotReader> => {
+    const { store, sealer, index } = this.#context;
+    const full = await this.#fullId(id);
+    const snapshot = await readSnapshot(store, sealer, full);
+    // After the snapshot: what it needs was indexed before it was written.
+    await index.load();
+    return openSnapshotReader(this.#context, snapshot);
+  };
+
+  readonly verify: Repository["verify"] = async (options, signal, progress) => {
+    const held = await this.#context.lock.hold();
+    try {
+      return await verifyRepository(this.#context, options.depth, signal, progress);
+    } finally {
+      await held.release();
+    }
+  };
+
+  readonly close = async (): Promise<void> => {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#context.pool.close();
+    await this.#context.lock.close();
+    await this.#context.store.close();
+  };
+
+  async #snapshots(): Promise<StoredSnapshot[]> {
+    const { store, sealer } = this.#context;
+    const snapshots: StoredSnapshot[] = [];
+    for await (const { name } of store.list("snapshots")) {
+      try {
+        snapshots.push(await readSnapshot(store, sealer, name));
+      } catch (error) {
+        // Removed since it was listed.
+        if (!(error instanceof StoreFileMissing)) throw error;
+      }
+    }
+    return snapshots;
+  }
+
+  async #fullId(id: string): Promise<string> {
+    const fitting: string[] = [];
+    for await (const { name } of this.#context.store.list("snapshots")) if (name.startsWith(id)) fitting.push(name);
+    const [only, second] = fitting;
+    if (only === undefined || id === "") {
+      throw new RefloatError("point.unknown", `the vault has no snapshot ${id}`, { context: { id } });
+    }
+    if (second !== undefined) {
+      throw new RefloatError("point.ambiguous", `${fitting.length} snapshots begin with ${id}`, { context: { id } });
+    }
+    return only;
+  }
+
+  async #parentOf(options: SnapshotOptions): Promise<StoredSnapshot | undefined> {
+    const { store, sealer } = this.#context;
+    if (options.parent !== undefined) {
+      try {
+        return await readSnapshot(store, sealer, options.parent);
+      } catch (error) {
+        // A parent only saves time.
+        if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
+        throw error;
+      }
+    }
+    const when = (snapshot: StoredSnapshot): bigint => parseGoTime(snapshot.time) ?? 0n;
+    const now = BigInt(options.time.getTime()) * 1_000_000n;
+    const samePaths = [...options.paths].sort().join("\0");
+    return (await this.#snapshots())
+      .filter(({ hostname, paths }) => hostname === options.hostname && [...paths].sort().join("\0") === samePaths)
+      .filter((snapshot) => when(snapshot) <= now)
+      .reduce<StoredSnapshot | undefined>(
+        (newest, snapshot) => (newest === undefined || when(snapshot) > when(newest) ? snapshot : newest),
+        undefined,
+      );
+  }
+}
+
+/** Opens what is there. @throws RefloatError vault.damaged, vault.unsupported */
+export const assembleRepository = async (
+  store: Store,
+  masterKey: Buffer,
+  { clock, log = silentLog }: RepositoryEnvironment,
+): Promise<Repository> => {
+  const sealer = new Sealer(masterKey);
+  const config = await readConfig(store, sealer);
+  const table = createBlobTable();
+  const index = new IndexKeeper(store, sealer, config.version, table);
+  const owner = currentOwner();
+  const { version, polynomial } = config;
+  const pool = new ThreadPool(
+    { location: store.location, masterKey, version, polynomial, table: table.handle },
+    { pack: (pack) => index.add(pack) },
+  );
+  const { hostname, username } = owner;
+  const lock = new RepositoryLock({
+    store,
+    sealer,
+    version,
+    clock,
+    log,
+    owner: { hostname, username, pid: process.pid },
+  });
+  const blobs = new BlobCache(new BlobReader(store, sealer, table), cachedBytes);
+  return new OpenRepository({ store, sealer, config, table, index, blobs, pool, lock, clock, log, owner });
+};

@@ -1,0 +1,129 @@
+/**
+ * Key files: a password seals the repository's master key. A repository may have many; each opens all of it. A new password
+ * does not re-encrypt: who once had the master key has it still.
+ */
+import { createHash, randomBytes, scrypt } from "node:crypto";
+import { z } from "zod";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import type { Store } from "../stores/store.ts";
+import { Sealer, keyBytes } from "./seal.ts";
+
+const base64Schema = z.base64();
+
+const keyFileSchema = z.object({
+  hostname: z.string().optional(),
+  username: z.string().optional(),
+  kdf: z.literal("scrypt"),
+  N: z.int().positive(),
+  r: z.int().positive(),
+  p: z.int().positive(),
+  created: z.string(),
+  data: base64Schema,
+  salt: base64Schema,
+});
+type KeyFile = z.infer<typeof keyFileSchema>;
+
+const masterKeySchema = z.object({
+  mac: z.object({ k: base64Schema, r: base64Schema }),
+  encrypt: base64Schema,
+});
+
+/** restic's cost: about 70 ms and 32 MiB on a machine of 2024. */
+const cost = { N: 32_768, r: 8, p: 1 } as const;
+/** A key file is read before anything is authenticated: a forged one must not take all memory. */
+const maxMemoryBytes = 1024 * 1024 * 1024;
+
+const derive = async (
+  password: string,
+  salt: Uint8Array,
+  parameters: Pick<KeyFile, "N" | "r" | "p">,
+): Promise<Buffer> => {
+  const { N, r, p } = parameters;
+  const needed = 128 * r * (N + p) + 1024 * 1024;
+  if (needed > maxMemoryBytes) {
+    throw new RefloatError("vault.unsupported", "a key of the vault asks for more memory than is reasonable", {
+      context: { N, r, p },
+    });
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  scrypt(password, salt, keyBytes, { N, r, p, maxmem: needed }, (error, key) =>
+    error === null ? resolve(key) : reject(error),
+  );
+  return promise;
+};
+
+export type KeyOwner = { readonly hostname: string; readonly username: string };
+
+/** @returns the name of the new key file */
+export const addKey = async (
+  store: Store,
+  masterKey: Uint8Array,
+  password: string,
+  owner: KeyOwner,
+  created: Date,
+): Promise<string> => {
+  const salt = randomBytes(64);
+  const sealer = new Sealer(await derive(password, salt, cost));
+  const encoded = (from: number, to: number): string => Buffer.from(masterKey.subarray(from, to)).toString("base64");
+  const plain = { mac: { k: encoded(32, 48), r: encoded(48, 64) }, encrypt: encoded(0, 32) };
+  const file: KeyFile = {
+    ...owner,
+    kdf: "scrypt",
+    ...cost,
+    created: created.toISOString(),
+    data: sealer.seal(Buffer.from(JSON.stringify(plain))).toString("base64"),
+    salt: salt.toString("base64"),
+  };
+  const content = Buffer.from(JSON.stringify(file));
+  const name = createHash("sha256").update(content).digest("hex");
+  await store.write("keys", name, content);
+  return name;
+};
+
+/** @returns the master key if the password opens this key file, else undefined */
+const tryKey = async (content: Uint8Array, password: string): Promise<Buffer | undefined> => {
+  const file = keyFileSchema.parse(JSON.parse(Buffer.from(content).toString("utf8")));
+  const sealer = new Sealer(await derive(password, Buffer.from(file.salt, "base64"), file));
+  const plain = sealer.unseal(Buffer.from(file.data, "base64"));
+  if (plain === undefined) return undefined;
+  const key = masterKeySchema.parse(JSON.parse(plain.toString("utf8")));
+  const parts = [key.encrypt, key.mac.k, key.mac.r].map((part) => Buffer.from(part, "base64"));
+  const masterKey = Buffer.concat(parts);
+  return masterKey.length === keyBytes ? masterKey : undefined;
+};
+
+/**
+ * Tries each key file.
+ * @throws RefloatError vault.wrong-password; vault.damaged if no key file opens and some cannot be read
+ */
+export const openMasterKey = async (store: Store, password: string): Promise<Buffer> => {
+  const damaged: string[] = [];
+  let tried = 0;
+  for await (const { name } of store.list("keys")) {
+    const content = await store.read("keys", name);
+    tried += 1;
+    if (createHash("sha256").update(content).digest("hex") !== name) {
+      damaged.push(name);
+      continue;
+    }
+    try {
+      const key = await tryKey(content, password);
+      if (key !== undefined) return key;
+    } catch (error) {
+      if (error instanceof RefloatError) throw error;
+      damaged.push(name);
+    }
+  }
+  if (tried === 0 || damaged.length > 0) {
+    throw new RefloatError(
+      "vault.damaged",
+      tried === 0
+        ? `the vault at ${store.location} has no key`
+        : `no key of the vault at ${store.location} opens, and ${damaged.length} of ${tried} are damaged`,
+      { context: { damaged }, hint: "put its keys folder back from a copy: without a key nothing can be read" },
+    );
+  }
+  throw new RefloatError("vault.wrong-password", `the password opens no key of the vault at ${store.location}`, {
+    context: { keys: tried },
+  });
+};

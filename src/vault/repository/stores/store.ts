@@ -1,0 +1,72 @@
+/**
+ * The storage port: where the files of a repository lie. Every store passes `src/testing/store-contract.ts`.
+ *
+ * Contract:
+ * - A file is written once, whole, and never changed. Names are the SHA-256 of the content (hex), except `config`.
+ * - *Atomic*: a reader sees all of a file or none of it, also after a crash at any instant of the write.
+ * - *Durable*: when `write` or `finish` resolves, the file survives a loss of power.
+ * - Writing a name that exists replaces it with the same content; that is no error, since a retry after an unknown outcome does it.
+ * - `remove` of a missing file is no error, for the same reason.
+ * - A missing file is a `StoreFileMissing`; a full store is vault.no-space; all else is vault.store-failed. Nothing of a failed
+ *   write is ever visible under its name.
+ * - A store holds no secret and knows nothing of the format. Every call may run beside every other.
+ */
+import { RefloatError } from "../../../model/refloat-error.ts";
+
+export const storeKinds = ["config", "keys", "locks", "snapshots", "index", "data"] as const;
+export type StoreKind = (typeof storeKinds)[number];
+
+/** `config` is the one file of its kind; its name is empty. */
+export const configName = "";
+
+export type StoredFile = { readonly name: string; readonly sizeBytes: number };
+
+/** A file that is being written and has no name yet. */
+export type PendingFile = {
+  /** Takes a copy before it returns. @throws RefloatError vault.no-space, vault.store-failed */
+  readonly append: (part: Uint8Array) => void;
+  /** Makes it durable, then visible under its name. At most once, and not after `discard`. */
+  readonly finish: (name: string) => Promise<void>;
+  /** Removes what was written. Safe after a failed `finish` and more than once; no effect after one that succeeded. */
+  readonly discard: () => void;
+};
+
+export type Store = {
+  /** As a person would write it. */
+  readonly location: string;
+  /** Each file of the kind once, in any order. Files written meanwhile may be missing. */
+  readonly list: (kind: StoreKind) => AsyncIterable<StoredFile>;
+  /** @throws StoreFileMissing */
+  readonly stat: (kind: StoreKind, name: string) => Promise<StoredFile>;
+  /** The whole file. @throws StoreFileMissing */
+  readonly read: (kind: StoreKind, name: string) => Promise<Buffer>;
+  /**
+   * Exactly `length` bytes from `offset`.
+   * @throws StoreFileMissing; vault.damaged if the file ends before
+   */
+  readonly readRange: (kind: StoreKind, name: string, offset: number, length: number) => Promise<Buffer>;
+  readonly write: (kind: StoreKind, name: string, content: Uint8Array) => Promise<void>;
+  /** Begins a file whose name is known only at its end. A store that cannot append keeps the parts in memory (a pack at most). */
+  readonly begin: (kind: StoreKind) => PendingFile;
+  readonly remove: (kind: StoreKind, name: string) => Promise<void>;
+  /** Removes what killed writers of this program left half written. @returns how many */
+  readonly sweep: () => Promise<number>;
+  /** Frees handles; the store is not used afterwards. */
+  readonly close: () => Promise<void>;
+};
+
+/** There is no such file; the caller knows whether that is damage, a wrong address or a race. */
+export class StoreFileMissing extends RefloatError {
+  readonly kind: StoreKind;
+  readonly file: string;
+
+  constructor(kind: StoreKind, file: string, location: string, cause?: unknown) {
+    super("vault.damaged", `the vault at ${location} has no ${kind} file ${file}`, {
+      cause,
+      context: { kind, file },
+      hint: "it was removed, or the store lost it; verify the vault",
+    });
+    this.kind = kind;
+    this.file = file;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The worker threads of one repository, as asynchronous calls. Threads start on first use, keep the process alive only while a call is
+ * under way, and end with `close`. A thread that dies fails every call it owed.
+ */
+import { availableParallelism } from "node:os";
+import { Worker, type Transferable } from "node:worker_threads";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import type { IndexedPack } from "../format/index-file.ts";
+import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
+import { unpackError } from "./portable-error.ts";
+
+/** More threads than two gain little: the disk and the source are the limit then, and each costs memory. */
+const mostThreads = 2;
+
+/** From source it is TypeScript, in the published package JavaScript; the compiler does not rewrite this name. */
+const threadEntry = (): URL =>
+  new URL(`../../../vault-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+type Waiting = { readonly resolve: (value: never) => void; readonly reject: (error: unknown) => void };
+
+export type ThreadListener = {
+  readonly pack: (pack: IndexedPack) => void;
+};
+
+export class Thread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #progress: ReadonlyMap<number, (bytes: number, items: number) => void>;
+  #next = 1;
+  #dead: RefloatError | undefined;
+  /** Long-lived work that was assigned to this thread, such as open streams. */
+  assigned = 0;
+
+  constructor(
+    data: ThreadData,
+    listener: ThreadListener,
+    progress: ReadonlyMap<number, (bytes: number, items: number) => void>,
+  ) {
+    this.#progress = progress;
+    this.#worker = new Worker(threadEntry(), { workerData: data });
+    this.#worker.unref();
+    this.#worker.on("message", (message: FromThread) => this.#receive(message, listener));
+    this.#worker.on("error", (error) => this.#fail(error));
+    this.#worker.on("exit", () => this.#fail(undefined));
+  }
+
+  get load(): number {
+    return this.#waiting.size + this.assigned;
+  }
+
+  async call<Call extends ThreadCall>(
+    call: Call,
+    request: ThreadCalls[Call]["request"],
+    transfer: readonly Transferable[] = [],
+  ): Promise<ThreadCalls[Call]["reply"]> {
+    if (this.#dead !== undefined) throw this.#dead;
+    const { promise, resolve, reject } = Promise.withResolvers<ThreadCalls[Call]["reply"]>();
+    const number = this.#next;
+    this.#next += 1;
+    if (this.#waiting.size === 0) this.#worker.ref();
+    this.#waiting.set(number, { resolve, reject });
+    this.#worker.postMessage({ number, call, request } satisfies ToThread, [...transfer]);
+    return promise;
+  }
+
+  async end(): Promise<void> {
+    this.#dead ??= new RefloatError("bug", "the vault was used after it was closed");
+    await this.#worker.terminate();
+  }
+
+  #receive(message: FromThread, listener: ThreadListener): void {
+    switch (message.kind) {
+      case "pack":
+        listener.pack(message.pack);
+        return;
+      case "progress":
+        this.#progress.get(message.job)?.(message.bytes, message.items);
+        return;
+      case "reply":
+        this.#take(message.number)?.resolve(message.value as never);
+        return;
+      case "failed":
+        this.#take(message.number)?.reject(unpackError(message.error));
+        return;
+    }
+  }
+
+  #take(number: number): Waiting | undefined {
+    const waiting = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    return waiting;
+  }
+
+  #fail(cause: unknown): void {
+    this.#dead ??= new RefloatError("bug", "a worker thread of the vault died", {
+      cause,
+      state: "nothing was committed by what was under way",
+    });
+    for (const number of this.#waiting.keys()) this.#take(number)?.reject(this.#dead);
+  }
+}
+
+export class ThreadPool {
+  readonly #data: ThreadData;
+  readonly #listener: ThreadListener;
+  readonly #progress = new Map<number, (bytes: number, items: number) => void>();
+  #threads: readonly Thread[] | undefined;
+  #nextJob = 1;
+
+  constructor(data: ThreadData, listener: ThreadListener) {
+    this.#data = data;
+    this.#listener = listener;
+  }
+
+  get threads(): readonly Thread[] {
+    return (this.#threads ??= Array.from(
+      { length: Math.min(mostThreads, availableParallelism()) },
+      () => new Thread(this.#data, this.#listener, this.#progress),
+    ));
+  }
+
+  get started(): readonly Thread[] {
+    return this.#threads ?? [];
+  }
+
+  leastLoaded(): Thread {
+    return this.threads.reduce((best, thread) => (thread.load < best.load ? thread : best));
+  }
+
+  /** A number for long work, unique in this pool, under which threads report progress. */
+  beginJob(progress: (bytes: number, items: number) => void): { readonly job: number; readonly end: () => void } {
+    const job = this.#nextJob;
+    this.#nextJob += 1;
+    this.#progress.set(job, progress);
+    return { job, end: () => this.#progress.delete(job) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.started.map((thread) => thread.end()));
+  }
+}

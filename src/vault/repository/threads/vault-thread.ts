@@ -1,0 +1,144 @@
+/** The inside of a worker thread: answers calls of the main thread, one after the other where they share a buffer. */
+import { setImmediate } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { BlobReader } from "../blobs/blob-reader.ts";
+import { BlobTable } from "../blobs/blob-table.ts";
+import { BlobSaver } from "../capture/blob-saver.ts";
+import type { Pause } from "../capture/entry-capture.ts";
+import { FileCapture } from "../capture/file-capture.ts";
+import { FolderCapture } from "../capture/folder-capture.ts";
+import { StreamIntake } from "../capture/stream-intake.ts";
+import { createExtractor } from "../extract/extractor.ts";
+import { Sealer } from "../seal/seal.ts";
+import { openStore } from "../stores/open-store.ts";
+import { Kernel } from "../wasm/kernel.ts";
+import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
+import { packError } from "./portable-error.ts";
+
+type Handlers = {
+  readonly [Call in ThreadCall]: (
+    request: ThreadCalls[Call]["request"],
+  ) => ThreadCalls[Call]["reply"] | Promise<ThreadCalls[Call]["reply"]>;
+};
+
+/** How long a thread works before others of its tasks, and the disk's answers, get their turn. */
+const turnMs = 20;
+
+/** Runs acts one at a time, in the order in which they were asked for. */
+const createQueue = () => {
+  let last: Promise<unknown> = Promise.resolve();
+  return async <Result>(act: () => Promise<Result>): Promise<Result> => {
+    const turn = last.then(act);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+};
+
+const createHandlers = (data: ThreadData, send: (message: FromThread) => void): Handlers => {
+  const store = openStore(data.location, { blocking: true });
+  const kernel = new Kernel();
+  const sealer = new Sealer(data.masterKey, kernel);
+  const table = new BlobTable(data.table);
+  const saver = new BlobSaver(table, { store, sealer, finished: (pack) => send({ kind: "pack", pack }) });
+  const streams = new StreamIntake(saver, kernel, data.polynomial);
+  const blobs = new BlobReader(store, sealer, table);
+  const folders = new FolderCapture(saver, blobs, new FileCapture(saver, kernel, data.polynomial));
+  const extract = createExtractor(store, sealer, table, blobs);
+  const queue = createQueue();
+  const cancelled = new Set<number>();
+
+  const refuseCancelled = (job: number): void => {
+    if (cancelled.has(job)) throw new RefloatError("bug", "the work was cancelled, and nobody should hear of it");
+  };
+
+  /** Reports progress, waits for the disk, and lets other tasks have a turn now and then. */
+  const pauseFor = (job: number) => {
+    let began = performance.now();
+    let bytes = 0;
+    let items = 0;
+    const report = (): void => {
+      if (bytes > 0 || items > 0) send({ kind: "progress", job, bytes, items });
+      bytes = 0;
+      items = 0;
+    };
+    const pause = async (moreBytes: number, moreItems: number): Promise<void> => {
+      bytes += moreBytes;
+      items += moreItems;
+      if (performance.now() - began < turnMs) return;
+      report();
+      await saver.settle();
+      await setImmediate();
+      refuseCancelled(job);
+      began = performance.now();
+    };
+    return { pause, report };
+  };
+
+  const oneAtATime = async <Result>(job: number, act: (pause: Pause) => Promise<Result>) =>
+    queue(async () => {
+      refuseCancelled(job);
+      const { pause, report } = pauseFor(job);
+      const result = await act(pause);
+      report();
+      await saver.settle();
+      return result;
+    });
+
+  return {
+    "stream-open": ({ stream, slots }) => streams.open(stream, slots),
+    "stream-bytes": async ({ stream, offset, length }) => {
+      streams.take(stream, offset, length);
+      await saver.settle();
+      return null;
+    },
+    "stream-end": ({ stream }) => streams.end(stream),
+    "stream-discard": ({ stream }) => streams.discard(stream),
+    "walk-begin": (start) => oneAtATime(start.walk, async (pause) => folders.begin(start, pause)),
+    "walk-folder": (task) => oneAtATime(task.walk, async (pause) => folders.capture(task, pause)),
+    "extract-nodes": (task) => oneAtATime(task.job, async (pause) => extract(task, pause)),
+    "job-cancel": ({ job }) => {
+      cancelled.add(job);
+      return null;
+    },
+    "job-end": ({ job }) => {
+      cancelled.delete(job);
+      folders.end(job);
+      return null;
+    },
+    "save-tree": async ({ tree }) => {
+      const saved = saver.save(tree, "tree");
+      await saver.settle();
+      return saved;
+    },
+    "read-blob": async ({ id, type }) => blobs.read(id, type),
+    flush: async () => {
+      await saver.flush();
+      return null;
+    },
+  };
+};
+
+/** A reply that is bytes alone moves instead of being copied, if nothing else lies in the same memory. */
+const owned = (value: unknown): ArrayBuffer[] =>
+  value instanceof Uint8Array && value.buffer instanceof ArrayBuffer && value.byteLength === value.buffer.byteLength
+    ? [value.buffer]
+    : [];
+
+export const runVaultThread = (): void => {
+  const port = parentPort;
+  if (port === null) throw new RefloatError("bug", "the vault's worker was started as a program of its own");
+  const handlers = createHandlers(workerData as ThreadData, (message) => port.postMessage(message));
+  port.on("message", ({ number, call, request }: ToThread) => {
+    const handle = handlers[call] as (request: unknown) => unknown;
+    const answer = async (): Promise<void> => {
+      try {
+        const value = await handle(request);
+        port.postMessage({ kind: "reply", number, value } satisfies FromThread, owned(value));
+      } catch (error) {
+        port.postMessage({ kind: "failed", number, error: packError(error) } satisfies FromThread);
+      }
+    };
+    void answer();
+  });
+};
