@@ -33,6 +33,15 @@ const exchangeOf = (context: SwitchContext): Exchange => {
   };
 };
 
+/**
+ * A journal copied from another machine may end before a switch that was made: the incoming name is free, and the old side bears
+ * the name that only this run gives. Then the world is read backwards, so that `check` finds the switch done.
+ */
+const asBeforeTheSwitch = (seen: ExchangeObservation): ExchangeObservation =>
+  seen.incoming === null && seen.outgoing !== null && seen.stable !== null
+    ? { stable: seen.outgoing, incoming: seen.stable, outgoing: null }
+    : seen;
+
 const remembered = (intent: JsonObject): { readonly exchange: Exchange; readonly before: ExchangeObservation } =>
   intent as unknown as { exchange: Exchange; before: ExchangeObservation };
 
@@ -67,7 +76,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
 
   prepare: async (context) => {
     const exchange = exchangeOf(context);
-    const before = await observe(parts, context, exchange);
+    const before = asBeforeTheSwitch(await observe(parts, context, exchange));
     if (before.incoming === null) {
       throw new RefloatError(
         "cutover.conflict",
