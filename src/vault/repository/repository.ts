@@ -56,7 +56,7 @@ class OpenRepository implements Repository {
       await index.load();
       return beginSnapshotWriter(this.#context, { hostname, time, tags, paths, parent }, held);
     } catch (error) {
-      await held.release();
+      held.release();
       throw error;
     }
   };
@@ -74,11 +74,11 @@ class OpenRepository implements Repository {
   };
 
   readonly verify: Repository["verify"] = async (options, signal, progress) => {
-    const held = await this.#context.lock.hold();
+    const held = this.#context.lock.holdForReading();
     try {
       return await verifyRepository(this.#context, options.depth, signal, progress);
     } finally {
-      await held.release();
+      held.release();
     }
   };
 

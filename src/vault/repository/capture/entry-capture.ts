@@ -63,24 +63,20 @@ export class EntryCapture {
     before: TreeNode | undefined,
   ): Promise<string | undefined> {
     const node = (body: NodeBody): string => encodeNode(nodeOfStats(name, stats, this.#owners, body));
-    switch (nodeTypeOf(Number(stats.mode))) {
-      case "dir":
-        this.#count({ directories: 1 });
-        return node({ content: null, subtree: noSubtree });
-      case "file":
-        return this.#file(path, stats, before, node);
-      case "symlink":
-        try {
-          const linkTarget = readlinkSync(path, { encoding: "buffer" });
-          this.#count({ others: 1 });
-          return node({ content: null, linkTarget });
-        } catch (error) {
-          return this.#vanished(error, path);
-        }
-      default:
-        this.#count({ others: 1 });
-        return node({ content: null });
+    const type = nodeTypeOf(Number(stats.mode));
+    if (type === "file") return this.#file(path, stats, before, node);
+    if (type === "dir") {
+      this.#count({ directories: 1 });
+      return node({ content: null, subtree: noSubtree });
     }
+    let body: NodeBody = { content: null };
+    try {
+      if (type === "symlink") body = { ...body, linkTarget: readlinkSync(path, { encoding: "buffer" }) };
+    } catch (error) {
+      return this.#vanished(error, path);
+    }
+    this.#count({ others: 1 });
+    return node(body);
   }
 
   async #file(

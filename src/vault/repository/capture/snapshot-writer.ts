@@ -137,6 +137,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     await Promise.all(pool.threads.map((thread) => thread.call("flush", null)));
     await index.flush();
     const { time, hostname, paths, tags, parent } = this.#request;
+    await this.#held.requireFresh();
     const id = await writeSnapshot(store, sealer, config.version, {
       time,
       parent: parent?.id,
@@ -158,7 +159,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
       },
     });
     this.#state = "ended";
-    await this.#held.release();
+    this.#held.release();
     return {
       id: snapshotIdSchema.parse(id),
       time: time.toISOString(),
@@ -171,7 +172,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
 
   async abort(): Promise<void> {
     this.#state = "ended";
-    await this.#held.release();
+    this.#held.release();
   }
 
   /** A part that failed breaks the whole: a snapshot without it would look complete. */
@@ -313,4 +314,14 @@ export const beginSnapshotWriter = (
   context: RepositoryContext,
   request: SnapshotRequest,
   held: HeldLock,
-): SnapshotWriter => new RepositorySnapshotWriter(context, request, held);
+): SnapshotWriter => {
+  const writer = new RepositorySnapshotWriter(context, request, held);
+  // Callers pass single members on, which methods of a class would not survive.
+  return {
+    stream: async (...args) => writer.stream(...args),
+    bytes: async (...args) => writer.bytes(...args),
+    tree: async (...args) => writer.tree(...args),
+    commit: async () => writer.commit(),
+    abort: async () => writer.abort(),
+  };
+};

@@ -6,7 +6,6 @@ import { closeSync, constants, linkSync, mkdirSync, openSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { basename, dirname, resolve } from "node:path";
 import type { ExtractReport, VaultProgress } from "../../../core/ports/vault.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
 import { readableText } from "../format/go-text.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import type { RepositoryContext } from "../repository-context.ts";
@@ -178,6 +177,7 @@ class Extraction {
       return;
     }
     this.#sum.files += 1;
+    this.#sum.sizeBytes += node.sizeBytes;
     this.#done(target);
   }
 

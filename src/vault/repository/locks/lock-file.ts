@@ -49,7 +49,7 @@ export const writeLock = async (
 };
 
 /** After this long without a refresh, its holder is taken for dead, as restic does. */
-const staleMs = 30 * 60 * 1000;
+export const staleMs = 30 * 60 * 1000;
 
 /** @param isAlive asks about a process of this machine */
 export const isStaleLock = (

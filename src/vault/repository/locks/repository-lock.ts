@@ -1,7 +1,7 @@
 /**
- * Our shared lock on the repository, held while anything depends on packs not being removed: captures, restores, verification. It is
- * taken with the first holder, refreshed while there are any, and released with the last. restic's prune and ours wait for it;
- * we refuse while another holds an exclusive one.
+ * Our shared lock on the repository, held while anything depends on packs not being removed: captures, restores, verification.
+ * Taken with the first holder and released some seconds after the last. restic's prune waits for it; captures refuse while another
+ * holds an exclusive one.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock, Log } from "../../../core/ports/environment.ts";
@@ -9,14 +9,14 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import type { RepositoryVersion } from "../format/unpacked-file.ts";
 import type { Sealer } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
-import { type RepositoryLockFile, isStaleLock, readLock, writeLock } from "./lock-file.ts";
+import { AcquiredLock } from "./acquired-lock.ts";
+import { type RepositoryLockFile, isStaleLock, readLock } from "./lock-file.ts";
 import { isProcessAlive } from "./process-alive.ts";
 
 /** Two programs that lock at the same instant see each other when they look again after this. */
 const settleMs = 200;
-const refreshMs = 5 * 60 * 1000;
-
-export type LockOwner = { readonly hostname: string; readonly username: string; readonly pid: number };
+/** Parts of one piece of work follow each other, and each would wait for a lock of its own. */
+const lingerMs = 5000;
 
 export type RepositoryLockOptions = {
   readonly store: Store;
@@ -24,103 +24,115 @@ export type RepositoryLockOptions = {
   readonly version: RepositoryVersion;
   readonly clock: Clock;
   readonly log: Log;
-  readonly owner: LockOwner;
+  readonly owner: { readonly hostname: string; readonly username: string; readonly pid: number };
 };
 
-export type HeldLock = { readonly release: () => Promise<void> };
+export type HeldLock = {
+  /** @throws RefloatError vault.locked if the lock went stale while it was held */
+  readonly requireFresh: () => Promise<void>;
+  /** Idempotent. */
+  readonly release: () => void;
+};
 
 export class RepositoryLock {
   readonly #options: RepositoryLockOptions;
+  readonly #closing = new AbortController();
   #holders = 0;
-  #name: Promise<string> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #refreshing: Promise<void> = Promise.resolve();
+  #lock: Promise<AcquiredLock> | undefined;
+  #dropping: Promise<void> = Promise.resolve();
+  #linger: NodeJS.Timeout | undefined;
 
   constructor(options: RepositoryLockOptions) {
     this.#options = options;
   }
 
-  /** @throws RefloatError vault.locked, vault.store-failed */
+  /** For writing: resolves once no exclusive lock can come between. @throws RefloatError vault.locked, vault.store-failed */
   async hold(): Promise<HeldLock> {
-    this.#holders += 1;
+    const held = this.#begin();
     try {
-      await (this.#name ??= this.#acquire());
+      await this.#acquired();
     } catch (error) {
-      this.#holders -= 1;
-      this.#name = undefined;
+      held.release();
       throw error;
     }
+    return held;
+  }
+
+  /**
+   * For reading: keeps a prune from beginning meanwhile, but waits for nobody. A recovery must not fail because the vault lies on
+   * a read-only disk, or because a dead machine left an exclusive lock: what is read is verified in any case.
+   */
+  holdForReading(): HeldLock {
+    const held = this.#begin();
+    this.#acquired().catch((error: unknown) => {
+      if (this.#closing.signal.aborted) return;
+      this.#options.log.warn("the vault is read without a lock", { error: String(error) });
+    });
+    return held;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#drop();
+    await this.#dropping;
+  }
+
+  #begin(): HeldLock {
+    this.#holders += 1;
+    clearTimeout(this.#linger);
     let held = true;
     return {
-      release: async () => {
+      requireFresh: async () => (await this.#acquired()).requireFresh(),
+      release: () => {
         if (!held) return;
         held = false;
         this.#holders -= 1;
-        if (this.#holders === 0) await this.#drop();
+        if (this.#holders === 0) this.#linger = setTimeout(() => this.#drop(), lingerMs).unref();
       },
     };
   }
 
-  async close(): Promise<void> {
-    this.#holders = 0;
-    await this.#drop();
-  }
-
-  async #acquire(): Promise<string> {
-    await this.#refuseIfExclusive(undefined);
-    const name = await this.#write();
+  async #acquired(): Promise<AcquiredLock> {
+    const lock = (this.#lock ??= this.#acquire());
     try {
-      await delay(settleMs);
-      await this.#refuseIfExclusive(name);
+      return await lock;
     } catch (error) {
-      await this.#options.store.remove("locks", name);
+      if (this.#lock === lock) this.#lock = undefined;
       throw error;
     }
-    // restic asks by SIGHUP whether the holder of a lock lives, and ignores that signal itself.
-    process.on("SIGHUP", ignoreHangUp);
-    this.#timer = setInterval(() => {
-      this.#refreshing = this.#refresh();
-    }, refreshMs).unref();
-    return name;
   }
 
-  async #drop(): Promise<void> {
-    const name = this.#name;
-    if (name === undefined) return;
-    this.#name = undefined;
-    clearInterval(this.#timer);
-    process.off("SIGHUP", ignoreHangUp);
-    await this.#refreshing;
+  async #acquire(): Promise<AcquiredLock> {
+    await this.#refuseIfExclusive(undefined);
+    const lock = await AcquiredLock.write(this.#options);
     try {
-      await this.#options.store.remove("locks", await name);
+      await delay(settleMs, undefined, { signal: this.#closing.signal });
+      await this.#refuseIfExclusive(lock.name);
     } catch (error) {
-      // The work is done and durable; the lock goes stale in half an hour.
-      this.#options.log.warn("the vault's lock could not be removed", { error: String(error) });
+      await lock.remove();
+      throw error;
     }
+    lock.keepFresh();
+    return lock;
   }
 
-  async #write(): Promise<string> {
-    const { store, sealer, version, clock, owner } = this.#options;
-    return writeLock(store, sealer, version, { ...owner, timeMs: clock.now().getTime(), exclusive: false });
-  }
-
-  /** A new file, then the old one goes: at no time is there none. */
-  async #refresh(): Promise<void> {
-    const old = this.#name;
-    if (old === undefined) return;
-    try {
-      const name = await this.#write();
-      this.#name = Promise.resolve(name);
-      await this.#options.store.remove("locks", await old);
-    } catch (error) {
-      this.#options.log.warn("the vault's lock could not be refreshed", { error: String(error) });
-    }
+  #drop(): void {
+    clearTimeout(this.#linger);
+    const lock = this.#lock;
+    this.#lock = undefined;
+    if (lock === undefined) return;
+    this.#dropping = lock.then(
+      async (acquired) => acquired.remove(),
+      // It was never taken, and whoever asked for it has heard.
+      () => undefined,
+    );
   }
 
   async #refuseIfExclusive(own: string | undefined): Promise<void> {
     const { store, clock, owner, log } = this.#options;
-    for await (const { name } of store.list("locks")) {
-      if (name === own) continue;
+    for await (const { name, sizeBytes } of store.list("locks")) {
+      // An empty file is what a crash leaves on some file systems; no program holds it.
+      if (name === own || sizeBytes === 0) continue;
       const lock = await this.#read(name);
       if (lock === undefined) continue;
       const here = { nowMs: clock.now().getTime(), hostname: owner.hostname, isAlive: isProcessAlive };
@@ -143,15 +155,13 @@ export class RepositoryLock {
   }
 }
 
-const ignoreHangUp = (): void => undefined;
-
 const inUse = (location: string, lock: RepositoryLockFile): RefloatError =>
   new RefloatError(
     "vault.locked",
-    `the vault at ${location} is in use by ${lock.username}@${lock.hostname}, process ${lock.pid}, alone`,
+    `the vault at ${location} is in exclusive use by ${lock.username}@${lock.hostname}, process ${lock.pid}`,
     {
       context: { hostname: lock.hostname, pid: lock.pid, since: new Date(lock.timeMs).toISOString() },
       state: "nothing was changed",
-      hint: "wait for it to end (a prune or check); if it died on another machine, `restic unlock` removes its lock",
+      hint: "wait for it to end (a prune or a check); if it died on another machine, `restic unlock` removes its lock",
     },
   );

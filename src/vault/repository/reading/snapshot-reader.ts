@@ -48,13 +48,13 @@ class RepositorySnapshotReader implements SnapshotReader {
 
   async *stream(path: string, range?: { readonly offset: number; readonly length: number }): ByteStream {
     const { content } = await this.#findFile(path);
-    const held = await this.#context.lock.hold();
+    const held = this.#context.lock.holdForReading();
     try {
       yield* readContent(content ?? [], range, this.#context);
     } catch (error) {
       throw this.#naming(path, error);
     } finally {
-      await held.release();
+      held.release();
     }
   }
 
@@ -75,11 +75,11 @@ class RepositorySnapshotReader implements SnapshotReader {
   async extract(path: string, target: string, signal: AbortSignal, progress?: VaultProgress): Promise<ExtractReport> {
     const found = await this.#find(path);
     if (found === undefined) throw this.#unknown(path, "entry");
-    const held = await this.#context.lock.hold();
+    const held = this.#context.lock.holdForReading();
     try {
       return await extractTree(this.#context, found.node, target, signal, progress);
     } finally {
-      await held.release();
+      held.release();
     }
   }
 
@@ -149,5 +149,15 @@ const rootNode = (tree: string): TreeNode => ({
   unsupported: [],
 });
 
-export const openSnapshotReader = (context: RepositoryContext, snapshot: StoredSnapshot): SnapshotReader =>
-  new RepositorySnapshotReader(context, snapshot);
+export const openSnapshotReader = (context: RepositoryContext, snapshot: StoredSnapshot): SnapshotReader => {
+  const reader = new RepositorySnapshotReader(context, snapshot);
+  // Callers pass single members on, which methods of a class would not survive.
+  return {
+    info: reader.info,
+    stat: async (path) => reader.stat(path),
+    list: (...args) => reader.list(...args),
+    stream: (...args) => reader.stream(...args),
+    read: async (path) => reader.read(path),
+    extract: async (...args) => reader.extract(...args),
+  };
+};
