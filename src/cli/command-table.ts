@@ -3,10 +3,13 @@ import type { Command } from "./command.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
+import { completionCommand } from "./commands/completion.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
 import { resumeCommand } from "./commands/resume.ts";
+import { runsCommand } from "./commands/runs.ts";
+import { schemaCommand } from "./commands/schema.ts";
 import { statusCommand } from "./commands/status.ts";
 import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
@@ -18,6 +21,7 @@ export const commandTable: readonly Command[] = [
   pointsCommand,
   planCommand,
   recoverCommand,
+  runsCommand,
   resumeCommand,
   cancelCommand,
   undoCommand,
@@ -26,4 +30,6 @@ export const commandTable: readonly Command[] = [
   captureCommand,
   verifyCommand,
   vaultInitCommand,
+  schemaCommand,
+  completionCommand,
 ];

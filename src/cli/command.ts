@@ -3,6 +3,8 @@
  * so that none of them can say what another does not.
  */
 import type { z } from "zod";
+import { type ResultData, envelope } from "../contract/envelope.ts";
+import type { ResultKind } from "../contract/result-schemas.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { RefloatError } from "../model/refloat-error.ts";
 import type { ExitCode } from "./exit-code.ts";
@@ -36,14 +38,24 @@ export type CommandGroup = "At 3 a.m." | "Every day" | "Machinery";
 
 /** What a command hands back; who prints it decides between text and JSON. */
 export type CommandResult = {
-  /** Name of the JSON envelope: `points`. */
-  readonly kind: string;
-  readonly data: unknown;
+  /** The answer with `--json`. */
+  readonly envelope: object;
   /** The screen for people, without a trailing newline. */
   readonly text: string;
   readonly exit: ExitCode;
   /** What went wrong although there is an answer: a run that failed has a report all the same. */
-  readonly error?: RefloatError | null;
+  readonly error: RefloatError | null;
+};
+
+/** @param error decides the exit code; 0 without one */
+export const answer = <Kind extends ResultKind>(
+  kind: Kind,
+  data: ResultData<Kind>,
+  text: string,
+  error: RefloatError | null = null,
+): CommandResult => {
+  const exit = error === null ? 0 : error.entry.exit;
+  return { envelope: envelope(kind, data, { exit, error }), text, exit, error };
 };
 
 export type CommandContext = {
@@ -69,6 +81,8 @@ type Words = {
   readonly examples: readonly { readonly line: string; readonly about: string }[];
   /** Exit codes it can end with, besides 2 and 70, which each can. */
   readonly exits: readonly ExitCode[];
+  /** False for what is no work on services, and must not be preceded by the tale of unfinished runs. */
+  readonly tellsRuns?: false;
 };
 
 /** A command as the parser holds it: its input's type is hidden behind `run`. */

@@ -1,31 +1,36 @@
-/** Executes a run in front of a person: live picture, lines or events on the way, report and exit code at the end. */
+/** Executes a run in front of a person: a live picture, lines or events on the way, the report and the exit code at the end. */
+import { eventEnvelope } from "../contract/envelope.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { Plan } from "../model/plan.ts";
-import type { RunEvent, RunRecord } from "../model/run.ts";
+import type { RunRecord } from "../model/run.ts";
 import { readRun } from "../operations/runs.ts";
-import type { CommandContext, CommandResult } from "./command.ts";
-import { exitOfRun } from "./exit-code.ts";
-import { progressEvent } from "./json-envelope.ts";
-import { showProgress } from "./live-progress.ts";
+import { type CommandContext, type CommandResult, answer } from "./command.ts";
+import { showRun } from "./run-progress.ts";
+import { runReport } from "./run-report.ts";
+import { runError } from "./run-error.ts";
+
+export type RunToExecute = {
+  /** Null for a run that only the vault knows as yet. */
+  readonly plan: Plan | null;
+  /** Of a run that is taken up again. */
+  readonly record: RunRecord | null;
+};
 
 export const executeRun = async (
   { output }: CommandContext,
   bench: Workbench,
-  plan: Plan | null,
-  before: RunRecord | null,
+  { plan, record: before }: RunToExecute,
   act: (listener: RunListener) => Promise<RunRecord>,
 ): Promise<CommandResult> => {
-  let last = "";
-  const progress = showProgress(output, { frame: () => last, line: () => last });
-  const listener = (event: RunEvent): void => {
-    output.event(progressEvent("run", event));
-    if (event.type === "step") progress.told((last = `${event.state} ${event.step}`));
-  };
+  const progress = showRun(output, bench, plan === null ? null : { plan, record: before });
   try {
-    const record = await act(listener);
-    const detail = await readRun(bench, record.number);
-    return { kind: "run", data: detail, text: `run ${record.number} ${record.state}`, exit: exitOfRun(record.state) };
+    const { number } = await act((event) => {
+      output.event(eventEnvelope("run", event));
+      progress.apply(event);
+    });
+    const detail = await readRun(bench, number);
+    return answer("run", detail, runReport(detail, bench, output), runError(detail));
   } finally {
     progress.stop();
   }

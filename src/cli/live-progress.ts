@@ -20,7 +20,7 @@ export type LiveProgress = {
   readonly stop: () => void;
 };
 
-/** Lines are written in text mode only; with `--json` events say the same. */
+/** With `--json` events tell what ended; a line in the silence is written all the same. */
 export const showProgress = (output: Output, view: ProgressView): LiveProgress => {
   if (output.live) {
     output.frame(view.frame());
@@ -41,6 +41,19 @@ export const showProgress = (output: Output, view: ProgressView): LiveProgress =
       silent = setInterval(() => output.note(view.line()), silenceMs);
     },
     stop: () => clearInterval(silent),
+  };
+};
+
+/** Progress comes as often as a driver reads a block; twice a second is enough for who listens. What settles something is told apart. */
+export const sparsely = <Args extends readonly unknown[]>(
+  clock: { readonly monotonicMs: () => number },
+  tell: (...args: Args) => void,
+): ((...args: Args) => void) => {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return (...args) => {
+    if (clock.monotonicMs() - toldMs < 500) return;
+    toldMs = clock.monotonicMs();
+    tell(...args);
   };
 };
 

@@ -18,9 +18,10 @@ export type LazyWorkbenchOptions = {
   readonly output: Output;
   /** The run that the command itself is about: the person knows of it. */
   readonly about: number | null;
+  readonly tellsRuns: boolean;
 };
 
-export const lazyWorkbench = ({ shell, global, output, about }: LazyWorkbenchOptions): LazyWorkbench => {
+export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyWorkbenchOptions): LazyWorkbench => {
   let opened: Promise<OpenWorkbench> | undefined;
   const begin = async (): Promise<OpenWorkbench> => {
     const workbench = await shell.createWorkbench({
@@ -30,7 +31,7 @@ export const lazyWorkbench = ({ shell, global, output, about }: LazyWorkbenchOpt
       verbose: global.verbose,
       approver: createApprover(shell, output),
     });
-    await tellUnfinishedRuns(workbench.bench, output, about);
+    if (tellsRuns) await tellUnfinishedRuns(workbench.bench, output, about);
     return workbench;
   };
   return {

@@ -2,14 +2,16 @@
  * The command line from its words to its exit code: parses, runs one command, prints its answer or its error, and leaves nothing
  * open. Knows no command by name; they come as a table.
  */
+import { errorEnvelope } from "../contract/envelope.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
+import { answerCompletion } from "./answer-completion.ts";
 import type { Command, CommandResult } from "./command.ts";
 import { commandTable } from "./command-table.ts";
+import { completionCommandName } from "./completion-scripts.ts";
 import { errorText } from "./error-text.ts";
 import { type ExitCode, exitOfError } from "./exit-code.ts";
 import { logTarget, readGlobalOptions } from "./global-options.ts";
 import { type Interruption, listenForInterrupts } from "./interruption.ts";
-import { errorEnvelope, resultEnvelope } from "./json-envelope.ts";
 import { lazyWorkbench } from "./open-workbench.ts";
 import { type Output, createOutput } from "./output.ts";
 import { type ParsedLine, parseCommandLine } from "./parse-command-line.ts";
@@ -21,6 +23,10 @@ export const runCommandLine = async (
   shell: Shell,
   commands: readonly Command[] = commandTable,
 ): Promise<ExitCode> => {
+  if (argv[0] === completionCommandName) {
+    await answerCompletion(commands, argv.slice(argv[1] === "--" ? 2 : 1), shell);
+    return 0;
+  }
   let line: ParsedLine;
   try {
     line = parseCommandLine(commands, argv, { version: shell.version, width: shell.stdout.columns ?? 100 });
@@ -47,7 +53,13 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
   const global = readGlobalOptions(line.global, shell);
   const output = createOutput(shell, { ...global, logOnStderr: logTarget(global, shell) === "-" });
   const interruption = listenForInterrupts(shell, { note: output.note, killedExit: exitOfError("interrupted") });
-  const workbench = lazyWorkbench({ shell, global, output, about: Number(input["run"]) || null });
+  const workbench = lazyWorkbench({
+    shell,
+    global,
+    output,
+    about: Number(input["run"]) || null,
+    tellsRuns: command.tellsRuns ?? true,
+  });
   const { signal } = interruption;
   try {
     const outcome = await settle(() => command.run(input, { shell, global, output, bench: workbench.open, signal }));
@@ -82,9 +94,10 @@ const asInterruption = (thrown: unknown, { signal }: Interruption): RefloatError
 };
 
 const succeed = async (result: CommandResult, command: Command, output: Output, shell: Shell): Promise<ExitCode> => {
+  // The error first: a report ends in what to type next.
+  if (result.error !== null) output.note(describe(result.error, output, shell));
   output.answer(result.text);
-  if (result.error) output.note(describe(result.error, output, shell));
-  output.event(resultEnvelope(result));
+  output.event(result.envelope);
   const lost = await output.flush();
   if (lost === null) return result.exit;
   const error = new RefloatError("output.failed", `the answer could not be written: ${lost.message}`, {

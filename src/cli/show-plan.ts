@@ -1,9 +1,9 @@
 /** The plan, before anything is done: nothing live changes without a plan that was shown. */
+import { eventEnvelope } from "../contract/envelope.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
 import type { Plan } from "../model/plan.ts";
 import { renderPlan } from "../render/plan-screen.ts";
-import { planEvent } from "./json-envelope.ts";
 import type { Output } from "./output.ts";
 
 /** The number that a run would get is asked for the names of what it would make. */
@@ -15,5 +15,5 @@ export const planText = async (plan: Plan, bench: Workbench, output: Output, nex
 /** Above the question. */
 export const showPlan = async (plan: Plan, bench: Workbench, output: Output): Promise<void> => {
   output.say(`${await planText(plan, bench, output, null)}\n`);
-  output.event(planEvent(plan));
+  output.event(eventEnvelope("plan", plan));
 };

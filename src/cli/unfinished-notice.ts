@@ -24,7 +24,7 @@ export const tellUnfinishedRuns = async (bench: Workbench, output: Output, about
 /** `run 42 of shop was interrupted after 16:13:02: 2 of 7 steps done, live untouched`, what was running, and what to type. */
 export const unfinishedText = (run: UnfinishedRun, now: string, timeZone: string): string => {
   const { record } = run;
-  const live = liveIs(run);
+  const live = whatIsLive(run);
   const running = record.steps.filter(({ state }) => ["running", "interrupted", "compensating"].includes(state));
   return [
     `run ${record.number} of ${record.service} ${headOf(record, now, timeZone)}, ${live}`,
@@ -49,7 +49,7 @@ const wereRunning = (steps: readonly StepRecord[]): string =>
 const untouched = "live untouched";
 
 /** Only what the steps of the cutover do is seen by users. */
-const liveIs = ({ record, plan }: UnfinishedRun): string => {
+export const whatIsLive = ({ record, plan }: UnfinishedRun): string => {
   const began = new Set(record.steps.filter(({ state }) => state !== "pending").map(({ id }) => id));
   const inCutover = plan.intent.steps.some(({ id, phase }) => phase === "cutover" && began.has(id));
   return inCutover ? "in the middle of the cutover: users may notice" : untouched;

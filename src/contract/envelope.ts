@@ -49,11 +49,14 @@ const captureEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("end"), component: z.string(), sizeBytes: z.number() }),
 ]);
 
+const verifyEventSchema = z.object({ itemsDone: z.number().nonnegative(), bytesRead: z.number().nonnegative() });
+
 /** What is told while a command goes on. */
 export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("plan"), data: planSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("run"), data: runEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
 ]);
 
 /** Data as code hands it out: the same shape, read-only. */

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { serviceDeclarationSchema } from "../model/declaration.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
+import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { planSchema } from "../model/plan.ts";
@@ -68,6 +69,9 @@ export const resultSchemas = {
     hurt: z.array(z.object({ point: z.string(), service: z.string(), components: z.array(z.string()) })),
   }),
   "vault-init": z.object({ location: z.string(), id: z.string() }),
+  /** The JSON Schema of refloat.yaml. */
+  schema: z.object({ schema: jsonObjectSchema }),
+  completion: z.object({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
   init: z.object({ file: z.string(), services: z.array(nameSchema), notes: z.array(z.string()) }),
 } as const;
 

@@ -24,7 +24,7 @@ export const cancelCommand = defineCommand({
   act: async ({ run }, context) => {
     const bench = await context.bench();
     const { plan, record } = await readRun(bench, run);
-    return executeRun(context, bench, plan, record, (listener) =>
+    return executeRun(context, bench, { plan, record }, (listener) =>
       cancel(bench, { run, listener, signal: context.signal }),
     );
   },

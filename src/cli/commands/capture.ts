@@ -1,11 +1,11 @@
 /** capture: take a recovery point. */
 import { z } from "zod";
+import { eventEnvelope } from "../../contract/envelope.ts";
 import { type CaptureEvent, capture } from "../../operations/capture.ts";
 import { renderCapture } from "../../render/capture-screen.ts";
 import { createCaptureView } from "../capture-view.ts";
-import { defineCommand } from "../command.ts";
-import { progressEvent } from "../json-envelope.ts";
-import { showProgress } from "../live-progress.ts";
+import { answer, defineCommand } from "../command.ts";
+import { showProgress, sparsely } from "../live-progress.ts";
 import { serviceArgument, serviceInput } from "../words.ts";
 
 export const captureCommand = defineCommand({
@@ -33,19 +33,16 @@ export const captureCommand = defineCommand({
     const bench = await open();
     const view = createCaptureView(service, bench.clock);
     const progress = showProgress(output, view);
+    const tell = sparsely(bench.clock, (event: CaptureEvent) => output.event(eventEnvelope("capture", event)));
     const onEvent = (event: CaptureEvent): void => {
       const line = view.apply(event);
       if (line !== null) progress.told(line);
-      output.event(progressEvent("capture", event));
+      if (event.type === "progress") tell(event);
+      else output.event(eventEnvelope("capture", event));
     };
     try {
       const point = await capture(bench, { service, onEvent, signal });
-      return {
-        kind: "capture",
-        data: point,
-        text: renderCapture(point, output.screen(bench.host.timeZone)),
-        exit: 0,
-      };
+      return answer("capture", point, renderCapture(point, output.screen(bench.host.timeZone)));
     } finally {
       progress.stop();
     }

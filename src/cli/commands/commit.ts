@@ -3,7 +3,7 @@ import { z } from "zod";
 import { switchedComponents } from "../../core/run/switched-components.ts";
 import { commit } from "../../operations/commit.ts";
 import { readRun } from "../../operations/runs.ts";
-import { defineCommand } from "../command.ts";
+import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
 import { runNumberInput } from "../run-number.ts";
@@ -42,11 +42,11 @@ export const commitCommand = defineCommand({
       });
     }
     const result = await during(output, bench.clock, "dropping the old side", () => commit(bench, { run, signal }));
-    return {
-      kind: "commit",
-      data: result,
-      text: `Run ${run} is committed; dropped: ${result.discarded.join(", ") || "nothing"}`,
-      exit: 0,
-    };
+    const { discarded } = result;
+    return answer(
+      "commit",
+      result,
+      `Run ${run} is committed; dropped: ${discarded.length === 0 ? "nothing" : discarded.join(", ")}\nnext: refloat status`,
+    );
   },
 });

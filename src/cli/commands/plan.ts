@@ -1,6 +1,6 @@
 /** plan: what a recovery would do, lose and take; changes nothing. */
 import { plan } from "../../operations/plan.ts";
-import { defineCommand } from "../command.ts";
+import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
 import { planText } from "../show-plan.ts";
@@ -27,6 +27,6 @@ export const planCommand = defineCommand({
   act: async (request, { bench: open, output, signal }) => {
     const bench = await open();
     const planned = await during(output, bench.clock, "planning", () => plan(bench, request, signal));
-    return { kind: "plan", data: planned, text: await planText(planned, bench, output), exit: 0 };
+    return answer("plan", planned, await planText(planned, bench, output));
   },
 });

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { listPoints } from "../../operations/points.ts";
 import { renderPoints } from "../../render/points-screen.ts";
-import { defineCommand } from "../command.ts";
+import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 import { serviceArgument, serviceInput } from "../words.ts";
 
@@ -26,14 +26,8 @@ export const pointsCommand = defineCommand({
   act: async ({ service, all }, { bench: open, output }) => {
     const bench = await open();
     const found = await during(output, bench.clock, "reading the vault", () => listPoints(bench, service));
-    return {
-      kind: "points",
-      data: found,
-      text: renderPoints(
-        { service, points: found.points, now: bench.clock.now().toISOString(), all },
-        output.screen(bench.host.timeZone),
-      ),
-      exit: 0,
-    };
+    const now = bench.clock.now().toISOString();
+    const text = renderPoints({ service, points: found.points, now, all }, output.screen(bench.host.timeZone));
+    return answer("points", found, text);
   },
 });

@@ -72,7 +72,7 @@ export const recoverCommand = defineCommand({
         nextCommand: `refloat recover --plan ${chosen.digest.slice(0, 8)}`,
       });
     }
-    return executeRun(context, bench, chosen, null, (listener) =>
+    return executeRun(context, bench, { plan: chosen, record: null }, (listener) =>
       recover(bench, { plan: chosen, incidentAt, listener, signal: context.signal }),
     );
   },

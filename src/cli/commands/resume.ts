@@ -23,9 +23,7 @@ export const resumeCommand = defineCommand({
   input: z.object({ run: runNumberOrUidInput }),
   act: async ({ run }, context) => {
     const bench = await context.bench();
-    const known = typeof run === "string" ? null : await readRun(bench, run);
-    return executeRun(context, bench, known?.plan ?? null, known?.record ?? null, (listener) =>
-      resume(bench, { run, listener, signal: context.signal }),
-    );
+    const known = typeof run === "string" ? { plan: null, record: null } : await readRun(bench, run);
+    return executeRun(context, bench, known, (listener) => resume(bench, { run, listener, signal: context.signal }));
   },
 });

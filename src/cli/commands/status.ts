@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { readStatus } from "../../operations/status.ts";
 import { renderStatus } from "../../render/status-screen.ts";
-import { defineCommand } from "../command.ts";
+import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 
 export const statusCommand = defineCommand({
@@ -25,6 +25,6 @@ export const statusCommand = defineCommand({
   act: async (_input, { bench: open, output, signal }) => {
     const bench = await open();
     const status = await during(output, bench.clock, "asking the services", () => readStatus(bench, signal));
-    return { kind: "status", data: status, text: renderStatus(status, output.screen(bench.host.timeZone)), exit: 0 };
+    return answer("status", status, renderStatus(status, output.screen(bench.host.timeZone)));
   },
 });

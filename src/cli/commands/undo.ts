@@ -45,7 +45,7 @@ export const undoCommand = defineCommand({
       unasked: "an undo changes what is live",
       nextCommand: `refloat undo ${run}${acceptLoss ? " --accept-loss" : ""} --yes`,
     });
-    return executeRun(context, bench, plan, null, (listener) =>
+    return executeRun(context, bench, { plan, record: null }, (listener) =>
       recover(bench, { plan, incidentAt: null, listener, signal }),
     );
   },

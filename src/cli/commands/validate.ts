@@ -8,7 +8,7 @@ import type { Declaration } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { validateLive } from "../../operations/validate-live.ts";
 import { renderLiveValidation } from "../../render/live-validation-screen.ts";
-import { type CommandContext, type CommandResult, defineCommand } from "../command.ts";
+import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { diagnosticsText } from "../error-text.ts";
 import { findConfigFile } from "../global-options.ts";
 import { during } from "../live-progress.ts";
@@ -72,7 +72,7 @@ const told = (
     file,
     services: services.map(({ name, components }) => ({ name, components: Object.keys(components) })),
   };
-  return { kind: "validate", data, text, exit: 0 };
+  return answer("validate", data, text);
 };
 
 const askLive = async (
@@ -82,7 +82,7 @@ const askLive = async (
   const bench = await open();
   const live = await during(output, bench.clock, "asking sources and targets", () => validateLive(bench, only, signal));
   const text = renderLiveValidation(live, output.screen(bench.host.timeZone));
-  if (live.ok) return { kind: "validate-live", data: live, text, exit: 0 };
+  if (live.ok) return answer("validate-live", live, text);
   const faults = live.subjects.flatMap(({ report }) => report.findings.filter(({ ok }) => !ok));
   const error = new RefloatError(
     "source.unreachable",
@@ -92,5 +92,5 @@ const askLive = async (
       nextCommand: `refloat validate --live${only === null ? "" : ` ${only}`}`,
     },
   );
-  return { kind: "validate-live", data: live, text, exit: error.entry.exit, error };
+  return answer("validate-live", live, text, error);
 };

@@ -1,7 +1,7 @@
 /** vault init: make the vault that refloat.yaml names. */
 import { z } from "zod";
 import { initVault } from "../../operations/vault-init.ts";
-import { defineCommand } from "../command.ts";
+import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 
 export const vaultInitCommand = defineCommand({
@@ -22,15 +22,14 @@ export const vaultInitCommand = defineCommand({
     const bench = await open();
     const made = await during(output, bench.clock, "making the vault", () => initVault(bench));
     const services = Object.keys((await bench.declaration()).services);
-    return {
-      kind: "vault-init",
-      data: made,
-      text: [
+    return answer(
+      "vault-init",
+      made,
+      [
         `Made vault ${made.id.slice(0, 8)} at ${made.location}`,
         "Keep a copy of its password elsewhere: without it nobody can read the vault.",
         `next: refloat capture ${services[0] ?? "SERVICE"}`,
       ].join("\n"),
-      exit: 0,
-    };
+    );
   },
 });

@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { formatAmount, formatBytes, formatCount } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { eventEnvelope } from "../../contract/envelope.ts";
 import { type VaultVerification, verifyVault } from "../../operations/verify.ts";
 import { renderVerify } from "../../render/verify-screen.ts";
-import { defineCommand } from "../command.ts";
-import { showProgress } from "../live-progress.ts";
+import { answer, defineCommand } from "../command.ts";
+import { showProgress, sparsely } from "../live-progress.ts";
 
 export const verifyCommand = defineCommand({
   name: "verify",
@@ -33,19 +34,16 @@ export const verifyCommand = defineCommand({
       return `verifying: ${formatCount(done.items)} checked, ${formatBytes(done.bytes)} read, ${formatBytes(Math.round(done.bytes / seconds))}/s`;
     };
     const progress = showProgress(output, { frame: line, line });
+    const tell = sparsely(bench.clock, () =>
+      output.event(eventEnvelope("verify", { itemsDone: done.items, bytesRead: done.bytes })),
+    );
     try {
       const found = await verifyVault(bench, readData ? "read-data" : "structure", signal, ({ bytes, items }) => {
         done.bytes += bytes;
         done.items += items;
+        tell();
       });
-      const error = damageOf(found);
-      return {
-        kind: "verify",
-        data: found,
-        text: renderVerify(found, output.screen(bench.host.timeZone)),
-        exit: error?.entry.exit ?? 0,
-        error,
-      };
+      return answer("verify", found, renderVerify(found, output.screen(bench.host.timeZone)), damageOf(found));
     } finally {
       progress.stop();
     }

@@ -1,0 +1,68 @@
+/** runs: list runs, print the report of one, follow one. */
+import { z } from "zod";
+import { eventEnvelope } from "../../contract/envelope.ts";
+import type { Workbench } from "../../core/ports/workbench.ts";
+import type { RunNumber } from "../../model/identifiers.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { followRun } from "../../operations/follow-run.ts";
+import { listRuns, readRun } from "../../operations/runs.ts";
+import { renderRuns } from "../../render/runs-screen.ts";
+import { type CommandContext, answer, defineCommand } from "../command.ts";
+import { runNumberInput } from "../run-number.ts";
+import { showRun } from "../run-progress.ts";
+import { runReport } from "../run-report.ts";
+import { runArgument } from "../words.ts";
+
+export const runsCommand = defineCommand({
+  name: "runs",
+  group: "At 3 a.m.",
+  summary: "list runs; follow one; print its report",
+  about: [
+    "Without a number: all runs of this machine, newest first. With one: its report as it stands, with what it lost, how long each phase " +
+      "took and what is kept. Ends with 0 whatever became of the run.",
+    "--follow watches a run that another process executes until it ends or waits; without a number, the newest one. How far a step has " +
+      "come is seen only where the run was started.",
+  ],
+  arguments: [{ ...runArgument, required: false }],
+  options: [{ name: "follow", about: "watch it until it ends or waits" }],
+  examples: [
+    { line: "refloat runs", about: "all runs" },
+    { line: "refloat runs 42", about: "the report of run 42" },
+    { line: "refloat runs --follow", about: "watch, from another window, the run that goes on" },
+  ],
+  exits: [4, 7],
+  input: z.object({ run: runNumberInput.nullable().default(null), follow: z.boolean().default(false) }),
+  act: async ({ run, follow }, context) => {
+    const { output } = context;
+    const bench = await context.bench();
+    if (run === null && !follow) {
+      const runs = await listRuns(bench, null);
+      const now = bench.clock.now().toISOString();
+      return answer("runs", runs, renderRuns(runs, now, output.screen(bench.host.timeZone)));
+    }
+    const number = run ?? (await newestRun(bench));
+    if (follow) await watch(number, bench, context);
+    const detail = await readRun(bench, number);
+    return answer("run", detail, runReport(detail, bench, output));
+  },
+});
+
+const newestRun = async (bench: Workbench): Promise<RunNumber> => {
+  const [newest] = await listRuns(bench, null);
+  if (newest !== undefined) return newest.number;
+  throw new RefloatError("run.unknown", "there is no run to follow yet", { nextCommand: "refloat status" });
+};
+
+const watch = async (run: RunNumber, bench: Workbench, { output, signal }: CommandContext): Promise<void> => {
+  const detail = await readRun(bench, run);
+  const known = detail.events.flatMap((event) => (event.type === "progress" ? [] : [event.sequence]));
+  const progress = showRun(output, bench, detail);
+  try {
+    for await (const event of followRun(bench, { run, afterSequence: Math.max(0, ...known), signal })) {
+      output.event(eventEnvelope("run", event));
+      progress.apply(event);
+    }
+  } finally {
+    progress.stop();
+  }
+};
