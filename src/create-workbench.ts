@@ -19,6 +19,7 @@ import { capture } from "./operations/capture.ts";
 import { measureSpace } from "./platform/free-space.ts";
 import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
+import { endOrphans } from "./platform/orphans.ts";
 import { readSecret } from "./platform/secret.ts";
 import { createDirectories } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
@@ -118,7 +119,13 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       clock,
       log,
       newUid: randomUUID,
-      hooks: { beforeCutover: mirror, atEnd: mirror },
+      hooks: {
+        beforeCutover: mirror,
+        atEnd: mirror,
+        beforeResume: async (_run, markers) => {
+          endOrphans(markers);
+        },
+      },
     });
   });
 
