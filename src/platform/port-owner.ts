@@ -1,5 +1,5 @@
 /** Which processes listen on a TCP port of this machine: the kernel's table of sockets joined with the open files of processes. */
-import { readFile, readdir, readlink } from "node:fs/promises";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 
 export type PortOwners = {
   /** Does anybody listen? */
@@ -10,11 +10,19 @@ export type PortOwners = {
 
 const listenState = "0A";
 
-/** Inodes of listening sockets by port. */
-const listeningInodes = async (port: number): Promise<ReadonlySet<string>> => {
-  const tables = await Promise.all(
-    ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => readFile(path, "latin1").catch(() => "")),
-  );
+/** What has ended meanwhile, or is another user's, holds nothing that we could tell. */
+const orElse = <Result>(read: () => Result, otherwise: Result): Result => {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+};
+
+/** Inodes of the listening sockets of a port. */
+const listeningInodes = (port: number): ReadonlySet<string> => {
+  // A kernel without IPv6 has no second table.
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => orElse(() => readFileSync(path, "latin1"), ""));
   const inodes = new Set<string>();
   for (const line of tables.flatMap((table) => table.split("\n").slice(1))) {
     const fields = line.trim().split(/\s+/);
@@ -26,23 +34,20 @@ const listeningInodes = async (port: number): Promise<ReadonlySet<string>> => {
   return inodes;
 };
 
-const holdsOne = async (pid: string, inodes: ReadonlySet<string>): Promise<boolean> => {
+const holdsOne = (pid: string, inodes: ReadonlySet<string>): boolean => {
   const folder = `/proc/${pid}/fd`;
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) {
-    const target = await readlink(`${folder}/${name}`).catch(() => "");
+  return orElse(() => readdirSync(folder), []).some((name) => {
+    const target = orElse(() => readlinkSync(`${folder}/${name}`), "");
     const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
-    if (inode !== undefined && inodes.has(inode)) return true;
-  }
-  return false;
+    return inode !== undefined && inodes.has(inode);
+  });
 };
 
-export const isPortOpen = async (port: number): Promise<boolean> => (await listeningInodes(port)).size > 0;
+export const isPortOpen = (port: number): boolean => listeningInodes(port).size > 0;
 
-export const findPortOwners = async (port: number): Promise<PortOwners> => {
-  const inodes = await listeningInodes(port);
+export const findPortOwners = (port: number): PortOwners => {
+  const inodes = listeningInodes(port);
   if (inodes.size === 0) return { open: false, pids: [] };
-  const names = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const holds = await Promise.all(names.map((name) => holdsOne(name, inodes)));
-  return { open: true, pids: names.filter((_, index) => holds[index]).map(Number) };
+  const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return { open: true, pids: names.filter((name) => holdsOne(name, inodes)).map(Number) };
 };

@@ -6,7 +6,7 @@ import { type ProcessContext, portsOf, releasePathOf } from "./process-options.t
 import { type ProcessRecord, instanceVariables, readRecord } from "./process-records.ts";
 
 /** All that a start of this name led to and that still runs, children of children too. */
-export const findInstanceProcesses = (context: ProcessContext, name: string): Promise<readonly ProcessRow[]> =>
+export const findInstanceProcesses = (context: ProcessContext, name: string): readonly ProcessRow[] =>
   findByEnvironment(instanceVariables(context, name));
 
 /** The one that is nobody's child among them. */
@@ -14,8 +14,8 @@ export const leaderOf = (rows: readonly ProcessRow[]): ProcessRow | null =>
   rows.find((row) => !rows.some(({ pid }) => pid === row.parent)) ?? null;
 
 /** Among the processes of an instance, the one that opened the port; null when none of them has. */
-export const portHolder = async (rows: readonly ProcessRow[], port: number): Promise<ProcessRow | null> => {
-  const { pids } = await findPortOwners(port);
+export const portHolder = (rows: readonly ProcessRow[], port: number): ProcessRow | null => {
+  const { pids } = findPortOwners(port);
   return leaderOf(rows.filter(({ pid }) => pids.includes(pid)));
 };
 
@@ -29,12 +29,12 @@ const asRunning = ({ process: { pid, startTicks }, port, release }: ProcessRecor
 /** Contract of RuntimeOperations.find. A start that was killed before it could write its record is found by its marker. */
 export const findProcess = async (context: ProcessContext, name: string): Promise<RunningProcess | null> => {
   const record = await readRecord(context, name);
-  if (record !== null && (await isAlive(record.process))) return asRunning(record);
-  const rows = await findInstanceProcesses(context, name);
+  if (record !== null && isAlive(record.process)) return asRunning(record);
+  const rows = findInstanceProcesses(context, name);
   const leader = leaderOf(rows);
   if (leader === null) return null;
   for (const port of portsOf(context.options)) {
-    const holder = await portHolder(rows, port);
+    const holder = portHolder(rows, port);
     if (holder !== null)
       return { pid: holder.pid, startTicks: holder.startTicks, port, release: await releaseFor(context, record) };
   }

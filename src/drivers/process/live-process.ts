@@ -58,7 +58,7 @@ const pathsIn = (word: string): readonly string[] => [word, word.slice(word.inde
 
 /** The release that a process runs; null when it is none of the component's. */
 const releaseOf = async (context: ProcessContext, pid: number, release: Release): Promise<string | null> => {
-  const { workingDirectory, executable, words } = await readPlaces(pid);
+  const { workingDirectory, executable, words } = readPlaces(pid);
   const named = words.flatMap(pathsIn).filter((path) => path.includes("/"));
   const places = [
     workingDirectory,
@@ -69,7 +69,7 @@ const releaseOf = async (context: ProcessContext, pid: number, release: Release)
     const folder = place === null ? null : releaseAround(place, release);
     if (folder !== null) return folder;
   }
-  const environment = await readEnvironment(pid);
+  const environment = readEnvironment(pid);
   const instance = environment?.get("REFLOAT_INSTANCE");
   if (instance?.startsWith(instancePrefix(context)) !== true) return null;
   const name = instance.slice(instancePrefix(context).length);
@@ -78,8 +78,8 @@ const releaseOf = async (context: ProcessContext, pid: number, release: Release)
 };
 
 /** Of processes that share a socket, the one that opened it: the others are its children. */
-const oldestOwners = async (pids: readonly number[]): Promise<readonly ProcessRow[]> => {
-  const rows = (await Promise.all(pids.map(readProcess))).filter((row) => row !== null);
+const oldestOwners = (pids: readonly number[]): readonly ProcessRow[] => {
+  const rows = pids.map(readProcess).filter((row) => row !== null);
   const isChildOfOwner = (row: ProcessRow): boolean => rows.some(({ pid }) => pid === row.parent);
   return rows.filter((row) => !isChildOfOwner(row));
 };
@@ -93,18 +93,18 @@ export const findLiveProcess = async (context: ProcessContext): Promise<RunningP
   const ours: Listener[] = [];
   const strangers: string[] = [];
   for (const port of portsOf(context.options)) {
-    const owners = await findPortOwners(port);
+    const owners = findPortOwners(port);
     if (!owners.open) continue;
-    if (owners.pids.length === 0 && (await isPortOpen(port))) {
+    if (owners.pids.length === 0 && isPortOpen(port)) {
       throw cannotTell(
         context,
         `somebody listens on port ${port}, but this user may not see who`,
         "run Refloat as root or as the user that the application runs as",
       );
     }
-    for (const row of await oldestOwners(owners.pids)) {
+    for (const row of oldestOwners(owners.pids)) {
       const folder = await releaseOf(context, row.pid, release);
-      if (folder === null) strangers.push(`${await describeProcess(row.pid)} on port ${port}`);
+      if (folder === null) strangers.push(`${describeProcess(row.pid)} on port ${port}`);
       else ours.push({ row, port, release: folder });
     }
   }
@@ -118,9 +118,7 @@ export const findLiveProcess = async (context: ProcessContext): Promise<RunningP
     );
   }
   if (others.some(({ row }) => row.pid !== first.row.pid)) {
-    const list = await Promise.all(
-      ours.map(async ({ row, port }) => `process ${await describeProcess(row.pid)} on port ${port}`),
-    );
+    const list = ours.map(({ row, port }) => `process ${describeProcess(row.pid)} on port ${port}`);
     throw cannotTell(context, `there are ${list.join(" and ")}`, "stop the one that does not serve");
   }
   const { row, port } = first;
@@ -129,6 +127,6 @@ export const findLiveProcess = async (context: ProcessContext): Promise<RunningP
 
 /** Contract of RuntimeOperations.freePort: a port of the component that nobody listens on. */
 export const findFreePort = async (context: ProcessContext, live: RunningProcess | null): Promise<number | null> => {
-  for (const port of portsOf(context.options)) if (port !== live?.port && !(await isPortOpen(port))) return port;
+  for (const port of portsOf(context.options)) if (port !== live?.port && !isPortOpen(port)) return port;
   return null;
 };

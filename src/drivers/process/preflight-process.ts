@@ -51,9 +51,10 @@ const lookAtCommands = async (context: ProcessContext): Promise<Finding> => {
   for (const line of [start, stop, migrate])
     if (line !== undefined) await bindCommand(context.bind, line, `command "${line}"`);
   const program = await findStartProgram(context);
-  return program === null
-    ? { ok: false, subject: "start", found: `the program of "${start}" is not found on the path or in the release` }
-    : { ok: true, subject: "start", found: program };
+  if (program.kind === "missing")
+    return { ok: false, subject: "start", found: `${program.word} is found neither on the path nor in the release` };
+  const found = program.kind === "found" ? program.path : "a line for the shell; its program is not looked up";
+  return { ok: true, subject: "start", found };
 };
 
 const lookAtEnvironment = async (context: ProcessContext): Promise<Finding> => {
@@ -84,11 +85,11 @@ const lookAtPorts = async (context: ProcessContext, live: RunningProcess | null)
   };
 };
 
-const lookAtLive = async (context: ProcessContext, live: RunningProcess | null): Promise<Finding> => {
+const lookAtLive = (context: ProcessContext, live: RunningProcess | null): Finding => {
   const subject = `process of ${context.component}`;
   if (live === null || live.pid === null) return { ok: true, subject, found: "none serves at this moment" };
-  const found = `process ${await describeProcess(live.pid)} serves on port ${live.port ?? "unknown"}`;
-  const unit = await systemdUnitOf(live.pid);
+  const found = `process ${describeProcess(live.pid)} serves on port ${live.port ?? "unknown"}`;
+  const unit = systemdUnitOf(live.pid);
   if (unit === null || context.options.stop !== undefined) return { ok: true, subject, found };
   return {
     ok: false,

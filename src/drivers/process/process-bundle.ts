@@ -52,7 +52,7 @@ const processDriver: ComponentDriver<ProcessOptions> = {
   /** A port only while the instance runs: before that nobody knows on which one it will. */
   instances: createPathInstances(releasePathOf, async (context, _target, path) => {
     const records = (await listRecords(context)).filter(({ release }) => release === path);
-    for (const record of records) if (await isAlive(record.process)) return outputsAt(path, record.port);
+    for (const record of records) if (isAlive(record.process)) return outputsAt(path, record.port);
     return outputsAt(path, null);
   }),
   switching: createPathSwitching(releasePathOf),

@@ -49,12 +49,18 @@ const digestEnvironment = async (
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 };
 
-/** First word of the start line that is a program: after `exec` and `NAME=value`. */
-const programOf = (line: string): string | null =>
-  line
-    .trim()
-    .split(/\s+/)
-    .find((word) => word !== "exec" && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(word)) ?? null;
+const unquoted = (word: string): string => word.replace(/^(["'])(.*)\1$/s, "$2");
+
+/** Words of the shell itself, after which no single word is the program. */
+const shellWords = /^(cd|set|export|ulimit|umask|trap|if|for|while|case|eval|source|\.|\(|\{)$/;
+
+/** First word of a line that is a program: after `exec` and `NAME=value`. Null where only a shell could tell. */
+const programOf = (line: string): string | null => {
+  const words = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  const word = words.find((candidate) => candidate !== "exec" && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(candidate));
+  if (word === undefined || shellWords.test(word) || word.includes("$")) return null;
+  return unquoted(word);
+};
 
 const locateProgram = async (program: string, release: string): Promise<string | null> => {
   const folders = program.includes("/")
@@ -67,23 +73,31 @@ const locateProgram = async (program: string, release: string): Promise<string |
   return null;
 };
 
-export const findStartProgram = async (context: ProcessContext): Promise<string | null> => {
-  const program = programOf(context.options.start);
-  return program === null ? null : locateProgram(program, await releasePathOf(context));
+export type StartProgram =
+  | { readonly kind: "found"; readonly path: string }
+  | { readonly kind: "missing"; readonly word: string }
+  /** The line is one that only a shell understands. */
+  | { readonly kind: "unknown" };
+
+export const findStartProgram = async (context: ProcessContext): Promise<StartProgram> => {
+  const word = programOf(context.options.start);
+  if (word === null) return { kind: "unknown" };
+  const path = await locateProgram(word, await releasePathOf(context));
+  return path === null ? { kind: "missing", word } : { kind: "found", path };
 };
 
 const filesOf = async (context: ProcessContext, live: RunningProcess | null): Promise<readonly string[]> => {
   const mapped = live?.pid === undefined || live.pid === null ? [] : await mappedFiles(live.pid);
   if (mapped.length > 0) return mapped;
   const program = await findStartProgram(context);
-  return program === null ? [] : [program, ...(await linkedLibraries(program, context.signal))];
+  return program.kind === "found" ? [program.path, ...(await linkedLibraries(program.path, context.signal))] : [];
 };
 
 const variablesOf = async (
   context: ProcessContext,
   live: RunningProcess | null,
 ): Promise<Iterable<readonly [string, string]>> => {
-  const seen = live?.pid === undefined || live.pid === null ? null : await readEnvironment(live.pid);
+  const seen = live?.pid === undefined || live.pid === null ? null : readEnvironment(live.pid);
   if (seen !== null) return seen;
   return Object.entries((await bindEnvironment(context.bind, context.options.environment)).variables);
 };

@@ -41,10 +41,10 @@ type Started = {
   readonly logOffset: number;
 };
 
-const refuseTakenPort = async (context: ProcessContext, port: number): Promise<void> => {
-  const owners = await findPortOwners(port);
+const refuseTakenPort = (context: ProcessContext, port: number): void => {
+  const owners = findPortOwners(port);
   if (!owners.open) return;
-  const who = await Promise.all(owners.pids.map(describeProcess));
+  const who = owners.pids.map(describeProcess);
   throw new RefloatError(
     "program.failed",
     `${context.component} cannot be started on port ${port}: ${who.length === 0 ? "a process of another user" : `process ${who.join(" and ")}`} listens there`,
@@ -56,7 +56,7 @@ const spawnDetached = async (context: ProcessContext, request: Started["request"
   const line = await bindCommand(context.bind, options.start, `start of ${context.component}`);
   const { variables, secrets } = await bindEnvironment(context.bind, options.environment);
   const user = options.user === undefined ? null : await runAsUser(options.user, signal);
-  await refuseTakenPort(context, request.port);
+  refuseTakenPort(context, request.port);
   const logPath = logPathOf(context, request.name);
   await mkdir(dirname(logPath), { recursive: true, mode: 0o700 });
   const log = await open(logPath, "a", 0o600);
@@ -101,7 +101,7 @@ const recordLeader = async (
   request: Started["request"],
   pid: number | undefined,
 ): Promise<ProcessIdentity | null> => {
-  const row = pid === undefined ? null : await readProcess(pid);
+  const row = pid === undefined ? null : readProcess(pid);
   if (!isRunning(row)) return null;
   await record(context, request, row);
   return row;
@@ -126,11 +126,11 @@ const waitForPort = async (context: ProcessContext, started: Started): Promise<R
     });
   };
   for (;;) {
-    const isOpen = await isPortOpen(port);
+    const isOpen = isPortOpen(port);
     // The whole table of processes is read only when there is something to learn from it.
-    if (isOpen || started.leader === null || !(await isAlive(started.leader))) {
-      const rows = await findInstanceProcesses(context, name);
-      const holder = isOpen ? await portHolder(rows, port) : null;
+    if (isOpen || started.leader === null || !isAlive(started.leader)) {
+      const rows = findInstanceProcesses(context, name);
+      const holder = isOpen ? portHolder(rows, port) : null;
       if (holder !== null) {
         await record(context, request, holder);
         return { pid: holder.pid, startTicks: holder.startTicks, port, release };
@@ -150,7 +150,7 @@ const identityOf = ({ pid, startTicks }: RunningProcess): ProcessIdentity | null
 const endFailedStart = async (context: ProcessContext, request: Started["request"]): Promise<void> => {
   // The signal may be what ended the start; the clean-up must still run to its end.
   const cleanUp: ProcessContext = { ...context, signal: new AbortController().signal };
-  const leader = leaderOf(await findInstanceProcesses(cleanUp, request.name));
+  const leader = leaderOf(findInstanceProcesses(cleanUp, request.name));
   if (leader !== null) {
     const { pid, startTicks } = leader;
     await stopProcess(cleanUp, { pid, startTicks, port: null, release: request.release });

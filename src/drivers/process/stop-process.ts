@@ -19,7 +19,7 @@ import {
   systemdUnitOf,
 } from "../../platform/process-table.ts";
 import { runAsUser } from "../../platform/run-as.ts";
-import { translateSystemErrors } from "../../platform/system-error.ts";
+import { describeSystemError } from "../../platform/system-error.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { bindEnvironment } from "./bound-environment.ts";
 import { type ProcessContext, stopTimeoutMs } from "./process-options.ts";
@@ -41,8 +41,8 @@ type Target = {
   readonly port: number | null;
 };
 
-const nameFromEnvironment = async (context: ProcessContext, pid: number): Promise<string | null> => {
-  const environment = await readEnvironment(pid);
+const nameFromEnvironment = (context: ProcessContext, pid: number): string | null => {
+  const environment = readEnvironment(pid);
   const instance = environment?.get("REFLOAT_INSTANCE");
   const isOurs =
     instance?.startsWith(instancePrefix(context)) === true &&
@@ -53,7 +53,7 @@ const nameFromEnvironment = async (context: ProcessContext, pid: number): Promis
 const describeTarget = async (context: ProcessContext, process: RunningProcess): Promise<Target> => {
   const { pid, startTicks, port } = process;
   const main = pid === null || startTicks === null ? null : { pid, startTicks };
-  if (main !== null && (await isAlive(main))) return { main, port, name: await nameFromEnvironment(context, main.pid) };
+  if (main !== null && isAlive(main)) return { main, port, name: nameFromEnvironment(context, main.pid) };
   // The main process may be gone while its children live on; its record tells under which name they are found.
   const record = (await listRecords(context)).find(
     (candidate) => candidate.process.pid === pid && candidate.process.startTicks === startTicks,
@@ -65,29 +65,26 @@ type Members = Map<string, ProcessRow>;
 const keyOf = ({ pid, startTicks }: ProcessIdentity): string => `${pid}.${startTicks}`;
 
 /** Adds everything that must be gone: the process, its group and session, all that carries its marker, and the children of those. */
-const gatherMembers = async (context: ProcessContext, target: Target, members: Members): Promise<void> => {
-  const table = await listProcesses();
+const gatherMembers = (context: ProcessContext, target: Target, members: Members): void => {
+  const table = listProcesses();
   const main = table.find((row) => target.main !== null && keyOf(row) === keyOf(target.main));
   // Only while the main process lives does its number name its own group: later it may be another's.
   const group = main === undefined ? [] : table.filter((row) => row.group === main.pid || row.session === main.pid);
-  const marked = target.name === null ? [] : await findByEnvironment(instanceVariables(context, target.name));
+  const marked = target.name === null ? [] : findByEnvironment(instanceVariables(context, target.name));
   const roots = [...(main === undefined ? [] : [main]), ...group, ...marked, ...members.values()];
   for (const root of roots) for (const row of [root, ...descendantsOf(root.pid, table)]) members.set(keyOf(row), row);
 };
 
-const stillAlive = async (members: Members): Promise<readonly ProcessRow[]> => {
-  const alive = await Promise.all([...members.values()].map(async (row) => ((await isAlive(row)) ? row : null)));
-  return alive.filter((row) => row !== null);
-};
+const stillAlive = (members: Members): readonly ProcessRow[] => [...members.values()].filter(isAlive);
 
 /** Refloat must not end itself nor what it runs in, should the application have started it. */
-const refuseOwnAncestors = async (members: Members): Promise<void> => {
-  const table = new Map((await listProcesses()).map((row) => [row.pid, row]));
+const refuseOwnAncestors = (members: Members): void => {
+  const table = new Map(listProcesses().map((row) => [row.pid, row]));
   for (let pid = process.pid; pid > 1; pid = table.get(pid)?.parent ?? 0)
     if ([...members.values()].some((member) => member.pid === pid))
       throw new RefloatError(
         "fence.failed",
-        `process ${await describeProcess(pid)} runs Refloat itself and is not stopped by it`,
+        `process ${describeProcess(pid)} runs Refloat itself and is not stopped by it`,
       );
 };
 
@@ -125,21 +122,27 @@ const waitForEnd = async (
 ): Promise<readonly ProcessRow[]> => {
   const deadline = context.clock.monotonicMs() + timeoutMs;
   for (let round = 0; ; round++) {
-    let left = await stillAlive(members);
+    let left = stillAlive(members);
     if (left.length === 0 || round % roundsBetweenLooks === 0) {
-      await gatherMembers(context, target, members);
-      left = await stillAlive(members);
+      gatherMembers(context, target, members);
+      left = stillAlive(members);
     }
     if (left.length === 0 || isOver(left) || context.clock.monotonicMs() > deadline) return left;
     await context.clock.sleep(lookAgainMs, context.signal);
   }
 };
 
-const signalAll = async (context: ProcessContext, rows: readonly ProcessRow[], name: NodeJS.Signals): Promise<void> => {
+const signalAll = (context: ProcessContext, rows: readonly ProcessRow[], name: NodeJS.Signals): void => {
   for (const row of rows) {
-    await translateSystemErrors("fence.failed", `process ${row.pid} of ${context.component} may not be stopped`, () =>
-      signalProcess(row, name),
-    );
+    try {
+      signalProcess(row, name);
+    } catch (error) {
+      throw new RefloatError(
+        "fence.failed",
+        `process ${describeProcess(row.pid)} of ${context.component} may not be stopped: ${describeSystemError(error)}`,
+        { cause: error, hint: "run Refloat as root or as the user that the application runs as" },
+      );
+    }
   }
 };
 
@@ -148,20 +151,31 @@ const supervisorHint = (unit: string | null): string =>
     ? "something starts it again: declare stop: with the command that stops it for good"
     : `systemd runs it as ${unit}: declare stop: systemctl stop ${unit}`;
 
-/** Nobody listens any more. Where a supervisor may start it again, that is waited for. */
-const provePortClosed = async (context: ProcessContext, port: number, unit: string | null): Promise<void> => {
-  const deadline = context.clock.monotonicMs() + (unit === null ? 0 : supervisorMs);
+const isListenedOn = (context: ProcessContext, port: number, who: string, unit: string | null): RefloatError =>
+  new RefloatError("fence.failed", `${context.component} was stopped, but port ${port} is listened on by ${who}`, {
+    hint: supervisorHint(unit),
+  });
+
+/**
+ * Nobody listens any more. A process whose last thread is still on its way out holds its socket a moment longer, with no owner to
+ * be seen. Where a supervisor may start the application again, that is waited for.
+ */
+const provePortClosed = async (
+  context: ProcessContext,
+  port: number,
+  members: Members,
+  unit: string | null,
+): Promise<void> => {
+  const began = context.clock.monotonicMs();
+  const stopped = new Set([...members.values()].map(({ pid }) => pid));
   for (;;) {
-    const owners = await findPortOwners(port);
-    if (owners.open) {
-      const who = await Promise.all(owners.pids.map(describeProcess));
-      throw new RefloatError(
-        "fence.failed",
-        `${context.component} was stopped, but port ${port} is listened on by ${who.length === 0 ? "a process of another user" : `process ${who.join(" and ")}`}`,
-        { hint: supervisorHint(unit) },
-      );
-    }
-    if (context.clock.monotonicMs() >= deadline) return;
+    const { open, pids } = findPortOwners(port);
+    const waitedMs = context.clock.monotonicMs() - began;
+    const others = pids.filter((pid) => !stopped.has(pid));
+    if (others.length > 0)
+      throw isListenedOn(context, port, `process ${others.map(describeProcess).join(" and ")}`, unit);
+    if (open && waitedMs > killTimeoutMs) throw isListenedOn(context, port, "a process that cannot be seen", unit);
+    if (!open && waitedMs >= (unit === null ? 0 : supervisorMs)) return;
     await context.clock.sleep(lookAgainMs, context.signal);
   }
 };
@@ -170,16 +184,16 @@ const provePortClosed = async (context: ProcessContext, port: number, unit: stri
 export const stopProcess = async (context: ProcessContext, running: RunningProcess): Promise<void> => {
   const target = await describeTarget(context, running);
   const members: Members = new Map();
-  await gatherMembers(context, target, members);
-  const unit = target.main === null ? null : await systemdUnitOf(target.main.pid);
+  gatherMembers(context, target, members);
+  const unit = target.main === null ? null : systemdUnitOf(target.main.pid);
   if (members.size > 0) {
-    await refuseOwnAncestors(members);
+    refuseOwnAncestors(members);
     const { stop } = context.options;
     // The declared command stops what it was written for; a trial of ours beside the live one must not stop the live one.
     if (stop !== undefined && target.name === null) await runStopCommand(context, running, stop);
     await endAll(context, target, members);
   }
-  if (target.port !== null && target.main !== null) await provePortClosed(context, target.port, unit);
+  if (target.port !== null && target.main !== null) await provePortClosed(context, target.port, members, unit);
   if (target.name !== null) await removeRecord(context, target.name);
 };
 
@@ -188,7 +202,7 @@ const endAll = async (context: ProcessContext, target: Target, members: Members)
   const timeoutMs = stopTimeoutMs(context.options);
   const { main } = target;
   if (main !== null) {
-    await signalAll(
+    signalAll(
       context,
       [...members.values()].filter((row) => keyOf(row) === keyOf(main)),
       "SIGTERM",
@@ -196,13 +210,13 @@ const endAll = async (context: ProcessContext, target: Target, members: Members)
     const isMainGone = (left: readonly ProcessRow[]): boolean => !left.some((row) => keyOf(row) === keyOf(main));
     await waitForEnd(context, target, members, timeoutMs, isMainGone);
   }
-  await signalAll(context, await stillAlive(members), "SIGTERM");
+  signalAll(context, stillAlive(members), "SIGTERM");
   let left = await waitForEnd(context, target, members, main === null ? timeoutMs : childrenTimeoutMs);
   if (left.length === 0) return;
-  await signalAll(context, left, "SIGKILL");
+  signalAll(context, left, "SIGKILL");
   left = await waitForEnd(context, target, members, killTimeoutMs);
   if (left.length === 0) return;
-  const list = await Promise.all(left.map(({ pid }) => describeProcess(pid)));
+  const list = left.map(({ pid }) => describeProcess(pid));
   throw new RefloatError(
     "fence.failed",
     `process ${list.join(" and ")} of ${context.component} does not end, not even by SIGKILL`,
