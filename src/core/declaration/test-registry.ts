@@ -81,6 +81,7 @@ const components = [
         .string()
         .regex(/^\d+(-\d+)?$/, "ports are one number or a range, such as 8081-8082")
         .optional(),
+      user: z.string().optional(),
       environment: z.record(z.string(), z.string()).default({}),
     }),
     { url: output("http://host:port"), address: output("host:port"), port: output("The port.") },
