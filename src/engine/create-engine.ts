@@ -24,7 +24,7 @@ export type EngineHooks = {
   readonly atEnd?: (run: RunRecord, signal: AbortSignal) => Promise<void>;
   /**
    * A run was taken up after its process had died: end what its interrupted attempts have left running, found by the markers
-   * they start with (`refloat/42/restore:db/`).
+   * they start with (`refloat/42.8984525a/restore:db/`).
    */
   readonly beforeResume?: (run: RunRecord, markers: readonly string[], signal: AbortSignal) => Promise<void>;
 };
@@ -132,7 +132,7 @@ export const createEngine = (options: EngineOptions): Engine => {
     const driven = await bringToLife(plan, record, act, afterSequence);
     const markers = record.steps
       .filter(({ state, attempt }) => state === "interrupted" && attempt > 0)
-      .map(({ id }) => markerOf(number, id, 0).slice(0, -1));
+      .map(({ id }) => markerOf(record, id, 0).slice(0, -1));
     const { beforeResume } = hooks;
     if (beforeResume !== undefined && markers.length > 0) {
       await callHook(driven.live, "ending what the interrupted process had left", (signal) =>

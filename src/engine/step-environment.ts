@@ -1,4 +1,5 @@
 /** What the engine needs to call handlers, and what it gives them. */
+import { shortId } from "../model/identifiers.ts";
 import type { StepContext, StepHandler, StepHandlers } from "../core/ports/engine.ts";
 import type { Clock, Log } from "../core/ports/environment.ts";
 import type { PlanStep } from "../model/plan.ts";
@@ -30,8 +31,12 @@ export type StepEnvironment = {
 
 export type StepError = NonNullable<StepRecord["error"]>;
 
-/** `refloat/RUN/STEP/ATTEMPT`: marks whatever an attempt starts. */
-export const markerOf = (run: number, step: string, attempt: number): string => `refloat/${run}/${step}/${attempt}`;
+/** `refloat/42.8984525a/restore:db/1`: marks whatever an attempt starts. The uid tells two installations' run 42 apart. */
+export const markerOf = (
+  run: { readonly number: number; readonly uid: string },
+  step: string,
+  attempt: number,
+): string => `refloat/${run.number}.${shortId(run.uid)}/${step}/${attempt}`;
 
 /** The one place where the kind of an action and the type of its handler are brought together. */
 export const handlerOf = ({ handlers }: StepEnvironment, step: PlanStep): StepHandler =>
@@ -75,7 +80,7 @@ export const callHandler = async <Result>(
           if (open) throttle.report(progress);
         },
         signal,
-        marker: markerOf(live.number, step.id, attempt),
+        marker: markerOf(live, step.id, attempt),
       });
       return work(contextNow, signal);
     },

@@ -4,7 +4,7 @@
  */
 import { listProcesses, readEnvironment, signalProcess } from "./process-table.ts";
 
-/** @param markers beginnings of markers: `refloat/42/restore:db/` @returns how many were ended */
+/** @param markers beginnings of markers: `refloat/42.8984525a/restore:db/` @returns how many were ended */
 export const endOrphans = (markers: readonly string[]): number =>
   listProcesses().filter((row) => {
     if (row.pid === process.pid) return false;

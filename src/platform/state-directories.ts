@@ -27,7 +27,7 @@ const makePrivate = async (path: string): Promise<string> => {
   }
 };
 
-/** A marker such as `refloat/42/restore:db/1` as one name of a folder. */
+/** A marker such as `refloat/42.8984525a/restore:db/1` as one name of a folder. */
 const asFileName = (marker: string): string => marker.replaceAll(/[^A-Za-z0-9_.-]+/g, "-");
 
 export const createDirectories = (stateDirectory: string): Directories => ({

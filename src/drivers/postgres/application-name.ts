@@ -16,7 +16,7 @@ const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?"
 const shortAct = (act: string): string =>
   act.length <= 48 ? printable(act) : `refloat/~${createHash("sha256").update(act).digest("hex").slice(0, 32)}`;
 
-/** What the server shows: `refloat/42/restore:db/1`, or with a hash in place of what is too long. */
+/** What the server shows: `refloat/42.8984525a/restore:db/1`, or with a hash in place of what is too long. */
 export const applicationName = (marker: string): string => {
   const { act, attempt } = splitMarker(marker);
   return (attempt === null ? shortAct(act) : `${shortAct(act)}/${attempt}`).slice(0, longestName);
