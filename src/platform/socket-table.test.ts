@@ -54,7 +54,7 @@ test("finds this process by what it listens on", async () => {
   const tcp = createServer().listen(0, "127.0.0.1");
   const unix = createServer().listen(join(folder, "sock"));
   try {
-    await Promise.all([tcp, unix].map((server) => (server.listening ? undefined : once(server, "listening"))));
+    for (const server of [tcp, unix]) if (!server.listening) await once(server, "listening");
     const address = tcp.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const held = (await readSocketHolders()).get(process.pid);
