@@ -2,7 +2,7 @@
  * The table of contents at the end of a pack: a sealed header and its length. It repeats what the index says, so that a lost
  * index can be made again from the packs.
  */
-import type { Sealer } from "../seal/seal.ts";
+import { type Sealer, sealBytes } from "../seal/seal.ts";
 
 export const blobTypes = ["data", "tree"] as const;
 export type BlobType = (typeof blobTypes)[number];
@@ -22,6 +22,12 @@ export const maxHeaderBytes = 16 * 1024 * 1024;
 /** type, sealed length, plain length, id. */
 const compressedEntryBytes = 1 + 4 + 4 + 32;
 const plainEntryBytes = 1 + 4 + 32;
+
+/** Bytes of the sealed header and its length at the end of a pack with these blobs. */
+export const packHeaderBytes = (blobs: readonly PackedBlob[]): number =>
+  blobs.reduce((sum, { plainLength }) => sum + (plainLength > 0 ? compressedEntryBytes : plainEntryBytes), 0) +
+  sealBytes +
+  4;
 
 const typeCode = (blob: PackedBlob): number => (blob.type === "data" ? 0 : 1) + (blob.plainLength > 0 ? 2 : 0);
 

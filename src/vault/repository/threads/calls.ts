@@ -2,6 +2,7 @@
 import type { BlobTableHandle } from "../blobs/blob-table.ts";
 import type { RepositoryVersion } from "../format/unpacked-file.ts";
 import type { ExtractTask, ExtractedPart } from "../extract/extract-task.ts";
+import type { VerifiedPack, VerifyPackTask } from "../verify/verify-task.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { FolderPart, FolderTask, RootNode, WalkStart } from "../capture/folder-task.ts";
@@ -41,6 +42,7 @@ export type ThreadCalls = {
   };
   "walk-folder": { readonly request: FolderTask; readonly reply: FolderPart };
   "extract-nodes": { readonly request: ExtractTask; readonly reply: ExtractedPart };
+  "verify-pack": { readonly request: VerifyPackTask; readonly reply: VerifiedPack };
   /** What is under way for the job stops soon and fails. */
   "job-cancel": { readonly request: { readonly job: number }; readonly reply: null };
   "job-end": { readonly request: { readonly job: number }; readonly reply: null };

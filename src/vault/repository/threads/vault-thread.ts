@@ -12,6 +12,7 @@ import { StreamIntake } from "../capture/stream-intake.ts";
 import { createExtractor } from "../extract/extractor.ts";
 import { Sealer } from "../seal/seal.ts";
 import { openStore } from "../stores/open-store.ts";
+import { createPackVerifier } from "../verify/pack-verifier.ts";
 import { Kernel } from "../wasm/kernel.ts";
 import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
 import { packError } from "./portable-error.ts";
@@ -45,6 +46,7 @@ const createHandlers = (data: ThreadData, send: (message: FromThread) => void): 
   const blobs = new BlobReader(store, sealer, table);
   const folders = new FolderCapture(saver, blobs, new FileCapture(saver, kernel, data.polynomial));
   const extract = createExtractor(store, sealer, table, blobs);
+  const verifyPack = createPackVerifier(store, sealer);
   const queue = createQueue();
   const cancelled = new Set<number>();
 
@@ -97,6 +99,7 @@ const createHandlers = (data: ThreadData, send: (message: FromThread) => void): 
     "walk-begin": (start) => oneAtATime(start.walk, async (pause) => folders.begin(start, pause)),
     "walk-folder": (task) => oneAtATime(task.walk, async (pause) => folders.capture(task, pause)),
     "extract-nodes": (task) => oneAtATime(task.job, async (pause) => extract(task, pause)),
+    "verify-pack": (task) => oneAtATime(task.job, async (pause) => verifyPack(task, pause)),
     "job-cancel": ({ job }) => {
       cancelled.add(job);
       return null;

@@ -1,13 +1,197 @@
-/** Verification: is all there that the snapshots need, and is it what was written? */
-import type { VerifyDepth, VerifyReport, VaultProgress } from "../../../core/ports/vault.ts";
+/**
+ * Verification: is all there that the snapshots need (`structure`), and is every byte what was written (`read-data`)? Nothing is taken
+ * from what an open repository believes: indexes, snapshots and trees are read anew.
+ */
+import { createHash } from "node:crypto";
+import type { VaultProgress, VerifyDepth, VerifyReport } from "../../../core/ports/vault.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { BlobCache } from "../blobs/blob-cache.ts";
+import { BlobReader } from "../blobs/blob-reader.ts";
+import { createBlobTable } from "../blobs/blob-table.ts";
+import { type IndexedPack, readIndex } from "../format/index-file.ts";
+import { packHeaderBytes } from "../format/pack-header.ts";
+import { type StoredSnapshot, readSnapshot } from "../format/snapshot-file.ts";
 import type { RepositoryContext } from "../repository-context.ts";
+import type { StoreKind } from "../stores/store.ts";
+import { TaskStack } from "../threads/task-stack.ts";
+import { Damage } from "./damage.ts";
+import { DamageTracer, TreeCheck } from "./tree-check.ts";
 
+const tasksPerThread = 2;
+const cachedBytes = 16 * 1024 * 1024;
+
+class Verification {
+  readonly #context: RepositoryContext;
+  readonly #signal: AbortSignal;
+  readonly #damage = new Damage();
+  readonly #table = createBlobTable();
+  readonly #blobs: BlobCache;
+  /** Sizes of the packs that are there. */
+  readonly #sizes = new Map<string, number>();
+  readonly #indexed = new Set<string>();
+  #bytesRead = 0;
+
+  constructor(context: RepositoryContext, signal: AbortSignal) {
+    this.#context = context;
+    this.#signal = signal;
+    this.#blobs = new BlobCache(new BlobReader(context.store, context.sealer, this.#table), cachedBytes);
+  }
+
+  async run(depth: VerifyDepth, job: number): Promise<VerifyReport> {
+    const { store } = this.#context;
+    await this.#checkKeys();
+    // Before the indexes and packs: what a capture adds meanwhile is then in no snapshot that is looked at.
+    const snapshots = await this.#readSnapshots();
+    const indexes = await this.#names("index");
+    for await (const { name, sizeBytes } of store.list("data")) this.#sizes.set(name, sizeBytes);
+    for (const name of indexes) {
+      for (const pack of (await this.#readIndex(name)) ?? []) this.#checkPack(pack);
+    }
+    for (const [packId] of this.#sizes) {
+      if (this.#indexed.has(packId)) continue;
+      this.#damage.add(
+        "warning",
+        "pack",
+        packId,
+        `the pack ${packId.slice(0, 8)} is in no index: a capture that is going on, or one that was killed, left it`,
+      );
+    }
+    if (depth === "read-data") await this.#readPacks(indexes, job);
+    const check = new TreeCheck(this.#table, this.#blobs, this.#damage);
+    for (const { tree } of snapshots) await check.check(tree, this.#signal);
+    if (this.#damage.isHurting) {
+      const tracer = new DamageTracer(this.#blobs, this.#damage);
+      for (const snapshot of snapshots) await tracer.trace(snapshot, this.#signal);
+    }
+    return {
+      depth,
+      snapshots: snapshots.length,
+      packs: this.#sizes.size,
+      blobs: this.#table.size,
+      bytesRead: this.#bytesRead,
+      findings: this.#damage.findings(),
+    };
+  }
+
+  async #checkKeys(): Promise<void> {
+    for await (const { name } of this.#context.store.list("keys")) {
+      const content = await this.#context.store.read("keys", name);
+      if (createHash("sha256").update(content).digest("hex") === name) continue;
+      this.#damage.add(
+        "error",
+        "key",
+        name,
+        `the key ${name.slice(0, 8)} was changed: its password may no longer open the vault`,
+      );
+    }
+  }
+
+  async #names(kind: StoreKind): Promise<readonly string[]> {
+    const names: string[] = [];
+    for await (const { name } of this.#context.store.list(kind)) names.push(name);
+    return names;
+  }
+
+  async #readSnapshots(): Promise<readonly StoredSnapshot[]> {
+    const { store, sealer } = this.#context;
+    const snapshots: StoredSnapshot[] = [];
+    for (const name of await this.#names("snapshots")) {
+      const snapshot = await this.#orFinding("snapshot", name, readSnapshot(store, sealer, name));
+      if (snapshot !== undefined) snapshots.push(snapshot);
+    }
+    return snapshots;
+  }
+
+  async #readIndex(name: string): Promise<readonly IndexedPack[] | undefined> {
+    this.#signal.throwIfAborted();
+    const { store, sealer } = this.#context;
+    return this.#orFinding("index", name, readIndex(store, sealer, name));
+  }
+
+  /** A pack's size follows from what it holds: a missing or cut one shows without being read. */
+  #checkPack(pack: IndexedPack): void {
+    if (this.#indexed.has(pack.id)) return;
+    this.#indexed.add(pack.id);
+    const size = this.#sizes.get(pack.id);
+    const wanted = pack.blobs.reduce((sum, { length }) => sum + length, 0) + packHeaderBytes(pack.blobs);
+    if (size === wanted) {
+      this.#table.place(pack.id, pack.blobs);
+      return;
+    }
+    const short = pack.id.slice(0, 8);
+    const draft = this.#damage.add(
+      "error",
+      "pack",
+      pack.id,
+      size === undefined ? `the pack ${short} is missing` : `the pack ${short} has ${size} bytes instead of ${wanted}`,
+    );
+    if (size !== undefined) this.#table.place(pack.id, pack.blobs);
+    for (const { id, type } of pack.blobs) this.#damage.hurt(draft, id, type);
+  }
+
+  async #readPacks(indexes: readonly string[], job: number): Promise<void> {
+    const { pool } = this.#context;
+    const seen = new Set<string>();
+    for (const name of indexes) {
+      // One index after the other, so that the blobs of all are never in memory at once.
+      const stack = new TaskStack<IndexedPack>(pool.threads, tasksPerThread, async (pack, thread) => {
+        this.#signal.throwIfAborted();
+        const sizeBytes = this.#sizes.get(pack.id) ?? 0;
+        const { bytesRead, problems } = await thread.call("verify-pack", {
+          job,
+          packId: pack.id,
+          sizeBytes,
+          blobs: pack.blobs,
+        });
+        this.#bytesRead += bytesRead;
+        for (const { blob, message } of problems) {
+          const text = blob === null ? `the pack ${pack.id.slice(0, 8)}: ${message}` : message;
+          const draft = this.#damage.add("error", "pack", pack.id, text);
+          if (blob !== null) this.#damage.hurt(draft, blob.id, blob.type);
+        }
+      });
+      for (const pack of (await this.#readIndex(name)) ?? []) {
+        if (seen.has(pack.id) || !this.#sizes.has(pack.id)) continue;
+        seen.add(pack.id);
+        stack.push(pack);
+      }
+      await stack.drained();
+    }
+  }
+
+  async #orFinding<Value>(kind: string, id: string, reading: Promise<Value>): Promise<Value | undefined> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
+      this.#damage.add("error", kind, id, error.message);
+      return undefined;
+    }
+  }
+}
+
+/** @throws RefloatError vault.store-failed; the signal's reason */
 export const verifyRepository = async (
-  _context: RepositoryContext,
-  _depth: VerifyDepth,
-  _signal: AbortSignal,
-  _progress: VaultProgress | undefined,
+  context: RepositoryContext,
+  depth: VerifyDepth,
+  signal: AbortSignal,
+  progress: VaultProgress | undefined,
 ): Promise<VerifyReport> => {
-  throw new RefloatError("vault.unsupported", "verification comes with the next commit");
+  signal.throwIfAborted();
+  const { job, end } = context.pool.beginJob((bytes, items) => progress?.({ bytes, items }));
+  const tell = async (call: "job-cancel" | "job-end"): Promise<void> => {
+    await Promise.allSettled(context.pool.started.map(async (thread) => thread.call(call, { job })));
+  };
+  const cancel = (): void => void tell("job-cancel");
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    return await new Verification(context, signal).run(depth, job);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    await tell("job-end");
+    end();
+  }
 };

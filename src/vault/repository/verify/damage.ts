@@ -1,0 +1,59 @@
+/** Gathers what is wrong, by object; blobs that are hurt are remembered, so that their snapshots and paths can be found. */
+import type { VerifyFinding } from "../../../core/ports/vault.ts";
+import type { BlobType } from "../format/pack-header.ts";
+
+type Affected = VerifyFinding["affects"][number];
+
+type Draft = Omit<VerifyFinding, "affects"> & { readonly affects: Map<string, Affected> };
+
+/** More would not be read by anybody; the count is told. */
+const mostAffected = 1000;
+
+export const blobKey = (id: string, type: BlobType): string => `${type} ${id}`;
+
+export class Damage {
+  readonly #drafts: Draft[] = [];
+  /** Findings by the blob that is hurt by them. */
+  readonly #hurt = new Map<string, Set<Draft>>();
+  readonly #byObject = new Map<string, Draft>();
+
+  /** One finding for an object; a second word about it is added to the first. */
+  add(severity: VerifyFinding["severity"], kind: string, id: string, message: string): Draft {
+    const key = `${severity} ${kind} ${id} ${message}`;
+    const known = this.#byObject.get(key);
+    if (known !== undefined) return known;
+    const draft: Draft = { severity, message, object: { kind, id }, affects: new Map() };
+    this.#drafts.push(draft);
+    this.#byObject.set(key, draft);
+    return draft;
+  }
+
+  hurt(draft: Draft, id: string, type: BlobType): void {
+    const key = blobKey(id, type);
+    const drafts = this.#hurt.get(key) ?? new Set();
+    drafts.add(draft);
+    this.#hurt.set(key, drafts);
+  }
+
+  get isHurting(): boolean {
+    return this.#hurt.size > 0;
+  }
+
+  isHurt(id: string, type: BlobType): boolean {
+    return this.#hurt.has(blobKey(id, type));
+  }
+
+  /** A path of a snapshot needs a blob that is hurt. */
+  affect(id: string, type: BlobType, affected: Affected): void {
+    for (const draft of this.#hurt.get(blobKey(id, type)) ?? []) {
+      if (draft.affects.size < mostAffected) draft.affects.set(`${affected.snapshot} ${affected.path}`, affected);
+    }
+  }
+
+  findings(): readonly VerifyFinding[] {
+    const rank = { error: 0, warning: 1 } as const;
+    return this.#drafts
+      .map((draft) => ({ ...draft, affects: [...draft.affects.values()] }))
+      .sort((a, b) => rank[a.severity] - rank[b.severity]);
+  }
+}
