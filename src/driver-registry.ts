@@ -4,10 +4,18 @@ import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
+import { processBundle } from "./drivers/process/process-bundle.ts";
 import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 
-const bundles: readonly DriverBundle[] = [filesBundle, httpBundle, tcpBundle, commandBundle, haproxyBundle];
+const bundles: readonly DriverBundle[] = [
+  filesBundle,
+  processBundle,
+  httpBundle,
+  tcpBundle,
+  commandBundle,
+  haproxyBundle,
+];
 
 const byWord = <Driver>(
   drivers: readonly Driver[],

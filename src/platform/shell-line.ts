@@ -17,6 +17,11 @@ export type ShellLineOptions = {
   readonly timeoutMs?: number;
   /** Words before `/bin/sh` that change the user it runs as. */
   readonly prefix?: readonly string[];
+  /**
+   * The line may leave a daemon behind that must live on (a reload that starts a new proxy). Without this, whatever it leaves
+   * carries the marker of an attempt and is ended as an orphan when the attempt is made again.
+   */
+  readonly mayLeaveDaemon?: boolean;
   /** Values that must not be seen in its output. */
   readonly secrets?: readonly string[];
 };
@@ -70,7 +75,12 @@ export const runShellLine = async (line: string, options: ShellLineOptions): Pro
   const child = spawn(program, args, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...baseEnvironment(), ...options.environment, REFLOAT_STEP: options.marker },
+    env: {
+      ...baseEnvironment(),
+      ...options.environment,
+      REFLOAT_STEP: options.marker,
+      ...(options.mayLeaveDaemon === true ? { REFLOAT_INSTANCE: `left-by/${options.marker}` } : {}),
+    },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   let stdout = "";

@@ -37,7 +37,13 @@ const runLine = async (
   environment: Readonly<Record<string, string>>,
 ): Promise<string> => {
   const line = await bindCommand(context.bind, declared, "cutover command");
-  const result = await runShellLine(line, { signal: context.signal, marker: context.marker, environment, timeoutMs });
+  const result = await runShellLine(line, {
+    signal: context.signal,
+    marker: context.marker,
+    mayLeaveDaemon: true,
+    environment,
+    timeoutMs,
+  });
   const end = describeEnd(result);
   if (end === null) return lastLine(result.stdout);
   const said = lastLines(result.output, 5);

@@ -17,7 +17,11 @@ const reloadReader = async (context: FilesContext): Promise<void> => {
   const { reload } = context.options;
   if (reload === undefined) return;
   const line = await bindCommand(context.bind, reload, `reload of ${context.component}`);
-  const result = await runShellLine(line, { signal: context.signal, marker: context.marker });
+  const result = await runShellLine(line, {
+    signal: context.signal,
+    marker: context.marker,
+    mayLeaveDaemon: true,
+  });
   const end = describeEnd(result);
   if (end !== null)
     throw new RefloatError(

@@ -15,13 +15,9 @@ export const haproxyOptionsSchema = z
       .min(1)
       .meta({ description: "Admin socket: a path, or ipv4@host:port. Its level must be admin." }),
     to: z.string().optional().meta({ description: "Address of the server after the cutover, such as ${app.address}." }),
-    stateFile: z
-      .string()
-      .regex(/^\//, "stateFile is an absolute path")
-      .optional()
-      .meta({
-        description: "HAProxy's server-state-file, written after each change so that a reload does not undo it.",
-      }),
+    stateFile: z.string().regex(/^\//, "stateFile is an absolute path").optional().meta({
+      description: "HAProxy's server-state-file, written after each change so that a reload does not undo it.",
+    }),
   })
   .meta({ description: "Traffic goes through one server of an HAProxy back end." });
 export type HaproxyOptions = z.infer<typeof haproxyOptionsSchema>;

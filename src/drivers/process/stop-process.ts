@@ -102,6 +102,7 @@ const runStopCommand = async (context: ProcessContext, running: RunningProcess, 
       REFLOAT_PORT: String(running.port),
     },
     timeoutMs: stopTimeoutMs(context.options),
+    mayLeaveDaemon: true,
     secrets,
     ...(user === null ? {} : { prefix: user.prefix }),
   });
