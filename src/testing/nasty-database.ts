@@ -96,7 +96,7 @@ create publication changes for table orders;`;
 
 const data = (rows: number): string => `
 insert into products (name, price, mood, size, tags, data, raw, at, tz, d, r, status)
-select case when i % 97 = 0 then E'tab\\there \\\\ back\\nnew \\\\. dot' else 'product ' || i end,
+select case when i % 97 = 0 then E'tab\\there \\\\ back\\nnew \\\\. dot' || i else 'product ' || i end,
        (i % 1000) / 10.0, (enum_range(null::app.mood))[1 + i % 3], row(i, -i)::app.size,
        hstore('k', i::text), jsonb_build_object('i', i, 'n', null, 'text', 'ü€😀'),
        decode(md5(i::text), 'hex'), timestamptz '2024-03-10 01:30+01' + i * interval '1 minute',

@@ -2,7 +2,7 @@
  * Capture of one database: one snapshot, pg_dump's table of contents, one stream per table, so that what stands in the vault is a
  * directory-format archive that stock pg_restore reads. Nothing is spooled on disk.
  */
-import type { CaptureReport, DriverContext } from "../../core/ports/driver.ts";
+import type { CaptureReport } from "../../core/ports/driver.ts";
 import type { CaptureSink } from "../../core/ports/vault.ts";
 import type { Facts, FactUnit } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
@@ -18,18 +18,15 @@ import { type ClientPrograms, connectionArgument, findClientPrograms, programEnv
 import { type ConnectionTarget, resolveTarget } from "./connection-target.ts";
 import { archiveEncoding, readDumpToc } from "./dump-toc.ts";
 import { type HeldSnapshot, holdSnapshot } from "./held-snapshot.ts";
-import { type PostgresOptions, postgresLimits } from "./postgres-options.ts";
+import { largeObjectsUnit } from "./captured-detail.ts";
+import type { PostgresContext } from "./postgres-context.ts";
+import { postgresLimits } from "./postgres-options.ts";
 import { makePosition } from "./position.ts";
 import { hashSchemaShape, readSchemaShape } from "./schema-shape.ts";
 import { type ServerVersion, readServerVersion } from "./server-version.ts";
 import { type Session, openSession, withSession } from "./session.ts";
 import { withoutMappingSecrets } from "./user-mappings.ts";
 import { type Task, workThrough } from "./work-queue.ts";
-
-export type PostgresContext = DriverContext<PostgresOptions>;
-
-/** Name of the fact that stands for all large objects together. */
-export const largeObjectsUnit = "large objects";
 
 /** @throws RefloatError source.unreachable, source.denied, source.unsupported, program.version */
 const examineSource = async (context: PostgresContext, target: ConnectionTarget): Promise<ServerVersion> =>
@@ -97,6 +94,8 @@ const databaseStatements = (toc: ArchiveToc): string =>
 
 type Contents = {
   readonly units: Readonly<Record<string, FactUnit>>;
+  /** Dump id of an entry of rows to the name of its unit. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly sizeBytes: number;
   readonly rows: number;
 };
@@ -183,7 +182,8 @@ const captureContents = async (parts: CaptureParts): Promise<Contents> => {
   }
   const sorted = [...units].sort(([a], [b]) => (a < b ? -1 : 1));
   const sizeBytes = sorted.reduce((sum, [, unit]) => sum + (unit.sizeBytes ?? 0), 0);
-  return { units: Object.fromEntries(sorted), sizeBytes, rows: done.rows };
+  const labels = Object.fromEntries(tables.map(({ entry, relation }) => [String(entry.dumpId), relation.label]));
+  return { units: Object.fromEntries(sorted), labels, sizeBytes, rows: done.rows };
 };
 
 /** @throws RefloatError source.*, program.*, vault.*; then nothing of the component may be committed */
@@ -251,7 +251,7 @@ const captureSnapshot = async (parts: {
       ...(excluded.length === 0 ? {} : { excluded: [...excluded] }),
     }),
     versions: { server: server.version, pg_dump: programs.version },
-    detail: toJsonObject({ database: snapshot.database, shape, encoding }),
+    detail: toJsonObject({ database: snapshot.database, shape, encoding, labels: contents.labels }),
   };
   const at = snapshot.takenAt.toISOString();
   return { path: root, facts, window: { beginAt: at, endAt: at }, consistency: "snapshot", warnings: [...warnings] };

@@ -38,8 +38,7 @@ export const normaliseDefinition = (definition: string): string =>
   definition
     .replaceAll(/^(?:--|\\(?:un)?restrict).*$/gm, "")
     .replaceAll(castPattern, "")
-    .replaceAll(/[()\s]+/g, " ")
-    .trim();
+    .replaceAll(/[()\s]+/g, "");
 
 /** How many objects of each kind, a hash of their names and one of their definitions. */
 export const schemaShapeSchema = z.record(

@@ -1,0 +1,191 @@
+/**
+ * Rows, keys, indexes, large objects and sequence values of an instance, on several connections at once. Definitions are there
+ * already; what depends on all rows comes later.
+ */
+import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { Facts } from "../../model/facts.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { dataFileName, type TocEntry } from "./archive-toc.ts";
+import { largeObjectsUnit } from "./captured-detail.ts";
+import type { ConnectionTarget } from "./connection-target.ts";
+import { copyIn } from "./copy-streams.ts";
+import type { PostgresContext } from "./postgres-context.ts";
+import { parseBlobList, restoreBlobs } from "./restore-blobs.ts";
+import type { RestorePlan, TableLoad } from "./restore-plan.ts";
+import { type Session, inTransaction, openSession } from "./session.ts";
+import { type Task, workThrough } from "./work-queue.ts";
+
+export type ContentsParts = {
+  readonly context: PostgresContext;
+  /** Of the instance. */
+  readonly target: ConnectionTarget;
+  readonly source: SnapshotReader;
+  readonly root: string;
+  readonly facts: Facts;
+  /** Dump id of an entry of rows to the name of its fact. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly plan: RestorePlan;
+  readonly encoding: string;
+  readonly knownTablespaces: ReadonlySet<string>;
+  readonly jobs: number;
+};
+
+/** Below this a TRUNCATE costs more than it saves. */
+const worthFreezingBytes = 256 * 1024;
+const blobsPerBatch = 100;
+
+/** What the definitions and rows of an archive expect of a session; nothing is lost without a sync, since the last act is synced. */
+const loadSettings = (encoding: string): string => `
+  set search_path = '';
+  set row_security = off;
+  set check_function_bodies = off;
+  set xmloption = content;
+  set client_min_messages = warning;
+  set standard_conforming_strings = on;
+  set intervalstyle = postgres;
+  set client_encoding = '${encoding}';
+  set synchronous_commit = off;
+  set maintenance_work_mem = '256MB'`;
+
+/**
+ * In one transaction with TRUNCATE, COPY may freeze the rows (no second write of the table later), and needs no log at all where
+ * wal_level is minimal. The rows are compared with the point before anything is kept.
+ */
+const loadTable = async (
+  session: Session,
+  load: TableLoad,
+  parts: ContentsParts,
+  onBytes: (bytes: number) => void,
+): Promise<void> => {
+  const { source, root, facts, labels, context } = parts;
+  const label = labels[String(load.entry.dumpId)];
+  const expected = label === undefined ? undefined : facts.units[label];
+  if (expected?.rows === undefined) {
+    throw new RefloatError("point.damaged", `the point has rows of ${load.table} but no fact to hold them against`);
+  }
+  const freeze = load.ownTable && (expected.sizeBytes ?? 0) >= worthFreezingBytes;
+  const path = `${root}/${dataFileName(load.entry)}`;
+  const copy = load.entry.copyStatement.trim().replace(/;$/, freeze ? " WITH (FREEZE)" : "");
+  await inTransaction(session, "", async () => {
+    if (freeze) await session.query(`truncate only ${load.table}`);
+    const rows = await copyIn(session, copy, source.stream(path), { path, signal: context.signal, onBytes });
+    if (rows !== expected.rows) {
+      throw new RefloatError(
+        "target.failed",
+        `${load.table} took ${rows.toLocaleString("en")} rows, the point has ${(expected.rows ?? 0).toLocaleString("en")}`,
+        { state: "none of them was kept" },
+      );
+    }
+  });
+};
+
+const runDefinition = async (
+  session: Session,
+  entry: TocEntry,
+  knownTablespaces: ReadonlySet<string>,
+): Promise<void> => {
+  const tablespace = knownTablespaces.has(entry.tablespace) ? entry.tablespace : "";
+  await session.query("select set_config('default_tablespace', $1, false)", [tablespace]);
+  await session.query(entry.definition);
+};
+
+const tableTask = (
+  load: TableLoad,
+  parts: ContentsParts,
+  report: (bytes: number, items: number) => void,
+): Task<Session> => {
+  const sizeBytes = parts.facts.units[parts.labels[String(load.entry.dumpId)] ?? ""]?.sizeBytes ?? 0;
+  const build = (entry: TocEntry) => (session: Session) => runDefinition(session, entry, parts.knownTablespaces);
+  const analyze: Task<Session> = {
+    cost: 0,
+    run: async (session) => {
+      await session.query(`analyze ${load.table}`);
+      return [];
+    },
+  };
+  let left = load.indexes.length;
+  const indexTasks = load.indexes.map((entry): Task<Session> => ({
+    cost: sizeBytes / 4,
+    run: async (session) => {
+      await build(entry)(session);
+      left -= 1;
+      return left === 0 ? [analyze] : [];
+    },
+  }));
+  return {
+    cost: sizeBytes,
+    run: async (session) => {
+      await loadTable(session, load, parts, (bytes) => report(bytes, 0));
+      report(0, 1);
+      for (const entry of load.constraints) await build(entry)(session);
+      return indexTasks.length === 0 ? [analyze] : indexTasks;
+    },
+  };
+};
+
+const sequenceTask = (entries: readonly TocEntry[]): Task<Session> => ({
+  cost: 0,
+  run: async (session) => {
+    if (entries.length > 0) await session.query(entries.map(({ definition }) => definition).join("\n"));
+    return [];
+  },
+});
+
+const blobTasks = async (
+  parts: ContentsParts,
+  report: (bytes: number, items: number) => void,
+): Promise<Task<Session>[]> => {
+  if (!parts.plan.hasBlobs) return [];
+  const blobs = parseBlobList(await parts.source.read(`${parts.root}/blobs.toc`));
+  const expected = parts.facts.units[largeObjectsUnit]?.rows ?? 0;
+  if (blobs.length !== expected) {
+    throw new RefloatError("point.damaged", `blobs.toc names ${blobs.length} large objects, the point has ${expected}`);
+  }
+  const tasks: Task<Session>[] = [];
+  for (let at = 0; at < blobs.length; at += blobsPerBatch) {
+    const batch = blobs.slice(at, at + blobsPerBatch);
+    tasks.push({
+      cost: 0,
+      run: async (session) => {
+        await restoreBlobs(session, batch, parts.source, parts.root, (bytes) => report(bytes, 0));
+        return [];
+      },
+    });
+  }
+  return tasks;
+};
+
+/** @throws RefloatError target.*, vault.damaged, point.damaged */
+export const restoreContents = async (parts: ContentsParts): Promise<void> => {
+  const { context, plan, facts, target } = parts;
+  const done = { bytes: 0, items: 0 };
+  const report = (bytes: number, items: number): void => {
+    done.bytes += bytes;
+    done.items += items;
+    context.progress({
+      bytesDone: Math.min(done.bytes, facts.sizeBytes),
+      bytesTotal: facts.sizeBytes,
+      itemsDone: done.items,
+      itemsTotal: plan.tables.length,
+      unit: "tables",
+    });
+  };
+  const tasks = [
+    ...plan.tables.map((load) => tableTask(load, parts, report)),
+    ...(await blobTasks(parts, report)),
+    sequenceTask(plan.sequenceValues),
+  ];
+  await workThrough(
+    tasks,
+    {
+      count: Math.min(parts.jobs, tasks.length),
+      open: async (signal) => {
+        const session = await openSession({ target, marker: context.marker, role: "target", signal });
+        await session.query(loadSettings(parts.encoding));
+        return session;
+      },
+      close: (session) => session.close(),
+    },
+    context.signal,
+  );
+};

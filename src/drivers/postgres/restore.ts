@@ -1,0 +1,164 @@
+/**
+ * Restore of a point's database beside the live one, streaming from the vault. The order: refuse what cannot work, make the empty
+ * database, roles, definitions, rows with their keys and indexes, the rest, owner and grants; "whole" is said last.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { InstanceTarget } from "../../core/ports/driver.ts";
+import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { runProgram } from "../../platform/subprocess.ts";
+import { endEarlierAttempts } from "./application-name.ts";
+import { parseDirectoryToc, type TocEntry } from "./archive-toc.ts";
+import { capturedDetailSchema } from "./captured-detail.ts";
+import { type ClientPrograms, connectionArgument, findClientPrograms, programEnvironment } from "./client-programs.ts";
+import { type ConnectionTarget, describeAddress } from "./connection-target.ts";
+import { withControlSession } from "./control-session.ts";
+import { describeOrigin, type InstanceMark } from "./instance-mark.ts";
+import type { PostgresContext } from "./postgres-context.ts";
+import { postgresLimits } from "./postgres-options.ts";
+import { readMark } from "./position.ts";
+import { restoreContents } from "./restore-contents.ts";
+import { createDatabase, examineTarget, finishDatabase, writeMark } from "./restore-database.ts";
+import { formatRestoreList, planRestore } from "./restore-plan.ts";
+import { createMissingRoles } from "./restore-roles.ts";
+import { readServerVersion } from "./server-version.ts";
+import type { Session } from "./session.ts";
+
+type RestoreReport = { readonly sizeBytes: number; readonly summary: string; readonly warnings: readonly string[] };
+
+/** pg_restore with nothing but the table of contents: it never sees a row. */
+type ArchiveRunner = (step: string, entries: readonly TocEntry[]) => Promise<void>;
+
+const archiveRunner = async (parts: {
+  readonly context: PostgresContext;
+  readonly target: ConnectionTarget;
+  readonly programs: ClientPrograms;
+  readonly toc: Uint8Array;
+  readonly jobs: number;
+  readonly tablespaces: boolean;
+}): Promise<ArchiveRunner> => {
+  const { context, target, programs } = parts;
+  const folder = join(context.workDirectory, "archive");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, "toc.dat"), parts.toc, { mode: 0o600 });
+  return async (step, entries) => {
+    if (entries.length === 0) return;
+    const list = join(folder, `${step}.list`);
+    await writeFile(list, formatRestoreList(entries), { mode: 0o600 });
+    const jobs = step === "after" ? Math.min(parts.jobs, entries.length) : 1;
+    try {
+      await runProgram(
+        programs.pgRestore,
+        [
+          "--format=directory",
+          "--exit-on-error",
+          "--no-password",
+          `--use-list=${list}`,
+          `--jobs=${jobs}`,
+          ...(parts.tablespaces ? [] : ["--no-tablespaces"]),
+          connectionArgument(target, context.marker),
+          folder,
+        ],
+        {
+          signal: context.signal,
+          environment: programEnvironment(target, { synchronous_commit: "off", maintenance_work_mem: "256MB" }),
+          cleanEnvironment: true,
+          marker: context.marker,
+        },
+      );
+    } catch (error) {
+      throw restoreFailure(error, target);
+    }
+  };
+};
+
+const restoreFailure = (error: unknown, target: ConnectionTarget): unknown => {
+  if (!(error instanceof RefloatError) || error.code !== "program.failed") return error;
+  const full = /No space left on device/.test(error.message);
+  return new RefloatError(
+    "target.failed",
+    full ? `the disk of the server at ${describeAddress(target)} is full: ${error.message}` : error.message,
+    { cause: error, ...(full ? { hint: "free space there, then resume" } : {}) },
+  );
+};
+
+const missingTablespaces = async (session: Session, wanted: readonly string[]): Promise<readonly string[]> => {
+  const rows = await session.query<{ name: string }>("select spcname as name from pg_tablespace");
+  const known = new Set(rows.map(({ name }) => name));
+  return wanted.filter((name) => !known.has(name));
+};
+
+/** @throws RefloatError program.*, target.failed, source.denied, vault.damaged; a partial instance stays for the caller to drop */
+export const restorePostgres = async (
+  context: PostgresContext,
+  instance: InstanceTarget,
+  source: SnapshotReader,
+  captured: CapturedComponent,
+): Promise<RestoreReport> =>
+  withControlSession(context, "target", async (control, live) => {
+    const { facts, path: root } = captured;
+    const detail = capturedDetailSchema.parse(facts.detail);
+    const server = await readServerVersion(control);
+    const target = { ...live, database: instance.name };
+    const programs = await findClientPrograms(server.major, context.signal);
+    const warnings = [
+      ...(await examineTarget(control, detail.database, { captured: facts.versions["server"] ?? "0", server })),
+    ];
+    const tocBytes = await source.read(`${root}/toc.dat`);
+    const plan = planRestore(parseDirectoryToc(tocBytes));
+    const lost = await missingTablespaces(control, plan.tablespaces);
+    if (lost.length > 0)
+      warnings.push(`tablespaces are missing, their tables go to the default one: ${lost.join(", ")}`);
+
+    await endEarlierAttempts(control, context.marker, [instance.name]);
+    warnings.push(...(await createMissingRoles(control, detail.database.roles)));
+    const mark: InstanceMark = {
+      run: instance.run,
+      runUid: instance.runUid,
+      state: "restoring",
+      origin: describeOrigin(facts.position === undefined ? null : readMark(facts.position)),
+    };
+    await createDatabase(control, instance, detail.database, server, mark);
+
+    const { jobs } = postgresLimits(context.options);
+    const restoreEntries = await archiveRunner({
+      context,
+      target,
+      programs,
+      jobs,
+      toc: tocBytes,
+      tablespaces: lost.length === 0,
+    });
+    context.progress({ note: "definitions", bytesDone: 0, bytesTotal: facts.sizeBytes });
+    await restoreEntries("before", plan.before);
+    await restoreContents({
+      context,
+      target,
+      source,
+      root,
+      facts,
+      labels: detail.labels,
+      plan,
+      encoding: detail.encoding,
+      knownTablespaces: new Set(plan.tablespaces.filter((name) => !lost.includes(name))),
+      jobs,
+    });
+    context.progress({
+      bytesDone: facts.sizeBytes,
+      bytesTotal: facts.sizeBytes,
+      itemsDone: plan.tables.length,
+      itemsTotal: plan.tables.length,
+      unit: "tables",
+      note: "foreign keys, triggers, grants",
+    });
+    await restoreEntries("after", plan.after);
+    await finishDatabase(control, instance.name, detail.database);
+    // All before was committed without waiting for the disk; this commit waits, and for all of it.
+    await control.query("set synchronous_commit = on");
+    await writeMark(control, instance.name, { ...mark, state: "whole" }, detail.database.comment);
+    const tables = plan.tables.length.toLocaleString("en");
+    const rows = (facts.counts["rows"] ?? 0).toLocaleString("en");
+    return { sizeBytes: facts.sizeBytes, summary: `${tables} tables, ${rows} rows`, warnings };
+  });
