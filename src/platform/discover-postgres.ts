@@ -118,7 +118,7 @@ const describeProblem = (error: unknown): NonNullable<FoundPostgres["problem"]> 
   const { code, message } = toRefloatError(error);
   if (code === "program.missing")
     return { found: "psql is not installed", hint: "apt-get install postgresql-client, then run refloat init again" };
-  const said = /FATAL: {2}(.*)$/m.exec(message)?.[1] ?? message.split("\n").at(-1) ?? message;
+  const said = /failed: (?:FATAL: {2})?(.*)$/m.exec(message)?.[1] ?? message.split("\n", 1)[0] ?? message;
   const hint =
     process.getuid?.() === 0
       ? "declare its databases by hand"

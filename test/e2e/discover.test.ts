@@ -126,6 +126,39 @@ describe("what is found on this machine", () => {
   });
 });
 
+test.skipIf(process.getuid?.() !== 0)(
+  "a user who may not look is told what he did not see, and what would help",
+  async () => {
+    const source = join(import.meta.dirname, "../../src/platform/discover.ts");
+    const look = `const { discoverMachine } = await import(${JSON.stringify(source)});
+    console.log(JSON.stringify(await discoverMachine(new AbortController().signal)));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", look], {
+      cwd: "/",
+      uid: 65_534,
+      gid: 65_534,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    for await (const chunk of child.stdout.setEncoding("utf8")) said += String(chunk);
+    const seen = JSON.parse(said) as MachineFindings;
+    expect(seen.postgres.find((server) => server.port === postgres.port)).toEqual({
+      port: postgres.port,
+      socketDirectory: postgres.socketDirectory,
+      tcp: true,
+      version: null,
+      databases: null,
+      problem: {
+        found: "Permission denied",
+        hint: "run refloat init as root or as the user that the server runs as, or declare its databases by hand",
+      },
+    });
+    expect(seen.processes.filter(({ pid }) => pid === app.pid)).toEqual([]);
+    expect(seen.gaps.at(-1)).toMatch(
+      new RegExp(`^what listens on .*\\b${port}\\b.* belongs to other users; run refloat init as root to see it$`),
+    );
+  },
+);
+
 test("one service is proposed for what belongs together, another for the database that nobody uses", () => {
   const proposal = proposeServices(findings);
   const ours = proposal.services.filter(({ components }) =>
