@@ -1,0 +1,76 @@
+/** A run in a world of files whose processes are killed: starts them, and looks at what they have left. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { hasEnded } from "../../../src/core/run/legal-transitions.ts";
+import type { RunRecord } from "../../../src/model/run.ts";
+import { FileWorld } from "../../../src/testing/file-world.ts";
+import { openInThreadJournal } from "../../../src/testing/in-thread-journal.ts";
+import { type Intercept, nothingHappens } from "../../../src/testing/world-handlers.ts";
+import { type EngineAct, actOnRun } from "./act-on-run.ts";
+
+const program = fileURLToPath(new URL("engine-process.ts", import.meta.url));
+
+export type ProcessEnd = { readonly killed: boolean; readonly state: string; readonly said: string };
+
+export type ProcessTrouble = {
+  /** `kill-after:7`: at the journal. */
+  readonly fault?: string;
+  /** `kill:apply:switch:db`: in a handler. */
+  readonly troubles?: readonly string[];
+};
+
+export class KilledRun {
+  readonly folder: string;
+  readonly world: FileWorld;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.world = FileWorld.create(join(folder, "world"));
+  }
+
+  static async create(): Promise<KilledRun> {
+    return new KilledRun(await mkdtemp(join(tmpdir(), "refloat-chaos-")));
+  }
+
+  async process(act: EngineAct, { fault, troubles = [] }: ProcessTrouble = {}): Promise<ProcessEnd> {
+    const ended = await execa(process.execPath, [program, this.folder, act, ...troubles], {
+      reject: false,
+      env: fault === undefined ? {} : { REFLOAT_FAULT: fault },
+    });
+    return { killed: ended.signal === "SIGKILL", state: ended.stdout, said: ended.stderr };
+  }
+
+  /** What the next process does, which is this one: goes on with the run, or begins it when the dead one had not. */
+  async goOn(act: "resume" | "cancel" = "resume", intercept: Intercept = nothingHappens): Promise<RunRecord> {
+    const journal = openInThreadJournal(join(this.folder, "journal.db"));
+    try {
+      const [run] = await journal.listRuns();
+      if (run === undefined) return await actOnRun({ folder: this.folder, journal, act: "execute", intercept });
+      const isOver = act === "resume" ? hasEnded(run.state) : run.state === "cancelled";
+      if (isOver) return run;
+      return await actOnRun({ folder: this.folder, journal, act, intercept });
+    } finally {
+      await journal.close();
+    }
+  }
+
+  /** What came of it: whatever was killed, an effect happened once; what is only looked at may have been looked at again. */
+  get seen() {
+    const effects = this.world.effects.filter((line) => line.startsWith("apply "));
+    const isLook = (line: string): boolean => /^apply (check|try|approve|probe)\b/.test(line);
+    return {
+      serving: this.world.serving,
+      running: this.world.names("running"),
+      store: this.world.names("store").filter((name) => !name.endsWith(".migrated")),
+      repeated: effects.filter((line, index) => effects.indexOf(line) !== index && !isLook(line)),
+      applied: new Set(effects).size,
+    };
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true });
+  }
+}
