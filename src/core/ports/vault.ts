@@ -31,6 +31,7 @@ export type StreamReceipt = {
 export type TreeReceipt = {
   readonly path: string;
   readonly files: number;
+  /** Below the root, which is not counted itself. */
   readonly directories: number;
   /** Symlinks, devices, sockets and fifos. */
   readonly others: number;

@@ -108,7 +108,8 @@ class RepositorySnapshotWriter implements SnapshotWriter {
         const text = Buffer.from(node.buffer, node.byteOffset, node.length).toString("utf8");
         this.#layout.add(path, { kind: "leaf", node: text, tree }, describe);
         for (const pattern of rules.exclude) this.#excludes.add(pattern);
-        const { files, directories, others, sizeBytes, newBytes, unchangedFiles, newestNs } = counts;
+        const { files, others, sizeBytes, newBytes, unchangedFiles, newestNs } = counts;
+        const directories = counts.directories - (tree === null || tree === undefined ? 0 : 1);
         this.#count(files, sizeBytes, newBytes);
         const newestAt = newestNs === null ? null : formatGoTime(newestNs);
         return { path, files, directories, others, sizeBytes, newBytes, unchangedFiles, newestAt, unsteady };

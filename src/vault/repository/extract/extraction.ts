@@ -210,7 +210,12 @@ class Extraction {
       attributesLeft > 0 ? `extended attributes of ${attributesLeft} entries were not restored: unsupported` : "",
       socketsLeft > 0 ? `${socketsLeft} sockets were not restored: the program that listens makes them` : "",
     ];
-    return { files, directories, sizeBytes, warnings: [...this.#warnings, ...words.filter((word) => word !== "")] };
+    return {
+      files,
+      directories: Math.max(0, directories - 1),
+      sizeBytes,
+      warnings: [...this.#warnings, ...words.filter((word) => word !== "")],
+    };
   }
 }
 
