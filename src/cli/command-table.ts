@@ -4,6 +4,7 @@ import { cancelCommand } from "./commands/cancel.ts";
 import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { initCommand } from "./commands/init.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
@@ -26,6 +27,7 @@ export const commandTable: readonly Command[] = [
   cancelCommand,
   undoCommand,
   commitCommand,
+  initCommand,
   validateCommand,
   captureCommand,
   verifyCommand,

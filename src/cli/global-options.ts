@@ -65,15 +65,22 @@ export const stateDirectory = (global: GlobalOptions, shell: Shell): string => {
 
 /** The first that exists; where none does, the place where a newcomer's file would be. */
 export const findConfigFile = async (global: GlobalOptions, shell: Shell): Promise<string> => {
-  const fromEnvironment = shell.environment["REFLOAT_CONFIG"];
-  const here = join(shell.currentDirectory, "refloat.yaml");
-  if (global.config !== null) return resolve(shell.currentDirectory, global.config);
-  if (isSet(fromEnvironment)) return resolve(shell.currentDirectory, fromEnvironment);
-  for (const place of [here, "/etc/refloat/refloat.yaml"]) if (await exists(place)) return place;
-  return here;
+  const wanted = wantedConfigFile(global, shell);
+  if (wanted !== defaultConfigFile(shell) || (await pathExists(wanted))) return wanted;
+  const installed = "/etc/refloat/refloat.yaml";
+  return (await pathExists(installed)) ? installed : wanted;
 };
 
-const exists = (path: string): Promise<boolean> =>
+/** What flag and environment name, else the file in the folder where the command was given. */
+export const wantedConfigFile = (global: GlobalOptions, shell: Shell): string => {
+  const fromEnvironment = shell.environment["REFLOAT_CONFIG"];
+  if (global.config !== null) return resolve(shell.currentDirectory, global.config);
+  return isSet(fromEnvironment) ? resolve(shell.currentDirectory, fromEnvironment) : defaultConfigFile(shell);
+};
+
+const defaultConfigFile = ({ currentDirectory }: Shell): string => join(currentDirectory, "refloat.yaml");
+
+export const pathExists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,

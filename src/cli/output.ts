@@ -49,7 +49,7 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
   const out = watchWrites(shell.stdout);
   const err = watchWrites(shell.stderr);
   const live = shell.isTerminal.stderr && !json && !logOnStderr;
-  const drawn = live ? createLogUpdate(shell.stderr) : null;
+  const drawn = live ? createLogUpdate(shell.stderr, { showCursor: true }) : null;
   let frame: string | null = null;
   let yielded = false;
 
@@ -73,7 +73,9 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
     say: (text) => {
       if (!json) above(() => out.write(`${text}\n`));
     },
-    note: (text) => above(() => err.write(`${text}\n`)),
+    note: (text) => {
+      if (text !== "") above(() => err.write(`${text}\n`));
+    },
     event: (envelope) => {
       if (json) out.write(`${JSON.stringify(envelope)}\n`);
     },

@@ -17,7 +17,7 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): r
 ];
 
 export const commandsPage = (commands: readonly Command[]): string =>
-  `${[
+  [
     "# Commands",
     "",
     generated,
@@ -41,7 +41,7 @@ export const commandsPage = (commands: readonly Command[]): string =>
     ),
     ...commands.flatMap(commandSection),
     "",
-  ].join("\n")}`;
+  ].join("\n");
 
 const commandSection = (command: Command): readonly string[] => {
   const words = [
@@ -73,7 +73,7 @@ const kindMeanings = {
 
 export const errorsPage = (): string => {
   const codes = Object.keys(errorCatalogue) as ErrorCode[];
-  return `${[
+  return [
     "# Errors",
     "",
     generated,
@@ -107,5 +107,5 @@ export const errorsPage = (): string => {
       exitCodes.map((code) => [String(code), exitMeanings[code]]),
     ),
     "",
-  ].join("\n")}`;
+  ].join("\n");
 };

@@ -4,6 +4,7 @@ import { type RunView, advanceRunView, beginRunView } from "../core/run-view/run
 import type { Plan } from "../model/plan.ts";
 import type { RunEvent, RunRecord } from "../model/run.ts";
 import { renderRunFrame, renderRunLine, renderStepLine } from "../render/run-frame.ts";
+import type { Screen } from "../render/screen.ts";
 import { showProgress } from "./live-progress.ts";
 import type { Output } from "./output.ts";
 
@@ -45,6 +46,16 @@ export const showRun = (
         progress.told(renderStepLine(view, event.step, now(), screen()));
       if (event.type === "run" && event.message !== undefined) progress.told(`run ${event.run}: ${event.message}`);
     },
-    stop: progress.stop,
+    stop: () => {
+      progress.stop();
+      // The frame is gone; what each step came to stays on the screen.
+      if (output.live && view !== null) output.note(endedSteps(view, now(), screen()));
+    },
   };
 };
+
+const endedSteps = (view: RunView, now: string, screen: Screen): string =>
+  view.graph.order
+    .filter((id) => view.steps.get(id)?.state !== "pending")
+    .map((id) => renderStepLine(view, id, now, screen))
+    .join("\n");

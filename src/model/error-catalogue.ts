@@ -40,6 +40,18 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "There is no refloat.yaml where it was looked for.",
   },
+  "config.exists": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "There is a refloat.yaml already where one was to be written.",
+  },
+  "config.unwritable": {
+    exit: 3,
+    http: 500,
+    kind: "permanent",
+    meaning: "refloat.yaml, or the file with the vault's password, could not be written.",
+  },
   "config.invalid": {
     exit: 2,
     http: 400,

@@ -1,0 +1,124 @@
+/** init: write refloat.yaml by looking at this machine and asking. */
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { declarationText } from "../../core/init/declaration-text.ts";
+import { type Proposal, proposeServices } from "../../core/init/propose-services.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { discoverMachine } from "../../platform/discover.ts";
+import { makePasswordFile, proposedPlaces } from "../../platform/init-places.ts";
+import { systemClock } from "../../platform/system-clock.ts";
+import { canAsk } from "../ask.ts";
+import { askAboutProposal } from "../ask-about-proposal.ts";
+import { type CommandContext, answer, defineCommand } from "../command.ts";
+import { requireYes } from "../confirmation.ts";
+import { pathExists, wantedConfigFile } from "../global-options.ts";
+import { during } from "../live-progress.ts";
+
+const pathInput = z
+  .string()
+  .refine((text) => text.startsWith("/"), { error: ({ input }) => `"${String(input)}" must be an absolute path` });
+
+export const initCommand = defineCommand({
+  name: "init",
+  group: "Every day",
+  summary: "write refloat.yaml by looking at this machine and asking",
+  about: [
+    "Looks at what runs here (PostgreSQL databases, processes that listen and their folders, HAProxy), proposes a commented refloat.yaml, " +
+      "asks where the vault and its password are to be and which services to keep, shows the file, and writes it. Never overwrites one.",
+    "Reads only; values of other programs' variables and passwords are not written anywhere. Without root, other users' processes cannot be " +
+      "looked at, and the file says so. A password file that does not exist is made, with a random password.",
+  ],
+  arguments: [],
+  options: [
+    { name: "vault", value: "DIR", about: "where the vault is to be; best on another disk", completes: "files" },
+    { name: "password-file", value: "FILE", about: "the file that holds the vault's password", completes: "files" },
+  ],
+  examples: [
+    { line: "refloat init", about: "asks, and writes ./refloat.yaml" },
+    {
+      line: "refloat init --config /etc/refloat/refloat.yaml --vault /backup/vault --yes",
+      about: "as proposed, unasked",
+    },
+  ],
+  exits: [3, 7],
+  tellsRuns: false,
+  input: z.object({ vault: pathInput.nullable().default(null), passwordFile: pathInput.nullable().default(null) }),
+  act: async (input, context) => {
+    const { global, shell, output, signal } = context;
+    const file = wantedConfigFile(global, shell);
+    if (await pathExists(file)) {
+      throw new RefloatError("config.exists", `there is a file ${file} already`, {
+        state: "nothing was written",
+        nextCommand: "refloat validate",
+      });
+    }
+    const found = await during(output, systemClock, "looking at this machine", () => discoverMachine(signal));
+    const defaults = proposedPlaces();
+    const proposed = {
+      proposal: proposeServices(found),
+      vault: input.vault ?? defaults.vault,
+      passwordFile: input.passwordFile ?? defaults.passwordFile,
+    };
+    const asks = canAsk(shell, output) && !global.yes;
+    const chosen = asks ? await askAboutProposal(context, proposed) : proposed;
+    const { proposal, vault, passwordFile } = chosen;
+    const text = declarationText(proposal, { vaultUrl: vault, passwordFile, schema: schemaFile });
+    if (!global.yes) {
+      output.say(text);
+      await requireYes(context, {
+        question: `Write this to ${file}?`,
+        unasked: "what is proposed wants a look before it is written",
+        nextCommand: "refloat init --yes",
+      });
+    }
+    const made = await writeAll({ file, text, passwordFile });
+    return answer(
+      "init",
+      { file, services: proposal.services.map(({ name }) => name), notes: [...proposal.notes] },
+      summary({ file, proposal, passwordFile, made }, context),
+    );
+  },
+});
+
+/** Published beside src/ and dist/. */
+const schemaFile = fileURLToPath(new URL("../../../schema/refloat.schema.json", import.meta.url));
+
+type Written = { readonly file: string; readonly text: string; readonly passwordFile: string };
+
+/** The password first: a file that names a password which is not there would be half of what was said. @returns whether one was made */
+const writeAll = async ({ file, text, passwordFile }: Written): Promise<boolean> => {
+  let current = passwordFile;
+  try {
+    const made = await makePasswordFile(passwordFile);
+    current = file;
+    await writeFile(file, text, { flag: "wx" });
+    return made;
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? "unknown";
+    throw new RefloatError("config.unwritable", `${current} cannot be written: ${why}`, {
+      cause: error,
+      state: `${file} was not written`,
+      hint: "name another place: --config FILE, --password-file FILE",
+    });
+  }
+};
+
+const summary = (
+  { file, proposal, passwordFile, made }: { file: string; proposal: Proposal; passwordFile: string; made: boolean },
+  { output }: CommandContext,
+): string => {
+  const { paint } = output.screen("UTC");
+  return [
+    `Wrote ${file}`,
+    ...proposal.services.map(({ name, components }) => `  ${name}: ${components.map((part) => part.name).join(", ")}`),
+    ...(made
+      ? [
+          `Made ${passwordFile} with a random password. Keep a copy of it elsewhere: without it nobody can read the vault.`,
+        ]
+      : [`The vault's password is that in ${passwordFile}.`]),
+    ...proposal.notes.map((note) => `${paint("yellow", "not in it")}: ${note}`),
+    "Read the file and change what is not right; then",
+    `next: ${paint("bold", "refloat validate --live")}   or: ${paint("bold", "refloat vault init")}`,
+  ].join("\n");
+};
