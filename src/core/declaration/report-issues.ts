@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Json } from "../../model/json.ts";
 import { durationTextSchema } from "../../model/declaration.ts";
+import { nameSchema } from "../../model/identifiers.ts";
 import { pathText } from "./diagnostic-collector.ts";
 import { guessDuration } from "./guess-duration.ts";
 import { nearestWord, suggestWord } from "./nearest-word.ts";
@@ -262,6 +263,8 @@ const reportUnion = (issue: Issue & { code: "invalid_union" }, inner: JsonPath, 
   });
 };
 
+const nameRule = nameSchema.safeParse("").error?.issues[0]?.message;
+
 const reportName = (issue: Issue & { code: "invalid_key" }, inner: JsonPath, context: IssueContext): void => {
   const path = [...context.base, ...inner];
   const name = String(path.at(-1));
@@ -272,7 +275,7 @@ const reportName = (issue: Issue & { code: "invalid_key" }, inner: JsonPath, con
     .replace(/^[^a-z]+/, "")
     .replace(/-+$/, "")
     .slice(0, 63);
-  const fits = /^[a-z]/i.test(name) && better !== "";
+  const fits = /^[a-z]/i.test(name) && nameSchema.safeParse(better).success && rule === nameRule;
   context.reading.atKey(path, {
     code: "config.bad-name",
     message: `"${name}" cannot be a name`,

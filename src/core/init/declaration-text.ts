@@ -1,6 +1,6 @@
 /** A proposal as the text of `refloat.yaml`, with comments that say where each line comes from and what is left to decide. */
 import { stringify } from "yaml";
-import type { ProposedComponent, ProposedLine, ProposedService, Proposal } from "./propose-services.ts";
+import type { ProposedComponent, ProposedLine, ProposedService, Proposal } from "./proposal.ts";
 
 export type DeclarationTextOptions = {
   readonly vaultUrl: string;
