@@ -2,15 +2,16 @@
  * Instances of components whose data is a tree: built under a partial name beside the stable path, given their name as the last act,
  * recognised by a marker file that stands beside and never inside. Which driver they belong to is not known here.
  */
-import { lstat, readFile, rename, rm } from "node:fs/promises";
+import { lstat, readFile, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import type { Footprint, InstanceTarget, Presence } from "../core/ports/driver.ts";
 import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports/vault.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import { syncDirectory, writeFileAtomically } from "./atomic-file.ts";
+import { syncDirectory } from "./atomic-file.ts";
 import { exchangeRecordPath, lookAt, markerPath, partialPath } from "./path-names.ts";
+import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
 import { findParked } from "./stable-path.ts";
 import { pathExists, removeTree, syncFileSystem } from "./tree-files.ts";
 
@@ -120,12 +121,12 @@ export const restoreInstance = async (request: RestoreRequest): Promise<ExtractR
       `the folder ${dirname(target.name)} is not there, so nothing can be restored into it`,
     );
   const marker: Marker = { runUid: target.runUid, run: target.run, label: request.label, inode: null };
-  await writeFileAtomically(markerPath(target.name), JSON.stringify(marker));
+  await writeSiblingRecord(markerPath(target.name), JSON.stringify(marker));
   const report = await request.source.extract(request.captured.path, partial, signal, request.progress);
   // Otherwise a power failure after the cutover could leave empty files that were told as restored.
   await syncFileSystem(partial, signal);
   const { ino } = await lstat(partial);
-  await writeFileAtomically(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));
+  await writeSiblingRecord(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));
   await rename(partial, target.name);
   await syncDirectory(dirname(target.name));
   return report;
@@ -134,7 +135,11 @@ export const restoreInstance = async (request: RestoreRequest): Promise<ExtractR
 /** @throws RefloatError run.wrong-state if it serves, instance.exists if this run did not make it */
 export const dropInstance = async (stable: string, target: InstanceTarget, signal: AbortSignal): Promise<void> => {
   const place = await locateInstance(stable, target);
-  if (place.presence === "absent") return;
+  if (place.presence === "absent") {
+    // A restore that was killed while it wrote its very first line.
+    await removeSiblingRecord(markerPath(target.name));
+    return;
+  }
   const partial = partialPath(target.name);
   if (place.presence === "done") {
     if (place.serves)
@@ -144,9 +149,9 @@ export const dropInstance = async (stable: string, target: InstanceTarget, signa
     // A drop that is killed half way must not leave what looks whole.
     await removeTree(partial, signal);
     await rename(place.path, partial);
-    if (place.path !== target.name) await rm(exchangeRecordPath(stable), { force: true });
+    if (place.path !== target.name) await removeSiblingRecord(exchangeRecordPath(stable));
   }
   await removeTree(partial, signal);
-  await rm(markerPath(target.name), { force: true });
+  await removeSiblingRecord(markerPath(target.name));
   await syncDirectory(dirname(target.name));
 };

@@ -12,7 +12,7 @@ import { z } from "zod";
 import type { Exchange, ExchangeObservation, Identity } from "../core/ports/driver.ts";
 import type { Clock, Log } from "../core/ports/environment.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import { syncDirectory, writeFileAtomically } from "./atomic-file.ts";
+import { syncDirectory } from "./atomic-file.ts";
 import { isMountPoint } from "./mount-points.ts";
 import { exchangePaths } from "./path-exchange.ts";
 import {
@@ -26,6 +26,7 @@ import {
   temporaryLinkPath,
   tombstonePath,
 } from "./path-names.ts";
+import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
 import { pathExists, removeTree } from "./tree-files.ts";
 
 export type SwitchTools = { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal };
@@ -100,7 +101,7 @@ export const exchangeStablePath = async (
   const began = tools.clock.monotonicMs();
   const isAfter = now.stable === expected.incoming && now.outgoing === expected.stable;
   if (isAfter && now.stable !== expected.stable) {
-    await rm(exchangeRecordPath(stable), { force: true });
+    await removeSiblingRecord(exchangeRecordPath(stable));
     return { heldMs: 0 };
   }
   const isBetweenTwoRenames =
@@ -119,7 +120,7 @@ export const exchangeStablePath = async (
   else if ((await lookAt(stable)).kind === "link") await switchLink(stable, exchange);
   else await switchObject(stable, exchange, expected.incoming, tools);
   await syncDirectory(dirname(stable));
-  await rm(exchangeRecordPath(stable), { force: true });
+  await removeSiblingRecord(exchangeRecordPath(stable));
   const after = await observePaths(stable, exchange);
   if (after.stable !== expected.incoming || after.outgoing !== expected.stable) {
     throw new RefloatError("cutover.conflict", `${stable} was changed by somebody else during the switch`, {
@@ -131,7 +132,7 @@ export const exchangeStablePath = async (
 
 /** There was nothing behind the name: the switch is one rename, and the retired name remembers the nothing for an undo. */
 const takeFreeName = async (stable: string, exchange: Exchange, expected: ExchangeObservation): Promise<void> => {
-  if (expected.stable === null) await writeFileAtomically(tombstonePath(exchange.outgoing), "");
+  if (expected.stable === null) await writeSiblingRecord(tombstonePath(exchange.outgoing), "");
   await rename(exchange.incoming, stable);
 };
 
@@ -141,7 +142,7 @@ const retire = async (stable: string, exchange: Exchange): Promise<void> => {
   if (!(await pathExists(tombstone)))
     throw new RefloatError("cutover.conflict", `${exchange.incoming}, which is to become ${stable}, is not there`);
   await rename(stable, exchange.outgoing);
-  await rm(tombstone, { force: true });
+  await removeSiblingRecord(tombstone);
 };
 
 const switchLink = async (stable: string, exchange: Exchange): Promise<void> => {
@@ -170,7 +171,7 @@ const switchObject = async (
 ): Promise<void> => {
   const { incoming: from, outgoing: to } = exchange;
   if ((await findParked(stable, from)) === null) {
-    await writeFileAtomically(
+    await writeSiblingRecord(
       exchangeRecordPath(stable),
       JSON.stringify({ incoming: from, outgoing: to, identity: incoming }),
     );
@@ -201,11 +202,11 @@ export const discardRetired = async (stable: string, outgoing: string, signal: A
     const isOldRelease =
       live.kind === "link" && dirname(live.target) === dirname(retired.target) && !serves(retired.target);
     if (isOldRelease) await removeTree(retired.target, signal);
-    if (isOldRelease) await rm(markerPath(retired.target), { force: true });
+    if (isOldRelease) await removeSiblingRecord(markerPath(retired.target));
   }
   await removeTree(outgoing, signal);
-  await rm(tombstonePath(outgoing), { force: true });
-  await rm(markerPath(outgoing), { force: true });
+  await removeSiblingRecord(tombstonePath(outgoing));
+  await removeSiblingRecord(markerPath(outgoing));
   await forgetInstance(stable, outgoing, live.kind === "link" ? live.target : null);
 };
 
@@ -213,6 +214,6 @@ export const discardRetired = async (stable: string, outgoing: string, signal: A
 const forgetInstance = async (stable: string, outgoing: string, liveTarget: string | null): Promise<void> => {
   const run = /\.old(\d+)$/.exec(outgoing)?.[1];
   if (run === undefined || outgoing !== retiredPath(stable, Number(run))) return;
-  await rm(markerPath(`${stable}.r${run}`), { force: true });
-  if (liveTarget !== null) await rm(markerPath(liveTarget), { force: true });
+  await removeSiblingRecord(markerPath(`${stable}.r${run}`));
+  if (liveTarget !== null) await removeSiblingRecord(markerPath(liveTarget));
 };

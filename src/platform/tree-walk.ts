@@ -27,6 +27,19 @@ const entriesBetweenTurns = 256;
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown";
 const isGone = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(error));
 
+/** The library remembers every path that it was asked about: forgetting now and then bounds that. */
+const pathsBetweenForgetting = 10_000;
+
+const compileExcludes = (patterns: readonly string[]): ((path: Buffer, isDirectory: boolean) => boolean) => {
+  if (patterns.length === 0) return () => false;
+  let matcher = ignore().add([...patterns]);
+  let asked = 0;
+  return (path, isDirectory) => {
+    if (++asked % pathsBetweenForgetting === 0) matcher = ignore().add([...patterns]);
+    return matcher.ignores(isDirectory ? `${path.toString()}/` : path.toString());
+  };
+};
+
 /** Below a root that is a symlink, what it points to is walked. @throws the error of the system when the root cannot be read */
 export const walkTree = async function* (root: string, rules: WalkRules): AsyncGenerator<WalkedEntry> {
   // A trailing slash makes the kernel follow a root that is a link.
@@ -39,9 +52,7 @@ export const walkTree = async function* (root: string, rules: WalkRules): AsyncG
     yield { path: Buffer.alloc(0), stats: lstatSync(root) };
     return;
   }
-  const matcher = rules.exclude.length === 0 ? null : ignore().add([...rules.exclude]);
-  const isExcluded = (path: Buffer, isDirectory: boolean): boolean =>
-    matcher?.ignores(isDirectory ? `${path.toString()}/` : path.toString()) ?? false;
+  const isExcluded = compileExcludes(rules.exclude);
 
   const namesIn = (folder: Buffer): Buffer[] => {
     try {

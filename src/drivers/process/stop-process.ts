@@ -53,12 +53,14 @@ const nameFromEnvironment = (context: ProcessContext, pid: number): string | nul
 const describeTarget = async (context: ProcessContext, process: RunningProcess): Promise<Target> => {
   const { pid, startTicks, port } = process;
   const main = pid === null || startTicks === null ? null : { pid, startTicks };
-  if (main !== null && isAlive(main)) return { main, port, name: nameFromEnvironment(context, main.pid) };
-  // The main process may be gone while its children live on; its record tells under which name they are found.
+  // A process that is just ending has no environment any more, and one that is gone may have left its children: then its record
+  // tells under which name they are found.
   const record = (await listRecords(context)).find(
     (candidate) => candidate.process.pid === pid && candidate.process.startTicks === startTicks,
   );
-  return { main: null, port, name: record?.name ?? null };
+  const isMainAlive = main !== null && isAlive(main);
+  const name = (isMainAlive ? nameFromEnvironment(context, main.pid) : null) ?? record?.name ?? null;
+  return { main: isMainAlive ? main : null, port, name };
 };
 
 type Members = Map<string, ProcessRow>;
