@@ -19,19 +19,36 @@ export const unsteadyWarnings = (receipt: TreeReceipt): string[] =>
     return [`${paths.length} entries ${what}: ${paths.slice(0, namesShown).join(", ")}${more}`];
   });
 
+/**
+ * Sockets are captured but never restored: the program that listens makes them. So they are left out of what a restore is held
+ * against. A tree with nothing but files and folders is not walked for them.
+ */
+export const countSockets = async (root: string, receipt: TreeReceipt, rules: WalkRules): Promise<number> => {
+  if (receipt.others === 0) return 0;
+  let sockets = 0;
+  for await (const { stats } of walkTree(root, rules)) if (stats.isSocket()) sockets++;
+  return Math.min(sockets, receipt.others);
+};
+
 export const treeFacts = (
   receipt: TreeReceipt,
-  more: { readonly link: string | null } & Partial<Pick<Facts, "position" | "versions" | "schemaHash">>,
+  more: { readonly link: string | null; readonly sockets: number } & Partial<
+    Pick<Facts, "position" | "versions" | "schemaHash">
+  >,
 ): Facts => {
-  const { link, position, versions, schemaHash } = more;
+  const { link, sockets, position, versions, schemaHash } = more;
   return {
     sizeBytes: receipt.sizeBytes,
-    counts: { files: receipt.files, directories: receipt.directories, others: receipt.others },
+    counts: { files: receipt.files, directories: receipt.directories, others: receipt.others - sockets },
     units: { files: { rows: receipt.files, sizeBytes: receipt.sizeBytes } },
     ...(position === undefined ? {} : { position }),
     ...(schemaHash === undefined ? {} : { schemaHash }),
     versions: versions ?? {},
-    detail: { newestAt: receipt.newestAt, ...(link === null ? {} : { link }) },
+    detail: {
+      newestAt: receipt.newestAt,
+      ...(link === null ? {} : { link }),
+      ...(sockets === 0 ? {} : { sockets }),
+    },
   };
 };
 
@@ -45,6 +62,7 @@ export const capturedLabel = (stable: string, facts: Facts): string => {
 export const hashLayout = async (root: string, rules: WalkRules): Promise<string> => {
   const hash = createHash("sha256");
   for await (const { path, stats } of walkTree(root, rules)) {
+    if (stats.isSocket()) continue;
     const size = stats.isFile() ? stats.size : 0;
     hash.update(path).update(`\0${(stats.mode & 0o170777).toString(8)} ${size}\n`);
   }

@@ -7,7 +7,7 @@ import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { readFileSystemClock } from "../../platform/file-system-clock.ts";
 import { lookAt } from "../../platform/path-names.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
-import { treeFacts, unsteadyWarnings } from "../../platform/tree-facts.ts";
+import { countSockets, treeFacts, unsteadyWarnings } from "../../platform/tree-facts.ts";
 import { type FilesContext, stablePathOf, walkRulesOf } from "./files-options.ts";
 
 export const captureFiles = async (
@@ -34,10 +34,12 @@ export const captureFiles = async (
         ...(total === undefined ? {} : { bytesTotal: total.sizeBytes, itemsTotal: total.counts["files"] ?? 0 }),
       }),
     );
+    const sockets = await countSockets(root, receipt, { ...walkRulesOf(context), unreadable: () => undefined });
     return {
       path: receipt.path,
       facts: treeFacts(receipt, {
         link: found.kind === "link" ? found.text : null,
+        sockets,
         position: { takenAt: beginAt, mark: { sinceMs, files: receipt.files, sizeBytes: receipt.sizeBytes } },
       }),
       window: { beginAt, endAt: context.clock.now().toISOString() },

@@ -8,7 +8,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { lookAt } from "../../platform/path-names.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
-import { hashLayout, treeFacts, unsteadyWarnings } from "../../platform/tree-facts.ts";
+import { countSockets, hashLayout, treeFacts, unsteadyWarnings } from "../../platform/tree-facts.ts";
 import { findLiveProcess } from "./live-process.ts";
 import { labelOf } from "./live-release.ts";
 import { takeFingerprint } from "./process-fingerprint.ts";
@@ -60,12 +60,15 @@ export const captureProcess = async (
     const warnings = unsteadyWarnings(receipt);
     // A release stands still; one that moved under the walk has no layout to compare a restore with.
     const schemaHash = warnings.length > 0 ? undefined : await layoutOf(context, root, warnings);
+    const rules = { exclude: [], oneFileSystem: false, signal: context.signal, unreadable: () => undefined };
+    const sockets = await countSockets(root, receipt, rules);
     const endAt = context.clock.now().toISOString();
     const fingerprint = await fingerprintOrWarning(context, warnings);
     return {
       path: receipt.path,
       facts: treeFacts(receipt, {
         link: found.kind === "link" ? found.text : null,
+        sockets,
         versions: { release: await labelOf(root) },
         ...(schemaHash === undefined ? {} : { schemaHash }),
       }),
