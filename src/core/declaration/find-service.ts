@@ -1,15 +1,15 @@
-import { distance } from "fastest-levenshtein";
+/** Finds what a person names on the command line in the declaration, or says what there is instead. */
 import type { Declaration, ServiceDeclaration } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { suggestWord } from "./nearest-word.ts";
 
 /** @throws RefloatError service.unknown naming what exists */
 export const findService = (declaration: Declaration, name: string): ServiceDeclaration => {
-  const service = declaration.services[name];
+  const service = Object.hasOwn(declaration.services, name) ? declaration.services[name] : undefined;
   if (service !== undefined) return service;
   const names = Object.keys(declaration.services);
-  const near = names.find((known) => distance(known, name) <= 2);
   throw new RefloatError("service.unknown", `no service "${name}" is declared`, {
-    hint: near === undefined ? `there are ${names.join(", ")}` : `did you mean "${near}"?`,
+    hint: suggestWord(name, names, `there are ${names.join(", ")}`),
   });
 };
 
@@ -19,6 +19,6 @@ export const requireComponents = (service: ServiceDeclaration, names: readonly s
   const unknown = names.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new RefloatError("component.unknown", `service ${service.name} has no component "${unknown}"`, {
-    hint: `there are ${known.join(", ")}`,
+    hint: suggestWord(unknown, known, `there are ${known.join(", ")}`),
   });
 };
