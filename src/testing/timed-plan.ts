@@ -1,0 +1,99 @@
+/** Plans of steps that only take time, executed on a virtual clock: what the scheduler makes of a graph, to the millisecond. */
+import { randomUUID } from "node:crypto";
+import fc from "fast-check";
+import type { Leases, StepContext, StepHandler, StepHandlers } from "../core/ports/engine.ts";
+import { createEngine } from "../engine/create-engine.ts";
+import { stepActionSchema } from "../model/plan.ts";
+import type { RunRecord } from "../model/run.ts";
+import { silentLog } from "../platform/log.ts";
+import { openInThreadJournal } from "./in-thread-journal.ts";
+import { testPlan, testStep } from "./run-plans.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+export type TimedStep = { readonly id: string; readonly needs: readonly string[]; readonly durationMs: number };
+
+/** Any directed graph without a cycle: each step needs some of those before it. */
+export const timedSteps = (most: number): fc.Arbitrary<readonly TimedStep[]> =>
+  fc
+    .array(
+      fc.record({
+        durationMs: fc.integer({ min: 1, max: 1000 }),
+        needs: fc.array(fc.nat(), { maxLength: 3, size: "max" }),
+      }),
+      { minLength: 1, maxLength: most, size: "max" },
+    )
+    .map((steps) =>
+      steps.map(({ durationMs, needs }, index) => ({
+        id: `s${index}`,
+        durationMs,
+        needs: index === 0 ? [] : [...new Set(needs.map((need) => `s${need % index}`))],
+      })),
+    );
+
+export type TimedRun = {
+  readonly record: RunRecord;
+  readonly makespanMs: number;
+  readonly spans: ReadonlyMap<string, { readonly fromMs: number; readonly toMs: number }>;
+};
+
+const noLeases: Leases = {
+  acquire: async () => ({ release: async () => undefined }),
+  holder: async () => null,
+};
+
+export const executeTimed = async (steps: readonly TimedStep[], concurrency: number): Promise<TimedRun> => {
+  const clock = new VirtualClock();
+  const journal = openInThreadJournal(":memory:");
+  const spans = new Map<string, { fromMs: number; toMs: number }>();
+  const durations = Object.fromEntries(steps.map(({ id, durationMs }) => [id, durationMs]));
+  const engine = createEngine({
+    journal,
+    leases: noLeases,
+    handlers: timedHandlers(async (context) => {
+      const fromMs = clock.monotonicMs();
+      await clock.sleep(durations[context.step.id] ?? 0, context.signal);
+      spans.set(context.step.id, { fromMs, toMs: clock.monotonicMs() });
+    }),
+    clock,
+    log: silentLog,
+    newUid: randomUUID,
+    limits: { concurrency },
+  });
+  const plan = testPlan({
+    steps: steps.map(({ id, needs }) => testStep(id, "restore", { kind: "restore", component: "db" }, needs)),
+    durations,
+  });
+  const signal = new AbortController().signal;
+  const record = await clock.passUntil(engine.execute(plan, { incidentAt: null, listener: () => undefined, signal }));
+  await journal.close();
+  return { record, makespanMs: clock.monotonicMs(), spans };
+};
+
+const timedHandlers = (take: (context: StepContext) => Promise<void>): StepHandlers => {
+  const kinds = stepActionSchema.options.map(({ shape }) => shape.kind.value);
+  const handler = (kind: (typeof kinds)[number]): StepHandler => ({
+    kind,
+    timeoutMs: 3_600_000,
+    retries: 0,
+    prepare: async () => ({}),
+    check: async () => ({ presence: "absent" }),
+    clear: async () => undefined,
+    apply: async (context) => {
+      await take(context);
+      return { kind: "done", output: {} };
+    },
+    compensate: async () => undefined,
+  });
+  return Object.fromEntries(kinds.map((kind) => [kind, handler(kind)])) as unknown as StepHandlers;
+};
+
+/** The longest way through the graph, and all of its work. */
+export const boundsOf = (steps: readonly TimedStep[]) => {
+  const endMs = new Map<string, number>();
+  for (const { id, needs, durationMs } of steps)
+    endMs.set(id, durationMs + Math.max(0, ...needs.map((need) => endMs.get(need) ?? 0)));
+  return {
+    longestWayMs: Math.max(...endMs.values()),
+    workMs: steps.reduce((sum, { durationMs }) => sum + durationMs, 0),
+  };
+};
