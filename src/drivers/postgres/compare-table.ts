@@ -1,0 +1,129 @@
+/**
+ * One table on two databases of one server: which of the rows that were written on one side are not on the other, and which differ
+ * there. The candidates travel as text into a temporary table on the other side and are compared there by key.
+ */
+import type { ByteStream } from "../../core/ports/bytes.ts";
+import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
+import { from as copyFrom } from "pg-copy-streams";
+import { copyOut } from "./copy-streams.ts";
+import { exportFileName, exportRows } from "./export-rows.ts";
+import { quoteName } from "./instance-names.ts";
+import { inTransaction, type Session } from "./session.ts";
+import type { WrittenPredicate } from "./written-predicate.ts";
+import type { WrittenTable } from "./written-tables.ts";
+
+export type TableWrites = {
+  readonly added: number;
+  readonly changed: number;
+  readonly lastWriteAt: string | null;
+  readonly file?: string;
+};
+
+export type Comparison = {
+  /** The side that is asked what it has. */
+  readonly here: Session;
+  readonly predicate: WrittenPredicate;
+  /** Does the server remember when transactions were committed? */
+  readonly commitTimes: boolean;
+  readonly exportTo: string | undefined;
+};
+
+const where = (predicate: WrittenPredicate): string => (predicate === null ? "" : ` where ${predicate}`);
+
+const selectList = (table: WrittenTable): string => table.columns.map(({ name }) => quoteName(name)).join(", ");
+
+const instantTypes = /^timestamp(?:\(\d\))? with time zone$/;
+
+/** Newest of the values that can be the time of a write: not in the future. */
+const newest = (expressions: readonly string[]): string => {
+  if (expressions.length === 0) return "null::timestamptz";
+  const past = expressions.map((value) => `max(case when ${value} <= now() then ${value} end)`);
+  return `nullif(greatest(${past.join(", ")}), '-infinity')`;
+};
+
+const isoInstant = (expression: string): string =>
+  `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+/** Nothing to compare with: every row that was written counts as added. */
+export const countWritten = async (table: WrittenTable, comparison: Comparison): Promise<TableWrites> => {
+  const { here, predicate, commitTimes, exportTo } = comparison;
+  const times = commitTimes
+    ? ["pg_xact_commit_timestamp(xmin)"]
+    : table.columns.filter(({ type }) => instantTypes.test(type)).map(({ name }) => quoteName(name));
+  const [row] = await here.query<{ rows: number; at: string | null }>(
+    `select count(*)::float8 as rows, ${isoInstant(newest(times))} as at from ${table.from}${where(predicate)}`,
+  );
+  const added = row?.rows ?? 0;
+  const written = { added, changed: 0, lastWriteAt: row?.at ?? null };
+  if (added === 0 || exportTo === undefined) return written;
+  const file = exportFileName(table.label, table.oid);
+  await exportRows(here, `select ${selectList(table)} from ${table.from}${where(predicate)}`, exportTo, file);
+  return { ...written, file };
+};
+
+/** As COPY writes it: a cast to text gives something else for booleans, addresses and padded text. */
+const asText = (expression: string): string => `case num_nulls(${expression}) when 0 then concat(${expression}) end`;
+
+const candidates = "refloat_written";
+
+/** Moves the candidates over; the columns are `c0`, `c1`, ... as text, and `committed`. */
+const carryOver = async (table: WrittenTable, comparison: Comparison, there: Session): Promise<void> => {
+  const { here, predicate, commitTimes } = comparison;
+  const names = table.columns.map((_column, index) => `c${index}`);
+  await there.query(
+    `create temporary table ${candidates} (${[...names, "committed"].map((name) => `${name} text`).join(", ")}) on commit drop`,
+  );
+  const committed = commitTimes ? "pg_xact_commit_timestamp(xmin)" : "null";
+  const columns = [...table.columns.map(({ name }) => quoteName(name)), committed].join(", ");
+  const source = copyOut(here, `copy (select ${columns} from ${table.from}${where(predicate)}) to stdout`);
+  await feed(there, `copy ${candidates} from stdin`, source.bytes);
+  await source.seal();
+};
+
+const feed = async (session: Session, sql: string, bytes: ByteStream): Promise<void> => {
+  const stream = session.submit(copyFrom(sql));
+  try {
+    await pipeline(Readable.from(bytes, { objectMode: true, highWaterMark: 2 }), stream);
+  } catch (error) {
+    throw session.translate(error);
+  }
+};
+
+export const compareTable = async (
+  table: WrittenTable,
+  other: WrittenTable,
+  comparison: Comparison,
+  there: Session,
+): Promise<TableWrites> =>
+  inTransaction(there, "", async () => {
+    await carryOver(table, comparison, there);
+    const typeThere = new Map(other.columns.map(({ name, type }) => [name, type]));
+    const indexOf = new Map(table.columns.map(({ name }, index) => [name, index]));
+    const common = table.columns.filter(({ name }) => typeThere.has(name));
+    const key = table.key.map((name) => {
+      const [mine, theirs] = [`w.c${indexOf.get(name) ?? 0}`, `o.${quoteName(name)}`];
+      const type = typeThere.get(name);
+      const alike = type === table.columns[indexOf.get(name) ?? 0]?.type;
+      return alike ? `${theirs} = ${mine}::${type}` : `${asText(theirs)} = ${mine}`;
+    });
+    const theirRow = common.map(({ name }) => asText(`o.${quoteName(name)}`)).join(", ");
+    const ourRow = common.map(({ name }) => `w.c${indexOf.get(name) ?? 0}`).join(", ");
+    const absent = `not exists (select from ${other.from} o where ${key.join(" and ")})`;
+    const differs = `exists (select from ${other.from} o where ${key.join(" and ")} and row(${theirRow}) is distinct from row(${ourRow}))`;
+    const times = comparison.commitTimes
+      ? ["committed::timestamptz"]
+      : table.columns.flatMap(({ type }, index) => (instantTypes.test(type) ? [`c${index}::timestamptz`] : []));
+    const [row] = await there.query<{ added: number; changed: number; at: string | null }>(
+      `select count(*) filter (where absent)::float8 as added, count(*) filter (where differs)::float8 as changed,
+              ${isoInstant(newest(times))} as at
+         from (select w.*, ${absent} as absent, ${differs} as differs from ${candidates} w) compared
+        where absent or differs`,
+    );
+    const written = { added: row?.added ?? 0, changed: row?.changed ?? 0, lastWriteAt: row?.at ?? null };
+    if (written.added === 0 || comparison.exportTo === undefined) return written;
+    const file = exportFileName(table.label, table.oid);
+    const header = table.columns.map(({ name }, index) => `w.c${index} as ${quoteName(name)}`).join(", ");
+    await exportRows(there, `select ${header} from ${candidates} w where ${absent}`, comparison.exportTo, file);
+    return { ...written, file };
+  });

@@ -1,0 +1,99 @@
+/** A quick word for a plan on how much would be lost: by the server's statistics, within a second or two, never a scan of all. */
+import type { Position } from "../../model/facts.ts";
+import { readCounters, readMark, readSystemIdentifier } from "./position.ts";
+import { quoteName } from "./instance-names.ts";
+import type { PostgresContext } from "./postgres-context.ts";
+import { openLocation } from "./retired-database.ts";
+import { sqlStateOf } from "./server-errors.ts";
+import { inTransaction, type Session } from "./session.ts";
+import { predicateSince, type WrittenPredicate } from "./written-predicate.ts";
+import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
+
+export type WriteEstimate = { readonly about: string; readonly lastWriteAt: string | null };
+
+const unitsShown = 3;
+const scanLimitMs = 1_000;
+
+const instantTypes = /^timestamp(?:\(\d\))? with time zone$/;
+
+/** Counts of a partitioned table are those of its partitions together. */
+const partitionsSql = `
+  select c.oid::text as oid, coalesce(pg_partition_root(c.oid), c.oid)::oid::text as root
+    from pg_class c where c.relkind = 'r'`;
+
+const newestWrite = async (
+  session: Session,
+  tables: readonly WrittenTable[],
+  predicate: WrittenPredicate,
+): Promise<string | null> => {
+  let newest: string | null = null;
+  await session.query(`set local statement_timeout = ${scanLimitMs}`);
+  for (const table of tables) {
+    const times = table.columns.filter(({ type }) => instantTypes.test(type)).map(({ name }) => quoteName(name));
+    if (times.length === 0 || predicate === null) continue;
+    const past = times.map((name) => `max(case when ${name} <= now() then ${name} end)`);
+    const [row] = await session.query<{ at: string | null }>(
+      `select to_char(greatest(${past.join(", ")}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
+         from ${table.from} where ${predicate}`,
+    );
+    if (row?.at != null && (newest === null || row.at > newest)) newest = row.at;
+  }
+  return newest;
+};
+
+const queryCanceled = "57014";
+
+const unlessTooSlow = (error: unknown): null => {
+  if (sqlStateOf(error) === queryCanceled) return null;
+  throw error;
+};
+
+/** @returns null when the statistics do not reach back to the position */
+export const estimateWrites = async (context: PostgresContext, since: Position): Promise<WriteEstimate | null> => {
+  const session = await openLocation(context, null);
+  const mark = readMark(since);
+  try {
+    return await inTransaction(session, "read only", async () => {
+      const [database] = await session.query<{ oid: string }>(
+        "select oid::text as oid from pg_database where datname = current_database()",
+      );
+      const here = { systemIdentifier: await readSystemIdentifier(session), databaseOid: database?.oid ?? "" };
+      if (mark.counters === undefined || mark.databaseOid !== here.databaseOid) return null;
+      const counters = await readCounters(session);
+      const roots = new Map(
+        (await session.query<{ oid: string; root: string }>(partitionsSql)).map(({ oid, root }) => [oid, root]),
+      );
+      const inserted = new Map<string, number>();
+      let other = 0;
+      for (const [oid, now] of Object.entries(counters)) {
+        const then = mark.counters[oid] ?? [0, 0, 0];
+        if (now[0] < then[0] || now[1] < then[1] || now[2] < then[2]) return null;
+        const root = roots.get(oid) ?? oid;
+        inserted.set(root, (inserted.get(root) ?? 0) + now[0] - then[0]);
+        other += now[1] - then[1] + now[2] - then[2];
+      }
+      const tables = new Map((await readWrittenTables(session)).map((table) => [table.oid, table]));
+      const written = [...inserted]
+        .flatMap(([oid, rows]) => {
+          const table = tables.get(oid);
+          return rows > 0 && table !== undefined ? [{ table, rows }] : [];
+        })
+        .sort((a, b) => b.rows - a.rows);
+      const named = written.map(({ table, rows }) => `${rows.toLocaleString("en-US")} ${table.label}`);
+      const shown =
+        named.length > unitsShown ? [...named.slice(0, unitsShown), `${named.length - unitsShown} more tables`] : named;
+      if (other > 0) shown.push(`${other.toLocaleString("en-US")} changed or deleted rows`);
+      // As if the last write were just in the point: nothing is lost.
+      if (shown.length === 0) return { about: "no rows", lastWriteAt: since.takenAt };
+      const predicate = await predicateSince(session, mark, here);
+      const lastWriteAt = await newestWrite(
+        session,
+        written.map(({ table }) => table),
+        predicate,
+      ).catch(unlessTooSlow);
+      return { about: `about ${shown.join(", ")}`, lastWriteAt };
+    });
+  } finally {
+    await session.close();
+  }
+};
