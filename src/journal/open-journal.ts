@@ -26,7 +26,8 @@ const workerUrl = new URL(
  */
 export const openJournal = async (path: string): Promise<Journal> => {
   const data: JournalThreadData = { path };
-  const worker = new Worker(workerUrl, { workerData: data, name: "journal" });
+  // Flags of the main program (`--input-type`, say) are not meant for its threads, and some keep them from starting.
+  const worker = new Worker(workerUrl, { workerData: data, name: "journal", execArgv: [] });
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let ended: RefloatError | null = null;
