@@ -8,7 +8,7 @@ export const isSecretKey = (key: string): boolean => /^(password|passphrase|secr
 export const isSecretVariable = (name: string): boolean =>
   /(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|API_?KEY|PRIVATE_KEY|SECRET_KEY|ACCESS_KEY)$/i.test(name);
 
-const userInfoPattern = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:]*:([^\s/@]+)@/gi;
+const userInfoPattern = /\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s/@:]*:([^\s/@]+)@/gi;
 
 /** Passwords that stand inside URLs as they are: `postgres://shop:hunter2@db/shop`. */
 export const passwordsInUrls = (text: string): readonly string[] =>

@@ -224,3 +224,9 @@ test("a file nested too deep is stopped", () => {
     "1:1 [] the file is nested more than 64 levels deep; a declaration is written and read by people; keep it small",
   ]);
 });
+
+test("a file that nobody has written by hand is stopped before it is read", () => {
+  expect(mistakesOf(`a: ${"x".repeat(1024 * 1024)}\n`)).toEqual([
+    "1:1 [] the file has more than 1048576 characters; a declaration is written and read by people; keep it small",
+  ]);
+});

@@ -42,11 +42,13 @@ export type YamlSource = {
 /** Far above any honest file; stops one whose aliases multiply. */
 const maxNodes = 50_000;
 const maxDepth = 64;
+const maxCharacters = 1024 * 1024;
 
 class SourceRefusal extends Error {}
 
 export const readYaml = (given: string): YamlSource => {
   const text = given.replace(/^\uFEFF/, "");
+  if (text.length > maxCharacters) return refused("", `the file has more than ${maxCharacters} characters`);
   const document = parseDocument(text, {
     uniqueKeys: false,
     stringKeys: true,
@@ -60,15 +62,14 @@ export const readYaml = (given: string): YamlSource => {
     return { text, root, mistakes: reader.mistakes };
   } catch (error) {
     if (!(error instanceof SourceRefusal)) throw error;
-    const mistake: SourceMistake = {
-      code: "config.syntax",
-      place: { offset: 0, length: 0 },
-      path: [],
-      message: error.message,
-      hint: "a declaration is written and read by people; keep it small",
-    };
-    return { text, root: undefined, mistakes: [mistake] };
+    return refused(text, error.message);
   }
+};
+
+const refused = (text: string, message: string): YamlSource => {
+  const hint = "a declaration is written and read by people; keep it small";
+  const place = { offset: 0, length: 0 };
+  return { text, root: undefined, mistakes: [{ code: "config.syntax", place, path: [], message, hint }] };
 };
 
 class TreeReader {
