@@ -1,4 +1,5 @@
 /** Instants as a person reads them: the time alone today, with the day on another one, with the zone once per screen. */
+import { formatDuration } from "../core/time/duration.ts";
 import { type WallTime, wallTimeAt } from "../core/time/wall-time.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -41,6 +42,9 @@ export const zoneName = (instant: string, timeZone: string): string => {
   );
   return named.find((name) => !name.startsWith("GMT") || name === "GMT") ?? named[0] ?? timeZone;
 };
+
+/** How long something took, to the precision that says something: `0.9s`, `4.5s`, `39s`, `1m11s`. */
+export const formatSpan = (ms: number): string => formatDuration(ms < 9_950 ? ms : Math.round(ms / 1000) * 1000);
 
 /** `0:21`, `12:05`, `1:02:03`: for clocks that run. */
 export const formatRunning = (ms: number): string => {

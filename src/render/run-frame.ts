@@ -5,7 +5,7 @@ import {
   type StepView,
   fractionDone,
   isRunning,
-  remainingPath,
+  decidingPath,
   runRemainingMs,
   stepRemainingMs,
 } from "../core/run-view/run-view.ts";
@@ -45,7 +45,7 @@ export const renderRunFrame = (view: RunView, now: string, screen: Screen): stri
   );
   const active = all.filter(isRunning);
   const hidden = ended.length - shownDone;
-  const path = new Set<StepId>([...remainingPath(view, now), ...active.map(({ id }) => id)]);
+  const path = new Set<StepId>(decidingPath(view, now));
   return lines(
     headline(view, now, screen),
     hidden > 0 ? screen.paint("dim", `  ... ${hidden} steps more are done`) : null,
@@ -56,10 +56,10 @@ export const renderRunFrame = (view: RunView, now: string, screen: Screen): stri
   );
 };
 
-/** One line for a step whose state has changed: for logs and terminals without frames. */
+/** One line for a step whose state has changed: for logs and terminals without frames. Never cut: an error stands whole in a log. */
 export const renderStepLine = (view: RunView, id: StepId, now: string, screen: Screen): string => {
   const step = view.steps.get(id);
-  return step === undefined ? "" : stepLine(view, step, now, screen, false);
+  return step === undefined ? "" : stepLine(view, step, now, { ...screen, width: Number.POSITIVE_INFINITY }, false);
 };
 
 /** The whole run in one line: for a log that has heard nothing for a while. */
@@ -90,26 +90,38 @@ const headline = (view: RunView, now: string, screen: Screen): string => {
     intent.undoes === null ? (whole ? "" : `, only ${intent.scope.join(", ")}`) : `, undo of run ${intent.undoes.run}`;
   const to = intent.point === null ? "" : `, to ${formatTime(intent.point.consistentAt, now, screen.timeZone)}`;
   const gone = view.beganAt === null ? "" : `   ${formatRunning(Date.parse(now) - Date.parse(view.beganAt))} gone`;
-  const waits = [...view.steps.values()].some(({ state }) => state === "waiting");
-  const left = waits || view.state !== "running" ? "" : `, about ${formatRunning(runRemainingMs(view, now))} left`;
+  const left =
+    view.state !== "running" || !goesForward(view) || waits(view)
+      ? ""
+      : `, about ${formatRunning(runRemainingMs(view, now))} left`;
   return `${screen.paint("bold", `run ${view.run ?? "-"}`)}  ${intent.service}${scope}${to}${gone}${left}`;
 };
+
+const waits = (view: RunView): boolean => [...view.steps.values()].some(({ state }) => state === "waiting");
+
+const stopping: ReadonlySet<StepState> = new Set(["failed", "needs-operator", "compensating", "compensated"]);
+
+/** Once a step has failed, what was to come next will not come, and its time says nothing. */
+const goesForward = (view: RunView): boolean => ![...view.steps.values()].some(({ state }) => stopping.has(state));
 
 const stepLine = (view: RunView, step: StepView, now: string, screen: Screen, critical: boolean): string => {
   const { word, style } = words[step.state];
   const title = padEnd(titleOf(view, step.id), titleWidth(view));
   const head = `${critical ? "* " : "  "}${screen.paint(style, padEnd(word, 5))} ${title}`;
   const width = Math.max(20, screen.width - 8 - textWidth(title));
-  const detail = isRunning(step) ? movement(view, step, now) : outcome(view, step);
-  return `${head}  ${cutText(detail, width)}`.trimEnd();
+  if (isRunning(step)) return `${head}  ${cutText(movement(view, step, now), width)}`.trimEnd();
+  const { said, tail } = outcome(view, step);
+  // The words give way before the numbers do.
+  const fitted = cutText(said, Math.max(12, width - textWidth(tail) - 2));
+  return [head, fitted, tail].filter((part) => part !== "").join("  ");
 };
 
-const outcome = (view: RunView, step: StepView): string => {
+const outcome = (view: RunView, step: StepView): { readonly said: string; readonly tail: string } => {
   const took = step.durationMs === null || step.state !== "done" ? "" : formatRunningOrTenths(step.durationMs);
   const said =
     step.error === null || step.state === "done" ? describeResult(view.plan, step.id, step.output) : step.error.message;
   const again = step.attempt > 1 ? `attempt ${step.attempt}` : "";
-  return [said, again, took].filter((part) => part !== "").join("  ");
+  return { said, tail: [again, took].filter((part) => part !== "").join("  ") };
 };
 
 /** Under a minute tenths tell fast from slow; above it they are noise. */
@@ -158,11 +170,12 @@ const amounts = ({ progress, bytesPerSecond }: StepView): readonly string[] => {
 const nextSteps = (view: RunView, now: string, screen: Screen): string | null => {
   const phases = new Map(view.plan.intent.steps.map(({ id, phase }) => [id, phase]));
   const titles: string[] = [];
-  for (const id of remainingPath(view, now)) {
+  const active = new Set([...view.steps.values()].filter(isRunning).map(({ id }) => id));
+  for (const id of decidingPath(view, now).filter((step) => !active.has(step))) {
     const title = phases.get(id) === "cutover" ? "cut over" : titleOf(view, id);
     if (titles.at(-1) !== title) titles.push(title);
   }
-  if (titles.length === 0) return null;
+  if (titles.length === 0 || !goesForward(view)) return null;
   return `* ${screen.paint("dim", padEnd("next", 5))} ${cutText(titles.join(" > "), Math.max(20, screen.width - 8))}`;
 };
 

@@ -5,7 +5,7 @@ import type { Objective, RpoActual, RtoActual, RunSummary } from "../core/run/ru
 import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunState } from "../model/run.ts";
-import { formatTime, zoneName } from "./clock-times.ts";
+import { formatSpan, formatTime, zoneName } from "./clock-times.ts";
 import { hanging } from "./fit-text.ts";
 import { type Screen, type Style, lines } from "./screen.ts";
 import { describeUnit } from "./step-result.ts";
@@ -18,13 +18,10 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
   return lines(
     hanging("", headline(summary, plan, now, screen), screen.width),
-    part("Failed", failures(summary)),
+    part(reasonLabel(summary.state), reasons(summary)),
     part("RTO actual", summary.rto === null ? [] : describeRto(summary, summary.rto, now, screen)),
     part("Took", summary.rto === null ? describePhases(summary) : []),
-    part(
-      "RPO actual",
-      summary.rpo.flatMap((rpo) => describeRpo(rpo)),
-    ),
+    part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
     part("Validated", describeValidated(summary)),
     part("Kept", describeKept(summary)),
     part(
@@ -96,7 +93,10 @@ const headline = (summary: RunSummary, plan: Plan, now: string, screen: Screen):
   return `${screen.paint(ending.style, ending.text)}  run ${summary.run}, ${clock}.  ${rest}`;
 };
 
-const failures = ({ failures: failed, state, message }: RunSummary): readonly string[] => {
+const reasonLabel = (state: RunState): string =>
+  state === "waiting" ? "Asks" : state === "needs-operator" ? "Needs you" : "Failed";
+
+const reasons = ({ failures: failed, state, message }: RunSummary): readonly string[] => {
   const told = failed.flatMap(({ title, code, message: why, hint }) => [
     `${title} (${code}): ${why}`,
     ...(hint === null ? [] : [`hint: ${hint}`]),
@@ -108,8 +108,8 @@ const failures = ({ failures: failed, state, message }: RunSummary): readonly st
 /** `1h51m39s of 15m MISSED` */
 const against = (actualMs: number, { objectiveMs, met }: Objective): string =>
   objectiveMs === null || met === null
-    ? formatDuration(actualMs)
-    : `${formatDuration(actualMs)} of ${formatDuration(objectiveMs)} ${met ? "met" : "MISSED"}`;
+    ? formatSpan(actualMs)
+    : `${formatSpan(actualMs)} of ${formatDuration(objectiveMs)} ${met ? "met" : "MISSED"}`;
 
 const describeRto = (summary: RunSummary, rto: RtoActual, now: string, screen: Screen): readonly string[] => {
   const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
@@ -132,7 +132,11 @@ const phaseWords: Record<RunSummary["phases"][number]["phase"], string> = {
 const describePhases = ({ phases }: RunSummary): readonly string[] =>
   phases.length === 0
     ? []
-    : [phases.map(({ phase, durationMs }) => `${phaseWords[phase]} ${formatDuration(durationMs)}`).join(" | ")];
+    : [phases.map(({ phase, durationMs }) => `${phaseWords[phase]} ${formatSpan(durationMs)}`).join(" | ")];
+
+/** A run that changed nothing live has lost nothing: what it would lose matters only while it may still go on. */
+const describeLosses = ({ rpo, rto, state }: RunSummary): readonly string[] =>
+  rto !== null || state === "waiting" || state === "interrupted" || state === "running" ? rpo.flatMap(describeRpo) : [];
 
 /** `db 21m34s of 1h met      312 orders to review: runs/42/lost/orders.csv` */
 const describeRpo = (rpo: RpoActual): readonly string[] => {
@@ -186,10 +190,8 @@ const describeKept = ({ kept, state, purpose, run }: RunSummary): readonly strin
 
 const describeMachine = ({ machineMs, predictedMs, retries, state }: RunSummary): readonly string[] => {
   if (state === "running" || state === "waiting") return [];
-  const compared = state === "succeeded" || state === "committed" ? ` of ${formatDuration(predictedMs)} predicted` : "";
-  return [
-    `${formatDuration(machineMs)}${compared}; ${retries === 0 ? "no retries" : formatAmount(retries, "retries")}`,
-  ];
+  const compared = state === "succeeded" || state === "committed" ? ` of ${formatSpan(predictedMs)} predicted` : "";
+  return [`${formatSpan(machineMs)}${compared}; ${retries === 0 ? "no retries" : formatAmount(retries, "retries")}`];
 };
 
 const nextCommands = (summary: RunSummary, plan: Plan, { paint }: Screen): string => {

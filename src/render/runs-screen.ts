@@ -1,8 +1,7 @@
 /** The list of runs, newest first: what was recovered, how it ended, how long it took. */
-import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RunRecord, RunState } from "../model/run.ts";
-import { formatTime } from "./clock-times.ts";
+import { formatSpan, formatTime } from "./clock-times.ts";
 import { type Screen, type Style, lines, nextLine } from "./screen.ts";
 import { renderTable } from "./table.ts";
 
@@ -41,7 +40,7 @@ export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Scre
         run.service,
         run.purpose,
         formatTime(run.beganAt, now, screen.timeZone),
-        formatDuration(Date.parse(run.endedAt ?? now) - Date.parse(run.beganAt)),
+        formatSpan(Date.parse(run.endedAt ?? now) - Date.parse(run.beganAt)),
         shortId(run.digest),
         stateWords[run.state],
         run.message ?? "",

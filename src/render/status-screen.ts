@@ -5,7 +5,7 @@ import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import type { RunRecord } from "../model/run.ts";
-import { formatMinute, zoneName } from "./clock-times.ts";
+import { formatMinute, formatSpan, zoneName } from "./clock-times.ts";
 import { type Screen, type Style, lines, nextLine } from "./screen.ts";
 import { type Row, renderTable } from "./table.ts";
 
@@ -83,7 +83,7 @@ const lastRecovery = (runs: readonly RunRecord[], objective: string | undefined)
   );
   if (run === undefined || run.endedAt === null)
     return objective === undefined ? "never" : `never, ${objective} wanted`;
-  return against(formatDuration(Date.parse(run.endedAt) - Date.parse(run.beganAt)), objective);
+  return against(formatSpan(Date.parse(run.endedAt) - Date.parse(run.beganAt)), objective);
 };
 
 const problemsOf = (

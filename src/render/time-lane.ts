@@ -30,8 +30,6 @@ const tickSteps = [
   7 * dayMs,
   14 * dayMs,
   28 * dayMs,
-  91 * dayMs,
-  364 * dayMs,
 ];
 
 const columnsPerTick = 12;
@@ -44,7 +42,9 @@ export const renderLane = ({ label, instants, now }: Lane, screen: Screen): read
   const zone = zoneName(now, screen.timeZone);
   const clock = `now ${formatMinute(now, now, screen.timeZone)} ${zone}`;
   const room = Math.max(columnsPerTick, screen.width - labelWidth - 2 - Math.max(textWidth(clock), textWidth(legend)));
-  const step = tickSteps.find((ms) => ((end - begin) / ms) * columnsPerTick <= room - columnsPerTick) ?? 364 * dayMs;
+  // One tick is kept back: the lane begins at the round time before the first point.
+  const smallestStep = ((end - begin) * columnsPerTick) / Math.max(columnsPerTick, room - columnsPerTick);
+  const step = tickSteps.find((ms) => ms >= smallestStep) ?? Math.ceil(smallestStep / dayMs) * dayMs;
   const first = floorToStep(begin, step, screen.timeZone);
   const columnOf = (instant: number): number => Math.round(((instant - first) / step) * columnsPerTick);
   const width = Math.min(columnOf(end) + 1, room + columnsPerTick);

@@ -25,7 +25,7 @@ export const renderVerify = (report: VerifyScreenData, screen: Screen): string =
       ? screen.paint("green", "the vault is whole")
       : screen.paint("red", `THE VAULT IS DAMAGED: ${formatAmount(errors.length, "errors")}`);
   return lines(
-    `${verdict}  ${looked}; ${read}`,
+    hanging("", `${verdict}  ${looked}; ${read}`, screen.width),
     report.findings.flatMap((finding) => describeFinding(finding, screen)),
     report.hurt.map(
       ({ point, service, components }) =>

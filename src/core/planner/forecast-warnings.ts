@@ -1,4 +1,5 @@
 /** What a person should know before saying yes. Each warning has a stable code, for `--json`, and a sentence. */
+import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatList } from "../text/quantity.ts";
@@ -23,6 +24,10 @@ const warn = (code: string, message: string): Warning => ({ code, message });
 const processesOf = ({ steps }: WarningFacts): readonly string[] =>
   steps.flatMap(({ action }) => (action.kind === "start" ? [action.component] : []));
 
+/** Proven outright, or read in the order of its references with every declared link found whole. */
+const heldTogether = ({ consistency: { proven, mode }, invariants }: PointManifest): boolean =>
+  proven || (mode === "ordered" && invariants.length > 0 && invariants.every(({ status }) => status === "passed"));
+
 /** What was already wrong, or not certain, when the point was taken. */
 const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   const { manifest } = input.point;
@@ -43,11 +48,11 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
             `when the point was taken, ${formatList(failed.map(({ subject, found }) => `${subject} (${found})`))} failed already`,
           ),
         ]),
-    ...(scope.recovered.length > 1 && !manifest.consistency.proven
+    ...(scope.recovered.length > 1 && !heldTogether(manifest)
       ? [
           warn(
             "point.unproven",
-            `nothing proves that ${formatList(scope.recovered)} belong to one moment: taken ${manifest.consistency.mode}, no invariant passed for each pair`,
+            `nothing proves that ${formatList(scope.recovered)} belong to one moment: taken ${manifest.consistency.mode}, and no invariant has shown it`,
           ),
         ]
       : []),

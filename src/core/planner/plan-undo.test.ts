@@ -39,7 +39,7 @@ describe("planUndo", () => {
       "probe",
     ]);
     expect(plan.forecast.steps["switch:db"]?.what).toBe("shop > shop_r42, shop_old42 > shop");
-    expect(plan.forecast.keeps).toEqual(["uploads", "app", "proxy"]);
+    expect(plan.forecast.keeps).toEqual(["db as it is now, shop_r42"]);
   });
 
   it("captures the new side first when its loss was accepted", () => {

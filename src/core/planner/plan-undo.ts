@@ -46,7 +46,7 @@ export const planUndo = (input: UndoInput): Plan => {
         about,
         ...(undoes.acceptLoss ? { saved: "a point is taken first" } : {}),
       })),
-      keeps: order.names.filter((name) => !scope.includes(name)),
+      keeps: scope.map((name) => `${name} as it is now, ${undoes.exchanges[name]?.outgoing ?? name}`),
       closer: null,
       space: [],
       warnings: [],

@@ -6,7 +6,7 @@ import {
   type RunView,
   advanceRunView,
   beginRunView,
-  remainingPath,
+  decidingPath,
   runRemainingMs,
   stepRemainingMs,
 } from "./run-view.ts";
@@ -43,7 +43,7 @@ describe("the view of a run", () => {
     );
     expect(stepOf(view, "restore:db").state).toBe("done");
     expect(stepOf(view, "check:db").state).toBe("interrupted");
-    expect(remainingPath(view, at(40))[0]).toBe("check:db");
+    expect(decidingPath(view, at(40))[0]).toBe("check:db");
   });
 
   it("ignores steps that the plan does not have", () => {
@@ -80,7 +80,7 @@ describe("time left", () => {
     expect(runRemainingMs(view, at(1_000))).toBeGreaterThan(0);
     const all = fold(shopPlan.intent.steps.map(({ id }, index) => done(index, index, id)));
     expect(runRemainingMs(all, at(60))).toBe(0);
-    expect(remainingPath(all, at(60))).toEqual([]);
+    expect(decidingPath(all, at(60))).toEqual([]);
   });
 
   it("counts a late step as nearly done, not as done", () => {

@@ -162,8 +162,8 @@ export const runRemainingMs = (view: RunView, now: string): number => {
   return Math.max(0, ...remaining.values());
 };
 
-/** The steps that have not begun, along the chain that decides when the run ends. */
-export const remainingPath = (view: RunView, now: string): readonly StepId[] => {
+/** The steps that are not done, those under way among them, along the chain that decides when the run ends. */
+export const decidingPath = (view: RunView, now: string): readonly StepId[] => {
   const left = (id: StepId): number => {
     const step = view.steps.get(id);
     return step === undefined ? 0 : stepRemainingMs(view, step, now);
@@ -185,8 +185,5 @@ export const remainingPath = (view: RunView, now: string): readonly StepId[] => 
   ) {
     path.push(id);
   }
-  return path.filter((id) => {
-    const step = view.steps.get(id);
-    return step !== undefined && !isRunning(step);
-  });
+  return path;
 };

@@ -1,0 +1,172 @@
+import { describe, expect, it } from "vitest";
+import { outcome, shop, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
+import { shopRun } from "../../test/fixtures/shop-run.ts";
+import type { SnapshotId } from "../model/identifiers.ts";
+import { renderCapture } from "./capture-screen.ts";
+import { renderLiveValidation } from "./live-validation-screen.ts";
+import { type Screen, plainPaint } from "./screen.ts";
+import { renderStatus } from "./status-screen.ts";
+import { renderVerify } from "./verify-screen.ts";
+
+const screen: Screen = { paint: plainPaint, width: 100, timeZone: "Europe/Berlin" };
+const now = "2026-11-22T15:12:08.000Z";
+
+describe("status", () => {
+  const down = { ...outcome("probe", "failed"), found: "price 0" };
+  const notes = { ...shop, name: "notes", schedule: "every 1h", objectives: {} };
+
+  it("puts what users see first and ends in what to type", () => {
+    const services = [
+      { service: shop, lastPoint: shopPoints[0] ?? null, probe: down, runs: [shopRun()] },
+      {
+        service: { ...shop, name: "market" },
+        lastPoint: shopPoints[0] ?? null,
+        probe: outcome("probe", "passed"),
+        runs: [],
+      },
+      { service: notes, lastPoint: shopPoint({ id: "aa", at: "2026-11-22T10:00:00.000Z" }), probe: null, runs: [] },
+      { service: { ...notes, name: "new" }, lastPoint: null, probe: null, runs: [] },
+    ];
+    expect(renderStatus({ at: now, vault: { problem: null }, services }, screen)).toMatchInlineSnapshot(`
+      "16:12 CET, vault ok
+      SERVICE  STATE     LAST POINT         RPO        LAST RECOVERY      PROBLEM
+      shop     DOWN      16:00 (12m ago)    12m of 1h  50s of 15m         probe: price 0;
+                                                                          checks failed at the last point
+      market   ok        16:00 (12m ago)    12m of 1h  never, 15m wanted  checks failed at the last point
+      notes    no probe  11:00 (5h12m ago)  5h12m      never              overdue since 12:00
+      new      no probe  never                         never              no recovery point yet
+      next: refloat points shop"
+    `);
+  });
+
+  it("shows a vault that does not open, and a run that waits before all else", () => {
+    const interrupted = shopRun({ state: "interrupted", endedAt: null });
+    const service = { service: shop, lastPoint: null, probe: down, runs: [interrupted] };
+    const closed = { problem: "no key of the vault opens with this password" };
+    expect(renderStatus({ at: now, vault: closed, services: [service] }, screen)).toMatchInlineSnapshot(`
+      "16:12 CET, VAULT: no key of the vault opens with this password
+      SERVICE  STATE       LAST POINT  RPO      LAST RECOVERY      PROBLEM
+      shop     DOWN 1h50m  ?           ? of 1h  never, 15m wanted  run 42 interrupted; probe: price 0
+      next: refloat validate --live"
+    `);
+    expect(renderStatus({ at: now, vault: { problem: null }, services: [service] }, screen)).toContain(
+      "next: refloat resume 42",
+    );
+    expect(renderStatus({ at: now, vault: { problem: null }, services: [] }, screen)).toContain("next: refloat init");
+  });
+});
+
+describe("capture", () => {
+  it("says what was taken, what it added and what is wrong with it", () => {
+    const [bad] = shopPoints;
+    const good = shopPoints[3];
+    if (bad === undefined || good === undefined) throw new Error("no points");
+    expect(renderCapture(good, screen)).toMatchInlineSnapshot(`
+      "point 5d0c88e1 of shop, 14:00:04 CET, taken in 1.4s; 2.2 MB new in the vault
+      COMPONENT    SIZE     NEW  HOLDS
+      db         1.1 GB  2.2 MB  23 tables
+      uploads    180 MB     0 B  5,012 files
+      app          9 MB     0 B  212 files
+      proxy        4 kB     0 B  3 files
+      Consistency ordered, within 1s, proven
+      Checked     1 check and 1 invariant pass at the source
+      next: refloat plan shop --at 5d0c88e1"
+    `);
+    expect(renderCapture(bad, screen)).toMatchInlineSnapshot(`
+      "point 3c71e0aa of shop, 16:00:03 CET, taken in 1.6s; 4.1 MB new in the vault
+      COMPONENT    SIZE     NEW  HOLDS
+      db         1.1 GB  4.1 MB  23 tables
+      uploads    180 MB     0 B  5,012 files
+      app          9 MB     0 B  212 files
+      proxy        4 kB     0 B  3 files
+      Consistency ordered, within 1.2s, unproven
+      Checked     1 of 2 checks and invariants pass at the source
+      WARNING products fails: false
+      next: refloat plan shop --at 3c71e0aa"
+    `);
+  });
+});
+
+describe("verify", () => {
+  it("says that the vault is whole, or what is hurt", () => {
+    const counts = { snapshots: 40, packs: 310, blobs: 52_110, bytesRead: 4_100_000_000 };
+    const whole = { ...counts, depth: "read-data" as const, findings: [], hurt: [] };
+    expect(renderVerify(whole, screen)).toMatchInlineSnapshot(`
+      "the vault is whole  40 snapshots, 310 packs, 52,110 blobs; every byte read (4.1 GB)
+      next: refloat status"
+    `);
+    const snapshot = "5a".repeat(32) as SnapshotId;
+    const damaged = {
+      ...counts,
+      depth: "structure" as const,
+      findings: [
+        {
+          severity: "error" as const,
+          message: "the pack is missing",
+          object: { kind: "pack", id: "ab12cd34" },
+          affects: [{ snapshot, path: "/db/3012.dat" }],
+        },
+      ],
+      hurt: [{ point: shopPoints[3]?.id ?? "", service: "shop", components: ["db"] }],
+    };
+    expect(renderVerify(damaged, screen)).toMatchInlineSnapshot(`
+      "THE VAULT IS DAMAGED: 1 error  40 snapshots, 310 packs, 52,110 blobs; structure only;
+      --read-data proves the bytes
+      error the pack is missing (pack ab12cd34)
+        needed by /db/3012.dat in 5a5a5a5a
+      point 5d0c88e1 of shop cannot be recovered whole: db hurt
+      next: refloat capture shop"
+    `);
+  });
+});
+
+describe("validate --live", () => {
+  it("shows who answers, what will be run, and what to mend", () => {
+    const subjects = [
+      {
+        service: "shop",
+        subject: "db",
+        report: {
+          findings: [
+            { ok: true, subject: "server", found: "PostgreSQL 15.18 at 127.0.0.1:5432" },
+            { ok: false, subject: "rights", found: "shop may not read sessions", hint: "grant it, as below" },
+          ],
+          commands: ["pg_dump -Fc -Z0 --snapshot=... shop"],
+          grants: ["grant select on all tables in schema public to shop;"],
+        },
+      },
+      {
+        service: "shop",
+        subject: "vault",
+        report: { findings: [{ ok: true, subject: "vault", found: "opens" }], commands: [], grants: [] },
+      },
+    ];
+    expect(renderLiveValidation({ ok: false, subjects }, screen)).toMatchInlineSnapshot(`
+      "shop
+        ok    db: server: PostgreSQL 15.18 at 127.0.0.1:5432
+        FAULT db: rights: shop may not read sessions
+              hint: grant it, as below
+        capture of db will run:
+          pg_dump -Fc -Z0 --snapshot=... shop
+        the least rights that suffice:
+          grant select on all tables in schema public to shop;
+        ok    vault: opens
+      1 fault to mend
+      next: refloat validate --live"
+    `);
+  });
+});
+
+describe("colour", () => {
+  it("comes from the screen and changes no text", () => {
+    const painted: Screen = { ...screen, paint: (style, text) => `<${style}>${text}</${style}>` };
+    const data = {
+      at: now,
+      vault: { problem: null },
+      services: [{ service: shop, lastPoint: shopPoints[0] ?? null, probe: outcome("probe", "failed"), runs: [] }],
+    };
+    const text = renderStatus(data, painted);
+    expect(text).toContain("<red>DOWN</red>");
+    expect(text.replaceAll(/<\/?[a-z]+>/g, "")).toBe(renderStatus(data, screen));
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, it } from "vitest";
+import { liveShop, recoveryInput, shop } from "../../test/fixtures/shop.ts";
+import { buildGraph } from "../core/graph/build-graph.ts";
+import { planRecovery } from "../core/planner/plan-recovery.ts";
+import { planUndo } from "../core/planner/plan-undo.ts";
+import type { RunNumber } from "../model/identifiers.ts";
+import { textWidth } from "./fit-text.ts";
+import { renderPlan, renderPlanBriefly } from "./plan-screen.ts";
+import { type Screen, plainPaint } from "./screen.ts";
+
+const screen: Screen = { paint: plainPaint, width: 100, timeZone: "Europe/Berlin" };
+const sample = (run: number, step: string, durationMs: number, sizeBytes?: number) => ({
+  run,
+  step,
+  durationMs,
+  ...(sizeBytes === undefined ? {} : { sizeBytes }),
+});
+const history = [39, 40, 41].flatMap((run, index) => [
+  sample(run, "restore:db", 29_000 + index * 2_000, 1_100_000_000),
+  sample(run, "save-lost:db", 5_000),
+  sample(run, "check:db", 3_000),
+  sample(run, "try:app", 2_000),
+  sample(run, "start:app", 1_500),
+  sample(run, "probe", 1_000),
+]);
+
+describe("the plan", () => {
+  it("is drawn as the documents draw it", () => {
+    expect(renderPlan(planRecovery(recoveryInput({ history })), screen, { run: 42 })).toMatchInlineSnapshot(`
+      "Plan 6055e19e  shop, only db.  Point 5d0c88e1, 14:00:04 CET, the last before 14:12:08
+      LOSES   db 21m34s: about 312 orders (last write 14:21:38); saved to CSV first
+      KEEPS   app 2.5.0, uploads (312 invoices become orphans), proxy
+      CLOSER  7f3a91c2, 14:20:31, its checks passed, loses 1m07s: --at 7f3a91c2
+      SPACE   /var/lib/postgresql needs 1.6 GB of 21 GB free
+      WAVE  STEP                  WHAT                                             TIME
+      1   * restore db            1.1 GB, 23 tables, into new database shop_r42     31s
+      2   * save lost rows        of db, written after the point                     5s
+      2     check db              facts of 23 tables, 1 check                        3s
+      2     check invoices-exist  what db names is in uploads                        2s
+      3   * try app 2.5.0         on shop_r42, port 8082, 1 check                    2s
+      4   * cut over db           shop > shop_old42, shop_r42 > shop, restart app    5s
+      5   * probe                 http://127.0.0.1:8080/health                       1s
+      Predicted 44s (40-53s, 3 runs); traffic held 5s. * critical path
+      WARNING app 2.5.0 runs on a newer schema of db than the point has; wave 3 tries it first
+      next: refloat recover --plan 6055e19e"
+    `);
+  });
+
+  it("of a whole service fits a narrow terminal", () => {
+    const plan = planRecovery(recoveryInput({ request: { at: null, cutover: true } }));
+    const text = renderPlan(plan, { ...screen, width: 80 }, { run: 42, next: null });
+    expect(text).toMatchInlineSnapshot(`
+      "Plan cb097fbc  shop.  Point 5d0c88e1, 14:00:04 CET
+      LOSES   db 21m34s: about 312 orders (last write 14:21:38); saved to CSV first
+              uploads 2h12m04s: what changed since; listed first
+              proxy 2h12m04s: what changed since; not exported, the old side is kept
+      CLOSER  7f3a91c2, 14:20:31, its checks passed, loses 1h51m37s: --at 7f3a91c2
+      SPACE   /var/lib/postgresql needs 1.6 GB of 21 GB free
+      WAVE  STEP                  WHAT                                            TIME
+      1   * restore db            1.1 GB, 23 tables, into new database shop_r42    56s
+      1     restore uploads       180 MB, 5,012 files,                              3s
+                                  into /srv/shop/uploads.r42
+      1     restore app           9 MB, 212 files, into /srv/shop/current.r42       1s
+      1     restore proxy         4 kB, 3 files, into /etc/haproxy.r42              1s
+      2     save lost rows        of db, written after the point                    2s
+      2   * check db              facts of 23 tables, 1 check                       6s
+      2     list lost files       of uploads, written after the point               2s
+      2     check uploads         facts of 5,012 files                              1s
+      2     check invoices-exist  what db names is in uploads                       2s
+      2     check app             facts of 212 files                                1s
+      2     check proxy           facts of 3 files                                  1s
+      3   * try app               on shop_r42 and uploads.r42, port 8082,           3s
+                                  1 check
+      4   * cut over 4 names      shop > shop_old42, shop_r42 > shop,               6s
+                                  uploads > uploads.old42,
+                                  uploads.r42 > uploads,
+                                  current > current.old42,
+                                  current.r42 > current,
+                                  haproxy > haproxy.old42,
+                                  haproxy.r42 > haproxy, restart app,
+                                  reload proxy
+      5   * probe                 http://127.0.0.1:8080/health                      1s
+      Predicted 1m11s (25s-2m32s, no runs to go by yet);
+      traffic held 6s. * critical path"
+    `);
+    expect(Math.max(...text.split("\n").map(textWidth))).toBeLessThanOrEqual(80);
+  });
+
+  it("without a cutover says that live is not touched", () => {
+    const request = { at: { text: "5d0c", instant: null }, only: ["uploads"], cutover: false };
+    expect(renderPlan(planRecovery(recoveryInput({ request })), screen)).toMatchInlineSnapshot(`
+      "Plan c4179456  shop, only uploads.  Point 5d0c88e1, 14:00:04 CET. Restored beside and checked,
+      not cut over
+      LOSES   uploads 2h12m04s: what changed since; listed first
+      KEEPS   app 2.5.0, db, proxy
+      CLOSER  7f3a91c2, 14:20:31, its checks passed, loses 1h51m37s: --at 7f3a91c2
+      SPACE   /var/lib/postgresql needs 1.6 GB of 21 GB free
+      WAVE  STEP                  WHAT                                             TIME
+      1   * restore uploads       180 MB, 5,012 files, into /srv/shop/uploads.r42    3s
+      2   * list lost files       of uploads, written after the point                2s
+      2     check uploads         facts of 5,012 files                               1s
+      2     check invoices-exist  what db names is in uploads                        2s
+      3   * try app 2.5.0         on uploads.r42, port 8082, 1 check                 3s
+      Predicted 7s (3-19s, no runs to go by yet); live is not touched. * critical path
+      WARNING invoices-exist fails if db, which is kept, names what came into uploads after the point
+      next: refloat recover --plan c4179456"
+    `);
+  });
+
+  it("of an undo puts the old side back", () => {
+    const plan = planUndo({
+      service: shop,
+      graph: buildGraph(shop),
+      undoes: {
+        run: 42 as RunNumber,
+        runUid: "0b6b8a53-5a5e-4d3c-9d0c-2f6b8a535a5e",
+        acceptLoss: true,
+        exchanges: { db: { incoming: "shop_old42", outgoing: "shop_r42" } },
+        releases: { app: "/srv/shop/releases/2.5.0" },
+      },
+      rebound: ["app"],
+      components: liveShop,
+      losses: [{ component: "db", about: "3 new orders", lostMs: 61_000 }],
+      history: [],
+      now: "2026-11-22T15:12:08.000Z",
+    });
+    expect(renderPlan(plan, screen, { next: null })).toMatchInlineSnapshot(`
+      "Plan 287f70cb  shop, undo of run 42
+      LOSES   db 1m01s: 3 new orders; a point is taken first
+      KEEPS   db as it is now, shop_r42
+      WAVE  STEP         WHAT                                             TIME
+      1   * capture      a point of shop as it is now, before it is left    1s
+      2   * put back db  shop > shop_r42, shop_old42 > shop, restart app    6s
+      3   * probe        http://127.0.0.1:8080/health                       1s
+      Predicted 7s (4-21s, no runs to go by yet); traffic held 6s. * critical path"
+    `);
+  });
+
+  it("puts the run's number where names wait for it", () => {
+    const names = { stable: "shop", instance: "shop_r{run}", retired: "shop_old{run}" };
+    const db = liveShop["db"];
+    if (db === undefined) throw new Error("no db");
+    const plan = planRecovery(recoveryInput({ components: { ...liveShop, db: { ...db, names } } }));
+    expect(renderPlan(plan, screen, { run: 7 })).toContain("shop > shop_old7, shop_r7 > shop, restart app");
+    expect(renderPlan(plan, screen)).toContain("shop > shop_oldN, shop_rN > shop");
+  });
+
+  it("fits in three lines before a question", () => {
+    expect(renderPlanBriefly(planRecovery(recoveryInput({ history })), screen)).toMatchInlineSnapshot(`
+      "Plan 6055e19e  LOSES db 21m34s: about 312 orders (last write 14:21:38); saved to CSV first
+      KEEPS app 2.5.0, uploads (312 invoices become orphans), proxy
+      * restore db > save lost rows > try app 2.5.0 > cut over db > probe  about 44s"
+    `);
+  });
+
+  it("holds no secret and no reference to one", () => {
+    const text = renderPlan(planRecovery(recoveryInput()), screen);
+    expect(text).not.toMatch(/file:|password|postgres:\/\//);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
+import { textWidth } from "./fit-text.ts";
+import { renderPoints } from "./points-screen.ts";
+import { type Screen, plainPaint } from "./screen.ts";
+import { renderLane } from "./time-lane.ts";
+
+const screen: Screen = { paint: plainPaint, width: 100, timeZone: "Europe/Berlin" };
+const now = "2026-11-22T15:12:08.000Z";
+const afternoon = [
+  ...shopPoints,
+  shopPoint({ id: "1234", at: "2026-11-22T14:00:03.000Z", schema: "bb", passed: false }),
+  shopPoint({ id: "2345", at: "2026-11-22T14:30:03.000Z", schema: "bb", passed: false }),
+  ...["11:00", "11:30", "12:00", "12:30"].map((time, index) =>
+    shopPoint({ id: `${index}bcd`, at: `2026-11-22T${time}:03.000Z` }),
+  ),
+];
+
+describe("the points", () => {
+  it("are drawn as the documents draw them", () => {
+    expect(renderPoints({ service: "shop", points: afternoon, now, all: false }, screen)).toMatchInlineSnapshot(`
+      "      12:00       13:00       14:00       15:00       16:00  now 16:12 CET
+      shop  ●     ●     ●     ●     ●   ● ●     ●     ●     ●      ● point
+      POINT     TAKEN        SIZE     NEW  WINDOW        LOCKED  NOTE
+      3c71e0aa  16:00:03  1.29 GB  4.1 MB  1.2s ordered  no      check fails: products
+        ... 2 like it (--all)
+      9be2d410  14:30:05  1.29 GB  212 MB  1.1s ordered  no      check fails: products; new schema
+      7f3a91c2  14:20:31  1.29 GB  1.9 MB  0.9s ordered  no
+      5d0c88e1  14:00:04  1.29 GB  2.2 MB  1s ordered    no
+      3bcd0000  13:30:03  1.29 GB  2.2 MB  1s ordered    no
+      2bcd0000  13:00:03  1.29 GB  2.2 MB  1s ordered    no
+      1bcd0000  12:30:03  1.29 GB  2.2 MB  1s ordered    no
+      0bcd0000  12:00:03  1.29 GB  2.2 MB  1s ordered    no
+      recovery order: db 1.1 GB, uploads 180 MB > app 9 MB > proxy 4 kB
+      next: refloat plan shop --at 7f3a91c2"
+    `);
+  });
+
+  it("are all shown when asked, and damage is said", () => {
+    const lost = shopPoint({ id: "99", at: "2026-10-03T11:00:00.000Z", missing: ["uploads"] });
+    const text = renderPoints(
+      { service: "shop", points: [...afternoon, lost], now, all: true },
+      { ...screen, width: 80 },
+    );
+    expect(text).toMatchInlineSnapshot(`
+      "      3 Oct       17 Oct      31 Oct      14 Nov    now 16:12 CET
+      shop  ●                                          ●  ● point
+      POINT     TAKEN              SIZE     NEW  WINDOW        LOCKED  NOTE
+      3c71e0aa  16:00:03        1.29 GB  4.1 MB  1.2s ordered  no      check fails:
+                                                                       products
+      23450000  15:30:03        1.29 GB  2.2 MB  1s ordered    no      check fails:
+                                                                       products
+      12340000  15:00:03        1.29 GB  2.2 MB  1s ordered    no      check fails:
+                                                                       products
+      9be2d410  14:30:05        1.29 GB  212 MB  1.1s ordered  no      check fails:
+                                                                       products; new schema
+      7f3a91c2  14:20:31        1.29 GB  1.9 MB  0.9s ordered  no
+      5d0c88e1  14:00:04        1.29 GB  2.2 MB  1s ordered    no
+      3bcd0000  13:30:03        1.29 GB  2.2 MB  1s ordered    no
+      2bcd0000  13:00:03        1.29 GB  2.2 MB  1s ordered    no
+      1bcd0000  12:30:03        1.29 GB  2.2 MB  1s ordered    no
+      0bcd0000  12:00:03        1.29 GB  2.2 MB  1s ordered    no
+      99000000  3 Oct 13:00:00  1.29 GB  2.2 MB  1s ordered    no      damaged: uploads
+                                                                       lost
+      recovery order: db 1.1 GB, uploads 180 MB > app 9 MB > proxy 4 kB
+      next: refloat plan shop --at 7f3a91c2"
+    `);
+  });
+
+  it("none: says how to take the first one", () => {
+    expect(renderPoints({ service: "shop", points: [], now, all: false }, screen)).toBe(
+      "shop has no recovery point yet\nnext: refloat capture shop",
+    );
+  });
+
+  it("of one minute or of five years fit the width", () => {
+    for (const begin of [
+      "2026-11-22T15:12:00.000Z",
+      "2026-11-22T03:00:00.000Z",
+      "2026-10-01T03:00:00.000Z",
+      "2021-01-01T00:00:00.000Z",
+    ]) {
+      for (const width of [60, 80, 120]) {
+        const lane = renderLane(
+          { label: "shop", instants: [begin, "2026-11-22T15:12:00.000Z"], now },
+          { ...screen, width },
+        );
+        expect(Math.max(...lane.map(textWidth)), `${begin} in ${width}`).toBeLessThanOrEqual(width);
+        expect(lane[1]).toContain("●");
+      }
+    }
+  });
+
+  it("are labelled by the clock on the wall also when it changes", () => {
+    const lane = renderLane(
+      { label: "x", instants: ["2026-10-24T22:00:00.000Z"], now: "2026-10-25T08:00:00.000Z" },
+      screen,
+    );
+    expect(lane.join("\n")).toMatchInlineSnapshot(`
+      "   25 Oct      02:00       03:00       05:00       07:00       09:00  now 09:00 CET
+      x  ●                                                                  ● point"
+    `);
+  });
+});
