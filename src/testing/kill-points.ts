@@ -1,5 +1,5 @@
 /**
- * Kills its own process by SIGKILL before the n-th change that it makes to the file system: imported first by a program under test,
+ * Kills its own process by SIGKILL before the n-th change that it makes to the world: imported first by a program under test,
  * told by `KILL_AT=7`. So every instant between two effects is met once, and no timing decides.
  */
 import childProcess from "node:child_process";
@@ -9,9 +9,11 @@ import { syncBuiltinESMExports } from "node:module";
 const killAt = Number(process.env["KILL_AT"] ?? "0");
 let met = 0;
 
+const kill = process.kill.bind(process);
+
 const meet = (): void => {
   met += 1;
-  if (met === killAt) process.kill(process.pid, "SIGKILL");
+  if (met === killAt) kill(process.pid, "SIGKILL");
 };
 
 type Act = (...values: never[]) => unknown;
@@ -49,5 +51,10 @@ const countedSpawn = (...values: Parameters<typeof spawn>) => {
   return spawn(...values);
 };
 (childProcess as { spawn: unknown }).spawn = countedSpawn;
+
+process.kill = (...values) => {
+  meet();
+  return kill(...values);
+};
 
 syncBuiltinESMExports();

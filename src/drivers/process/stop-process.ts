@@ -27,7 +27,7 @@ import { listRecords, instancePrefix, instanceVariables, removeRecord } from "./
 
 const lookAgainMs = 20;
 const roundsBetweenLooks = 10;
-/** What outlives the main process has had its time already. */
+/** What outlives the main process has had most of its time already. */
 const childrenTimeoutMs = 1_000;
 /** After SIGKILL a process is gone at once, unless the kernel itself waits for a disk. */
 const killTimeoutMs = 10_000;
@@ -214,7 +214,12 @@ const endAll = async (context: ProcessContext, target: Target, members: Members)
     await waitForEnd(context, target, members, timeoutMs, isMainGone);
   }
   signalAll(context, stillAlive(members), "SIGTERM");
-  let left = await waitForEnd(context, target, members, main === null ? timeoutMs : childrenTimeoutMs);
+  let left = await waitForEnd(
+    context,
+    target,
+    members,
+    main === null ? timeoutMs : Math.min(timeoutMs, childrenTimeoutMs),
+  );
   if (left.length === 0) return;
   signalAll(context, left, "SIGKILL");
   left = await waitForEnd(context, target, members, killTimeoutMs);
