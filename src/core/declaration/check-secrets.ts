@@ -124,12 +124,14 @@ const wayAround = (reading: Reading, path: JsonPath, source: string, draft: Serv
   const type = path[2] === "components" ? draft.components[String(path[3])]?.type : undefined;
   const driver = reading.registry.components.get(type ?? "");
   const takesEnvironment = driver !== undefined && keysAt(shapeOf(driver.options), []).includes("environment");
+  const [, owner, output = ""] = /^\$\{([^.:]+)\.(\w+)\}$/.exec(source) ?? [];
+  if (path.includes("checks") && (owner === "self" || owner === path[3]))
+    return `the check has it in its environment: let the command read $REFLOAT_${output.toUpperCase()}`;
   if (!takesEnvironment || path.includes("checks"))
     return "let the command read it from a file, or from where the program keeps its own credentials";
   const environment = nodeAt(reading.root, [...component, "environment"])?.value;
   const holder = Object.entries((environment ?? {}) as object).find(([, value]) => value === source)?.[0];
   if (holder !== undefined) return `environment has it as ${holder}: let the command read $${holder}`;
-  const [, name = "SECRET", output = ""] = /^\$\{(\w+)[.:](\w+)/.exec(source) ?? [];
-  const variable = source.includes(":") ? "SECRET" : `${name}_${output}`.toUpperCase();
+  const variable = owner === undefined ? "SECRET" : `${owner}_${output}`.toUpperCase().replaceAll("-", "_");
   return `give it by environment: { ${variable}: "${source}" } and let the command read $${variable}`;
 };

@@ -187,7 +187,8 @@ const hintForType = (
       hint: duration ? `a duration has a unit: ${value}s, ${value}m, ${value}h` : `in quotes it is text: "${value}"`,
     };
   }
-  if (expected === "array" && typeof value === "string") return { hint: `a list of one is [${value}]` };
+  if (expected === "array" && typeof value === "string")
+    return { hint: `a list of one is [${/^[\w./-]+$/.test(value) ? value : JSON.stringify(value)}]` };
   if ((expected === "object" || expected === "record") && typeof value === "string") {
     const glued = /^([A-Za-z_][\w-]*):(\S.*)$/.exec(value);
     if (glued !== null) return { hint: `a space is missing after the colon: ${glued[1]}: ${glued[2]}` };
@@ -232,7 +233,7 @@ const reportFormat = (issue: Issue & { code: "invalid_format" }, inner: JsonPath
   context.reading.atValue(path, {
     code: "config.bad-value",
     message: `${subjectText(path)} cannot be ${quoted(value)}`,
-    hint: isDuration && guess !== undefined ? `write ${guess}` : issue.message,
+    hint: isDuration && guess !== undefined ? `write ${guess}` : ruleOf(issue),
   });
 };
 
@@ -256,19 +257,31 @@ const reportUnion = (issue: Issue & { code: "invalid_union" }, inner: JsonPath, 
     .flat()
     .flatMap((one) => (one.code === "invalid_type" ? [kindWords[one.expected] ?? one.expected] : []));
   const about = descriptionAt(shapeOf(context.schema), inner);
+  if (node.value === null) {
+    const hint = kinds.includes(kindWords["string"] ?? "") ? 'empty text is written ""' : lowerFirst(about ?? "");
+    context.reading.atValue(path, { code: "config.empty", message: `${subjectText(path)} is empty`, hint });
+    return;
+  }
   context.reading.atValue(path, {
     code: "config.wrong-type",
-    message: `${subjectText(path)} is ${node.value === null ? "empty" : describeValue(node.value)}, not ${[...new Set(kinds)].join(" or ")}`,
+    message: `${subjectText(path)} is ${describeValue(node.value)}, not ${[...new Set(kinds)].join(" or ")}`,
     ...(about === undefined ? {} : { hint: lowerFirst(about) }),
   });
 };
+
+/** A rule in its schema's own words, or else the pattern itself. */
+const ruleOf = (issue: Issue): string =>
+  issue.code === "invalid_format" && issue.pattern !== undefined && issue.message.startsWith("Invalid ")
+    ? `it must match ${issue.pattern}`
+    : issue.message;
 
 const nameRule = nameSchema.safeParse("").error?.issues[0]?.message;
 
 const reportName = (issue: Issue & { code: "invalid_key" }, inner: JsonPath, context: IssueContext): void => {
   const path = [...context.base, ...inner];
   const name = String(path.at(-1));
-  const rule = issue.issues[0]?.message ?? issue.message;
+  const [broken] = issue.issues;
+  const rule = broken === undefined ? issue.message : ruleOf(broken);
   const better = name
     .toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, "-")
