@@ -156,5 +156,9 @@ describe("the plan", () => {
   it("holds no secret and no reference to one", () => {
     const text = renderPlan(planRecovery(recoveryInput()), screen);
     expect(text).not.toMatch(/file:|password|postgres:\/\//);
+    const probe = { kind: "http", options: { http: "http://u:hunter2@127.0.0.1:8080/health" }, timeoutMs: 1_000 };
+    const told = renderPlan(planRecovery(recoveryInput({ service: { ...shop, probe } })), screen);
+    expect(told).toContain("http://127.0.0.1:8080/health");
+    expect(told).not.toContain("hunter2");
   });
 });

@@ -35,7 +35,8 @@ export const describeCounts = (captured: CapturedComponent): readonly string[] =
 /** `http: /products/1`, `sql: select ...`: the kind's own key holds what is asked. */
 const subjectOf = ({ kind, options }: CheckDeclaration | CutoverDeclaration): string => {
   const subject = options[kind];
-  return typeof subject === "string" ? subject : kind;
+  // Somebody may have written a password into a URL after all; a plan is printed, mailed and kept.
+  return typeof subject === "string" ? subject.replaceAll(/\/\/[^/@\s]*@/g, "//") : kind;
 };
 
 const describeTraffic = (service: ServiceDeclaration): string =>

@@ -61,10 +61,8 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
 };
 
 /** Release that the point was taken with, as the process driver recorded it. */
-const capturedLabel = (input: RecoveryInput, component: string): string | null => {
-  const label = input.point.manifest.components[component]?.facts.detail["label"];
-  return typeof label === "string" ? label : null;
-};
+const capturedLabel = (input: RecoveryInput, component: string): string | null =>
+  input.point.manifest.components[component]?.facts.versions["release"] ?? null;
 
 /** Kept releases that would meet data of an earlier time. */
 const schemaWarnings = ({ input, scope, order, waveOf }: WarningFacts): readonly Warning[] => {
