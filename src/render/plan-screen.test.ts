@@ -50,7 +50,7 @@ describe("the plan", () => {
     const plan = planRecovery(recoveryInput({ request: { at: null, cutover: true } }));
     const text = renderPlan(plan, { ...screen, width: 80 }, { run: 42, next: null });
     expect(text).toMatchInlineSnapshot(`
-      "Plan cb097fbc  shop.  Point 5d0c88e1, 14:00:04 CET
+      "Plan eab5d0ed  shop.  Point 5d0c88e1, 14:00:04 CET
       LOSES   db 21m34s: about 312 orders (last write 14:21:38); saved to CSV first
               uploads 2h12m04s: what changed since; listed first
               proxy 2h12m04s: what changed since; not exported, the old side is kept

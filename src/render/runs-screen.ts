@@ -17,8 +17,6 @@ const stateWords = {
   committed: { text: "done, old side dropped", style: "green" },
 } as const satisfies Record<RunState, { readonly text: string; readonly style: Style }>;
 
-export const describeRunState = (state: RunState): string => stateWords[state].text;
-
 /** @param now ISO 8601 */
 export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Screen): string => {
   const [newest] = runs;
