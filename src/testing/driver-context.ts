@@ -1,17 +1,18 @@
 /** Contexts for drivers under test: real clock, silent log, temporary folders, references bound from a plain record. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CheckContext, DriverContext, TrafficContext } from "../core/ports/driver.ts";
 import type { Bind, BoundText } from "../core/ports/environment.ts";
 import { silentLog } from "../platform/log.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { removeTree } from "../platform/tree-files.ts";
 
 export type TestFolder = { readonly path: string; readonly remove: () => Promise<void> };
 
 export const createTestFolder = async (name = "refloat-test"): Promise<TestFolder> => {
   const path = await mkdtemp(join(tmpdir(), `${name}-`));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  return { path, remove: () => removeTree(path, new AbortController().signal) };
 };
 
 /** Binds `${db.url}` from `{ "db.url": "..." }`; values that begin with `secret!` are secrets without that word. */

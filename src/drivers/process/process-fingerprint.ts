@@ -3,7 +3,8 @@
  * keyed digests. The key never leaves this machine, so a digest in a point tells nobody a password by trying words.
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { readFile, realpath, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, readFile, realpath, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { RunningProcess } from "../../core/ports/driver.ts";
 import type { Fingerprint, FingerprintDifference } from "../../model/fingerprint.ts";
@@ -16,7 +17,6 @@ import {
   readOperatingSystem,
 } from "../../platform/fingerprint.ts";
 import { readEnvironment } from "../../platform/process-table.ts";
-import { pathExists } from "../../platform/tree-files.ts";
 import { bindEnvironment } from "./bound-environment.ts";
 import { type ProcessContext, releasePathOf } from "./process-options.ts";
 
@@ -68,7 +68,11 @@ const locateProgram = async (program: string, release: string): Promise<string |
     : (baseEnvironment()["PATH"] ?? "").split(":");
   for (const folder of folders) {
     const path = join(folder, program);
-    if (await pathExists(path)) return realpath(path).catch(() => null);
+    const isProgram = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isProgram) return realpath(path);
   }
   return null;
 };
