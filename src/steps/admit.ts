@@ -2,15 +2,7 @@
 import { RefloatError } from "../model/refloat-error.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import type { StepContext } from "../core/ports/engine.ts";
-import {
-  type MakeHandler,
-  nothing,
-  noIntent,
-  ownOutput,
-  stableLocation,
-  stepTimeoutMs,
-  withStep,
-} from "./step-bench.ts";
+import { type MakeHandler, nothing, noIntent, ownOutput, stableView, stepTimeoutMs, withStep } from "./step-bench.ts";
 import { type TrafficEntry, holdStepId, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 /** Where an entry must point: its `to:` bound to the new side, or where it pointed before when it names nothing. */
@@ -51,7 +43,7 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
         }
         return output === undefined ? { presence: "absent" } : { presence: "done", output };
       },
-      { locate: stableLocation },
+      stableView,
     ),
 
   clear: nothing,
@@ -69,7 +61,7 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
         }
         return { kind: "done", output: { addresses, admittedAt: parts.clock.now().toISOString() } };
       },
-      { locate: stableLocation },
+      stableView,
     ),
 
   compensate: (context) =>
@@ -81,6 +73,6 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
           await entry.driver.hold(trafficContext(parts, context, access), entry.declared.options);
         }
       },
-      { locate: stableLocation },
+      stableView,
     ),
 });

@@ -1,5 +1,5 @@
 /** hold: no request reaches the old side any more. From here on users notice, so nothing slow comes after it. */
-import { type MakeHandler, nothing, ownOutput, stableLocation, stepId, stepTimeoutMs, withStep } from "./step-bench.ts";
+import { type MakeHandler, nothing, ownOutput, stableView, stepId, stepTimeoutMs, withStep } from "./step-bench.ts";
 import { rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
@@ -52,6 +52,6 @@ export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
           if (to !== null) await driver.admit(trafficContext(parts, context, access), declared.options, to);
         }
       },
-      { locate: stableLocation },
+      stableView,
     ),
 });

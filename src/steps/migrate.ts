@@ -2,45 +2,30 @@
  * migrate: brings restored data up to what a newer release needs, by the release's own declared command, and only where the
  * release's checks fail without it. The command must be idempotent: after a crash it may run again.
  */
-import { type MakeHandler, presenceByOutput, stepTimeoutMs, textOf, withStep } from "./step-bench.ts";
-import { endTrial, freePort, releaseFolder, runtimeOf, tryRelease } from "./trial.ts";
+import { type MakeHandler, numberOf, presenceByOutput, stepTimeoutMs, textOf } from "./step-bench.ts";
+import { endTrial, prepareTrial, tryRelease } from "./trial.ts";
+import { withRuntime } from "./with-runtime.ts";
 
 export const createMigrateStep: MakeHandler<"migrate"> = (parts) => ({
   kind: "migrate",
   timeoutMs: stepTimeoutMs.data,
   retries: 0,
 
-  prepare: async (context) => {
-    const release = await releaseFolder(parts, context);
-    const port = await freePort(parts, context);
-    return {
-      name: `${context.action.component}_migrate${context.run.number}`,
-      release: release.path,
-      label: release.label,
-      port,
-    };
-  },
-
+  prepare: (context) => prepareTrial(parts, context),
   check: presenceByOutput,
-
-  clear: (context) => endTrial(parts, context, textOf(context.intent, "name")),
+  clear: (context) => endTrial(parts, context),
 
   apply: async (context) => {
-    const release = textOf(context.intent, "release");
+    await endTrial(parts, context);
     const label = textOf(context.intent, "label");
-    const { port } = context.intent;
-    const { component } = context.action;
-    let before: string | null = null;
-    if (typeof port === "number") {
-      const trial = await tryRelease(parts, context, { name: textOf(context.intent, "name"), release, port });
-      if (trial.passed) return { kind: "done", output: { needed: false, label } };
-      before = trial.why;
-    }
-    const { output } = await withStep(parts, context, async (access) =>
-      runtimeOf(access.driver(component).runtime, component).migrate(await access.context(component), release),
+    const port = numberOf(context.intent, "port");
+    const trial = port === null ? null : await tryRelease(parts, context, port);
+    if (trial?.passed === true) return { kind: "done", output: { needed: false, label } };
+    const { output } = await withRuntime(parts, context, ({ runtime, driverContext }) =>
+      runtime.migrate(driverContext, textOf(context.intent, "release")),
     );
-    return { kind: "done", output: { needed: true, label, before, said: output } };
+    return { kind: "done", output: { needed: true, label, before: trial?.why ?? null, said: output } };
   },
 
-  compensate: (context) => endTrial(parts, context, textOf(context.intent, "name")),
+  compensate: (context) => endTrial(parts, context),
 });

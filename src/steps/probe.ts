@@ -6,7 +6,7 @@ import {
   noIntent,
   nothing,
   presenceByOutput,
-  stableLocation,
+  stableView,
   stepTimeoutMs,
   withStep,
 } from "./step-bench.ts";
@@ -53,7 +53,7 @@ export const createProbeStep: MakeHandler<"probe"> = (parts) => ({
               output,
             };
       },
-      { locate: stableLocation },
+      stableView,
     ),
 
   compensate: nothing,

@@ -4,7 +4,7 @@ import {
   noIntent,
   nothing,
   presenceByOutput,
-  stableLocation,
+  stableView,
   stepTimeoutMs,
   withStep,
 } from "./step-bench.ts";
@@ -26,7 +26,7 @@ export const createReloadStep: MakeHandler<"reload"> = (parts) => ({
         await access.driver(component).reload?.(await access.context(component));
         return { kind: "done", output: {} };
       },
-      { locate: stableLocation },
+      stableView,
     ),
 
   /** The files are still the new ones here; `switch` reloads after it has put the old ones back. */

@@ -39,20 +39,24 @@ export const locateDuring =
       ? restoredInstance(context, component)
       : null;
 
-export const stableLocation: Locate = () => null;
+/** How a step looks at the components: which side their references mean, and outputs that it knows better. */
+export type StepView = { readonly locate?: Locate; readonly outputs?: ReadonlyMap<string, Outputs> };
+
+/** All components as they are behind their stable names: how every act after the switch sees them. */
+export const stableView: StepView = { locate: () => null };
 
 export const withStep = <Result>(
   parts: StepParts,
   context: StepContext,
   act: (access: ComponentAccess) => Promise<Result>,
-  options: { readonly locate?: Locate; readonly outputs?: ReadonlyMap<string, Outputs> } = {},
+  view: StepView = {},
 ): Promise<Result> =>
   withComponents(
     parts,
     {
       service: context.plan.declaration,
-      locate: options.locate ?? locateDuring(context),
-      ...(options.outputs === undefined ? {} : { outputs: options.outputs }),
+      locate: view.locate ?? locateDuring(context),
+      ...(view.outputs === undefined ? {} : { outputs: view.outputs }),
       marker: context.marker,
       signal: context.signal,
       progress: context.progress,
@@ -86,6 +90,12 @@ export type Action<Kind extends StepKind> = Extract<StepAction, { kind: Kind }>;
 export type MakeHandler<Kind extends StepKind> = (parts: StepParts) => StepHandler<Kind>;
 
 const minuteMs = 60_000;
+
+/** A number out of a journaled record; null when it has none, which is a fact and no fault. */
+export const numberOf = (record: JsonObject | undefined, key: string): number | null => {
+  const value = record?.[key];
+  return typeof value === "number" ? value : null;
+};
 
 /** Limits by what a step waits for: data (hours), servers (minutes), people (days). */
 export const stepTimeoutMs = {

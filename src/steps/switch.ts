@@ -13,7 +13,7 @@ import {
   type StepParts,
   ownOutput,
   restoredInstance,
-  stableLocation,
+  stableView,
   stepId,
   stepTimeoutMs,
   textOf,
@@ -53,7 +53,7 @@ const observe = (parts: StepParts, context: SwitchContext, exchange: Exchange): 
       access
         .driver(context.action.component)
         .switching.observe(await access.context(context.action.component), exchange),
-    { locate: stableLocation },
+    stableView,
   );
 
 /** Which side does the stable name stand for now? */
@@ -117,7 +117,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
           },
         };
       },
-      { locate: stableLocation },
+      stableView,
     ),
 
   compensate: async (context) => {
@@ -139,7 +139,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
         await driver.switching.exchange(driverContext, back, await driver.switching.observe(driverContext, back));
         await driver.reload?.(driverContext);
       },
-      { locate: stableLocation },
+      stableView,
     );
   },
 });
