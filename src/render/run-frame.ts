@@ -13,7 +13,7 @@ import type { StepId } from "../model/identifiers.ts";
 import type { StepState } from "../model/run.ts";
 import { formatRunning, formatTime } from "./clock-times.ts";
 import { cutText, padEnd, textWidth } from "./fit-text.ts";
-import { type Screen, type Style, lines } from "./screen.ts";
+import { type Screen, type Style, lines, printable } from "./screen.ts";
 import { describeResult } from "./step-result.ts";
 
 const barWidth = 12;
@@ -59,14 +59,15 @@ export const renderRunFrame = (view: RunView, now: string, screen: Screen): stri
 /** One line for a step whose state has changed: for logs and terminals without frames. Never cut: an error stands whole in a log. */
 export const renderStepLine = (view: RunView, id: StepId, now: string, screen: Screen): string => {
   const step = view.steps.get(id);
-  return step === undefined ? "" : stepLine(view, step, now, { ...screen, width: Number.POSITIVE_INFINITY }, false);
+  if (step === undefined) return "";
+  return printable(stepLine(view, step, now, { ...screen, width: Number.POSITIVE_INFINITY }, false));
 };
 
 /** The whole run in one line: for a log that has heard nothing for a while. */
 export const renderRunLine = (view: RunView, now: string, screen: Screen): string => {
   const active = [...view.steps.values()].filter(isRunning);
   const doing = active.map((step) => [titleOf(view, step.id), ...amounts(step)].join(" "));
-  return [headline(view, now, screen), ...doing].join("; ");
+  return printable([headline(view, now, screen), ...doing].join("; "));
 };
 
 const titleOf = (view: RunView, id: StepId): string => view.plan.forecast.steps[id]?.title ?? id;

@@ -17,12 +17,27 @@ export type Screen = {
 
 export const plainPaint: Paint = (_style, text) => text;
 
+const colour = /^\[[0-9;]*m/;
+
+/**
+ * File names, answers of servers and the output of programs reach a screen as they are. Whatever in them would move a terminal's cursor, rewrite what
+ * stands above or turn text around becomes U+FFFD; colours, which a Paint has put there, stay.
+ */
+export const printable = (text: string): string =>
+  text.replaceAll(/\p{Cc}|\p{Bidi_Control}/gu, (character, offset: number) => {
+    if (character === "\n") return character;
+    if (character === "\t") return " ";
+    return character === "\u001B" && colour.test(text.slice(offset + 1)) ? character : "\uFFFD";
+  });
+
 /** Lines of text; what is null or empty is left out. */
 export const lines = (...parts: readonly (string | null | readonly string[])[]): string =>
-  parts
-    .flat()
-    .filter((part): part is string => part !== null && part !== "")
-    .join("\n");
+  printable(
+    parts
+      .flat()
+      .filter((part): part is string => part !== null && part !== "")
+      .join("\n"),
+  );
 
 /** `next: refloat points shop   or: refloat cancel 42` */
 export const nextLine = ({ paint }: Screen, ...commands: readonly string[]): string =>
