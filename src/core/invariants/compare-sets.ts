@@ -1,6 +1,6 @@
 /**
  * Compares the two sets of an invariant, read as streams of lines. A value of `every` that is not in `in` is a broken link;
- * a value of `in` that nothing names is an orphan. Holds one of the sets in memory as strings.
+ * a value of `in` that nothing names is an orphan. Holds both sets in memory as strings.
  */
 import type { ByteStream } from "../ports/bytes.ts";
 
@@ -15,21 +15,26 @@ export type SetComparison = {
 
 const sampleSize = 5;
 
+/**
+ * Reads `every` to its end before it asks for the first value of `in`. On a live source both grow: what a new row names is written
+ * before the row, so a set of files that was read first would lack it, and a link that holds would be called broken.
+ */
 export const compareSets = async (every: ByteStream, within: ByteStream): Promise<SetComparison> => {
+  const missing = new Set<string>();
+  for await (const line of lines(every)) missing.add(line);
+  const total = missing.size;
   const present = new Set<string>();
-  for await (const line of lines(within)) present.add(line);
-  const named = new Set<string>();
-  const broken = new Set<string>();
-  for await (const line of lines(every)) {
-    if (present.has(line)) named.add(line);
-    else broken.add(line);
+  const orphans = new Set<string>();
+  for await (const line of lines(within)) {
+    if (missing.delete(line)) present.add(line);
+    else if (!present.has(line)) orphans.add(line);
   }
   return {
-    every: named.size + broken.size,
-    in: present.size,
-    broken: broken.size,
-    orphans: present.size - named.size,
-    brokenSamples: [...broken].slice(0, sampleSize),
+    every: total,
+    in: present.size + orphans.size,
+    broken: missing.size,
+    orphans: orphans.size,
+    brokenSamples: [...missing].slice(0, sampleSize),
   };
 };
 
