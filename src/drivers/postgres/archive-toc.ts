@@ -40,6 +40,9 @@ export type ArchiveToc = {
   readonly headerTail: Buffer;
 };
 
+/** The pg_dumps that write the archive version which is read here. */
+export const supportedArchives = { oldestMajor: 12, newestMajor: 15 } as const;
+
 const magic = "PGDMP";
 const supportedVersion = [1, 14] as const;
 const intBytes = 4;

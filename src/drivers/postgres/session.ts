@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { Socket } from "node:net";
-import { Client, type Submittable } from "pg";
+import { Client, type QueryArrayConfig, type QueryConfig, type QueryResult, type Submittable } from "pg";
 import { applicationName } from "./application-name.ts";
 import type { ConnectionTarget } from "./connection-target.ts";
 import { type ServerRole, serverError } from "./server-errors.ts";
@@ -21,8 +21,13 @@ export type SessionOptions = {
 
 export type Session = {
   readonly target: ConnectionTarget;
-  /** @throws RefloatError as server-errors.ts says; the signal's reason when aborted */
+  /**
+   * @param values given, even empty, they make it one statement only; without them `sql` may hold several, and the last one's rows count
+   * @throws RefloatError as server-errors.ts says; the signal's reason when aborted
+   */
   readonly query: <Row>(sql: string, values?: readonly unknown[]) => Promise<readonly Row[]>;
+  /** The answer to one statement as it is, columns of the same name included. */
+  readonly ask: (sql: string) => Promise<{ readonly columns: number; readonly rows: readonly (readonly unknown[])[] }>;
   /** For copy streams; failures arrive on the stream, to be translated by `translate`. */
   readonly submit: <Stream extends Submittable>(stream: Stream) => Stream;
   readonly translate: (error: unknown) => Error;
@@ -41,6 +46,13 @@ const tlsOptions = async (target: ConnectionTarget) => {
     rejectUnauthorized: true,
     ...(target.tlsRootCertificate === null ? {} : { ca: await readFile(target.tlsRootCertificate, "utf8") }),
   };
+};
+
+/** The types of pg do not know `queryMode` yet: the extended protocol takes one statement only. */
+const asked = (sql: string, values: readonly unknown[] | undefined): QueryConfig => {
+  if (values === undefined) return { text: sql };
+  const extended: QueryConfig & { queryMode: "extended" } = { text: sql, values: [...values], queryMode: "extended" };
+  return extended;
 };
 
 /** A snapshot may be held for hours and a COPY may wait for a slow vault: no limit of the server may end it. */
@@ -91,8 +103,21 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   });
   const query = async <Row>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> => {
     try {
-      const result = values === undefined ? await client.query(sql) : await client.query(sql, [...values]);
-      return result.rows as Row[];
+      const result: QueryResult | QueryResult[] = await client.query(asked(sql, values));
+      return ((Array.isArray(result) ? result.at(-1)?.rows : result.rows) ?? []) as Row[];
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+  const ask: Session["ask"] = async (sql) => {
+    try {
+      const statement: QueryArrayConfig & { queryMode: "extended" } = {
+        text: sql,
+        rowMode: "array",
+        queryMode: "extended",
+      };
+      const { fields, rows } = await client.query<unknown[]>(statement);
+      return { columns: fields.length, rows };
     } catch (error) {
       throw translate(error);
     }
@@ -113,7 +138,7 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     socket.destroy();
     throw translate(error);
   }
-  return { target, query, submit: (stream) => client.query(stream), translate, lost: lost.signal, close };
+  return { target, query, ask, submit: (stream) => client.query(stream), translate, lost: lost.signal, close };
 };
 
 export const withSession = async <Result>(

@@ -1,0 +1,196 @@
+/** What `validate --live` says of a database: can it be reached, captured, restored beside and switched, and with which rights. */
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { supportedArchives } from "./archive-toc.ts";
+import { type ClientPrograms, findClientPrograms } from "./client-programs.ts";
+import { type ConnectionTarget, describeAddress, resolveTarget } from "./connection-target.ts";
+import { archiveEncoding, dumpArguments } from "./dump-toc.ts";
+import { quoteName } from "./instance-names.ts";
+import type { PostgresContext } from "./postgres-context.ts";
+import { postgresLimits } from "./postgres-options.ts";
+import { readServerVersion } from "./server-version.ts";
+import { type Session, withSession } from "./session.ts";
+
+type Finding = PreflightReport["findings"][number];
+
+type Rights = {
+  readonly superuser: boolean;
+  readonly createDatabase: boolean;
+  readonly createRole: boolean;
+  readonly bypassRowSecurity: boolean;
+  readonly ownsDatabase: boolean;
+  readonly canSignal: boolean;
+  readonly encoding: string;
+  readonly standby: boolean;
+  readonly unreadable: readonly string[];
+  readonly guarded: readonly string[];
+  readonly blobs: number;
+  readonly foreignOwners: readonly string[];
+};
+
+const rightsSql = `
+  with tables as (
+    select c.oid, format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity, c.relowner
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p') and c.relpersistence <> 't'
+       and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast'))
+  select r.rolsuper as superuser, r.rolcreatedb as "createDatabase", r.rolcreaterole as "createRole",
+         r.rolbypassrls as "bypassRowSecurity", pg_has_role(d.datdba, 'member') as "ownsDatabase",
+         pg_has_role('pg_signal_backend', 'member') as "canSignal", pg_encoding_to_char(d.encoding) as encoding,
+         pg_is_in_recovery() as standby,
+         array(select name from tables where not has_table_privilege(oid, 'select') order by 1) as unreadable,
+         array(select name from tables where relrowsecurity order by 1) as guarded,
+         (select count(*)::float8 from pg_largeobject_metadata where not pg_has_role(lomowner, 'member')) as blobs,
+         array(select distinct pg_get_userbyid(relowner)::text from tables where not pg_has_role(relowner, 'member') order by 1) as "foreignOwners"
+    from pg_roles r, pg_database d
+   where r.rolname = current_user and d.datname = current_database()`;
+
+const listed = (names: readonly string[]): string =>
+  names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+
+const finding = (ok: boolean, subject: string, found: string, hint?: string): Finding =>
+  ok || hint === undefined ? { ok, subject, found } : { ok, subject, found, hint };
+
+const failure = (subject: string, error: unknown): Finding => {
+  if (!(error instanceof RefloatError)) throw error;
+  const hint = error.nextCommand ?? error.hint;
+  return finding(false, subject, error.message, hint);
+};
+
+const rightsFindings = (rights: Rights): readonly Finding[] => {
+  const { superuser } = rights;
+  const reads = rights.unreadable.length === 0;
+  const unguarded = superuser || rights.bypassRowSecurity || rights.guarded.length === 0;
+  return [
+    finding(reads, "read all tables", reads ? "yes" : `not ${listed(rights.unreadable)}`, "see the grants below"),
+    finding(
+      unguarded,
+      "row level security",
+      unguarded ? "does not filter what is captured" : `hides rows of ${listed(rights.guarded)}; capture would refuse`,
+      "see the grants below",
+    ),
+    finding(
+      superuser || rights.blobs === 0,
+      "large objects",
+      superuser || rights.blobs === 0 ? "readable" : `${rights.blobs} belong to others`,
+      "capture as their owner or as a superuser",
+    ),
+    finding(
+      superuser || rights.createDatabase,
+      "create the restored database",
+      superuser || rights.createDatabase ? "yes" : "no CREATEDB",
+      "see the grants below",
+    ),
+    finding(
+      superuser || rights.foreignOwners.length === 0,
+      "give restored objects their owners",
+      superuser || rights.foreignOwners.length === 0 ? "yes" : `not a member of ${listed(rights.foreignOwners)}`,
+      "see the grants below",
+    ),
+    finding(
+      superuser || rights.ownsDatabase,
+      "rename the database at the cutover",
+      superuser || rights.ownsDatabase ? "yes" : "not its owner",
+      "see the grants below",
+    ),
+    finding(
+      superuser || rights.canSignal,
+      "end old sessions at the cutover",
+      superuser || rights.canSignal ? "yes" : "not a member of pg_signal_backend",
+      "see the grants below",
+    ),
+  ];
+};
+
+/** What would make a user that is no superuser sufficient, all of it, whether it is there already or not. */
+const grantsFor = async (session: Session, target: ConnectionTarget, rights: Rights): Promise<readonly string[]> => {
+  const user = quoteName(target.user);
+  const [database] = await session.query<{ owner: string; readAll: boolean }>(
+    `select pg_get_userbyid(datdba) as owner, exists (select from pg_roles where rolname = 'pg_read_all_data') as "readAll"
+       from pg_database where datname = current_database()`,
+  );
+  const owners = [...new Set([...(database === undefined ? [] : [database.owner]), ...rights.foreignOwners])];
+  return [
+    ...(database?.readAll === true
+      ? [`GRANT pg_read_all_data TO ${user};`]
+      : [`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user};  -- and in each other schema`]),
+    ...(rights.guarded.length === 0 ? [] : [`ALTER ROLE ${user} BYPASSRLS;`]),
+    `ALTER ROLE ${user} CREATEDB;`,
+    `GRANT pg_signal_backend TO ${user};`,
+    `GRANT pg_read_all_settings TO ${user};`,
+    ...owners.filter((owner) => owner !== target.user).map((owner) => `GRANT ${quoteName(owner)} TO ${user};`),
+  ];
+};
+
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** In the order in which capture uses them. */
+const commandsFor = (
+  context: PostgresContext,
+  target: ConnectionTarget,
+  programs: ClientPrograms,
+  encoding: string,
+): string[] => {
+  const { lockTimeoutMs, jobs } = postgresLimits(context.options);
+  const dump = dumpArguments({
+    target,
+    marker: context.marker,
+    snapshot: "SNAPSHOT",
+    encoding: archiveEncoding(encoding),
+    excludeData: context.options.excludeData ?? [],
+    lockTimeoutMs,
+  });
+  return [
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_export_snapshot();",
+    `SET LOCAL lock_timeout = ${lockTimeoutMs}; LOCK TABLE ONLY (every table) IN ACCESS SHARE MODE;`,
+    [programs.pgDump, ...dump].map(shellWord).join(" "),
+    `${shellWord(programs.pgDumpall)} --roles-only --no-role-passwords`,
+    `COPY (every table) TO STDOUT;  -- on ${jobs} connections in the same snapshot`,
+    "COMMIT;",
+  ];
+};
+
+/** Says which archives the pg_dump that was found writes, before a capture finds out. */
+const programFinding = (programs: ClientPrograms): Finding => {
+  const { oldestMajor, newestMajor } = supportedArchives;
+  const ok = programs.major >= oldestMajor && programs.major <= newestMajor;
+  return finding(
+    ok,
+    "pg_dump",
+    `${programs.version} at ${programs.pgDump}`,
+    `this version of Refloat reads archives of pg_dump ${oldestMajor} to ${newestMajor}`,
+  );
+};
+
+export const preflightPostgres = async (context: PostgresContext): Promise<PreflightReport> => {
+  const target = await resolveTarget(context);
+  const address = describeAddress(target);
+  const { marker, signal } = context;
+  try {
+    return await withSession({ target, marker, role: "source", signal }, async (session) => {
+      const server = await readServerVersion(session);
+      const findings = [
+        finding(true, address, `PostgreSQL ${server.version}, database ${target.database}, as ${target.user}`),
+      ];
+      const [rights] = await session.query<Rights>(rightsSql);
+      if (rights === undefined) return { findings, commands: [], grants: [] };
+      const primary = !rights.standby;
+      findings.push(finding(primary, "primary", primary ? "yes" : "a standby", "name the primary in the url"));
+      const programs = await findClientPrograms(server.major, signal).catch((error: unknown) => {
+        findings.push(failure("pg_dump", error));
+        return null;
+      });
+      if (programs !== null) findings.push(programFinding(programs));
+      findings.push(...rightsFindings(rights));
+      return {
+        findings,
+        commands: programs === null ? [] : commandsFor(context, target, programs, rights.encoding),
+        grants: await grantsFor(session, target, rights),
+      };
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    return { findings: [failure(address, error)], commands: [], grants: [] };
+  }
+};
