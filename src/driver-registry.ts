@@ -4,11 +4,13 @@ import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
+import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
 import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 
 const bundles: readonly DriverBundle[] = [
+  postgresBundle,
   filesBundle,
   processBundle,
   httpBundle,
