@@ -1,5 +1,5 @@
 /** plan: what a recovery would do, lose and take. Looks at everything, changes nothing, and remembers the plan by its digest. */
-import { withComponents } from "../core/components/component-access.ts";
+import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { lookAtComponents } from "../core/components/look-at-components.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
@@ -10,6 +10,9 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
 import { parseAt } from "../core/time/at-expression.ts";
+import { invariantSide } from "../core/invariants/check-invariant.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
 import type { Plan } from "../model/plan.ts";
 
 export type PlanRequest = {
@@ -34,14 +37,17 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     service: service.name,
     ...(request.only === null ? {} : { scope: request.only }),
   });
+  const only = request.only ?? Object.keys(point.manifest.components);
   const journal = await bench.journal();
   const runs = await journal.listRuns();
   const look = await withComponents(
     bench,
     { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
-    (access) => lookAtComponents(access, { service, point, run: nextRunNumber(runs) }),
+    async (access) => ({
+      ...(await lookAtComponents(access, { service, point, run: nextRunNumber(runs) })),
+      orphans: await orphansLeft(access, service, point, only),
+    }),
   );
-  const only = request.only ?? Object.keys(point.manifest.components);
   const planned = planRecovery({
     service,
     graph: buildGraph(service),
@@ -55,6 +61,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
       ...(request.approve ? { approve: `cut ${service.name} over to the restored side?` } : {}),
     },
     components: look.components,
+    orphans: look.orphans,
     space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),
     history: durationSamples(runs.filter((run) => run.service === service.name)),
     now: now.toISOString(),
@@ -62,4 +69,22 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   refuseIfShort(planned);
   await journal.savePlan(planned);
   return planned;
+};
+
+/** What a kept component got since the point, when the rows that name it are recovered to the point: `312 files`, by invariant. */
+const orphansLeft = async (
+  access: ComponentAccess,
+  service: ServiceDeclaration,
+  point: RecoveryPoint,
+  only: readonly string[],
+): Promise<Readonly<Record<string, string>>> => {
+  const orphans: Record<string, string> = {};
+  for (const [name, { every, in: within }] of Object.entries(service.invariants)) {
+    const kept = invariantSide(within).component;
+    const since = point.manifest.components[kept]?.facts.position;
+    if (!only.includes(invariantSide(every).component) || only.includes(kept) || since === undefined) continue;
+    const estimate = await access.driver(kept).writes?.estimateSince?.(await access.context(kept), since);
+    if (estimate !== undefined && estimate !== null) orphans[name] = estimate.about;
+  }
+  return orphans;
 };
