@@ -43,7 +43,8 @@ _refloat() {
   done
   (( $#described )) && _describe -V refloat described
 }
-compdef _refloat refloat
+# As a file in fpath this body runs at the first Tab; sourced, it makes itself known.
+if [[ $funcstack[1] == _refloat ]]; then _refloat "$@"; else compdef _refloat refloat; fi
 `;
 
 const fish = `# fish completion for refloat

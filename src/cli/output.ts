@@ -36,12 +36,14 @@ export type OutputOptions = { readonly json: boolean; readonly color: boolean; r
 
 const widthWithoutTerminal = 100;
 
+/** Asked each time: a window is made wider while a restore runs. A terminal that does not know its size says 0. */
+export const widthOf = ({ columns = 0 }: TerminalWritable): number => (columns > 0 ? columns : widthWithoutTerminal);
+
 const screenOf =
   (stream: TerminalWritable, color: boolean) =>
   (timeZone: string): Screen => ({
     paint: createPaint(color),
-    // Asked each time: a window is made wider while a restore runs.
-    width: stream.columns ?? widthWithoutTerminal,
+    width: widthOf(stream),
     timeZone,
   });
 

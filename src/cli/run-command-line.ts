@@ -13,7 +13,7 @@ import { type ExitCode, exitOfError } from "./exit-code.ts";
 import { logTarget, readGlobalOptions } from "./global-options.ts";
 import { type Interruption, listenForInterrupts } from "./interruption.ts";
 import { lazyWorkbench } from "./open-workbench.ts";
-import { type Output, createOutput } from "./output.ts";
+import { type Output, createOutput, widthOf } from "./output.ts";
 import { type ParsedLine, parseCommandLine } from "./parse-command-line.ts";
 import type { Shell } from "./shell.ts";
 
@@ -29,7 +29,7 @@ export const runCommandLine = async (
   }
   let line: ParsedLine;
   try {
-    line = parseCommandLine(commands, argv, { version: shell.version, width: shell.stdout.columns ?? 100 });
+    line = parseCommandLine(commands, argv, { version: shell.version, width: widthOf(shell.stdout) });
   } catch (thrown) {
     const raw = { json: argv.includes("--json"), color: !argv.includes("--no-color") };
     const output = createOutput(shell, { ...readGlobalOptions(raw, shell), logOnStderr: false });
