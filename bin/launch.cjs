@@ -60,7 +60,10 @@ exports.launch = function launch(script) {
   if (majorOf(process.version) >= neededMajor) {
     process.argv[1] = file;
     // As the main module, not as an imported one: import.meta.main tells the truth, and what it throws ends us as Node ends itself.
-    require("module").runMain();
+    var nodeModule = require("module");
+    // Compiled code is kept between commands: a fresh start reads some three hundred modules.
+    nodeModule.enableCompileCache();
+    nodeModule.runMain();
     return;
   }
   var own = ownNode();
