@@ -3,6 +3,7 @@
  * the customers wrote down. Each finding is one that could fail.
  */
 import { readFile } from "node:fs/promises";
+import pg from "pg";
 import { z } from "zod";
 import type { Customers } from "../../examples/shop/load/customers.ts";
 import { withClient } from "../../examples/shop/stage/database.ts";
@@ -82,14 +83,28 @@ const countRows = (url: string, query: string): Promise<number> =>
 export const countFreeProducts = (shop: Shop, database = "shop"): Promise<number> =>
   countRows(shop.databaseUrl(database), "select count(*) from products where price <= 0");
 
-/** @returns names of databases beside the live one that the recovery kept */
-export const listKeptDatabases = (shop: Shop): Promise<readonly string[]> =>
+export type KeptDatabase = { readonly name: string; readonly freeProducts: number };
+
+/**
+ * Looks into the databases that the recovery kept beside the live one, as somebody who investigates would: they are closed to everybody,
+ * so each is opened for the look and closed again.
+ */
+export const examineKeptDatabases = (shop: Shop): Promise<readonly KeptDatabase[]> =>
   withClient(shop.databaseUrl("postgres"), async (client) => {
     const { rows } = await client.query(
-      "select datname from pg_database where datname like 'shop\\_%' order by datname",
+      "select datname as name, datallowconn as open from pg_database where datname like 'shop\\_%' order by datname",
     );
-    return z
-      .array(z.object({ datname: z.string() }))
-      .parse(rows)
-      .map(({ datname }) => datname);
+    const found = z.array(z.object({ name: z.string(), open: z.boolean() })).parse(rows);
+    const kept: KeptDatabase[] = [];
+    for (const { name, open } of found) {
+      const allow = (value: boolean) =>
+        client.query(`alter database ${pg.escapeIdentifier(name)} allow_connections ${value}`);
+      if (!open) await allow(true);
+      try {
+        kept.push({ name, freeProducts: await countFreeProducts(shop, name) });
+      } finally {
+        if (!open) await allow(false);
+      }
+    }
+    return kept;
   });

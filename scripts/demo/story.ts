@@ -13,7 +13,13 @@ import type { Incident } from "../../examples/shop/load/incident-watch.ts";
 import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
 import { Shop } from "../../examples/shop/stage/shop.ts";
 import type { DemoFolder } from "./demo-folder.ts";
-import { type Finding, type OrderAccount, accountForOrders, countFreeProducts, listKeptDatabases } from "./evidence.ts";
+import {
+  type Finding,
+  type OrderAccount,
+  accountForOrders,
+  countFreeProducts,
+  examineKeptDatabases,
+} from "./evidence.ts";
 import { RefloatCommand } from "./refloat-command.ts";
 import { type Screen, count, seconds, timeOfDay } from "./screen.ts";
 
@@ -197,8 +203,7 @@ const weigh = async (
   const exportPath = join(parts.folder.state, "runs", String(detail.record.number), "lost", "orders.csv");
   const orders = await accountForOrders(shop, customers, exportPath, shopSize.orders + 1);
   const migrate = detail.record.steps.find(({ id }) => id === "migrate:app");
-  const kept = await listKeptDatabases(shop);
-  const damaged = await Promise.all(kept.map((name) => countFreeProducts(shop, name).catch(() => 0)));
+  const kept = await examineKeptDatabases(shop);
   const alive = z.object({ release: z.string() }).parse(await (await fetch(`${shop.url}/alive`)).json());
   const free = await countFreeProducts(shop);
   const consistentAt = Date.parse(detail.plan.intent.point.consistentAt);
@@ -212,8 +217,8 @@ const weigh = async (
       { ok: free === 0, what: `${count(free)} products for nothing in the shop` },
       { ok: alive.release === "2.5.0", what: `release ${alive.release} was kept` },
       {
-        ok: damaged.some((prices) => prices > 18_000),
-        what: `damaged database kept: ${kept.map((name, index) => `${name} with ${count(damaged[index] ?? 0)} zeroed prices`).join(", ") || "none"}`,
+        ok: kept.some(({ freeProducts }) => freeProducts > 18_000),
+        what: `damaged database kept: ${kept.map((one) => `${one.name} with ${count(one.freeProducts)} zeroed prices`).join(", ") || "none"}`,
       },
       {
         ok: orders.missing.length === 0 && orders.acknowledged > 0,
