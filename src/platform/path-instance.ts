@@ -10,10 +10,11 @@ import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports
 import type { CapturedComponent } from "../model/manifest.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { syncDirectory } from "./atomic-file.ts";
+import { readBootId } from "./boot-id.ts";
 import { exchangeRecordPath, lookAt, markerPath, partialPath } from "./path-names.ts";
 import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
 import { findParked } from "./stable-path.ts";
-import { pathExists, removeTree, syncFileSystem } from "./tree-files.ts";
+import { pathExists, removeTree } from "./tree-files.ts";
 
 const markerSchema = z.object({
   runUid: z.string(),
@@ -22,6 +23,8 @@ const markerSchema = z.object({
   label: z.string(),
   /** Inode of the whole tree, once it is whole; it stays the same wherever the tree is renamed to within its file system. */
   inode: z.number().nullable(),
+  /** The start of the machine in which it was restored. */
+  bootId: z.string(),
 });
 type Marker = z.infer<typeof markerSchema>;
 
@@ -70,7 +73,9 @@ const serves = async (stable: string, target: InstanceTarget, marker: Marker): P
 };
 
 export type InstancePlace =
-  | { readonly presence: "absent" | "partial" }
+  | { readonly presence: "absent" }
+  /** `path`: where it has a whole name already. */
+  | { readonly presence: "partial"; readonly path?: string }
   | { readonly presence: "done"; readonly path: string; readonly serves: boolean };
 
 /** Where the instance is now: under its own name, behind the stable name, or parked by an interrupted switch. */
@@ -82,10 +87,13 @@ export const locateInstance = async (stable: string, target: InstanceTarget): Pr
     return { presence: "partial" };
   }
   if (await serves(stable, target, marker)) return { presence: "done", path: stable, serves: true };
+  // Nobody has waited for the disk: after a power failure its files may be there without their content.
+  const mayHaveLostContent = marker.bootId !== readBootId();
   for (const path of [target.name, await findParked(stable, target.name)]) {
     if (path === null) continue;
     const found = await lookAt(path);
-    if (found.kind === "object" && found.inode === marker.inode) return { presence: "done", path, serves: false };
+    if (found.kind === "object" && found.inode === marker.inode)
+      return mayHaveLostContent ? { presence: "partial", path } : { presence: "done", path, serves: false };
     if (found.kind !== "absent") throw taken(path, "it is not what this run restored");
   }
   return { presence: "partial" };
@@ -120,11 +128,10 @@ export const restoreInstance = async (request: RestoreRequest): Promise<ExtractR
       "target.failed",
       `the folder ${dirname(target.name)} is not there, so nothing can be restored into it`,
     );
-  const marker: Marker = { runUid: target.runUid, run: target.run, label: request.label, inode: null };
+  const { runUid, run } = target;
+  const marker: Marker = { runUid, run, label: request.label, inode: null, bootId: readBootId() };
   await writeSiblingRecord(markerPath(target.name), JSON.stringify(marker));
   const report = await request.source.extract(request.captured.path, partial, signal, request.progress);
-  // Otherwise a power failure after the cutover could leave empty files that were told as restored.
-  await syncFileSystem(partial, signal);
   const { ino } = await lstat(partial);
   await writeSiblingRecord(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));
   await rename(partial, target.name);
@@ -141,11 +148,11 @@ export const dropInstance = async (stable: string, target: InstanceTarget, signa
     return;
   }
   const partial = partialPath(target.name);
-  if (place.presence === "done") {
-    if (place.serves)
-      throw new RefloatError("run.wrong-state", `${basename(target.name)} serves behind ${stable}; it is not dropped`, {
-        nextCommand: `refloat undo ${target.run}`,
-      });
+  if (place.presence === "done" && place.serves)
+    throw new RefloatError("run.wrong-state", `${basename(target.name)} serves behind ${stable}; it is not dropped`, {
+      nextCommand: `refloat undo ${target.run}`,
+    });
+  if (place.path !== undefined) {
     // A drop that is killed half way must not leave what looks whole.
     await removeTree(partial, signal);
     await rename(place.path, partial);

@@ -17,7 +17,7 @@ import { dropInstance, footprintOf, inspectInstance, locateInstance, restoreInst
 import { instancePath, plainPath, retiredPath } from "./path-names.ts";
 import { discardRetired, exchangeStablePath, observePaths } from "./stable-path.ts";
 import { translateSystemErrors } from "./system-error.ts";
-import { capturedLabel, compareTreeWithFacts } from "./tree-facts.ts";
+import { capturedLabel, compareTreeWithFacts, countOf } from "./tree-facts.ts";
 
 /** The schema's side of it: absolute, not the root, or made of references. */
 export const stablePathPattern = /^(\/+[^/]|\$\{)/;
@@ -65,7 +65,7 @@ export const createPathInstances = <Options>(
     );
     return {
       sizeBytes: report.sizeBytes,
-      summary: `${report.files.toLocaleString("en-US")} files into ${basename(target.name)} in ${dirname(target.name)}`,
+      summary: `${countOf(report.files, "file")} into ${basename(target.name)} in ${dirname(target.name)}`,
       warnings: report.warnings,
     };
   },

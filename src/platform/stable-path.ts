@@ -27,7 +27,7 @@ import {
   tombstonePath,
 } from "./path-names.ts";
 import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
-import { pathExists, removeTree } from "./tree-files.ts";
+import { pathExists, removeTree, syncFileSystem } from "./tree-files.ts";
 
 export type SwitchTools = { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal };
 
@@ -187,7 +187,8 @@ const switchObject = async (
 };
 
 /**
- * Removes a retired side for good: the tree, or the link and the release folder that it names. Idempotent.
+ * Removes a retired side for good: the tree, or the link and the release folder that it names. Idempotent. What serves is on the
+ * disk by then: a power failure must not find the old side gone and the new one unwritten.
  * @throws RefloatError run.wrong-state if it serves now, cutover.refused if the name is none that Refloat gives
  */
 export const discardRetired = async (stable: string, outgoing: string, signal: AbortSignal): Promise<void> => {
@@ -197,6 +198,7 @@ export const discardRetired = async (stable: string, outgoing: string, signal: A
   const retired = await lookAt(outgoing);
   const serves = (path: string): boolean => live.kind === "link" && live.target === path;
   if (serves(outgoing)) throw new RefloatError("run.wrong-state", `${outgoing} serves behind ${stable}`);
+  if (live.kind !== "absent" && retired.kind !== "absent") await syncFileSystem(stable, signal);
   if (retired.kind === "link") {
     // Only a sibling of the present release is known to be an old release; what else a link may name is left alone.
     const isOldRelease =

@@ -71,6 +71,9 @@ export const hashLayout = async (root: string, rules: WalkRules): Promise<string
 
 const grouped = (value: number): string => value.toLocaleString("en-US");
 
+/** `1 file`, `5,012 files`. */
+export const countOf = (value: number, noun: string): string => `${grouped(value)} ${noun}${value === 1 ? "" : "s"}`;
+
 const differences = (
   found: TreeCount,
   facts: Facts,
@@ -125,5 +128,7 @@ export const compareTreeWithFacts = async (
     durationMs: context.clock.monotonicMs() - began,
   });
   if (wrong.length > 0) return wrong.map(({ subject, said }) => outcome(`facts: ${subject}`, "failed", said));
-  return [outcome("facts", "passed", `${grouped(found.files)} files, ${grouped(found.sizeBytes)} bytes, as captured`)];
+  return [
+    outcome("facts", "passed", `${countOf(found.files, "file")}, ${countOf(found.sizeBytes, "byte")}, as captured`),
+  ];
 };

@@ -197,6 +197,22 @@ describe("a folder", () => {
     expect((await stat(unmarked.name)).isDirectory()).toBe(true);
   });
 
+  test("restored before a restart of the machine is made again, unless it serves", async () => {
+    const context = contextOf();
+    const { target } = await captureAndRestore(context);
+    const marker = join(folder.path, "srv", ".uploads.r42.refloat");
+    const written = JSON.parse(await readFile(marker, "utf8")) as Record<string, unknown>;
+    await writeFile(marker, JSON.stringify({ ...written, bootId: "another start" }));
+    expect(await driver.instances.inspect(context, target)).toBe("partial");
+    const exchange = await exchangeOf(context, target);
+    await driver.switching.exchange(context, exchange, await driver.switching.observe(context, exchange));
+    expect(await driver.instances.inspect(context, target)).toBe("done");
+    const back = { incoming: exchange.outgoing, outgoing: exchange.incoming };
+    await driver.switching.exchange(context, back, await driver.switching.observe(context, back));
+    await driver.instances.drop(context, target);
+    expect(await readdir(join(folder.path, "srv"))).toEqual(["uploads"]);
+  });
+
   test("leaves nothing after a drop, whole or partial", async () => {
     const context = contextOf();
     const { captured, target } = await captureAndRestore(context);

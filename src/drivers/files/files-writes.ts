@@ -11,6 +11,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { readFileSystemClock } from "../../platform/file-system-clock.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
+import { countOf } from "../../platform/tree-facts.ts";
 import { type WalkedEntry, countTree, pairWalks, walkTree } from "../../platform/tree-walk.ts";
 import { type FilesContext, type FilesOptions, stablePathOf, walkRulesOf } from "./files-options.ts";
 import { type ChangeKind, type ChangeList, openChangeList } from "./change-list.ts";
@@ -173,9 +174,8 @@ export const filesWrites: WriteLedger<FilesOptions> = {
       files++;
       lastWriteMs = Math.max(lastWriteMs ?? 0, entry.stats.mtimeMs);
     }
-    const noun = files === 1 ? "file" : "files";
     return {
-      about: `${isWhole ? "about" : "at least"} ${files.toLocaleString("en-US")} ${noun}`,
+      about: `${isWhole ? "about" : "at least"} ${countOf(files, "file")}`,
       lastWriteAt: isoOf(lastWriteMs),
     };
   },
