@@ -1,10 +1,13 @@
 /** What every engine must do when a step of the cutover fails: take it back while no traffic is admitted, never after. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Journal } from "../core/ports/engine.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 import {
   EngineBench,
   type OpenEngine,
   failAt,
   hangAt,
+  permanent,
   retryable,
   stateOf,
   recovered,
@@ -73,6 +76,33 @@ export const describeCutoverFailures = (open: OpenEngine): void => {
       expect(bench.world.serving).toBe("none");
       const resumed = await bench.resume();
       expect(resumed).toMatchObject({ state: "undone" });
+      expect(bench.live).toEqual(liveUntouched);
+    });
+
+    it("takes nothing more back once a step could not be, though it has nothing to do with it", async () => {
+      const fails = failAt("apply", "start:app");
+      const record = await bench.execute({
+        limits: { concurrency: 1 },
+        intercept: async (moment, context) => {
+          if (moment === "compensate" && context.action.kind === "switch") throw permanent();
+          return fails(moment, context);
+        },
+      });
+      const switches = new Set([stateOf(record, "switch:db"), stateOf(record, "switch:files")]);
+      expect(switches).toEqual(new Set(["done", "needs-operator"]));
+    });
+
+    it("undoes, and does not try again, when the process died between the failure and the turn", async () => {
+      const wrapJournal = (journal: Journal): Journal => ({
+        ...journal,
+        record: async (run, epoch, at, transition) => {
+          if (transition.run?.direction === "undo") throw new RefloatError("journal.failed", "the disk is full");
+          return journal.record(run, epoch, at, transition);
+        },
+      });
+      const died = bench.execute({ wrapJournal, intercept: failAt("apply", "start:app") });
+      await expect(died).rejects.toMatchObject({ code: "journal.failed" });
+      expect(await bench.resume()).toMatchObject({ state: "undone", message: "start:app failed: the target refuses" });
       expect(bench.live).toEqual(liveUntouched);
     });
 

@@ -81,6 +81,18 @@ export const describeFailures = (open: OpenEngine): void => {
       expect(resumed.steps.find(({ id }) => id === "check:db")).toMatchObject({ output: { seen: true }, error: null });
     });
 
+    it("takes nothing that a failed attempt has found for the output of one that is done", async () => {
+      const halfHearted: Intercept = async (moment, context) => {
+        if (moment !== "apply" || context.step.id !== "migrate:app") return undefined;
+        bench.world.write("store/db.migrated", "");
+        return { kind: "failed", message: "the check after it fails", output: { found: "wrong" } };
+      };
+      expect(await bench.execute({ intercept: halfHearted })).toMatchObject({ state: "failed" });
+      const record = await bench.resume();
+      expect(record.steps.find(({ id }) => id === "migrate:app")).toMatchObject({ state: "done", output: {} });
+      expect(bench.effectsOf("apply")).not.toContain("migrate:app");
+    });
+
     it("stops the other steps when one fails, and begins no more", async () => {
       const fails = failAt("apply", "check:db");
       const hangs = hangAt("apply", "restore:files");
