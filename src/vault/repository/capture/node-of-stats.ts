@@ -1,10 +1,12 @@
 /** From what lstat says to a node of a tree. */
 import type { BigIntStats } from "node:fs";
-import { nodeTypeOf, toGoMode } from "../format/go-file-mode.ts";
+import { type NodeType, nodeTypeOf, toGoMode } from "../format/go-file-mode.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import type { OwnerNames } from "./owner-names.ts";
 
 export type NodeBody = Pick<TreeNode, "content"> & Partial<Pick<TreeNode, "subtree" | "linkTarget" | "sizeBytes">>;
+
+const linkable: ReadonlySet<NodeType> = new Set<NodeType>(["file", "symlink", "dev", "chardev"]);
 
 export const nodeOfStats = (name: Uint8Array, stats: BigIntStats, owners: OwnerNames, body: NodeBody): TreeNode => {
   const unixMode = Number(stats.mode);
@@ -26,7 +28,8 @@ export const nodeOfStats = (name: Uint8Array, stats: BigIntStats, owners: OwnerN
     inode: stats.ino,
     deviceId: stats.dev,
     sizeBytes: type === "file" ? Number(stats.size) : 0,
-    links: Number(stats.nlink),
+    // As restic: it counts the names of what can have several in practice.
+    links: linkable.has(type) ? Number(stats.nlink) : 0,
     device: type === "dev" || type === "chardev" ? stats.rdev : 0n,
     unsupported: [],
     ...body,

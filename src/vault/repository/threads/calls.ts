@@ -60,7 +60,10 @@ export type ThreadCalls = {
 
 export type ThreadCall = keyof ThreadCalls;
 
-export type ToThread = { readonly number: number; readonly call: ThreadCall; readonly request: unknown };
+export type ToThread =
+  | { readonly number: number; readonly call: ThreadCall; readonly request: unknown }
+  /** Answer what is under way, then stop. */
+  | { readonly call: "end" };
 
 /** What an error becomes on its way between threads. */
 export type PortableError = {

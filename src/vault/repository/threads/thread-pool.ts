@@ -2,6 +2,7 @@
  * The worker threads of one repository, as asynchronous calls. Threads start on first use, keep the process alive only while a call is
  * under way, and end with `close`. A thread that dies fails every call it owed.
  */
+import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker, type Transferable } from "node:worker_threads";
 import { RefloatError } from "../../../model/refloat-error.ts";
@@ -11,6 +12,7 @@ import { unpackError } from "./portable-error.ts";
 
 /** More threads than two gain little: the disk and the source are the limit then, and each costs memory. */
 const mostThreads = 2;
+const patienceMs = 5000;
 
 /** From source it is TypeScript, in the published package JavaScript; the compiler does not rewrite this name. */
 const threadEntry = (): URL =>
@@ -63,9 +65,14 @@ export class Thread {
     return promise;
   }
 
+  /** Lets the thread stop by itself; one that does not answer, in the midst of a long computation, is ended by force. */
   async end(): Promise<void> {
-    this.#dead ??= new RefloatError("bug", "the vault was used after it was closed");
-    await this.#worker.terminate();
+    const exited = once(this.#worker, "exit");
+    this.#worker.ref();
+    this.#worker.postMessage({ call: "end" } satisfies ToThread);
+    const force = setTimeout(() => void this.#worker.terminate(), patienceMs);
+    await exited;
+    clearTimeout(force);
   }
 
   #receive(message: FromThread, listener: ThreadListener): void {
@@ -125,6 +132,8 @@ export class ThreadPool {
   }
 
   leastLoaded(): Thread {
+    const [first] = this.threads;
+    if (first === undefined) throw new RefloatError("bug", "the vault was used after it was closed");
     return this.threads.reduce((best, thread) => (thread.load < best.load ? thread : best));
   }
 
@@ -137,6 +146,8 @@ export class ThreadPool {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.started.map((thread) => thread.end()));
+    const { started } = this;
+    this.#threads = [];
+    await Promise.all(started.map(async (thread) => thread.end()));
   }
 }

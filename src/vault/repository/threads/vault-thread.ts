@@ -132,7 +132,12 @@ export const runVaultThread = (): void => {
   const port = parentPort;
   if (port === null) throw new RefloatError("bug", "the vault's worker was started as a program of its own");
   const handlers = createHandlers(workerData as ThreadData, (message) => port.postMessage(message));
-  port.on("message", ({ number, call, request }: ToThread) => {
+  port.on("message", (message: ToThread) => {
+    if (message.call === "end") {
+      port.close();
+      return;
+    }
+    const { number, call, request } = message;
     const handle = handlers[call] as (request: unknown) => unknown;
     const answer = async (): Promise<void> => {
       try {
