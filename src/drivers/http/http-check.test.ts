@@ -81,6 +81,8 @@ describe("an http check", () => {
     const values = { "self.url": `secret!${url.replace("//", "//u:hunter2@")}` };
     const outcome = await check.run(createTestCheckContext({ values }), { http: "${self.url}/ok" });
     expect(outcome).toMatchObject({ status: "passed", subject: "http: ${self.url}/ok" });
+    const written = await check.run(createTestCheckContext(), { http: `${url.replace("//", "//u:hunter2@")}/ok` });
+    expect(written).toMatchObject({ status: "passed", subject: `http: ${url}/ok` });
   });
 
   test("stops when it is aborted", async () => {

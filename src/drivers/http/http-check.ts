@@ -72,11 +72,14 @@ const readUrl = (text: string, declared: string): URL => {
   throw new RefloatError("config.invalid", `the check "http: ${declared}" is no http or https URL`);
 };
 
+/** A password that somebody wrote into the file after all is not printed. */
+const withoutPassword = (text: string): string => text.replace(/\/\/[^/@\s]*@/, "//");
+
 const runHttpCheck = async (context: CheckContext, options: HttpOptions): Promise<CheckOutcome> => {
   const bound = await context.bind(options.http);
   const url = readUrl(bound.value, options.http);
   const began = context.clock.monotonicMs();
-  const subject = `http: ${bound.secret || url.password !== "" ? options.http : bound.value}`;
+  const subject = `http: ${bound.secret ? options.http : withoutPassword(bound.value)}`;
   const outcome = (status: "passed" | "failed", found: string): CheckOutcome => ({
     subject,
     kind: "http",
