@@ -5,7 +5,7 @@ import type { RunDetail } from "../operations/runs.ts";
 import { renderRunReport } from "../render/run-report.ts";
 import type { Output } from "./output.ts";
 
-export const runReport = ({ record, plan }: RunDetail, { clock, host }: Workbench, output: Output): string => {
+export const runReport = ({ record, plan, events }: RunDetail, { clock, host }: Workbench, output: Output): string => {
   const now = record.endedAt ?? clock.now().toISOString();
-  return renderRunReport(summarizeRun(record, plan, now), plan, now, output.screen(host.timeZone));
+  return renderRunReport(summarizeRun(record, plan, events, now), plan, now, output.screen(host.timeZone));
 };

@@ -7,6 +7,7 @@ import type { Clock, Log } from "../core/ports/environment.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
 import { hasAdmitBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
+import { warningMessage } from "../core/run/stumbles.ts";
 import { type RunNumber, shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
@@ -63,7 +64,7 @@ export const createEngine = (options: EngineOptions): Engine => {
     if (end.kind === "returned") return;
     const why = end.kind === "threw" ? toRefloatError(end.error).message : "it took too long";
     log.warn(`${what} failed`, { run: live.number, why });
-    await live.note(`warning: ${what} failed: ${why}`);
+    await live.note(warningMessage(`${what} failed: ${why}`));
   };
 
   /** Holds the service's lease around `work`. Work that is stuck may still act, so then the lease stays until the process ends. */

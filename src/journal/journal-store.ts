@@ -6,6 +6,7 @@
 import type { Transition } from "../core/ports/engine.ts";
 import { applyTransition, closeSteps, takenUp } from "../core/run/apply-transition.ts";
 import { mayFollow } from "../core/run/legal-transitions.ts";
+import { takenUpMessage } from "../core/run/stumbles.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -115,7 +116,7 @@ export class JournalStore {
         this.#tables.updateStep(number, step);
         this.#tables.append(after, { type: "step", at, ...told(step) });
       }
-      this.#tables.append(after, { type: "run", at, state: after.state, message: `taken up, epoch ${after.epoch}` });
+      this.#tables.append(after, { type: "run", at, state: after.state, message: takenUpMessage(after.epoch) });
       return after;
     });
   }

@@ -188,10 +188,16 @@ const describeKept = ({ kept, state, purpose, run }: RunSummary): readonly strin
   ];
 };
 
-const describeMachine = ({ machineMs, predictedMs, retries, state }: RunSummary): readonly string[] => {
+const describeMachine = ({ machineMs, predictedMs, stumbles, state }: RunSummary): readonly string[] => {
   if (state === "running" || state === "waiting") return [];
   const compared = state === "succeeded" || state === "committed" ? ` of ${formatSpan(predictedMs)} predicted` : "";
-  return [`${formatSpan(machineMs)}${compared}; ${retries === 0 ? "no retries" : formatAmount(retries, "retries")}`];
+  const { retries, interruptions, redone, warnings } = stumbles;
+  const stumbled = [
+    retries === 0 ? "no retries" : formatAmount(retries, "retries"),
+    ...(interruptions === 0 ? [] : [`taken up again ${interruptions === 1 ? "once" : `${interruptions} times`}`]),
+    ...(redone === 0 ? [] : [`${formatAmount(redone, "steps")} made again`]),
+  ];
+  return [`${formatSpan(machineMs)}${compared}; ${stumbled.join(", ")}`, ...warnings.map((text) => `warning: ${text}`)];
 };
 
 const nextCommands = (summary: RunSummary, plan: Plan, { paint }: Screen): string => {

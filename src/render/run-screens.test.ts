@@ -14,7 +14,7 @@ import { type Screen, plainPaint } from "./screen.ts";
 
 const screen: Screen = { paint: plainPaint, width: 100, timeZone: "Europe/Berlin" };
 const report = (record: RunRecord, plan = shopPlan) =>
-  renderRunReport(summarizeRun(record, plan, at(51)), plan, at(51), screen);
+  renderRunReport(summarizeRun(record, plan, [], at(51)), plan, at(51), screen);
 const view = (events: readonly RunEvent[]) => events.reduce(advanceRunView, beginRunView(shopPlan, null));
 
 describe("a run that goes on", () => {

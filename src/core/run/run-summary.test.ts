@@ -6,7 +6,7 @@ const now = at(60);
 
 describe("summarizeRun", () => {
   it("measures from the first wrong answer to the first right one, split by phase", () => {
-    const summary = summarizeRun(shopRun(), shopPlan, now);
+    const summary = summarizeRun(shopRun(), shopPlan, [], now);
     expect(summary.rto).toEqual({
       actualMs: 6_701_000,
       from: "2026-11-22T13:21:40.000Z",
@@ -27,11 +27,11 @@ describe("summarizeRun", () => {
     const total = summary.phases.reduce((sum, { durationMs }) => sum + durationMs, 0);
     expect(total).toBe(summary.rto?.actualMs);
     expect(summary.machineMs).toBe(39_200);
-    expect(summary.retries).toBe(0);
+    expect(summary.stumbles).toMatchObject({ retries: 0, interruptions: 0 });
   });
 
   it("counts what was lost to the last write, by what was seen after the switch", () => {
-    const [db] = summarizeRun(shopRun(), shopPlan, now).rpo;
+    const [db] = summarizeRun(shopRun(), shopPlan, [], now).rpo;
     expect(db).toMatchObject({
       component: "db",
       actualMs: 1_294_000,
@@ -40,7 +40,12 @@ describe("summarizeRun", () => {
       units: [{ name: "orders", added: 312, file: "runs/42/lost/orders.csv" }],
       directory: "runs/42/lost",
     });
-    const early = summarizeRun(shopRun({ state: "failed" }, stoppedAt("try:app", { state: "failed" })), shopPlan, now);
+    const early = summarizeRun(
+      shopRun({ state: "failed" }, stoppedAt("try:app", { state: "failed" })),
+      shopPlan,
+      [],
+      now,
+    );
     expect(early.rpo[0]?.units[0]?.added).toBe(310);
   });
 
@@ -49,13 +54,14 @@ describe("summarizeRun", () => {
     const summary = summarizeRun(
       shopRun({}, (id) => (id.startsWith("save-lost") ? { output: nothing } : {})),
       shopPlan,
+      [],
       now,
     );
     expect(summary.rpo[0]).toMatchObject({ actualMs: 0, lastWriteAt: null, units: [], directory: null, met: true });
   });
 
   it("validated what was compared and asked, and keeps the old side", () => {
-    const summary = summarizeRun(shopRun(), shopPlan, now);
+    const summary = summarizeRun(shopRun(), shopPlan, [], now);
     expect(summary).toMatchObject({
       restored: { sizeBytes: 1_100_000_000, counts: { tables: 23 } },
       checks: { passed: 2, failed: 0 },
@@ -71,20 +77,19 @@ describe("summarizeRun", () => {
   it("has no RTO before the service is back, and says what stands beside", () => {
     const error = { code: "step.check-failed", message: "orders: 199,990 rows, captured 200,000", hint: "look" };
     const run = shopRun({ state: "failed" }, stoppedAt("check:db", { state: "failed", attempt: 3, error }));
-    const summary = summarizeRun(run, shopPlan, now);
+    const summary = summarizeRun(run, shopPlan, [], now);
     expect(summary).toMatchObject({
       rto: null,
       kept: [],
       beside: [{ component: "db", name: "shop_r42" }],
       failures: [{ step: "check:db", title: "check db", code: "step.check-failed", hint: "look" }],
       cutoverBegan: false,
-      retries: 2,
     });
-    expect(summarizeRun({ ...run, state: "cancelled" }, shopPlan, now).beside).toEqual([]);
+    expect(summarizeRun({ ...run, state: "cancelled" }, shopPlan, [], now).beside).toEqual([]);
   });
 
   it("begins the clock with the run when nobody told when it broke", () => {
-    const { rto, phases } = summarizeRun(shopRun({ incidentAt: null }), shopPlan, now);
+    const { rto, phases } = summarizeRun(shopRun({ incidentAt: null }), shopPlan, [], now);
     expect(rto).toMatchObject({ actualMs: 50_000, from: at(0), fromIncident: false, met: true });
     expect(phases[0]?.phase).toBe("restore");
   });
@@ -93,6 +98,7 @@ describe("summarizeRun", () => {
     const summary = summarizeRun(
       shopRun({}, () => ({ output: { outcomes: "?", units: 3 } })),
       shopPlan,
+      [],
       now,
     );
     expect(summary.rto).toMatchObject({ to: at(49.5), toProbe: false });

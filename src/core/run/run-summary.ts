@@ -6,9 +6,10 @@ import type { StepId } from "../../model/identifiers.ts";
 import type { JsonObject } from "../../model/json.ts";
 import { checkOutcomeSchema, type CheckOutcome } from "../../model/outcome.ts";
 import type { Phase, Plan, StepAction } from "../../model/plan.ts";
-import type { RunRecord, StepRecord } from "../../model/run.ts";
+import type { RunEvent, RunRecord, StepRecord } from "../../model/run.ts";
 import { z } from "zod";
 import { parseDuration } from "../time/duration.ts";
+import { type Stumbles, stumblesOf } from "./stumbles.ts";
 import { switchedComponents } from "./switched-components.ts";
 
 export type Objective = { readonly objectiveMs: number | null; readonly met: boolean | null };
@@ -65,11 +66,10 @@ export type RunSummary = {
   readonly kept: readonly { readonly component: string; readonly name: string }[];
   /** New sides that stand beside live because the run did not cut over (or was undone). */
   readonly beside: readonly { readonly component: string; readonly name: string }[];
-  /** Time that the machine worked: people's decisions left out. */
+  /** Time that the machine worked: people's decisions left out, and the time between two processes of an interrupted run. */
   readonly machineMs: number;
   readonly predictedMs: number;
-  /** Attempts after the first one, over all steps. */
-  readonly retries: number;
+  readonly stumbles: Stumbles;
   readonly done: number;
   readonly steps: number;
   readonly failures: readonly {
@@ -113,7 +113,8 @@ type Journaled = {
 };
 
 /** @param now ISO: for a run that has not ended */
-export const summarizeRun = (record: RunRecord, plan: Plan, now: string): RunSummary => {
+export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly RunEvent[], now: string): RunSummary => {
+  const stumbles = stumblesOf(events);
   const steps = new Map(plan.intent.steps.map((step) => [step.id, step]));
   const journaled: Journaled = {
     plan,
@@ -148,9 +149,9 @@ export const summarizeRun = (record: RunRecord, plan: Plan, now: string): RunSum
     probed: journaled.find("probe")?.state === "done",
     kept: switchedComponents(record).map(({ component, outgoing }) => ({ component, name: outgoing })),
     beside: standingBeside(journaled),
-    machineMs: Math.max(0, ran - decided),
+    machineMs: Math.max(0, ran - decided - stumbles.stoppedMs),
     predictedMs: plan.forecast.totalMs.likely,
-    retries: record.steps.reduce((sum, { attempt }) => sum + Math.max(0, attempt - 1), 0),
+    stumbles,
     done: record.steps.filter(({ state }) => state === "done").length,
     steps: record.steps.length,
     failures: record.steps.flatMap(({ id, error }) =>

@@ -1,6 +1,6 @@
 /** What a run's journal says about the names it has switched: needed to undo the run, and to drop its old side. */
+import { z } from "zod";
 import { type Position, positionSchema } from "../../model/facts.ts";
-import type { JsonObject } from "../../model/json.ts";
 import type { RunRecord } from "../../model/run.ts";
 
 export type SwitchedComponent = {
@@ -15,20 +15,20 @@ export type SwitchedComponent = {
 
 const prefix = "switch:";
 
-export const switchedComponents = (run: RunRecord): readonly SwitchedComponent[] =>
-  run.steps.flatMap(({ id, state, output }) =>
-    id.startsWith(prefix) && state === "done" && output !== null ? [readSwitch(id.slice(prefix.length), output)] : [],
-  );
+const switchOutputSchema = z.object({
+  incoming: z.string(),
+  outgoing: z.string(),
+  newPosition: positionSchema.nullable().catch(null),
+});
 
-const readSwitch = (component: string, output: JsonObject): SwitchedComponent => {
-  const position = positionSchema.safeParse(output["newPosition"]);
-  return {
-    component,
-    incoming: String(output["incoming"]),
-    outgoing: String(output["outgoing"]),
-    newPosition: position.success ? position.data : null,
-  };
-};
+/** An output that names no sides (of another version) is left out: nothing may be dropped or put back on a guess. */
+export const switchedComponents = (run: RunRecord): readonly SwitchedComponent[] =>
+  run.steps.flatMap(({ id, state, output }) => {
+    const sides = switchOutputSchema.safeParse(output);
+    return id.startsWith(prefix) && state === "done" && sides.success
+      ? [{ component: id.slice(prefix.length), ...sides.data }]
+      : [];
+  });
 
 /** Folder of the release that each process component ran before the run fenced it. */
 export const fencedReleases = (run: RunRecord): Readonly<Record<string, string>> =>

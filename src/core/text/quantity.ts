@@ -28,6 +28,7 @@ const irregular = new Map([
   ["directories", "directory"],
   ["entries", "entry"],
   ["libraries", "library"],
+  ["retries", "retry"],
 ]);
 
 /** `1 table`, `23 tables`. @param plural as facts name their counts */

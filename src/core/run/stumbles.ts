@@ -1,0 +1,49 @@
+/** Where a run did not go smoothly, from its events: what was tried again, cut short, made again, or warned of. */
+import type { RunEvent, RunState } from "../../model/run.ts";
+
+export type Stumbles = {
+  /** Attempts that failed and were made again. */
+  readonly retries: number;
+  /** How often a new process took the run up. */
+  readonly interruptions: number;
+  /** Steps that had been done and were done again because their effect was gone. */
+  readonly redone: number;
+  readonly warnings: readonly string[];
+  /** Time in which nobody worked on the run though it waited for nobody: from the last word of one process to the first of the next. */
+  readonly stoppedMs: number;
+};
+
+const takenUpPrefix = "taken up, epoch ";
+const warningPrefix = "warning: ";
+
+/** The message of the event by which a process takes a run up. */
+export const takenUpMessage = (epoch: number): string => `${takenUpPrefix}${epoch}`;
+
+/** The message of a note about something that did not stop the run. */
+export const warningMessage = (warning: string): string => `${warningPrefix}${warning}`;
+
+/** @param events of one run, in order */
+export const stumblesOf = (events: readonly RunEvent[]): Stumbles => {
+  let [retries, interruptions, redone, stoppedMs] = [0, 0, 0, 0];
+  const warnings: string[] = [];
+  let state: RunState = "running";
+  // All events of a take-up are of one instant; the last event of another instant is the last word of the process before.
+  let lastWordMs = 0;
+  let instantMs = 0;
+  for (const event of events) {
+    const atMs = Date.parse(event.at);
+    if (atMs !== instantMs) [lastWordMs, instantMs] = [instantMs, atMs];
+    if (event.type === "step") {
+      if (event.state === "retry-wait") retries += 1;
+      if (event.state === "pending") redone += 1;
+    }
+    if (event.type !== "run") continue;
+    if (event.message?.startsWith(warningPrefix) === true) warnings.push(event.message.slice(warningPrefix.length));
+    if (event.message?.startsWith(takenUpPrefix) === true) {
+      interruptions += 1;
+      if (state !== "waiting" && lastWordMs > 0) stoppedMs += Math.max(0, atMs - lastWordMs);
+    }
+    state = event.state;
+  }
+  return { retries, interruptions, redone, warnings, stoppedMs };
+};
