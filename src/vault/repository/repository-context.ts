@@ -2,6 +2,7 @@
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import type { BlobSource } from "./blobs/blob-reader.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
+import type { CaptureState } from "./capture/capture-state.ts";
 import type { RepositoryConfig } from "./format/config-file.ts";
 import type { RepositoryOwner } from "./current-owner.ts";
 import type { IndexKeeper } from "./index-keeper.ts";
@@ -19,6 +20,7 @@ export type RepositoryContext = {
   readonly blobs: BlobSource;
   readonly pool: ThreadPool;
   readonly lock: RepositoryLock;
+  readonly captures: CaptureState;
   readonly clock: Clock;
   readonly log: Log;
   readonly owner: RepositoryOwner;

@@ -26,6 +26,8 @@ const firstBlobs = 4096;
 const idWords = 8;
 const placeWords = 4;
 const claimedPack = 0x7fff_ffff;
+/** Of a claim that was given up: the entry stays, and is nobody's. */
+const noPack = 0x7fff_fffe;
 
 /** Indexes into the control words. */
 const blobCount = 1;
@@ -88,6 +90,16 @@ export class BlobTable {
     return this.#mutex.hold(() => {
       this.#takeId(id);
       return this.#find(type, 0) !== -1;
+    });
+  }
+
+  /** Main thread only, while nobody captures: blobs that were claimed and never stored are free again. */
+  dropClaims(): void {
+    this.#mutex.hold(() => {
+      const count = this.#control[blobCount] ?? 0;
+      for (let entry = 0; entry < count; entry += 1) {
+        if (this.#packOf(entry) === claimedPack) this.#places[entry * placeWords] = noPack * 2;
+      }
     });
   }
 
@@ -159,6 +171,7 @@ export class BlobTable {
       let word = 0;
       while (word < idWords && ids[entry * idWords + word] === id[word]) word += 1;
       if (word < idWords || (this.#word(this.#places, entry * placeWords) & 1) !== typeBit) continue;
+      if (this.#packOf(entry) === noPack) continue;
       if (left === 0) return entry;
       left -= 1;
     }

@@ -43,9 +43,21 @@ export class PackWriter {
     return this.#flushing.size;
   }
 
-  /** @returns how many bytes the blob takes in the pack */
+  /**
+   * @returns how many bytes the blob takes in the pack
+   * @throws what the store throws; then, and for ever after, since the blob was claimed and is in no pack
+   */
   add(id: string, plain: Uint8Array): number {
     if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      return this.#add(id, plain);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
+  }
+
+  #add(id: string, plain: Uint8Array): number {
     const compressed = zstdCompressSync(plain, compressionOptions);
     const needed = compressed.length + sealBytes;
     if (this.#scratch.length < needed) this.#scratch = Buffer.allocUnsafeSlow(Math.ceil(needed * 1.25));
@@ -78,9 +90,12 @@ export class PackWriter {
     await this.settle(0);
   }
 
-  discard(): void {
+  /** Drops the open pack, waits for those on their way, and forgets a failure. */
+  async drop(): Promise<void> {
     this.#open?.file.discard();
     this.#open = undefined;
+    await Promise.all(this.#flushing);
+    this.#failure = undefined;
   }
 
   #begin(): OpenPack {

@@ -41,6 +41,12 @@ export class BlobSaver {
     await this.#packs.tree.settle(mostFlushes);
   }
 
+  /** Leaves nothing of packs that are not finished, and starts anew after a failure. */
+  async drop(): Promise<void> {
+    await this.#packs.data.drop();
+    await this.#packs.tree.drop();
+  }
+
   async flush(): Promise<void> {
     await this.#packs.data.flush();
     await this.#packs.tree.flush();

@@ -58,6 +58,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     this.#context = context;
     this.#request = request;
     this.#held = held;
+    context.captures.begin();
   }
 
   async stream(
@@ -159,8 +160,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
         newBytes: this.#totals.newBytes,
       },
     });
-    this.#state = "ended";
-    this.#held.release();
+    this.#end();
     return {
       id: snapshotIdSchema.parse(id),
       time: time.toISOString(),
@@ -172,7 +172,14 @@ class RepositorySnapshotWriter implements SnapshotWriter {
   }
 
   async abort(): Promise<void> {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#state === "ended") return;
+    if (this.#state === "broken") this.#context.captures.taint();
     this.#state = "ended";
+    this.#context.captures.end();
     this.#held.release();
   }
 

@@ -1,14 +1,21 @@
 /** Finds entries of a snapshot by path. */
 import type { BlobSource } from "../blobs/blob-reader.ts";
+import { readableText } from "../format/go-text.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
 import { type TreeNode, compareNames } from "../format/tree-node.ts";
 
-/** @returns the entry of that name in the tree */
+/**
+ * @param name as bytes; one with U+FFFD also finds the first entry that is shown like that, so that listed paths can be asked for
+ * @returns the entry of that name in the tree
+ */
 export const findInTree = async (blobs: BlobSource, tree: string, name: Uint8Array): Promise<TreeNode | undefined> => {
+  const shown = readableText(name);
+  let alike: TreeNode | undefined;
   for (const node of decodeTree(await blobs.read(tree, "tree"), tree)) {
     if (compareNames(node.name, name) === 0) return node;
+    if (shown.includes("\ufffd") && readableText(node.name) === shown) alike ??= node;
   }
-  return undefined;
+  return alike;
 };
 
 /** @returns the id of the folder's tree; undefined if there is no such folder */

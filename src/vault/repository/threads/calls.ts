@@ -54,6 +54,8 @@ export type ThreadCalls = {
     readonly request: { readonly id: string; readonly type: BlobType };
     readonly reply: Uint8Array;
   };
+  /** Drops the open packs and forgets that writing failed; claimed blobs that are in no finished pack are lost by it. */
+  "drop-packs": { readonly request: null; readonly reply: null };
   /** Finishes all open packs; they are durable when it replies. */
   flush: { readonly request: null; readonly reply: null };
 };

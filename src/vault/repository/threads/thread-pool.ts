@@ -69,7 +69,7 @@ export class Thread {
   async end(): Promise<void> {
     const exited = once(this.#worker, "exit");
     this.#worker.ref();
-    this.#worker.postMessage({ call: "end" } satisfies ToThread);
+    this.#worker.postMessage({ call: "end" } satisfies ToThread, []);
     const force = setTimeout(() => void this.#worker.terminate(), patienceMs);
     await exited;
     clearTimeout(force);

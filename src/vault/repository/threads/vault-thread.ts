@@ -36,7 +36,7 @@ const createQueue = () => {
   };
 };
 
-const createHandlers = (data: ThreadData, send: (message: FromThread) => void): Handlers => {
+const createThread = (data: ThreadData, send: (message: FromThread) => void) => {
   const store = openStore(data.location, { blocking: true });
   const kernel = new Kernel();
   const sealer = new Sealer(data.masterKey, kernel);
@@ -87,7 +87,7 @@ const createHandlers = (data: ThreadData, send: (message: FromThread) => void): 
       return result;
     });
 
-  return {
+  const handlers: Handlers = {
     "stream-open": ({ stream, slots }) => streams.open(stream, slots),
     "stream-bytes": async ({ stream, offset, length }) => {
       streams.take(stream, offset, length);
@@ -115,11 +115,16 @@ const createHandlers = (data: ThreadData, send: (message: FromThread) => void): 
       return saved;
     },
     "read-blob": async ({ id, type }) => blobs.read(id, type),
+    "drop-packs": async () => {
+      await saver.drop();
+      return null;
+    },
     flush: async () => {
       await saver.flush();
       return null;
     },
   };
+  return { handlers, end: async () => saver.drop() };
 };
 
 /** A reply that is bytes alone moves instead of being copied, if nothing else lies in the same memory. */
@@ -131,10 +136,10 @@ const owned = (value: unknown): ArrayBuffer[] =>
 export const runVaultThread = (): void => {
   const port = parentPort;
   if (port === null) throw new RefloatError("bug", "the vault's worker was started as a program of its own");
-  const handlers = createHandlers(workerData as ThreadData, (message) => port.postMessage(message));
+  const { handlers, end } = createThread(workerData as ThreadData, (message) => port.postMessage(message));
   port.on("message", (message: ToThread) => {
     if (message.call === "end") {
-      port.close();
+      void end().finally(() => port.close());
       return;
     }
     const { number, call, request } = message;
