@@ -1,13 +1,33 @@
 /** Processes that Refloat started, found again by name: by the record, else by the marker in their environment. */
 import type { RunningProcess } from "../../core/ports/driver.ts";
 import { findPortOwners } from "../../platform/port-owner.ts";
-import { type ProcessRow, findByEnvironment, isAlive } from "../../platform/process-table.ts";
+import {
+  type ProcessRow,
+  descendantsOf,
+  findByEnvironment,
+  isAlive,
+  listProcesses,
+} from "../../platform/process-table.ts";
 import { type ProcessContext, portsOf, releasePathOf } from "./process-options.ts";
 import { type ProcessRecord, instanceVariables, readRecord } from "./process-records.ts";
 
-/** All that a start of this name led to and that still runs, children of children too. */
-export const findInstanceProcesses = (context: ProcessContext, name: string): readonly ProcessRow[] =>
-  findByEnvironment(instanceVariables(context, name));
+/**
+ * All that a start of this name led to and that still runs, children of children too. Some programs write their title over their own
+ * environment, so besides the marker the recorded process, its session and its children tell who belongs to it.
+ */
+export const findInstanceProcesses = async (context: ProcessContext, name: string): Promise<readonly ProcessRow[]> => {
+  const marked = findByEnvironment(instanceVariables(context, name));
+  const record = await readRecord(context, name);
+  const table = listProcesses();
+  const isRecorded = ({ pid, startTicks }: ProcessRow): boolean =>
+    pid === record?.process.pid && startTicks === record.process.startTicks;
+  const seeds = [...marked, ...table.filter(isRecorded)];
+  // Sessions 0 and 1 are the kernel's and those of init.
+  const sessions = new Set(seeds.map(({ session }) => session).filter((session) => session > 1));
+  const kin = table.filter(({ session }) => sessions.has(session));
+  const all = [...seeds, ...kin, ...seeds.flatMap(({ pid }) => descendantsOf(pid, table))];
+  return [...new Map(all.map((row) => [row.pid, row])).values()];
+};
 
 /** The one that is nobody's child among them. */
 export const leaderOf = (rows: readonly ProcessRow[]): ProcessRow | null =>
@@ -30,7 +50,7 @@ const asRunning = ({ process: { pid, startTicks }, port, release }: ProcessRecor
 export const findProcess = async (context: ProcessContext, name: string): Promise<RunningProcess | null> => {
   const record = await readRecord(context, name);
   if (record !== null && isAlive(record.process)) return asRunning(record);
-  const rows = findInstanceProcesses(context, name);
+  const rows = await findInstanceProcesses(context, name);
   const leader = leaderOf(rows);
   if (leader === null) return null;
   for (const port of portsOf(context.options)) {

@@ -6,7 +6,7 @@ import type { PreflightReport, RunningProcess } from "../../core/ports/driver.ts
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { instancePath } from "../../platform/path-names.ts";
-import { describeProcess, systemdUnitOf } from "../../platform/process-table.ts";
+import { describeProcess, readEnvironment, systemdUnitOf } from "../../platform/process-table.ts";
 import { runAsUser } from "../../platform/run-as.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { bindEnvironment } from "./bound-environment.ts";
@@ -90,7 +90,8 @@ const lookAtLive = (context: ProcessContext, live: RunningProcess | null): Findi
   if (live === null || live.pid === null) return { ok: true, subject, found: "none serves at this moment" };
   const found = `process ${describeProcess(live.pid)} serves on port ${live.port ?? "unknown"}`;
   const unit = systemdUnitOf(live.pid);
-  if (unit === null || context.options.stop !== undefined) return { ok: true, subject, found };
+  const isOurs = readEnvironment(live.pid)?.has("REFLOAT_INSTANCE") === true;
+  if (unit === null || isOurs || context.options.stop !== undefined) return { ok: true, subject, found };
   return {
     ok: false,
     subject,

@@ -1,6 +1,9 @@
 /**
  * The `process` driver: the application itself. Its release is captured and switched like any tree; here it is also found, started,
  * tried, migrated and stopped. Unsupported: a process without a TCP port, and one that runs on another machine.
+ *
+ * A started process has a session of its own, but no control group: where Refloat itself runs as a systemd service, that service
+ * needs KillMode=process, or its end takes the application with it.
  */
 import type { ComponentDriver, DriverBundle, Outputs } from "../../core/ports/driver.ts";
 import { createPathInstances, createPathSwitching } from "../../platform/path-operations.ts";

@@ -7,7 +7,7 @@ import getPort from "get-port";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ComponentDriver, DriverContext, RunningProcess, RuntimeOperations } from "../../core/ports/driver.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
-import { findByEnvironment, isAlive, readProcess } from "../../platform/process-table.ts";
+import { findByEnvironment, isAlive, readEnvironment, readProcess } from "../../platform/process-table.ts";
 import { isPortOpen } from "../../platform/port-owner.ts";
 import { createDirectoryReader, createDirectorySink } from "../../testing/directory-vault.ts";
 import { type TestFolder, createTestContext, createTestFolder } from "../../testing/driver-context.ts";
@@ -122,6 +122,21 @@ describe("start", () => {
     expect(await ask(lowPort())).toMatchObject({ pid: first.pid });
     await runtime.stop(context, first);
     expect(findByEnvironment({ REFLOAT_STATE: folder.path })).toEqual([]);
+  });
+
+  test("knows a program that writes its title over its own environment", async () => {
+    const program = join(folder.path, "titled.pl");
+    await writeFile(
+      program,
+      'use IO::Socket::INET; $0 = "t" x 20000; my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1:$ENV{PORT}") or die; sleep 600',
+    );
+    const context = contextOf({ options: { start: `exec perl '${program}'` } });
+    const running = await start(context);
+    expect(readEnvironment(running.pid ?? 0)?.has("REFLOAT_STATE")).not.toBe(true);
+    expect(await runtime.find(context, "app_r42")).toEqual(running);
+    expect(await start(context)).toEqual(running);
+    await runtime.stop(context, running);
+    expect(isAlive({ pid: running.pid ?? 0, startTicks: running.startTicks ?? 0 })).toBe(false);
   });
 
   test("tells the last words of what ends early, without the secrets in them", async () => {

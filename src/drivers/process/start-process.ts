@@ -129,7 +129,7 @@ const waitForPort = async (context: ProcessContext, started: Started): Promise<R
     const isOpen = isPortOpen(port);
     // The whole table of processes is read only when there is something to learn from it.
     if (isOpen || started.leader === null || !isAlive(started.leader)) {
-      const rows = findInstanceProcesses(context, name);
+      const rows = await findInstanceProcesses(context, name);
       const holder = isOpen ? portHolder(rows, port) : null;
       if (holder !== null) {
         await record(context, request, holder);
@@ -150,7 +150,7 @@ const identityOf = ({ pid, startTicks }: RunningProcess): ProcessIdentity | null
 const endFailedStart = async (context: ProcessContext, request: Started["request"]): Promise<void> => {
   // The signal may be what ended the start; the clean-up must still run to its end.
   const cleanUp: ProcessContext = { ...context, signal: new AbortController().signal };
-  const leader = leaderOf(findInstanceProcesses(cleanUp, request.name));
+  const leader = leaderOf(await findInstanceProcesses(cleanUp, request.name));
   if (leader !== null) {
     const { pid, startTicks } = leader;
     await stopProcess(cleanUp, { pid, startTicks, port: null, release: request.release });

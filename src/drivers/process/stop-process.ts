@@ -11,7 +11,6 @@ import {
   type ProcessRow,
   describeProcess,
   descendantsOf,
-  findByEnvironment,
   isAlive,
   listProcesses,
   readEnvironment,
@@ -22,8 +21,9 @@ import { runAsUser } from "../../platform/run-as.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { bindEnvironment } from "./bound-environment.ts";
+import { findInstanceProcesses } from "./find-process.ts";
 import { type ProcessContext, stopTimeoutMs } from "./process-options.ts";
-import { listRecords, instancePrefix, instanceVariables, removeRecord } from "./process-records.ts";
+import { listRecords, instancePrefix, removeRecord } from "./process-records.ts";
 
 const lookAgainMs = 20;
 const roundsBetweenLooks = 10;
@@ -67,12 +67,12 @@ type Members = Map<string, ProcessRow>;
 const keyOf = ({ pid, startTicks }: ProcessIdentity): string => `${pid}.${startTicks}`;
 
 /** Adds everything that must be gone: the process, its group and session, all that carries its marker, and the children of those. */
-const gatherMembers = (context: ProcessContext, target: Target, members: Members): void => {
+const gatherMembers = async (context: ProcessContext, target: Target, members: Members): Promise<void> => {
   const table = listProcesses();
   const main = table.find((row) => target.main !== null && keyOf(row) === keyOf(target.main));
   // Only while the main process lives does its number name its own group: later it may be another's.
   const group = main === undefined ? [] : table.filter((row) => row.group === main.pid || row.session === main.pid);
-  const marked = target.name === null ? [] : findByEnvironment(instanceVariables(context, target.name));
+  const marked = target.name === null ? [] : await findInstanceProcesses(context, target.name);
   const roots = [...(main === undefined ? [] : [main]), ...group, ...marked, ...members.values()];
   for (const root of roots) for (const row of [root, ...descendantsOf(root.pid, table)]) members.set(keyOf(row), row);
 };
@@ -127,7 +127,7 @@ const waitForEnd = async (
   for (let round = 0; ; round++) {
     let left = stillAlive(members);
     if (left.length === 0 || round % roundsBetweenLooks === 0) {
-      gatherMembers(context, target, members);
+      await gatherMembers(context, target, members);
       left = stillAlive(members);
     }
     if (left.length === 0 || isOver(left) || context.clock.monotonicMs() > deadline) return left;
@@ -187,11 +187,13 @@ const provePortClosed = async (
 export const stopProcess = async (context: ProcessContext, running: RunningProcess): Promise<void> => {
   const target = await describeTarget(context, running);
   const members: Members = new Map();
-  gatherMembers(context, target, members);
-  const unit = target.main === null ? null : systemdUnitOf(target.main.pid);
+  await gatherMembers(context, target, members);
+  const { stop } = context.options;
+  // A declared command is trusted to stop it for good, and what Refloat started is in nobody's unit but Refloat's own.
+  const isSupervised = target.main !== null && target.name === null && stop === undefined;
+  const unit = isSupervised && target.main !== null ? systemdUnitOf(target.main.pid) : null;
   if (members.size > 0) {
     refuseOwnAncestors(members);
-    const { stop } = context.options;
     // The declared command stops what it was written for; a trial of ours beside the live one must not stop the live one.
     if (stop !== undefined && target.name === null) await runStopCommand(context, running, stop);
     await endAll(context, target, members);
