@@ -1,5 +1,4 @@
 /** recover: executes a plan that was shown, to its end or to a wait for a person. Serves undo as well: an undo is a plan too. */
-import { closeUndoneRun } from "../core/run/close-undone-run.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { Plan } from "../model/plan.ts";
@@ -13,11 +12,8 @@ export type RecoverOptions = {
   readonly signal: AbortSignal;
 };
 
-export const recover = async (bench: Workbench, { plan, ...options }: RecoverOptions): Promise<RunRecord> => {
-  const record = await (await bench.engine()).execute(plan, options);
-  await closeUndoneRun(await bench.journal(), plan, record, bench.clock.now().toISOString());
-  return record;
-};
+export const recover = async (bench: Workbench, { plan, ...options }: RecoverOptions): Promise<RunRecord> =>
+  (await bench.engine()).execute(plan, options);
 
 /** The plan that was shown under this digest (or its first characters). @throws RefloatError plan.unknown */
 export const readPlan = async (bench: Workbench, digest: string): Promise<Plan> =>

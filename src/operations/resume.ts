@@ -2,7 +2,6 @@
  * resume: takes an interrupted, waiting or failed run up where it stopped. A run that this machine does not know is taken from
  * its copy in the vault.
  */
-import { closeUndoneRun } from "../core/run/close-undone-run.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -21,8 +20,5 @@ export const resume = async (bench: Workbench, options: ResumeOptions): Promise<
     typeof options.run === "number"
       ? options.run
       : await journal.importRun(await (await bench.vault()).runCopies.read(options.run));
-  const { plan } = await journal.readRun(number);
-  const record = await (await bench.engine()).resume(number, options);
-  await closeUndoneRun(journal, plan, record, bench.clock.now().toISOString());
-  return record;
+  return (await bench.engine()).resume(number, options);
 };

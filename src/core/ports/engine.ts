@@ -92,7 +92,10 @@ export type Journal = {
     readonly at: string;
     readonly incidentAt: string | null;
   }) => Promise<RunRecord>;
-  /** @returns the event with its sequence number */
+  /**
+   * The transition by which an undo succeeds also makes the run that it undid `undone`, at once: no kill lies between the two.
+   * @returns the event with its sequence number
+   */
   readonly record: (run: RunNumber, epoch: number, at: string, transition: Transition) => Promise<RunEvent>;
   /**
    * Takes a run up: epoch + 1, state running, running and compensating steps become interrupted.
