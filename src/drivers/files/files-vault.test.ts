@@ -122,7 +122,7 @@ describe("a tree that is hard to keep", () => {
     await truncate(join(live, "sparse"), 3 * 1024 * 1024);
     await writeFile(join(live, "ancient"), "x");
     await utimes(join(live, "ancient"), 1, 1.123456);
-    execFileSync("mkfifo", [join(live, "fifo")]);
+    execFileSync("/usr/bin/mkfifo", [join(live, "fifo")]);
 
     const context = contextOf();
     const captured = await capture(context);
@@ -217,11 +217,11 @@ describe("a tree that is hard to keep", () => {
 describe.runIf(isRoot)("file systems", () => {
   let mounted: string | null = null;
   const mountSmall = (path: string, size: string): void => {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
+    execFileSync("/usr/bin/mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
     mounted = path;
   };
   afterEach(() => {
-    if (mounted !== null) execFileSync("umount", ["-l", mounted]);
+    if (mounted !== null) execFileSync("/usr/bin/umount", ["-l", mounted]);
     mounted = null;
   });
 
