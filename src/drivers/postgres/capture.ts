@@ -22,6 +22,7 @@ import { largeObjectsUnit } from "./captured-detail.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { makePosition } from "./position.ts";
+import { clientProgramError } from "./program-errors.ts";
 import { hashSchemaShape, readSchemaShape } from "./schema-shape.ts";
 import { type ServerVersion, readServerVersion } from "./server-version.ts";
 import { type Session, openSession, withSession } from "./session.ts";
@@ -77,12 +78,17 @@ const dumpRoles = async (
   programs: ClientPrograms,
   signal: AbortSignal,
 ): Promise<string> => {
-  const { stdout } = await runProgram(
-    programs.pgDumpall,
-    ["--roles-only", "--no-role-passwords", "--no-password", connectionArgument(target, context.marker)],
-    { signal, environment: programEnvironment(target), cleanEnvironment: true, marker: context.marker },
-  );
-  return stdout;
+  const argumentList = ["--roles-only", "--no-role-passwords", "--no-password"];
+  try {
+    const { stdout } = await runProgram(
+      programs.pgDumpall,
+      [...argumentList, connectionArgument(target, context.marker)],
+      { signal, environment: programEnvironment(target), cleanEnvironment: true, marker: context.marker },
+    );
+    return stdout;
+  } catch (error) {
+    throw clientProgramError(error, target, "source");
+  }
 };
 
 /** What `pg_restore --create` would say of the database itself, to be read and applied by hand under any name. */
@@ -232,10 +238,9 @@ const captureSnapshot = async (parts: {
   });
   const { entries, redacted } = withoutMappingSecrets(dumped.entries);
   const toc = { ...dumped, entries };
-  const [roles, contents] = await Promise.all([
-    dumpRoles(context, target, programs, snapshot.signal),
-    captureContents({ ...parts, toc, encoding, expectedBytes: parts.previous?.facts.sizeBytes }),
-  ]);
+  const roles = await dumpRoles(context, target, programs, snapshot.signal);
+  const expectedBytes = parts.previous?.facts.sizeBytes;
+  const contents = await captureContents({ ...parts, toc, encoding, expectedBytes });
   await sink.bytes(`${root}/roles.sql`, Buffer.from(roles));
   await sink.bytes(`${root}/database.sql`, Buffer.from(databaseStatements(toc)));
   await sink.bytes(`${root}/toc.dat`, formatDirectoryToc(toc));

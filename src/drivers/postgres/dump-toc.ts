@@ -7,6 +7,7 @@ import { childEnvironment, programError } from "../../platform/subprocess.ts";
 import { type ArchiveToc, TocReader } from "./archive-toc.ts";
 import { type ClientPrograms, connectionArgument, programEnvironment } from "./client-programs.ts";
 import type { ConnectionTarget } from "./connection-target.ts";
+import { clientProgramError } from "./program-errors.ts";
 
 export type DumpOptions = {
   readonly programs: ClientPrograms;
@@ -72,5 +73,5 @@ export const readDumpToc = async (options: DumpOptions): Promise<ArchiveToc> => 
   const error = await ended;
   signal.throwIfAborted();
   if (toc !== undefined) return toc;
-  throw programError("pg_dump", error);
+  throw clientProgramError(programError("pg_dump", error), options.target, "source");
 };

@@ -7,7 +7,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
 import { type PositionMark, takeMark } from "./position.ts";
-import { type Relation, readRelations } from "./relations.ts";
+import { listTables, type Relation, readRelations } from "./relations.ts";
 import { sqlStateOf } from "./server-errors.ts";
 import { type Session, type SessionOptions, openSession } from "./session.ts";
 
@@ -40,10 +40,9 @@ class Moved extends Error {}
 
 const undefinedTable = "42P01";
 
-const lockTables = async (session: Session, relations: readonly Relation[], limits: SnapshotLimits): Promise<void> => {
-  await session.query(`set local lock_timeout = ${limits.lockTimeoutMs}`);
-  for (let at = 0; at < relations.length; at += tablesPerLock) {
-    const names = relations.slice(at, at + tablesPerLock).map(({ qualified }) => qualified);
+const lockTables = async (session: Session, tables: readonly string[]): Promise<void> => {
+  for (let at = 0; at < tables.length; at += tablesPerLock) {
+    const names = tables.slice(at, at + tablesPerLock);
     try {
       await session.query(`lock table only ${names.join(", only ")} in access share mode`);
     } catch (error) {
@@ -51,7 +50,6 @@ const lockTables = async (session: Session, relations: readonly Relation[], limi
       throw error;
     }
   }
-  await session.query("set local lock_timeout = 0");
 };
 
 type Taken = Pick<HeldSnapshot, "id" | "takenAt" | "mark" | "relations" | "database">;
@@ -59,12 +57,15 @@ type Taken = Pick<HeldSnapshot, "id" | "takenAt" | "mark" | "relations" | "datab
 const takeSnapshot = async (session: Session, limits: SnapshotLimits, clock: Clock): Promise<Taken> => {
   const takenAt = clock.now();
   await session.query("begin isolation level repeatable read read only");
+  // Not only LOCK waits: to ask for a table's size is to wait for its lock too.
+  await session.query(`set local lock_timeout = ${limits.lockTimeoutMs}`);
   const [exported] = await session.query<{ id: string }>("select pg_export_snapshot() as id");
   const mark = await takeMark(session);
-  await lockTables(session, await readRelations(session), limits);
-  // Read again now that nothing can change any more.
+  await lockTables(session, await listTables(session));
+  // Nothing can change any more.
   const relations = await readRelations(session);
   if (relations.some(({ rewritten }) => rewritten)) throw new Moved();
+  await session.query("set local lock_timeout = 0");
   return { id: exported?.id ?? "", takenAt, mark, relations, database: await readDatabaseFacts(session) };
 };
 
@@ -88,8 +89,9 @@ const takeSteadySnapshot = async (session: Session, limits: SnapshotLimits, cloc
 
 type Waiter = { readonly pid: number; readonly what: string };
 
-/** Sessions that wait for a lock which ours hold. */
+/** Sessions that wait for a lock which ours hold. Within a transaction the list of sessions is that of its first look, unless it is cleared. */
 const waitersSql = `
+  select pg_stat_clear_snapshot();
   select distinct a.pid, coalesce(left(a.query, 80), '') as what
     from pg_locks l join pg_stat_activity a using (pid)
    where not l.granted and l.locktype = 'relation'

@@ -14,6 +14,24 @@ export type Relation = {
   readonly extensionCondition: string | null;
 };
 
+const userTables = `
+     c.relkind in ('r', 'p') and c.relpersistence <> 't'
+     and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')`;
+
+/** Members of extensions are made by the extension; the rows of its configuration tables are dumped. */
+const ofExtension = `exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')`;
+const configured = `exists (select from pg_extension e where c.oid = any(e.extconfig))`;
+
+const listSql = `
+  select format('%I.%I', n.nspname, c.relname) as qualified
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+   where ${userTables} and (${configured} or not ${ofExtension})
+   order by c.oid`;
+
+/** Names only, without waiting for anybody's lock. */
+export const listTables = async (session: Session): Promise<readonly string[]> =>
+  (await session.query<{ qualified: string }>(listSql)).map(({ qualified }) => qualified);
+
 /**
  * A TRUNCATE or a rewriting ALTER is not seen by snapshots: a table whose file was changed after the snapshot was taken would
  * read as empty. `rewritten` compares the file that the snapshot knows with the one of now.
@@ -28,10 +46,7 @@ const relationsSql = `
     join pg_namespace n on n.oid = c.relnamespace
     left join (select t.oid, t.condition from pg_extension e, unnest(e.extconfig, e.extcondition) as t(oid, condition)) x
            on x.oid = c.oid
-   where c.relkind in ('r', 'p') and c.relpersistence <> 't'
-     and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
-     and (x.oid is not null or not exists (
-           select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
+   where ${userTables} and (x.oid is not null or not ${ofExtension})
    order by c.oid`;
 
 export const readRelations = async (

@@ -7,18 +7,18 @@ import { join } from "node:path";
 import type { InstanceTarget } from "../../core/ports/driver.ts";
 import type { SnapshotReader } from "../../core/ports/vault.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { endEarlierAttempts } from "./application-name.ts";
 import { parseDirectoryToc, type TocEntry } from "./archive-toc.ts";
 import { capturedDetailSchema } from "./captured-detail.ts";
 import { type ClientPrograms, connectionArgument, findClientPrograms, programEnvironment } from "./client-programs.ts";
-import { type ConnectionTarget, describeAddress } from "./connection-target.ts";
+import type { ConnectionTarget } from "./connection-target.ts";
 import { withControlSession } from "./control-session.ts";
 import { describeOrigin, type InstanceMark } from "./instance-mark.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { readMark } from "./position.ts";
+import { clientProgramError } from "./program-errors.ts";
 import { restoreContents } from "./restore-contents.ts";
 import { createDatabase, examineTarget, finishDatabase, writeMark } from "./restore-database.ts";
 import { formatRestoreList, planRestore } from "./restore-plan.ts";
@@ -69,19 +69,9 @@ const archiveRunner = async (parts: {
         },
       );
     } catch (error) {
-      throw restoreFailure(error, target);
+      throw clientProgramError(error, target, "target");
     }
   };
-};
-
-const restoreFailure = (error: unknown, target: ConnectionTarget): unknown => {
-  if (!(error instanceof RefloatError) || error.code !== "program.failed") return error;
-  const full = /No space left on device/.test(error.message);
-  return new RefloatError(
-    "target.failed",
-    full ? `the disk of the server at ${describeAddress(target)} is full: ${error.message}` : error.message,
-    { cause: error, ...(full ? { hint: "free space there, then resume" } : {}) },
-  );
 };
 
 const missingTablespaces = async (session: Session, wanted: readonly string[]): Promise<readonly string[]> => {
