@@ -41,9 +41,14 @@ export const readProcess = (pid: number): ProcessRow | null => {
   };
 };
 
-/** Ended but not yet collected by its parent counts as gone: it holds no port and no file. */
-export const isRunning = (row: ProcessRow | null): row is ProcessRow =>
-  row !== null && row.state !== "Z" && row.state !== "X";
+/**
+ * Ended but not yet collected by its parent counts as gone: it holds no port and no file. While other threads of it are still on
+ * their way out (or go on without the first one) it is not gone.
+ */
+export const isRunning = (row: ProcessRow | null): row is ProcessRow => {
+  if (row === null || row.state === "X") return false;
+  return row.state !== "Z" || (readOrNull(() => readdirSync(`/proc/${row.pid}/task`)) ?? []).length > 1;
+};
 
 export const isAlive = ({ pid, startTicks }: ProcessIdentity): boolean => {
   const row = readProcess(pid);
