@@ -41,6 +41,16 @@ const measureSize = (shop: Shop): Promise<number> =>
     return z.object({ bytes: z.number() }).parse(rows[0]).bytes;
   });
 
+/** Where the time went: before the run (start, key, plan), and its slowest steps, which may have run side by side. */
+const slowestSteps = ({ run, wallMs }: RefloatRecovery): string => {
+  const steps = [...run.steps].sort((a, b) => b.durationMs - a.durationMs).slice(0, 6);
+  const around = wallMs - idleMs(run).total;
+  return [
+    `around the run ${inSeconds(around)}`,
+    ...steps.map(({ id, durationMs }) => `${id} ${inSeconds(durationMs)}`),
+  ].join(", ");
+};
+
 type Rounds = { readonly ours: readonly RefloatRecovery[]; readonly script: readonly Measured[] };
 
 const otherPort = (shop: Shop, live: number): number => {
@@ -55,7 +65,9 @@ const race = async (shop: Shop, refloat: RefloatSide, administrator: Administrat
   const runOurs = async (): Promise<void> => {
     const recovery = await refloat.recover();
     ours.push(recovery);
-    tell(`Refloat ${inSeconds(recovery.wallMs)}, peak ${inMegabytes(recovery.peakRssBytes)} MB`);
+    tell(
+      `Refloat ${inSeconds(recovery.wallMs)}, peak ${inMegabytes(recovery.peakRssBytes)} MB: ${slowestSteps(recovery)}`,
+    );
     await refloat.reset(recovery);
   };
   const runScript = async (): Promise<void> => {

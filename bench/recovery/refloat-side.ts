@@ -14,7 +14,7 @@ const stepSchema = z.object({
   endedAt: z.iso.datetime().nullable(),
   durationMs: z.number(),
 });
-const runsSchema = z.object({ data: z.object({ runs: z.array(z.object({ number: z.int() })) }) });
+const runsSchema = z.object({ data: z.array(z.object({ number: z.int() })) });
 const runSchema = z.object({
   data: z.object({
     record: z.object({
@@ -67,7 +67,7 @@ export class RefloatSide {
   async recover(): Promise<RefloatRecovery> {
     const measured = await this.#run("recover", "shop", "--yes");
     const { data: list } = runsSchema.parse(await this.#ask("runs"));
-    const number = Math.max(...list.runs.map((run) => run.number));
+    const number = Math.max(...list.map((run) => run.number));
     const { data } = runSchema.parse(await this.#ask("runs", String(number)));
     if (data.record.state !== "succeeded") throw new Error(`run ${number} is ${data.record.state}`);
     return { ...measured, number, run: data.record };

@@ -39,6 +39,25 @@ backend shop
   server app 127.0.0.1:${appPort} check inter 500ms fall 4 rise 1
 `;
 
+/**
+ * Returns only when the old worker is gone: until then it may still answer on the admin socket, and what it is told there is lost with it.
+ */
+const reloadScript = (master: number, configurationFile: string): string => `#!/bin/sh
+set -eu
+PATH=$PATH:/usr/sbin
+haproxy -c -q -f '${configurationFile}'
+old=$(cat /proc/${master}/task/${master}/children)
+kill -USR2 ${master}
+for worker in $old; do
+  tries=200
+  while kill -0 "$worker" 2> /dev/null; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "the old worker $worker does not leave" >&2; exit 1; }
+    sleep 0.05
+  done
+done
+`;
+
 /** One command of the runtime API. @returns the whole answer */
 export const askProxy = async (socket: string, command: string): Promise<string> => {
   const connection = createConnection(socket);
@@ -97,7 +116,8 @@ export const startProxy = async (options: {
   await writeFile(stateFile, "1\n");
   const log = await open(options.logFile, "a");
   const child = spawn("haproxy", ["-W", "-db", "-f", file, "-p", pidFile], {
-    cwd: folder,
+    // Not the folder of the configuration: a recovery exchanges that one, and HAProxy cannot be reloaded in a folder that is gone.
+    cwd: runtime,
     detached: true,
     stdio: ["ignore", log.fd, log.fd],
     env: { ...process.env, PATH: `${process.env.PATH ?? ""}${delimiter}/usr/sbin` },
@@ -111,5 +131,7 @@ export const startProxy = async (options: {
     await log.close();
   }
   child.unref();
-  return { port, socket, stateFile, reloadCommand: `kill -USR2 ${child.pid}`, pid: child.pid ?? 0 };
+  const reload = join(runtime, "reload.sh");
+  await writeFile(reload, reloadScript(child.pid ?? 0, file), { mode: 0o755 });
+  return { port, socket, stateFile, reloadCommand: reload, pid: child.pid ?? 0 };
 };
