@@ -10,7 +10,8 @@ const readings: readonly Reading[] = [
   {
     pattern: /No space left on device|could not extend file/,
     code: (failed) => failed,
-    hint: "the disk of the server is full: free space there, then try again",
+    hint: "free space there, then try again",
+    lead: (place) => `the disk of the server at ${place} is full: `,
   },
   {
     pattern: /password authentication failed|no password supplied|no pg_hba\.conf entry|fe_sendauth/,
@@ -40,8 +41,9 @@ export const clientProgramError = (error: unknown, target: ConnectionTarget, rol
   if (!(error instanceof RefloatError) || error.code !== "program.failed") return error;
   const failed: ErrorCode = role === "source" ? "source.failed" : "target.failed";
   const reading = readings.find(({ pattern }) => pattern.test(error.message));
-  const context = { ...error.context, address: describeAddress(target), database: target.database };
-  return new RefloatError(reading?.code(failed) ?? failed, error.message, {
+  const place = describeAddress(target);
+  const context = { ...error.context, address: place, database: target.database };
+  return new RefloatError(reading?.code(failed) ?? failed, `${reading?.lead?.(place) ?? ""}${error.message}`, {
     cause: error,
     context,
     ...(reading === undefined ? {} : { hint: reading.hint }),
