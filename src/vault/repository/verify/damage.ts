@@ -4,7 +4,8 @@ import type { BlobType } from "../format/pack-header.ts";
 
 type Affected = VerifyFinding["affects"][number];
 
-type Draft = Omit<VerifyFinding, "affects"> & { readonly affects: Map<string, Affected> };
+/** A finding that still gathers what it affects. */
+export type Draft = Omit<VerifyFinding, "affects"> & { readonly affects: Map<string, Affected> };
 
 /** More would not be read by anybody; the count is told. */
 const mostAffected = 1000;

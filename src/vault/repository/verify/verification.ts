@@ -9,12 +9,12 @@ import { BlobCache } from "../blobs/blob-cache.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";
 import { type IndexedPack, readIndex } from "../format/index-file.ts";
-import { packHeaderBytes } from "../format/pack-header.ts";
+import { type PackedBlob, packHeaderBytes } from "../format/pack-header.ts";
 import { type StoredSnapshot, readSnapshot } from "../format/snapshot-file.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import type { StoreKind } from "../stores/store.ts";
 import { TaskStack } from "../threads/task-stack.ts";
-import { Damage } from "./damage.ts";
+import { Damage, type Draft } from "./damage.ts";
 import { DamageTracer, TreeCheck } from "./tree-check.ts";
 
 const tasksPerThread = 2;
@@ -29,6 +29,7 @@ class Verification {
   /** Sizes of the packs that are there. */
   readonly #sizes = new Map<string, number>();
   readonly #indexed = new Set<string>();
+  readonly #lost: { readonly blob: PackedBlob; readonly draft: Draft }[] = [];
   #bytesRead = 0;
 
   constructor(context: RepositoryContext, signal: AbortSignal) {
@@ -46,6 +47,10 @@ class Verification {
     for await (const { name, sizeBytes } of store.list("data")) this.#sizes.set(name, sizeBytes);
     for (const name of indexes) {
       for (const pack of (await this.#readIndex(name)) ?? []) this.#checkPack(pack);
+    }
+    // Only now: another pack may hold a copy.
+    for (const { blob, draft } of this.#lost) {
+      if (!this.#table.has(blob.id, blob.type)) this.#damage.hurt(draft, blob.id, blob.type);
     }
     for (const [packId] of this.#sizes) {
       if (this.#indexed.has(packId)) continue;
@@ -114,10 +119,9 @@ class Verification {
     this.#indexed.add(pack.id);
     const size = this.#sizes.get(pack.id);
     const wanted = pack.blobs.reduce((sum, { length }) => sum + length, 0) + packHeaderBytes(pack.blobs);
-    if (size === wanted) {
-      this.#table.place(pack.id, pack.blobs);
-      return;
-    }
+    const present = pack.blobs.filter(({ offset, length }) => offset + length <= (size ?? 0));
+    if (size !== undefined) this.#table.place(pack.id, present);
+    if (size === wanted) return;
     const short = pack.id.slice(0, 8);
     const draft = this.#damage.add(
       "error",
@@ -125,8 +129,7 @@ class Verification {
       pack.id,
       size === undefined ? `the pack ${short} is missing` : `the pack ${short} has ${size} bytes instead of ${wanted}`,
     );
-    if (size !== undefined) this.#table.place(pack.id, pack.blobs);
-    for (const { id, type } of pack.blobs) this.#damage.hurt(draft, id, type);
+    this.#lost.push(...pack.blobs.filter((blob) => !present.includes(blob)).map((blob) => ({ blob, draft })));
   }
 
   async #readPacks(indexes: readonly string[], job: number): Promise<void> {
