@@ -3,7 +3,7 @@
  * that knows the concrete ones. Everything is opened when it is first needed and closed in reverse order.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
@@ -21,7 +21,7 @@ import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
 import { endOrphans } from "./platform/orphans.ts";
 import { readSecret } from "./platform/secret.ts";
-import { createDirectories } from "./platform/state-directories.ts";
+import { createDirectories, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -79,10 +79,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     return { repository, points: createPointStore(repository), runCopies: createRunCopies(repository) };
   });
 
-  const stateDirectory = once(async () => {
-    await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 });
-    return options.stateDirectory;
-  });
+  const stateDirectory = once(() => makeStateFolder(options.stateDirectory));
 
   const journal = once(async () => {
     const opened = await openJournal(join(await stateDirectory(), "journal.db"));

@@ -1,9 +1,10 @@
 /** The folders of an installation: journal, runs, what components keep, and scratch space. Private to the user (0700). */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Directories } from "../core/ports/workbench.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 
 /** Where state lives when nobody says: `/var/lib/refloat` for root, else under XDG_STATE_HOME. */
 export const defaultStateDirectory = (): string =>
@@ -11,9 +12,10 @@ export const defaultStateDirectory = (): string =>
     ? "/var/lib/refloat"
     : join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "refloat");
 
-const makePrivate = async (path: string): Promise<string> => {
+/** @throws RefloatError journal.failed */
+export const makeStateFolder = async (path: string): Promise<string> => {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makePrivateFolder(path);
     return path;
   } catch (error) {
     throw new RefloatError(
@@ -32,10 +34,10 @@ const asFileName = (marker: string): string => marker.replaceAll(/[^A-Za-z0-9_.-
 
 export const createDirectories = (stateDirectory: string): Directories => ({
   work: async (marker) => {
-    const parent = await makePrivate(join(stateDirectory, "work"));
+    const parent = await makeStateFolder(join(stateDirectory, "work"));
     const path = await mkdtemp(join(parent, `${asFileName(marker)}-`));
     return { path, remove: () => rm(path, { recursive: true, force: true }) };
   },
-  state: (service, component) => makePrivate(join(stateDirectory, "components", service, component)),
-  run: (run) => makePrivate(join(stateDirectory, "runs", String(run))),
+  state: (service, component) => makeStateFolder(join(stateDirectory, "components", service, component)),
+  run: (run) => makeStateFolder(join(stateDirectory, "runs", String(run))),
 });
