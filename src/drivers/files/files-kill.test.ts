@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ComponentDriver, DriverContext, Exchange, InstanceTarget } from "../../core/ports/driver.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
@@ -18,6 +18,9 @@ const [driver] = filesBundle.components as [ComponentDriver];
 const program = fileURLToPath(new URL("../../testing/path-act-program.ts", import.meta.url));
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const mostPoints = 60;
+
+/** Each point starts a program of its own, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 600_000 });
 
 let folder: TestFolder;
 beforeEach(async () => {

@@ -5,7 +5,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import getPort from "get-port";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RuntimeOperations } from "../../core/ports/driver.ts";
 import { isPortOpen } from "../../platform/port-owner.ts";
 import { findByEnvironment } from "../../platform/process-table.ts";
@@ -17,6 +17,9 @@ import { processBundle } from "./process-bundle.ts";
 const runtime = processBundle.components[0]?.runtime as RuntimeOperations;
 const program = fileURLToPath(new URL("../../testing/process-act-program.ts", import.meta.url));
 const mostPoints = 40;
+
+/** Each point starts a program of its own, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 600_000 });
 
 let folder: TestFolder;
 let release: string;
