@@ -26,5 +26,8 @@ export const requireYes = async (context: CommandContext, confirmation: Confirma
       nextCommand,
     });
   }
-  throw new RefloatError("confirm.declined", "the answer was no", { state: "nothing was changed", nextCommand });
+  throw new RefloatError("confirm.declined", answer === "left" ? "the question was left" : "the answer was no", {
+    state: "nothing was changed",
+    nextCommand,
+  });
 };

@@ -181,6 +181,36 @@ describe("the end of a run", () => {
   });
 });
 
+describe("an approval gate", () => {
+  const recordOf = (answer: { readonly approved: boolean; readonly by: string } | null): RunRecord =>
+    shopRun({ state: answer === null ? "waiting" : answer.approved ? "succeeded" : "failed" });
+
+  const asking = (options: { readonly terminal: boolean; readonly argv?: readonly string[] }) => {
+    const begun: ReturnType<typeof begin> = begin(["recover", "--plan", short, ...(options.argv ?? [])], {
+      terminal: options.terminal,
+      play: async (_listener, signal) =>
+        recordOf((await begun.shell.settings()?.approver("cut shop over to the restored side?", signal)) ?? null),
+    });
+    return begun;
+  };
+
+  it.each([
+    ["y", 0],
+    ["n", 4],
+    ["\u0003", 6],
+  ])("at a terminal is answered by %j: exit code %d", async (key, code) => {
+    const { shell, exit } = asking({ terminal: true });
+    await vi.waitFor(() => expect(shell.written.stderr()).toContain("cut shop over to the restored side?"));
+    shell.type(key);
+    expect(await exit).toBe(code);
+  });
+
+  it("where nobody can be asked leaves the run waiting, unless --yes was given", async () => {
+    expect(await asking({ terminal: false }).exit).toBe(6);
+    expect(await asking({ terminal: false, argv: ["--yes"] }).exit).toBe(0);
+  });
+});
+
 describe("undoing what is live needs a yes", () => {
   const run42 = { journaled: [shopRun()] };
 

@@ -5,9 +5,9 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunRecord } from "../model/run.ts";
 import { readRun } from "../operations/runs.ts";
-import { type CommandContext, type CommandResult, answer } from "./command.ts";
+import type { CommandContext, CommandResult } from "./command.ts";
 import { showRun } from "./run-progress.ts";
-import { runReport } from "./run-report.ts";
+import { answerRun } from "./run-report.ts";
 import { runError } from "./run-error.ts";
 
 export type RunToExecute = {
@@ -30,7 +30,7 @@ export const executeRun = async (
       progress.apply(event);
     });
     const detail = await readRun(bench, number);
-    return answer("run", detail, runReport(detail, bench, output), runError(detail));
+    return answerRun(detail, bench, output, runError(detail));
   } finally {
     progress.stop();
   }

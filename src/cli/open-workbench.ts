@@ -29,7 +29,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       stateDirectory: stateDirectory(global, shell),
       log: logTarget(global, shell),
       verbose: global.verbose,
-      approver: createApprover(shell, output),
+      approver: createApprover(shell, global, output),
     });
     if (tellsRuns) await tellUnfinishedRuns(workbench.bench, output, about);
     return workbench;

@@ -89,7 +89,8 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
       redraw();
     },
     yieldTerminal: () => {
-      drawn?.clear();
+      // The last picture stays above the question: it is what the answer is about.
+      if (frame !== null) drawn?.done();
       yielded = true;
       return () => {
         yielded = false;

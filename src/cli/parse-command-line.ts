@@ -24,6 +24,9 @@ export const parseCommandLine = (
   argv: readonly string[],
   options: ParseOptions,
 ): ParsedLine => {
+  const names = commands.map(({ name }) => name.split(" ")[0] ?? name);
+  const topic = helpTopic(argv);
+  if (topic !== null && !names.includes(topic)) throw unknownCommand(topic, null, names);
   let parsed: ParsedLine | undefined;
   let text = "";
   const root = buildParser(commands, options, {
@@ -40,6 +43,13 @@ export const parseCommandLine = (
   }
   if (parsed === undefined) throw new RefloatError("bug", "the command line named no command");
   return parsed;
+};
+
+/** `help restore`, `restore --help`: commander would answer with the list of commands, as if nothing had been named. */
+const helpTopic = ([first, second, ...rest]: readonly string[]): string | null => {
+  if (first === "help") return second ?? null;
+  const asksHelp = [second, ...rest].some((word) => word === "--help" || word === "-h");
+  return asksHelp && first !== undefined && !first.startsWith("-") ? first : null;
 };
 
 type Receive = {
@@ -117,8 +127,11 @@ const usageError = (error: CommanderError, commands: readonly Command[], argv: r
         const members = names.filter((name) => name.startsWith(`${parent} `)).map((name) => `refloat ${name}`);
         return usage(`no command "${parent} ${quoted}"; there is: ${members.join(", ")}`);
       }
-      const answer = answerUnknownCommand(quoted, next, [...new Set(names.map((name) => name.split(" ")[0] ?? name))]);
-      return usage(`no command "${quoted}"${answer === null ? "" : `; ${answer}`}`);
+      return unknownCommand(
+        quoted,
+        next,
+        names.map((name) => name.split(" ")[0] ?? name),
+      );
     }
     case "commander.unknownOption": {
       const flag = quoted.split("=")[0] ?? quoted;
@@ -141,12 +154,19 @@ const usageError = (error: CommanderError, commands: readonly Command[], argv: r
       const most = command?.arguments.map(({ name }) => name) ?? [];
       return usage(
         `${command?.name ?? "the command"} takes ${most.length === 0 ? "no argument" : `only ${most.join(" and ")}`}`,
-        'quote what has spaces, as in --at "2 hours ago"',
+        command?.options.some(({ name }) => name === "at") ? 'quote what has spaces: --at "2 hours ago"' : null,
       );
     }
     default:
       return usage(error.message.replace(/^error: /, ""));
   }
+};
+
+const unknownCommand = (word: string, next: string | null, names: readonly string[]): RefloatError => {
+  const answer = answerUnknownCommand(word, next, [...new Set(names)]);
+  return new RefloatError("usage", `no command "${word}"${answer === null ? "" : `; ${answer}`}`, {
+    nextCommand: "refloat --help",
+  });
 };
 
 /** The command that the words begin with, for the hint of what to read. */

@@ -310,6 +310,15 @@ describe("words", () => {
     [["pionts"], 'no command "pionts"; did you mean "points"?'],
     [["extract", "shop"], 'no command "extract"; not in this version; restic restore gives back single files'],
     [["xyzzy"], 'no command "xyzzy"'],
+    [
+      ["help", "restore"],
+      'no command "restore"; a service: refloat recover SERVICE; one file: the vault is a restic repository, so restic restore reads it',
+    ],
+    [
+      ["restore", "--help"],
+      'no command "restore"; a service: refloat recover SERVICE; one file: the vault is a restic repository, so restic restore reads it',
+    ],
+    [["status", "shop"], "status takes no argument"],
     [["vault", "create"], 'no command "vault create"; there is: refloat vault init'],
     [["plan"], "plan needs SERVICE: a service of refloat.yaml"],
     [["plan", "a", "b"], "plan takes only SERVICE"],

@@ -8,7 +8,7 @@ import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "..
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
-import { planSchema } from "../model/plan.ts";
+import { phaseSchema, planSchema } from "../model/plan.ts";
 import { runEventSchema, runRecordSchema } from "../model/run.ts";
 
 export const recoveryPointSchema = z.object({
@@ -31,6 +31,33 @@ const verifyFindingSchema = z.object({
   affects: z.array(z.object({ snapshot: snapshotIdSchema, path: z.string() })),
 });
 
+const objectiveSchema = { objectiveMs: z.number().nullable(), met: z.boolean().nullable() };
+
+/** What a run came to, in numbers: what an objective is compared with. */
+const runSummarySchema = z.object({
+  /** From the first wrong answer (else from the begin of the run) to normal service; null before users could have noticed. */
+  rto: z
+    .object({
+      actualMs: z.number(),
+      ...objectiveSchema,
+      from: z.string(),
+      fromIncident: z.boolean(),
+      to: z.string(),
+      toProbe: z.boolean(),
+    })
+    .nullable(),
+  /** Per component: from the point to the last write that it does not have. */
+  rpo: z.array(
+    z.object({ component: z.string(), actualMs: z.number(), ...objectiveSchema, directory: z.string().nullable() }),
+  ),
+  phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),
+  /** Old sides, where they stand now. */
+  kept: z.array(z.object({ component: z.string(), name: z.string() })),
+  /** Without the time that people took to decide. */
+  machineMs: z.number(),
+  predictedMs: z.number(),
+});
+
 export const resultSchemas = {
   status: z.object({
     at: z.iso.datetime(),
@@ -48,7 +75,12 @@ export const resultSchemas = {
   capture: recoveryPointSchema,
   plan: planSchema,
   /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */
-  run: z.object({ record: runRecordSchema, plan: planSchema, events: z.array(runEventSchema) }),
+  run: z.object({
+    record: runRecordSchema,
+    plan: planSchema,
+    events: z.array(runEventSchema),
+    summary: runSummarySchema,
+  }),
   runs: z.array(runRecordSchema),
   commit: z.object({ run: runNumberSchema, discarded: z.array(z.string()) }),
   validate: z.object({

@@ -10,7 +10,7 @@ import { renderRuns } from "../../render/runs-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";
 import { showRun } from "../run-progress.ts";
-import { runReport } from "../run-report.ts";
+import { answerRun } from "../run-report.ts";
 import { runArgument } from "../words.ts";
 
 export const runsCommand = defineCommand({
@@ -43,7 +43,7 @@ export const runsCommand = defineCommand({
     const number = run ?? (await newestRun(bench));
     if (follow) await watch(number, bench, context);
     const detail = await readRun(bench, number);
-    return answer("run", detail, runReport(detail, bench, output));
+    return answerRun(detail, bench, output, null);
   },
 });
 
