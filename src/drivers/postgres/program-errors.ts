@@ -1,10 +1,17 @@
 /** What a failed client program met at the server, from what it said (its messages are in English: see programEnvironment). */
+import { ExecaError } from "execa";
 import type { ErrorCode } from "../../model/error-catalogue.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type ConnectionTarget, describeAddress } from "./connection-target.ts";
 import type { ServerRole } from "./server-errors.ts";
 
-type Reading = { readonly pattern: RegExp; readonly code: (failed: ErrorCode) => ErrorCode; readonly hint: string };
+type Reading = {
+  readonly pattern: RegExp;
+  readonly code: (failed: ErrorCode) => ErrorCode;
+  readonly hint: string;
+  /** Put before what the program said. */
+  readonly lead?: (place: string) => string;
+};
 
 const readings: readonly Reading[] = [
   {
@@ -36,16 +43,35 @@ const readings: readonly Reading[] = [
   },
 ];
 
+const linesShown = 3;
+
+/** Everything the program said; the error's own message has its last lines, which are often not those that matter. */
+const standardErrorOf = (error: RefloatError): string => {
+  const { cause } = error;
+  return cause instanceof ExecaError && typeof cause.stderr === "string" ? cause.stderr : error.message;
+};
+
+/** `pg_restore: error: could not execute query: ERROR: ...` and what follows it. */
+const firstComplaint = (said: string): string => {
+  const lines = said.split("\n").filter((line) => line.trim() !== "");
+  const begin = Math.max(
+    0,
+    lines.findIndex((line) => /error:|ERROR:|FATAL:/.test(line)),
+  );
+  return lines.slice(begin, begin + linesShown).join("; ");
+};
+
 /** Anything but a program's failure is given back as it is. */
 export const clientProgramError = (error: unknown, target: ConnectionTarget, role: ServerRole): unknown => {
   if (!(error instanceof RefloatError) || error.code !== "program.failed") return error;
   const failed: ErrorCode = role === "source" ? "source.failed" : "target.failed";
-  const reading = readings.find(({ pattern }) => pattern.test(error.message));
+  const said = standardErrorOf(error);
+  const reading = readings.find(({ pattern }) => pattern.test(said));
   const place = describeAddress(target);
-  const context = { ...error.context, address: place, database: target.database };
-  return new RefloatError(reading?.code(failed) ?? failed, `${reading?.lead?.(place) ?? ""}${error.message}`, {
+  const message = `${reading?.lead?.(place) ?? ""}${firstComplaint(said)}`;
+  return new RefloatError(reading?.code(failed) ?? failed, message === "" ? error.message : message, {
     cause: error,
-    context,
+    context: { ...error.context, address: place, database: target.database },
     ...(reading === undefined ? {} : { hint: reading.hint }),
   });
 };

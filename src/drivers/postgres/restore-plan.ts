@@ -46,7 +46,7 @@ export const planRestore = (toc: ArchiveToc): RestorePlan => {
   for (const entry of entries) {
     if (entry.kind !== "INDEX" && entry.kind !== "CONSTRAINT") continue;
     // A function in an index may read other tables, which are not there yet.
-    const [table, ...others] = entry.dependencies.filter((id) => {
+    const [table, ...others] = [...new Set(entry.dependencies)].filter((id) => {
       const needed = byId.get(id);
       return needed !== undefined && needed.kind !== "SCHEMA" && needed.kind !== "EXTENSION";
     });

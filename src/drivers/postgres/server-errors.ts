@@ -96,6 +96,14 @@ const translateState = (error: DatabaseError, target: ConnectionTarget, role: Se
         message: `the server has given up the snapshot: ${error.message}`,
         hint: "raise old_snapshot_threshold, or capture at a quieter time",
       };
+    case "XX000":
+      // DROP DATABASE writes everything out first, which a full disk refuses as well.
+      if (!error.message.includes("checkpoint request failed")) return undefined;
+      return {
+        code: failed,
+        message: `the server at ${place} cannot write to its disk: ${error.message}`,
+        hint: "a full disk is the usual reason, its log knows: free space there, then try again",
+      };
     case "58P01":
       return { code: failed, message: `the server at ${place} lacks a file: ${error.message}` };
     default:
