@@ -56,6 +56,7 @@ const newestRun = async (bench: Workbench): Promise<RunNumber> => {
 const watch = async (run: RunNumber, bench: Workbench, { output, signal }: CommandContext): Promise<void> => {
   const detail = await readRun(bench, run);
   const known = detail.events.flatMap((event) => (event.type === "progress" ? [] : [event.sequence]));
+  output.event(eventEnvelope("plan", detail.plan));
   const progress = showRun(output, bench, detail);
   try {
     for await (const event of followRun(bench, { run, afterSequence: Math.max(0, ...known), signal })) {
