@@ -33,12 +33,15 @@ export type SwitchTools = { readonly clock: Clock; readonly log: Log; readonly s
 
 const recordSchema = z.object({ incoming: z.string(), outgoing: z.string(), identity: z.string() });
 
+const readExchangeRecord = async (stable: string): Promise<z.infer<typeof recordSchema> | null> => {
+  const path = exchangeRecordPath(stable);
+  return (await pathExists(path)) ? recordSchema.parse(JSON.parse(await readFile(path, "utf8"))) : null;
+};
+
 /** The name under which an interrupted exchange parked its incoming object, if it did. */
 export const findParked = async (stable: string, incoming: string): Promise<string | null> => {
-  const path = exchangeRecordPath(stable);
-  if (!(await pathExists(path))) return null;
-  const record = recordSchema.parse(JSON.parse(await readFile(path, "utf8")));
-  if (record.incoming !== incoming || (await pathExists(incoming))) return null;
+  const record = await readExchangeRecord(stable);
+  if (record === null || record.incoming !== incoming || (await pathExists(incoming))) return null;
   return inodeIdentity(await lookAt(record.outgoing)) === record.identity ? record.outgoing : null;
 };
 
@@ -209,6 +212,8 @@ export const discardRetired = async (stable: string, outgoing: string, signal: A
   await removeTree(outgoing, signal);
   await removeSiblingRecord(tombstonePath(outgoing));
   await removeSiblingRecord(markerPath(outgoing));
+  // Left by a process that was killed between the exchange and its end.
+  if ((await readExchangeRecord(stable))?.outgoing === outgoing) await removeSiblingRecord(exchangeRecordPath(stable));
   await forgetInstance(stable, outgoing, live.kind === "link" ? live.target : null);
 };
 
