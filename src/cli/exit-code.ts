@@ -1,6 +1,5 @@
-/** The one table from what happened to the number that a script sees. */
+/** The numbers that a script sees. Each error has its own in the catalogue; a run that ended badly is an error too (run-error.ts). */
 import { type ErrorCode, type ErrorEntry, errorCatalogue } from "../model/error-catalogue.ts";
-import type { RunState } from "../model/run.ts";
 
 export type ExitCode = 0 | ErrorEntry["exit"];
 
@@ -19,19 +18,3 @@ export const exitMeanings = {
 export const exitCodes = Object.keys(exitMeanings).map(Number) as readonly ExitCode[];
 
 export const exitOfError = (code: ErrorCode): ExitCode => errorCatalogue[code].exit;
-
-/** `waiting` is 6: the run goes on only when a person answers. `running` means that this process lost the run to another one. */
-const exitByRunState = {
-  succeeded: 0,
-  committed: 0,
-  cancelled: 0,
-  failed: 4,
-  undone: 5,
-  waiting: 6,
-  "needs-operator": 6,
-  interrupted: 7,
-  running: 7,
-} as const satisfies Record<RunState, ExitCode>;
-
-/** For commands that execute a run; looking at one that failed is no failure. */
-export const exitOfRun = (state: RunState): ExitCode => exitByRunState[state];

@@ -5,7 +5,7 @@ import type { RunRecord, RunState } from "../model/run.ts";
 import type { UnfinishedRun } from "../operations/unfinished-runs.ts";
 import { whatIsLive } from "./unfinished-notice.ts";
 
-/** `waiting` needs a person; `running` means that another process has taken the run over. */
+/** The one table from the state of a run to its error, and so to the exit code. `waiting` needs a person; `running` means that another process has taken the run over. */
 const codeByState = {
   succeeded: null,
   committed: null,
