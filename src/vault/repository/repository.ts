@@ -9,7 +9,7 @@ import { silentLog } from "../../platform/log.ts";
 import { BlobCache } from "./blobs/blob-cache.ts";
 import { BlobReader } from "./blobs/blob-reader.ts";
 import { createBlobTable } from "./blobs/blob-table.ts";
-import { CaptureState } from "./capture/capture-state.ts";
+import { CaptureState, clearFailure } from "./capture/capture-state.ts";
 import { beginSnapshotWriter } from "./capture/snapshot-writer.ts";
 import { readConfig } from "./format/config-file.ts";
 import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
@@ -52,7 +52,7 @@ class OpenRepository implements Repository {
     const held = await lock.hold();
     try {
       await store.sweep();
-      await this.#recoverFromFailure();
+      await clearFailure(this.#context);
       const { hostname, time, tags, paths } = options;
       const parent = await this.#parentOf(options);
       await index.load();
@@ -91,14 +91,6 @@ class OpenRepository implements Repository {
     await this.#context.lock.close();
     await this.#context.store.close();
   };
-
-  /** After a full disk, say: what was claimed and not stored is claimed no more. */
-  async #recoverFromFailure(): Promise<void> {
-    const { captures, pool, table } = this.#context;
-    if (!captures.takeTaint()) return;
-    await Promise.all(pool.started.map(async (thread) => thread.call("drop-packs", null)));
-    table.dropClaims();
-  }
 
   async #snapshots(): Promise<StoredSnapshot[]> {
     const { store, sealer } = this.#context;

@@ -1,5 +1,7 @@
 /** Who captures into an open repository, and whether something claimed may have been lost since. */
 
+import type { RepositoryContext } from "../repository-context.ts";
+
 export class CaptureState {
   #active = 0;
   #tainted = false;
@@ -24,3 +26,19 @@ export class CaptureState {
     return true;
   }
 }
+
+/** After a full disk, say: the room of unfinished packs is given back, and what was claimed and not stored is claimed no more. */
+export const clearFailure = async ({
+  captures,
+  pool,
+  table,
+}: Pick<RepositoryContext, "captures" | "pool" | "table">): Promise<void> => {
+  if (!captures.takeTaint()) return;
+  try {
+    await Promise.all(pool.started.map(async (thread) => thread.call("drop-packs", null)));
+    table.dropClaims();
+  } catch (error) {
+    captures.taint();
+    throw error;
+  }
+};

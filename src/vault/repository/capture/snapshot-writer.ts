@@ -20,6 +20,7 @@ import type { HeldLock } from "../locks/repository-lock.ts";
 import { findFolder } from "../reading/tree-finder.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import type { StreamContent } from "../threads/calls.ts";
+import { clearFailure } from "./capture-state.ts";
 import { nodeOfStats } from "./node-of-stats.ts";
 import { readOwnerNames } from "./owner-names.ts";
 import { SnapshotLayout, type LayoutFolder, pathNames } from "./snapshot-layout.ts";
@@ -172,7 +173,9 @@ class RepositorySnapshotWriter implements SnapshotWriter {
   }
 
   async abort(): Promise<void> {
+    if (this.#state === "ended") return;
     this.#end();
+    await clearFailure(this.#context);
   }
 
   #end(): void {
