@@ -2,8 +2,8 @@
  * `npm run demo [-- --json | --clean | --keep-running]`: a real shop breaks and comes back. Exit code 0 only if every finding is good.
  */
 import { parseArgs } from "node:util";
-import { cleanDemo, demoFolder, openDemoFolder } from "./demo/demo-folder.ts";
-import { createScreen } from "./demo/screen.ts";
+import { type DemoFolder, cleanDemo, demoFolder, openDemoFolder } from "./demo/demo-folder.ts";
+import { type Screen, createScreen } from "./demo/screen.ts";
 import { type StoryResult, showResult, tellStory, withOpenShop } from "./demo/story.ts";
 import { setUp } from "./setup.ts";
 
@@ -55,14 +55,20 @@ const summarise = (result: StoryResult, stateDir: string) => ({
   stateDir,
 });
 
-const play = async (): Promise<void> => {
-  setUp();
+/** Says what went wrong, in both forms. */
+const fail = (screen: Screen, error: unknown, folder: DemoFolder | null): void => {
+  const message = error instanceof Error ? error.message : String(error);
+  const state = folder === null ? "" : `\nstate: logs are in ${folder.shop}/logs\nnext: npm run demo -- --clean`;
+  screen.line(`error demo: ${message}${state}`);
+  if (options.json) printJson({ ok: false, error: message, stateDir: folder?.path ?? null });
+  process.exitCode = 1;
+};
+
+const play = async (screen: Screen, folder: DemoFolder): Promise<void> => {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort(new Error("interrupted"));
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
-  const folder = await openDemoFolder();
-  const screen = createScreen(options.json);
   const keepRunning = options["keep-running"];
   const parts = { folder, screen, signal: stop.signal };
   try {
@@ -73,18 +79,25 @@ const play = async (): Promise<void> => {
     screen.line(`\nTo explore: npx refloat points shop ${where}`);
     screen.line(
       keepRunning
-        ? "The shop is still open."
+        ? `The shop is still open: ${folder.path}`
         : "The shop is closed again; npm run demo -- --keep-running leaves it open.",
     );
     screen.line("To remove everything: npm run demo -- --clean");
     if (options.json) printJson(summary);
     process.exitCode = summary.ok ? 0 : 1;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    screen.line(`error demo: ${message}\nstate: logs are in ${folder.shop}/logs\nnext: npm run demo -- --clean`);
-    if (options.json) printJson({ ok: false, error: message, stateDir: folder.path });
-    process.exitCode = 1;
+    fail(screen, stop.signal.aborted ? stop.signal.reason : error, folder);
   }
 };
 
-await (options.clean ? clean() : play());
+const screen = createScreen(options.json);
+try {
+  if (options.clean) {
+    await clean();
+  } else {
+    setUp();
+    await play(screen, await openDemoFolder());
+  }
+} catch (error) {
+  fail(screen, error, null);
+}

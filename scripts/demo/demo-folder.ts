@@ -52,21 +52,20 @@ const isOurs = async (path: string): Promise<boolean> => {
   return true;
 };
 
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+/** Number and start of a process: together they are never another's. Null when there is none of that number. */
+const identify = async (pid: number | "self"): Promise<string | null> => {
+  const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
+  if (line === null) return null;
+  // The second field is the program's name in parentheses, which may hold spaces; the start is the 22nd.
+  const afterName = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  return `${Number.parseInt(line, 10)} ${afterName[19]}`;
 };
 
+/** @returns the number of another process that plays a demo in the folder now */
 const readOwner = async (folder: DemoFolder): Promise<number | null> => {
-  const pid = Number(await readFile(join(folder.path, "demo.pid"), "utf8").catch(() => ""));
-  if (pid === 0 || pid === process.pid || !isAlive(pid)) return null;
-  // The number may belong to another program by now.
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return command.includes("demo.ts") ? pid : null;
+  const owner = await readFile(join(folder.path, "demo.pid"), "utf8").catch(() => "");
+  const pid = Number.parseInt(owner, 10);
+  return Number.isNaN(pid) || pid === process.pid || (await identify(pid)) !== owner ? null : pid;
 };
 
 /** Ends what a demo of this clone left running and removes its folder. @returns whether there was anything */
@@ -87,6 +86,6 @@ export const openDemoFolder = async (): Promise<DemoFolder> => {
   await mkdir(folder.path);
   // Whatever the umask: as root, PostgreSQL's own user must pass. What is private inside has its own mode.
   await chmod(folder.path, 0o755);
-  await writeFile(join(folder.path, "demo.pid"), String(process.pid));
+  await writeFile(join(folder.path, "demo.pid"), (await identify("self")) ?? "");
   return folder;
 };
