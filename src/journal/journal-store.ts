@@ -107,7 +107,7 @@ export class JournalStore {
       const stored = this.#tables.readRun(number);
       const later = this.#tables.listRuns(stored.run.service).filter(({ run }) => run.number > number);
       const direction = asked ?? stored.run.direction;
-      refuseTakeUp(stored, later, direction);
+      refuseTakeUp(stored, later, direction, this.#tables.readPlan(number));
       const before = this.#tables.withSteps(stored.run);
       const after = takenUp(before, direction);
       this.#tables.updateRun(after);

@@ -36,6 +36,10 @@ const endedForGood: Partial<Record<RunState, string>> = {
   cancelled: "it was cancelled and what it built is removed",
 };
 
+/** What a run without a cutover restored stands beside live until somebody has looked at it; a cancel is how it goes. */
+const isRestoredBeside = (run: RunWithoutSteps, plan: Plan): boolean =>
+  run.state === "succeeded" && plan.intent.purpose === "recover" && !plan.intent.cutover;
+
 /**
  * A run that failed may go on only while nothing has happened since: after a later run its plan is about a world that is gone.
  * What it built bears its number, so a cancel removes nothing else and is always allowed.
@@ -46,6 +50,7 @@ export const refuseTakeUp = (
   { run, madeAs }: StoredRun,
   later: readonly StoredRun[],
   direction: RunDirection,
+  plan: Plan,
 ): void => {
   const wrongState = (why: string, hint: string): RefloatError =>
     new RefloatError("run.wrong-state", `run ${run.number} cannot be taken up: ${why}`, {
@@ -53,7 +58,8 @@ export const refuseTakeUp = (
       context: { state: run.state },
     });
   const ended = endedForGood[run.state];
-  if (ended !== undefined) throw wrongState(ended, "see its report");
+  const mayBeCancelled = direction === "cancel" && isRestoredBeside(run, plan);
+  if (ended !== undefined && !mayBeCancelled) throw wrongState(ended, "see its report");
   if (madeAs !== run.number) {
     throw wrongState(
       `it is a copy of run ${madeAs} of another journal, and what it made bears that number`,

@@ -208,7 +208,7 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint }: Screen): strin
     switch (state) {
       case "succeeded":
         if (purpose === "undo") return ["refloat status"];
-        return cutover ? [`refloat undo ${run}`, `refloat commit ${run}`] : [planned];
+        return cutover ? [`refloat undo ${run}`, `refloat commit ${run}`] : [planned, `refloat cancel ${run}`];
       case "committed":
         return ["refloat status"];
       case "failed":

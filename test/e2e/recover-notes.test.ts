@@ -78,6 +78,20 @@ describe("a database and a folder", () => {
     expect(await readFile(join(notes.folder, "docs", "kept.txt"), "utf8")).toBe("kept");
   });
 
+  it("restores beside without a cutover, and cancel removes what stands there", async () => {
+    await notes.refloat.succeed(["capture", "notes"]);
+    await damage();
+    const damaged = await notes.digest();
+    await notes.refloat.succeed(["recover", "notes", "--no-cutover", "--yes"]);
+    expect(await notes.digest()).toBe(damaged);
+    expect(await notes.count("notes_r1")).toBe(200);
+    expect(await readdir(notes.folder)).toContain("docs.r1");
+    await notes.refloat.succeed(["cancel", "1", "--yes"]);
+    expect(await notes.databases()).toEqual(["notes", "postgres"]);
+    expect(await readdir(notes.folder)).not.toContain("docs.r1");
+    expect(await notes.digest()).toBe(damaged);
+  });
+
   it("drops the old side on commit, and then there is nothing to undo", async () => {
     await notes.refloat.succeed(["capture", "notes"]);
     await notes.refloat.succeed(["recover", "notes", "--yes"]);
