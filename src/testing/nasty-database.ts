@@ -6,7 +6,7 @@
 import type { Client } from "pg";
 
 /** Roles that the database depends on; they must not exist on the server before. */
-export const nastyRoles = ["nasty_owner", "nasty_reader", "Nasty Group"] as const;
+const nastyRoles = ["nasty_owner", "nasty_reader", "Nasty Group"] as const;
 
 const roles = `
 create role nasty_owner login password 'never in a point';

@@ -18,7 +18,7 @@ type Seen = "wrong" | "right" | "held";
 /** Asks as a customer does, all the time. A price of 0 is the damaged side. */
 const watchShop = (url: string) => {
   const seen: Seen[] = [];
-  let watching = true;
+  const watching = new AbortController();
   const ask = async (): Promise<Seen> => {
     try {
       const response = await fetch(`${url}/products/1`, { signal: AbortSignal.timeout(5000) });
@@ -30,14 +30,14 @@ const watchShop = (url: string) => {
     }
   };
   const done = (async () => {
-    while (watching) {
+    while (!watching.signal.aborted) {
       seen.push(await ask());
       await pause(20);
     }
   })();
   return {
     end: async (): Promise<readonly Seen[]> => {
-      watching = false;
+      watching.abort();
       await done;
       return seen;
     },

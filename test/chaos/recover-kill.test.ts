@@ -38,16 +38,13 @@ describe.each(["kill-before", "kill-after"])("%s each journal transition", (faul
       // Whatever the moment, each stable name stands for one whole side: the captured one or the damaged one.
       expect([captured, damaged]).toContain(await notes.digest());
 
-      if (fault === "kill-before" && sequence === 1) {
-        // Killed before the run existed: there is nothing to resume and nothing was touched.
-        expect((await notes.refloat.run(["resume", run, "--yes"])).exit).toBe(2);
-        expect(await notes.digest()).toBe(damaged);
-        await notes.refloat.succeed(["recover", "notes", "--yes"]);
-      } else {
-        const resumed = await notes.refloat.run(["resume", run, "--yes"]);
-        // Killed after the last transition there is nothing left to do, and resume says so.
-        expect([0, 3], `${fault}:${sequence}\n${resumed.stdout}\n${resumed.stderr}`).toContain(resumed.exit);
-      }
+      // Killed before its first transition the run does not exist; killed after its last one there is nothing left to do.
+      const existed = !(fault === "kill-before" && sequence === 1);
+      const resumed = await notes.refloat.run(["resume", run, "--yes"]);
+      expect(existed ? [0, 3] : [2], `${fault}:${sequence}\n${resumed.stdout}\n${resumed.stderr}`).toContain(
+        resumed.exit,
+      );
+      if (!existed) await notes.refloat.succeed(["recover", "notes", "--yes"]);
       expect(await notes.digest()).toBe(captured);
       expect(await notes.databases()).toEqual(expect.arrayContaining(["notes", `notes_old${run}`]));
       expect(await notes.databases()).not.toContain(`notes_r${run}`);

@@ -43,12 +43,12 @@ export const refloatIn = (folder: string): RefloatProgram => {
     startProgram(folder, args, environment);
   const run = async (args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended> => {
     const result = await spawn(args, environment);
-    const stdout = String(result.stdout ?? "");
+    const stdout = result.stdout;
     return {
       exit: result.exitCode ?? null,
       signal: result.signal ?? null,
       stdout,
-      stderr: String(result.stderr ?? ""),
+      stderr: result.stderr,
       lines: jsonLines(stdout),
     };
   };
