@@ -5,9 +5,6 @@
  */
 import type { Client } from "pg";
 
-/** Roles that the database depends on; they must not exist on the server before. */
-const nastyRoles = ["nasty_owner", "nasty_reader", "Nasty Group"] as const;
-
 const roles = `
 create role nasty_owner login password 'never in a point';
 create role nasty_reader nologin;

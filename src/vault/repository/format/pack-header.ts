@@ -18,7 +18,6 @@ export type PackedBlob = {
   readonly plainLength: number;
 };
 
-const maxHeaderBytes = 16 * 1024 * 1024;
 /** type, sealed length, plain length, id. */
 const compressedEntryBytes = 1 + 4 + 4 + 32;
 const plainEntryBytes = 1 + 4 + 32;
