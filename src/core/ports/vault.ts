@@ -161,6 +161,8 @@ export type VerifyReport = {
   readonly findings: readonly VerifyFinding[];
 };
 
+export type Unreadable = { readonly id: string; readonly reason: string };
+
 export type Repository = {
   /** The repository's own id from its config. */
   readonly id: string;
@@ -173,7 +175,10 @@ export type Repository = {
     readonly paths: readonly string[];
     readonly parent?: SnapshotId;
   }) => Promise<SnapshotWriter>;
+  /** Those that can be read: one rotten file must not keep the others from being recovered. */
   readonly snapshots: () => Promise<readonly SnapshotInfo[]>;
+  /** Those that cannot, with the reason; `verify` finds more. */
+  readonly damagedSnapshots: () => Promise<readonly Unreadable[]>;
   /** @param id full or a unique prefix @throws RefloatError point.unknown, point.ambiguous, vault.damaged */
   readonly openSnapshot: (id: string) => Promise<SnapshotReader>;
   readonly verify: (
@@ -187,8 +192,10 @@ export type Repository = {
 
 /** Recovery points over a repository. A point exists when, and only when, its manifest's snapshot exists. */
 export type PointStore = {
-  /** Newest first. Points that lost a component's snapshot are listed with `missing`. */
+  /** Newest first. Points that lost a component's snapshot are listed with `missing`; those that cannot be read are left out. */
   readonly list: (service?: string) => Promise<readonly RecoveryPoint[]>;
+  /** What `list` leaves out: points whose manifest is damaged or of a newer form, and snapshots that may be points. */
+  readonly unreadable: () => Promise<readonly Unreadable[]>;
   /** @param id full or unique prefix @throws RefloatError point.unknown, point.ambiguous */
   readonly read: (id: string) => Promise<RecoveryPoint>;
   /** The last act of a capture. */

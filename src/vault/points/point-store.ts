@@ -35,6 +35,21 @@ const missingIn = (manifest: PointManifest, present: ReadonlySet<string>): reado
     .filter(({ snapshot }) => !present.has(snapshot))
     .map(({ name }) => name);
 
+/** One rotten point must not keep the others from being recovered. */
+const unlessUnreadable = async <Value>(
+  reading: Promise<Value>,
+): Promise<
+  { readonly readable: true; readonly value: Value } | { readonly readable: false; readonly reason: string }
+> => {
+  try {
+    return { readable: true, value: await reading };
+  } catch (error) {
+    if (!(error instanceof RefloatError && (error.code === "point.damaged" || error.code === "vault.damaged")))
+      throw error;
+    return { readable: false, reason: error.message };
+  }
+};
+
 export const createPointStore = (repository: Repository): PointStore => {
   /** Manifests never change, so one that was read is kept. */
   const manifests = new Map<string, PointManifest>();
@@ -66,12 +81,25 @@ export const createPointStore = (repository: Repository): PointStore => {
       const { present, points } = await pointSnapshots();
       const wanted = points.filter(({ tags }) => service === undefined || taggedValue(tags, "service") === service);
       const found: RecoveryPoint[] = [];
-      for (const info of wanted) found.push(await pointOf(info, present));
+      for (const info of wanted) {
+        const point = await unlessUnreadable(pointOf(info, present));
+        if (point.readable) found.push(point.value);
+      }
       return found.sort(
         (a, b) =>
           b.manifest.consistentAt.localeCompare(a.manifest.consistentAt) ||
           b.manifest.finishedAt.localeCompare(a.manifest.finishedAt),
       );
+    },
+
+    unreadable: async () => {
+      const { points, present } = await pointSnapshots();
+      const found = [...(await repository.damagedSnapshots())];
+      for (const info of points) {
+        const point = await unlessUnreadable(pointOf(info, present));
+        if (!point.readable) found.push({ id: info.id, reason: point.reason });
+      }
+      return found;
     },
 
     read: async (id) => {

@@ -2,7 +2,7 @@
  * A repository in restic's format, open: snapshots are made, listed, read and verified through it. Its parts share one table of blobs, one
  * pool of worker threads and one lock.
  */
-import type { Repository, SnapshotInfo, SnapshotReader, SnapshotWriter } from "../../core/ports/vault.ts";
+import type { Repository, SnapshotInfo, SnapshotReader, SnapshotWriter, Unreadable } from "../../core/ports/vault.ts";
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { silentLog } from "../../platform/log.ts";
@@ -64,7 +64,9 @@ class OpenRepository implements Repository {
   };
 
   readonly snapshots = async (): Promise<readonly SnapshotInfo[]> =>
-    (await this.#snapshots()).map(({ tree: _tree, ...info }) => info);
+    (await this.#snapshots()).readable.map(({ tree: _tree, ...info }) => info);
+
+  readonly damagedSnapshots = async (): Promise<readonly Unreadable[]> => (await this.#snapshots()).damaged;
 
   readonly openSnapshot = async (id: string): Promise<SnapshotReader> => {
     const { store, sealer, index } = this.#context;
@@ -92,18 +94,25 @@ class OpenRepository implements Repository {
     await this.#context.store.close();
   };
 
-  async #snapshots(): Promise<StoredSnapshot[]> {
-    const { store, sealer } = this.#context;
-    const snapshots: StoredSnapshot[] = [];
+  async #snapshots(): Promise<{
+    readonly readable: readonly StoredSnapshot[];
+    readonly damaged: readonly Unreadable[];
+  }> {
+    const { store, sealer, log } = this.#context;
+    const readable: StoredSnapshot[] = [];
+    const damaged: Unreadable[] = [];
     for await (const { name } of store.list("snapshots")) {
       try {
-        snapshots.push(await readSnapshot(store, sealer, name));
+        readable.push(await readSnapshot(store, sealer, name));
       } catch (error) {
         // Removed since it was listed.
-        if (!(error instanceof StoreFileMissing)) throw error;
+        if (error instanceof StoreFileMissing) continue;
+        if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
+        log.warn("a snapshot of the vault cannot be read", { snapshot: name, reason: error.message });
+        damaged.push({ id: name, reason: error.message });
       }
     }
-    return snapshots;
+    return { readable, damaged };
   }
 
   async #fullId(id: string): Promise<string> {
@@ -133,7 +142,7 @@ class OpenRepository implements Repository {
     const when = (snapshot: StoredSnapshot): bigint => parseGoTime(snapshot.time) ?? 0n;
     const now = BigInt(options.time.getTime()) * 1_000_000n;
     const samePaths = [...options.paths].sort().join("\0");
-    return (await this.#snapshots())
+    return (await this.#snapshots()).readable
       .filter(({ hostname, paths }) => hostname === options.hostname && [...paths].sort().join("\0") === samePaths)
       .filter((snapshot) => when(snapshot) <= now)
       .reduce<StoredSnapshot | undefined>(

@@ -111,7 +111,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
         this.#layout.add(path, { kind: "leaf", node: text, tree }, describe);
         for (const pattern of rules.exclude) this.#excludes.add(pattern);
         const { files, others, sizeBytes, newBytes, unchangedFiles, newestNs } = counts;
-        const directories = counts.directories - (tree === null || tree === undefined ? 0 : 1);
+        const directories = counts.directories - (tree === null ? 0 : 1);
         this.#count(files, sizeBytes, newBytes);
         const newestAt = newestNs === null ? null : formatGoTime(newestNs);
         return { path, files, directories, others, sizeBytes, newBytes, unchangedFiles, newestAt, unsteady };

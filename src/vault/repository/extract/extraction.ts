@@ -2,10 +2,11 @@
  * The main thread's side of a restore: opens folders, hands their entries to the workers depth first, makes second names of files, and
  * gives each folder its metadata once all in it is there.
  */
-import { closeSync, constants, linkSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, linkSync, lstatSync, mkdirSync, openSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { basename, dirname, resolve } from "node:path";
 import type { ExtractReport, VaultProgress } from "../../../core/ports/vault.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { readableText } from "../format/go-text.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import type { RepositoryContext } from "../repository-context.ts";
@@ -66,6 +67,7 @@ class Extraction {
       this.#open.add(parent);
       const outside: OpenTarget = { fd: parent, shown: dirname(target), node: null, above: null, missing: 1 };
       const renamed = { ...node, name: Buffer.from(basename(target)) };
+      refuseExisting(parent, renamed.name, target);
       if (node.type === "dir") {
         mkdirSync(pathWithin(parent, renamed.name), 0o700);
         this.#stack.push({ kind: "folder", above: outside, node: renamed });
@@ -218,6 +220,15 @@ class Extraction {
     };
   }
 }
+
+/** A person's mistake, not an attack: told apart from what appears while a restore goes on. */
+const refuseExisting = (parent: number, name: Uint8Array, target: string): void => {
+  if (lstatSync(pathWithin(parent, name), { throwIfNoEntry: false }) === undefined) return;
+  throw new RefloatError("target.failed", `${target} is there already`, {
+    context: { path: target },
+    state: "nothing was restored",
+  });
+};
 
 /** Opens a folder of the target again, name by name from the outside, following no link. The caller closes it. */
 const reopen = (target: OpenTarget): number => {

@@ -39,7 +39,8 @@ export class Thread {
     progress: ReadonlyMap<number, (bytes: number, items: number) => void>,
   ) {
     this.#progress = progress;
-    this.#worker = new Worker(threadEntry(), { workerData: data });
+    // What the program was started with (--eval, --input-type) is not meant for the threads.
+    this.#worker = new Worker(threadEntry(), { workerData: data, execArgv: [] });
     this.#worker.unref();
     this.#worker.on("message", (message: FromThread) => this.#receive(message, listener));
     this.#worker.on("error", (error) => this.#fail(error));
