@@ -1,7 +1,8 @@
 /** Our side: the same service captured into a vault and recovered by the real command line. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { withClient } from "../../examples/shop/stage/database.ts";
 import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
 import type { Shop } from "../../examples/shop/stage/shop.ts";
 import { type Measured, measureProcess } from "./measured-process.ts";
@@ -48,16 +49,18 @@ export const idleMs = (run: RunTimes): { readonly idle: number; readonly total: 
 };
 
 export class RefloatSide {
+  readonly #shop: Shop;
   readonly #folder: string;
 
-  private constructor(folder: string) {
+  private constructor(shop: Shop, folder: string) {
+    this.#shop = shop;
     this.#folder = folder;
   }
 
   /** Makes the vault and takes the point, which is not timed. */
   static async prepare(shop: Shop, folder: string, passwordFile: string): Promise<RefloatSide> {
     await mkdir(folder, { recursive: true });
-    const side = new RefloatSide(folder);
+    const side = new RefloatSide(shop, folder);
     await writeDeclaration(join(folder, "refloat.yaml"), shop, { url: join(folder, "vault"), passwordFile });
     await side.#run("vault", "init");
     await side.#run("capture", "shop");
@@ -73,9 +76,17 @@ export class RefloatSide {
     return { ...measured, number, run: data.record };
   }
 
-  /** Drops the old side, so that the next recovery finds the service as this one did. Not timed. */
-  async reset(recovery: RefloatRecovery): Promise<void> {
-    await this.#run("commit", String(recovery.number), "--yes");
+  /**
+   * Puts the old side back and drops what the recovery made, so that each round finds the very state that the first one found: a
+   * database that was itself restored would be compared row by row for lost writes. Not timed.
+   */
+  async reset({ number }: RefloatRecovery): Promise<void> {
+    await this.#run("undo", String(number), "--yes");
+    await withClient(this.#shop.databaseUrl("postgres"), (client) => client.query(`drop database shop_r${number}`));
+    const { uploads, proxy, releases } = this.#shop.places;
+    for (const left of [`${uploads}.r${number}`, `${proxy}.r${number}`, join(releases, `current_r${number}`)]) {
+      await rm(left, { recursive: true });
+    }
   }
 
   /** The answer is the last line. */
