@@ -27,5 +27,6 @@ export const inspectAdmission = async (live: LiveRun, environment: StepEnvironme
         : `whether traffic is admitted is not known: ${errorOf(end, call)?.told.message ?? "it cannot be asked"}`,
     );
   }
-  return clauses.join("; ");
+  // Without a step that admits, users came with the names.
+  return clauses.length === 0 ? "users may be on the new side already" : clauses.join("; ");
 };

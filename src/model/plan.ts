@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { serviceDeclarationSchema } from "./declaration.ts";
+import { positionSchema } from "./facts.ts";
 import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
 import { capturedComponentSchema } from "./manifest.ts";
 
@@ -92,6 +93,8 @@ export const planIntentSchema = z.object({
       exchanges: z.record(nameSchema, z.object({ incoming: z.string(), outgoing: z.string() })),
       /** Per process component: folder of the release that served before the run. */
       releases: z.record(nameSchema, z.string()),
+      /** Per component whose writes are known: where the new side stood before users reached it. Absent in plans of older versions. */
+      positions: z.record(nameSchema, positionSchema).optional(),
     })
     .nullable(),
   /** Components that are recovered. The rest of the service is kept as it is live. */

@@ -32,7 +32,7 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
     bench,
     { service, locate: () => null, marker: `refloat/${record.number}/undo`, signal },
     async (access) => {
-      const written = await newWrites(access, switched, directory);
+      const written = await newWrites(access, record, switched, directory);
       if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, directory);
       const now = bench.clock.now();
       const look = await lookAtComponents(access, { service, point: null, run: nextRunNumber(runs) });
@@ -50,6 +50,9 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
             ]),
           ),
           releases: fencedReleases(record),
+          positions: Object.fromEntries(
+            switched.flatMap(({ component, newPosition }) => (newPosition === null ? [] : [[component, newPosition]])),
+          ),
         },
         rebound: plan.intent.rebound,
         components: look.components,
@@ -84,13 +87,20 @@ const requireUndoable = (record: RunRecord): readonly SwitchedComponent[] => {
 
 const newWrites = async (
   access: ComponentAccess,
+  record: RunRecord,
   switched: readonly SwitchedComponent[],
   directory: string,
 ): Promise<readonly NewWrites[]> => {
   const written: NewWrites[] = [];
   for (const { component, newPosition } of switched) {
     const { writes } = access.driver(component);
-    if (writes === undefined || newPosition === null) continue;
+    if (writes === undefined) continue;
+    if (newPosition === null) {
+      // Not knowing is no proof that nothing was written.
+      const report: WriteReport = { lastWriteAt: null, units: [], gaps: [] };
+      written.push({ component, report, since: record.beganAt });
+      continue;
+    }
     const report = await writes.writesSince(await access.context(component), {
       location: null,
       since: newPosition,
@@ -104,14 +114,16 @@ const newWrites = async (
 };
 
 /** `3 new orders, 1 changed products` */
-const describeWrites = ({ units }: WriteReport): string =>
-  units
+const describeWrites = ({ units }: WriteReport): string => {
+  if (units.length === 0) return "what it has taken is not known, since the run has no record of where it began";
+  return units
     .flatMap(({ name, added, changed, removed }) => [
       ...(added > 0 ? [`${added} new ${name}`] : []),
       ...(changed > 0 ? [`${changed} changed ${name}`] : []),
       ...(removed > 0 ? [`${removed} removed ${name}`] : []),
     ])
     .join(", ");
+};
 
 const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: string): RefloatError =>
   new RefloatError(

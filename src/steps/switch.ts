@@ -2,10 +2,12 @@
  * switch: puts the incoming object behind the component's stable name. The identities before are journaled first, so that a
  * resumed run can tell by looking whether the switch has happened; anything that is neither before nor after goes to a person.
  */
+import type { ComponentAccess } from "../core/components/component-access.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { Exchange, ExchangeObservation, Identity } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
-import type { JsonObject } from "../model/json.ts";
+import type { Position } from "../model/facts.ts";
+import { type JsonObject, toJsonObject } from "../model/json.ts";
 import {
   type Action,
   type MakeHandler,
@@ -42,8 +44,17 @@ const asBeforeTheSwitch = (seen: ExchangeObservation): ExchangeObservation =>
     ? { stable: seen.outgoing, incoming: seen.stable, outgoing: null }
     : seen;
 
-const remembered = (intent: JsonObject): { readonly exchange: Exchange; readonly before: ExchangeObservation } =>
-  intent as unknown as { exchange: Exchange; before: ExchangeObservation };
+type Remembered = {
+  readonly exchange: Exchange;
+  readonly before: ExchangeObservation;
+  /** Where the new side stood before anybody could write to it; null where that is not known. */
+  readonly newPosition: Position | null;
+};
+
+const remembered = (intent: JsonObject): Remembered => ({
+  newPosition: null,
+  ...(intent as unknown as Omit<Remembered, "newPosition"> & Partial<Pick<Remembered, "newPosition">>),
+});
 
 const observe = (parts: StepParts, context: SwitchContext, exchange: Exchange): Promise<ExchangeObservation> =>
   withStep(
@@ -53,6 +64,17 @@ const observe = (parts: StepParts, context: SwitchContext, exchange: Exchange): 
       access
         .driver(context.action.component)
         .switching.observe(await access.context(context.action.component), exchange),
+    stableView,
+  );
+
+const positionOf = (parts: StepParts, context: SwitchContext, location: string): Promise<Position | null> =>
+  withStep(
+    parts,
+    context,
+    async (access) => {
+      const { component } = context.action;
+      return (await access.driver(component).writes?.position(await access.context(component), location)) ?? null;
+    },
     stableView,
   );
 
@@ -69,6 +91,29 @@ const sideOf = (component: string, now: Identity, before: ExchangeObservation): 
   );
 };
 
+/**
+ * An undo was free of loss when it was planned, and the new side has served until its fence: asked once more, now that it stands still.
+ * @throws RefloatError undo.would-lose
+ */
+const refuseNewWrites = async (context: SwitchContext, access: ComponentAccess): Promise<void> => {
+  const { component } = context.action;
+  const { undoes } = context.plan;
+  const since = undoes?.positions?.[component];
+  const { writes } = access.driver(component);
+  if (undoes === null || undoes.acceptLoss || since === undefined || writes === undefined) return;
+  const { units } = await writes.writesSince(await access.context(component), { location: null, since });
+  const written = units.filter(({ added, changed, removed }) => added + changed + removed > 0);
+  if (written.length === 0) return;
+  throw new RefloatError(
+    "undo.would-lose",
+    `${component} has taken writes since this undo was planned: ${written.map(({ name }) => name).join(", ")}`,
+    {
+      hint: "--accept-loss takes a point of the new side first, so that nothing is gone for good",
+      nextCommand: `refloat undo ${undoes.run} --accept-loss`,
+    },
+  );
+};
+
 export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
   kind: "switch",
   timeoutMs: stepTimeoutMs.server,
@@ -76,21 +121,28 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
 
   prepare: async (context) => {
     const exchange = exchangeOf(context);
-    const before = asBeforeTheSwitch(await observe(parts, context, exchange));
+    const seen = await observe(parts, context, exchange);
+    const before = asBeforeTheSwitch(seen);
     if (before.incoming === null) {
       throw new RefloatError(
         "cutover.conflict",
         `${exchange.incoming}, which is to become ${context.action.component}, is not there`,
       );
     }
-    return { exchange: { ...exchange }, before: { ...before } };
+    // Journaled before the switch: a kill right after it must not leave an undo that cannot tell what the new side has taken.
+    const newPosition =
+      context.plan.purpose === "recover" && before === seen
+        ? await positionOf(parts, context, exchange.incoming)
+        : null;
+    return toJsonObject({ exchange, before, newPosition });
   },
 
   check: async (context) => {
-    const { exchange, before } = remembered(context.intent);
+    const { exchange, before, newPosition } = remembered(context.intent);
     const now = await observe(parts, context, exchange);
     if (sideOf(context.action.component, now.stable, before) === "old") return { presence: "absent" };
-    return { presence: "done", output: ownOutput(context) ?? { ...exchange, heldMs: 0, position: null } };
+    const unheard = toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition });
+    return { presence: "done", output: ownOutput(context) ?? unheard };
   },
 
   clear: nothing,
@@ -101,20 +153,20 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
       context,
       async (access) => {
         const { component } = context.action;
-        const { exchange, before } = remembered(context.intent);
+        const { exchange, before, newPosition } = remembered(context.intent);
+        await refuseNewWrites(context, access);
         const report = await access
           .driver(component)
           .switching.exchange(await access.context(component), exchange, before);
-        const position = await access.driver(component).writes?.position(await access.context(component), null);
         return {
           kind: "done",
-          output: {
+          output: toJsonObject({
             incoming: exchange.incoming,
             outgoing: report.outgoing,
             heldMs: report.heldMs,
             oldPosition: report.position,
-            newPosition: position ?? null,
-          },
+            newPosition,
+          }),
         };
       },
       stableView,

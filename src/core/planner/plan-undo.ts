@@ -16,7 +16,12 @@ export const planUndo = (input: UndoInput): Plan => {
     service: service.name,
     declaration: service,
     point: null,
-    undoes: { ...undoes, exchanges: { ...undoes.exchanges }, releases: { ...undoes.releases } },
+    undoes: {
+      ...undoes,
+      exchanges: { ...undoes.exchanges },
+      releases: { ...undoes.releases },
+      ...(undoes.positions === undefined ? {} : { positions: { ...undoes.positions } }),
+    },
     scope: [...scope],
     rebound: [...input.rebound],
     cutover: true,

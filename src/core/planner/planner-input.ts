@@ -1,6 +1,7 @@
 /**
  * All that the planner is told. It asks nobody: no clock, no disk, no driver; the caller has looked before and says what it saw.
  */
+import type { Position } from "../../model/facts.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
@@ -83,6 +84,7 @@ export type UndoInput = {
     readonly acceptLoss: boolean;
     readonly exchanges: Readonly<Record<string, { readonly incoming: string; readonly outgoing: string }>>;
     readonly releases: Readonly<Record<string, string>>;
+    readonly positions?: Readonly<Record<string, Position>>;
   };
   /** Components that were bound anew by that run. */
   readonly rebound: readonly string[];

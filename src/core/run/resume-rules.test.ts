@@ -87,6 +87,22 @@ describe("what follows from a failure", () => {
     expect(consequenceOfFailure(runWith(...states), graph)).toBe(consequence);
   });
 
+  it.each<[string, readonly StepState[], string]>([
+    ["a name was switched and its application not started", ["done", "failed"], "undo"],
+    ["users are on the new side and the probe failed", ["done", "done", "failed"], "needs-operator"],
+    ["an application is gone again after the probe had begun", ["done", "pending", "interrupted"], "needs-operator"],
+    ["all of it was taken back", ["compensated", "compensated", "compensated"], "fail"],
+  ])("when nothing holds traffic and %s", (_, states, consequence) => {
+    const open = buildStepGraph([
+      step("switch", "cutover", { kind: "switch", component: "db" }),
+      step("start", "cutover", { kind: "start", component: "app", release: "kept" }),
+      step("probe", "prove", { kind: "probe" }),
+    ]);
+    const run = runWith(...states);
+    const steps = [...open.order].map((id, index) => ({ ...run.steps[index], id }) as StepRecord);
+    expect(consequenceOfFailure({ ...run, steps }, open)).toBe(consequence);
+  });
+
   it("does not count as begun what was taken back", () => {
     expect(consequenceOfFailure(runWith("done", "done", "compensated"), graph)).toBe("fail");
   });

@@ -67,9 +67,21 @@ const stageOfStep = (graph: StepGraph, id: StepId): 0 | 1 | 2 => {
   return step === undefined ? 0 : stageOf(step.phase);
 };
 
-/** Traffic may be on the new side: from here on nothing is undone automatically. */
-export const hasAdmitBegun = (record: RunRecord, graph: StepGraph): boolean =>
-  record.steps.some((step) => hasBegun(step) && graph.steps.get(step.id)?.action.kind === "admit");
+/** What must be done before anybody can reach the new side, where nothing holds traffic for it. */
+const bringsToUsers = new Set<StepKind | undefined>(["switch", "start", "reload"]);
+
+/**
+ * Traffic may be on the new side: from here on nothing is undone automatically. A service without `cutover:` entries has no step that
+ * admits: there users are on the new side as soon as its names are switched and its applications started.
+ */
+export const hasAdmitBegun = (record: RunRecord, graph: StepGraph): boolean => {
+  const kindOf = (step: StepRecord): StepKind | undefined => graph.steps.get(step.id)?.action.kind;
+  if ([...graph.steps.values()].some(({ action }) => action.kind === "admit"))
+    return record.steps.some((step) => hasBegun(step) && kindOf(step) === "admit");
+  if (record.steps.some((step) => hasBegun(step) && stageOfStep(graph, step.id) === 2)) return true;
+  const exposing = record.steps.filter((step) => bringsToUsers.has(kindOf(step)));
+  return exposing.length > 0 && exposing.every(({ state }) => state === "done");
+};
 
 /** Live may have been touched: a step of the cutover has begun and was not taken back. */
 export const hasCutoverBegun = (record: RunRecord, graph: StepGraph): boolean =>

@@ -99,7 +99,9 @@ const compareWithInstant = async (
   let files = 0;
   for await (const entry of walkTree(root, rulesFor(context, gaps, root))) {
     if (entry.stats.isFile()) files++;
-    if (!isCounted(entry) || entry.stats.ctimeMs < sinceMs) continue;
+    // A switch stamps what it renames, and a component may be a single file: its own new name is no write.
+    const stampMs = entry.path.length === 0 ? entry.stats.mtimeMs : entry.stats.ctimeMs;
+    if (!isCounted(entry) || stampMs < sinceMs) continue;
     const isNew = entry.stats.birthtimeMs >= sinceMs;
     await note(tally, list, isNew ? "added" : "changed", entry, sinceMs);
   }
