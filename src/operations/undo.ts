@@ -14,7 +14,7 @@ import { type SwitchedComponent, fencedReleases, switchedComponents } from "../c
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunRecord } from "../model/run.ts";
+import type { RunRecord, RunState } from "../model/run.ts";
 
 export type UndoRequest = { readonly run: RunNumber; readonly acceptLoss: boolean };
 
@@ -27,6 +27,7 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
   const switched = requireUndoable(record);
   const service = plan.intent.declaration;
   const runs = await journal.listRuns();
+  refuseBelowLaterRun(record, runs);
   const directory = `${await bench.directories.run(record.number)}/after-cutover`;
   return withComponents(
     bench,
@@ -83,6 +84,31 @@ const requireUndoable = (record: RunRecord): readonly SwitchedComponent[] => {
   throw new RefloatError("run.wrong-state", `run ${record.number} cannot be undone: ${why}`, {
     nextCommand: `refloat runs ${record.number}`,
   });
+};
+
+/** What serves now is the later run's: exchanging under it would put a side away that this run has never made. */
+const refuseBelowLaterRun = (record: RunRecord, runs: readonly RunRecord[]): void => {
+  const serving: readonly RunState[] = ["succeeded", "needs-operator", "committed"];
+  const later = runs.find(
+    (run) =>
+      run.service === record.service &&
+      run.number > record.number &&
+      run.purpose === "recover" &&
+      serving.includes(run.state) &&
+      switchedComponents(run).length > 0,
+  );
+  if (later === undefined) return;
+  throw new RefloatError(
+    "run.wrong-state",
+    `run ${record.number} cannot be undone: run ${later.number} has cut over since`,
+    {
+      hint:
+        later.state === "committed"
+          ? "its old side is dropped; recover to a point instead"
+          : "undo the later one first",
+      nextCommand: later.state === "committed" ? `refloat points ${record.service}` : `refloat undo ${later.number}`,
+    },
+  );
 };
 
 const newWrites = async (

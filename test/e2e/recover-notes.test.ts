@@ -92,6 +92,16 @@ describe("a database and a folder", () => {
     expect(await notes.digest()).toBe(damaged);
   });
 
+  it("undoes the latest cutover first", async () => {
+    await notes.refloat.succeed(["capture", "notes"]);
+    await notes.refloat.succeed(["recover", "notes", "--only", "docs", "--yes"]);
+    await notes.refloat.succeed(["recover", "notes", "--only", "docs", "--yes"]);
+    const refused = await notes.refloat.run(["undo", "1", "--yes"]);
+    expect(refused.exit).toBe(3);
+    expect(refused.stderr).toContain("run 1 cannot be undone: run 2 has cut over since");
+    expect(refused.stderr).toContain("next: refloat undo 2");
+  });
+
   it("drops the old side on commit, and then there is nothing to undo", async () => {
     await notes.refloat.succeed(["capture", "notes"]);
     await notes.refloat.succeed(["recover", "notes", "--yes"]);

@@ -44,7 +44,7 @@ const describeTraffic = (service: ServiceDeclaration): string =>
 
 /** Rows can be exported, files can only be named. */
 export const holdsRows = (captured: CapturedComponent | undefined): boolean =>
-  Object.values(captured?.facts.units ?? {}).some(({ rows }) => rows !== undefined);
+  captured?.facts.counts["tables"] !== undefined;
 
 const checksOf = (facts: DescriptionFacts, component: string): readonly string[] => {
   const count = facts.service.components[component]?.checks.length ?? 0;
