@@ -88,13 +88,13 @@ const requireUndoable = (record: RunRecord): readonly SwitchedComponent[] => {
 
 /** What serves now is the later run's: exchanging under it would put a side away that this run has never made. */
 const refuseBelowLaterRun = (record: RunRecord, runs: readonly RunRecord[]): void => {
-  const serving: readonly RunState[] = ["succeeded", "needs-operator", "committed"];
+  const serving = new Set<RunState>(["succeeded", "needs-operator", "committed"]);
   const later = runs.find(
     (run) =>
       run.service === record.service &&
       run.number > record.number &&
       run.purpose === "recover" &&
-      serving.includes(run.state) &&
+      serving.has(run.state) &&
       switchedComponents(run).length > 0,
   );
   if (later === undefined) return;

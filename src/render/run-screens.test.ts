@@ -190,7 +190,7 @@ describe("the report", () => {
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
       Machine     50s of 1m05s predicted; no retries
-      next: refloat plan shop --at 5d0c88e1"
+      next: refloat plan shop --at 5d0c88e1 | refloat cancel 42"
     `);
   });
 });
