@@ -1,5 +1,5 @@
 /** Bit rot and loss in every kind of file: always a clear error, located, and never a wrong byte. */
-import { chmod, readFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, readFile, readdir, rm, truncate, writeFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { execa } from "execa";
@@ -194,11 +194,12 @@ describe("loss", () => {
     let lost = 0;
     for (const { id, outcome } of await damaged(async (path) => {
       await chmod(path, 0o600);
-      await truncate(path, 1000);
+      // Half of it, whatever its size: a fixed length would make a small pack longer instead.
+      await truncate(path, Math.floor((await stat(path)).size / 2));
     })) {
       expect(outcome.report?.findings).toContainEqual(
         expect.objectContaining({
-          message: expect.stringMatching(`the pack ${id.slice(0, 8)} has 1000 bytes instead of \\d+`),
+          message: expect.stringMatching(`the pack ${id.slice(0, 8)} has \\d+ bytes instead of \\d+`),
         }),
       );
       const affected = (outcome.report?.findings ?? []).flatMap(({ affects }) => affects);
