@@ -26,7 +26,7 @@ export class IndexKeeper {
   async load(): Promise<void> {
     for await (const { name } of this.#store.list("index")) {
       if (this.#loaded.has(name)) continue;
-      for (const pack of await readIndex(this.#store, this.#sealer, name)) this.#place(pack);
+      await readIndex(this.#store, this.#sealer, name, (pack) => this.#place(pack));
       this.#loaded.add(name);
     }
   }

@@ -8,6 +8,7 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { Sealer } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
+import { releaseMemory } from "./release-memory.ts";
 import type { BlobPlace, BlobTable } from "./blob-table.ts";
 
 /** Nothing that restic or we write is larger; a tree of millions of entries is the largest. */
@@ -32,7 +33,7 @@ export const damagedBlob = (id: string, packId: string | null, what: string, cau
   );
 
 /**
- * Opens one sealed blob.
+ * Opens one sealed blob. The plaintext lies in memory of its own.
  * @throws RefloatError vault.damaged
  */
 export const openBlob = (sealed: Uint8Array, id: string, place: BlobPlace, sealer: Sealer): Buffer => {
@@ -49,6 +50,7 @@ export const openBlob = (sealed: Uint8Array, id: string, place: BlobPlace, seale
     } catch (error) {
       throw damagedBlob(id, place.packId, "cannot be decompressed", error);
     }
+    releaseMemory(opened);
   }
   if (hash("sha256", plain, "hex") !== id) throw damagedBlob(id, place.packId, "has other content than its id says");
   return plain;
@@ -72,7 +74,9 @@ export class BlobReader implements BlobSource {
     for (const place of places) {
       try {
         const sealed = await this.#store.readRange("data", place.packId, place.offset, place.length);
-        return openBlob(sealed, id, place, this.#sealer);
+        const blob = openBlob(sealed, id, place, this.#sealer);
+        releaseMemory(sealed);
+        return blob;
       } catch (error) {
         if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
         failure ??=

@@ -111,7 +111,7 @@ export class BlobTable {
         this.#takeId(blob.id);
         const known = this.#find(blob.type, 0);
         if (known !== -1 && this.#packOf(known) === claimedPack) {
-          this.#setPlace(known, blob.type, pack, blob);
+          this.#setPlace(known, blob.type, pack, blob.offset, blob.length, blob.plainLength);
         } else {
           this.#insert(blob.type, pack, blob.offset, blob.length, blob.plainLength);
         }
@@ -177,18 +177,13 @@ export class BlobTable {
     }
   }
 
-  #setPlace(
-    entry: number,
-    type: BlobType,
-    pack: number,
-    blob: Pick<PackedBlob, "offset" | "length" | "plainLength">,
-  ): void {
+  #setPlace(entry: number, type: BlobType, pack: number, offset: number, length: number, plainLength: number): void {
     const at = entry * placeWords;
     // Multiplied, not shifted: a shift would make the largest pack number negative.
     this.#places[at] = pack * 2 + (type === "data" ? 0 : 1);
-    this.#places[at + 1] = blob.offset;
-    this.#places[at + 2] = blob.length;
-    this.#places[at + 3] = blob.plainLength;
+    this.#places[at + 1] = offset;
+    this.#places[at + 2] = length;
+    this.#places[at + 3] = plainLength;
   }
 
   #insert(type: BlobType, pack: number, offset: number, length: number, plainLength: number): void {
@@ -198,8 +193,8 @@ export class BlobTable {
     }
     ensureWords(this.handle.ids, this.#ids, (entry + 1) * idWords);
     ensureWords(this.handle.places, this.#places, (entry + 1) * placeWords);
-    this.#ids.set(this.#id, entry * idWords);
-    this.#setPlace(entry, type, pack, { offset, length, plainLength });
+    for (let word = 0; word < idWords; word += 1) this.#ids[entry * idWords + word] = this.#word(this.#id, word);
+    this.#setPlace(entry, type, pack, offset, length, plainLength);
     this.#control[blobCount] = entry + 1;
     if ((entry + 1) * 2 > (this.#control[bucketMask] ?? 0) + 1) this.#rehash();
     else this.#enter(entry);

@@ -5,6 +5,7 @@
 import { type Hash, createHash } from "node:crypto";
 import { constants, zstdCompressSync } from "node:zlib";
 import { type BlobType, type PackedBlob, encodePackHeader } from "../format/pack-header.ts";
+import { releaseMemory } from "./release-memory.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Sealer } from "../seal/seal.ts";
 import { sealBytes } from "../seal/seal.ts";
@@ -16,6 +17,9 @@ const maxPackBlobs = 100_000;
 /** restic's default; like it, every blob is compressed, also one that does not get smaller. */
 const compressionLevel = 3;
 const compressionOptions = { params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } };
+
+/** ZSTD_COMPRESSBOUND, so that the result comes in one piece; memory that it does not touch costs nothing. */
+const compressedBound = (length: number): number => length + (length >>> 8) + 128;
 
 export type PackWriterOptions = {
   readonly type: BlobType;
@@ -58,10 +62,11 @@ export class PackWriter {
   }
 
   #add(id: string, plain: Uint8Array): number {
-    const compressed = zstdCompressSync(plain, compressionOptions);
+    const compressed = zstdCompressSync(plain, { ...compressionOptions, chunkSize: compressedBound(plain.length) });
     const needed = compressed.length + sealBytes;
     if (this.#scratch.length < needed) this.#scratch = Buffer.allocUnsafeSlow(Math.ceil(needed * 1.25));
     this.#options.sealer.sealInto(compressed, this.#scratch);
+    releaseMemory(compressed);
     const sealed = this.#scratch.subarray(0, needed);
     const pack = (this.#open ??= this.#begin());
     pack.file.append(sealed);

@@ -3,6 +3,7 @@ import { closeSync } from "node:fs";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { BlobSource } from "../blobs/blob-reader.ts";
 import type { BlobTable } from "../blobs/blob-table.ts";
+import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { readableText } from "../format/go-text.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
@@ -61,8 +62,10 @@ export const createExtractor = (store: Store, sealer: Sealer, table: BlobTable, 
           for (let blob = 0; blob < (file.content?.length ?? 0); blob += 1) {
             const next = await contents.next();
             if (next.done === true) throw new RefloatError("bug", "a file's blobs ended early");
+            const { length } = next.value;
             writer.write(next.value);
-            await pause(next.value.length, 0);
+            releaseMemory(next.value);
+            await pause(length, 0);
           }
           writer.finish();
           if (!applyMetadata(fd, file)) tally.ownersLeft += 1;

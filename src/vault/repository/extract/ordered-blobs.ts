@@ -8,21 +8,25 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
 
-const batchBytes = 8 * 1024 * 1024;
+const batchBytes = 4 * 1024 * 1024;
 /** Reading over a gap of this size costs less than another request. */
 const mostGapBytes = 128 * 1024;
 
 type Wanted = { readonly id: string; readonly place: BlobPlace };
 
+/** Each blob lies in memory of its own, which the caller may release. One list at a time: the bytes of a batch lie in memory that the next one takes. */
 export type OrderedBlobs = (ids: Iterable<string>) => AsyncGenerator<Buffer>;
 
 export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTable, blobs: BlobSource): OrderedBlobs => {
+  const scratch = Buffer.allocUnsafeSlow(batchBytes * 1.25);
+
   /** The sealed bytes of a batch, by id. What cannot be read here is left to `blobs`, which knows other copies. */
   const fetch = async (batch: readonly Wanted[]): Promise<ReadonlyMap<string, Buffer>> => {
     const sealed = new Map<string, Buffer>();
     const sorted = [...new Map(batch.map((wanted) => [wanted.id, wanted])).values()].sort((a, b) =>
       a.place.packId < b.place.packId ? -1 : a.place.packId > b.place.packId ? 1 : a.place.offset - b.place.offset,
     );
+    let used = 0;
     for (let from = 0; from < sorted.length;) {
       const first = sorted[from]?.place;
       if (first === undefined) break;
@@ -34,7 +38,11 @@ export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTabl
         end = Math.max(end, next.offset + next.length);
       }
       try {
-        const bytes = await store.readRange("data", first.packId, first.offset, end - first.offset);
+        const length = end - first.offset;
+        // A blob alone may be longer than a batch.
+        const into = used + length <= scratch.length ? scratch.subarray(used, used + length) : undefined;
+        const bytes = await store.readRange("data", first.packId, first.offset, length, into);
+        used += into?.length ?? 0;
         for (const { id, place } of sorted.slice(from, to)) {
           sealed.set(id, bytes.subarray(place.offset - first.offset, place.offset - first.offset + place.length));
         }

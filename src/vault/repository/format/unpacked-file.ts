@@ -17,7 +17,7 @@ const maxPlainBytes = 512 * 1024 * 1024;
 
 type UnpackedKind = Exclude<StoreKind, "keys" | "data">;
 
-const damaged = (kind: UnpackedKind, name: string, what: string, cause?: unknown): RefloatError =>
+export const damagedFile = (kind: UnpackedKind, name: string, what: string, cause?: unknown): RefloatError =>
   new RefloatError("vault.damaged", `the vault's ${kind} file ${name || "config"} ${what}`, {
     cause,
     context: { kind, file: name },
@@ -28,15 +28,15 @@ const damaged = (kind: UnpackedKind, name: string, what: string, cause?: unknown
 export const readUnpacked = async (store: Store, sealer: Sealer, kind: UnpackedKind, name: string): Promise<Buffer> => {
   const sealed = await store.read(kind, name);
   if (kind !== "config" && createHash("sha256").update(sealed).digest("hex") !== name) {
-    throw damaged(kind, name, "is not what was written: its name and its content differ");
+    throw damagedFile(kind, name, "is not what was written: its name and its content differ");
   }
   const plain = sealer.unseal(sealed);
-  if (plain === undefined) throw damaged(kind, name, "was not sealed with this vault's key, or was changed");
+  if (plain === undefined) throw damagedFile(kind, name, "was not sealed with this vault's key, or was changed");
   if (kind === "config" || plain[0] !== compressedMark) return plain;
   try {
     return zstdDecompressSync(plain.subarray(1), { maxOutputLength: maxPlainBytes });
   } catch (error) {
-    throw damaged(kind, name, "cannot be decompressed", error);
+    throw damagedFile(kind, name, "cannot be decompressed", error);
   }
 };
 
@@ -66,6 +66,6 @@ export const parseUnpacked = <Value>(
   try {
     return parse(JSON.parse(json.toString("utf8")));
   } catch (error) {
-    throw damaged(kind, name, "is not of the format", error);
+    throw damagedFile(kind, name, "is not of the format", error);
   }
 };

@@ -10,6 +10,7 @@ import {
   randomFillSync,
   timingSafeEqual,
 } from "node:crypto";
+import { releaseMemory } from "../blobs/release-memory.ts";
 import { Kernel } from "../wasm/kernel.ts";
 
 export const ivBytes = 16;
@@ -46,6 +47,7 @@ export class Sealer {
     const ciphertext = createCipheriv("aes-256-ctr", this.#encryptionKey, iv).update(plain);
     target.set(ciphertext, ivBytes);
     target.set(this.#tag(iv, ciphertext), ivBytes + plain.length);
+    releaseMemory(ciphertext);
     return plain.length + sealBytes;
   }
 

@@ -85,8 +85,8 @@ class LocalStore implements Store {
     return this.#readAt(kind, name, 0, undefined);
   }
 
-  async readRange(kind: StoreKind, name: string, offset: number, length: number): Promise<Buffer> {
-    return this.#readAt(kind, name, offset, length);
+  async readRange(kind: StoreKind, name: string, offset: number, length: number, into?: Buffer): Promise<Buffer> {
+    return this.#readAt(kind, name, offset, into?.subarray(0, length) ?? length);
   }
 
   async write(kind: StoreKind, name: string, content: Uint8Array): Promise<void> {
@@ -216,7 +216,9 @@ class LocalStore implements Store {
     await syncDirectory(folder);
   }
 
-  async #readAt(kind: StoreKind, name: string, offset: number, length: number | undefined): Promise<Buffer> {
+  async #readAt(kind: StoreKind, name: string, offset: number, wanted: Buffer | number | undefined): Promise<Buffer> {
+    const room = (sizeBytes: number): Buffer =>
+      typeof wanted === "object" ? wanted : Buffer.allocUnsafeSlow(wanted ?? sizeBytes);
     const path = this.#path(kind, name);
     let target: Buffer;
     let got: number;
@@ -224,7 +226,7 @@ class LocalStore implements Store {
       if (this.#blocking) {
         const fd = openSync(path, constants.O_RDONLY);
         try {
-          target = Buffer.allocUnsafeSlow(length ?? fstatSync(fd).size);
+          target = room(wanted === undefined ? fstatSync(fd).size : 0);
           got = fill((at) => readSync(fd, target, at, target.length - at, offset + at), target.length);
         } finally {
           closeSync(fd);
@@ -232,7 +234,7 @@ class LocalStore implements Store {
       } else {
         const handle = await open(path, "r");
         try {
-          target = Buffer.allocUnsafeSlow(length ?? (await handle.stat()).size);
+          target = room(wanted === undefined ? (await handle.stat()).size : 0);
           got = await fillFrom(handle, target, offset);
         } finally {
           await handle.close();

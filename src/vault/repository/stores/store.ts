@@ -42,9 +42,10 @@ export type Store = {
   readonly read: (kind: StoreKind, name: string) => Promise<Buffer>;
   /**
    * Exactly `length` bytes from `offset`.
+   * @param into memory of at least that length to read into and return a part of, for a caller that reads much
    * @throws StoreFileMissing; vault.damaged if the file ends before
    */
-  readonly readRange: (kind: StoreKind, name: string, offset: number, length: number) => Promise<Buffer>;
+  readonly readRange: (kind: StoreKind, name: string, offset: number, length: number, into?: Buffer) => Promise<Buffer>;
   readonly write: (kind: StoreKind, name: string, content: Uint8Array) => Promise<void>;
   /** Begins a file whose name is known only at its end. A store that cannot append keeps the parts in memory (a pack at most). */
   readonly begin: (kind: StoreKind) => PendingFile;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { openBlob } from "../blobs/blob-reader.ts";
+import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { type PackedBlob, decodePackHeader } from "../format/pack-header.ts";
 import type { Sealer } from "../seal/seal.ts";
@@ -56,7 +57,7 @@ export const createPackVerifier =
         }
         const sealed = await read(blob.length);
         try {
-          openBlob(sealed, blob.id, { packId, ...blob }, sealer);
+          releaseMemory(openBlob(sealed, blob.id, { packId, ...blob }, sealer));
         } catch (error) {
           if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
           problems.push({ blob, message: error.message });

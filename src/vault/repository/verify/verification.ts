@@ -45,9 +45,7 @@ class Verification {
     const snapshots = await this.#readSnapshots();
     const indexes = await this.#names("index");
     for await (const { name, sizeBytes } of store.list("data")) this.#sizes.set(name, sizeBytes);
-    for (const name of indexes) {
-      for (const pack of (await this.#readIndex(name)) ?? []) this.#checkPack(pack);
-    }
+    for (const name of indexes) await this.#readIndex(name, (pack) => this.#checkPack(pack));
     // Only now: another pack may hold a copy.
     for (const { blob, draft } of this.#lost) {
       if (!this.#table.has(blob.id, blob.type)) this.#damage.hurt(draft, blob.id, blob.type);
@@ -107,10 +105,10 @@ class Verification {
     return snapshots;
   }
 
-  async #readIndex(name: string): Promise<readonly IndexedPack[] | undefined> {
+  async #readIndex(name: string, take: (pack: IndexedPack) => void): Promise<void> {
     this.#signal.throwIfAborted();
     const { store, sealer } = this.#context;
-    return this.#orFinding("index", name, readIndex(store, sealer, name));
+    await this.#orFinding("index", name, readIndex(store, sealer, name, take));
   }
 
   /** A pack's size follows from what it holds: a missing or cut one shows without being read. */
@@ -153,11 +151,11 @@ class Verification {
           if (blob !== null) this.#damage.hurt(draft, blob.id, blob.type);
         }
       });
-      for (const pack of (await this.#readIndex(name)) ?? []) {
-        if (seen.has(pack.id) || !this.#sizes.has(pack.id)) continue;
+      await this.#readIndex(name, (pack) => {
+        if (seen.has(pack.id) || !this.#sizes.has(pack.id)) return;
         seen.add(pack.id);
         stack.push(pack);
-      }
+      });
       await stack.drained();
     }
   }
