@@ -155,21 +155,21 @@ const captureContents = async (parts: CaptureParts): Promise<Contents> => {
   const retry = (): Promise<void> => context.clock.sleep(100, signal);
   const destination = { sink, root, signal, progress, retry };
   const tasks: Task<Session>[] = tables.map((task) => ({
+    id: `table ${task.entry.dumpId}`,
     cost: task.relation.sizeBytes,
     run: async (session) => {
       const { rows = 0, sizeBytes, sha256 } = await captureTable(session, task, destination);
       units.set(task.relation.label, { rows, sizeBytes, sha256 });
       done.rows += rows;
       report(0, 1);
-      return [];
     },
   }));
   for (const oid of blobs) {
     tasks.push({
+      id: `blob ${oid}`,
       cost: 0,
       run: async (session) => {
         done.blobBytes += await captureBlob(session, oid, destination);
-        return [];
       },
     });
   }

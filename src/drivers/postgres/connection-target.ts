@@ -126,6 +126,10 @@ export const resolveTarget = async (
 export const describeAddress = (target: Pick<ConnectionTarget, "host" | "port">): string =>
   target.host.includes(":") ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
 
+/** Is the server on this machine? */
+export const isLocal = ({ host }: Pick<ConnectionTarget, "host">): boolean =>
+  /^(?:\/|localhost$|127\.|::1$)/.test(host);
+
 /** The url that an application would use: a socket folder goes into `?host=`, as libpq and its relatives read it. */
 const formatUrl = (target: ConnectionTarget): string => {
   const secret = target.password === null ? "" : `:${encodeURIComponent(target.password.reveal())}`;

@@ -2,7 +2,7 @@
 import type { Footprint, InstanceOperations, Outputs } from "../../core/ports/driver.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { capturedDetailSchema } from "./captured-detail.ts";
-import { resolveTarget, targetOutputs } from "./connection-target.ts";
+import { isLocal, resolveTarget, targetOutputs } from "./connection-target.ts";
 import { withControlSession } from "./control-session.ts";
 import { presenceOf, readDatabaseState } from "./instance-mark.ts";
 import { instanceName, quoteName, retiredName } from "./instance-names.ts";
@@ -14,15 +14,13 @@ import { validatePostgres } from "./validate.ts";
 export const stableOutputs = async (context: PostgresContext): Promise<Outputs> =>
   targetOutputs(await resolveTarget(context));
 
-const loopback = /^(?:\/|localhost$|127\.|::1$)/;
-
 /** Room for the log that loading writes, and for the sorting of indexes. */
 const spareFraction = 0.2;
 
 /** Only a server on this machine has a folder that can be looked at, and only a user who may read its setting knows which. */
 const footprint = async (context: PostgresContext, captured: CapturedComponent): Promise<readonly Footprint[]> => {
   const target = await resolveTarget(context);
-  if (!loopback.test(target.host)) return [];
+  if (!isLocal(target)) return [];
   return withControlSession(context, "target", async (session) => {
     const [row] = await session.query<{ path: string | null }>(
       "select case when pg_has_role(current_user, 'pg_read_all_settings', 'member') then current_setting('data_directory') end as path",

@@ -9,9 +9,12 @@ import { dataFileName, type TocEntry } from "./archive-toc.ts";
 import { largeObjectsUnit } from "./captured-detail.ts";
 import type { ConnectionTarget } from "./connection-target.ts";
 import { copyIn } from "./copy-streams.ts";
+import { hasIndexFor } from "./foreign-key-join.ts";
+import { prepareLoadSession } from "./load-settings.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { parseBlobList, restoreBlobs } from "./restore-blobs.ts";
-import type { RestorePlan, TableLoad } from "./restore-plan.ts";
+import type { ForeignKey, RestorePlan, TableLoad } from "./restore-plan.ts";
+import { loadTasks, type TaskActs } from "./restore-tasks.ts";
 import { type Session, inTransaction, openSession } from "./session.ts";
 import { type Task, workThrough } from "./work-queue.ts";
 
@@ -28,24 +31,13 @@ export type ContentsParts = {
   readonly encoding: string;
   readonly knownTablespaces: ReadonlySet<string>;
   readonly jobs: number;
+  /** From load-settings.ts. */
+  readonly settings: Readonly<Record<string, string>>;
 };
 
 /** Below this a TRUNCATE costs more than it saves. */
 const worthFreezingBytes = 256 * 1024;
 const blobsPerBatch = 100;
-
-/** What the definitions and rows of an archive expect of a session; nothing is lost without a sync, since the last act is synced. */
-const loadSettings = (encoding: string): string => `
-  set search_path = '';
-  set row_security = off;
-  set check_function_bodies = off;
-  set xmloption = content;
-  set client_min_messages = warning;
-  set standard_conforming_strings = on;
-  set intervalstyle = postgres;
-  set client_encoding = '${encoding}';
-  set synchronous_commit = off;
-  set maintenance_work_mem = '256MB'`;
 
 /**
  * In one transaction with TRUNCATE, COPY may freeze the rows (no second write of the table later), and needs no log at all where
@@ -89,45 +81,21 @@ const runDefinition = async (
   await session.query(entry.definition);
 };
 
-const tableTask = (
-  load: TableLoad,
-  parts: ContentsParts,
-  report: (bytes: number, items: number) => void,
-): Task<Session> => {
-  const sizeBytes = parts.facts.units[parts.labels[String(load.entry.dumpId)] ?? ""]?.sizeBytes ?? 0;
-  const build = (entry: TocEntry) => (session: Session) => runDefinition(session, entry, parts.knownTablespaces);
-  const analyze: Task<Session> = {
-    cost: 0,
-    run: async (session) => {
-      await session.query(`analyze ${load.table}`);
-      return [];
-    },
-  };
-  let left = load.indexes.length;
-  const indexTasks = load.indexes.map((entry): Task<Session> => ({
-    cost: sizeBytes / 4,
-    run: async (session) => {
-      await build(entry)(session);
-      left -= 1;
-      return left === 0 ? [analyze] : [];
-    },
-  }));
-  return {
-    cost: sizeBytes,
-    run: async (session) => {
-      await loadTable(session, load, parts, (bytes) => report(bytes, 0));
-      report(0, 1);
-      for (const entry of load.constraints) await build(entry)(session);
-      return indexTasks.length === 0 ? [analyze] : indexTasks;
-    },
-  };
+const addForeignKey = async (
+  session: Session,
+  key: ForeignKey,
+  knownTablespaces: ReadonlySet<string>,
+): Promise<void> => {
+  const byIndex = await hasIndexFor(session, key);
+  await session.query(`set enable_hashjoin = ${byIndex ? "off" : "on"}`);
+  await runDefinition(session, key.entry, knownTablespaces);
 };
 
 const sequenceTask = (entries: readonly TocEntry[]): Task<Session> => ({
+  id: "sequences",
   cost: 0,
   run: async (session) => {
     if (entries.length > 0) await session.query(entries.map(({ definition }) => definition).join("\n"));
-    return [];
   },
 });
 
@@ -145,11 +113,9 @@ const blobTasks = async (
   for (let at = 0; at < blobs.length; at += blobsPerBatch) {
     const batch = blobs.slice(at, at + blobsPerBatch);
     tasks.push({
+      id: `blobs ${at}`,
       cost: 0,
-      run: async (session) => {
-        await restoreBlobs(session, batch, parts.source, parts.root, (bytes) => report(bytes, 0));
-        return [];
-      },
+      run: (session) => restoreBlobs(session, batch, parts.source, parts.root, (bytes) => report(bytes, 0)),
     });
   }
   return tasks;
@@ -170,8 +136,20 @@ export const restoreContents = async (parts: ContentsParts): Promise<void> => {
       unit: "tables",
     });
   };
+  const labelOf = (load: TableLoad): string => parts.labels[String(load.entry.dumpId)] ?? "";
+  const acts: TaskActs = {
+    load: async (session, load) => {
+      await loadTable(session, load, parts, (bytes) => report(bytes, 0));
+      report(0, 1);
+    },
+    define: (session, entry) => runDefinition(session, entry, parts.knownTablespaces),
+    connect: (session, key) => addForeignKey(session, key, parts.knownTablespaces),
+    analyze: async (session, load) => {
+      await session.query(`analyze ${load.table}`);
+    },
+  };
   const tasks = [
-    ...plan.tables.map((load) => tableTask(load, parts, report)),
+    ...loadTasks(plan, (load) => facts.units[labelOf(load)]?.sizeBytes ?? 0, acts),
     ...(await blobTasks(parts, report)),
     sequenceTask(plan.sequenceValues),
   ];
@@ -181,7 +159,7 @@ export const restoreContents = async (parts: ContentsParts): Promise<void> => {
       count: Math.min(parts.jobs, tasks.length),
       open: async (signal) => {
         const session = await openSession({ target, marker: context.marker, role: "target", signal });
-        await session.query(loadSettings(parts.encoding));
+        await prepareLoadSession(session, parts.encoding, parts.settings);
         return session;
       },
       close: (session) => session.close(),

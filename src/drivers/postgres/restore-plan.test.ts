@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { ArchiveToc, TocEntry } from "./archive-toc.ts";
+import { referringColumns } from "./foreign-key-join.ts";
 import { formatRestoreList, planRestore } from "./restore-plan.ts";
 
 const entry = (dumpId: number, kind: string, tag: string, changes: Partial<TocEntry> = {}): TocEntry => ({
@@ -40,8 +41,11 @@ const entries = [
   post(21, "INDEX", "orders_two_columns", [10, 10, 5]),
   post(22, "INDEX", "orders_by_function", [10, 6]),
   post(23, "INDEX", "of_a_materialised_view", [99]),
-  post(24, "FK CONSTRAINT", "orders fk", [10, 20]),
+  post(24, "FK CONSTRAINT", "orders orders_self_fkey", [10, 20]),
+  post(27, "FK CONSTRAINT", "orders orders_partitioned_fkey", [10, 98]),
   post(25, "TRIGGER", "orders t", [10]),
+  entry(98, "CONSTRAINT", "of_a_partitioned_table", { section: "post-data", dependencies: [97] }),
+  entry(97, "TABLE", "partitioned", { section: "pre-data", oid: 700 }),
   entry(26, "ACL", "TABLE orders", { dependencies: [10] }),
 ];
 
@@ -57,7 +61,7 @@ const ids = (list: readonly TocEntry[]): number[] => list.map(({ dumpId }) => du
 
 test("keys and indexes that need their table only are built with it; everything else is pg_restore's, once", () => {
   const plan = planRestore(toc);
-  expect(ids(plan.before)).toEqual([1, 5, 6, 10]);
+  expect(ids(plan.before)).toEqual([1, 5, 6, 10, 97]);
   expect(
     plan.tables.map(({ table, ownTable, constraints, indexes }) => [table, ownTable, ids(constraints), ids(indexes)]),
   ).toEqual([
@@ -66,7 +70,10 @@ test("keys and indexes that need their table only are built with it; everything 
   ]);
   expect(ids(plan.sequenceValues)).toEqual([13]);
   expect(plan.hasBlobs).toBe(true);
-  expect(ids(plan.after)).toEqual([22, 23, 24, 25, 26]);
+  expect(ids(plan.after)).toEqual([22, 23, 27, 25, 98, 26]);
+  expect(plan.foreignKeys.map(({ entry, tables }) => [entry.dumpId, ...tables])).toEqual([
+    [24, '"public"."orders"', '"public"."orders"'],
+  ]);
   expect(formatRestoreList(plan.after)).toMatch(/^22; INDEX\n/);
 });
 
@@ -74,4 +81,10 @@ test("what belongs to the database under its old name is in no part", () => {
   const plan = planRestore(toc);
   const all = [...plan.before, ...plan.after].map(({ dumpId }) => dumpId);
   expect(all.filter((id) => [2, 3, 4].includes(id))).toEqual([]);
+});
+
+test("the referring columns of a foreign key are read from its definition", () => {
+  const definition = 'ALTER TABLE ONLY a.b\n    ADD CONSTRAINT c FOREIGN KEY (x, "o)dd, ""name") REFERENCES d(e, f);';
+  expect(referringColumns(definition)).toEqual(["x", 'o)dd, "name']);
+  expect(referringColumns("CHECK (x > 0)")).toEqual([]);
 });

@@ -1,9 +1,9 @@
 /**
  * Sorts the entries of an archive into what a restore does itself and what it leaves to pg_restore. Pure.
  *
- * Rows go in by our own COPY. Indexes and keys of a table are built as soon as its rows are there, while others still load; that is
- * safe for those that depend on nothing but their table. Everything else is pg_restore's: definitions before the rows, and
- * foreign keys, triggers, policies, grants, refreshes after them.
+ * Rows go in by our own COPY. Keys, indexes and foreign keys are built as soon as the rows that they need are there, while others
+ * still load; that is safe for those that depend on nothing but tables that we load. Everything else is pg_restore's: definitions
+ * before the rows, and triggers, policies, grants, refreshes after them.
  */
 import type { ArchiveToc, TocEntry } from "./archive-toc.ts";
 import { quoteName } from "./instance-names.ts";
@@ -14,14 +14,21 @@ export type TableLoad = {
   readonly table: string;
   /** False for tables that an extension made and may have filled: they must not be emptied before the rows come. */
   readonly ownTable: boolean;
-  /** Primary keys, unique and exclusion constraints: they lock the table, so one after the other. */
+  /** Primary keys, unique and exclusion constraints: they lock the table. */
   readonly constraints: readonly TocEntry[];
   readonly indexes: readonly TocEntry[];
+};
+
+export type ForeignKey = {
+  readonly entry: TocEntry;
+  /** Quoted tables, the referring one first. */
+  readonly tables: readonly [string, string];
 };
 
 export type RestorePlan = {
   readonly before: readonly TocEntry[];
   readonly tables: readonly TableLoad[];
+  readonly foreignKeys: readonly ForeignKey[];
   readonly sequenceValues: readonly TocEntry[];
   readonly hasBlobs: boolean;
   readonly after: readonly TocEntry[];
@@ -31,50 +38,66 @@ export type RestorePlan = {
 /** Belongs to the database under its old name. */
 const isOfDatabase = ({ kind, tag }: TocEntry): boolean => kind.startsWith("DATABASE") || tag.startsWith("DATABASE ");
 
+const quoteTable = ({ schema, tag }: TocEntry): string => `${quoteName(schema)}.${quoteName(tag)}`;
+
+/** What an entry needs that is not there from the beginning. A column that is named twice is one need. */
+const needsOf = (entry: TocEntry, byId: ReadonlyMap<number, TocEntry>): TocEntry[] =>
+  [...new Set(entry.dependencies)].flatMap((id) => {
+    const needed = byId.get(id);
+    return needed === undefined || needed.kind === "SCHEMA" || needed.kind === "EXTENSION" ? [] : [needed];
+  });
+
+type Built = { readonly constraints: TocEntry[]; readonly indexes: TocEntry[] };
+
 export const planRestore = (toc: ArchiveToc): RestorePlan => {
   const entries = toc.entries.filter((entry) => !isOfDatabase(entry));
   const byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
-  const tableEntry = new Map(entries.filter(({ kind }) => kind === "TABLE").map((entry) => [entry.oid, entry]));
   const rows = entries.filter(({ kind }) => kind === "TABLE DATA");
+  const loadedOids = new Set(rows.map(({ oid }) => oid));
+  const tableByOid = new Map(entries.filter(({ kind }) => kind === "TABLE").map((entry) => [entry.oid, entry]));
 
-  const early = new Map<number, { constraints: TocEntry[]; indexes: TocEntry[] }>();
-  for (const row of rows) {
-    const table = tableEntry.get(row.oid);
-    if (table !== undefined) early.set(table.dumpId, { constraints: [], indexes: [] });
+  const built = new Map<number, Built>();
+  /** Dump id of what we build to the table that it is built on. */
+  const builtOn = new Map<number, TocEntry>();
+  for (const [oid, table] of tableByOid) {
+    if (loadedOids.has(oid)) built.set(table.dumpId, { constraints: [], indexes: [] });
   }
-  const taken = new Set<number>();
   for (const entry of entries) {
     if (entry.kind !== "INDEX" && entry.kind !== "CONSTRAINT") continue;
     // A function in an index may read other tables, which are not there yet.
-    const [table, ...others] = [...new Set(entry.dependencies)].filter((id) => {
-      const needed = byId.get(id);
-      return needed !== undefined && needed.kind !== "SCHEMA" && needed.kind !== "EXTENSION";
-    });
-    const place = table === undefined || others.length > 0 ? undefined : early.get(table);
-    if (place === undefined) continue;
+    const [table, ...others] = needsOf(entry, byId);
+    const place = table === undefined || others.length > 0 ? undefined : built.get(table.dumpId);
+    if (table === undefined || place === undefined) continue;
     (entry.kind === "INDEX" ? place.indexes : place.constraints).push(entry);
-    taken.add(entry.dumpId);
+    builtOn.set(entry.dumpId, table);
+  }
+
+  const foreignKeys: ForeignKey[] = [];
+  for (const entry of entries) {
+    if (entry.kind !== "FK CONSTRAINT") continue;
+    const needs = needsOf(entry, byId);
+    const owners = needs.map((needed) => (built.has(needed.dumpId) ? needed : builtOn.get(needed.dumpId)));
+    const from = needs.find((needed) => built.has(needed.dumpId) && entry.tag.startsWith(`${needed.tag} `));
+    const to = needs.map((needed) => builtOn.get(needed.dumpId)).find((owner) => owner !== undefined);
+    if (from === undefined || to === undefined || owners.includes(undefined)) continue;
+    foreignKeys.push({ entry, tables: [quoteTable(from), quoteTable(to)] });
   }
 
   const tables = rows.map((entry): TableLoad => {
-    const own = tableEntry.get(entry.oid);
-    const built = own === undefined ? undefined : early.get(own.dumpId);
-    return {
-      entry,
-      table: `${quoteName(entry.schema)}.${quoteName(entry.tag)}`,
-      ownTable: own !== undefined,
-      constraints: built?.constraints ?? [],
-      indexes: built?.indexes ?? [],
-    };
+    const own = tableByOid.get(entry.oid);
+    const { constraints = [], indexes = [] } = (own && built.get(own.dumpId)) ?? {};
+    return { entry, table: quoteTable(entry), ownTable: own !== undefined, constraints, indexes };
   });
-  const handled = new Set(["TABLE DATA", "SEQUENCE SET", "BLOBS"]);
+  const handledKinds = new Set(["TABLE DATA", "SEQUENCE SET", "BLOBS"]);
+  const handled = new Set([...builtOn.keys(), ...foreignKeys.map(({ entry }) => entry.dumpId)]);
   return {
     before: entries.filter(({ section }) => section === "pre-data"),
     tables,
+    foreignKeys,
     sequenceValues: entries.filter(({ kind }) => kind === "SEQUENCE SET"),
     hasBlobs: entries.some(({ kind }) => kind === "BLOBS"),
     after: entries.filter(
-      ({ section, kind, dumpId }) => section !== "pre-data" && !handled.has(kind) && !taken.has(dumpId),
+      ({ section, kind, dumpId }) => section !== "pre-data" && !handledKinds.has(kind) && !handled.has(dumpId),
     ),
     tablespaces: [...new Set(entries.map(({ tablespace }) => tablespace).filter((name) => name !== ""))],
   };

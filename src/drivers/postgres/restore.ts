@@ -18,6 +18,7 @@ import { describeOrigin, type InstanceMark } from "./instance-mark.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { readMark } from "./position.ts";
+import { loadSettings } from "./load-settings.ts";
 import { clientProgramError } from "./program-errors.ts";
 import { restoreContents } from "./restore-contents.ts";
 import { createDatabase, examineTarget, finishDatabase, writeMark } from "./restore-database.ts";
@@ -37,6 +38,7 @@ const archiveRunner = async (parts: {
   readonly programs: ClientPrograms;
   readonly toc: Uint8Array;
   readonly jobs: number;
+  readonly settings: Readonly<Record<string, string>>;
   readonly tablespaces: boolean;
 }): Promise<ArchiveRunner> => {
   const { context, target, programs } = parts;
@@ -63,7 +65,7 @@ const archiveRunner = async (parts: {
         ],
         {
           signal: context.signal,
-          environment: programEnvironment(target, { synchronous_commit: "off", maintenance_work_mem: "256MB" }),
+          environment: programEnvironment(target, parts.settings),
           cleanEnvironment: true,
           marker: context.marker,
         },
@@ -113,11 +115,13 @@ export const restorePostgres = async (
     await createDatabase(control, instance, detail.database, server, mark);
 
     const { jobs } = postgresLimits(context.options);
+    const settings = loadSettings(target, jobs);
     const restoreEntries = await archiveRunner({
       context,
       target,
       programs,
       jobs,
+      settings,
       toc: tocBytes,
       tablespaces: lost.length === 0,
     });
@@ -134,6 +138,7 @@ export const restorePostgres = async (
       encoding: detail.encoding,
       knownTablespaces: new Set(plan.tablespaces.filter((name) => !lost.includes(name))),
       jobs,
+      settings,
     });
     context.progress({
       bytesDone: facts.sizeBytes,
@@ -141,7 +146,7 @@ export const restorePostgres = async (
       itemsDone: plan.tables.length,
       itemsTotal: plan.tables.length,
       unit: "tables",
-      note: "foreign keys, triggers, grants",
+      note: "triggers, views, grants",
     });
     await restoreEntries("after", plan.after);
     await finishDatabase(control, instance.name, detail.database);
