@@ -2,13 +2,14 @@
 import { execa } from "execa";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { factsSchema } from "../../model/facts.ts";
+import type { Progress } from "../../model/run.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { createDirectorySink } from "../../testing/directory-vault.ts";
-import { type TestFolder, createTestContext, createTestFolder } from "../../testing/driver-context.ts";
+import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
 import { fillNastyDatabase } from "../../testing/nasty-database.ts";
+import { captureInto, postgresContext } from "../../testing/postgres-bench.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query, withClient } from "../../testing/query.ts";
-import { capturePostgres } from "./capture.ts";
 
 let server: PostgresServer;
 let folder: TestFolder;
@@ -25,21 +26,47 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-test("the vault holds what pg_dump -Fd writes, byte for byte, and stock pg_restore reads it", async () => {
-  const context = createTestContext({ options: { url: server.url("shop") }, folder: folder.path, component: "db" });
-  const report = await capturePostgres(context, createDirectorySink(folder.path), null);
+test("the vault holds what pg_dump -Fd writes, byte for byte, and the facts say what it holds", async () => {
+  const context = postgresContext(server, "shop", folder.path);
+  const captured = await captureInto(context, join(folder.path, "vault"));
+  const tree = join(folder.path, "vault", "db");
   const expected = join(folder.path, "expected");
   await execa(`${server.binaries}/pg_dump`, ["-Fd", "-Z0", "-f", expected, "-d", server.url("shop")]);
-  const ours = (await readdir(join(folder.path, "db"))).filter((name) => !name.endsWith(".sql"));
-  expect(ours.toSorted()).toEqual((await readdir(expected)).toSorted());
-  for (const name of ours) {
-    if (name === "toc.dat") continue;
-    const [a, b] = [await readFile(join(folder.path, "db", name)), await readFile(join(expected, name))];
-    expect({ name, same: a.equals(b) }).toEqual({ name, same: true });
+  const files = (await readdir(tree)).filter((name) => !name.endsWith(".sql"));
+  expect(files.toSorted()).toEqual((await readdir(expected)).toSorted());
+  for (const name of files.filter((file) => file !== "toc.dat")) {
+    const [ours, theirs] = [await readFile(join(tree, name)), await readFile(join(expected, name))];
+    expect({ name, same: ours.equals(theirs) }).toEqual({ name, same: true });
   }
-  console.log(
-    JSON.stringify(report.facts.detail, null, 1),
-    report.warnings,
-    await readFile(join(folder.path, "db/database.sql"), "utf8"),
-  );
+
+  const { facts } = captured;
+  expect(captured).toMatchObject({ path: "/db", consistency: "snapshot", warnings: [] });
+  expect(captured.window.beginAt).toBe(captured.window.endAt);
+  expect(facts.counts).toEqual({ tables: 17, rows: 3_530 });
+  expect(facts.units).toMatchObject({
+    products: { rows: 2_002, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    '"Odd Schema"."a.b"': { rows: 1, sizeBytes: 7 },
+    empty_one: { rows: 0, sizeBytes: 5 },
+    events_2024_a: { rows: 286 },
+    "large objects": { rows: 3, sizeBytes: 1_600_000 + "small 0 blob".length },
+  });
+  expect(facts.versions).toEqual({
+    server: expect.stringMatching(/^\d+\.\d+$/),
+    pg_dump: expect.stringMatching(/^\d/),
+  });
+  expect(facts.position?.mark).toMatchObject({
+    databaseOid: expect.stringMatching(/^\d+$/),
+    sequences: { "public.far_ahead": "1234567890123", "app.countdown": "97" },
+  });
+  expect(factsSchema.parse(JSON.parse(JSON.stringify(facts)))).toEqual(facts);
+  // It goes into every point: a database of a few dozen objects must not make it large.
+  expect(JSON.stringify(facts).length).toBeLessThan(20_000);
+});
+
+test("progress counts tables and bytes, and ends at its total", async () => {
+  const seen: Progress[] = [];
+  const context = postgresContext(server, "shop", folder.path, { progress: (progress) => void seen.push(progress) });
+  const { facts } = await captureInto(context, join(folder.path, "vault"));
+  expect(seen.at(-1)).toMatchObject({ bytesDone: facts.sizeBytes, itemsDone: 17, itemsTotal: 17, unit: "tables" });
+  expect(seen.every(({ bytesDone = 0, bytesTotal = 0 }) => bytesDone <= bytesTotal)).toBe(true);
 });

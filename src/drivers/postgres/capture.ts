@@ -169,7 +169,8 @@ const captureContents = async (parts: CaptureParts): Promise<Contents> => {
       id: `blob ${oid}`,
       cost: 0,
       run: async (session) => {
-        done.blobBytes += await captureBlob(session, oid, destination);
+        const sizeBytes = await captureBlob(session, oid, destination);
+        done.blobBytes += sizeBytes;
       },
     });
   }
