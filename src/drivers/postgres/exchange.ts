@@ -71,7 +71,10 @@ const same = (a: ExchangeObservation, b: ExchangeObservation): boolean =>
 
 const evictIntervalMs = 5;
 
-/** Ends every session of the two databases again and again until the lock is held; a pool reconnects at once. */
+/**
+ * Ends every client's session of the two databases again and again until the lock is held; a pool reconnects at once. Autovacuum's
+ * workers are the server's own: only a superuser may end them, and the rename itself sends them away.
+ */
 const evictSessions = async (
   context: PostgresContext,
   session: Session,
@@ -80,7 +83,8 @@ const evictSessions = async (
 ): Promise<void> => {
   while (!until.aborted) {
     await session.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = any($1) and pid <> pg_backend_pid()",
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = any($1) and pid <> pg_backend_pid() and backend_type = 'client backend'`,
       [databases],
     );
     await context.clock.sleep(evictIntervalMs, until).catch(() => undefined);
