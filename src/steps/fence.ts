@@ -1,7 +1,7 @@
 /** fence: the old writer is stopped and proven to be gone, before any name changes hands. */
 import type { RunningProcess } from "../core/ports/driver.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
-import { type MakeHandler, nothing, ownOutput, stableView, stepTimeoutMs, textOf } from "./step-bench.ts";
+import { type MakeHandler, nothing, ownOutput, stableView, stepId, stepTimeoutMs, textOf } from "./step-bench.ts";
 import { ownOutputs, withRuntime } from "./with-runtime.ts";
 
 /** The process that served before, as `prepare` saw it; null when none did. */
@@ -26,9 +26,12 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
     withRuntime(parts, context, async ({ runtime, driverContext }) => {
       const output = ownOutput(context);
       const old = fencedProcess(context.intent);
-      if (old === null) return output === undefined ? { presence: "absent" } : { presence: "done", output };
-      const alive = await runtime.alive(driverContext, old);
-      return alive ? { presence: "absent" } : { presence: "done", output: output ?? { stopped: old.pid } };
+      if (old !== null && (await runtime.alive(driverContext, old))) return { presence: "absent" };
+      // A supervisor or a person may have started it again since; once the new side starts, what is live is the new side.
+      const isNewSideBegun = context.intents.has(stepId(`start:${context.action.component}`));
+      if (!isNewSideBegun && (await runtime.live(driverContext)) !== null) return { presence: "absent" };
+      if (old === null && output === undefined) return { presence: "absent" };
+      return { presence: "done", output: output ?? { stopped: old?.pid ?? null } };
     }),
 
   clear: nothing,
@@ -37,7 +40,9 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
     withRuntime(parts, context, async ({ runtime, driverContext }) => {
       const old = fencedProcess(context.intent);
       if (old !== null) await runtime.stop(driverContext, old);
-      return { kind: "done", output: { stopped: old?.pid ?? null } };
+      const again = await runtime.live(driverContext);
+      if (again !== null) await runtime.stop(driverContext, again);
+      return { kind: "done", output: { stopped: old?.pid ?? again?.pid ?? null } };
     }),
 
   /** The names are back on the old side by now, so the old release starts on what it had. */

@@ -14,6 +14,8 @@ import {
 const rightAnswersInARow = 3;
 const pauseMs = 100;
 const patienceMs = 60_000;
+/** The old side that an undo puts back was given up for a reason: it may well answer wrong, and that is told, not waited out. */
+const undoPatienceMs = 10_000;
 
 export const createProbeStep: MakeHandler<"probe"> = (parts) => ({
   kind: "probe",
@@ -30,7 +32,8 @@ export const createProbeStep: MakeHandler<"probe"> = (parts) => ({
       async (access) => {
         const { probe } = context.plan.declaration;
         if (probe === undefined) return { kind: "done", output: { outcomes: [] } };
-        const deadline = parts.clock.monotonicMs() + patienceMs;
+        const isUndo = context.plan.purpose === "undo";
+        const deadline = parts.clock.monotonicMs() + (isUndo ? undoPatienceMs : patienceMs);
         let right = 0;
         let attempts = 0;
         let firstRightAt: string | null = null;
@@ -44,7 +47,7 @@ export const createProbeStep: MakeHandler<"probe"> = (parts) => ({
           context.progress({ note: last.found });
         } while (right < rightAnswersInARow && parts.clock.monotonicMs() < deadline);
         const output = toJsonObject({ outcomes: [last], attempts, normalAt: firstRightAt });
-        return right >= rightAnswersInARow
+        return right >= rightAnswersInARow || isUndo
           ? { kind: "done", output }
           : {
               kind: "failed",
