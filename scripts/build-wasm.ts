@@ -23,6 +23,9 @@ export const generateKernelModule = async (): Promise<string> => {
       "-O3",
       "--converge",
       "--noAssert",
+      // Behind the tables and the staging area of staging.ts.
+      "--memoryBase",
+      String(4096 + 128 * 1024),
       "--runtime",
       "stub",
       "--use",

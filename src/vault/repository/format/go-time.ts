@@ -1,25 +1,72 @@
-/** Instants in nanoseconds since 1970, and their text as Go's RFC 3339 with nanoseconds writes them. */
+/**
+ * Instants in nanoseconds since 1970, and their text as Go's RFC 3339 with nanoseconds writes them. Every entry of a tree has three, so
+ * this is on the path of every listing.
+ */
 
 const billion = 1_000_000_000n;
-const pattern = /^(?<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?<fraction>\d{1,9})\d*)?(?<zone>Z|[+-]\d\d:\d\d)$/;
+const dot = 0x2e;
+const zero = 0x30;
+const zulu = 0x5a;
+
 /** Go refuses to write years of other than four digits, and restic moves such times to the nearest it can. */
 const earliestNs = -62_167_219_200n * billion;
 const latestNs = 253_402_300_799n * billion + 999_999_999n;
 
+/** Neighbouring entries often have the same second. */
+let lastSecond = Number.NaN;
+let lastText = "";
+
+const secondText = (second: number): string => {
+  if (second !== lastSecond) {
+    lastText = new Date(second * 1000).toISOString().slice(0, 19);
+    lastSecond = second;
+  }
+  return lastText;
+};
+
 /** Always in UTC, so that equal trees have equal ids whatever the time zone of the machine. */
 export const formatGoTime = (ns: bigint): string => {
   const clamped = ns < earliestNs ? earliestNs : ns > latestNs ? latestNs : ns;
-  const rest = ((clamped % billion) + billion) % billion;
-  const seconds = new Date(Number((clamped - rest) / 1_000_000n)).toISOString().slice(0, 19);
-  const fraction = rest === 0n ? "" : `.${rest.toString().padStart(9, "0").replace(/0+$/, "")}`;
-  return `${seconds}${fraction}Z`;
+  let second = Number(clamped / billion);
+  let rest = Number(clamped % billion);
+  if (rest < 0) {
+    rest += 1e9;
+    second -= 1;
+  }
+  if (rest === 0) return `${secondText(second)}Z`;
+  const fraction = String(rest + 1e9);
+  let end = fraction.length;
+  while (fraction.charCodeAt(end - 1) === zero) end -= 1;
+  return `${secondText(second)}.${fraction.slice(1, end)}Z`;
 };
+
+const shape = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+const twoDigits = (text: string, at: number): number =>
+  (text.charCodeAt(at) - zero) * 10 + text.charCodeAt(at + 1) - zero;
 
 /** @returns undefined if it is no such text */
 export const parseGoTime = (text: string): bigint | undefined => {
-  const found = pattern.exec(text)?.groups;
-  if (found === undefined) return undefined;
-  const seconds = Date.parse(`${found.date}${found.zone}`);
-  if (Number.isNaN(seconds)) return undefined;
-  return BigInt(seconds) * 1_000_000n + BigInt((found.fraction ?? "").padEnd(9, "0"));
+  if (!shape.test(text)) return undefined;
+  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
+  const date = new Date(0);
+  // Not Date.UTC: it takes the years 0 to 99 for those of the last century.
+  date.setUTCFullYear(year, twoDigits(text, 5) - 1, twoDigits(text, 8));
+  let second = date.getTime() / 1000 + twoDigits(text, 11) * 3600 + twoDigits(text, 14) * 60 + twoDigits(text, 17);
+  let at = 19;
+  let nanoseconds = 0;
+  if (text.charCodeAt(at) === dot) {
+    let weight = 1e8;
+    for (at += 1; ; at += 1) {
+      const digit = text.charCodeAt(at) - zero;
+      if (digit < 0 || digit > 9) break;
+      nanoseconds += digit * weight;
+      weight = weight > 1 ? weight / 10 : 0;
+    }
+  }
+  if (text.charCodeAt(at) !== zulu) {
+    const offset = twoDigits(text, at + 1) * 3600 + twoDigits(text, at + 4) * 60;
+    second -= text[at] === "-" ? -offset : offset;
+  }
+  return BigInt(second) * billion + BigInt(nanoseconds);
 };

@@ -75,12 +75,14 @@ const decodeNode = (text: string, treeId: string): TreeNode => {
     typeof rawTarget === "string" ? Buffer.from(rawTarget, "base64") : Buffer.from(textOf("linktarget"), "utf8");
   const subtree = raw["subtree"];
   if (type === "dir") require(typeof subtree === "string" && hexId.test(subtree) ? true : undefined, "subtree");
+  const modifiedNs = time("mtime");
   return {
     name,
     type,
     goMode: require(unsignedNumber(raw["mode"]), "mode"),
-    modifiedNs: time("mtime"),
-    accessedNs: time("atime"),
+    modifiedNs,
+    // restic sets it to the former unless it is asked for more.
+    accessedNs: raw["atime"] === raw["mtime"] ? modifiedNs : time("atime"),
     changedNs: time("ctime"),
     uid: require(unsignedNumber(raw["uid"]), "uid"),
     gid: require(unsignedNumber(raw["gid"]), "gid"),

@@ -4,10 +4,10 @@
  */
 export { authenticate, authenticator, beginAuthenticator, endAuthenticator } from "./poly1305";
 export { findBoundary, setPolynomial } from "./rabin";
-import { STAGING_BYTES, staging } from "./staging";
+import { STAGING, STAGING_BYTES } from "./staging";
 
 export function stagingOffset(): usize {
-  return staging;
+  return STAGING;
 }
 
 export function stagingBytes(): i32 {

@@ -2,7 +2,7 @@
  * Poly1305 (RFC 8439, 2.5) over the ring of 2^130 - 5, with limbs of 32 bits: r is clamped, so the four products of a column and
  * their carries fit in 64 bits, and r_i * 5/4 is exact for i > 0.
  */
-import { staging } from "./staging";
+import { STAGING } from "./staging";
 
 const MASK: u64 = 0xffffffff;
 
@@ -21,11 +21,11 @@ const last: usize = memory.data(16, 16);
 
 /** The staging area begins with the 32 bytes of the one-time key: r, then s. */
 export function beginAuthenticator(): void {
-  r0 = <u64>load<u32>(staging, 0) & 0x0fffffff;
-  r1 = <u64>load<u32>(staging, 4) & 0x0ffffffc;
-  r2 = <u64>load<u32>(staging, 8) & 0x0ffffffc;
-  r3 = <u64>load<u32>(staging, 12) & 0x0ffffffc;
-  memory.copy(pad, staging + 16, 16);
+  r0 = <u64>load<u32>(STAGING, 0) & 0x0fffffff;
+  r1 = <u64>load<u32>(STAGING, 4) & 0x0ffffffc;
+  r2 = <u64>load<u32>(STAGING, 8) & 0x0ffffffc;
+  r3 = <u64>load<u32>(STAGING, 12) & 0x0ffffffc;
+  memory.copy(pad, STAGING + 16, 16);
   h0 = 0;
   h1 = 0;
   h2 = 0;
@@ -34,9 +34,14 @@ export function beginAuthenticator(): void {
 }
 
 function absorb(from: usize, end: usize, top: u64): void {
-  const s1 = r1 + (r1 >> 2);
-  const s2 = r2 + (r2 >> 2);
-  const s3 = r3 + (r3 >> 2);
+  // In locals: a global is read from memory each time.
+  const k0 = r0;
+  const k1 = r1;
+  const k2 = r2;
+  const k3 = r3;
+  const s1 = k1 + (k1 >> 2);
+  const s2 = k2 + (k2 >> 2);
+  const s3 = k3 + (k3 >> 2);
   let b0 = h0;
   let b1 = h1;
   let b2 = h2;
@@ -48,11 +53,11 @@ function absorb(from: usize, end: usize, top: u64): void {
     b2 += <u64>load<u32>(at, 8);
     b3 += <u64>load<u32>(at, 12);
     b4 += top;
-    const d0 = b0 * r0 + b1 * s3 + b2 * s2 + b3 * s1;
-    let d1 = b0 * r1 + b1 * r0 + b2 * s3 + b3 * s2 + b4 * s1;
-    let d2 = b0 * r2 + b1 * r1 + b2 * r0 + b3 * s3 + b4 * s2;
-    let d3 = b0 * r3 + b1 * r2 + b2 * r1 + b3 * r0 + b4 * s3;
-    let d4 = b4 * r0;
+    const d0 = b0 * k0 + b1 * s3 + b2 * s2 + b3 * s1;
+    let d1 = b0 * k1 + b1 * k0 + b2 * s3 + b3 * s2 + b4 * s1;
+    let d2 = b0 * k2 + b1 * k1 + b2 * k0 + b3 * s3 + b4 * s2;
+    let d3 = b0 * k3 + b1 * k2 + b2 * k1 + b3 * k0 + b4 * s3;
+    let d4 = b4 * k0;
     d1 += d0 >> 32;
     d2 += d1 >> 32;
     d3 += d2 >> 32;
@@ -74,11 +79,11 @@ function absorb(from: usize, end: usize, top: u64): void {
 /** Takes `length` bytes of the staging area. Only the last call of a message may have a length that is no multiple of 16. */
 export function authenticate(length: i32): void {
   const whole = length & ~15;
-  absorb(staging, staging + whole, 1);
+  absorb(STAGING, STAGING + whole, 1);
   const rest = length - whole;
   if (rest > 0) {
     memory.fill(last, 0, 16);
-    memory.copy(last, staging + whole, rest);
+    memory.copy(last, STAGING + whole, rest);
     store<u8>(last + rest, 1);
     absorb(last, last + 16, 0);
   }
