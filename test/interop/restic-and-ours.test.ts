@@ -191,6 +191,33 @@ describe("restic and Refloat", () => {
     expect(named("")).toMatchObject({ mode: "700" });
   });
 
+  it("a repository that stays open notices that restic has pruned", async () => {
+    const data = `${folder.path}/data`;
+    await mkdir(data);
+    await writeFile(`${data}/stays`, noise(2_000_000, "stays"));
+    await writeFile(`${data}/goes`, noise(2_000_000, "goes"));
+    const other = await ours();
+    const first = await captureTree(other, data);
+    await rm(`${data}/goes`);
+    const second = await captureTree(other, data);
+    // It reads the index now, and holds no lock that would keep restic waiting.
+    const open = await openRepository(vault, password, environment);
+    try {
+      await (await open.openSnapshot(first.info.id)).read(`${data}/goes`);
+      await other.close();
+      await restic(vault, "forget", "--prune", "--max-unused", "0", first.info.id);
+      const reader = await open.openSnapshot(second.info.id);
+      expect(Buffer.from(await reader.read(`${data}/stays`)).equals(noise(2_000_000, "stays"))).toBe(true);
+      // What was pruned is stored again, not taken for there.
+      await writeFile(`${data}/goes`, noise(2_000_000, "goes"));
+      const third = await captureTree(open, data);
+      expect(third.receipt.newBytes).toBeGreaterThan(2_000_000);
+    } finally {
+      await open.close();
+    }
+    expect(await restic(vault, "check", "--read-data")).toContain("no errors were found");
+  });
+
   it("restic forgets and prunes in a vault that both wrote, and both read the rest", async () => {
     const opened = await ours();
     const data = `${folder.path}/data`;

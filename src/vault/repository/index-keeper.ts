@@ -13,7 +13,7 @@ export class IndexKeeper {
   readonly #loaded = new Set<string>();
   readonly #packs = new Set<string>();
   #unwritten: IndexedPack[] = [];
-  #writing: Promise<void> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(store: Store, sealer: Sealer, version: RepositoryVersion, table: BlobTable) {
     this.#store = store;
@@ -22,13 +22,9 @@ export class IndexKeeper {
     this.#table = table;
   }
 
-  /** Reads index files that are new since the last time. */
+  /** Reads index files that are new since the last time; if some are gone, another program has pruned, and what they named with it. */
   async load(): Promise<void> {
-    for await (const { name } of this.#store.list("index")) {
-      if (this.#loaded.has(name)) continue;
-      await readIndex(this.#store, this.#sealer, name, (pack) => this.#place(pack));
-      this.#loaded.add(name);
-    }
+    return this.#inTurn(async () => this.#loadAll());
   }
 
   /** A pack of ours is durable. */
@@ -39,8 +35,35 @@ export class IndexKeeper {
 
   /** Writes the index of all packs that are durable and in no index yet. */
   async flush(): Promise<void> {
-    this.#writing = this.#writing.catch(() => undefined).then(async () => this.#writeAll());
-    await this.#writing;
+    return this.#inTurn(async () => this.#writeAll());
+  }
+
+  /** An index that is written while others are listed would be taken for one that was pruned. */
+  async #inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(act);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #loadAll(): Promise<void> {
+    const names: string[] = [];
+    for await (const { name } of this.#store.list("index")) names.push(name);
+    const present = new Set(names);
+    const pruned = [...this.#loaded].some((name) => !present.has(name));
+    const alive = new Set<string>();
+    for (const name of names) {
+      if (this.#loaded.has(name) && !pruned) continue;
+      await readIndex(this.#store, this.#sealer, name, (pack) => {
+        alive.add(pack.id);
+        this.#place(pack);
+      });
+      this.#loaded.add(name);
+    }
+    if (!pruned) return;
+    for (const { id } of this.#unwritten) alive.add(id);
+    this.#table.dropPacks((packId) => !alive.has(packId));
+    for (const packId of this.#packs) if (!alive.has(packId)) this.#packs.delete(packId);
+    for (const name of this.#loaded) if (!present.has(name)) this.#loaded.delete(name);
   }
 
   async #writeAll(): Promise<void> {

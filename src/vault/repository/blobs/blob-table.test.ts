@@ -48,6 +48,22 @@ describe("the table of blobs", () => {
     expect(table.claim(idOf(1), "data")).toBe(false);
   });
 
+  it("forgets claims that were given up, and packs that are gone, but not copies of what was in them", () => {
+    const table = createBlobTable();
+    table.place(idOf(100), [blob(1, 0), blob(2, 10)]);
+    table.place(idOf(101), [blob(2, 20)]);
+    table.claim(idOf(5), "data");
+    table.dropClaims();
+    expect(table.claim(idOf(5), "data")).toBe(true);
+    table.dropPacks((packId) => packId === idOf(100));
+    expect(table.has(idOf(1), "data")).toBe(false);
+    expect(table.locate(idOf(2), "data").map(({ packId }) => packId)).toEqual([idOf(101)]);
+    expect(table.claim(idOf(1), "data")).toBe(true);
+    expect(table.claim(idOf(5), "data")).toBe(false);
+    table.place(idOf(102), [blob(1, 30)]);
+    expect(table.locate(idOf(1), "data")).toMatchObject([{ packId: idOf(102), offset: 30 }]);
+  });
+
   it("tells ids apart that differ in their last byte only", () => {
     const table = createBlobTable();
     const one = "ab".repeat(31);

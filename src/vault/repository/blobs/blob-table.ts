@@ -26,7 +26,7 @@ const firstBlobs = 4096;
 const idWords = 8;
 const placeWords = 4;
 const claimedPack = 0x7fff_ffff;
-/** Of a claim that was given up: the entry stays, and is nobody's. */
+/** Of a claim that was given up, or a pack that is gone: the entry stays, and is nobody's. */
 const noPack = 0x7fff_fffe;
 
 /** Indexes into the control words. */
@@ -98,7 +98,20 @@ export class BlobTable {
     this.#mutex.hold(() => {
       const count = this.#control[blobCount] ?? 0;
       for (let entry = 0; entry < count; entry += 1) {
-        if (this.#packOf(entry) === claimedPack) this.#places[entry * placeWords] = noPack * 2;
+        if (this.#packOf(entry) === claimedPack) this.#places[entry * placeWords] = this.#emptied(entry);
+      }
+    });
+  }
+
+  /** Main thread only: packs that are no longer in the vault. What lay in them is unknown again, unless another pack has a copy. */
+  dropPacks(isGone: (packId: string) => boolean): void {
+    this.#mutex.hold(() => {
+      const packs = this.#control[packCount] ?? 0;
+      const gone = new Uint8Array(packs);
+      for (let pack = 0; pack < packs; pack += 1) if (isGone(this.#packId(pack))) gone[pack] = 1;
+      const count = this.#control[blobCount] ?? 0;
+      for (let entry = 0; entry < count; entry += 1) {
+        if (gone[this.#packOf(entry)] === 1) this.#places[entry * placeWords] = this.#emptied(entry);
       }
     });
   }
@@ -175,6 +188,11 @@ export class BlobTable {
       if (left === 0) return entry;
       left -= 1;
     }
+  }
+
+  /** The place of an entry that is nobody's; its type stays, so that look-ups pass over it in the same way. */
+  #emptied(entry: number): number {
+    return noPack * 2 + (this.#word(this.#places, entry * placeWords) & 1);
   }
 
   #setPlace(entry: number, type: BlobType, pack: number, offset: number, length: number, plainLength: number): void {
