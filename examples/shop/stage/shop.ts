@@ -20,9 +20,17 @@ export type ShopOptions = ShopSize & {
   readonly tell: (message: string) => void;
 };
 
-/** Two neighbouring ports for the application: one live, one free. */
+const firstAppPort = 41_100;
+const appPortPairs = 450;
+
+/**
+ * Two neighbouring ports for the application: one live, one free. The search begins anywhere: the ports of another shop look free
+ * while its application is being restarted.
+ */
 const findPortPair = async (): Promise<readonly [number, number]> => {
-  for (let first = 41_100; first < 42_000; first += 2) {
+  const begin = Math.floor(Math.random() * appPortPairs);
+  for (let step = 0; step < appPortPairs; step += 1) {
+    const first = firstAppPort + 2 * ((begin + step) % appPortPairs);
     const options = { host: "127.0.0.1" };
     if ((await getPort({ ...options, port: first })) !== first) continue;
     if ((await getPort({ ...options, port: first + 1 })) === first + 1) return [first, first + 1];
