@@ -291,3 +291,38 @@ test("two captures of the same state have the same facts", async () => {
   folder = await createTestFolder();
   expect((await capture(plainSink())).facts.schemaHash).not.toBe(first.facts.schemaHash);
 });
+
+test("while money moves between tables, every captured table is of the same instant", async () => {
+  await shop(`create table a (id int primary key, n int); insert into a select i, 100 from generate_series(1, 50) i;
+              create table b (id int primary key, n int); insert into b select i, 100 from generate_series(1, 50) i`);
+  const stop = new AbortController();
+  const moved = { times: 0 };
+  const mover = async (id: number): Promise<void> => {
+    const client = await connect();
+    while (!stop.signal.aborted) {
+      await client.query(
+        `begin; update a set n = n - 1 where id = ${id}; update b set n = n + 1 where id = ${id}; commit`,
+      );
+      moved.times += 1;
+    }
+    await client.end();
+  };
+  const movers = [1, 2, 3].map(mover);
+  const { sink, reached, release } = pausedSink();
+  const running = capture(sink, { jobs: 2 });
+  await reached;
+  const enough = moved.times + 50;
+  while (moved.times < enough) await new Promise((resolve) => setTimeout(resolve, 5));
+  release();
+  const { facts } = await running;
+  stop.abort();
+  await Promise.all(movers);
+  const labels = facts.detail["labels"] as Record<string, string>;
+  let total = 0;
+  for (const [dumpId, label] of Object.entries(labels)) {
+    if (label !== "a" && label !== "b") continue;
+    const rows = (await readFile(join(folder.path, "db", `${dumpId}.dat`), "utf8")).split("\n").slice(0, 50);
+    total += rows.reduce((sum, row) => sum + Number(row.split("\t")[1]), 0);
+  }
+  expect(total).toBe(100 * 100);
+});

@@ -140,6 +140,20 @@ export const serverError = (error: unknown, target: ConnectionTarget, role: Serv
   if (error instanceof Error && /timeout expired/.test(error.message)) {
     return make({ code: "source.unreachable", message: `the server at ${place} does not answer: no answer in time` });
   }
+  if (error instanceof Error && /certificate|altnames/.test(error.message)) {
+    return make({
+      code: failed,
+      message: `the certificate of the server at ${place} is not trusted: ${error.message}`,
+      hint: "add sslrootcert=/path/of/the/authority.pem to the url",
+    });
+  }
+  if (error instanceof Error && /does not support SSL/.test(error.message)) {
+    return make({
+      code: failed,
+      message: `the server at ${place} has no encryption`,
+      hint: "set ssl = on in its configuration, or leave sslmode out of the url",
+    });
+  }
   return make({
     code: failed,
     message: `the server at ${place} could not be used: ${error instanceof Error ? error.message : String(error)}`,
