@@ -13,7 +13,6 @@ export class IndexKeeper {
   readonly #loaded = new Set<string>();
   readonly #packs = new Set<string>();
   #unwritten: IndexedPack[] = [];
-  #unwrittenBlobs = 0;
   #last: Promise<void> = Promise.resolve();
 
   constructor(store: Store, sealer: Sealer, version: RepositoryVersion, table: BlobTable) {
@@ -32,9 +31,6 @@ export class IndexKeeper {
   add(pack: IndexedPack): void {
     this.#place(pack);
     this.#unwritten.push(pack);
-    this.#unwrittenBlobs += pack.blobs.length;
-    // So that a long capture does not gather them all in memory. What fails here is tried again, and told, by the flush at its end.
-    if (this.#unwrittenBlobs >= maxIndexBlobs) this.flush().catch(() => undefined);
   }
 
   /** Writes the index of all packs that are durable and in no index yet. */
@@ -83,7 +79,6 @@ export class IndexKeeper {
       this.#loaded.add(await writeIndex(this.#store, this.#sealer, this.#version, part));
       // Only now: after a failure the packs are still to be indexed.
       this.#unwritten = this.#unwritten.slice(packs);
-      this.#unwrittenBlobs -= blobs;
     }
   }
 

@@ -11,15 +11,6 @@ import { type NodeBody, nodeOfStats } from "./node-of-stats.ts";
 import type { OwnerNames } from "./owner-names.ts";
 import { isUnchanged } from "./parent-folder.ts";
 
-/** What the system says about a file while it is read becomes a word with its path. */
-export const orUnreadable = async <Result>(path: Uint8Array, reading: Promise<Result>): Promise<Result> => {
-  try {
-    return await reading;
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-};
-
 const noSubtree = "0".repeat(64);
 
 /** Called between pieces of work with what was done since: reports, lets other tasks of the thread run, waits for the disk. */
@@ -64,12 +55,6 @@ export class EntryCapture {
     }
   }
 
-  /** @returns the content that the parent snapshot has of the file, if the file is unchanged and all of it is still there */
-  known(before: TreeNode | undefined, stats: BigIntStats): readonly string[] | null {
-    const content = before !== undefined && isUnchanged(before, stats) ? before.content : null;
-    return content?.every((id) => this.#saver.has(id, "data")) === true ? content : null;
-  }
-
   /** @returns the node's JSON; undefined if the entry vanished */
   async capture(
     path: Buffer,
@@ -100,8 +85,8 @@ export class EntryCapture {
     before: TreeNode | undefined,
     node: (body: NodeBody) => string,
   ): Promise<string | undefined> {
-    const known = this.known(before, stats);
-    if (known !== null) {
+    const known = before !== undefined && isUnchanged(before, stats) ? before.content : null;
+    if (known?.every((id) => this.#saver.has(id, "data")) === true) {
       this.#count({ files: 1, unchangedFiles: 1, sizeBytes: Number(stats.size), newestNs: stats.mtimeNs });
       await this.#pause(Number(stats.size), 1);
       return node({ content: known });

@@ -1,9 +1,8 @@
 /** Reads one regular file into blobs, in a worker thread, by blocking calls into one buffer. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { maxChunkBytes, minChunkBytes } from "../chunking/chunker.ts";
+import { minChunkBytes } from "../chunking/chunker.ts";
 import type { BlobSaver } from "./blob-saver.ts";
 import { ContentChunker } from "./content-chunker.ts";
-import type { ScannedContent, StoredContent } from "./folder-task.ts";
 import type { Kernel } from "../wasm/kernel.ts";
 
 const stepBytes = 1024 * 1024;
@@ -25,11 +24,10 @@ export class FileCapture {
   readonly #small = Buffer.allocUnsafeSlow(minChunkBytes);
   #content: string[] = [];
   #newBytes = 0;
-  #take: (chunk: Uint8Array) => void = (chunk) => this.#save(chunk);
 
   constructor(saver: BlobSaver, kernel: Kernel, polynomial: bigint) {
     this.#saver = saver;
-    this.#chunker = new ContentChunker(kernel, polynomial, (chunk) => this.#take(chunk));
+    this.#chunker = new ContentChunker(kernel, polynomial, (chunk) => this.#save(chunk));
   }
 
   /**
@@ -59,52 +57,6 @@ export class FileCapture {
       this.#chunker.drop();
       closeSync(fd);
     }
-  }
-
-  /** Finds the chunks of a part of a file and stores nothing. @param from where a chunk begins */
-  async scan(fd: number, from: number, bytes: number, pause: () => Promise<void>): Promise<ScannedContent> {
-    const lengths: number[] = [];
-    this.#take = (chunk) => void lengths.push(chunk.length);
-    try {
-      for (let read = 0; read < Math.max(bytes, maxChunkBytes + stepBytes);) {
-        const got = readSync(fd, this.#chunker.room(stepBytes), 0, stepBytes, from + read);
-        if (got === 0) {
-          this.#chunker.end();
-          return { lengths, atEnd: true };
-        }
-        this.#chunker.advance(got);
-        read += got;
-        await pause();
-      }
-      return { lengths, atEnd: false };
-    } finally {
-      this.#take = (chunk) => this.#save(chunk);
-      this.#chunker.drop();
-    }
-  }
-
-  /** Stores chunks that lie one after the other. A file that was cut meanwhile gives less. */
-  async store(
-    fd: number,
-    from: number,
-    lengths: readonly number[],
-    pause: (bytes: number) => Promise<void>,
-  ): Promise<StoredContent> {
-    this.#content = [];
-    this.#newBytes = 0;
-    let sizeBytes = 0;
-    for (const length of lengths) {
-      const chunk = this.#chunker.room(length).subarray(0, length);
-      let got = 0;
-      for (let more = -1; got < length && more !== 0; got += more) {
-        more = readSync(fd, chunk, got, length - got, from + sizeBytes + got);
-      }
-      if (got > 0) this.#save(chunk.subarray(0, got));
-      sizeBytes += got;
-      await pause(got);
-      if (got < length) break;
-    }
-    return { ids: this.#content, sizeBytes, newBytes: this.#newBytes };
   }
 
   #readSmall(fd: number, expected: number): number {

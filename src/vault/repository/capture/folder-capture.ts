@@ -11,16 +11,13 @@ import type { FileCapture } from "./file-capture.ts";
 import {
   type FolderPart,
   type FolderTask,
-  type FoundFile,
   type FoundFolder,
   type RootNode,
   type WalkRules,
   type WalkStart,
   addCounts,
-  largeFileBytes,
   noCounts,
 } from "./folder-task.ts";
-import { nodeOfStats } from "./node-of-stats.ts";
 import { type OwnerNames, readOwnerNames } from "./owner-names.ts";
 import { ParentFolder } from "./parent-folder.ts";
 
@@ -36,8 +33,6 @@ const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.by
 
 const join = (folder: Uint8Array, name: Uint8Array): Buffer =>
   folder.length === 0 ? buffer(name) : Buffer.concat(folder.at(-1) === 0x2f ? [folder, name] : [folder, slash, name]);
-
-const isLarge = (stats: BigIntStats): boolean => stats.isFile() && stats.size >= BigInt(largeFileBytes);
 
 const packNames = (names: readonly Uint8Array[]): Uint8Array => {
   const nul = Buffer.of(0);
@@ -116,7 +111,6 @@ export class FolderCapture {
     const entry = new EntryCapture(walk.owners, this.#saver, this.#files, pause);
     const nodes: string[] = [];
     const folders: FoundFolder[] = [];
-    const files: FoundFile[] = [];
     let length = 0;
     for (const name of names) {
       const relative = join(task.relative, name);
@@ -124,10 +118,6 @@ export class FolderCapture {
       const stats = entry.look(entryPath);
       if (stats === undefined || walk.excludes.excludes(relative, stats.isDirectory())) continue;
       const before = parent?.find(name);
-      if (task.splitLarge && isLarge(stats) && entry.known(before, stats) === null) {
-        files.push({ at: length, node: nodeOfStats(name, stats, walk.owners, { content: [] }) });
-        continue;
-      }
       const node = await entry.capture(entryPath, name, stats, before);
       if (node === undefined) continue;
       const start = length + (nodes.length > 0 ? 1 : 0);
@@ -140,8 +130,8 @@ export class FolderCapture {
       }
     }
     const { unsteady } = entry;
-    const base = { found: true, folders, files, rest, unsteady };
-    if (task.names !== null || rest.length > 0 || folders.length > 0 || files.length > 0) {
+    const base = { found: true, folders, rest, unsteady };
+    if (task.names !== null || rest.length > 0 || folders.length > 0) {
       return { ...base, nodes: Buffer.from(nodes.join(",")), tree: null, counts: entry.counts };
     }
     const saved = this.#saver.save(encodeTree(nodes), "tree");
@@ -190,7 +180,6 @@ const gone: FolderPart = {
   found: false,
   nodes: new Uint8Array(),
   folders: [],
-  files: [],
   rest: [],
   tree: null,
   counts: noCounts,

@@ -1,5 +1,4 @@
 /** What passes between the main thread and the workers while a local tree is captured. Paths and names are raw bytes. */
-import type { TreeNode } from "../format/tree-node.ts";
 
 export type WalkRules = {
   readonly exclude: readonly string[];
@@ -35,8 +34,6 @@ export type FolderTask = {
   readonly rules: WalkRules;
   /** Of the walk's root. */
   readonly device: bigint;
-  /** Large files are left to tasks of their own, so that all threads share in one. */
-  readonly splitLarge: boolean;
   /** Absolute local path. */
   readonly path: Uint8Array;
   /** Path below the root of the walk; empty for the root itself. */
@@ -92,58 +89,12 @@ export type FoundFolder = {
   readonly closed: boolean;
 };
 
-/** A large file that was not read with its folder: its node is missing from `nodes`, and belongs at `at`. */
-export type FoundFile = {
-  readonly at: number;
-  /** Without content. */
-  readonly node: TreeNode;
-};
-
-/** From this size on a file is worth being shared. */
-export const largeFileBytes = 16 * 1024 * 1024;
-
-/** The first step with a large file: where its chunks end. */
-export type ScanTask = {
-  readonly job: number;
-  /** Open descriptor; it belongs to the main thread. */
-  readonly fd: number;
-  /** Where a chunk begins. */
-  readonly from: number;
-  /** How far to look, at least one chunk. */
-  readonly bytes: number;
-  readonly path: Uint8Array;
-};
-
-export type ScannedContent = {
-  /** Lengths of the chunks that were found, from `from` on. */
-  readonly lengths: readonly number[];
-  /** Was the end of the file met? */
-  readonly atEnd: boolean;
-};
-
-/** The second step: chunks that lie one after the other are stored. */
-export type StoreTask = {
-  readonly job: number;
-  readonly fd: number;
-  readonly from: number;
-  readonly lengths: readonly number[];
-  readonly path: Uint8Array;
-};
-
-export type StoredContent = {
-  readonly ids: readonly string[];
-  /** Less than was asked for if the file was cut meanwhile. */
-  readonly sizeBytes: number;
-  readonly newBytes: number;
-};
-
 export type FolderPart = {
   /** False if the folder was gone when it was opened. */
   readonly found: boolean;
   /** JSON of the nodes, joined by commas, in the order of the names. */
   readonly nodes: Uint8Array;
   readonly folders: readonly FoundFolder[];
-  readonly files: readonly FoundFile[];
   /** Names that are left for other tasks, in order, after those of this part. */
   readonly rest: readonly Uint8Array[];
   /** The finished tree, if this part was all of the folder and needs no subtree. */

@@ -1,4 +1,3 @@
-import { truncateSync } from "node:fs";
 import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createHash, randomBytes } from "node:crypto";
 import { execa } from "execa";
@@ -7,7 +6,6 @@ import type { Repository, SnapshotReader, SnapshotWriter, TreeRules } from "../.
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { systemClock } from "../../../platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../../testing/driver-context.ts";
-import { noise } from "../../../../test/interop/support/nasty-tree.ts";
 import { createRepository } from "../create-repository.ts";
 
 const never = new AbortController().signal;
@@ -257,59 +255,6 @@ describe("a snapshot in the making", () => {
         newestAt: "2020-02-03T04:05:06.789123456Z",
         unsteady: [],
       });
-    });
-
-    it("share large files between the threads, among small ones and folders, and cut them as ever", async () => {
-      await mkdir(`${tree}/c folder`);
-      const large = new Map([
-        ["a first", noise(17_000_000, "a")],
-        ["b second", noise(40_000_000, "b")],
-        ["z last", noise(16_777_216, "z")],
-      ]);
-      for (const [name, bytes] of large) await writeFile(`${tree}/${name}`, bytes);
-      await writeFile(`${tree}/b small`, "small");
-      await writeFile(`${tree}/c folder/large`, noise(20_000_000, "c"));
-      const receipt = await writer.tree(tree, all, never);
-      expect(receipt).toMatchObject({
-        files: 5,
-        directories: 1,
-        sizeBytes: 93_777_221,
-        unchangedFiles: 0,
-        unsteady: [],
-      });
-      // A stream is cut by one thread alone: nothing is new means that the cuts are the same.
-      for (const [name, bytes] of large) {
-        const stored = await writer.stream(`/alone/${name}`, { bytes: pieces(bytes), seal: async () => ({}) }, never);
-        expect(stored.newBytes).toBe(0);
-      }
-      const reader = await committed();
-      expect(await paths(reader, tree)).toEqual([
-        "a first",
-        "b second",
-        "b small",
-        "c folder",
-        "c folder/large",
-        "z last",
-      ]);
-      for (const [name, bytes] of large) expect((await content(reader, `${tree}/${name}`)).equals(bytes)).toBe(true);
-      writer = await begin();
-      expect(await writer.tree(tree, all, never)).toMatchObject({ files: 5, unchangedFiles: 5, newBytes: 0 });
-    });
-
-    it("tell that a large file was cut while it was read, and store what was read", async () => {
-      await writeFile(`${tree}/large`, noise(60_000_000, "cut"));
-      await writeFile(`${tree}/gone`, noise(17_000_000, "gone"));
-      let acted = false;
-      const receipt = await writer.tree(tree, all, never, () => {
-        if (acted) return;
-        acted = true;
-        truncateSync(`${tree}/large`, 30_000_000);
-      });
-      expect(receipt.unsteady).toEqual([{ path: `${tree}/large`, reason: "changed" }]);
-      const reader = await committed();
-      const stored = await content(reader, `${tree}/large`);
-      expect((await reader.stat(`${tree}/large`))?.sizeBytes).toBe(stored.length);
-      expect(noise(60_000_000, "cut").subarray(0, stored.length).equals(stored)).toBe(true);
     });
 
     it("report what vanished or changed while it was read", async () => {

@@ -97,8 +97,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
           ? undefined
           : await this.#ifUndamaged(findFolder(blobs, parentRoot, names.slice(0, -1)));
       const describe = rules.as === undefined ? await this.#foldersAbove(local) : () => this.#madeFolder;
-      const told = (bytes: number, items: number): void => progress?.({ bytes, items });
-      const { job, end } = pool.beginJob(told);
+      const { job, end } = pool.beginJob((bytes, items) => progress?.({ bytes, items }));
       try {
         const start = {
           walk: job,
@@ -107,7 +106,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
           parentFolder: parentFolder ?? null,
           rules: { exclude: rules.exclude, oneFileSystem: rules.oneFileSystem },
         };
-        const { node, tree, counts, unsteady } = await new TreeWalk(pool, start, told, signal).run();
+        const { node, tree, counts, unsteady } = await new TreeWalk(pool, start, signal).run();
         const text = Buffer.from(node.buffer, node.byteOffset, node.length).toString("utf8");
         this.#layout.add(path, { kind: "leaf", node: text, tree }, describe);
         for (const pattern of rules.exclude) this.#excludes.add(pattern);

@@ -3,12 +3,11 @@
  * their trees together from the leaves up.
  */
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { encodeNode } from "../format/tree-node.ts";
 import { TaskStack } from "../threads/task-stack.ts";
 import type { Thread, ThreadPool } from "../threads/thread-pool.ts";
 import {
+  type FolderPart,
   type FolderTask,
-  type FoundFile,
   type FoundFolder,
   type RootNode,
   type UnsteadyEntry,
@@ -17,15 +16,27 @@ import {
   addCounts,
   noCounts,
 } from "./folder-task.ts";
-import { LargeFile, type LargeFileTask } from "./large-file.ts";
-import { type OpenFolder, assembleTree } from "./open-folder.ts";
 
 const tasksPerThread = 2;
 const emptyTree = Buffer.from('{"nodes":[]}\n');
+const comma = Buffer.from(",");
 
-type Task =
-  | { readonly kind: "folder"; readonly folder: OpenFolder; readonly part: number; readonly names: Uint8Array | null }
-  | LargeFileTask;
+/** A folder whose entries are not all known yet. */
+type OpenFolder = {
+  readonly path: Uint8Array;
+  readonly relative: Uint8Array;
+  readonly parentTree: string | null;
+  /** Where its id belongs; null for the root. */
+  readonly within: { readonly folder: OpenFolder; readonly found: FoundFolder } | null;
+  /** In the order of the names; undefined while it is being read. */
+  readonly parts: (FolderPart | undefined)[];
+  /** Ids of subtrees; null for one that vanished. */
+  readonly subtrees: Map<FoundFolder, string | null>;
+  /** Parts and subfolders that are not done. */
+  missing: number;
+};
+
+type Task = { readonly folder: OpenFolder; readonly part: number; readonly names: Uint8Array | null };
 
 export type WalkResult = {
   /** JSON of the root's node, with its subtree. */
@@ -45,17 +56,12 @@ export class TreeWalk {
   readonly #signal: AbortSignal;
   readonly #stack: TaskStack<Task>;
   readonly #unsteady: UnsteadyEntry[] = [];
-  /** Large files that are being read, and where their nodes belong. */
-  readonly #large = new Map<LargeFile, { readonly folder: OpenFolder; readonly found: FoundFile }>();
-  readonly #told: (bytes: number, items: number) => void;
   #counts: WalkCounts = noCounts;
   #device = 0n;
   #rootTree: string | undefined;
 
-  /** @param told hears of items that no thread reports */
-  constructor(pool: ThreadPool, start: WalkStart, told: (bytes: number, items: number) => void, signal: AbortSignal) {
+  constructor(pool: ThreadPool, start: WalkStart, signal: AbortSignal) {
     this.#pool = pool;
-    this.#told = told;
     this.#start = start;
     this.#signal = signal;
     this.#stack = new TaskStack(pool.threads, tasksPerThread, async (task, thread) => this.#perform(task, thread));
@@ -77,7 +83,6 @@ export class TreeWalk {
       throw error;
     } finally {
       this.#signal.removeEventListener("abort", cancel);
-      for (const file of this.#large.keys()) file.close();
       await this.#tellAll("job-end");
     }
   }
@@ -94,17 +99,11 @@ export class TreeWalk {
   }
 
   async #perform(task: Task, thread: Thread): Promise<void> {
-    if (task.kind === "folder") await this.#capture(task, thread);
-    else await this.#share(task, thread);
-  }
-
-  async #capture(task: Extract<Task, { kind: "folder" }>, thread: Thread): Promise<void> {
     const { folder } = task;
     const request: FolderTask = {
       walk: this.#start.walk,
       rules: this.#start.rules,
       device: this.#device,
-      splitLarge: this.#pool.threads.length > 1,
       path: folder.path,
       relative: folder.relative,
       parent: folder.parentTree,
@@ -113,11 +112,11 @@ export class TreeWalk {
     const part = await thread.call("walk-folder", request);
     this.#take(part);
     folder.parts[task.part] = part;
-    folder.missing += part.rest.length + part.folders.length + part.files.length - 1;
+    folder.missing += part.rest.length + part.folders.length - 1;
     // The stack is worked off from its end: what comes first by name is pushed last.
     for (const [index, names] of [...part.rest.entries()].reverse()) {
       folder.parts[task.part + 1 + index] = undefined;
-      this.#stack.push({ kind: "folder", folder, part: task.part + 1 + index, names });
+      this.#stack.push({ folder, part: task.part + 1 + index, names });
     }
     for (const found of part.folders.toReversed()) {
       if (found.closed) await this.#settle(folder, found, await this.#saveTree(emptyTree, thread), thread);
@@ -128,37 +127,6 @@ export class TreeWalk {
         });
       }
     }
-    for (const found of part.files.toReversed()) this.#begin(folder, found);
-    await this.#finishIfComplete(folder, thread);
-  }
-
-  #begin(folder: OpenFolder, found: FoundFile): void {
-    const path = joinPath(folder.path, found.node.name);
-    const file = new LargeFile(path, found.node, this.#start.walk, (task) => this.#stack.push(task));
-    this.#large.set(file, { folder, found });
-    this.#stack.push({ kind: "scan", file });
-  }
-
-  async #share(task: LargeFileTask, thread: Thread): Promise<void> {
-    const { file } = task;
-    const result = await file.perform(task, thread);
-    const home = this.#large.get(file);
-    if (result === undefined || home === undefined) return;
-    this.#large.delete(file);
-    const { folder, found } = home;
-    const shown = Buffer.from(file.path).toString("utf8");
-    if (result === "vanished") {
-      this.#unsteady.push({ path: shown, reason: "vanished" });
-      folder.files.set(found, null);
-    } else {
-      const { content, sizeBytes, newBytes, changed } = result;
-      if (changed) this.#unsteady.push({ path: shown, reason: "changed" });
-      const newestNs = file.node.modifiedNs;
-      this.#counts = addCounts(this.#counts, { ...noCounts, files: 1, sizeBytes, newBytes, newestNs });
-      folder.files.set(found, Buffer.from(encodeNode({ ...file.node, content, sizeBytes })));
-      this.#told(0, 1);
-    }
-    folder.missing -= 1;
     await this.#finishIfComplete(folder, thread);
   }
 
@@ -170,10 +138,9 @@ export class TreeWalk {
       within,
       parts: [undefined],
       subtrees: new Map(),
-      files: new Map(),
       missing: 1,
     };
-    this.#stack.push({ kind: "folder", folder, part: 0, names: null });
+    this.#stack.push({ folder, part: 0, names: null });
   }
 
   async #finishIfComplete(folder: OpenFolder, thread: Thread): Promise<void> {
@@ -186,7 +153,7 @@ export class TreeWalk {
       this.#unsteady.push({ path: Buffer.from(folder.path).toString("utf8"), reason: "vanished" });
       tree = null;
     } else {
-      tree = only?.tree ?? (await this.#saveTree(assembleTree(folder), thread));
+      tree = only?.tree ?? (await this.#saveTree(assemble(folder), thread));
     }
     if (folder.within === null) this.#rootTree = tree ?? undefined;
     else await this.#settle(folder.within.folder, folder.within.found, tree, thread);
@@ -217,3 +184,31 @@ export class TreeWalk {
     return node;
   }
 }
+
+/** The folder's tree blob: its parts in order, with the ids of the subtrees put in and vanished folders left out. */
+const assemble = (folder: OpenFolder): Buffer => {
+  const pieces: Uint8Array[] = [];
+  const add = (piece: Uint8Array): void => {
+    if (piece.length === 0) return;
+    if (pieces.length > 0) pieces.push(comma);
+    pieces.push(piece);
+  };
+  for (const part of folder.parts) {
+    if (part === undefined) throw new RefloatError("bug", "a folder was put together before all of it was read");
+    const nodes = Buffer.from(part.nodes.buffer, part.nodes.byteOffset, part.nodes.length);
+    let from = 0;
+    for (const found of part.folders) {
+      const tree = folder.subtrees.get(found);
+      if (tree === undefined) throw new RefloatError("bug", "a folder was put together without one of its subfolders");
+      if (tree !== null) {
+        nodes.write(tree, found.hole, "latin1");
+        continue;
+      }
+      // Without the comma that follows it, and without the one before.
+      add(nodes.subarray(from, Math.max(from, found.start - 1)));
+      from = Math.min(found.end + 1, nodes.length);
+    }
+    add(nodes.subarray(from));
+  }
+  return Buffer.concat([Buffer.from('{"nodes":['), ...pieces, Buffer.from("]}\n")]);
+};

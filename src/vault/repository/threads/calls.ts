@@ -5,16 +5,7 @@ import type { ExtractTask, ExtractedPart } from "../extract/extract-task.ts";
 import type { VerifiedPack, VerifyPackTask } from "../verify/verify-task.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { IndexedPack } from "../format/index-file.ts";
-import type {
-  FolderPart,
-  FolderTask,
-  RootNode,
-  ScannedContent,
-  ScanTask,
-  StoredContent,
-  StoreTask,
-  WalkStart,
-} from "../capture/folder-task.ts";
+import type { FolderPart, FolderTask, RootNode, WalkStart } from "../capture/folder-task.ts";
 
 export type ThreadData = {
   readonly location: string;
@@ -55,8 +46,6 @@ export type ThreadCalls = {
   /** What is under way for the job stops soon and fails. */
   "job-cancel": { readonly request: { readonly job: number }; readonly reply: null };
   "job-end": { readonly request: { readonly job: number }; readonly reply: null };
-  "scan-content": { readonly request: ScanTask; readonly reply: ScannedContent };
-  "store-content": { readonly request: StoreTask; readonly reply: StoredContent };
   "save-tree": {
     readonly request: { readonly tree: Uint8Array };
     readonly reply: { readonly id: string; readonly newBytes: number };

@@ -5,7 +5,7 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
 import { BlobTable } from "../blobs/blob-table.ts";
 import { BlobSaver } from "../capture/blob-saver.ts";
-import { type Pause, orUnreadable } from "../capture/entry-capture.ts";
+import type { Pause } from "../capture/entry-capture.ts";
 import { FileCapture } from "../capture/file-capture.ts";
 import { FolderCapture } from "../capture/folder-capture.ts";
 import { StreamIntake } from "../capture/stream-intake.ts";
@@ -44,8 +44,7 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void) => 
   const saver = new BlobSaver(table, { store, sealer, finished: (pack) => send({ kind: "pack", pack }) });
   const streams = new StreamIntake(saver, kernel, data.polynomial);
   const blobs = new BlobReader(store, sealer, table);
-  const files = new FileCapture(saver, kernel, data.polynomial);
-  const folders = new FolderCapture(saver, blobs, files);
+  const folders = new FolderCapture(saver, blobs, new FileCapture(saver, kernel, data.polynomial));
   const extract = createExtractor(store, sealer, table, blobs);
   const verifyPack = createPackVerifier(store, sealer);
   const queue = createQueue();
@@ -110,20 +109,6 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void) => 
       folders.end(job);
       return null;
     },
-    "scan-content": (task) =>
-      oneAtATime(task.job, async (pause) =>
-        orUnreadable(
-          task.path,
-          files.scan(task.fd, task.from, task.bytes, async () => pause(0, 0)),
-        ),
-      ),
-    "store-content": (task) =>
-      oneAtATime(task.job, async (pause) =>
-        orUnreadable(
-          task.path,
-          files.store(task.fd, task.from, task.lengths, async (bytes) => pause(bytes, 0)),
-        ),
-      ),
     "save-tree": async ({ tree }) => {
       const saved = saver.save(tree, "tree");
       await saver.settle();
