@@ -34,6 +34,7 @@ export class FileWorld {
     world.write("running/app.old", "");
     world.write("traffic", "old");
     world.write("effects.log", "");
+    world.write("begun.log", "");
     return world;
   }
 
@@ -71,9 +72,19 @@ export class FileWorld {
     appendFileSync(this.path("effects.log"), `${effect}\n`);
   }
 
+  /** Before an effect: a kill between the effect and its line in the log leaves at least this. */
+  begin(step: string): void {
+    appendFileSync(this.path("begun.log"), `${step}\n`);
+  }
+
   /** `apply restore:db`, in the order in which it happened. */
   get effects(): readonly string[] {
-    return this.read("effects.log").split("\n").slice(0, -1);
+    return this.#lines("effects.log");
+  }
+
+  /** `restore:db`, as often as it was begun. */
+  get begun(): readonly string[] {
+    return this.#lines("begun.log");
   }
 
   names(folder: string): readonly string[] {
@@ -95,5 +106,9 @@ export class FileWorld {
     ]);
     if (!this.has(`running/app.${traffic}`)) return "none";
     return sides.size === 1 ? (traffic as "old" | "new") : "mixed";
+  }
+
+  #lines(name: string): readonly string[] {
+    return this.read(name).split("\n").slice(0, -1);
   }
 }

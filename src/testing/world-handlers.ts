@@ -224,7 +224,12 @@ export const createWorldHandlers = (
       acts.clear?.(context);
       world.log(`clear ${context.step.id}`);
     },
-    apply: async (context) => (await intercept("apply", context)) ?? acts.apply(context, intercept),
+    apply: async (context) => {
+      const answer = await intercept("apply", context);
+      if (answer !== undefined) return answer;
+      world.begin(context.step.id);
+      return acts.apply(context, intercept);
+    },
     compensate: async (context) => {
       await intercept("compensate", context);
       acts.compensate?.(context);

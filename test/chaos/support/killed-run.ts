@@ -66,7 +66,7 @@ export class KilledRun {
       running: this.world.names("running"),
       store: this.world.names("store").filter((name) => !name.endsWith(".migrated")),
       repeated: effects.filter((line, index) => effects.indexOf(line) !== index && !isLook(line)),
-      applied: new Set(effects).size,
+      applied: new Set(this.world.begun).size,
     };
   }
 
