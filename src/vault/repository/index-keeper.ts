@@ -1,9 +1,12 @@
 /** Keeps the blob table in step with the vault's index files: loads those it has not seen, writes those of our own packs. */
 import type { BlobTable } from "./blobs/blob-table.ts";
-import { type IndexedPack, maxIndexBlobs, readIndex, writeIndex } from "./format/index-file.ts";
+import { type IndexedPack, maxIndexBlobs, scanIndexes, writeIndex } from "./format/index-file.ts";
 import type { RepositoryVersion } from "./format/unpacked-file.ts";
 import type { Sealer } from "./seal/seal.ts";
 import type { Store } from "./stores/store.ts";
+
+/** About what a blob takes in a compressed index, and rather more: the buckets of a table that is too large are memory for nothing. */
+const storedBytesPerBlob = 64;
 
 export class IndexKeeper {
   readonly #store: Store;
@@ -47,18 +50,21 @@ export class IndexKeeper {
 
   async #loadAll(): Promise<void> {
     const names: string[] = [];
-    for await (const { name } of this.#store.list("index")) names.push(name);
+    let unreadBytes = 0;
+    for await (const { name, sizeBytes } of this.#store.list("index")) {
+      names.push(name);
+      if (!this.#loaded.has(name)) unreadBytes += sizeBytes;
+    }
     const present = new Set(names);
     const pruned = [...this.#loaded].some((name) => !present.has(name));
     const alive = new Set<string>();
-    for (const name of names) {
-      if (this.#loaded.has(name) && !pruned) continue;
-      await readIndex(this.#store, this.#sealer, name, (pack) => {
-        alive.add(pack.id);
-        this.#place(pack);
-      });
-      this.#loaded.add(name);
-    }
+    const unread = pruned ? names : names.filter((name) => !this.#loaded.has(name));
+    this.#table.reserve(Math.floor(unreadBytes / storedBytesPerBlob));
+    await scanIndexes(this.#store, this.#sealer, unread, ({ id, records }) => {
+      alive.add(id);
+      if (this.#isNew(id)) this.#table.placeRecords(id, records);
+    });
+    for (const name of unread) this.#loaded.add(name);
     if (!pruned) return;
     for (const { id } of this.#unwritten) alive.add(id);
     this.#table.dropPacks((packId) => !alive.has(packId));
@@ -82,10 +88,14 @@ export class IndexKeeper {
     }
   }
 
-  /** An interrupted repack leaves packs that two indexes name. */
   #place(pack: IndexedPack): void {
-    if (this.#packs.has(pack.id)) return;
-    this.#packs.add(pack.id);
-    this.#table.place(pack.id, pack.blobs);
+    if (this.#isNew(pack.id)) this.#table.place(pack.id, pack.blobs);
+  }
+
+  /** An interrupted repack leaves packs that two indexes name. */
+  #isNew(packId: string): boolean {
+    if (this.#packs.has(packId)) return false;
+    this.#packs.add(packId);
+    return true;
   }
 }

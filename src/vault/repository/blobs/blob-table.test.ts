@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
+import { BlobRecords } from "../format/blob-records.ts";
+import { encodeIndex } from "../format/index-file.ts";
+import { IndexScanner } from "../format/index-scanner.ts";
 import type { PackedBlob } from "../format/pack-header.ts";
 import { createBlobTable } from "./blob-table.ts";
 
@@ -77,6 +80,37 @@ describe("the table of blobs", () => {
     table.place(idOf(100), [blob(1, 0)]);
     table.place(idOf(101), [blob(1, 50)]);
     expect(table.locate(idOf(1), "data").map(({ packId }) => packId)).toEqual([idOf(100), idOf(101)]);
+  });
+
+  it("takes the blobs of an index as numbers, in little memory and none for what they were read from", () => {
+    const table = createBlobTable();
+    const blobs = 40_000;
+    table.reserve(blobs);
+    const pack = { id: idOf(-1), blobs: Array.from({ length: blobs }, (_, n) => blob(n, n * 1000)) };
+    for (const { id, records } of new IndexScanner(encodeIndex([pack])).scan()) table.placeRecords(id, records);
+    expect(table.size).toBe(blobs);
+    for (let n = 0; n < blobs; n += 977) {
+      const { id, type, ...place } = blob(n, n * 1000);
+      expect(table.locate(id, type)).toEqual([{ ...place, packId: pack.id }]);
+    }
+    const { ids, places, buckets } = table.handle;
+    const bytes = ids.byteLength + places.byteLength + buckets.byteLength;
+    expect(bytes / blobs).toBeLessThan(70);
+  });
+
+  it("gives a place to what was claimed when another's index names it, and keeps guesses within what fits", () => {
+    const table = createBlobTable();
+    table.reserve(2 ** 40);
+    expect(table.claim(idOf(4), "data")).toBe(true);
+    const records = new BlobRecords();
+    expect(records.takeHexId(Buffer.from(idOf(4)), 0)).toBe(true);
+    records.add("data", 0xffff_ffff, 2, 3);
+    table.placeRecords(idOf(100), records);
+    expect(table.locate(idOf(4), "data")).toEqual([
+      { packId: idOf(100), offset: 0xffff_ffff, length: 2, plainLength: 3 },
+    ]);
+    expect(table.size).toBe(1);
+    expect(records.takeHexId(Buffer.from(idOf(4).toUpperCase().replace(/^./, "G")), 0)).toBe(false);
   });
 
   it("gives each claim to one of several threads, while it grows", async () => {

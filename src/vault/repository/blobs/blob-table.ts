@@ -6,6 +6,7 @@
  * durable. Any thread claims and looks up; only the main thread places.
  */
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { BlobRecords, recordWords } from "../format/blob-records.ts";
 import type { BlobType, PackedBlob } from "../format/pack-header.ts";
 import { SharedMutex } from "./shared-mutex.ts";
 
@@ -34,6 +35,8 @@ const blobCount = 1;
 const packCount = 2;
 const bucketBase = 3;
 const bucketMask = 4;
+/** Counts how often memory grew. */
+const growths = 5;
 const controlWords = 8;
 
 const growable = (bytes: number, maxBytes: number): SharedArrayBuffer =>
@@ -55,21 +58,25 @@ export class BlobTable {
   readonly handle: BlobTableHandle;
   readonly #mutex: SharedMutex;
   readonly #control: Int32Array;
-  readonly #ids: Uint32Array;
-  readonly #places: Uint32Array;
-  readonly #buckets: Uint32Array;
-  readonly #packs: Uint32Array;
+  /** Views of what was there when memory last grew: those that grow by themselves ask for their length at every access. */
+  #ids: Uint32Array;
+  #places: Uint32Array;
+  #buckets: Uint32Array;
+  #seenGrowths = 0;
   readonly #idBytes = Buffer.alloc(32);
   readonly #id = new Uint32Array(this.#idBytes.buffer, this.#idBytes.byteOffset, idWords);
+  /** The record of a claim: an id, a type, and no place. */
+  readonly #claimed = new Uint32Array(recordWords);
 
   constructor(handle: BlobTableHandle) {
     this.handle = handle;
     this.#control = new Int32Array(handle.control);
     this.#mutex = new SharedMutex(this.#control, 0);
-    this.#ids = new Uint32Array(handle.ids);
-    this.#places = new Uint32Array(handle.places);
-    this.#buckets = new Uint32Array(handle.buckets);
-    this.#packs = new Uint32Array(handle.packs);
+    this.#ids = wordsOf(handle.ids);
+    this.#places = wordsOf(handle.places);
+    this.#buckets = wordsOf(handle.buckets);
+    // Another thread may grow it between the views: looked at again under the mutex.
+    this.#seenGrowths = -1;
   }
 
   get size(): number {
@@ -78,16 +85,19 @@ export class BlobTable {
 
   /** @returns true if the caller must now store the blob, false if it is stored or another has claimed it */
   claim(id: string, type: BlobType): boolean {
-    return this.#mutex.hold(() => {
+    return this.#hold(() => {
       this.#takeId(id);
       if (this.#find(type, 0) !== -1) return false;
-      this.#insert(type, claimedPack, 0, 0, 0);
+      this.#reserve(1);
+      this.#claimed.set(this.#id);
+      this.#claimed[idWords] = type === "data" ? 0 : 1;
+      this.#put(this.#claimed, 0, claimedPack);
       return true;
     });
   }
 
   has(id: string, type: BlobType): boolean {
-    return this.#mutex.hold(() => {
+    return this.#hold(() => {
       this.#takeId(id);
       return this.#find(type, 0) !== -1;
     });
@@ -95,7 +105,7 @@ export class BlobTable {
 
   /** Main thread only, while nobody captures: blobs that were claimed and never stored are free again. */
   dropClaims(): void {
-    this.#mutex.hold(() => {
+    this.#hold(() => {
       const count = this.#control[blobCount] ?? 0;
       for (let entry = 0; entry < count; entry += 1) {
         if (this.#packOf(entry) === claimedPack) this.#places[entry * placeWords] = this.#emptied(entry);
@@ -105,7 +115,7 @@ export class BlobTable {
 
   /** Main thread only: packs that are no longer in the vault. What lay in them is unknown again, unless another pack has a copy. */
   dropPacks(isGone: (packId: string) => boolean): void {
-    this.#mutex.hold(() => {
+    this.#hold(() => {
       const packs = this.#control[packCount] ?? 0;
       const gone = new Uint8Array(packs);
       for (let pack = 0; pack < packs; pack += 1) if (isGone(this.#packId(pack))) gone[pack] = 1;
@@ -116,25 +126,33 @@ export class BlobTable {
     });
   }
 
+  /** Main thread only: so many more are about to be placed. A guess that is too small costs a little time, one too large memory. */
+  reserve(blobs: number): void {
+    this.#hold(() => this.#reserve(Math.min(blobs, maxBlobs - this.size)));
+  }
+
   /** Main thread only. The pack is durable: its blobs can be read from now on. */
   place(packId: string, blobs: readonly PackedBlob[]): void {
-    this.#mutex.hold(() => {
+    const records = new BlobRecords();
+    for (const { id, type, offset, length, plainLength } of blobs) {
+      if (!records.takeHexId(Buffer.from(id, "latin1"), 0)) throw new RefloatError("bug", `"${id}" is no blob id`);
+      records.add(type, offset, length, plainLength);
+    }
+    this.placeRecords(packId, records);
+  }
+
+  /** The same for blobs that an index names. */
+  placeRecords(packId: string, { words, count }: BlobRecords): void {
+    this.#hold(() => {
       const pack = this.#addPack(packId);
-      for (const blob of blobs) {
-        this.#takeId(blob.id);
-        const known = this.#find(blob.type, 0);
-        if (known !== -1 && this.#packOf(known) === claimedPack) {
-          this.#setPlace(known, blob.type, pack, blob.offset, blob.length, blob.plainLength);
-        } else {
-          this.#insert(blob.type, pack, blob.offset, blob.length, blob.plainLength);
-        }
-      }
+      this.#reserve(count);
+      for (let at = 0; at < count * recordWords; at += recordWords) this.#put(words, at, pack);
     });
   }
 
   /** Every copy of a blob: usually one; two writers at once, or a copy made by hand, leave more. */
   locate(id: string, type: BlobType): readonly BlobPlace[] {
-    return this.#mutex.hold(() => {
+    return this.#hold(() => {
       this.#takeId(id);
       const places: BlobPlace[] = [];
       for (let nth = 0; ; nth += 1) {
@@ -151,6 +169,29 @@ export class BlobTable {
         });
       }
     });
+  }
+
+  #hold<Result>(section: () => Result): Result {
+    return this.#mutex.hold(() => {
+      if (this.#control[growths] !== this.#seenGrowths) this.#view();
+      return section();
+    });
+  }
+
+  #view(): void {
+    this.#ids = wordsOf(this.handle.ids);
+    this.#places = wordsOf(this.handle.places);
+    this.#buckets = wordsOf(this.handle.buckets);
+    this.#seenGrowths = this.#control[growths] ?? 0;
+  }
+
+  /** Grows by half, so that growing is rare; untouched memory costs only addresses. */
+  #ensureWords(buffer: SharedArrayBuffer, wanted: number): void {
+    if (buffer.byteLength >= wanted * 4) return;
+    const half = Math.ceil((buffer.byteLength * 1.5) / 64) * 64;
+    buffer.grow(Math.min(buffer.maxByteLength, Math.max(wanted * 4, half)));
+    this.#control[growths] = (this.#control[growths] ?? 0) + 1;
+    this.#view();
   }
 
   #takeId(id: string): void {
@@ -195,61 +236,76 @@ export class BlobTable {
     return noPack * 2 + (this.#word(this.#places, entry * placeWords) & 1);
   }
 
-  #setPlace(entry: number, type: BlobType, pack: number, offset: number, length: number, plainLength: number): void {
-    const at = entry * placeWords;
-    // Multiplied, not shifted: a shift would make the largest pack number negative.
-    this.#places[at] = pack * 2 + (type === "data" ? 0 : 1);
-    this.#places[at + 1] = offset;
-    this.#places[at + 2] = length;
-    this.#places[at + 3] = plainLength;
-  }
-
-  #insert(type: BlobType, pack: number, offset: number, length: number, plainLength: number): void {
-    const entry = this.#control[blobCount] ?? 0;
-    if (entry >= maxBlobs) {
+  /** Makes room, so that nothing grows while that many are entered. */
+  #reserve(more: number): void {
+    const wanted = (this.#control[blobCount] ?? 0) + more;
+    if (wanted > maxBlobs) {
       throw new RefloatError("vault.unsupported", `the vault has more than ${maxBlobs} blobs, which is more than fits`);
     }
-    ensureWords(this.handle.ids, this.#ids, (entry + 1) * idWords);
-    ensureWords(this.handle.places, this.#places, (entry + 1) * placeWords);
-    for (let word = 0; word < idWords; word += 1) this.#ids[entry * idWords + word] = this.#word(this.#id, word);
-    this.#setPlace(entry, type, pack, offset, length, plainLength);
-    this.#control[blobCount] = entry + 1;
-    if ((entry + 1) * 2 > (this.#control[bucketMask] ?? 0) + 1) this.#rehash();
-    else this.#enter(entry);
+    this.#ensureWords(this.handle.ids, wanted * idWords);
+    this.#ensureWords(this.handle.places, wanted * placeWords);
+    if (wanted * 2 > (this.#control[bucketMask] ?? 0) + 1) this.#rehash(2 ** Math.ceil(Math.log2(wanted * 2)));
   }
 
-  #enter(entry: number): void {
+  /**
+   * Gives a claimed blob its place, or enters a new one or another copy. There is room. The hot loop of opening a large vault: one pass
+   * over the buckets.
+   */
+  #put(record: Uint32Array, from: number, pack: number): void {
+    const ids = this.#ids;
+    const places = this.#places;
+    const buckets = this.#buckets;
     const base = this.#control[bucketBase] ?? 0;
     const mask = this.#control[bucketMask] ?? 0;
-    let slot = this.#word(this.#ids, entry * idWords) & mask;
-    while (this.#word(this.#buckets, base + slot) !== 0) slot = (slot + 1) & mask;
-    this.#buckets[base + slot] = entry + 1;
+    const typeBit = record[from + idWords] ?? 0;
+    const first = record[from] ?? 0;
+    let slot = first & mask;
+    let entry = (buckets[base + slot] ?? 0) - 1;
+    for (; entry !== -1; slot = (slot + 1) & mask, entry = (buckets[base + slot] ?? 0) - 1) {
+      if (ids[entry * idWords] !== first) continue;
+      if (places[entry * placeWords] !== claimedPack * 2 + typeBit) continue;
+      let word = 1;
+      while (word < idWords && ids[entry * idWords + word] === record[from + word]) word += 1;
+      if (word === idWords) break;
+    }
+    if (entry === -1) {
+      entry = this.#control[blobCount] ?? 0;
+      this.#control[blobCount] = entry + 1;
+      buckets[base + slot] = entry + 1;
+      for (let word = 0; word < idWords; word += 1) ids[entry * idWords + word] = record[from + word] ?? 0;
+    }
+    const at = entry * placeWords;
+    // Multiplied, not shifted: a shift would make the largest pack number negative.
+    places[at] = pack * 2 + typeBit;
+    places[at + 1] = record[from + idWords + 1] ?? 0;
+    places[at + 2] = record[from + idWords + 2] ?? 0;
+    places[at + 3] = record[from + idWords + 3] ?? 0;
   }
 
-  /** Doubles the buckets in a fresh region behind the old one: growable memory only grows. */
-  #rehash(): void {
-    const oldLength = (this.#control[bucketMask] ?? 0) + 1;
-    const base = (this.#control[bucketBase] ?? 0) + oldLength;
-    const length = oldLength * 2;
-    this.handle.buckets.grow((base + length) * 4);
+  /** Enters all into more buckets, in a fresh region behind the old one: growable memory only grows. */
+  #rehash(length: number): void {
+    const base = (this.#control[bucketBase] ?? 0) + (this.#control[bucketMask] ?? 0) + 1;
+    this.#ensureWords(this.handle.buckets, base + length);
     this.#control[bucketBase] = base;
     this.#control[bucketMask] = length - 1;
+    const ids = this.#ids;
+    const buckets = this.#buckets;
     const count = this.#control[blobCount] ?? 0;
-    for (let entry = 0; entry < count; entry += 1) this.#enter(entry);
+    for (let entry = 0; entry < count; entry += 1) {
+      let slot = (ids[entry * idWords] ?? 0) & (length - 1);
+      while (buckets[base + slot] !== 0) slot = (slot + 1) & (length - 1);
+      buckets[base + slot] = entry + 1;
+    }
   }
 
   #addPack(packId: string): number {
     const pack = this.#control[packCount] ?? 0;
     if (pack >= maxPacks) throw new RefloatError("vault.unsupported", `the vault has more than ${maxPacks} packs`);
-    ensureWords(this.handle.packs, this.#packs, (pack + 1) * idWords);
+    this.#ensureWords(this.handle.packs, (pack + 1) * idWords);
     Buffer.from(this.handle.packs).write(packId, pack * idWords * 4, "hex");
     this.#control[packCount] = pack + 1;
     return pack;
   }
 }
 
-/** Grows by half, so that growing is rare; untouched memory costs only addresses. */
-const ensureWords = (buffer: SharedArrayBuffer, words: Uint32Array, wanted: number): void => {
-  if (words.length >= wanted) return;
-  buffer.grow(Math.min(buffer.maxByteLength, Math.max(wanted * 4, Math.ceil((buffer.byteLength * 1.5) / 64) * 64)));
-};
+const wordsOf = (buffer: SharedArrayBuffer): Uint32Array => new Uint32Array(buffer, 0, buffer.byteLength / 4);

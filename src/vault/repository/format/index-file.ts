@@ -1,7 +1,8 @@
 /** Index files: which blob lies where. Written after the packs and before the snapshot that needs them. */
+import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
-import { IndexScanner, MalformedIndex } from "./index-scanner.ts";
+import { IndexScanner, MalformedIndex, type ScannedPack } from "./index-scanner.ts";
 import type { PackedBlob } from "./pack-header.ts";
 import { type RepositoryVersion, damagedFile, readUnpacked, writeUnpacked } from "./unpacked-file.ts";
 
@@ -33,8 +34,44 @@ export const writeIndex = async (
   packs: readonly IndexedPack[],
 ): Promise<string> => writeUnpacked(store, sealer, version, "index", encodeIndex(packs));
 
+/** Takes the packs of an index that was read, their blobs as numbers. @throws RefloatError vault.damaged */
+const scanText = (id: string, json: Buffer, take: (pack: ScannedPack) => void): void => {
+  try {
+    for (const pack of new IndexScanner(json).scan()) take(pack);
+  } catch (error) {
+    if (!(error instanceof MalformedIndex)) throw error;
+    throw damagedFile("index", id, `is not of the format: ${error.message}`, error);
+  }
+  releaseMemory(json);
+};
+
 /**
- * Gives each pack of an index to `take`.
+ * Gives each pack of several indexes to `take`, one index after the other in the order of their names here; the next is fetched and
+ * decompressed while one is taken.
+ * @throws RefloatError vault.damaged, StoreFileMissing
+ */
+export const scanIndexes = async (
+  store: Store,
+  sealer: Sealer,
+  ids: readonly string[],
+  take: (pack: ScannedPack, index: string) => void,
+): Promise<void> => {
+  const fetch = (id: string | undefined) => {
+    const reading = id === undefined ? undefined : readUnpacked(store, sealer, "index", id);
+    // Awaited in its turn, which never comes if the one before fails.
+    reading?.catch(() => undefined);
+    return reading;
+  };
+  let next = fetch(ids[0]);
+  for (const [at, id] of ids.entries()) {
+    const json = await next;
+    next = fetch(ids[at + 1]);
+    if (json !== undefined) scanText(id, json, (pack) => take(pack, id));
+  }
+};
+
+/**
+ * Gives each pack of an index to `take`, its blobs as objects.
  * @throws RefloatError vault.damaged, StoreFileMissing
  */
 export const readIndex = async (
@@ -42,12 +79,5 @@ export const readIndex = async (
   sealer: Sealer,
   id: string,
   take: (pack: IndexedPack) => void,
-): Promise<void> => {
-  const json = await readUnpacked(store, sealer, "index", id);
-  try {
-    for (const pack of new IndexScanner(json).packs()) take(pack);
-  } catch (error) {
-    if (!(error instanceof MalformedIndex)) throw error;
-    throw damagedFile("index", id, `is not of the format: ${error.message}`, error);
-  }
-};
+): Promise<void> =>
+  scanIndexes(store, sealer, [id], ({ id: packId, records }) => take({ id: packId, blobs: records.blobs() }));

@@ -2,8 +2,9 @@
  * Reads the JSON of an index pack by pack: an index of millions of blobs is never a tree of objects. Takes any order of members and
  * skips those that it does not know, as a JSON parser would.
  */
-import type { BlobType, PackedBlob } from "./pack-header.ts";
+import { BlobRecords } from "./blob-records.ts";
 import type { IndexedPack } from "./index-file.ts";
+import type { BlobType } from "./pack-header.ts";
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -30,8 +31,12 @@ const usual = {
 /** What is thrown where the text is not of the form; the caller knows the file. */
 export class MalformedIndex extends Error {}
 
+/** A pack as it was scanned; the records are those of the next pack once it is asked for. */
+export type ScannedPack = { readonly id: string; readonly records: BlobRecords };
+
 export class IndexScanner {
   readonly #text: Buffer;
+  readonly #records = new BlobRecords();
   #at = 0;
 
   constructor(text: Buffer) {
@@ -40,6 +45,11 @@ export class IndexScanner {
 
   /** @throws MalformedIndex */
   *packs(): Generator<IndexedPack> {
+    for (const { id, records } of this.scan()) yield { id, blobs: records.blobs() };
+  }
+
+  /** @throws MalformedIndex */
+  *scan(): Generator<ScannedPack> {
     let found = false;
     for (const key of this.#members()) {
       if (key !== "packs") {
@@ -48,31 +58,43 @@ export class IndexScanner {
       }
       found = true;
       if (this.#takeNull()) continue;
-      for (const _ of this.#items()) yield this.#pack();
+      for (const _ of this.#items()) yield { id: this.#pack(), records: this.#records };
     }
     if (!found && this.#at === 0) throw new MalformedIndex("there is no object");
     this.#space();
     if (this.#at < this.#text.length) throw new MalformedIndex("something follows the end");
   }
 
-  #pack(): IndexedPack {
+  /** @returns its id; its blobs are in the records */
+  #pack(): string {
     let id: string | undefined;
-    const blobs: PackedBlob[] = [];
+    this.#records.clear();
     for (const key of this.#members()) {
       if (key === "id") id = this.#id();
-      else if (key === "blobs") for (const _ of this.#items()) blobs.push(this.#blob());
+      else if (key === "blobs") for (const _ of this.#items()) this.#blobs();
       else this.#skip();
     }
     if (id === undefined) throw new MalformedIndex("a pack has no id");
-    return { id, blobs };
+    return id;
   }
 
-  #blob(): PackedBlob {
-    return this.#usualBlob() ?? this.#anyBlob();
+  /** This one and those that follow in the usual form. */
+  #blobs(): void {
+    if (!this.#usualBlob()) {
+      this.#anyBlob();
+      return;
+    }
+    const text = this.#text;
+    while (text[this.#at] === comma && text[this.#at + 1] === openBrace) {
+      this.#at += 1;
+      if (this.#usualBlob()) continue;
+      this.#at -= 1;
+      return;
+    }
   }
 
-  /** A blob exactly as restic and we write it, which is nearly every one; undefined, with nothing taken, for any other. */
-  #usualBlob(): PackedBlob | undefined {
+  /** A blob exactly as restic and we write it, which is nearly every one; false, with nothing taken, for any other. */
+  #usualBlob(): boolean {
     const begin = this.#at;
     if (this.#takeLiteral(usual.id)) {
       const from = this.#at;
@@ -85,15 +107,15 @@ export class IndexScanner {
           const plainLength = this.#takeLiteral(usual.plainLength) ? this.#number() : 0;
           if (this.#text[this.#at] === closeBrace) {
             this.#at += 1;
-            const id = this.#text.toString("latin1", from, from + 64);
-            if (!hexId.test(id)) throw new MalformedIndex("an id is none");
-            return { id, type, offset, length, plainLength };
+            if (!this.#records.takeHexId(this.#text, from)) throw new MalformedIndex("an id is none");
+            this.#records.add(type, offset, length, plainLength);
+            return true;
           }
         }
       }
     }
     this.#at = begin;
-    return undefined;
+    return false;
   }
 
   #takeLiteral(literal: Uint8Array): boolean {
@@ -104,24 +126,27 @@ export class IndexScanner {
     return true;
   }
 
-  #anyBlob(): PackedBlob {
-    let id: string | undefined;
+  #anyBlob(): void {
+    let idAt: number | undefined;
     let type: BlobType | undefined;
     let offset: number | undefined;
     let length: number | undefined;
     let plainLength = 0;
     for (const key of this.#members()) {
-      if (key === "id") id = this.#id();
-      else if (key === "type") type = this.#type();
+      if (key === "id") {
+        idAt = this.#at + 1;
+        this.#id();
+      } else if (key === "type") type = this.#type();
       else if (key === "offset") offset = this.#number();
       else if (key === "length") length = this.#number();
       else if (key === "uncompressed_length") plainLength = this.#number();
       else this.#skip();
     }
-    if (id === undefined || type === undefined || offset === undefined || length === undefined) {
+    if (idAt === undefined || type === undefined || offset === undefined || length === undefined) {
       throw new MalformedIndex("a blob lacks a member");
     }
-    return { id, type, offset, length, plainLength };
+    if (!this.#records.takeHexId(this.#text, idAt)) throw new MalformedIndex("an id is none");
+    this.#records.add(type, offset, length, plainLength);
   }
 
   #id(): string {

@@ -3,8 +3,10 @@
  * may be compressed, which a first byte of 2 tells from the `{` or `[` of plain JSON.
  */
 import { createHash } from "node:crypto";
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { promisify } from "node:util";
+import { zstdCompressSync, zstdDecompress } from "node:zlib";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store, StoreKind } from "../stores/store.ts";
 
@@ -14,6 +16,13 @@ export type RepositoryVersion = (typeof repositoryVersions)[number];
 const compressedMark = 2;
 /** Against a bomb by someone who has the key: the largest index that stock restic writes is a tenth of this. */
 const maxPlainBytes = 512 * 1024 * 1024;
+
+/** Ids do not compress beyond their hex digits, so an index shrinks to about a quarter. */
+const usualRatio = 6;
+const leastChunkBytes = 1024;
+
+/** Beside the thread, which meanwhile reads the index before. */
+const decompress = promisify(zstdDecompress);
 
 type UnpackedKind = Exclude<StoreKind, "keys" | "data">;
 
@@ -32,9 +41,16 @@ export const readUnpacked = async (store: Store, sealer: Sealer, kind: UnpackedK
   }
   const plain = sealer.unseal(sealed);
   if (plain === undefined) throw damagedFile(kind, name, "was not sealed with this vault's key, or was changed");
+  releaseMemory(sealed);
   if (kind === "config" || plain[0] !== compressedMark) return plain;
   try {
-    return zstdDecompressSync(plain.subarray(1), { maxOutputLength: maxPlainBytes });
+    const json = await decompress(plain.subarray(1), {
+      maxOutputLength: maxPlainBytes,
+      // One piece instead of hundreds that are joined: an index is megabytes. Memory that is not touched costs nothing.
+      chunkSize: Math.min(Math.max(plain.length * usualRatio, leastChunkBytes), maxPlainBytes),
+    });
+    releaseMemory(plain);
+    return json;
   } catch (error) {
     throw damagedFile(kind, name, "cannot be decompressed", error);
   }
