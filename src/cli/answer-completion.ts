@@ -2,6 +2,7 @@
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { Declaration } from "../model/declaration.ts";
 import type { Command } from "./command.ts";
+import { completePlaces } from "./complete-places.ts";
 import { type CompletionSources, type Suggestion, completeWords } from "./complete-words.ts";
 import { filesDirective } from "./completion-scripts.ts";
 import { readGlobalOptions } from "./global-options.ts";
@@ -63,6 +64,7 @@ const sourcesOf = (open: () => Promise<Workbench>): CompletionSources => {
         Object.values(components).map(({ name, type }): Suggestion => ({ word: name, about: type })),
       );
     },
+    places: async (typed) => completePlaces(await open(), typed),
     runs: async () => {
       const runs = await (await (await open()).journal()).listRuns();
       return runs.map(({ number, service, purpose, state }) => ({

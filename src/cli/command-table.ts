@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from "./command.ts";
+import { browseCommand } from "./commands/browse.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
@@ -27,6 +28,7 @@ export const commandTable: readonly Command[] = [
   cancelCommand,
   undoCommand,
   commitCommand,
+  browseCommand,
   initCommand,
   validateCommand,
   captureCommand,

@@ -14,7 +14,7 @@ import { readInput } from "./read-input.ts";
 import type { Shell } from "./shell.ts";
 
 /** What the shell may complete a word with; `null` where nothing can be known. */
-export type CompletionSource = "services" | "components" | "runs" | "files" | readonly string[] | null;
+export type CompletionSource = "services" | "components" | "runs" | "places" | "files" | readonly string[] | null;
 
 export type ArgumentDefinition = {
   /** As in the help: `SERVICE`. Its value is passed under the name in lower case. */
@@ -34,7 +34,7 @@ export type OptionDefinition = {
   readonly completes?: CompletionSource;
 };
 
-export type CommandGroup = "At 3 a.m." | "Every day" | "Machinery";
+export type CommandGroup = "At 3 a.m." | "Just one thing" | "Every day" | "Machinery";
 
 /** What a command hands back; who prints it decides between text and JSON. */
 export type CommandResult = {

@@ -19,6 +19,7 @@ const sources = {
   components: async (service: string | null) =>
     service === "shop" ? known("db", "uploads") : known("db", "uploads", "orders"),
   runs: async () => known("42", "41"),
+  places: async (typed: string) => (typed.includes(":") ? known("7f3a91c2:db", "7f3a91c2:uploads") : known("7f3a91c2")),
 };
 
 const complete = async (line: string) => {
@@ -41,6 +42,8 @@ describe("at Tab", () => {
     ["plan --only db,o", ["db,orders"]],
     ["plan shop --at ", []],
     ["resume ", ["42", "41"]],
+    ["browse ", ["7f3a91c2"]],
+    ["browse 7f3a91c2:u", ["7f3a91c2:uploads"]],
     ["runs 4", ["42", "41"]],
     ["completion ", ["bash", "zsh", "fish"]],
     ["--config ", "files"],

@@ -15,6 +15,8 @@ export type CompletionSources = {
   /** @param service null when none has been typed yet: the components of all */
   readonly components: (service: string | null) => Promise<readonly Suggestion[]>;
   readonly runs: () => Promise<readonly Suggestion[]>;
+  /** Points; after a colon components, after another one tables and files. @param typed the word so far */
+  readonly places: (typed: string) => Promise<readonly Suggestion[]>;
 };
 
 /** @param words after `refloat`; the last one is being typed and may be empty */
@@ -77,6 +79,7 @@ const valuesOf = async (
   if (source === "files") return "files";
   if (source === "services") return sources.services();
   if (source === "runs") return sources.runs();
+  if (source === "places") return sources.places(current);
   if (source === "components") {
     // `--only db,up`: each name after a comma is completed, and none is offered twice.
     const comma = current.lastIndexOf(",") + 1;

@@ -10,9 +10,15 @@ export const filesDirective = ":files";
 
 const bash = `# bash completion for refloat
 _refloat() {
-  local current=\${COMP_WORDS[COMP_CWORD]} lines line
-  # A word that ends in = or : is split by bash; refloat has none, and sees the words as they were typed.
-  lines=$(refloat ${completionCommandName} -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null) || return 0
+  local current=\${COMP_WORDS[COMP_CWORD]} lines line word typed= prefix=
+  local -a words=()
+  # bash parts words at colons, which stand inside a place: they are put together as they were typed, and a reply begins after the last one.
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
+    if [[ \${#words[@]} -gt 0 && ( $word == :* || \${words[-1]} == *: ) ]]; then words[-1]+=$word; else words+=("$word"); fi
+  done
+  [[ \${#words[@]} -gt 0 ]] && typed=\${words[-1]}
+  [[ $COMP_WORDBREAKS == *:* ]] && prefix=\${typed%"\${typed##*:}"}
+  lines=$(refloat ${completionCommandName} -- "\${words[@]}" 2>/dev/null) || return 0
   COMPREPLY=()
   if [[ $lines == "${filesDirective}" ]]; then
     compopt -o filenames 2>/dev/null
@@ -20,8 +26,12 @@ _refloat() {
     return 0
   fi
   while IFS= read -r line; do
-    [[ -n $line ]] && COMPREPLY+=("\${line%%$'\\t'*}")
+    line=\${line%%$'\\t'*}
+    [[ -n $line ]] && COMPREPLY+=("\${line#"$prefix"}")
   done <<<"$lines"
+  # After a component comes a path, after a folder what is in it: no blank is put there.
+  [[ \${COMPREPLY[0]-} == *[:/] ]] && compopt -o nospace 2>/dev/null
+  return 0
 }
 complete -F _refloat refloat
 `;

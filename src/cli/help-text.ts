@@ -3,7 +3,7 @@ import type { Command, CommandGroup, OptionDefinition } from "./command.ts";
 import { type ExitCode, exitMeanings } from "./exit-code.ts";
 import { globalOptionDefinitions } from "./global-options.ts";
 
-const groups: readonly CommandGroup[] = ["At 3 a.m.", "Every day", "Machinery"];
+const groups: readonly CommandGroup[] = ["At 3 a.m.", "Just one thing", "Every day", "Machinery"];
 
 /** Wider lines are hard to read, however wide the window is. */
 const readable = (width: number): number => Math.min(width, 110);

@@ -28,6 +28,8 @@ export type Output = {
   readonly frame: (text: string | null) => void;
   /** Gives the terminal to a question until the returned function is called. */
   readonly yieldTerminal: () => () => void;
+  /** Resolves when the reader has taken what was written to standard output; with false once nobody reads any more. */
+  readonly drained: () => Promise<boolean>;
   /** Resolves when all was handed to the system; with the error that kept the answer from its reader. A closed pipe is none. */
   readonly flush: () => Promise<Error | null>;
 };
@@ -97,6 +99,7 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
         redraw();
       };
     },
+    drained: out.drained,
     flush: async () => {
       drawn?.done();
       await err.flush();
@@ -105,7 +108,11 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
   };
 };
 
-type WatchedWrites = { readonly write: (text: string) => void; readonly flush: () => Promise<Error | null> };
+type WatchedWrites = {
+  readonly write: (text: string) => void;
+  readonly drained: () => Promise<boolean>;
+  readonly flush: () => Promise<Error | null>;
+};
 
 /** A reader that went away (`| head`, a closed terminal) must not end a recovery; any other failure to write is told at the end. */
 const watchWrites = (stream: TerminalWritable): WatchedWrites => {
@@ -125,6 +132,10 @@ const watchWrites = (stream: TerminalWritable): WatchedWrites => {
       lastWrite = new Promise((resolve) => {
         stream.write(text, () => resolve());
       });
+    },
+    drained: async () => {
+      if (!gone()) await Promise.race([lastWrite, failed]);
+      return !gone();
     },
     flush: async () => {
       if (!gone()) await Promise.race([lastWrite, failed]);

@@ -49,7 +49,6 @@ const answers: Readonly<Record<string, string>> = {
   assess: notYet("what is wrong now: refloat status"),
   approve: notYet("take the run up at a terminal and it asks you: refloat resume RUN"),
   pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
-  browse: notYet("restic ls lists what a point holds"),
   find: notYet("restic find searches the vault"),
   diff: notYet("restic diff compares two snapshots"),
   extract: notYet("restic restore gives back single files"),

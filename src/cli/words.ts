@@ -9,6 +9,13 @@ export const serviceArgument: ArgumentDefinition = {
   completes: "services",
 };
 
+export const placeArgument: ArgumentDefinition = {
+  name: "PLACE",
+  about: "POINT, POINT:component or POINT:component:path; the id of a point may be cut to its first letters",
+  required: true,
+  completes: "places",
+};
+
 export const runArgument: ArgumentDefinition = {
   name: "RUN",
   about: "the number of a run, as refloat runs lists it",

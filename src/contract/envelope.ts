@@ -8,6 +8,7 @@ import type { RefloatError } from "../model/refloat-error.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { planSchema } from "../model/plan.ts";
 import { progressSchema, runEventSchema } from "../model/run.ts";
+import { entryFactsSchema } from "./granular-schemas.ts";
 import { type ResultKind, resultSchemas } from "./result-schemas.ts";
 
 export const errorDataSchema = z.object({
@@ -57,6 +58,7 @@ export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("run"), data: runEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("browse"), data: entryFactsSchema }),
 ]);
 
 /** Data as code hands it out: the same shape, read-only. */

@@ -17,7 +17,7 @@ import type { CapturedComponent } from "../../model/manifest.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
-import type { CaptureSink, SnapshotReader } from "./vault.ts";
+import type { CaptureSink, SnapshotReader, TreeReader } from "./vault.ts";
 
 /** What every act is given. */
 export type DriverContext<Options = unknown> = {
@@ -223,6 +223,36 @@ export type RuntimeOperations<Options = unknown> = {
   readonly stop: (context: DriverContext<Options>, process: RunningProcess) => Promise<void>;
 };
 
+/** A table (or the like) as a point knows it, by the facts of its capture. */
+export type CapturedTable = {
+  /** As facts name it: `orders`, `audit.log`. */
+  readonly name: string;
+  /** Other spellings of it: `public.orders`. */
+  readonly aliases: readonly string[];
+  readonly rows: number | null;
+  readonly sizeBytes: number | null;
+  readonly sha256: string | null;
+  /** False for what is not made of rows, such as large objects: it can be seen and not extracted by itself. */
+  readonly hasRows: boolean;
+};
+
+/** `copy`: PostgreSQL's COPY text. `csv`: with a header, as COPY's own CSV. */
+export type RowFormat = "copy" | "csv";
+
+/** What a captured component holds beside files. Reads the point alone, never the source. */
+export type CapturedContents = {
+  readonly tables: (captured: CapturedComponent) => readonly CapturedTable[];
+  /**
+   * The rows of one table. Ends without an error only if all of them were there and are what was captured.
+   * @throws RefloatError vault.damaged, source.unsupported when the table has no rows of its own
+   */
+  readonly rows: (
+    tree: TreeReader,
+    captured: CapturedComponent,
+    request: { readonly table: CapturedTable; readonly format: RowFormat; readonly signal: AbortSignal },
+  ) => ByteStream;
+};
+
 export type OutputDescription = { readonly description: string; readonly secret: boolean };
 
 export type ComponentDriver<Options = unknown> = {
@@ -242,6 +272,7 @@ export type ComponentDriver<Options = unknown> = {
   readonly instances: InstanceOperations<Options>;
   readonly switching: SwitchOperations<Options>;
   readonly writes?: WriteLedger<Options>;
+  readonly contents?: CapturedContents;
   readonly runtime?: RuntimeOperations<Options>;
   /** Runs the declared reload command, for components whose reader must be told. */
   readonly reload?: (context: DriverContext<Options>) => Promise<void>;

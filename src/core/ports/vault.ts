@@ -141,6 +141,56 @@ export type SnapshotReader = {
   ) => Promise<ExtractReport>;
 };
 
+/** A place within a snapshot: text, or the bytes of it where a name is not UTF-8. Absolute, without `.` and `..`. */
+export type SnapshotPath = string | Uint8Array;
+
+/** One entry of a folder with all that the vault knows of it, apart from the path that leads there. */
+export type FolderEntry = {
+  /** As it stands in the folder: any bytes but `/` and NUL. Empty for the root of a snapshot. */
+  readonly name: Uint8Array;
+  readonly type: TreeEntry["type"];
+  /** Permission bits, set-uid, set-gid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly user: string;
+  readonly group: string;
+  readonly sizeBytes: number;
+  /** Nanoseconds since 1970. */
+  readonly modifiedNs: bigint;
+  readonly linkTarget: Uint8Array | null;
+  /** Of a folder: equal ids mean that everything below is equal, names, contents and metadata. */
+  readonly treeId: string | null;
+  /**
+   * Of a file: equal ids mean equal content. The SHA-256 of the content where the vault holds it in one piece, else `list-` and the
+   * SHA-256 over the ids of its pieces: within one vault equal content is always cut alike.
+   */
+  readonly contentId: string | null;
+  /** SHA-256 of each piece of a file, hex, in order. */
+  readonly pieces: readonly string[];
+  /** Equal for the names of one file within a snapshot; null for a file of one name. */
+  readonly linkId: string | null;
+  readonly device: { readonly major: number; readonly minor: number } | null;
+};
+
+/** Walks one snapshot folder by folder, by id, so that what is equal in two snapshots need not be read twice. */
+export type TreeReader = {
+  readonly info: SnapshotInfo;
+  /** @returns undefined if there is no such path */
+  readonly entry: (path: SnapshotPath) => Promise<FolderEntry | undefined>;
+  /** The entries of a folder in byte order of names, decoded as they are asked for. @throws RefloatError vault.damaged, path.hostile */
+  readonly folder: (treeId: string) => Promise<Iterable<FolderEntry>>;
+  /** The verified content of a file that this reader gave. @throws RefloatError vault.damaged */
+  readonly content: (entry: FolderEntry, range?: { readonly offset: number; readonly length: number }) => ByteStream;
+  /** As `SnapshotReader.extract`, of an entry that this reader gave. */
+  readonly extract: (
+    entry: FolderEntry,
+    target: string,
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<ExtractReport>;
+};
+
 export type VerifyDepth = "structure" | "read-data";
 
 export type VerifyFinding = {
@@ -181,6 +231,8 @@ export type Repository = {
   readonly damagedSnapshots: () => Promise<readonly Unreadable[]>;
   /** @param id full or a unique prefix @throws RefloatError point.unknown, point.ambiguous, vault.damaged */
   readonly openSnapshot: (id: string) => Promise<SnapshotReader>;
+  /** The same snapshot, to be walked. @throws as `openSnapshot` */
+  readonly openTree: (id: string) => Promise<TreeReader>;
   readonly verify: (
     options: { readonly depth: VerifyDepth },
     signal: AbortSignal,

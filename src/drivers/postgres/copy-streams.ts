@@ -47,7 +47,7 @@ export const copyOut = (session: Session, sql: string, trailer: Uint8Array = new
 };
 
 /** Passes everything but the trailer on. @throws RefloatError vault.damaged when the stream does not end with it */
-async function* withoutTrailer(source: ByteStream, path: string): ByteStream {
+export async function* withoutTrailer(source: ByteStream, path: string): ByteStream {
   let held: Uint8Array = new Uint8Array();
   for await (const chunk of source) {
     if (chunk.length >= archiveTrailer.length) {

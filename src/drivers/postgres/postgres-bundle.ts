@@ -1,5 +1,6 @@
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { capturePostgres } from "./capture.ts";
+import { postgresContents } from "./captured-contents.ts";
 import { postgresSwitching } from "./exchange.ts";
 import { postgresInstances, stableOutputs } from "./instances.ts";
 import { postgresInvariantValues } from "./invariant-values.ts";
@@ -29,6 +30,7 @@ const postgresDriver: ComponentDriver<PostgresOptions> = {
   instances: postgresInstances,
   switching: postgresSwitching,
   writes: postgresWrites,
+  contents: postgresContents,
   invariantValues: postgresInvariantValues,
 };
 

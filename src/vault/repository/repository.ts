@@ -2,7 +2,14 @@
  * A repository in restic's format, open: snapshots are made, listed, read and verified through it. Its parts share one table of blobs, one
  * pool of worker threads and one lock.
  */
-import type { Repository, SnapshotInfo, SnapshotReader, SnapshotWriter, Unreadable } from "../../core/ports/vault.ts";
+import type {
+  Repository,
+  SnapshotInfo,
+  SnapshotReader,
+  SnapshotWriter,
+  TreeReader,
+  Unreadable,
+} from "../../core/ports/vault.ts";
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { silentLog } from "../../platform/log.ts";
@@ -18,6 +25,7 @@ import { IndexKeeper } from "./index-keeper.ts";
 import { RepositoryLock } from "./locks/repository-lock.ts";
 import { currentOwner } from "./current-owner.ts";
 import { openSnapshotReader } from "./reading/snapshot-reader.ts";
+import { openTreeReader } from "./reading/tree-reader.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
 import { type Store, StoreFileMissing } from "./stores/store.ts";
@@ -68,14 +76,10 @@ class OpenRepository implements Repository {
 
   readonly damagedSnapshots = async (): Promise<readonly Unreadable[]> => (await this.#snapshots()).damaged;
 
-  readonly openSnapshot = async (id: string): Promise<SnapshotReader> => {
-    const { store, sealer, index } = this.#context;
-    const full = await this.#fullId(id);
-    const snapshot = await readSnapshot(store, sealer, full);
-    // After the snapshot: what it needs was indexed before it was written.
-    await index.load();
-    return openSnapshotReader(this.#context, snapshot);
-  };
+  readonly openSnapshot = async (id: string): Promise<SnapshotReader> =>
+    openSnapshotReader(this.#context, await this.#stored(id));
+
+  readonly openTree = async (id: string): Promise<TreeReader> => openTreeReader(this.#context, await this.#stored(id));
 
   readonly verify: Repository["verify"] = async (options, signal, progress) => {
     const held = this.#context.lock.holdForReading();
@@ -113,6 +117,14 @@ class OpenRepository implements Repository {
       }
     }
     return { readable, damaged };
+  }
+
+  async #stored(id: string): Promise<StoredSnapshot> {
+    const { store, sealer, index } = this.#context;
+    const snapshot = await readSnapshot(store, sealer, await this.#fullId(id));
+    // After the snapshot: what it needs was indexed before it was written.
+    await index.load();
+    return snapshot;
   }
 
   async #fullId(id: string): Promise<string> {

@@ -3,11 +3,11 @@
  * gives each folder its metadata once all in it is there.
  */
 import { closeSync, constants, linkSync, lstatSync, mkdirSync, openSync } from "node:fs";
-import { createHash } from "node:crypto";
 import { basename, dirname, resolve } from "node:path";
 import type { ExtractReport, VaultProgress } from "../../../core/ports/vault.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { readableText } from "../format/go-text.ts";
+import { linkIdOf } from "../format/link-id.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { TaskStack } from "../threads/task-stack.ts";
@@ -35,14 +35,6 @@ type Task =
 
 /** The name under which a file with several was written first; the others wait for it. */
 type FirstName = { readonly target: OpenTarget; readonly name: Uint8Array; done: boolean; readonly waiting: Task[] };
-
-/** Two entries are names of one file if device, inode and content agree: an inode may have been used again since. */
-const linkKey = (node: TreeNode): string | undefined =>
-  node.links > 1 && node.inode !== 0n
-    ? `${node.deviceId}:${node.inode}:${createHash("sha256")
-        .update((node.content ?? []).join(""))
-        .digest("base64")}`
-    : undefined;
 
 class Extraction {
   readonly #signal: AbortSignal;
@@ -137,7 +129,7 @@ class Extraction {
   /** A file of its own task, or one more name for a file that has been or will be written. */
   #apart(target: OpenTarget, node: TreeNode): readonly Task[] {
     const write: Task = { kind: "entries", target, what: { kind: "nodes", nodes: [node] } };
-    const key = linkKey(node);
+    const key = linkIdOf(node);
     if (key === undefined) return [write];
     const first = this.#names.get(key);
     if (first === undefined) {
@@ -153,7 +145,7 @@ class Extraction {
 
   /** A file was written: its other names can follow. */
   #written(node: TreeNode): void {
-    const first = this.#names.get(linkKey(node) ?? "");
+    const first = this.#names.get(linkIdOf(node) ?? "");
     if (first === undefined || first.done) return;
     first.done = true;
     for (const link of first.waiting.splice(0)) this.#stack.push(link);

@@ -1,12 +1,9 @@
 /** Device files and fifos, which Node cannot make: by the program mknod. */
 import { runProgram } from "../../../platform/subprocess.ts";
+import { majorOf, minorOf } from "../format/device-numbers.ts";
 import { isUtf8, readableText } from "../format/go-text.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import { applyMetadataByPath } from "./target-folder.ts";
-
-/** As Linux packs them into st_rdev. */
-const majorOf = (device: bigint): bigint => ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
-const minorOf = (device: bigint): bigint => (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
 
 const kinds = { fifo: "p", dev: "b", chardev: "c" } as const;
 

@@ -15,8 +15,9 @@ import { decodeTree } from "../format/tree-decoder.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { readContent } from "./content-reader.ts";
+import { namingPath } from "./naming-path.ts";
 import { childPath, entryOf } from "./tree-entry.ts";
-import { findFolder, findInTree } from "./tree-finder.ts";
+import { findFolder, findInTree, rootNode } from "./tree-finder.ts";
 
 const mostBytesAtOnce = 64 * 1024 * 1024;
 const noPath = Buffer.alloc(0);
@@ -52,7 +53,7 @@ class RepositorySnapshotReader implements SnapshotReader {
     try {
       yield* readContent(content ?? [], range, this.#context);
     } catch (error) {
-      throw this.#naming(path, error);
+      throw namingPath(error, path, this.info.id);
     } finally {
       held.release();
     }
@@ -67,7 +68,7 @@ class RepositorySnapshotReader implements SnapshotReader {
     try {
       for await (const part of readContent(content ?? [], undefined, this.#context)) parts.push(part);
     } catch (error) {
-      throw this.#naming(path, error);
+      throw namingPath(error, path, this.info.id);
     }
     return Buffer.concat(parts);
   }
@@ -117,37 +118,7 @@ class RepositorySnapshotReader implements SnapshotReader {
       context: { snapshot: this.info.id, path },
     });
   }
-
-  #naming(path: string, error: unknown): unknown {
-    if (!(error instanceof RefloatError && error.code === "vault.damaged")) return error;
-    return new RefloatError("vault.damaged", `${path} cannot be read from the vault: ${error.message}`, {
-      cause: error,
-      context: { ...error.context, path, snapshot: this.info.id },
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    });
-  }
 }
-
-const rootNode = (tree: string): TreeNode => ({
-  name: Buffer.from("/"),
-  type: "dir",
-  goMode: 2 ** 31 + 0o700,
-  modifiedNs: 0n,
-  accessedNs: 0n,
-  changedNs: 0n,
-  uid: 0,
-  gid: 0,
-  user: "",
-  group: "",
-  inode: 0n,
-  deviceId: 0n,
-  sizeBytes: 0,
-  links: 0,
-  device: 0n,
-  content: null,
-  subtree: tree,
-  unsupported: [],
-});
 
 export const openSnapshotReader = (context: RepositoryContext, snapshot: StoredSnapshot): SnapshotReader => {
   const reader = new RepositorySnapshotReader(context, snapshot);

@@ -32,3 +32,25 @@ export const findFolder = async (
   }
   return tree;
 };
+
+/** The root of a snapshot has no node of its own; it is shown as a folder that only its owner may enter. */
+export const rootNode = (tree: string): TreeNode => ({
+  name: Buffer.from("/"),
+  type: "dir",
+  goMode: 2 ** 31 + 0o700,
+  modifiedNs: 0n,
+  accessedNs: 0n,
+  changedNs: 0n,
+  uid: 0,
+  gid: 0,
+  user: "",
+  group: "",
+  inode: 0n,
+  deviceId: 0n,
+  sizeBytes: 0,
+  links: 0,
+  device: 0n,
+  content: null,
+  subtree: tree,
+  unsupported: [],
+});

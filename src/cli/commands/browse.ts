@@ -1,0 +1,145 @@
+/** browse: what a recovery point holds. */
+import { z } from "zod";
+import { type ResultData, eventEnvelope } from "../../contract/envelope.ts";
+import { entryFacts } from "../../core/granular/entry-facts.ts";
+import type { RecoveryPoint } from "../../model/manifest.ts";
+import { type Browsed, browse } from "../../operations/browse.ts";
+import {
+  heading,
+  placeWord,
+  renderEntryFacts,
+  renderPoint,
+  renderTableFacts,
+  renderTables,
+} from "../../render/browse-screen.ts";
+import { entryLine } from "../../render/entry-line.ts";
+import { type Screen, nextLine } from "../../render/screen.ts";
+import { formatAmount } from "../../core/text/quantity.ts";
+import { type CommandResult, answer, defineCommand } from "../command.ts";
+import { during } from "../live-progress.ts";
+import type { Output } from "../output.ts";
+import { placeArgument } from "../words.ts";
+
+export const browseCommand = defineCommand({
+  name: "browse",
+  group: "Just one thing",
+  summary: "what a recovery point holds",
+  about: [
+    "POINT shows the components of a point in the order of recovery; POINT:component the tables of a database, or the files of a folder or a " +
+      "release; POINT:component:path a folder, or all that is known of one file or table.",
+    "Names that are not UTF-8 or hold control characters are written as escapes (\\n, \\xe9), which extract and browse take back; with --json " +
+      "they stand as they are, and a name that is not UTF-8 has its bytes in pathBase64. Reads the vault; changes nothing.",
+  ],
+  arguments: [placeArgument],
+  options: [
+    { name: "recursive", about: "everything below too; with --json one event for each entry" },
+    { name: "files", about: "the files of a database's archive instead of its tables" },
+  ],
+  examples: [
+    { line: "refloat browse 7f3a91c2", about: "the components" },
+    { line: "refloat browse 7f3a91c2:db", about: "the tables, with rows and sizes" },
+    { line: "refloat browse 7f3a91c2:uploads:invoices", about: "one folder" },
+  ],
+  exits: [3, 4, 7],
+  input: z.object({ place: z.string(), recursive: z.boolean().default(false), files: z.boolean().default(false) }),
+  act: async (request, { bench: open, output, signal }) => {
+    const bench = await open();
+    const found = await during(output, bench.clock, "reading the vault", () => browse(bench, request, signal));
+    const screen = output.screen(bench.host.timeZone);
+    return tell(found, request.recursive, bench.clock.now().toISOString(), screen, output);
+  },
+});
+
+const pointName = ({ id, manifest }: RecoveryPoint) => ({
+  id,
+  service: manifest.service,
+  consistentAt: manifest.consistentAt,
+});
+
+const tell = async (
+  found: Browsed,
+  recursive: boolean,
+  now: string,
+  screen: Screen,
+  output: Output,
+): Promise<CommandResult> => {
+  if (found.kind === "point") {
+    const components = found.components.map(({ name, wave, captured, missing }) => ({
+      name,
+      wave,
+      driver: captured.driver,
+      path: captured.path,
+      sizeBytes: captured.sizeBytes,
+      counts: captured.facts.counts,
+      versions: captured.facts.versions,
+      missing,
+    }));
+    const text = renderPoint(found.point, found.components, now, screen);
+    return answer("browse", { kind: "point", point: pointName(found.point), components }, text);
+  }
+  const of = { point: pointName(found.point), component: found.captured.name, driver: found.captured.driver };
+  switch (found.kind) {
+    case "tables":
+      return answer(
+        "browse",
+        { kind: "tables", ...of, tables: found.tables.map(tableFacts) },
+        renderTables(found, found.tables, now, screen),
+      );
+    case "table":
+      return answer(
+        "browse",
+        { kind: "table", ...of, table: tableFacts(found.table) },
+        renderTableFacts(found, found.table, now, screen),
+      );
+    case "file": {
+      const { path, entry } = found.at;
+      return answer(
+        "browse",
+        { kind: "file", ...of, at: entryFacts(path, entry) },
+        renderEntryFacts(found, path, entry, now, screen),
+      );
+    }
+    case "folder":
+      break;
+  }
+  return tellFolder(found, of, recursive, now, screen, output);
+};
+
+const tableFacts = ({ name, rows, sizeBytes, sha256 }: (Browsed & { kind: "table" })["table"]) => ({
+  name,
+  rows,
+  sizeBytes,
+  sha256,
+});
+
+const tellFolder = async (
+  { point, captured, at, entries }: Browsed & { kind: "folder" },
+  of: Pick<Extract<ResultData<"browse">, { kind: "folder" }>, "point" | "component" | "driver">,
+  recursive: boolean,
+  now: string,
+  screen: Screen,
+  output: Output,
+): Promise<CommandResult> => {
+  const release = captured.facts.versions["release"];
+  output.say(
+    `${placeWord(point, captured.name, at.path.length === 0 ? null : at.path)}  ${captured.path} in ${heading(point, now, screen)}` +
+      (release === undefined ? "" : `, release ${release}`),
+  );
+  const listed: ReturnType<typeof entryFacts>[] = [];
+  let count = 0;
+  for await (const { path, entry } of entries) {
+    count += 1;
+    if (!output.json) output.say(entryLine(recursive ? path : entry.name, entry, screen));
+    else if (recursive) output.event(eventEnvelope("browse", entryFacts(path, entry)));
+    else listed.push(entryFacts(path, entry));
+    if (count % drainEvery === 0 && !(await output.drained())) break;
+  }
+  return answer(
+    "browse",
+    { kind: "folder", ...of, at: entryFacts(at.path, at.entry), entries: recursive ? null : listed, count },
+    `${formatAmount(count, "entries")}\n${nextLine(screen, `refloat extract ${placeWord(point, captured.name, at.path)} --to PLACE`)}`,
+  );
+};
+
+/** A slow reader of a long list must not fill our memory with it. */
+const drainEvery = 1000;

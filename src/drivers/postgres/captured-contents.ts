@@ -1,0 +1,85 @@
+/** Tables of a captured database, for people who want one of them: from the point alone, without a server. */
+import { createHash } from "node:crypto";
+import type { ByteStream } from "../../core/ports/bytes.ts";
+import type { CapturedContents, CapturedTable } from "../../core/ports/driver.ts";
+import type { TreeReader } from "../../core/ports/vault.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { type ArchiveToc, type TocEntry, dataFileName, parseDirectoryToc } from "./archive-toc.ts";
+import { capturedDetailSchema, largeObjectsUnit } from "./captured-detail.ts";
+import { withoutTrailer } from "./copy-streams.ts";
+import { copyTextToCsv } from "./copy-text-to-csv.ts";
+import { readColumns } from "./copy-columns.ts";
+
+const newline = 0x0a;
+
+const tablesOf = ({ facts }: CapturedComponent): readonly CapturedTable[] =>
+  Object.entries(facts.units).map(([name, { rows, sizeBytes, sha256 }]) => ({
+    name,
+    // Schema public is left out of the names of facts; a dot inside a quoted name parts nothing.
+    aliases: name === largeObjectsUnit || name.replaceAll(/"[^"]*"/g, "").includes(".") ? [] : [`public.${name}`],
+    rows: rows ?? null,
+    sizeBytes: sizeBytes ?? null,
+    sha256: sha256 ?? null,
+    hasRows: name !== largeObjectsUnit,
+  }));
+
+const readToc = async (tree: TreeReader, root: string): Promise<ArchiveToc> => {
+  const file = await tree.entry(`${root}/toc.dat`);
+  if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${root}/toc.dat`);
+  const parts: Uint8Array[] = [];
+  for await (const part of tree.content(file)) parts.push(part);
+  return parseDirectoryToc(Buffer.concat(parts));
+};
+
+const entryOf = async (tree: TreeReader, captured: CapturedComponent, table: CapturedTable): Promise<TocEntry> => {
+  const detail = capturedDetailSchema.pick({ labels: true }).safeParse(captured.facts.detail);
+  const labels = detail.success ? detail.data.labels : {};
+  const toc = await readToc(tree, captured.path);
+  const found = toc.entries.find(({ dumpId, kind }) => kind === "TABLE DATA" && labels[String(dumpId)] === table.name);
+  if (found === undefined) {
+    throw new RefloatError("source.unsupported", `${table.name} is no table with rows of its own`, {
+      hint: "the component as a whole is a pg_dump archive: extract it --to a folder",
+    });
+  }
+  return found;
+};
+
+/** Passes on what is as it was captured; whoever reads to the end knows that all of it was. */
+async function* asCaptured(source: ByteStream, table: CapturedTable): ByteStream {
+  const hash = createHash("sha256");
+  let rows = 0;
+  const hashed = async function* (): ByteStream {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  for await (const chunk of withoutTrailer(hashed(), table.name)) {
+    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) rows += 1;
+    yield chunk;
+  }
+  const differs =
+    (table.sha256 !== null && hash.digest("hex") !== table.sha256) || (table.rows !== null && rows !== table.rows);
+  if (!differs) return;
+  throw new RefloatError("vault.damaged", `the rows of ${table.name} are not those that were captured`, {
+    context: { table: table.name, rows, captured: table.rows },
+    state: "what was written so far is not to be used",
+  });
+}
+
+export const postgresContents: CapturedContents = {
+  tables: tablesOf,
+  rows: async function* rows(tree, captured, { table, format, signal }) {
+    const entry = await entryOf(tree, captured, table);
+    const path = `${captured.path}/${dataFileName(entry)}`;
+    const file = await tree.entry(path);
+    if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${path} for ${table.name}`);
+    const text = asCaptured(tree.content(file), table);
+    const out = format === "copy" ? text : copyTextToCsv(text, readColumns(entry.copyStatement));
+    for await (const chunk of out) {
+      signal.throwIfAborted();
+      yield chunk;
+    }
+  },
+};

@@ -1,0 +1,86 @@
+/** browse: what a recovery point holds, one level at a time. Reads the vault only. */
+import type { CapturedTable } from "../core/ports/driver.ts";
+import type { FolderEntry } from "../core/ports/vault.ts";
+import { type GranularBench, type OpenComponent, joinPath, openPlace } from "../core/granular/open-place.ts";
+import { waves } from "../core/graph/order.ts";
+import type { CapturedComponent, RecoveryPoint } from "../model/manifest.ts";
+
+export type BrowsedComponent = {
+  readonly name: string;
+  /** Recovered with the others of the same wave, after those of lower ones; from 1. */
+  readonly wave: number;
+  readonly captured: CapturedComponent;
+  /** Its snapshot is gone. */
+  readonly missing: boolean;
+};
+
+export type BrowsedEntry = {
+  /** Below the component's root; empty for the root. */
+  readonly path: Uint8Array;
+  readonly entry: FolderEntry;
+};
+
+export type Browsed =
+  | { readonly kind: "point"; readonly point: RecoveryPoint; readonly components: readonly BrowsedComponent[] }
+  | (Component & { readonly kind: "tables"; readonly tables: readonly CapturedTable[] })
+  | (Component & { readonly kind: "table"; readonly table: CapturedTable })
+  | (Component & { readonly kind: "file"; readonly at: BrowsedEntry })
+  | (Component & {
+      readonly kind: "folder";
+      readonly at: BrowsedEntry;
+      /** In byte order of names, each as it is asked for; folders before what is in them when `recursive`. */
+      readonly entries: AsyncIterable<BrowsedEntry>;
+    });
+
+type Component = { readonly point: RecoveryPoint; readonly captured: CapturedComponent };
+
+export type BrowseRequest = {
+  readonly place: string;
+  readonly recursive: boolean;
+  /** The files of a component that is shown by its tables otherwise. */
+  readonly files: boolean;
+};
+
+/** @throws RefloatError usage, point.unknown, point.ambiguous, point.damaged, component.unknown, vault.* */
+export const browse = async (
+  bench: GranularBench,
+  { place, recursive, files }: BrowseRequest,
+  signal: AbortSignal,
+): Promise<Browsed> => {
+  const opened = await openPlace(bench, place);
+  if (opened.kind === "point") {
+    return { kind: "point", point: opened.point, components: componentsOf(opened.point) };
+  }
+  const { point, captured } = opened;
+  if (opened.kind === "table") return { kind: "table", point, captured, table: opened.table };
+  const at: BrowsedEntry = { path: opened.path, entry: opened.entry };
+  if (opened.tables !== null && opened.path.length === 0 && !files && !recursive) {
+    return { kind: "tables", point, captured, tables: opened.tables };
+  }
+  if (opened.entry.treeId === null) return { kind: "file", point, captured, at };
+  return { kind: "folder", point, captured, at, entries: entriesBelow(opened, at, recursive, signal) };
+};
+
+const componentsOf = ({ manifest, missing }: RecoveryPoint): readonly BrowsedComponent[] => {
+  const ordered = waves(manifest.graph).flatMap((names, index) => names.map((name) => ({ name, wave: index + 1 })));
+  const known = new Set(ordered.map(({ name }) => name));
+  const others = Object.keys(manifest.components).filter((name) => !known.has(name));
+  return [...ordered, ...others.map((name) => ({ name, wave: 1 }))].flatMap(({ name, wave }) => {
+    const captured = manifest.components[name];
+    return captured === undefined ? [] : [{ name, wave, captured, missing: missing.includes(name) }];
+  });
+};
+
+async function* entriesBelow(
+  opened: OpenComponent,
+  folder: BrowsedEntry,
+  recursive: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<BrowsedEntry> {
+  signal.throwIfAborted();
+  for (const entry of await opened.tree.folder(folder.entry.treeId ?? "")) {
+    const found = { path: joinPath(folder.path, entry.name), entry };
+    yield found;
+    if (recursive && entry.treeId !== null) yield* entriesBelow(opened, found, recursive, signal);
+  }
+}
