@@ -106,6 +106,9 @@ type Contents = {
   readonly rows: number;
 };
 
+const rowsOf = (units: Contents["units"]): Record<string, number> =>
+  Object.fromEntries(Object.entries(units).flatMap(([label, { rows }]) => (rows === undefined ? [] : [[label, rows]])));
+
 type CaptureParts = {
   readonly context: PostgresContext;
   readonly target: ConnectionTarget;
@@ -254,6 +257,7 @@ const captureSnapshot = async (parts: {
     schemaHash: hashSchemaShape(shape),
     position: makePosition(snapshot.takenAt, {
       ...snapshot.mark,
+      rows: rowsOf(contents.units),
       ...(excluded.length === 0 ? {} : { excluded: [...excluded] }),
     }),
     versions: { server: server.version, pg_dump: programs.version },

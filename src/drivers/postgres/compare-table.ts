@@ -10,7 +10,7 @@ import { copyOut } from "./copy-streams.ts";
 import { exportFileName, exportRows } from "./export-rows.ts";
 import { quoteName } from "./instance-names.ts";
 import { inTransaction, type Session } from "./session.ts";
-import type { WrittenPredicate } from "./written-predicate.ts";
+import type { ScanOf, WrittenSide } from "./written-side.ts";
 import type { WrittenTable } from "./written-tables.ts";
 
 export type TableWrites = {
@@ -20,16 +20,18 @@ export type TableWrites = {
   readonly file?: string;
 };
 
-export type Comparison = {
-  /** The side that is asked what it has. */
-  readonly here: Session;
-  readonly predicate: WrittenPredicate;
-  /** Does the server remember when transactions were committed? */
-  readonly commitTimes: boolean;
-  readonly exportTo: string | undefined;
+export const noWrites: TableWrites = { added: 0, changed: 0, lastWriteAt: null };
+
+/** The side that is asked what it has. */
+export type Comparison = Pick<WrittenSide, "session" | "predicate" | "commitTimes" | "exportTo"> & {
+  readonly scanOf: ScanOf;
 };
 
-const where = (predicate: WrittenPredicate): string => (predicate === null ? "" : ` where ${predicate}`);
+/** The rows that were written, and no look at where none lies. */
+const where = (table: WrittenTable, { predicate, scanOf }: Comparison): string => {
+  const conditions = [scanOf(table).place, predicate].filter((condition) => condition !== null);
+  return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;
+};
 
 const selectList = (table: WrittenTable): string => table.columns.map(({ name }) => quoteName(name)).join(", ");
 
@@ -47,18 +49,24 @@ const isoInstant = (expression: string): string =>
 
 /** Nothing to compare with: every row that was written counts as added. */
 export const countWritten = async (table: WrittenTable, comparison: Comparison): Promise<TableWrites> => {
-  const { here, predicate, commitTimes, exportTo } = comparison;
+  const { session, commitTimes, exportTo } = comparison;
+  const added = comparison.scanOf(table).written;
+  if (added === 0) return noWrites;
   const times = commitTimes
     ? ["pg_xact_commit_timestamp(xmin)"]
     : table.columns.filter(({ type }) => instantTypes.test(type)).map(({ name }) => quoteName(name));
-  const [row] = await here.query<{ rows: number; at: string | null }>(
-    `select count(*)::float8 as rows, ${isoInstant(newest(times))} as at from ${table.from}${where(predicate)}`,
+  const [row] = await session.query<{ at: string | null }>(
+    `select ${isoInstant(newest(times))} as at from ${table.from}${where(table, comparison)}`,
   );
-  const added = row?.rows ?? 0;
   const written = { added, changed: 0, lastWriteAt: row?.at ?? null };
-  if (added === 0 || exportTo === undefined) return written;
+  if (exportTo === undefined) return written;
   const file = exportFileName(table.label, table.oid);
-  await exportRows(here, `select ${selectList(table)} from ${table.from}${where(predicate)}`, exportTo, file);
+  await exportRows(
+    session,
+    `select ${selectList(table)} from ${table.from}${where(table, comparison)}`,
+    exportTo,
+    file,
+  );
   return { ...written, file };
 };
 
@@ -69,14 +77,14 @@ const candidates = "refloat_written";
 
 /** Moves the candidates over; the columns are `c0`, `c1`, ... as text, and `committed`. */
 const carryOver = async (table: WrittenTable, comparison: Comparison, there: Session): Promise<void> => {
-  const { here, predicate, commitTimes } = comparison;
+  const { session, commitTimes } = comparison;
   const names = table.columns.map((_column, index) => `c${index}`);
   await there.query(
     `create temporary table ${candidates} (${[...names, "committed"].map((name) => `${name} text`).join(", ")}) on commit drop`,
   );
   const committed = commitTimes ? "pg_xact_commit_timestamp(xmin)" : "null";
   const columns = [...table.columns.map(({ name }) => quoteName(name)), committed].join(", ");
-  const source = copyOut(here, `copy (select ${columns} from ${table.from}${where(predicate)}) to stdout`);
+  const source = copyOut(session, `copy (select ${columns} from ${table.from}${where(table, comparison)}) to stdout`);
   await feed(there, `copy ${candidates} from stdin`, source.bytes);
   await source.seal();
 };
@@ -95,8 +103,9 @@ export const compareTable = async (
   other: WrittenTable,
   comparison: Comparison,
   there: Session,
-): Promise<TableWrites> =>
-  inTransaction(there, "", async () => {
+): Promise<TableWrites> => {
+  if (comparison.scanOf(table).written === 0) return noWrites;
+  return inTransaction(there, "", async () => {
     await carryOver(table, comparison, there);
     const typeThere = new Map(other.columns.map(({ name, type }) => [name, type]));
     const indexOf = new Map(table.columns.map(({ name }, index) => [name, index]));
@@ -127,3 +136,4 @@ export const compareTable = async (
     await exportRows(there, `select ${header} from ${candidates} w where ${absent}`, comparison.exportTo, file);
     return { ...written, file };
   });
+};

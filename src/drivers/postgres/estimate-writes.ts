@@ -1,4 +1,5 @@
 /** A quick word for a plan on how much would be lost: by the server's statistics, within a second or two, never a scan of all. */
+import type { Clock } from "../../core/ports/environment.ts";
 import type { Position } from "../../model/facts.ts";
 import { readCounters, readMark, readSystemIdentifier } from "./position.ts";
 import { quoteName } from "./instance-names.ts";
@@ -12,6 +13,7 @@ import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 export type WriteEstimate = { readonly about: string; readonly lastWriteAt: string | null };
 
 const unitsShown = 3;
+/** For all tables together. */
 const scanLimitMs = 1_000;
 
 const instantTypes = /^timestamp(?:\(\d\))? with time zone$/;
@@ -25,12 +27,17 @@ const newestWrite = async (
   session: Session,
   tables: readonly WrittenTable[],
   predicate: WrittenPredicate,
+  clock: Clock,
 ): Promise<string | null> => {
   let newest: string | null = null;
-  await session.query(`set local statement_timeout = ${scanLimitMs}`);
+  if (predicate === null) return null;
+  const beganMs = clock.monotonicMs();
+  await session.query("set local jit = off");
   for (const table of tables) {
     const times = table.columns.filter(({ type }) => instantTypes.test(type)).map(({ name }) => quoteName(name));
-    if (times.length === 0 || predicate === null) continue;
+    if (times.length === 0) continue;
+    const leftMs = Math.max(1, Math.round(scanLimitMs - (clock.monotonicMs() - beganMs)));
+    await session.query(`set local statement_timeout = ${leftMs}`);
     const past = times.map((name) => `max(case when ${name} <= now() then ${name} end)`);
     const [row] = await session.query<{ at: string | null }>(
       `select to_char(greatest(${past.join(", ")}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
@@ -53,7 +60,7 @@ export const estimateWrites = async (context: PostgresContext, since: Position):
   const session = await openLocation(context, null);
   const mark = readMark(since);
   try {
-    return await inTransaction(session, "read only", async () => {
+    return await inTransaction(session, "isolation level repeatable read read only", async () => {
       const [database] = await session.query<{ oid: string }>(
         "select oid::text as oid from pg_database where datname = current_database()",
       );
@@ -90,6 +97,7 @@ export const estimateWrites = async (context: PostgresContext, since: Position):
         session,
         written.map(({ table }) => table),
         predicate,
+        context.clock,
       ).catch(unlessTooSlow);
       return { about: `about ${shown.join(", ")}`, lastWriteAt };
     });

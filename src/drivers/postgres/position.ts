@@ -23,6 +23,8 @@ const markSchema = z.object({
   sequences: z.record(z.string(), z.string()).optional(),
   /** Table OID to [inserted, updated, deleted] as the server's statistics count them: evidence, not proof. */
   counters: z.record(z.string(), z.tuple([z.number(), z.number(), z.number()])).optional(),
+  /** Name of a fact to the rows that a point has of it. */
+  rows: z.record(z.string(), z.number()).optional(),
   /** Tables whose rows were left out by declaration: nothing can be told about them. */
   excluded: z.array(z.string()).optional(),
 });

@@ -1,5 +1,5 @@
 /**
- * Reading a database that was closed when it was switched out: opened for the moment that our own connection needs, and closed
+ * Reading a database that was closed when it was switched out: opened for the moment that our own connections need, and closed
  * again before anybody reads a row. Sessions that exist go on in a closed database; new ones are refused.
  */
 import { resolveTarget } from "./connection-target.ts";
@@ -9,38 +9,53 @@ import { quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { openSession, type Session } from "./session.ts";
 
-const setOpen = (context: PostgresContext, database: string, open: boolean): Promise<void> =>
-  withControlSession(context, "target", async (control) => {
-    await control.query(`alter database ${quoteName(database)} allow_connections ${String(open)}`);
-  });
+type OpenOptions = {
+  /** Close it even if it was open, as after a crash in here. */
+  readonly stayClosed?: boolean;
+};
 
-const isClosed = (context: PostgresContext, database: string): Promise<boolean> =>
-  withControlSession(
-    context,
-    "target",
-    async (control) => (await readDatabaseState(control, database))?.open === false,
-  );
+/** All or none. */
+const openTogether = async (open: () => Promise<Session>, count: number): Promise<readonly Session[]> => {
+  const opened = await Promise.allSettled(Array.from({ length: count }, open));
+  const sessions = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failed = opened.find((one) => one.status === "rejected");
+  if (failed === undefined) return sessions;
+  await Promise.all(sessions.map((session) => session.close()));
+  throw failed.reason;
+};
 
-/**
- * @param location name of the database, or null for what is behind the stable name
- * @param stayClosed close it even if it was open, as after a crash in here
- */
-export const openLocation = async (
+/** @param location name of the database, or null for what is behind the stable name */
+export const openLocations = async (
   context: PostgresContext,
   location: string | null,
-  options: { readonly stayClosed?: boolean } = {},
-): Promise<Session> => {
+  count: number,
+  options: OpenOptions = {},
+): Promise<readonly Session[]> => {
   const target = await resolveTarget(context);
   const database = location ?? target.database;
   const { marker, signal } = context;
-  const open = () => openSession({ target, database, role: "source", marker, signal });
+  const open = () => openTogether(() => openSession({ target, database, role: "source", marker, signal }), count);
   if (location === null) return open();
-  const closed = await isClosed(context, location);
-  if (!closed && options.stayClosed !== true) return open();
-  await setOpen(context, location, true);
-  try {
-    return await open();
-  } finally {
-    await setOpen(context, location, false);
-  }
+  return withControlSession(context, "target", async (control) => {
+    const closed = (await readDatabaseState(control, location))?.open === false;
+    if (!closed && options.stayClosed !== true) return open();
+    const setOpen = (isOpen: boolean) =>
+      control.query(`alter database ${quoteName(location)} allow_connections ${String(isOpen)}`);
+    await setOpen(true);
+    try {
+      return await open();
+    } finally {
+      await setOpen(false);
+    }
+  });
+};
+
+export const openLocation = async (
+  context: PostgresContext,
+  location: string | null,
+  options: OpenOptions = {},
+): Promise<Session> => {
+  const [session] = await openLocations(context, location, 1, options);
+  if (session === undefined) throw new Error("no session was opened");
+  return session;
 };

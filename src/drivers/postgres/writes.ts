@@ -1,62 +1,31 @@
 /** What a database has that was written after a position: exact where rows have a key, said where they have none. */
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
-import { type Comparison, type TableWrites, compareTable, countWritten } from "./compare-table.ts";
+import { compareTable, countWritten, noWrites, type TableWrites } from "./compare-table.ts";
 import { estimateWrites } from "./estimate-writes.ts";
 import { describeOrigin, parseComment, readDatabaseState } from "./instance-mark.ts";
 import { largeObjectsUnit } from "./captured-detail.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import type { PostgresOptions } from "./postgres-options.ts";
-import { makePosition, type PositionMark, readCounters, readMark, readSystemIdentifier, takeMark } from "./position.ts";
+import { makePosition, type PositionMark, readCounters, takeMark } from "./position.ts";
 import { openLocation } from "./retired-database.ts";
 import { inTransaction, type Session } from "./session.ts";
-import { predicateSince } from "./written-predicate.ts";
+import { compareSettings, type ScanOf, type WritesRequest, type WrittenSide, withWrittenSide } from "./written-side.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 
 type Unit = WriteReport["units"][number];
-type Request = Parameters<WriteLedger<PostgresOptions>["writesSince"]>[1];
 
-/** Above this, counting all rows of both sides to find out how many were deleted would take too long. */
-const countableBytes = 2 * 1024 ** 3;
+/** Above this, counting all rows of the other side to find out how many were deleted would take too long. */
+const countableBlocks = 262_144;
 
-/** Both sides must write values in the same way, and no policy may hide rows. */
-const compareSettings = `
-  set search_path = '';
-  set row_security = off;
-  set datestyle = iso;
-  set intervalstyle = postgres;
-  set extra_float_digits = 3;
-  set bytea_output = hex;
-  set timezone = 'UTC'`;
+type Scanned = WrittenSide & { readonly scanOf: ScanOf };
 
-const readOnlySnapshot = "isolation level repeatable read read only";
-
-type Here = Comparison & {
-  readonly since: PositionMark;
-  readonly mark: Pick<PositionMark, "systemIdentifier" | "databaseOid">;
-  readonly counters: Readonly<Record<string, readonly [number, number, number]>>;
-};
-
-const lookHere = async (here: Session, request: Request): Promise<Here> => {
-  const since = readMark(request.since);
-  const [database] = await here.query<{ oid: string; commits: boolean }>(
-    "select oid::text as oid, current_setting('track_commit_timestamp')::bool as commits from pg_database where datname = current_database()",
-  );
-  const mark = { systemIdentifier: await readSystemIdentifier(here), databaseOid: database?.oid ?? "" };
-  return {
-    here,
-    since,
-    mark,
-    predicate: await predicateSince(here, since, mark),
-    commitTimes: database?.commits ?? false,
-    exportTo: request.exportTo,
-    counters: await readCounters(here),
-  };
-};
+type Counters = Readonly<Record<string, readonly [number, number, number]>>;
 
 /** What the server's statistics say was done to a table since; null when they do not reach back. */
 const countedSince = (
   oid: string,
-  { since, mark, counters }: Here,
+  { since, mark }: WrittenSide,
+  counters: Counters,
 ): { readonly inserted: number; readonly updated: number; readonly deleted: number } | null => {
   if (since.counters === undefined || since.databaseOid !== mark.databaseOid) return null;
   const then = since.counters[oid] ?? ([0, 0, 0] as const);
@@ -67,11 +36,6 @@ const countedSince = (
   return inserted < 0 || updated < 0 || deleted < 0 ? null : { inserted, updated, deleted };
 };
 
-const countRows = async (session: Session, table: WrittenTable): Promise<number> => {
-  const [row] = await session.query<{ rows: number }>(`select count(*)::float8 as rows from ${table.from}`);
-  return row?.rows ?? 0;
-};
-
 type Found = { readonly unit: Unit; readonly lastWriteAt: string | null; readonly gaps: readonly string[] };
 
 const found = (table: WrittenTable, writes: TableWrites, removed: number, gaps: readonly string[]): Found => {
@@ -80,9 +44,9 @@ const found = (table: WrittenTable, writes: TableWrites, removed: number, gaps: 
 };
 
 /** Without a side to compare with, new and changed rows look alike; the statistics tell them apart as well as they can. */
-const lookAlone = async (table: WrittenTable, here: Here): Promise<Found> => {
+const lookAlone = async (table: WrittenTable, here: Scanned, counters: Counters): Promise<Found> => {
   const writes = await countWritten(table, here);
-  const counted = countedSince(table.oid, here);
+  const counted = countedSince(table.oid, here, counters);
   if (counted === null) return found(table, writes, 0, []);
   const changed = counted.updated === 0 ? 0 : Math.max(0, writes.added - counted.inserted);
   const gaps =
@@ -95,19 +59,36 @@ const lookAlone = async (table: WrittenTable, here: Here): Promise<Found> => {
   return found(table, split, counted.deleted, [...gaps, ...removedGap]);
 };
 
+/** How many rows the point has of a table, as its capture counted and its restore proved; null when it does not say. */
+const capturedRows = ({ parts }: WrittenTable, since: PositionMark): number | null => {
+  let sum = 0;
+  for (const { label } of parts) {
+    const rows = since.rows?.[label];
+    if (rows === undefined) return null;
+    sum += rows;
+  }
+  return sum;
+};
+
+const rowsOf = async (other: WrittenTable, since: PositionMark, there: Session): Promise<number | null> => {
+  const captured = capturedRows(other, since);
+  if (captured !== null) return captured;
+  if (other.parts.reduce((sum, { blocks }) => sum + blocks, 0) > countableBlocks) return null;
+  const [row] = await there.query<{ rows: number }>(`select count(*)::float8 as rows from ${other.from}`);
+  return row?.rows ?? 0;
+};
+
 /** Keys of the other side that are gone from here: all keys there, less those that are on both sides. */
 const countRemoved = async (
   table: WrittenTable,
   other: WrittenTable,
   added: number,
-  here: Here,
+  here: Scanned,
   there: Session,
 ): Promise<{ readonly removed: number; readonly gaps: readonly string[] }> => {
-  if (table.sizeBytes <= countableBytes && other.sizeBytes <= countableBytes) {
-    const kept = (await countRows(here.here, table)) - added;
-    return { removed: Math.max(0, (await countRows(there, other)) - kept), gaps: [] };
-  }
-  const counted = countedSince(table.oid, here);
+  const rows = await rowsOf(other, here.since, there);
+  if (rows !== null) return { removed: Math.max(0, rows - (here.scanOf(table).rows - added)), gaps: [] };
+  const counted = countedSince(table.oid, here, await readCounters(here.session));
   if (counted?.deleted === 0) return { removed: 0, gaps: [] };
   return { removed: 0, gaps: [`${table.label} is too large to look for deleted rows`] };
 };
@@ -115,22 +96,18 @@ const countRemoved = async (
 const compareOne = async (
   table: WrittenTable,
   other: WrittenTable | undefined,
-  here: Here,
+  here: Scanned,
   there: Session,
   isCopy: boolean,
 ): Promise<Found> => {
   if (here.since.excluded?.includes(table.label) === true) {
-    const nothing = { added: 0, changed: 0, lastWriteAt: null };
-    return found(table, nothing, 0, [`${table.label}: its rows were left out of the point, as declared`]);
+    return found(table, noWrites, 0, [`${table.label}: its rows were left out of the point, as declared`]);
   }
   if (other === undefined) return found(table, await countWritten(table, here), 0, []);
   const comparable = table.key.length > 0 && table.key.every((name) => other.columns.some((c) => c.name === name));
   if (!comparable) {
     const why = `${table.label} has no primary key`;
-    if (here.predicate === null) {
-      const nothing = { added: 0, changed: 0, lastWriteAt: null };
-      return found(table, nothing, 0, [`${why} and could not be compared`]);
-    }
+    if (here.predicate === null) return found(table, noWrites, 0, [`${why} and could not be compared`]);
     const writes = await countWritten(table, here);
     return found(table, writes, 0, [`${why}: changed rows count as added, deleted ones are not seen`]);
   }
@@ -164,21 +141,30 @@ const compareBlobs = async (here: Session, there: Session): Promise<Found | null
   };
 };
 
-const compareSides = async (here: Here, there: Session): Promise<readonly Found[]> => {
-  const tables = await readWrittenTables(here.here);
-  const others = new Map((await readWrittenTables(there)).map((table) => [table.label, table]));
+const compareSides = async (side: WrittenSide, there: Session): Promise<readonly Found[]> => {
+  const [scanOf, otherTables] = await Promise.all([side.scan(), readWrittenTables(there)]);
+  const here = { ...side, scanOf };
+  const others = new Map(otherTables.map((table) => [table.label, table]));
   const isCopy = await isCopyOf(there, here.since);
   const all: Found[] = [];
-  for (const table of tables) {
+  for (const table of here.tables) {
     all.push(await compareOne(table, others.get(table.label), here, there, isCopy));
     others.delete(table.label);
   }
   for (const table of isCopy ? others.values() : []) {
-    const rows = await countRows(there, table);
-    all.push(found(table, { added: 0, changed: 0, lastWriteAt: null }, rows, [`${table.label} was dropped`]));
+    const rows = (await rowsOf(table, here.since, there)) ?? 0;
+    all.push(found(table, noWrites, rows, [`${table.label} was dropped`]));
   }
-  const blobs = await compareBlobs(here.here, there);
+  const blobs = await compareBlobs(here.session, there);
   return blobs === null ? all : [...all, blobs];
+};
+
+const lookAtAlone = async (side: WrittenSide): Promise<readonly Found[]> => {
+  const here = { ...side, scanOf: await side.scan() };
+  const counters = await readCounters(here.session);
+  const all: Found[] = [];
+  for (const table of here.tables) all.push(await lookAlone(table, here, counters));
+  return all;
 };
 
 const describe = (all: readonly Found[]): WriteReport => {
@@ -187,36 +173,26 @@ const describe = (all: readonly Found[]): WriteReport => {
   return { lastWriteAt: times.at(-1) ?? null, units, gaps: all.flatMap(({ gaps }) => gaps) };
 };
 
-const writesSince = async (context: PostgresContext, request: Request): Promise<WriteReport> => {
-  const hereSession = await openLocation(context, request.location);
-  try {
-    await hereSession.query(compareSettings);
-    return await inTransaction(hereSession, readOnlySnapshot, async () => {
-      const here = await lookHere(hereSession, request);
-      if (request.against === undefined) {
-        const all: Found[] = [];
-        for (const table of await readWrittenTables(hereSession)) all.push(await lookAlone(table, here));
-        return describe(all);
-      }
-      const there = await openLocation(context, request.against);
-      try {
-        await there.query(compareSettings);
-        return describe(await compareSides(here, there));
-      } finally {
-        await there.close();
-      }
-    });
-  } finally {
-    await hereSession.close();
-  }
-};
+const writesSince = async (context: PostgresContext, request: WritesRequest): Promise<WriteReport> =>
+  withWrittenSide(context, request, async (here) => {
+    if (request.against === undefined) return describe(await lookAtAlone(here));
+    const there = await openLocation(context, request.against);
+    try {
+      await there.query(compareSettings);
+      return describe(await compareSides(here, there));
+    } finally {
+      await there.close();
+    }
+  });
 
 export const postgresWrites: WriteLedger<PostgresOptions> = {
   position: async (context, location) => {
     const session = await openLocation(context, location);
     try {
       const takenAt = context.clock.now();
-      return await inTransaction(session, readOnlySnapshot, async () => makePosition(takenAt, await takeMark(session)));
+      return await inTransaction(session, "isolation level repeatable read read only", async () =>
+        makePosition(takenAt, await takeMark(session)),
+      );
     } finally {
       await session.close();
     }

@@ -1,6 +1,6 @@
 /**
- * Which row versions were made after a position, by the transaction id in each row. Row headers hold 32 bits of it; the epoch is
- * that of now, one less for ids that would lie in the future.
+ * Which row versions were made after a position, by the transaction id in each row. Row headers hold 32 bits of it and keep them
+ * when a row is frozen. What matches is a candidate: a row of long ago whose id has come round again matches too.
  */
 import type { PositionMark } from "./position.ts";
 import type { Session } from "./session.ts";
@@ -10,7 +10,14 @@ export type WrittenPredicate = string | null;
 
 const epochSize = 4_294_967_296n;
 
-/** @param next the next transaction id of the cluster, 64 bits */
+/** `age` counts in 31 bits. */
+const longestAge = 2_147_483_647n;
+
+/**
+ * Rows whose id lies between the floor and now, for any distance below a whole round of ids: the epoch is that of now, one less for
+ * ids that would lie in the future. Three times as slow as `age`, since an id can be compared only as text.
+ * @param next the next transaction id of the cluster, 64 bits
+ */
 export const writtenAfter = (floor: bigint, next: bigint): string => {
   const low = next % epochSize;
   const epoch = next - low;
@@ -20,12 +27,21 @@ export const writtenAfter = (floor: bigint, next: bigint): string => {
 };
 
 /**
+ * The same by the distance from the next id, which the server takes once in a transaction, not before its snapshot. Ids more than
+ * half a round away have a negative distance, those that are no transactions the largest.
+ */
+export const writtenWithin = (distance: bigint): string =>
+  // In this order: most rows fail the first half, which then is all that they cost.
+  `(age(xmin) <= ${distance} and age(xmin) >= 0)`;
+
+/**
  * Transaction ids say nothing about rows of another cluster; and in another database than the position's (one that was restored
- * meanwhile) every row was written later, by the restore.
+ * meanwhile) every row was written later, by the restore. A floor that is still to come is of a cluster that was set back since.
+ * The condition is good for this session's present transaction only, which must be read only and see one snapshot.
  */
 export const predicateSince = async (
   session: Session,
-  since: PositionMark,
+  since: Pick<PositionMark, "systemIdentifier" | "databaseOid" | "floor">,
   here: Pick<PositionMark, "systemIdentifier" | "databaseOid">,
 ): Promise<WrittenPredicate> => {
   const comparable =
@@ -33,6 +49,15 @@ export const predicateSince = async (
     since.systemIdentifier === here.systemIdentifier &&
     since.databaseOid === here.databaseOid;
   if (!comparable) return null;
-  const [row] = await session.query<{ next: string }>("select pg_snapshot_xmax(pg_current_snapshot())::text as next");
-  return writtenAfter(BigInt(since.floor), BigInt(row?.next ?? "0"));
+  // The oldest id of all has the number 3.
+  const [row] = await session.query<{ xmax: string; low: string }>(
+    `select pg_snapshot_xmax(pg_current_snapshot())::text as xmax, ((age('3'::xid)::bigint + 3) & 4294967295)::text as low`,
+  );
+  const xmax = BigInt(row?.xmax ?? "0");
+  const next = xmax + ((BigInt(row?.low ?? "0") - xmax) & (epochSize - 1n));
+  const floor = BigInt(since.floor);
+  if (floor > next) return null;
+  const distance = next - floor;
+  if (distance >= epochSize) return null;
+  return distance <= longestAge ? writtenWithin(distance) : writtenAfter(floor, next);
 };

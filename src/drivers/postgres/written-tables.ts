@@ -3,6 +3,15 @@ import type { Session } from "./session.ts";
 
 export type Column = { readonly name: string; readonly type: string };
 
+/** Where rows lie: the table itself, or one of its partitions. */
+export type TablePart = {
+  /** For people, as in facts. */
+  readonly label: string;
+  readonly from: string;
+  /** Pages of the server's file. */
+  readonly blocks: number;
+};
+
 export type WrittenTable = {
   readonly oid: string;
   /** For people, as in facts: `orders`, `audit.log`. */
@@ -12,12 +21,14 @@ export type WrittenTable = {
   readonly columns: readonly Column[];
   /** Columns of the primary key, or of a unique index without nulls; empty when there is none. */
   readonly key: readonly string[];
-  readonly sizeBytes: number;
+  readonly parts: readonly TablePart[];
 };
 
+const labelOf = (relation: string, schema: string): string =>
+  `case ${schema}.nspname when 'public' then format('%I', ${relation}.relname) else format('%I.%I', ${schema}.nspname, ${relation}.relname) end`;
+
 const tablesSql = `
-  select c.oid::text as oid,
-         case n.nspname when 'public' then format('%I', c.relname) else format('%I.%I', n.nspname, c.relname) end as label,
+  select c.oid::text as oid, ${labelOf("c", "n")} as label,
          case c.relkind when 'r' then 'only ' else '' end || format('%I.%I', n.nspname, c.relname) as "from",
          (select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod))
                                     order by a.attnum), '[]')
@@ -30,7 +41,12 @@ const tablesSql = `
                    order by i.indisprimary desc, i.indexrelid limit 1) best
             cross join unnest(best.indkey::int2[]) with ordinality as k(attnum, n)
             join pg_attribute a on a.attrelid = best.indrelid and a.attnum = k.attnum), '{}') as key,
-         (select coalesce(sum(pg_table_size(p.relid)), 0)::float8 from pg_partition_tree(c.oid) p) + pg_table_size(c.oid)::float8 as "sizeBytes"
+         (select coalesce(jsonb_agg(jsonb_build_object(
+                   'label', ${labelOf("l", "ln")}, 'from', format('only %I.%I', ln.nspname, l.relname),
+                   'blocks', coalesce(pg_relation_size(l.oid), 0) / current_setting('block_size')::int) order by l.oid), '[]')
+            from (select c.oid as relid where c.relkind = 'r'
+                  union all select relid from pg_partition_tree(c.oid) where c.relkind = 'p' and isleaf) p
+            join pg_class l on l.oid = p.relid and l.relkind = 'r' join pg_namespace ln on ln.oid = l.relnamespace) as parts
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
