@@ -40,6 +40,8 @@ const requirements: readonly Requirement[] = [
   },
   { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
+  { debianPackage: "openssh-server", purpose: "server of vaults over SFTP", isThere: () => isOnPath("sshd") },
+  { debianPackage: "openssh-client", purpose: "keys and configuration of SSH", isThere: () => isOnPath("ssh-keygen") },
   {
     debianPackage: "bubblewrap",
     purpose: "jail for the programs that a recovery runs",

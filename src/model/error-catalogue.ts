@@ -252,6 +252,25 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault's store is full; nothing was committed.",
   },
+  "vault.unreachable": {
+    exit: 4,
+    http: 503,
+    kind: "retryable",
+    meaning:
+      "The server that the vault lies on does not answer, or the connection to it was lost and did not come back.",
+  },
+  "vault.denied": {
+    exit: 3,
+    http: 403,
+    kind: "permanent",
+    meaning: "The server that the vault lies on refuses the credentials, or they lack a right.",
+  },
+  "vault.untrusted-server": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "The server shows a key that is not the one noted for it; nothing was sent to it.",
+  },
   "vault.unsupported": {
     exit: 3,
     http: 409,

@@ -73,7 +73,7 @@ const checkVault = (reading: Reading): void => {
   const url = nodeAt(reading.root, ["vault", "url"])?.value;
   if (typeof url !== "string") return;
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined) return;
+  if (scheme === undefined || scheme === "sftp") return;
   const known = unsupportedVaultSchemes.some((unsupported) => unsupported === scheme);
   reading.atValue(["vault", "url"], {
     code: known ? "config.unsupported" : "config.bad-value",
@@ -81,7 +81,7 @@ const checkVault = (reading: Reading): void => {
     hint:
       scheme === "file"
         ? `write the path alone: ${url.replace(/^file:(\/\/)?/i, "")}`
-        : "the vault is a local folder, such as /backup/vault",
+        : "write a local folder, such as /backup/vault, or sftp:user@host:/path",
   });
 };
 

@@ -38,5 +38,5 @@ export const unsupportedCutoverKinds: Words = {
   kubernetes: "a command can switch it: - command: ...",
 };
 
-/** Beginnings of restic locations that are not local folders. */
-export const unsupportedVaultSchemes = ["s3", "sftp", "rest", "rclone", "b2", "azure", "gs", "swift"] as const;
+/** Beginnings of restic locations that cannot be opened. */
+export const unsupportedVaultSchemes = ["s3", "rest", "rclone", "b2", "azure", "gs", "swift"] as const;

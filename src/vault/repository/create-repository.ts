@@ -10,7 +10,7 @@ import { createStore } from "./stores/open-store.ts";
 
 /**
  * Makes an empty repository of version 2 and opens it.
- * @param location as restic writes it; an absolute path or `local:PATH`
+ * @param location as restic writes it; an absolute path, `local:PATH` or `sftp:USER@HOST:PATH`
  * @throws RefloatError vault.exists, vault.unsupported, vault.no-space, vault.store-failed
  */
 export const createRepository = async (
@@ -18,11 +18,16 @@ export const createRepository = async (
   password: string,
   environment: RepositoryEnvironment,
 ): Promise<Repository> => {
-  const store = await createStore(location, { blocking: false });
-  const masterKey = randomBytes(keyBytes);
-  const { hostname, username } = currentOwner();
-  await addKey(store, masterKey, password, { hostname, username }, environment.clock.now());
-  // Last: without its config a repository does not exist, and can be made again.
-  await writeConfig(store, new Sealer(masterKey), drawConfig());
-  return assembleRepository(store, masterKey, environment);
+  const store = await createStore(location, { ...environment.store, blocking: false });
+  try {
+    const masterKey = randomBytes(keyBytes);
+    const { hostname, username } = currentOwner();
+    await addKey(store, masterKey, password, { hostname, username }, environment.clock.now());
+    // Last: without its config a repository does not exist, and can be made again.
+    await writeConfig(store, new Sealer(masterKey), drawConfig());
+    return await assembleRepository(store, masterKey, environment);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 };

@@ -7,7 +7,7 @@ import { openStore } from "./stores/open-store.ts";
 
 /**
  * Writes nothing. The repository must be closed, or its worker threads and its lock live on.
- * @param location as restic writes it; an absolute path or `local:PATH`
+ * @param location as restic writes it; an absolute path, `local:PATH` or `sftp:USER@HOST:PATH`
  * @throws RefloatError vault.not-found, vault.wrong-password, vault.damaged, vault.unsupported, vault.store-failed
  */
 export const openRepository = async (
@@ -15,7 +15,13 @@ export const openRepository = async (
   password: string,
   environment: RepositoryEnvironment,
 ): Promise<Repository> => {
-  const store = openStore(location, { blocking: false });
-  await requireConfig(store);
-  return assembleRepository(store, await openMasterKey(store, password), environment);
+  const store = openStore(location, { ...environment.store, blocking: false });
+  try {
+    await requireConfig(store);
+    return await assembleRepository(store, await openMasterKey(store, password), environment);
+  } catch (error) {
+    // A connection that stays open would keep the process alive.
+    await store.close();
+    throw error;
+  }
 };

@@ -28,11 +28,16 @@ import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
+import type { StoreSettings } from "./stores/open-store.ts";
 import { type Store, StoreFileMissing } from "./stores/store.ts";
 import { ThreadPool } from "./threads/thread-pool.ts";
 import { verifyRepository } from "./verify/verification.ts";
 
-export type RepositoryEnvironment = { readonly clock: Clock; readonly log?: Log };
+export type RepositoryEnvironment = {
+  readonly clock: Clock;
+  readonly log?: Log;
+  readonly store?: StoreSettings;
+};
 
 const cachedBytes = 32 * 1024 * 1024;
 
@@ -168,7 +173,7 @@ class OpenRepository implements Repository {
 export const assembleRepository = async (
   store: Store,
   masterKey: Buffer,
-  { clock, log = silentLog }: RepositoryEnvironment,
+  { clock, log = silentLog, store: settings = {} }: RepositoryEnvironment,
 ): Promise<Repository> => {
   const sealer = new Sealer(masterKey);
   const config = await readConfig(store, sealer);
@@ -177,7 +182,7 @@ export const assembleRepository = async (
   const owner = currentOwner();
   const { version, polynomial } = config;
   const pool = new ThreadPool(
-    { location: store.location, masterKey, version, polynomial, table: table.handle },
+    { location: store.location, settings, masterKey, version, polynomial, table: table.handle },
     { pack: (pack) => index.add(pack) },
   );
   const { hostname, username } = owner;

@@ -107,13 +107,13 @@ describe("locations", () => {
     }
   });
 
-  it.each(["s3:https://s3.example.com/market", "sftp:user@host:/vault", "rest:http://host/", "rclone:a:b"])(
+  it.each(["s3:https://s3.example.com/market", "rest:http://host/", "rclone:a:b"])(
     "says that %s is not supported yet",
     async (location) => {
       const scheme = location.slice(0, location.indexOf(":"));
       const refusal = {
         code: "vault.unsupported",
-        message: `a vault at ${scheme}: is not supported by this version, only one in a local folder`,
+        message: `a vault at ${scheme}: is not supported by this version, only one in a local folder or on an SSH server`,
       };
       expect(() => openStore(location, { blocking: false })).toThrow(expect.objectContaining(refusal));
       await expect(createStore(location, { blocking: false })).rejects.toMatchObject(refusal);

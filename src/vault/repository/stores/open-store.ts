@@ -2,9 +2,20 @@
 import { isAbsolute, resolve } from "node:path";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { createLocalStore, type LocalStoreOptions, openLocalStore } from "./local-store.ts";
+import { createSftpStore, openSftpStore } from "./sftp/sftp-store.ts";
 import type { Store } from "./store.ts";
 
-const resticSchemes = new Set(["s3", "sftp", "rest", "b2", "azure", "gs", "swift", "rclone"]);
+/** What reaching a store may need besides its location. Structured-cloneable: each worker thread opens the store for itself. */
+export type StoreSettings = {
+  /** Path of a file that is read instead of ~/.ssh/config. */
+  readonly sshConfig?: string;
+};
+
+export type StoreOptions = LocalStoreOptions & StoreSettings;
+
+const resticSchemes = new Set(["s3", "rest", "b2", "azure", "gs", "swift", "rclone"]);
+
+const isSftp = (location: string): boolean => location.startsWith("sftp:");
 
 /** @throws RefloatError vault.unsupported */
 const localPath = (location: string): string => {
@@ -16,19 +27,19 @@ const localPath = (location: string): string => {
   throw new RefloatError(
     "vault.unsupported",
     known
-      ? `a vault at ${scheme.scheme}: is not supported by this version, only one in a local folder`
+      ? `a vault at ${scheme.scheme}: is not supported by this version, only one in a local folder or on an SSH server`
       : `"${scheme.scheme}:" is no place for a vault that is known here`,
     {
       context: { scheme: scheme.scheme ?? "" },
       hint: known
         ? "mount it as a folder, or keep the vault in a local folder and copy that with another tool"
-        : "write the absolute path of a folder",
+        : "write the absolute path of a folder, or sftp:user@host:/path",
     },
   );
 };
 
-export const openStore = (location: string, options: LocalStoreOptions): Store =>
-  openLocalStore(localPath(location), options);
+export const openStore = (location: string, options: StoreOptions): Store =>
+  isSftp(location) ? openSftpStore(location, options) : openLocalStore(localPath(location), options);
 
-export const createStore = async (location: string, options: LocalStoreOptions): Promise<Store> =>
-  createLocalStore(localPath(location), options);
+export const createStore = async (location: string, options: StoreOptions): Promise<Store> =>
+  isSftp(location) ? createSftpStore(location, options) : createLocalStore(localPath(location), options);

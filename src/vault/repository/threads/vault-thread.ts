@@ -37,7 +37,7 @@ const createQueue = () => {
 };
 
 const createThread = (data: ThreadData, send: (message: FromThread) => void) => {
-  const store = openStore(data.location, { blocking: true });
+  const store = openStore(data.location, { ...data.settings, blocking: true });
   const kernel = new Kernel();
   const sealer = new Sealer(data.masterKey, kernel);
   const table = new BlobTable(data.table);
@@ -124,7 +124,14 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void) => 
       return null;
     },
   };
-  return { handlers, end: async () => saver.drop() };
+  const end = async (): Promise<void> => {
+    try {
+      await saver.drop();
+    } finally {
+      await store.close();
+    }
+  };
+  return { handlers, end };
 };
 
 /** A reply that is bytes alone moves instead of being copied, if nothing else lies in the same memory. */

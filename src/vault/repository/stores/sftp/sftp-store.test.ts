@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterAll, beforeAll, expect } from "vitest";
+import { type SshServer, startSshServer } from "../../../../testing/ssh-server.ts";
+import { describeStoreContract } from "../../../../testing/store-contract.ts";
+import type { Store } from "../store.ts";
+import { createSftpStore, openSftpStore } from "./sftp-store.ts";
+
+const isRoot = process.getuid?.() === 0;
+const modulePath = new URL("sftp-store.ts", import.meta.url).pathname;
+
+/** Killed by itself as soon as its half-written file is on the server. */
+const leaveHalfWritten = async (location: string, sshConfig: string): Promise<void> => {
+  const script = `
+    const { openSftpStore } = await import(${JSON.stringify(modulePath)});
+    let sent = 0;
+    const pace = { download: async () => {}, upload: async (bytes) => {
+      if (sent > 0) { await new Promise((resolve) => setTimeout(resolve, 300)); process.kill(process.pid, "SIGKILL"); }
+      sent += bytes;
+    } };
+    const store = openSftpStore(${JSON.stringify(location)}, { sshConfig: ${JSON.stringify(sshConfig)}, pace });
+    await store.write("data", "a".repeat(64), Buffer.alloc(1_000_000, 1));
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "ignore", 2] });
+  await once(child, "exit");
+  expect(child.signalCode).toBe("SIGKILL");
+};
+
+for (const as of isRoot ? (["self", "nobody"] as const) : (["self"] as const)) {
+  let server: SshServer;
+  let number = 0;
+
+  beforeAll(async () => {
+    server = await startSshServer({ as });
+  });
+
+  afterAll(async () => {
+    await server.stop();
+  });
+
+  describeStoreContract(`sftp, sshd of ${as}`, async () => {
+    number += 1;
+    const location = server.location(`store ${number}/deep`);
+    const options = { sshConfig: server.configFile };
+    const store = await createSftpStore(location, options);
+    const others: Store[] = [];
+    return {
+      store,
+      reopen: () => {
+        const other = openSftpStore(location, options);
+        others.push(other);
+        return other;
+      },
+      leaveHalfWritten: async () => leaveHalfWritten(location, server.configFile),
+      cleanUp: async () => {
+        for (const other of others.splice(0)) await other.close();
+      },
+    };
+  });
+}
