@@ -1,13 +1,14 @@
 /** A quick word for a plan on how much would be lost: by the server's statistics, within a second or two, never a scan of all. */
 import type { Clock } from "../../core/ports/environment.ts";
 import type { Position } from "../../model/facts.ts";
-import { readCounters, readMark, readSystemIdentifier } from "./position.ts";
+import { type PositionMark, readCounters, readMark, readSystemIdentifier } from "./position.ts";
+import type { RestoredPosition } from "./instance-mark.ts";
 import { quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { openLocation } from "./retired-database.ts";
 import { sqlStateOf } from "./server-errors.ts";
 import { inTransaction, type Session } from "./session.ts";
-import { predicateSince, type WrittenPredicate } from "./written-predicate.ts";
+import { floorSince, predicateSince, type WrittenPredicate } from "./written-predicate.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 
 export type WriteEstimate = { readonly about: string; readonly lastWriteAt: string | null };
@@ -18,10 +19,26 @@ const scanLimitMs = 1_000;
 
 const instantTypes = /^timestamp(?:\(\d\))? with time zone$/;
 
-/** Counts of a partitioned table are those of its partitions together. */
-const partitionsSql = `
-  select c.oid::text as oid, coalesce(pg_partition_root(c.oid), c.oid)::oid::text as root
-    from pg_class c where c.relkind = 'r'`;
+type Counters = NonNullable<PositionMark["counters"]>;
+
+/**
+ * What the statistics counted up to the position, by table; null when they do not reach back to it. In a database that was restored
+ * from the position they began with the restore, which inserted the rows of the point.
+ */
+const countedBefore = (
+  mark: PositionMark,
+  floor: RestoredPosition,
+  databaseOid: string,
+  tables: readonly WrittenTable[],
+): Counters | null => {
+  if (floor.databaseOid !== databaseOid) return null;
+  if (mark.databaseOid === databaseOid) return mark.counters ?? null;
+  const { rows } = mark;
+  if (rows === undefined) return null;
+  return Object.fromEntries<Counters[string]>(
+    tables.flatMap(({ parts }) => parts.map(({ oid, label }) => [oid, [rows[label] ?? 0, 0, 0]])),
+  );
+};
 
 const newestWrite = async (
   session: Session,
@@ -65,26 +82,22 @@ export const estimateWrites = async (context: PostgresContext, since: Position):
         "select oid::text as oid from pg_database where datname = current_database()",
       );
       const here = { systemIdentifier: await readSystemIdentifier(session), databaseOid: database?.oid ?? "" };
-      if (mark.counters === undefined || mark.databaseOid !== here.databaseOid) return null;
-      const counters = await readCounters(session);
-      const roots = new Map(
-        (await session.query<{ oid: string; root: string }>(partitionsSql)).map(({ oid, root }) => [oid, root]),
-      );
-      const inserted = new Map<string, number>();
+      const tables = await readWrittenTables(session);
+      const floor = await floorSince(session, mark);
+      const before = countedBefore(mark, floor, here.databaseOid, tables);
+      if (before === null) return null;
+      const roots = new Map(tables.flatMap((table) => table.parts.map((part) => [part.oid, table] as const)));
+      const inserted = new Map<WrittenTable, number>();
       let other = 0;
-      for (const [oid, now] of Object.entries(counters)) {
-        const then = mark.counters[oid] ?? [0, 0, 0];
+      for (const [oid, now] of Object.entries(await readCounters(session))) {
+        const then = before[oid] ?? [0, 0, 0];
         if (now[0] < then[0] || now[1] < then[1] || now[2] < then[2]) return null;
-        const root = roots.get(oid) ?? oid;
-        inserted.set(root, (inserted.get(root) ?? 0) + now[0] - then[0]);
+        const table = roots.get(oid);
+        if (table !== undefined) inserted.set(table, (inserted.get(table) ?? 0) + now[0] - then[0]);
         other += now[1] - then[1] + now[2] - then[2];
       }
-      const tables = new Map((await readWrittenTables(session)).map((table) => [table.oid, table]));
       const written = [...inserted]
-        .flatMap(([oid, rows]) => {
-          const table = tables.get(oid);
-          return rows > 0 && table !== undefined ? [{ table, rows }] : [];
-        })
+        .flatMap(([table, rows]) => (rows > 0 ? [{ table, rows }] : []))
         .sort((a, b) => b.rows - a.rows);
       const named = written.map(({ table, rows }) => `${rows.toLocaleString("en-US")} ${table.label}`);
       const shown =
@@ -92,7 +105,7 @@ export const estimateWrites = async (context: PostgresContext, since: Position):
       if (other > 0) shown.push(`${other.toLocaleString("en-US")} changed or deleted rows`);
       // As if the last write were just in the point: nothing is lost.
       if (shown.length === 0) return { about: "no rows", lastWriteAt: since.takenAt };
-      const predicate = await predicateSince(session, mark, here);
+      const predicate = await predicateSince(session, floor, here);
       const lastWriteAt = await newestWrite(
         session,
         written.map(({ table }) => table),

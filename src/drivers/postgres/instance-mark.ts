@@ -14,16 +14,29 @@ export type InstanceMark = {
   readonly state: "restoring" | "whole";
   /** Which state of which database it was restored from; `none` when the point does not say. */
   readonly origin: string;
+  /** Where it stood itself when it was whole: what is written later is not of the point. */
+  readonly restored: RestoredPosition | null;
 };
 
-const markPattern = /(?:^|\n)refloat run=(\d+) uid=([\w-]+) state=(restoring|whole) from=([^\s']+)$/;
+/** The part of a position that tells new rows from restored ones; it names the database that it belongs to, since comments are copied. */
+export type RestoredPosition = Pick<PositionMark, "floor" | "systemIdentifier" | "databaseOid">;
+
+const markPattern =
+  /(?:^|\n)refloat run=(\d+) uid=([\w-]+) state=(restoring|whole) from=([^\s']+)(?: at=(\d+)@([^\s'/]+)\/(\d+))?$/;
+
+const unknownSystem = "unknown";
 
 export const describeOrigin = (mark: Pick<PositionMark, "lsn" | "systemIdentifier" | "databaseOid"> | null): string =>
-  mark === null ? "none" : `${mark.lsn}@${mark.systemIdentifier ?? "unknown"}/${mark.databaseOid}`;
+  mark === null ? "none" : `${mark.lsn}@${mark.systemIdentifier ?? unknownSystem}/${mark.databaseOid}`;
 
 /** @param own the comment that people wrote, kept before ours */
 export const formatComment = (mark: InstanceMark, own: string | null): string => {
-  const line = `refloat run=${mark.run} uid=${mark.runUid} state=${mark.state} from=${mark.origin}`;
+  const { restored } = mark;
+  const at =
+    restored === null
+      ? ""
+      : ` at=${restored.floor}@${restored.systemIdentifier ?? unknownSystem}/${restored.databaseOid}`;
+  const line = `refloat run=${mark.run} uid=${mark.runUid} state=${mark.state} from=${mark.origin}${at}`;
   return own === null || own === "" ? line : `${own}\n${line}`;
 };
 
@@ -32,10 +45,14 @@ export const parseComment = (
 ): { readonly mark: InstanceMark | null; readonly own: string | null } => {
   const match = markPattern.exec(comment ?? "");
   if (match === null || comment === null) return { mark: null, own: comment };
-  const [line, run, runUid = "", state, origin = ""] = match;
+  const [line, run, runUid = "", state, origin = "", floor, system, databaseOid = ""] = match;
+  const restored =
+    floor === undefined || system === undefined
+      ? null
+      : { floor, systemIdentifier: system === unknownSystem ? null : system, databaseOid };
   const own = comment.slice(0, -line.length);
   return {
-    mark: { run: Number(run), runUid, state: state === "whole" ? "whole" : "restoring", origin },
+    mark: { run: Number(run), runUid, state: state === "whole" ? "whole" : "restoring", origin, restored },
     own: own === "" ? null : own,
   };
 };

@@ -57,7 +57,9 @@ test("a restored database is the captured one, in schema, rows, large objects, s
 
   const [before] = await query(server.url("postgres"), `${databaseState} 'shop'`);
   const [after] = await query(server.url("postgres"), `${databaseState} 'shop_r7'`);
-  const mark = expect.stringMatching(/^It's the shop: "live"\nrefloat run=7 uid=0b8f2f3e-\S+ state=whole from=\S+$/);
+  const mark = expect.stringMatching(
+    /^It's the shop: "live"\nrefloat run=7 uid=0b8f2f3e-\S+ state=whole from=\S+ at=\d+@\d+\/\d+$/,
+  );
   expect(after).toEqual({ ...before, comment: mark });
 
   await postgresInstances.drop(context, target);

@@ -14,10 +14,10 @@ import { capturedDetailSchema } from "./captured-detail.ts";
 import { type ClientPrograms, connectionArgument, findClientPrograms, programEnvironment } from "./client-programs.ts";
 import type { ConnectionTarget } from "./connection-target.ts";
 import { withControlSession } from "./control-session.ts";
-import { describeOrigin, type InstanceMark } from "./instance-mark.ts";
+import { describeOrigin, type InstanceMark, parseComment } from "./instance-mark.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
-import { readMark } from "./position.ts";
+import { readMark, takeInstant } from "./position.ts";
 import { loadSettings } from "./load-settings.ts";
 import { clientProgramError } from "./program-errors.ts";
 import { restoreContents } from "./restore-contents.ts";
@@ -111,6 +111,7 @@ export const restorePostgres = async (
       runUid: instance.runUid,
       state: "restoring",
       origin: describeOrigin(facts.position === undefined ? null : readMark(facts.position)),
+      restored: null,
     };
     await createDatabase(control, instance, detail.database, server, mark);
 
@@ -152,7 +153,9 @@ export const restorePostgres = async (
     await finishDatabase(control, instance.name, detail.database);
     // All before was committed without waiting for the disk; this commit waits, and for all of it.
     await control.query("set synchronous_commit = on");
-    await writeMark(control, instance.name, { ...mark, state: "whole" }, detail.database.comment);
+    const restored = await takeInstant(control, instance.name);
+    const { own } = parseComment(detail.database.comment);
+    await writeMark(control, instance.name, { ...mark, state: "whole", restored }, own);
     const tables = plan.tables.length.toLocaleString("en");
     const rows = (facts.counts["rows"] ?? 0).toLocaleString("en");
     return { sizeBytes: facts.sizeBytes, summary: `${tables} tables, ${rows} rows`, warnings };

@@ -2,6 +2,7 @@
  * Which row versions were made after a position, by the transaction id in each row. Row headers hold 32 bits of it and keep them
  * when a row is frozen. What matches is a candidate: a row of long ago whose id has come round again matches too.
  */
+import { describeOrigin, parseComment, readDatabaseState, type RestoredPosition } from "./instance-mark.ts";
 import type { PositionMark } from "./position.ts";
 import type { Session } from "./session.ts";
 
@@ -35,13 +36,23 @@ export const writtenWithin = (distance: bigint): string =>
   `(age(xmin) <= ${distance} and age(xmin) >= 0)`;
 
 /**
- * Transaction ids say nothing about rows of another cluster; and in another database than the position's (one that was restored
- * meanwhile) every row was written later, by the restore. A floor that is still to come is of a cluster that was set back since.
+ * From where on rows of the session's database are no rows of the position. In a database that was restored from this very position
+ * every row was written later, by the restore: there it is the end of the restore.
+ */
+export const floorSince = async (session: Session, since: PositionMark): Promise<RestoredPosition> => {
+  const state = await readDatabaseState(session, session.target.database);
+  const { mark } = parseComment(state?.comment ?? null);
+  const isDescendant = state?.oid !== since.databaseOid && mark?.origin === describeOrigin(since);
+  return isDescendant && mark.restored !== null ? mark.restored : since;
+};
+
+/**
+ * Transaction ids say nothing about rows of another cluster or of another database. A floor that is still to come is of a cluster that was set back since.
  * The condition is good for this session's present transaction only, which must be read only and see one snapshot.
  */
 export const predicateSince = async (
   session: Session,
-  since: Pick<PositionMark, "systemIdentifier" | "databaseOid" | "floor">,
+  since: RestoredPosition,
   here: Pick<PositionMark, "systemIdentifier" | "databaseOid">,
 ): Promise<WrittenPredicate> => {
   const comparable =

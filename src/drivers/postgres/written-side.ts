@@ -6,11 +6,12 @@ import type { WriteLedger } from "../../core/ports/driver.ts";
 import { type PostgresOptions, postgresLimits } from "./postgres-options.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { type PositionMark, readMark, readSystemIdentifier } from "./position.ts";
+import type { RestoredPosition } from "./instance-mark.ts";
 import { openLocations } from "./retired-database.ts";
 import { type Scanner, scanTables, type TableScan } from "./scan-tables.ts";
 import { readServerVersion } from "./server-version.ts";
 import { inTransaction, type Session } from "./session.ts";
-import { predicateSince, type WrittenPredicate } from "./written-predicate.ts";
+import { floorSince, predicateSince, type WrittenPredicate } from "./written-predicate.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 
 export type WritesRequest = Parameters<WriteLedger<PostgresOptions>["writesSince"]>[1];
@@ -19,6 +20,8 @@ export type WrittenSide = {
   readonly session: Session;
   readonly since: PositionMark;
   readonly mark: Pick<PositionMark, "systemIdentifier" | "databaseOid">;
+  /** What the predicate is made of. */
+  readonly floor: RestoredPosition;
   readonly predicate: WrittenPredicate;
   /** Does the server remember when transactions were committed? */
   readonly commitTimes: boolean;
@@ -64,11 +67,13 @@ const examine = async (session: Session, request: WritesRequest): Promise<Omit<W
     "select oid::text as oid, current_setting('track_commit_timestamp')::bool as commits from pg_database where datname = current_database()",
   );
   const mark = { systemIdentifier: await readSystemIdentifier(session), databaseOid: database?.oid ?? "" };
+  const floor = await floorSince(session, since);
   return {
     session,
     since,
     mark,
-    predicate: await predicateSince(session, since, mark),
+    floor,
+    predicate: await predicateSince(session, floor, mark),
     commitTimes: database?.commits ?? false,
     tables: await readWrittenTables(session),
     exportTo: request.exportTo,
@@ -91,12 +96,12 @@ const inOneSnapshot = async <Result>(
 
 const scan = async (
   context: PostgresContext,
-  { session, since, mark, predicate, tables }: Omit<WrittenSide, "scan">,
+  { session, floor, mark, predicate, tables }: Omit<WrittenSide, "scan">,
   others: readonly Session[],
 ): Promise<ScanOf> => {
   const { major } = await readServerVersion(session);
   const scanners = await Promise.all(
-    others.map(async (one): Promise<Scanner> => ({ session: one, predicate: await predicateSince(one, since, mark) })),
+    others.map(async (one): Promise<Scanner> => ({ session: one, predicate: await predicateSince(one, floor, mark) })),
   );
   const scans = await scanTables([{ session, predicate }, ...scanners], tables, {
     serverMajor: major,

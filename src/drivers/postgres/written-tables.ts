@@ -5,6 +5,7 @@ export type Column = { readonly name: string; readonly type: string };
 
 /** Where rows lie: the table itself, or one of its partitions. */
 export type TablePart = {
+  readonly oid: string;
   /** For people, as in facts. */
   readonly label: string;
   readonly from: string;
@@ -42,7 +43,7 @@ const tablesSql = `
             cross join unnest(best.indkey::int2[]) with ordinality as k(attnum, n)
             join pg_attribute a on a.attrelid = best.indrelid and a.attnum = k.attnum), '{}') as key,
          (select coalesce(jsonb_agg(jsonb_build_object(
-                   'label', ${labelOf("l", "ln")}, 'from', format('only %I.%I', ln.nspname, l.relname),
+                   'oid', l.oid::text, 'label', ${labelOf("l", "ln")}, 'from', format('only %I.%I', ln.nspname, l.relname),
                    'blocks', coalesce(pg_relation_size(l.oid), 0) / current_setting('block_size')::int) order by l.oid), '[]')
             from (select c.oid as relid where c.relkind = 'r'
                   union all select relid from pg_partition_tree(c.oid) where c.relkind = 'p' and isleaf) p
