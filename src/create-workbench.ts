@@ -19,6 +19,7 @@ import { capture } from "./operations/capture.ts";
 import { measureSpace } from "./platform/free-space.ts";
 import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
+import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
 import { readSecret } from "./platform/secret.ts";
 import { createDirectories, makeStateFolder } from "./platform/state-directories.ts";
@@ -138,6 +139,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       space: measureSpace,
     },
+    places: newPlaces,
     declaration,
     vault,
     createVault: async () => {

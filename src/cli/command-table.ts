@@ -5,6 +5,7 @@ import { cancelCommand } from "./commands/cancel.ts";
 import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { extractCommand } from "./commands/extract.ts";
 import { initCommand } from "./commands/init.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
@@ -29,6 +30,7 @@ export const commandTable: readonly Command[] = [
   undoCommand,
   commitCommand,
   browseCommand,
+  extractCommand,
   initCommand,
   validateCommand,
   captureCommand,

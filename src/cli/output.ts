@@ -24,6 +24,8 @@ export type Output = {
   readonly event: (envelope: object) => void;
   /** The answer for people; nothing with `--json`. */
   readonly answer: (text: string) => void;
+  /** Content as it is, to standard output, as fast as its reader takes it. Ends early when the reader is gone. */
+  readonly bytes: (content: AsyncIterable<Uint8Array>) => Promise<void>;
   /** Replaces the frame; null removes it. Nothing where frames cannot be drawn. */
   readonly frame: (text: string | null) => void;
   /** Gives the terminal to a question until the returned function is called. */
@@ -99,6 +101,12 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
         redraw();
       };
     },
+    bytes: async (content) => {
+      for await (const part of content) {
+        out.write(part);
+        if (!(await out.drained())) return;
+      }
+    },
     drained: out.drained,
     flush: async () => {
       drawn?.done();
@@ -109,7 +117,7 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
 };
 
 type WatchedWrites = {
-  readonly write: (text: string) => void;
+  readonly write: (text: string | Uint8Array) => void;
   readonly drained: () => Promise<boolean>;
   readonly flush: () => Promise<Error | null>;
 };
@@ -128,7 +136,7 @@ const watchWrites = (stream: TerminalWritable): WatchedWrites => {
   const gone = (): boolean => failure !== null || stream.destroyed || stream.writableEnded;
   return {
     write: (text) => {
-      if (gone() || text === "") return;
+      if (gone() || text.length === 0) return;
       lastWrite = new Promise((resolve) => {
         stream.write(text, () => resolve());
       });

@@ -299,7 +299,7 @@ describe("words", () => {
   it.each([
     [
       ["restore", "shop"],
-      'no command "restore"; a service: refloat recover shop; one file: the vault is a restic repository, so restic restore reads it',
+      'no command "restore"; a service: refloat recover shop; a file or table: refloat extract POINT:component:path --to PLACE',
     ],
     [["snapshots", "shop"], 'no command "snapshots"; refloat points shop'],
     [["backup"], 'no command "backup"; refloat capture SERVICE'],
@@ -308,15 +308,14 @@ describe("words", () => {
       'no command "rollback"; to put the old side back after a recovery: refloat undo 3; to go back in time: refloat recover 3 --at TIME',
     ],
     [["pionts"], 'no command "pionts"; did you mean "points"?'],
-    [["extract", "shop"], 'no command "extract"; not in this version; restic restore gives back single files'],
     [["xyzzy"], 'no command "xyzzy"'],
     [
       ["help", "restore"],
-      'no command "restore"; a service: refloat recover SERVICE; one file: the vault is a restic repository, so restic restore reads it',
+      'no command "restore"; a service: refloat recover SERVICE; a file or table: refloat extract POINT:component:path --to PLACE',
     ],
     [
       ["restore", "--help"],
-      'no command "restore"; a service: refloat recover SERVICE; one file: the vault is a restic repository, so restic restore reads it',
+      'no command "restore"; a service: refloat recover SERVICE; a file or table: refloat extract POINT:component:path --to PLACE',
     ],
     [["status", "shop"], "status takes no argument"],
     [["vault", "create"], 'no command "vault create"; there is: refloat vault init'],

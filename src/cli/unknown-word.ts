@@ -5,7 +5,7 @@ const notYet = (instead: string) => `not in this version; ${instead}`;
 
 /** `SERVICE` stands for the word that was typed after it. */
 const answers: Readonly<Record<string, string>> = {
-  restore: "a service: refloat recover SERVICE; one file: the vault is a restic repository, so restic restore reads it",
+  restore: "a service: refloat recover SERVICE; a file or table: refloat extract POINT:component:path --to PLACE",
   apply: "refloat recover SERVICE",
   run: "refloat recover SERVICE",
   failover: "refloat recover SERVICE",
@@ -51,7 +51,6 @@ const answers: Readonly<Record<string, string>> = {
   pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
   find: notYet("restic find searches the vault"),
   diff: notYet("restic diff compares two snapshots"),
-  extract: notYet("restic restore gives back single files"),
   mount: notYet("restic mount shows the vault as folders"),
   mark: notYet("a point taken now is a mark too: refloat capture SERVICE"),
   ready: notYet("sources, secrets, programs and targets: refloat validate --live SERVICE"),

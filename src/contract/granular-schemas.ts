@@ -63,3 +63,15 @@ export const browseSchema = z.discriminatedUnion("kind", [
     count: z.int().nonnegative(),
   }),
 ]);
+
+export const extractSchema = z.object({
+  point: z.string(),
+  component: z.string(),
+  what: z.enum(["table", "file", "folder", "link", "special"]),
+  /** Absolute; null for standard output. */
+  to: z.string().nullable(),
+  files: z.int().nonnegative(),
+  directories: z.int().nonnegative(),
+  sizeBytes: z.number().nonnegative(),
+  warnings: z.array(z.string()),
+});

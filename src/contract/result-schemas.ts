@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { serviceDeclarationSchema } from "../model/declaration.ts";
-import { browseSchema } from "./granular-schemas.ts";
+import { browseSchema, extractSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
@@ -74,6 +74,7 @@ export const resultSchemas = {
   }),
   points: z.object({ service: serviceDeclarationSchema, points: z.array(recoveryPointSchema) }),
   browse: browseSchema,
+  extract: extractSchema,
   capture: recoveryPointSchema,
   plan: planSchema,
   /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */

@@ -206,6 +206,12 @@ export const errorCatalogue = {
     meaning: "Capture stopped itself because the source was suffering from it.",
   },
   "target.failed": { exit: 4, http: 502, kind: "permanent", meaning: "The place that data is restored to failed." },
+  "target.exists": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "There is something already where data was to be written; nothing is ever overwritten.",
+  },
   "program.missing": { exit: 3, http: 409, kind: "permanent", meaning: "A program that is needed is not installed." },
   "program.version": {
     exit: 3,

@@ -55,7 +55,14 @@ export const startGranularService = async (): Promise<GranularService> => {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    return { ...(await fill(folder, server)), stop };
+    const service = await fill(folder, server);
+    return {
+      ...service,
+      stop: async () => {
+        await service.refloat.close();
+        await stop();
+      },
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -1,8 +1,11 @@
-/** The command line inside the test's own process, on a real workbench: as the program, without the start of one for each line. */
+/**
+ * The command line inside the test's own process, on a real workbench that stays open: as the program, without its start, its key derivation
+ * and its threads for each line.
+ */
 import { Writable } from "node:stream";
 import { createTestShell } from "../../../src/cli/test-shell.ts";
 import { runCommandLine } from "../../../src/cli/run-command-line.ts";
-import type { Shell } from "../../../src/cli/shell.ts";
+import type { OpenWorkbench, Shell } from "../../../src/cli/shell.ts";
 import { createWorkbench } from "../../../src/create-workbench.ts";
 
 export type EndedInside = {
@@ -17,6 +20,7 @@ export type RefloatInside = {
   readonly run: (args: readonly string[]) => Promise<EndedInside>;
   /** The same, and fails the test with all that was said unless it ends with 0. */
   readonly succeed: (args: readonly string[]) => Promise<EndedInside>;
+  readonly close: () => Promise<void>;
 };
 
 const collected = (): { readonly stream: Writable; readonly bytes: () => Buffer } => {
@@ -32,6 +36,7 @@ const collected = (): { readonly stream: Writable; readonly bytes: () => Buffer 
 
 /** @param folder holds refloat.yaml; state is kept in its sub-folder `state` */
 export const refloatInside = (folder: string): RefloatInside => {
+  let opened: OpenWorkbench | undefined;
   const run = async (args: readonly string[]): Promise<EndedInside> => {
     const [stdout, stderr] = [collected(), collected()];
     const shell: Shell = {
@@ -39,7 +44,10 @@ export const refloatInside = (folder: string): RefloatInside => {
       stdout: stdout.stream,
       stderr: stderr.stream,
       environment: { REFLOAT_CONFIG: `${folder}/refloat.yaml`, REFLOAT_STATE: `${folder}/state` },
-      createWorkbench: async (settings) => createWorkbench({ ...settings, version: "0.0.0" }),
+      createWorkbench: async (settings) => {
+        opened ??= createWorkbench({ ...settings, version: "0.0.0" });
+        return { bench: opened.bench, close: async () => undefined };
+      },
     };
     const exit = await runCommandLine(args, shell);
     const text = stdout.bytes().toString("utf8");
@@ -61,5 +69,6 @@ export const refloatInside = (folder: string): RefloatInside => {
       if (ended.exit !== 0) throw new Error(`refloat ${args.join(" ")} ended with ${ended.exit}\n${ended.stderr}`);
       return ended;
     },
+    close: async () => opened?.close(),
   };
 };

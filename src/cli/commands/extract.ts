@@ -1,0 +1,145 @@
+/** extract: one thing out of a recovery point. */
+import { basename, resolve } from "node:path";
+import { z } from "zod";
+import type { ByteStream } from "../../core/ports/bytes.ts";
+import type { Workbench } from "../../core/ports/workbench.ts";
+import { formatAmount, formatBytes } from "../../core/text/quantity.ts";
+import { shortId } from "../../model/identifiers.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import {
+  type ExtractRequest,
+  type Extracted,
+  extractToArchive,
+  extractToPlace,
+  extractToStream,
+} from "../../operations/extract.ts";
+import { shellWord } from "../../render/browse-screen.ts";
+import { hanging } from "../../render/fit-text.ts";
+import { lines } from "../../render/screen.ts";
+import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
+import { showProgress } from "../live-progress.ts";
+import { placeArgument } from "../words.ts";
+
+export const extractCommand = defineCommand({
+  name: "extract",
+  group: "Just one thing",
+  summary: "one file, folder or table out of a recovery point",
+  about: [
+    "--to makes PLACE, which must not be there yet: a file or folder with its modes, owners, times and links, or a table as a file. It gets its " +
+      "name only when it is whole. --stdout writes the bytes of a file or the rows of a table to standard output. --archive writes a tar (pax) of " +
+      "it, compressed when the name ends with .tar.zst; - means standard output.",
+    "The rows of a table are PostgreSQL's COPY text, as \\copy takes them; with --csv they are CSV with a header. In the encoding of the database.",
+    "Nothing is overwritten, nothing is written outside PLACE whatever names and links say, and every byte is verified. What went to standard " +
+      "output before an error is not whole: look at the exit code. Changes nothing else; for a whole service: refloat recover.",
+  ],
+  arguments: [placeArgument],
+  options: [
+    { name: "to", value: "PLACE", about: "a file or folder that is not there yet", completes: "files" },
+    { name: "stdout", about: "the bytes of a file, or the rows of a table" },
+    {
+      name: "archive",
+      value: "FILE",
+      about: "a tar that is not there yet: FILE.tar, FILE.tar.zst, or -",
+      completes: "files",
+    },
+    { name: "csv", about: "the rows of a table as CSV with a header" },
+  ],
+  examples: [
+    { line: "refloat extract 7f3a91c2:uploads:invoices/17.pdf --to 17.pdf", about: "one file" },
+    { line: "refloat extract 7f3a91c2:db:orders --stdout --csv", about: "one table" },
+    { line: "refloat extract 7f3a91c2:uploads --archive uploads.tar.zst", about: "a whole folder, in one file" },
+    { line: "refloat extract 7f3a91c2:db --to db.dump", about: "a whole database, as pg_restore reads it" },
+  ],
+  exits: [3, 4, 7],
+  input: z
+    .object({
+      place: z.string(),
+      to: z.string().min(1).nullable().default(null),
+      stdout: z.boolean().default(false),
+      archive: z
+        .string()
+        .refine((name) => name === "-" || /\.(tar|tar\.zst|tzst)$/.test(name), {
+          message: "--archive takes a name that ends with .tar or .tar.zst, or - for standard output",
+        })
+        .nullable()
+        .default(null),
+      csv: z.boolean().default(false),
+    })
+    .refine(({ to, stdout, archive }) => [to !== null, stdout, archive !== null].filter(Boolean).length === 1, {
+      message: "extract needs one of --to PLACE, --stdout and --archive FILE",
+    }),
+  act: async ({ place, to, stdout, archive, csv }, context) => {
+    const toStdout = stdout || archive === "-";
+    if (toStdout && context.output.json) {
+      throw new RefloatError("usage", "standard output cannot carry both the content and the answer of --json", {
+        hint: "write it to a file: --to PLACE or --archive FILE",
+      });
+    }
+    const bench = await context.bench();
+    const show = showExtraction(place, bench, context, !toStdout);
+    const request: ExtractRequest = {
+      place,
+      rows: csv ? "csv" : "copy",
+      signal: context.signal,
+      progress: show.progress,
+    };
+    const absolute = (path: string): string => resolve(context.shell.currentDirectory, path);
+    const write = async (bytes: ByteStream): Promise<void> => context.output.bytes(bytes);
+    try {
+      if (to !== null) {
+        const target = absolute(to);
+        return tell(await extractToPlace(bench, request, target), target, context);
+      }
+      if (stdout) return tell(await extractToStream(bench, request, write), null, context);
+      if (archive === "-") {
+        return tell(await extractToArchive(bench, request, { compression: "none", write }), null, context);
+      }
+      const target = absolute(archive ?? "");
+      const compression = basename(target).endsWith(".tar") ? "none" : "zstd";
+      const toFile = async (bytes: ByteStream): Promise<void> => {
+        await bench.places.write(target, bytes, context.signal);
+      };
+      return tell(await extractToArchive(bench, request, { compression, write: toFile }), target, context);
+    } finally {
+      show.stop();
+    }
+  },
+});
+
+/** Beside the content on standard output only a terminal of its own is worth drawing on. */
+const showExtraction = (place: string, { clock }: Workbench, { output }: CommandContext, speaks: boolean) => {
+  const done = { bytes: 0, items: 0 };
+  const beganMs = clock.monotonicMs();
+  const line = (): string => {
+    const seconds = Math.max(0.001, (clock.monotonicMs() - beganMs) / 1000);
+    const files = done.items === 0 ? "" : `${formatAmount(done.items, "files")}, `;
+    return `extracting ${place}: ${files}${formatBytes(done.bytes)}, ${formatBytes(Math.round(done.bytes / seconds))}/s`;
+  };
+  const shown = speaks ? showProgress(output, { frame: line, line }) : null;
+  return {
+    progress: ({ bytes, items }: { readonly bytes: number; readonly items: number }) => {
+      done.bytes += bytes;
+      done.items += items;
+    },
+    stop: () => shown?.stop(),
+  };
+};
+
+const tell = (extracted: Extracted, target: string | null, { output }: CommandContext): CommandResult => {
+  const { point, component, what, files, directories, sizeBytes, warnings } = extracted;
+  const data = { point: point.id, component, what, to: target, files, directories, sizeBytes, warnings };
+  if (target === null) {
+    for (const warning of warnings) output.note(`warning ${warning}`);
+    return answer("extract", data, "");
+  }
+  const held =
+    what === "folder" ? `${formatAmount(files, "files")}, ${formatBytes(sizeBytes)}` : formatBytes(sizeBytes);
+  return answer(
+    "extract",
+    data,
+    lines(
+      `${shellWord(target)}: ${what} of ${component} as of point ${shortId(point.id)}, ${held}, every byte verified`,
+      warnings.flatMap((warning) => hanging("warning ", warning, output.screen("UTC").width)),
+    ),
+  );
+};
