@@ -25,6 +25,7 @@ import { readSecret } from "./platform/secret.ts";
 import { createDirectories, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
+import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
 import { createRunCopies } from "./vault/points/run-copies.ts";
 import { createRepository } from "./vault/repository/create-repository.ts";
@@ -77,7 +78,12 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     const { url, password: template } = (await declaration()).vault;
     const repository = await openRepository(url, await password(template), { clock });
     closers.push(repository.close);
-    return { repository, points: createPointStore(repository), runCopies: createRunCopies(repository) };
+    return {
+      repository,
+      points: createPointStore(repository),
+      departures: createPointDepartures(repository, clock),
+      runCopies: createRunCopies(repository),
+    };
   });
 
   const stateDirectory = once(() => makeStateFolder(options.stateDirectory));

@@ -133,6 +133,7 @@ export const createDirectoryReader = (root: string, time = "2024-01-01T00:00:00.
       paths: ["/"],
       tags: [],
       newBytes: 0,
+      tree: "0".repeat(64),
     },
     stat: (path) => describeEntry(root, path),
     list: (path, { recursive }) => walk(root, path, recursive),

@@ -3,6 +3,7 @@
  * neither a driver nor a step handler knows the format.
  */
 import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
+import type { GonePoint, RootedPoint } from "../points/root-chain.ts";
 import type { PointId, SnapshotId } from "../../model/identifiers.ts";
 import type { ByteStream, SealedStream } from "./bytes.ts";
 
@@ -91,6 +92,8 @@ export type SnapshotInfo = {
   readonly tags: readonly string[];
   /** Bytes this snapshot added to the vault; 0 when another program wrote it and did not say. */
   readonly newBytes: number;
+  /** Id of its root tree: where it is equal, all that is in it is. */
+  readonly tree: string;
 };
 
 export type TreeEntry = {
@@ -238,8 +241,33 @@ export type Repository = {
     signal: AbortSignal,
     progress?: VaultProgress,
   ) => Promise<VerifyReport>;
+  /**
+   * HMAC-SHA-256 under a key that is derived from the vault's master key for this purpose alone: proves that whoever made it could open
+   * the vault, so that the storage side could not.
+   */
+  readonly authenticate: (purpose: string, message: Uint8Array) => Uint8Array;
   /** Stops workers, removes the repository lock. */
   readonly close: () => Promise<void>;
+};
+
+export type PointChain = {
+  readonly points: readonly RootedPoint[];
+  readonly gone: readonly GonePoint[];
+};
+
+export type Departure = {
+  readonly point: PointId;
+  readonly service: string;
+  /** `expired by keep: daily 7`, in a person's words. */
+  readonly reason: string;
+  readonly recordedAt: string;
+};
+
+/** Points that left the vault on purpose. */
+export type PointDepartures = {
+  /** Durable when it resolves: to be called before a point is removed. */
+  readonly record: (points: readonly Omit<Departure, "recordedAt">[]) => Promise<void>;
+  readonly list: () => Promise<ReadonlyMap<PointId, Departure>>;
 };
 
 /** Recovery points over a repository. A point exists when, and only when, its manifest's snapshot exists. */
@@ -250,6 +278,8 @@ export type PointStore = {
   readonly unreadable: () => Promise<readonly Unreadable[]>;
   /** @param id full or unique prefix @throws RefloatError point.unknown, point.ambiguous */
   readonly read: (id: string) => Promise<RecoveryPoint>;
+  /** The roots of all points, proven or not, and the points that they name and that are gone without a recorded departure. Reads each point's small files. */
+  readonly chain: () => Promise<PointChain>;
   /** The last act of a capture. */
   readonly commit: (manifest: PointManifest) => Promise<PointId>;
 };

@@ -5,11 +5,12 @@ import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
 import type { NewPlaces } from "./new-places.ts";
-import type { PointStore, Repository, RunCopies } from "./vault.ts";
+import type { PointDepartures, PointStore, Repository, RunCopies } from "./vault.ts";
 
 export type OpenVault = {
   readonly repository: Repository;
   readonly points: PointStore;
+  readonly departures: PointDepartures;
   readonly runCopies: RunCopies;
 };
 

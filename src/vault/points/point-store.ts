@@ -3,10 +3,13 @@
  * does. What a point has lost is computed from the list of snapshots, never remembered.
  */
 import canonicalize from "canonicalize";
+import { contradictedPoints, gonePoints } from "../../core/points/root-chain.ts";
 import type { PointStore, Repository, SnapshotInfo } from "../../core/ports/vault.ts";
 import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
 import { type PointManifest, type RecoveryPoint, pointManifestSchema } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { createPointDepartures } from "./departures.ts";
+import { PointRoots, encodeRoot, rootPath } from "./point-roots.ts";
 import { taggedValue } from "./snapshot-tags.ts";
 
 const pointTag = "refloat-point";
@@ -53,6 +56,7 @@ const unlessUnreadable = async <Value>(
 export const createPointStore = (repository: Repository): PointStore => {
   /** Manifests never change, so one that was read is kept. */
   const manifests = new Map<string, PointManifest>();
+  const roots = new PointRoots(repository, manifestPath);
 
   const manifestOf = async (id: string): Promise<PointManifest> => {
     const known = manifests.get(id);
@@ -71,6 +75,7 @@ export const createPointStore = (repository: Repository): PointStore => {
   const pointSnapshots = async () => {
     const snapshots = await repository.snapshots();
     return {
+      all: snapshots,
       present: new Set<string>(snapshots.map(({ id }) => id)),
       points: snapshots.filter(({ tags }) => tags.includes(pointTag)),
     };
@@ -119,8 +124,26 @@ export const createPointStore = (repository: Repository): PointStore => {
       return pointOf(only, present);
     },
 
+    chain: async () => {
+      const { points, all, present } = await pointSnapshots();
+      // One that cannot be read is damaged, not gone.
+      for (const { id } of await repository.damagedSnapshots()) present.add(id);
+      const rooted = await roots.read(points, all);
+      const contradicted = contradictedPoints(rooted);
+      const judged = rooted.map((one) => {
+        const namedBy = contradicted.get(one.point);
+        if (namedBy === undefined) return one;
+        const reason = `point ${namedBy.slice(0, 8)} was made after a point of this id with another root`;
+        return { ...one, verdict: { status: "broken", reason } as const };
+      });
+      const gone = gonePoints(rooted, (point) => present.has(point));
+      if (gone.length === 0) return { points: judged, gone };
+      const departed = await createPointDepartures(repository).list();
+      return { points: judged, gone: gone.filter(({ point }) => !departed.has(point)) };
+    },
+
     commit: async (manifest): Promise<PointId> => {
-      const present = new Set<string>((await repository.snapshots()).map(({ id }) => id));
+      const { points, all, present } = await pointSnapshots();
       const missing = missingIn(manifest, present);
       if (missing.length > 0) {
         throw new RefloatError(
@@ -136,7 +159,14 @@ export const createPointStore = (repository: Repository): PointStore => {
         paths: [manifestPath],
       });
       try {
-        await writer.bytes(manifestPath, encode(manifest));
+        const stored = encode(manifest);
+        const trees = new Map<string, string>(all.map(({ id, tree }) => [id, tree]));
+        const heads = await roots.heads(points, all);
+        await writer.bytes(manifestPath, stored);
+        await writer.bytes(
+          rootPath,
+          encodeRoot(repository, manifest, stored, (id) => trees.get(id), heads),
+        );
         const { id } = await writer.commit();
         return pointIdSchema.parse(id);
       } finally {

@@ -1,4 +1,5 @@
 /** Keeps the blob table in step with the vault's index files: loads those it has not seen, writes those of our own packs. */
+import type { RefloatError } from "../../model/refloat-error.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
 import { type IndexedPack, maxIndexBlobs, scanIndexes, writeIndex } from "./format/index-file.ts";
 import type { RepositoryVersion } from "./format/unpacked-file.ts";
@@ -27,7 +28,16 @@ export class IndexKeeper {
 
   /** Reads index files that are new since the last time; if some are gone, another program has pruned, and what they named with it. */
   async load(): Promise<void> {
-    return this.#inTurn(async () => this.#loadAll());
+    return this.#inTurn(async () => this.#loadAll(undefined));
+  }
+
+  /**
+   * The same as far as they can be read. One rotten index must not keep what the others name from being recovered; what it alone names
+   * is unknown then, and stored again by a capture. Never enough to decide what may be deleted.
+   * @param damaged told of each that cannot be read
+   */
+  async loadReadable(damaged: (index: string, error: RefloatError) => void): Promise<void> {
+    return this.#inTurn(async () => this.#loadAll(damaged));
   }
 
   /** A pack of ours is durable. */
@@ -48,7 +58,7 @@ export class IndexKeeper {
     return turn;
   }
 
-  async #loadAll(): Promise<void> {
+  async #loadAll(damaged: ((index: string, error: RefloatError) => void) | undefined): Promise<void> {
     const names: string[] = [];
     let unreadBytes = 0;
     for await (const { name, sizeBytes } of this.#store.list("index")) {
@@ -60,11 +70,22 @@ export class IndexKeeper {
     const alive = new Set<string>();
     const unread = pruned ? names : names.filter((name) => !this.#loaded.has(name));
     this.#table.reserve(Math.floor(unreadBytes / storedBytesPerBlob));
-    await scanIndexes(this.#store, this.#sealer, unread, ({ id, records }) => {
-      alive.add(id);
-      if (this.#isNew(id)) this.#table.placeRecords(id, records);
-    });
-    for (const name of unread) this.#loaded.add(name);
+    const rotten = new Set<string>();
+    await scanIndexes(
+      this.#store,
+      this.#sealer,
+      unread,
+      ({ id, records }) => {
+        alive.add(id);
+        if (this.#isNew(id)) this.#table.placeRecords(id, records);
+      },
+      damaged &&
+        ((name, error) => {
+          rotten.add(name);
+          damaged(name, error);
+        }),
+    );
+    for (const name of unread) if (!rotten.has(name)) this.#loaded.add(name);
     if (!pruned) return;
     for (const { id } of this.#unwritten) alive.add(id);
     this.#table.dropPacks((packId) => !alive.has(packId));

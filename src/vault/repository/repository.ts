@@ -2,6 +2,7 @@
  * A repository in restic's format, open: snapshots are made, listed, read and verified through it. Its parts share one table of blobs, one
  * pool of worker threads and one lock.
  */
+import { createHmac, hkdfSync } from "node:crypto";
 import type {
   Repository,
   SnapshotInfo,
@@ -47,16 +48,18 @@ class OpenRepository implements Repository {
   readonly id: string;
   readonly location: string;
   readonly #context: RepositoryContext;
+  readonly #masterKey: Buffer;
   #closed = false;
 
-  constructor(context: RepositoryContext) {
+  constructor(context: RepositoryContext, masterKey: Buffer) {
     this.#context = context;
+    this.#masterKey = masterKey;
     this.id = context.config.id;
     this.location = context.store.location;
   }
 
   readonly beginSnapshot = async (options: SnapshotOptions): Promise<SnapshotWriter> => {
-    const { store, config, lock, index } = this.#context;
+    const { store, config, lock } = this.#context;
     if (config.version === 1) {
       throw new RefloatError("vault.unsupported", `the vault at ${this.location} is of version 1, which is only read`, {
         hint: "`restic migrate upgrade_repo_v2` makes it a vault of version 2",
@@ -68,7 +71,7 @@ class OpenRepository implements Repository {
       await clearFailure(this.#context);
       const { hostname, time, tags, paths } = options;
       const parent = await this.#parentOf(options);
-      await index.load();
+      await this.#loadIndex();
       return beginSnapshotWriter(this.#context, { hostname, time, tags, paths, parent }, held);
     } catch (error) {
       held.release();
@@ -76,8 +79,7 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly snapshots = async (): Promise<readonly SnapshotInfo[]> =>
-    (await this.#snapshots()).readable.map(({ tree: _tree, ...info }) => info);
+  readonly snapshots = async (): Promise<readonly SnapshotInfo[]> => (await this.#snapshots()).readable;
 
   readonly damagedSnapshots = async (): Promise<readonly Unreadable[]> => (await this.#snapshots()).damaged;
 
@@ -94,6 +96,11 @@ class OpenRepository implements Repository {
       held.release();
     }
   };
+
+  readonly authenticate = (purpose: string, message: Uint8Array): Uint8Array =>
+    createHmac("sha256", Buffer.from(hkdfSync("sha256", this.#masterKey, "", purpose, 32)))
+      .update(message)
+      .digest();
 
   readonly close = async (): Promise<void> => {
     if (this.#closed) return;
@@ -125,11 +132,18 @@ class OpenRepository implements Repository {
   }
 
   async #stored(id: string): Promise<StoredSnapshot> {
-    const { store, sealer, index } = this.#context;
+    const { store, sealer } = this.#context;
     const snapshot = await readSnapshot(store, sealer, await this.#fullId(id));
     // After the snapshot: what it needs was indexed before it was written.
-    await index.load();
+    await this.#loadIndex();
     return snapshot;
+  }
+
+  async #loadIndex(): Promise<void> {
+    const { index, log } = this.#context;
+    await index.loadReadable((name, error) => {
+      log.warn("an index of the vault cannot be read", { index: name, reason: error.message });
+    });
   }
 
   async #fullId(id: string): Promise<string> {
@@ -195,18 +209,21 @@ export const assembleRepository = async (
     owner: { hostname, username, pid: process.pid },
   });
   const blobs = new BlobCache(new BlobReader(store, sealer, table), cachedBytes);
-  return new OpenRepository({
-    store,
-    sealer,
-    config,
-    table,
-    index,
-    blobs,
-    pool,
-    lock,
-    captures: new CaptureState(),
-    clock,
-    log,
-    owner,
-  });
+  return new OpenRepository(
+    {
+      store,
+      sealer,
+      config,
+      table,
+      index,
+      blobs,
+      pool,
+      lock,
+      captures: new CaptureState(),
+      clock,
+      log,
+      owner,
+    },
+    masterKey,
+  );
 };

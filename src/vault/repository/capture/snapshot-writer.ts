@@ -169,6 +169,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
       paths,
       tags,
       newBytes: this.#totals.newBytes,
+      tree,
     };
   }
 

@@ -1,7 +1,8 @@
 /** Index files: which blob lies where. Written after the packs and before the snapshot that needs them. */
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Sealer } from "../seal/seal.ts";
-import type { Store } from "../stores/store.ts";
+import { type Store, StoreFileMissing } from "../stores/store.ts";
 import { IndexScanner, MalformedIndex, type ScannedPack } from "./index-scanner.ts";
 import type { PackedBlob } from "./pack-header.ts";
 import { type RepositoryVersion, damagedFile, readUnpacked, writeUnpacked } from "./unpacked-file.ts";
@@ -48,6 +49,7 @@ const scanText = (id: string, json: Buffer, take: (pack: ScannedPack) => void): 
 /**
  * Gives each pack of several indexes to `take`, one index after the other in the order of their names here; the next is fetched and
  * decompressed while one is taken.
+ * @param damaged told of an index that cannot be read; without it the first such ends all
  * @throws RefloatError vault.damaged, StoreFileMissing
  */
 export const scanIndexes = async (
@@ -55,6 +57,7 @@ export const scanIndexes = async (
   sealer: Sealer,
   ids: readonly string[],
   take: (pack: ScannedPack, index: string) => void,
+  damaged?: (index: string, error: RefloatError) => void,
 ): Promise<void> => {
   const fetch = (id: string | undefined) => {
     const reading = id === undefined ? undefined : readUnpacked(store, sealer, "index", id);
@@ -64,9 +67,17 @@ export const scanIndexes = async (
   };
   let next = fetch(ids[0]);
   for (const [at, id] of ids.entries()) {
-    const json = await next;
-    next = fetch(ids[at + 1]);
-    if (json !== undefined) scanText(id, json, (pack) => take(pack, id));
+    const current = next;
+    try {
+      const json = await current;
+      next = fetch(ids[at + 1]);
+      if (json !== undefined) scanText(id, json, (pack) => take(pack, id));
+    } catch (error) {
+      const isDamage = error instanceof RefloatError && error.code === "vault.damaged";
+      if (damaged === undefined || !isDamage || error instanceof StoreFileMissing) throw error;
+      damaged(id, error);
+      if (next === current) next = fetch(ids[at + 1]);
+    }
   }
 };
 

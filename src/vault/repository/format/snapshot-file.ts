@@ -24,8 +24,7 @@ const snapshotFileSchema = z.object({
   summary: z.object({ data_added_packed: z.number().nonnegative().optional() }).optional(),
 });
 
-/** A snapshot with its root tree. */
-export type StoredSnapshot = SnapshotInfo & { readonly tree: string };
+export type StoredSnapshot = SnapshotInfo;
 
 export type NewSnapshot = {
   readonly time: Date;

@@ -27,9 +27,9 @@ class RepositorySnapshotReader implements SnapshotReader {
   readonly #context: RepositoryContext;
   readonly #root: string;
 
-  constructor(context: RepositoryContext, { tree, ...info }: StoredSnapshot) {
+  constructor(context: RepositoryContext, info: StoredSnapshot) {
     this.#context = context;
-    this.#root = tree;
+    this.#root = info.tree;
     this.info = info;
   }
 

@@ -42,7 +42,8 @@ const nodeOf = (entry: FolderEntry): TreeNode => {
   throw new RefloatError("bug", "an entry was given to another vault than it came from");
 };
 
-export const openTreeReader = (context: RepositoryContext, { tree, ...info }: StoredSnapshot): TreeReader => {
+export const openTreeReader = (context: RepositoryContext, info: StoredSnapshot): TreeReader => {
+  const { tree } = info;
   const { blobs, lock } = context;
 
   async function* content(

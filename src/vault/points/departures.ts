@@ -1,0 +1,58 @@
+/**
+ * Points that left the vault on purpose. Recorded in the vault before they go, in a small snapshot with the tag `refloat-departed`, so that
+ * an absence that nobody recorded stands out.
+ */
+import { hostname } from "node:os";
+import { z } from "zod";
+import type { Clock } from "../../core/ports/environment.ts";
+import type { Departure, PointDepartures, Repository } from "../../core/ports/vault.ts";
+import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { systemClock } from "../../platform/system-clock.ts";
+
+const departedTag = "refloat-departed";
+const departuresPath = "/refloat/departed.json";
+
+const departuresSchema = z.object({
+  schemaVersion: z.literal(1),
+  departed: z.array(
+    z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), recordedAt: z.iso.datetime() }),
+  ),
+});
+
+export const createPointDepartures = (repository: Repository, clock: Clock = systemClock): PointDepartures => ({
+  record: async (points) => {
+    if (points.length === 0) return;
+    const recordedAt = clock.now().toISOString();
+    const content = { schemaVersion: 1, departed: points.map((point) => ({ ...point, recordedAt })) };
+    const writer = await repository.beginSnapshot({
+      hostname: hostname(),
+      time: clock.now(),
+      tags: [departedTag],
+      paths: [departuresPath],
+    });
+    try {
+      await writer.bytes(departuresPath, Buffer.from(JSON.stringify(departuresSchema.parse(content))));
+      await writer.commit();
+    } finally {
+      await writer.abort();
+    }
+  },
+
+  list: async () => {
+    const departed = new Map<PointId, Departure>();
+    for (const { id, tags } of await repository.snapshots()) {
+      if (!tags.includes(departedTag)) continue;
+      try {
+        const content = await (await repository.openSnapshot(id)).read(departuresPath);
+        const { departed: all } = departuresSchema.parse(JSON.parse(Buffer.from(content).toString("utf8")));
+        for (const one of all) departed.set(one.point, one);
+      } catch (error) {
+        // A record that is lost makes its points stand out, which is the safe side.
+        if (error instanceof z.ZodError || error instanceof SyntaxError) continue;
+        if (!(error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code))) throw error;
+      }
+    }
+    return departed;
+  },
+});
