@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
 import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
+import { parseByteSize } from "./core/text/byte-size.ts";
 import { driverRegistry } from "./driver-registry.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import { openJournal } from "./journal/open-journal.ts";
@@ -30,6 +31,9 @@ import { createPointStore } from "./vault/points/point-store.ts";
 import { createRunCopies } from "./vault/points/run-copies.ts";
 import { createRepository } from "./vault/repository/create-repository.ts";
 import { openRepository } from "./vault/repository/open-repository.ts";
+import { type StoreUseHandle, createStoreUse, readStoreUse } from "./vault/repository/stores/decorators/store-use.ts";
+import { createThrottle } from "./vault/repository/stores/decorators/throttle.ts";
+import type { StoreSettings } from "./vault/repository/stores/store-settings.ts";
 
 export type WorkbenchOptions = {
   readonly configFile: string;
@@ -37,6 +41,8 @@ export type WorkbenchOptions = {
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;
   readonly verbose: boolean;
+  /** Bytes in a second; flags go before the file. */
+  readonly limits: { readonly upload?: number; readonly download?: number };
   readonly version: string;
   readonly approver: Approver;
 };
@@ -75,9 +81,14 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
   };
 
   const vault = once(async (): Promise<OpenVault> => {
-    const { url, password: template } = (await declaration()).vault;
-    const repository = await openRepository(url, await password(template), { clock });
-    closers.push(repository.close);
+    const declared = (await declaration()).vault;
+    const use = createStoreUse();
+    const settings = storeSettings(declared, options.limits, use);
+    const repository = await openRepository(declared.url, await password(declared.password), { clock, log, settings });
+    closers.push(async () => {
+      await repository.close();
+      log.info("the vault is closed", { location: repository.location, use: readStoreUse(use) });
+    });
     return {
       repository,
       points: createPointStore(repository),
@@ -149,8 +160,13 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     declaration,
     vault,
     createVault: async () => {
-      const { url, password: template } = (await declaration()).vault;
-      const repository = await createRepository(url, await password(template), { clock });
+      const declared = (await declaration()).vault;
+      const settings = storeSettings(declared, options.limits, createStoreUse());
+      const repository = await createRepository(declared.url, await password(declared.password), {
+        clock,
+        log,
+        settings,
+      });
       closers.push(repository.close);
       return { location: repository.location, id: repository.id };
     },
@@ -164,6 +180,26 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     close: async () => {
       for (const close of closers.reverse()) await close();
     },
+  };
+};
+
+const storeSettings = (
+  { limit, sshConfig }: Declaration["vault"],
+  flags: WorkbenchOptions["limits"],
+  use: StoreUseHandle,
+): StoreSettings => {
+  const rate = (flag: number | undefined, text: string | undefined): number | undefined =>
+    flag ?? (text === undefined ? undefined : parseByteSize(text));
+  const upload = rate(flags.upload, limit?.upload);
+  const download = rate(flags.download, limit?.download);
+  const throttle = createThrottle({
+    ...(upload === undefined ? {} : { uploadBytesPerSecond: upload }),
+    ...(download === undefined ? {} : { downloadBytesPerSecond: download }),
+  });
+  return {
+    use,
+    ...(throttle === undefined ? {} : { throttle }),
+    ...(sshConfig === undefined ? {} : { sshConfig }),
   };
 };
 

@@ -2,8 +2,10 @@
 import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { defaultStateDirectory } from "../platform/state-directories.ts";
+import { parseByteSize } from "../core/text/byte-size.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 import type { OptionDefinition } from "./command.ts";
-import type { Shell } from "./shell.ts";
+import type { RateLimits, Shell } from "./shell.ts";
 
 export const globalOptionDefinitions: readonly OptionDefinition[] = [
   {
@@ -27,6 +29,12 @@ export const globalOptionDefinitions: readonly OptionDefinition[] = [
     about: "append a log in JSON lines to this file, or - for standard error",
     completes: "files",
   },
+  {
+    name: "limit-upload",
+    value: "RATE",
+    about: "send the vault at most this much in a second, as 5MB (else vault.limit of the file)",
+  },
+  { name: "limit-download", value: "RATE", about: "take at most this much in a second from the vault" },
   { name: "verbose", about: "log in detail (to standard error unless --log says where)" },
 ];
 
@@ -38,6 +46,9 @@ export type GlobalOptions = {
   readonly yes: boolean;
   readonly log: string | null;
   readonly verbose: boolean;
+  /** As written; null for what the file says. */
+  readonly limitUpload: string | null;
+  readonly limitDownload: string | null;
 };
 
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
@@ -51,6 +62,8 @@ export const readGlobalOptions = (raw: Readonly<Record<string, unknown>>, shell:
   yes: raw["yes"] === true,
   log: textOrNull(raw["log"]),
   verbose: raw["verbose"] === true,
+  limitUpload: textOrNull(raw["limitUpload"]),
+  limitDownload: textOrNull(raw["limitDownload"]),
 });
 
 /** An empty variable counts as not set, as no-color.org asks. */
@@ -85,6 +98,21 @@ export const pathExists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** @returns bytes in a second, by flag; undefined where none is given @throws RefloatError usage */
+export const rateLimits = ({ limitUpload, limitDownload }: GlobalOptions): RateLimits => {
+  const rate = (flag: string, text: string | null): number | undefined => {
+    if (text === null) return undefined;
+    const bytes = parseByteSize(text);
+    if (bytes !== undefined) return bytes;
+    throw new RefloatError("usage", `--${flag} cannot be "${text}"`, {
+      hint: "a rate is a number of bytes in a second with its unit, such as 500kB or 5MB",
+    });
+  };
+  const upload = rate("limit-upload", limitUpload);
+  const download = rate("limit-download", limitDownload);
+  return { ...(upload === undefined ? {} : { upload }), ...(download === undefined ? {} : { download }) };
+};
 
 export const logTarget = (global: GlobalOptions, shell: Shell): string | null => {
   if (global.log === "-") return "-";

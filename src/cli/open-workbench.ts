@@ -1,7 +1,7 @@
 /** The workbench of one command: opened when it is first needed, closed at the end, with unfinished runs told on the way in. */
 import type { Workbench } from "../core/ports/workbench.ts";
 import { createApprover } from "./approver.ts";
-import { findConfigFile, type GlobalOptions, logTarget, stateDirectory } from "./global-options.ts";
+import { findConfigFile, type GlobalOptions, logTarget, rateLimits, stateDirectory } from "./global-options.ts";
 import type { Output } from "./output.ts";
 import type { OpenWorkbench, Shell } from "./shell.ts";
 import { tellUnfinishedRuns } from "./unfinished-notice.ts";
@@ -29,6 +29,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       stateDirectory: stateDirectory(global, shell),
       log: logTarget(global, shell),
       verbose: global.verbose,
+      limits: rateLimits(global),
       approver: createApprover(shell, global, output),
     });
     if (tellsRuns) await tellUnfinishedRuns(workbench.bench, output, about);

@@ -9,6 +9,9 @@ export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 export const interruptSignals: readonly InterruptSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
+/** Bytes in a second; what is absent is left to the file. */
+export type RateLimits = { readonly upload?: number; readonly download?: number };
+
 /** What the global options and the environment say about the installation to work on. */
 export type WorkbenchSettings = {
   /** May not exist: `runs` works without it, and what needs it says that it is missing. */
@@ -17,6 +20,7 @@ export type WorkbenchSettings = {
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;
   readonly verbose: boolean;
+  readonly limits: RateLimits;
   /** Asks the person at this terminal; answers null where there is none, and a run that needs one then waits. */
   readonly approver: Approver;
 };

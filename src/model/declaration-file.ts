@@ -4,7 +4,14 @@
  * is completed by the schemas of the drivers.
  */
 import { z } from "zod";
-import { durationTextSchema, invariantSchema, keepSchema, lockSchema, objectivesSchema } from "./declaration.ts";
+import {
+  durationTextSchema,
+  invariantSchema,
+  keepSchema,
+  limitSchema,
+  lockSchema,
+  objectivesSchema,
+} from "./declaration.ts";
 import { nameSchema } from "./identifiers.ts";
 
 export const vaultFileSchema = z
@@ -12,13 +19,25 @@ export const vaultFileSchema = z
     url: z
       .string()
       .min(1)
-      .meta({ description: "Folder of the vault, a restic repository.", examples: ["/backup/vault"] }),
+      .meta({
+        description: "Where the vault lies, a restic repository: a folder, or a place on an SSH server.",
+        examples: ["/backup/vault", "sftp:backup@host:/srv/vault"],
+      }),
     password: z
       .string()
       .min(1)
       .meta({
         description: "Where the vault's password is read from.",
         examples: ["${file:/etc/refloat/password}", "${env:REFLOAT_PASSWORD}", "${command:pass show refloat/vault}"],
+      }),
+    limit: limitSchema.optional(),
+    sshConfig: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description: "For a vault over sftp: the file that is read instead of ~/.ssh/config.",
+        examples: ["/etc/refloat/ssh_config"],
       }),
   })
   .meta({ description: "Where recovery points are kept." });

@@ -17,6 +17,16 @@ export const durationTextSchema = z
   .regex(/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/, "a duration is a number with a unit, such as 30s, 15m, 1h30m or 7d")
   .meta({ description: "A duration: 30s, 15m, 1h30m, 7d." });
 
+/** `5MB`, `500kB`, `16MiB`; kept as text, read by core/text/byte-size.ts. */
+export const byteSizeTextSchema = z
+  .string()
+  .regex(/^\d+(\.\d+)? ?([kmgt]i?b|b)$/i, "a size is a number with a unit, such as 500kB, 5MB or 2GiB")
+  .meta({ description: "A number of bytes: 500kB, 5MB, 2GiB." });
+
+export const limitSchema = z
+  .strictObject({ upload: byteSizeTextSchema.optional(), download: byteSizeTextSchema.optional() })
+  .meta({ description: "How much may go to the vault and come from it in a second.", examples: [{ upload: "5MB" }] });
+
 export const expectSchema = z
   .strictObject({
     status: z
@@ -111,7 +121,12 @@ export type ServiceDeclaration = z.infer<typeof serviceDeclarationSchema>;
 export type InvariantDeclaration = z.infer<typeof invariantSchema>;
 
 export const declarationSchema = z.object({
-  vault: z.object({ url: z.string(), password: z.string() }),
+  vault: z.object({
+    url: z.string(),
+    password: z.string(),
+    limit: limitSchema.optional(),
+    sshConfig: z.string().optional(),
+  }),
   services: z.record(nameSchema, serviceDeclarationSchema),
 });
 export type Declaration = z.infer<typeof declarationSchema>;

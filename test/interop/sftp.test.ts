@@ -44,7 +44,7 @@ describe("a vault over SFTP", () => {
     await folder.remove();
   });
 
-  const environment = () => ({ clock: systemClock, store: { sshConfig: server.configFile } });
+  const environment = () => ({ clock: systemClock, settings: { sshConfig: server.configFile } });
   const restic = async (name: string, ...args: readonly string[]): Promise<string> => {
     const { stdout } = await execa(
       "restic",

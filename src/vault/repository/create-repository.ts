@@ -18,7 +18,7 @@ export const createRepository = async (
   password: string,
   environment: RepositoryEnvironment,
 ): Promise<Repository> => {
-  const store = await createStore(location, { ...environment.store, blocking: false });
+  const store = await createStore(location, { blocking: false, settings: environment.settings ?? {} });
   try {
     const masterKey = randomBytes(keyBytes);
     const { hostname, username } = currentOwner();

@@ -15,7 +15,7 @@ export const openRepository = async (
   password: string,
   environment: RepositoryEnvironment,
 ): Promise<Repository> => {
-  const store = openStore(location, { ...environment.store, blocking: false });
+  const store = openStore(location, { blocking: false, settings: environment.settings ?? {} });
   try {
     await requireConfig(store);
     return await assembleRepository(store, await openMasterKey(store, password), environment);

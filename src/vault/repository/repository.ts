@@ -29,15 +29,16 @@ import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
-import type { StoreSettings } from "./stores/open-store.ts";
 import { type Store, StoreFileMissing } from "./stores/store.ts";
+import type { StoreSettings } from "./stores/store-settings.ts";
 import { ThreadPool } from "./threads/thread-pool.ts";
 import { verifyRepository } from "./verify/verification.ts";
 
 export type RepositoryEnvironment = {
   readonly clock: Clock;
   readonly log?: Log;
-  readonly store?: StoreSettings;
+  /** How the store is reached. */
+  readonly settings?: StoreSettings;
 };
 
 const cachedBytes = 32 * 1024 * 1024;
@@ -187,7 +188,7 @@ class OpenRepository implements Repository {
 export const assembleRepository = async (
   store: Store,
   masterKey: Buffer,
-  { clock, log = silentLog, store: settings = {} }: RepositoryEnvironment,
+  { clock, log = silentLog, settings = {} }: RepositoryEnvironment,
 ): Promise<Repository> => {
   const sealer = new Sealer(masterKey);
   const config = await readConfig(store, sealer);

@@ -37,7 +37,7 @@ const createQueue = () => {
 };
 
 const createThread = (data: ThreadData, send: (message: FromThread) => void) => {
-  const store = openStore(data.location, { ...data.settings, blocking: true });
+  const store = openStore(data.location, { blocking: true, settings: data.settings });
   const kernel = new Kernel();
   const sealer = new Sealer(data.masterKey, kernel);
   const table = new BlobTable(data.table);

@@ -2,6 +2,7 @@
  * Whole files over one SFTP channel: many requests are on their way at once, so that a transfer costs its bytes and not their round trips.
  * Knows nothing of the vault's layout.
  */
+import type { Pace } from "../decorators/throttle.ts";
 import { sftpStatus, statusOf } from "./sftp-failure.ts";
 import type { SshSession } from "./ssh-session.ts";
 
@@ -10,11 +11,6 @@ import type { SshSession } from "./ssh-session.ts";
  */
 const pieceBytes = 64 * 1024;
 const piecesAtOnce = 24;
-
-export type Pace = {
-  readonly upload: (bytes: number) => Promise<void>;
-  readonly download: (bytes: number) => Promise<void>;
-};
 
 const openRead = 1;
 const openWriteNew = 0x02 | 0x08 | 0x20;

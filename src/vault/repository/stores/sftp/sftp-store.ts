@@ -8,6 +8,7 @@ import pLimit from "p-limit";
 import type { FileEntryWithStats } from "ssh2";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import { readSshSettings } from "../../../../platform/ssh-settings.ts";
+import type { Pace } from "../decorators/throttle.ts";
 import { gatherFile } from "../gathered-file.ts";
 import {
   type PendingFile,
@@ -20,16 +21,7 @@ import {
 import { isStaleTemporary, temporaryName } from "../temporary-name.ts";
 import { OpenHandles } from "./open-handles.ts";
 import { sftpFailure, sftpStatus, statusOf } from "./sftp-failure.ts";
-import {
-  type Pace,
-  closeHandle,
-  openToRead,
-  readInto,
-  renameOver,
-  sizeOf,
-  syncFolder,
-  writeNew,
-} from "./sftp-files.ts";
+import { closeHandle, openToRead, readInto, renameOver, sizeOf, syncFolder, writeNew } from "./sftp-files.ts";
 import { parseSftpLocation } from "./sftp-location.ts";
 import { SshSession } from "./ssh-session.ts";
 
