@@ -5,7 +5,9 @@ import { cancelCommand } from "./commands/cancel.ts";
 import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
+import { findCommand } from "./commands/find.ts";
 import { initCommand } from "./commands/init.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
@@ -30,6 +32,8 @@ export const commandTable: readonly Command[] = [
   undoCommand,
   commitCommand,
   browseCommand,
+  findCommand,
+  diffCommand,
   extractCommand,
   initCommand,
   validateCommand,

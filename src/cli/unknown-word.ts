@@ -49,8 +49,6 @@ const answers: Readonly<Record<string, string>> = {
   assess: notYet("what is wrong now: refloat status"),
   approve: notYet("take the run up at a terminal and it asks you: refloat resume RUN"),
   pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
-  find: notYet("restic find searches the vault"),
-  diff: notYet("restic diff compares two snapshots"),
   mount: notYet("restic mount shows the vault as folders"),
   mark: notYet("a point taken now is a mark too: refloat capture SERVICE"),
   ready: notYet("sources, secrets, programs and targets: refloat validate --live SERVICE"),

@@ -16,6 +16,13 @@ export const placeArgument: ArgumentDefinition = {
   completes: "places",
 };
 
+export const pointArgument: ArgumentDefinition = {
+  name: "POINT",
+  about: "the id of a recovery point, or its first letters",
+  required: true,
+  completes: "places",
+};
+
 export const runArgument: ArgumentDefinition = {
   name: "RUN",
   about: "the number of a run, as refloat runs lists it",

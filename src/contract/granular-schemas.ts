@@ -1,5 +1,6 @@
 /** What browse, find, diff and extract answer with `--json`. */
 import { z } from "zod";
+import { jsonSchema } from "../model/json.ts";
 
 export const entryFactsSchema = z.object({
   /** Below the component's root, as it is, control characters and all; U+FFFD for what is not UTF-8. */
@@ -74,4 +75,93 @@ export const extractSchema = z.object({
   directories: z.int().nonnegative(),
   sizeBytes: z.number().nonnegative(),
   warnings: z.array(z.string()),
+});
+
+export const foundEventSchema = z.object({
+  service: z.string(),
+  component: z.string(),
+  /** Below the component's root; null for a table. */
+  path: z.string().nullable(),
+  pathBase64: z.string().optional(),
+  table: z.string().nullable(),
+  /** One for each different content. */
+  versions: z.array(
+    z.object({
+      /** Newest first. */
+      points: z.array(z.string()),
+      /** As the newest of the points has it. */
+      entry: entryFactsSchema.nullable(),
+      table: tableFactsSchema.nullable(),
+    }),
+  ),
+});
+
+export const findSchema = z.object({
+  points: z.int().nonnegative(),
+  found: z.int().nonnegative(),
+  versions: z.int().nonnegative(),
+  foldersRead: z.int().nonnegative(),
+  /** Folders that further points hold as they are, and that were not read again. */
+  foldersSkipped: z.int().nonnegative(),
+  /** Files of several pieces that were not compared by the SHA-256 of their content. */
+  unhashed: z.int().nonnegative(),
+  unreadable: z.array(
+    z.object({
+      component: z.string(),
+      path: z.string(),
+      pathBase64: z.string().optional(),
+      points: z.array(z.string()),
+      reason: z.string(),
+    }),
+  ),
+});
+
+export const differenceEventSchema = z.object({
+  component: z.string(),
+  kind: z.enum(["added", "removed", "changed", "metadata"]),
+  path: z.string(),
+  pathBase64: z.string().optional(),
+  before: entryFactsSchema.nullable(),
+  after: entryFactsSchema.nullable(),
+  /** What differs: `content`, `type`, `target`, `mode`, `owner`, `time`. */
+  details: z.array(z.string()),
+});
+
+const valueDifferenceSchema = z.object({
+  key: z.string(),
+  before: jsonSchema.nullable(),
+  after: jsonSchema.nullable(),
+});
+
+export const diffSchema = z.object({
+  before: z.string(),
+  after: z.string(),
+  service: z.string(),
+  declaration: z.array(valueDifferenceSchema),
+  components: z.array(
+    z.object({
+      component: z.string(),
+      state: z.enum(["equal", "changed", "added", "removed"]),
+      schemaChanged: z.boolean(),
+      versions: z.array(valueDifferenceSchema),
+      tables: z.array(
+        z.object({
+          kind: z.enum(["added", "removed", "changed"]),
+          name: z.string(),
+          before: tableFactsSchema.nullable(),
+          after: tableFactsSchema.nullable(),
+        }),
+      ),
+      files: z.object({
+        added: z.int(),
+        removed: z.int(),
+        changed: z.int(),
+        metadata: z.int(),
+        addedBytes: z.number(),
+        removedBytes: z.number(),
+      }),
+      foldersEqual: z.int(),
+      foldersRead: z.int(),
+    }),
+  ),
 });

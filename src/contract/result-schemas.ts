@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { serviceDeclarationSchema } from "../model/declaration.ts";
-import { browseSchema, extractSchema } from "./granular-schemas.ts";
+import { browseSchema, diffSchema, extractSchema, findSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
@@ -75,6 +75,8 @@ export const resultSchemas = {
   points: z.object({ service: serviceDeclarationSchema, points: z.array(recoveryPointSchema) }),
   browse: browseSchema,
   extract: extractSchema,
+  find: findSchema,
+  diff: diffSchema,
   capture: recoveryPointSchema,
   plan: planSchema,
   /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */

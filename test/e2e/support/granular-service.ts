@@ -17,6 +17,8 @@ export type GranularService = {
   readonly sql: (text: string) => Promise<readonly Record<string, unknown>[]>;
   /** @returns the id of a new point */
   readonly capture: () => Promise<string>;
+  /** After a change of refloat.yaml. */
+  readonly reopen: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -37,7 +39,7 @@ const makeUploads = async (uploads: string): Promise<void> => {
   await writeFile(`${uploads}/${longName}`, "long\n");
   await writeFile(
     `${uploads}/big.bin`,
-    Buffer.alloc(5_000_000, "several pieces, since they are cut at most at eight megabytes"),
+    Buffer.alloc(9_000_000, "two pieces, since eight mebibytes are the most of one"),
   );
   await writeFile(`${uploads}/script.sh`, "#!/bin/sh\n");
   await chmod(`${uploads}/script.sh`, 0o750);
@@ -118,6 +120,7 @@ services:
     server,
     refloat,
     sql,
+    reopen: refloat.close,
     capture: async () => {
       const { lines } = await refloat.succeed(["capture", "shop", "--json"]);
       return (lines.at(-1) as { data: { id: string } }).data.id;

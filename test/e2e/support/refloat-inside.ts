@@ -20,6 +20,7 @@ export type RefloatInside = {
   readonly run: (args: readonly string[]) => Promise<EndedInside>;
   /** The same, and fails the test with all that was said unless it ends with 0. */
   readonly succeed: (args: readonly string[]) => Promise<EndedInside>;
+  /** The next command opens it again. */
   readonly close: () => Promise<void>;
 };
 
@@ -69,6 +70,9 @@ export const refloatInside = (folder: string): RefloatInside => {
       if (ended.exit !== 0) throw new Error(`refloat ${args.join(" ")} ended with ${ended.exit}\n${ended.stderr}`);
       return ended;
     },
-    close: async () => opened?.close(),
+    close: async () => {
+      await opened?.close();
+      opened = undefined;
+    },
   };
 };
