@@ -1,8 +1,7 @@
 /** Our side: the same service captured into a vault and recovered by the real command line. */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { withClient } from "../../examples/shop/stage/database.ts";
 import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
 import type { Shop } from "../../examples/shop/stage/shop.ts";
 import { type Measured, measureProcess } from "./measured-process.ts";
@@ -49,18 +48,16 @@ export const idleMs = (run: RunTimes): { readonly idle: number; readonly total: 
 };
 
 export class RefloatSide {
-  readonly #shop: Shop;
   readonly #folder: string;
 
-  private constructor(shop: Shop, folder: string) {
-    this.#shop = shop;
+  private constructor(folder: string) {
     this.#folder = folder;
   }
 
   /** Makes the vault and takes the point, which is not timed. */
   static async prepare(shop: Shop, folder: string, passwordFile: string): Promise<RefloatSide> {
     await mkdir(folder, { recursive: true });
-    const side = new RefloatSide(shop, folder);
+    const side = new RefloatSide(folder);
     await writeDeclaration(join(folder, "refloat.yaml"), shop, { url: join(folder, "vault"), passwordFile });
     await side.#run("vault", "init");
     await side.#run("capture", "shop");
@@ -82,11 +79,7 @@ export class RefloatSide {
    */
   async reset({ number }: RefloatRecovery): Promise<void> {
     await this.#run("undo", String(number), "--yes");
-    await withClient(this.#shop.databaseUrl("postgres"), (client) => client.query(`drop database shop_r${number}`));
-    const { uploads, proxy, releases } = this.#shop.places;
-    for (const left of [`${uploads}.r${number}`, `${proxy}.r${number}`, join(releases, `current_r${number}`)]) {
-      await rm(left, { recursive: true });
-    }
+    await this.#run("commit", String(number + 1), "--yes");
   }
 
   /** The answer is the last line. */

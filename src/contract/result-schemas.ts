@@ -52,7 +52,7 @@ const runSummarySchema = z.object({
     z.object({ component: z.string(), actualMs: z.number(), ...objectiveSchema, directory: z.string().nullable() }),
   ),
   phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),
-  /** Old sides, where they stand now. */
+  /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
   kept: z.array(z.object({ component: z.string(), name: z.string() })),
   /** Without the time that people took to decide. */
   machineMs: z.number(),

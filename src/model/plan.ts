@@ -90,7 +90,15 @@ export const planIntentSchema = z.object({
       runUid: z.uuid(),
       acceptLoss: z.boolean(),
       /** Per component: the old side comes in, the side in use goes out. Names (locations) as the run recorded them. */
-      exchanges: z.record(nameSchema, z.object({ incoming: z.string(), outgoing: z.string() })),
+      exchanges: z.record(
+        nameSchema,
+        z.object({
+          incoming: z.string(),
+          outgoing: z.string(),
+          /** Nothing stood behind the name before the undone run (a dropped database): nothing is put back behind it. */
+          toNothing: z.literal(true).optional(),
+        }),
+      ),
       /** Per process component: folder of the release that served before the run. */
       releases: z.record(nameSchema, z.string()),
       /** Per component whose writes are known: where the new side stood before users reached it. Absent in plans of older versions. */

@@ -45,9 +45,9 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
           runUid: record.uid,
           acceptLoss: written.length > 0,
           exchanges: Object.fromEntries(
-            switched.map(({ component, incoming, outgoing }) => [
+            switched.map(({ component, incoming, outgoing, fromNothing }) => [
               component,
-              { incoming: outgoing, outgoing: incoming },
+              { incoming: outgoing, outgoing: incoming, ...(fromNothing ? { toNothing: true as const } : {}) },
             ]),
           ),
           releases: fencedReleases(record),

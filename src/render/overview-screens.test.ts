@@ -31,7 +31,8 @@ describe("status", () => {
       "16:12 CET, vault ok
       SERVICE  STATE     LAST POINT         RPO        LAST RECOVERY      PROBLEM
       shop     DOWN      16:00 (12m ago)    12m of 1h  50s of 15m         probe: price 0;
-                                                                          checks failed at the last point
+                                                                          checks failed at the last point;
+                                                                          run 42 keeps shop_old42
       market   ok        16:00 (12m ago)    12m of 1h  never, 15m wanted  checks failed at the last point
       notes    no probe  11:00 (5h12m ago)  5h12m      never              overdue since 12:00
       new      no probe  never                         never              no recovery point yet

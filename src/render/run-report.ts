@@ -18,7 +18,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
   return lines(
     hanging("", headline(summary, plan, now, screen), screen.width),
-    part(reasonLabel(summary.state), reasons(summary)),
+    part(reasonLabel(summary), reasons(summary)),
     part("RTO actual", summary.rto === null ? [] : describeRto(summary, summary.rto, now, screen)),
     part("Took", summary.rto === null ? describePhases(summary) : []),
     part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
@@ -42,7 +42,7 @@ const endings = (summary: RunSummary): Record<RunState, Ending> => {
     succeeded: !summary.cutover
       ? { text: `${service} IS RESTORED BESIDE LIVE`, style: "green" }
       : { text: undo ? `${service} IS BACK ON ITS OLD SIDE` : `${service} IS BACK`, style: "green" },
-    committed: { text: `${service} IS BACK`, style: "green" },
+    committed: { text: undo ? `${service} IS BACK ON ITS OLD SIDE` : `${service} IS BACK`, style: "green" },
     failed: { text: `${service} WAS NOT RECOVERED`, style: "red" },
     undone: { text: "CUTOVER UNDONE", style: "red" },
     "needs-operator": { text: `${service} NEEDS A PERSON`, style: "red" },
@@ -93,8 +93,12 @@ const headline = (summary: RunSummary, plan: Plan, now: string, screen: Screen):
   return `${screen.paint(ending.style, ending.text)}  run ${summary.run}, ${clock}.  ${rest}`;
 };
 
-const reasonLabel = (state: RunState): string =>
-  state === "waiting" ? "Asks" : state === "needs-operator" ? "Needs you" : "Failed";
+const reasonLabel = ({ state, failures }: RunSummary): string => {
+  if (state === "waiting") return "Asks";
+  if (state === "needs-operator") return "Needs you";
+  // It had succeeded: a run of its own has put the old side back.
+  return state === "undone" && failures.length === 0 ? "Undone" : "Failed";
+};
 
 const reasons = ({ failures: failed, state, message }: RunSummary): readonly string[] => {
   const told = failed.flatMap(({ title, code, message: why, hint }) => [
@@ -173,8 +177,8 @@ const describeValidated = ({ restored, checks, invariants, probed }: RunSummary)
 const passed = ({ passed: good, failed }: RunSummary["checks"], plural: string): string =>
   failed === 0 ? formatAmount(good, plural) : `${formatCount(good)} of ${formatAmount(good + failed, plural)}`;
 
-const describeKept = ({ kept, state, purpose, run }: RunSummary): readonly string[] => {
-  if (kept.length === 0 || state === "committed") return [];
+const describeKept = ({ kept, purpose, run }: RunSummary): readonly string[] => {
+  if (kept.length === 0) return [];
   const side = purpose === "undo" ? "side that was left" : "old side";
   const names = formatList(
     kept.map(({ component, name }) => `${component} as ${name}`),
@@ -183,7 +187,7 @@ const describeKept = ({ kept, state, purpose, run }: RunSummary): readonly strin
   return [
     `${side}: ${names}`,
     ...(purpose === "undo"
-      ? []
+      ? [`not in use any more; refloat commit ${run} drops it for good`]
       : [`refloat undo ${run} puts it back, free of loss until the new side takes its first write`]),
   ];
 };
@@ -201,13 +205,13 @@ const describeMachine = ({ machineMs, predictedMs, stumbles, state }: RunSummary
 };
 
 const nextCommands = (summary: RunSummary, plan: Plan, { paint }: Screen): string => {
-  const { run, state, purpose, cutover, service, cutoverBegan, beside } = summary;
+  const { run, state, purpose, cutover, service, cutoverBegan, beside, kept } = summary;
   const { point } = plan.intent;
   const planned = `refloat plan ${service}${point === null ? "" : ` --at ${shortId(point.id)}`}`;
   const commands = ((): readonly string[] => {
     switch (state) {
       case "succeeded":
-        if (purpose === "undo") return ["refloat status"];
+        if (purpose === "undo") return ["refloat status", ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
         return cutover ? [`refloat undo ${run}`, `refloat commit ${run}`] : [planned, `refloat cancel ${run}`];
       case "committed":
         return ["refloat status"];

@@ -205,8 +205,8 @@ describe("the list of runs", () => {
     expect(renderRuns(runs, at(120), screen)).toMatchInlineSnapshot(`
       "RUN  SERVICE  WHAT     BEGAN     TOOK  PLAN      STATE
        44  shop     recover  16:12:31    2m  cec207a8  INTERRUPTED
-       43  shop     undo     16:12:31   50s  cec207a8  done
-       42  shop     recover  16:12:31   50s  cec207a8  failed, undone  undone by run 43
+       43  shop     undo     16:12:31   50s  cec207a8  done         keeps shop_old42
+       42  shop     recover  16:12:31   50s  cec207a8  undone       undone by run 43
       next: refloat resume 44"
     `);
     expect(renderRuns([], at(0), screen)).toBe("no run yet\nnext: refloat status");

@@ -1,4 +1,7 @@
 /** The list of runs, newest first: what was recovered, how it ended, how long it took. */
+import { keptSides } from "../core/run/kept-sides.ts";
+import { formatList } from "../core/text/quantity.ts";
+import { shortName } from "../core/text/short-name.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RunRecord, RunState } from "../model/run.ts";
 import { formatSpan, formatTime } from "./clock-times.ts";
@@ -16,6 +19,19 @@ const stateWords = {
   cancelled: { text: "cancelled", style: "dim" },
   committed: { text: "done, old side dropped", style: "green" },
 } as const satisfies Record<RunState, { readonly text: string; readonly style: Style }>;
+
+const stateOf = ({ state, purpose, message }: RunRecord) => {
+  if (state === "committed" && purpose === "undo") return { ...stateWords.committed, text: "done, left side dropped" };
+  // Taken back by a run of its own after it had succeeded: nothing has failed.
+  if (state === "undone" && message?.startsWith("undone by") === true) return { text: "undone", style: "dim" as const };
+  return stateWords[state];
+};
+
+/** What a run has put away and nobody has dropped yet. */
+const keptWords = (run: RunRecord): string => {
+  const kept = run.state === "succeeded" ? keptSides(run) : [];
+  return kept.length === 0 ? "" : `keeps ${formatList(kept.map(({ name }) => shortName(name)))}`;
+};
 
 /** @param now ISO 8601 */
 export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Screen): string => {
@@ -40,8 +56,8 @@ export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Scre
         formatTime(run.beganAt, now, screen.timeZone),
         formatSpan(Date.parse(run.endedAt ?? now) - Date.parse(run.beganAt)),
         shortId(run.digest),
-        stateWords[run.state],
-        run.message ?? "",
+        stateOf(run),
+        run.message ?? keptWords(run),
       ]),
       screen,
     ),

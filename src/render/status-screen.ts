@@ -1,5 +1,8 @@
 /** The first screen at 3 a.m.: per service what users see, how old the last point is, what is wrong; and what to type next. */
 import { overdueSince } from "../core/points/overdue.ts";
+import { keptSides } from "../core/run/kept-sides.ts";
+import { formatList } from "../core/text/quantity.ts";
+import { shortName } from "../core/text/short-name.ts";
 import { formatDuration, parseDuration } from "../core/time/duration.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -113,8 +116,21 @@ const problemsOf = (
       ? [`last point has lost ${lastPoint.missing.join(", ")}`]
       : []),
     ...(failed ? ["checks failed at the last point"] : []),
+    ...runs.flatMap(keptWords),
   ];
 };
+
+/** What stands beside takes room, and an old side ages: shown until somebody drops it. */
+const keptWords = (run: RunRecord): readonly string[] => {
+  const kept = run.state === "succeeded" ? keptSides(run) : [];
+  if (kept.length === 0) return [];
+  const names = formatList(kept.map(({ name }) => shortName(name)));
+  return [`run ${run.number} ${run.purpose === "undo" ? "has left" : "keeps"} ${names}`];
+};
+
+/** An undo is the end of it: what it has left waits for nothing any more. The old side of a recovery is somebody's decision. */
+const leftByUndo = (runs: readonly RunRecord[]): RunRecord | undefined =>
+  runs.find((run) => run.purpose === "undo" && run.state === "succeeded" && keptSides(run).length > 0);
 
 const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
   const { service, lastPoint, runs } = state;
@@ -144,5 +160,7 @@ const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: st
       lastPoint === null || overdueSince(service.schedule, lastPoint.manifest.consistentAt, at, timeZone) !== null,
   );
   if (bare !== undefined) return `refloat capture ${bare.service.name}`;
+  const left = services.map(({ runs }) => leftByUndo(runs)).find((run) => run !== undefined);
+  if (left !== undefined) return `refloat commit ${left.number}`;
   return `refloat plan ${services[0]?.service.name ?? ""}`;
 };

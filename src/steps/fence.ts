@@ -1,8 +1,8 @@
 /** fence: the old writer is stopped and proven to be gone, before any name changes hands. */
 import type { RunningProcess } from "../core/ports/driver.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
-import { type MakeHandler, nothing, ownOutput, stableView, stepId, stepTimeoutMs, textOf } from "./step-bench.ts";
-import { ownOutputs, withRuntime } from "./with-runtime.ts";
+import { type MakeHandler, nothing, ownOutput, stableView, stepId, stepTimeoutMs, textIn } from "./step-bench.ts";
+import { keptRelease, ownOutputs, withRuntime } from "./with-runtime.ts";
 
 /** The process that served before, as `prepare` saw it; null when none did. */
 const fencedProcess = (intent: JsonObject): RunningProcess | null =>
@@ -14,12 +14,15 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
   retries: 1,
 
   prepare: (context) =>
-    withRuntime(parts, context, async ({ runtime, driverContext }) => {
+    withRuntime(parts, context, async (application) => {
+      const { runtime, driverContext } = application;
       const process = await runtime.live(driverContext);
-      const release = await runtime.liveRelease(driverContext);
+      // A release that is gone is no reason to stop when it is the very thing that is recovered.
+      const isRecovered = context.plan.scope.includes(context.action.component);
+      const release = isRecovered ? await runtime.liveRelease(driverContext) : await keptRelease(application);
       // Chosen while the old side still listens: afterwards its own port would look free, and the new side would take it.
       const nextPort = (await runtime.freePort(driverContext, process)) ?? process?.port ?? null;
-      return toJsonObject({ process, release: release.path, label: release.label, nextPort });
+      return toJsonObject({ process, release: release?.path ?? null, label: release?.label ?? null, nextPort });
     }),
 
   check: (context) =>
@@ -50,7 +53,7 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
     const old = fencedProcess(context.intent);
     if (old === null) return;
     const { component } = context.action;
-    const release = textOf(context.intent, "release");
+    const release = textIn(context.intent, "release") ?? old.release;
     await withRuntime(
       parts,
       context,

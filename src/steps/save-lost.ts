@@ -34,6 +34,8 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
       const driverContext = await access.context(component);
       const directory = textOf(context.intent, "directory");
       const since = context.plan.point?.components[component]?.facts.position;
+      // Nothing is behind the name then that could go on where the other side stopped.
+      const goesToNothing = context.plan.undoes?.exchanges[component]?.toNothing === true;
       const outgoing =
         stage === "early" ? null : textOf(context.outputs.get(stepId(`switch:${component}`)), "outgoing");
       let report: WriteReport = { lastWriteAt: null, units: [], gaps: [] };
@@ -46,7 +48,7 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
         });
       }
       const settled =
-        outgoing === null || driver.switching.settle === undefined
+        outgoing === null || driver.switching.settle === undefined || goesToNothing
           ? []
           : await driver.switching.settle(driverContext, outgoing);
       return { kind: "done", output: { ...lostOutput(report), directory, settled } };

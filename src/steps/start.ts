@@ -17,7 +17,7 @@ import {
   stepTimeoutMs,
   textOf,
 } from "./step-bench.ts";
-import { ownOutputs, withRuntime } from "./with-runtime.ts";
+import { keptRelease, ownOutputs, withRuntime } from "./with-runtime.ts";
 
 type StartContext = StepContext<Action<"start">>;
 
@@ -29,12 +29,7 @@ const releaseToStart = async (parts: StepParts, context: StartContext): Promise<
   const undone = context.plan.undoes?.releases[component];
   if (undone !== undefined) return undone;
   if (release === "kept") return textOf(fenceIntent(context), "release");
-  const live = await withRuntime(
-    parts,
-    context,
-    ({ runtime, driverContext }) => runtime.liveRelease(driverContext),
-    stableView,
-  );
+  const live = await withRuntime(parts, context, keptRelease, stableView);
   return live.path;
 };
 

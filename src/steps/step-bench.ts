@@ -97,6 +97,12 @@ export const numberOf = (record: JsonObject | undefined, key: string): number | 
   return typeof value === "number" ? value : null;
 };
 
+/** The same of text. */
+export const textIn = (record: JsonObject | undefined, key: string): string | null => {
+  const value = record?.[key];
+  return typeof value === "string" ? value : null;
+};
+
 /** Limits by what a step waits for: data (hours), servers (minutes), people (days). */
 export const stepTimeoutMs = {
   data: 24 * 60 * minuteMs,

@@ -4,7 +4,7 @@
  */
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { Exchange, ExchangeObservation, Identity } from "../core/ports/driver.ts";
+import type { Exchange, ExchangeObservation } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import type { Position } from "../model/facts.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
@@ -28,7 +28,7 @@ type SwitchContext = StepContext<Action<"switch">>;
 const exchangeOf = (context: SwitchContext): Exchange => {
   const { component } = context.action;
   const undone = context.plan.undoes?.exchanges[component];
-  if (undone !== undefined) return undone;
+  if (undone !== undefined) return { incoming: undone.incoming, outgoing: undone.outgoing };
   return {
     incoming: restoredInstance(context, component).name,
     outgoing: textOf(context.intents.get(stepId(`restore:${component}`)), "retired"),
@@ -39,10 +39,17 @@ const exchangeOf = (context: SwitchContext): Exchange => {
  * A journal copied from another machine may end before a switch that was made: the incoming name is free, and the old side bears
  * the name that only this run gives. Then the world is read backwards, so that `check` finds the switch done.
  */
-const asBeforeTheSwitch = (seen: ExchangeObservation): ExchangeObservation =>
-  seen.incoming === null && seen.outgoing !== null && seen.stable !== null
+const asBeforeTheSwitch = (seen: ExchangeObservation, toNothing: boolean): ExchangeObservation =>
+  seen.incoming === null && seen.outgoing !== null && (seen.stable !== null) !== toNothing
     ? { stable: seen.outgoing, incoming: seen.stable, outgoing: null }
     : seen;
+
+/** Only the journal of the run that is undone knows that nothing stood there; an old side that is simply lost is a conflict. */
+const goesToNothing = (context: SwitchContext): boolean =>
+  context.plan.undoes?.exchanges[context.action.component]?.toNothing === true;
+
+const notThere = (incoming: string, component: string): RefloatError =>
+  new RefloatError("cutover.conflict", `${incoming}, which is to become ${component}, is not there`);
 
 type Remembered = {
   readonly exchange: Exchange;
@@ -78,13 +85,14 @@ const positionOf = (parts: StepParts, context: SwitchContext, location: string):
     stableView,
   );
 
-/** Which side does the stable name stand for now? */
-const sideOf = (component: string, now: Identity, before: ExchangeObservation): "old" | "new" => {
-  if (now === before.stable) return "old";
-  if (now === before.incoming) return "new";
+/** Which side does the stable name stand for now? Nothing is the new side only where the other one was put away by us. */
+const sideOf = (component: string, now: ExchangeObservation, before: ExchangeObservation): "old" | "new" => {
+  if (now.stable === before.stable) return "old";
+  const isPutAway = now.stable !== null || now.outgoing === before.stable;
+  if (now.stable === before.incoming && isPutAway) return "new";
   throw new RefloatError(
     "cutover.conflict",
-    `${component} stands for ${now ?? "nothing"}, which is neither the old side (${before.stable ?? "nothing"}) nor the new one (${before.incoming ?? "nothing"})`,
+    `${component} stands for ${now.stable ?? "nothing"}, which is neither the old side (${before.stable ?? "nothing"}) nor the new one (${before.incoming ?? "nothing"})`,
     {
       hint: "somebody changed it during the cutover; put the name back on one of the two sides by hand, then resume",
     },
@@ -122,11 +130,14 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
   prepare: async (context) => {
     const exchange = exchangeOf(context);
     const seen = await observe(parts, context, exchange);
-    const before = asBeforeTheSwitch(seen);
-    if (before.incoming === null) {
+    const toNothing = goesToNothing(context);
+    const before = asBeforeTheSwitch(seen, toNothing);
+    if (before.incoming === null && !toNothing) throw notThere(exchange.incoming, context.action.component);
+    if (before.incoming !== null && toNothing) {
       throw new RefloatError(
         "cutover.conflict",
-        `${exchange.incoming}, which is to become ${context.action.component}, is not there`,
+        `${exchange.incoming} is there, and nothing was when it was recovered: it is not known what it is`,
+        { hint: "rename or drop it by hand" },
       );
     }
     // Journaled before the switch: a kill right after it must not leave an undo that cannot tell what the new side has taken.
@@ -140,7 +151,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
   check: async (context) => {
     const { exchange, before, newPosition } = remembered(context.intent);
     const now = await observe(parts, context, exchange);
-    if (sideOf(context.action.component, now.stable, before) === "old") return { presence: "absent" };
+    if (sideOf(context.action.component, now, before) === "old") return { presence: "absent" };
     const unheard = toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition });
     return { presence: "done", output: ownOutput(context) ?? unheard };
   },
@@ -176,7 +187,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const { component } = context.action;
     const { exchange, before } = remembered(context.intent);
     const now = await observe(parts, context, exchange);
-    if (sideOf(component, now.stable, before) === "old") return;
+    if (sideOf(component, now, before) === "old") return;
     const outgoing = ownOutput(context)?.["outgoing"];
     const back: Exchange = {
       incoming: typeof outgoing === "string" ? outgoing : exchange.outgoing,
@@ -188,7 +199,9 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
       async (access) => {
         const driver = access.driver(component);
         const driverContext = await access.context(component);
-        await driver.switching.exchange(driverContext, back, await driver.switching.observe(driverContext, back));
+        const seen = await driver.switching.observe(driverContext, back);
+        if (seen.incoming === null && before.stable !== null) throw notThere(back.incoming, component);
+        await driver.switching.exchange(driverContext, back, seen);
         await driver.reload?.(driverContext);
       },
       stableView,

@@ -9,18 +9,19 @@ import type { JsonObject } from "../model/json.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { type Action, type StepParts, restoredInstance, textOf } from "./step-bench.ts";
-import { ownOutputs, withRuntime } from "./with-runtime.ts";
+import { keptRelease, ownOutputs, withRuntime } from "./with-runtime.ts";
 
 type TrialContext = StepContext<Action<"try" | "migrate">>;
 
 /** What a trial must remember before it begins: its name, the release and a port that is free now. */
 export const prepareTrial = (parts: StepParts, context: TrialContext): Promise<JsonObject> =>
-  withRuntime(parts, context, async ({ runtime, driverContext }) => {
+  withRuntime(parts, context, async (application) => {
+    const { runtime, driverContext } = application;
     const { kind, component, release } = context.action;
     const { path, label } =
       release === "restored"
         ? { path: restoredInstance(context, component).name, label: "restored" }
-        : await runtime.liveRelease(driverContext);
+        : await keptRelease(application);
     const port = await runtime.freePort(driverContext, await runtime.live(driverContext));
     return { name: `${component}_${kind}${context.run.number}`, release: path, label, port };
   });

@@ -31,6 +31,22 @@ export const withRuntime = <Result>(
     view,
   );
 
+/** @throws RefloatError source.failed where a release that is to be kept is gone */
+export const keptRelease = async ({
+  runtime,
+  driverContext,
+}: RuntimeAccess): Promise<{ readonly path: string; readonly label: string }> => {
+  const release = await runtime.liveRelease(driverContext);
+  if (release !== null) return release;
+  throw new RefloatError(
+    "source.failed",
+    `the release of ${driverContext.component}, which is to be kept, is not there`,
+    {
+      hint: `recover it too: --only names ${driverContext.component}`,
+    },
+  );
+};
+
 /** Where a process of ours answers, as outputs that its own environment and checks bind to. */
 export const ownOutputs = (component: string, port: number | null, release: string): ReadonlyMap<string, Outputs> => {
   if (port === null) return new Map();

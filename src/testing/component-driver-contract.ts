@@ -188,5 +188,21 @@ export const describeComponentDriver = (name: string, openBench: () => Promise<D
       expect((await switching.observe(bench.context, exchange)).outgoing).toBeNull();
       expect(await bench.content(null)).toBe(original);
     });
+
+    test("the side that an undo has left is discarded for good, repeatably, and the old one serves on", async () => {
+      await bench.write();
+      const damaged = await bench.content(null);
+      await restore();
+      const exchange = await forth();
+      await swap(exchange);
+      const { switching } = bench.driver;
+      const back = { incoming: exchange.outgoing, outgoing: exchange.incoming };
+      await swap(back);
+      await switching.discard(bench.context, back.outgoing);
+      await switching.discard(bench.context, back.outgoing);
+      expect(await switching.observe(bench.context, exchange)).toMatchObject({ incoming: null, outgoing: null });
+      expect(await instances().inspect(bench.context, target)).toBe("absent");
+      expect(await bench.content(null)).toBe(damaged);
+    });
   });
 };

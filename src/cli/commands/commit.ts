@@ -1,6 +1,6 @@
-/** commit: drop the old side of a run; ends undo. */
+/** commit: drop the side that a run has put away; after a recovery that ends undo. */
 import { z } from "zod";
-import { switchedComponents } from "../../core/run/switched-components.ts";
+import { keptSides } from "../../core/run/kept-sides.ts";
 import { commit } from "../../operations/commit.ts";
 import { readRun } from "../../operations/runs.ts";
 import { answer, defineCommand } from "../command.ts";
@@ -12,16 +12,17 @@ import { runArgument } from "../words.ts";
 export const commitCommand = defineCommand({
   name: "commit",
   group: "At 3 a.m.",
-  summary: "drop the old side; ends undo",
+  summary: "drop the side that was put away; ends undo",
   about: [
-    "Drops what a run has kept of the old side: the damaged database, the folders that were exchanged. After that the run cannot be undone. " +
-      "Says what it will drop, and asks. Recovery points and the rows that a run exported are kept.",
+    "Drops the side that a run has put away. Of a recovery: the damaged database, the folders that were exchanged; after that it cannot be " +
+      "undone. Of an undo: the side that the undo has left. Says what it will drop, and asks. Recovery points and the rows that a run " +
+      "exported are kept.",
   ],
   arguments: [runArgument],
   options: [],
   examples: [
     { line: "refloat commit 42", about: "shows what will be dropped, and asks" },
-    { line: "refloat commit 42 --yes", about: "for a script" },
+    { line: "refloat commit 43 --yes", about: "for a script; run 43 was the undo of 42: what 42 had recovered goes" },
   ],
   exits: [3, 4, 7],
   input: z.object({ run: runNumberInput }),
@@ -29,7 +30,7 @@ export const commitCommand = defineCommand({
     const { output, signal } = context;
     const bench = await context.bench();
     const { record } = await readRun(bench, run);
-    const dropped = switchedComponents(record).map(({ component, outgoing }) => `${component}: ${outgoing}`);
+    const dropped = keptSides(record).map(({ component, name }) => `${component}: ${name}`);
     // A run that has nothing to drop is refused below, with the reason.
     if (record.state === "succeeded" && dropped.length > 0) {
       output.say(
@@ -41,7 +42,12 @@ export const commitCommand = defineCommand({
         nextCommand: `refloat commit ${run} --yes`,
       });
     }
-    const result = await during(output, bench.clock, "dropping the old side", () => commit(bench, { run, signal }));
+    const result = await during(
+      output,
+      bench.clock,
+      record.purpose === "undo" ? "dropping the side that was left" : "dropping the old side",
+      () => commit(bench, { run, signal }),
+    );
     const { discarded } = result;
     return answer(
       "commit",

@@ -17,16 +17,24 @@ export type CutoverPlanning = {
   /** Components that run and are switched or bound anew, in order of recovery. */
   readonly processes: readonly string[];
   readonly release: (component: string) => "kept" | "restored";
+  /** Switched components behind whose name nothing is put: what needs them cannot start, and there is nothing to admit users to. */
+  readonly emptied?: readonly string[];
 };
 
 /** Is there a live side whose writes can be told? */
 export const keepsLedger = (live: LiveComponent | undefined): boolean =>
   live?.capabilities.hasWrites === true && live.present;
 
+/** Is it nothing afterwards, or does it need what is? */
+export const isEmptied = (component: string, emptied: readonly string[], order: ComponentOrder): boolean =>
+  emptied.some((name) => name === component || order.dependenciesOf(component).has(name));
+
 /** Adds the cutover after everything that the draft holds already. */
 export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): void => {
-  const { service, order, components, switched, processes, release } = planning;
+  const { service, order, components, switched, processes, release, emptied = [] } = planning;
   const hasTraffic = service.cutover.length > 0;
+  const starting = processes.filter((name) => !isEmptied(name, emptied, order));
+  const serves = starting.length === processes.length && emptied.length === 0;
   const below = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
     [...steps].filter(([name]) => order.dependenciesOf(component).has(name)).map(([, step]) => step);
   const of = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
@@ -52,16 +60,19 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   }
 
   const started = new Map<string, StepId>();
-  for (const component of processes) {
+  for (const component of starting) {
     const needs = [...fenced, ...switches.values(), ...below(settled, component), ...below(started, component)];
     started.set(component, draft.add("cutover", { kind: "start", component, release: release(component) }, needs));
   }
 
-  for (const component of switched.filter((name) => components[name]?.capabilities.hasReload === true)) {
+  const reloading = (name: string): boolean =>
+    components[name]?.capabilities.hasReload === true && !emptied.includes(name);
+  for (const component of switched.filter(reloading)) {
     const needs = [...of(switches, component), ...below(started, component)];
     draft.add("cutover", { kind: "reload", component }, needs);
   }
 
+  if (!serves) return;
   if (hasTraffic) draft.add("cutover", { kind: "admit" }, draft.all());
   if (service.probe !== undefined) draft.add("prove", { kind: "probe" }, draft.all());
 };

@@ -6,6 +6,7 @@ import type { CheckDeclaration, CutoverDeclaration, ServiceDeclaration } from ".
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { StepAction } from "../../model/plan.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
+import { shortName } from "../text/short-name.ts";
 import type { LiveComponent } from "./planner-input.ts";
 
 export type StepWords = { readonly title: string; readonly what: string };
@@ -18,12 +19,12 @@ export type DescriptionFacts = {
   /** Recovered components that the named one depends on. */
   readonly recoveredBelow: (component: string) => readonly string[];
   /** The names of a switch: what comes in and what the old side will be called. */
-  readonly exchange: (component: string) => { readonly incoming: string; readonly outgoing: string };
+  readonly exchange: (component: string) => {
+    readonly incoming: string;
+    readonly outgoing: string;
+    readonly toNothing?: true | undefined;
+  };
 };
-
-/** `/srv/shop/uploads.r42` is read as `uploads.r42`; a database's name as it is. */
-const shortName = (name: string): string =>
-  name.startsWith("/") ? (name.split("/").findLast((part) => part !== "") ?? name) : name;
 
 /** `23 tables`, `5,012 files, 14 directories`. */
 export const describeCounts = (captured: CapturedComponent): readonly string[] =>
@@ -124,11 +125,14 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       return { title: `stop ${action.component}`, what: "the old side, proven to be gone" };
     case "switch": {
       const stable = shortName(components[action.component]?.names.stable ?? action.component);
-      const { incoming, outgoing } = facts.exchange(action.component);
+      const { incoming, outgoing, toNothing } = facts.exchange(action.component);
       const absent = components[action.component]?.present === false;
       return {
         title: `switch ${action.component}`,
-        what: `${absent ? "" : `${stable} > ${shortName(outgoing)}, `}${shortName(incoming)} > ${stable}`,
+        what: [
+          ...(absent ? [] : [`${stable} > ${shortName(outgoing)}`]),
+          toNothing === true ? `nothing > ${stable}` : `${shortName(incoming)} > ${stable}`,
+        ].join(", "),
       };
     }
     case "start":

@@ -22,6 +22,7 @@ const lossSince = (input: RecoveryInput, point: RecoveryPoint, component: string
     lostMs,
     ...(lastWriteAt === null || untouched ? {} : { lastWriteAt }),
     ...(untouched ? { about: "nothing" } : live?.loss == null ? {} : { about: live.loss.about }),
+    ...(live?.present === false ? { saved: "nothing of it is left to save" } : {}),
     ...(saved && !untouched ? { saved: holdsRows(captured) ? "saved to CSV first" : "listed first" } : {}),
   };
 };

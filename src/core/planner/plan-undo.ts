@@ -1,10 +1,12 @@
 /** Plans the undo of a run: the old side comes back behind the stable names. Whether a loss is accepted was settled before. */
-import type { Plan, PlanIntent } from "../../model/plan.ts";
-import { componentOrder } from "./component-order.ts";
+import type { Plan, PlanForecast, PlanIntent } from "../../model/plan.ts";
+import { formatList } from "../text/quantity.ts";
+import { type ComponentOrder, componentOrder } from "./component-order.ts";
+import { isEmptied } from "./cutover-steps.ts";
 import { forecastSteps } from "./forecast-steps.ts";
 import { planDigest } from "./plan-digest.ts";
 import type { UndoInput } from "./planner-input.ts";
-import { switchedBack, undoSteps } from "./undo-steps.ts";
+import { emptiedBy, switchedBack, undoSteps } from "./undo-steps.ts";
 
 export const planUndo = (input: UndoInput): Plan => {
   const { service, undoes, components } = input;
@@ -54,7 +56,27 @@ export const planUndo = (input: UndoInput): Plan => {
       keeps: scope.map((name) => `${name} as it is now, ${undoes.exchanges[name]?.outgoing ?? name}`),
       closer: null,
       space: [],
-      warnings: [],
+      warnings: emptyWarnings(input, order, scope),
     },
   };
+};
+
+/** An undo that does not bring the service back says so before it is done. */
+const emptyWarnings = (input: UndoInput, order: ComponentOrder, scope: readonly string[]): PlanForecast["warnings"] => {
+  const emptied = emptiedBy(input, scope);
+  if (emptied.length === 0) return [];
+  const stopped = order.names.filter(
+    (name) => input.components[name]?.capabilities.hasRuntime === true && isEmptied(name, emptied, order),
+  );
+  const held = input.service.cutover.length > 0 ? " and traffic stays held" : "";
+  const after =
+    stopped.length === 0
+      ? `nobody is asked as a user would${held}`
+      : `${formatList(stopped)} ${stopped.length === 1 ? "is" : "are"} stopped and not started again${held}`;
+  return [
+    {
+      code: "undo.to-nothing",
+      message: `nothing stood behind ${formatList(emptied)} before run ${input.undoes.run}, so nothing is put back: ${after}`,
+    },
+  ];
 };

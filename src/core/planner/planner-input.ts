@@ -7,7 +7,7 @@ import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
-import type { SpaceForecast } from "../../model/plan.ts";
+import type { PlanIntent, SpaceForecast } from "../../model/plan.ts";
 
 /** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
 export type ComponentCapabilities = {
@@ -82,7 +82,7 @@ export type UndoInput = {
     readonly run: RunNumber;
     readonly runUid: string;
     readonly acceptLoss: boolean;
-    readonly exchanges: Readonly<Record<string, { readonly incoming: string; readonly outgoing: string }>>;
+    readonly exchanges: Readonly<Record<string, NonNullable<PlanIntent["undoes"]>["exchanges"][string]>>;
     readonly releases: Readonly<Record<string, string>>;
     readonly positions?: Readonly<Record<string, Position>>;
   };

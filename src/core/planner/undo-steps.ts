@@ -12,6 +12,10 @@ import { createStepDraft } from "./step-draft.ts";
 export const switchedBack = (input: UndoInput, order: ComponentOrder): readonly string[] =>
   order.names.filter((name) => input.undoes.exchanges[name] !== undefined);
 
+/** Those that go back to the nothing that stood behind their name before the undone run. */
+export const emptiedBy = (input: UndoInput, switched: readonly string[]): readonly string[] =>
+  switched.filter((name) => input.undoes.exchanges[name]?.toNothing === true);
+
 export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] => {
   const draft = createStepDraft();
   const switched = switchedBack(input, order);
@@ -27,6 +31,7 @@ export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] =
     ),
     // Nothing comes from a point: each release is the one that the undone run's journal names.
     release: () => "kept",
+    emptied: emptiedBy(input, switched),
   });
   return draft.steps();
 };

@@ -128,7 +128,8 @@ export type SwitchOperations<Options = unknown> = {
   readonly observe: (context: DriverContext<Options>, exchange: Exchange) => Promise<ExchangeObservation>;
   /**
    * Compare-and-set: acts only if `observe` would return `expected`. Ends the connections of old writers, as far as the technology has any.
-   * Afterwards stable = expected.incoming and outgoing = expected.stable. Undo is the same act with the names exchanged.
+   * Afterwards stable = expected.incoming and outgoing = expected.stable. Undo is the same act with the names exchanged. With
+   * `expected.incoming` null nothing is put behind the name: only to undo a switch that found nothing there, which the caller knows.
    * @throws RefloatError cutover.conflict if the world is not as expected
    */
   readonly exchange: (
@@ -200,8 +201,10 @@ export type RuntimeOperations<Options = unknown> = {
   readonly live: (context: DriverContext<Options>) => Promise<RunningProcess | null>;
   /** Port for an instance beside the live one; null when there is none free and the live one must stop first. */
   readonly freePort: (context: DriverContext<Options>, live: RunningProcess | null) => Promise<number | null>;
-  /** Folder of the live release, links resolved, and a name for people (`2.5.0`). */
-  readonly liveRelease: (context: DriverContext<Options>) => Promise<{ readonly path: string; readonly label: string }>;
+  /** Folder of the live release, links resolved, and a name for people (`2.5.0`); null when nothing is behind the stable name. */
+  readonly liveRelease: (
+    context: DriverContext<Options>,
+  ) => Promise<{ readonly path: string; readonly label: string } | null>;
   /**
    * Starts detached, so that it outlives us, and waits until the port answers. `bind` of the context resolves `${self.port}` to `port`.
    * Idempotent by `name`: if the process recorded under that name runs, it is returned.

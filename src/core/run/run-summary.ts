@@ -10,7 +10,7 @@ import type { RunEvent, RunRecord, StepRecord } from "../../model/run.ts";
 import { z } from "zod";
 import { parseDuration } from "../time/duration.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
-import { switchedComponents } from "./switched-components.ts";
+import { type KeptSide, keptSides } from "./kept-sides.ts";
 
 export type Objective = { readonly objectiveMs: number | null; readonly met: boolean | null };
 
@@ -62,8 +62,8 @@ export type RunSummary = {
   readonly checks: { readonly passed: number; readonly failed: number };
   readonly invariants: { readonly passed: number; readonly failed: number };
   readonly probed: boolean;
-  /** Old sides, where they stand now. */
-  readonly kept: readonly { readonly component: string; readonly name: string }[];
+  /** The sides that it has put away, where they stand now. */
+  readonly kept: readonly KeptSide[];
   /** New sides that stand beside live because the run did not cut over (or was undone). */
   readonly beside: readonly { readonly component: string; readonly name: string }[];
   /** Time that the machine worked: people's decisions left out, and the time between two processes of an interrupted run. */
@@ -147,7 +147,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
     checks: count(outcomes.checks),
     invariants: count(outcomes.invariants),
     probed: journaled.find("probe")?.state === "done",
-    kept: switchedComponents(record).map(({ component, outgoing }) => ({ component, name: outgoing })),
+    kept: keptSides(record),
     beside: standingBeside(journaled),
     machineMs: Math.max(0, ran - decided - stumbles.stoppedMs),
     predictedMs: plan.forecast.totalMs.likely,

@@ -11,6 +11,8 @@ export type SwitchedComponent = {
   readonly outgoing: string;
   /** Where the new side stood just after the switch, before its first write. */
   readonly newPosition: Position | null;
+  /** Nothing stood behind the name before: there is no old side. */
+  readonly fromNothing: boolean;
 };
 
 const prefix = "switch:";
@@ -21,12 +23,15 @@ const switchOutputSchema = z.object({
   newPosition: positionSchema.nullable().catch(null),
 });
 
+const switchIntentSchema = z.object({ before: z.object({ stable: z.string().nullable() }) });
+
 /** An output that names no sides (of another version) is left out: nothing may be dropped or put back on a guess. */
 export const switchedComponents = (run: RunRecord): readonly SwitchedComponent[] =>
-  run.steps.flatMap(({ id, state, output }) => {
+  run.steps.flatMap(({ id, state, intent, output }) => {
     const sides = switchOutputSchema.safeParse(output);
+    const fromNothing = switchIntentSchema.safeParse(intent).data?.before.stable === null;
     return id.startsWith(prefix) && state === "done" && sides.success
-      ? [{ component: id.slice(prefix.length), ...sides.data }]
+      ? [{ component: id.slice(prefix.length), ...sides.data, fromNothing }]
       : [];
   });
 

@@ -78,6 +78,15 @@ test("a stable name with nothing behind it is given to the incoming side", async
   const report = await postgresSwitching.exchange(context(), exchange, before);
   expect(report.position).toBeNull();
   expect(await names()).toEqual({ shop: before.incoming });
+
+  // Its undo puts the nothing back: the recovered side gets its own name again, closed, and can come back once more.
+  const after = await postgresSwitching.observe(context(), back);
+  expect(after).toEqual({ stable: before.incoming, incoming: null, outgoing: null });
+  await postgresSwitching.exchange(context(), back, after);
+  expect(await names()).toEqual({ shop_r1: `${before.incoming} closed` });
+  await expect(postgresSwitching.exchange(context(), back, after)).rejects.toMatchObject({ code: "cutover.conflict" });
+  await postgresSwitching.exchange(context(), exchange, await postgresSwitching.observe(context(), exchange));
+  expect(await names()).toEqual({ shop: before.incoming });
 });
 
 test("a world that is not as it was seen is left alone", async () => {

@@ -118,7 +118,7 @@ const renameBoth = async (
   expected: ExchangeObservation,
   clock: Clock,
 ): Promise<Position | null> => {
-  const incoming = await readDatabaseState(session, names.incoming);
+  const incoming = expected.incoming === null ? null : await readDatabaseState(session, names.incoming);
   if (incoming?.open === false) {
     // The side that was closed when it was switched out comes back: it must let its clients in again.
     await session.query(`alter database ${quoteName(names.incoming)} allow_connections true`);
@@ -127,7 +127,9 @@ const renameBoth = async (
   if (expected.stable !== null) {
     await session.query(`alter database ${quoteName(names.stable)} rename to ${quoteName(names.outgoing)}`);
   }
-  await session.query(`alter database ${quoteName(names.incoming)} rename to ${quoteName(names.stable)}`);
+  if (expected.incoming !== null) {
+    await session.query(`alter database ${quoteName(names.incoming)} rename to ${quoteName(names.stable)}`);
+  }
   if (expected.stable !== null) {
     await session.query(`alter database ${quoteName(names.outgoing)} allow_connections false`);
     position = makePosition(clock.now(), await takeInstant(session, names.outgoing));
@@ -148,7 +150,7 @@ const exchangeDatabases = async (
   withControlSession(context, "target", async (session, target) => {
     const names: Names = { ...exchange, stable: target.database };
     const found = await observeNames(session, names);
-    const possible = expected.incoming !== null && expected.outgoing === null;
+    const possible = (expected.incoming ?? expected.stable) !== null && expected.outgoing === null;
     if (!possible || !same(found, expected)) throw conflict(names, expected, found);
     await refuseHindrances(session, names);
     const evictor = await openControlSession(context, target, "target");

@@ -24,10 +24,14 @@ export const labelOf = async (folder: string): Promise<string> =>
 /** Contract of RuntimeOperations.liveRelease. */
 export const findLiveRelease = async (
   context: ProcessContext,
-): Promise<{ readonly path: string; readonly label: string }> => {
+): Promise<{ readonly path: string; readonly label: string } | null> => {
   const stable = await releasePathOf(context);
   const path = await translateSystemErrors("source.failed", `the release ${stable} cannot be found`, () =>
-    realpath(stable),
+    realpath(stable).catch((error: NodeJS.ErrnoException) => {
+      // Gone, or a link to what is gone.
+      if (error.code === "ENOENT") return null;
+      throw error;
+    }),
   );
-  return { path, label: await labelOf(path) };
+  return path === null ? null : { path, label: await labelOf(path) };
 };

@@ -30,7 +30,9 @@ const asking = async (subject: string, ask: () => Promise<Finding>): Promise<Fin
 
 const lookAtRelease = async (context: ProcessContext): Promise<Finding> => {
   const subject = await releasePathOf(context);
-  const { path, label } = await findLiveRelease(context);
+  const release = await findLiveRelease(context);
+  if (release === null) return { ok: false, subject, found: "there is no release" };
+  const { path, label } = release;
   return { ok: true, subject, found: `release ${label}${path === subject ? "" : ` in ${path}`}` };
 };
 

@@ -57,7 +57,7 @@ const contextOf = ({ options = {}, port = lowPort(), mode = "", values = {} }: C
   }) as DriverContext;
 
 const start = async (context: DriverContext, name = "app_r42", port: number | null = null) =>
-  runtime.start(context, { name, release: (await runtime.liveRelease(context)).path, port });
+  runtime.start(context, { name, release: (await runtime.liveRelease(context))?.path ?? "", port });
 
 const ask = async (port: number): Promise<Record<string, unknown>> =>
   (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } })).json() as Promise<

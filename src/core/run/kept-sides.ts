@@ -1,0 +1,15 @@
+/** The sides that a run has put away and that stand beside what serves: until a commit drops them, an undo (or a look) needs them. */
+import type { RunRecord, RunState } from "../../model/run.ts";
+import { switchedComponents } from "./switched-components.ts";
+
+export type KeptSide = { readonly component: string; readonly name: string };
+
+/** The old side of an undone run is back in service; those of a committed one are gone. */
+const keepsNothing: ReadonlySet<RunState> = new Set(["undone", "committed", "cancelled"]);
+
+export const keptSides = (run: RunRecord): readonly KeptSide[] =>
+  keepsNothing.has(run.state)
+    ? []
+    : switchedComponents(run).flatMap(({ component, outgoing, fromNothing }) =>
+        fromNothing ? [] : [{ component, name: outgoing }],
+      );
