@@ -22,7 +22,7 @@ import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
 import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
-import { readSecret } from "./platform/secret.ts";
+import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
@@ -67,7 +67,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
 
   const declaration = once(() => readDeclaration(options.configFile));
 
-  const password = async (template: string): Promise<string> => {
+  const boundText = async (template: string): Promise<string> => {
     let text = "";
     for (const part of parseTemplate(template)) {
       text +=
@@ -80,11 +80,27 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     return text;
   };
 
+  const s3Settings = async ({ s3 }: Declaration["vault"]): Promise<Pick<StoreSettings, "s3">> => {
+    if (s3 === undefined) return {};
+    const { accessKeyId, secretAccessKey, sessionToken, ...open } = s3;
+    return {
+      s3: {
+        ...open,
+        ...(accessKeyId === undefined ? {} : { accessKeyId: await boundText(accessKeyId) }),
+        ...(secretAccessKey === undefined ? {} : { secretAccessKey: hideText(await boundText(secretAccessKey)) }),
+        ...(sessionToken === undefined ? {} : { sessionToken: hideText(await boundText(sessionToken)) }),
+      },
+    };
+  };
+
   const vault = once(async (): Promise<OpenVault> => {
     const declared = (await declaration()).vault;
     const use = createStoreUse();
-    const settings = storeSettings(declared, options.limits, use);
-    const repository = await openRepository(declared.url, await password(declared.password), { clock, log, settings });
+    const settings = {
+      ...storeSettings(declared, options.limits, use),
+      ...(await s3Settings(declared)),
+    };
+    const repository = await openRepository(declared.url, await boundText(declared.password), { clock, log, settings });
     closers.push(async () => {
       await repository.close();
       log.info("the vault is closed", { location: repository.location, use: readStoreUse(use) });
@@ -161,8 +177,11 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     vault,
     createVault: async () => {
       const declared = (await declaration()).vault;
-      const settings = storeSettings(declared, options.limits, createStoreUse());
-      const repository = await createRepository(declared.url, await password(declared.password), {
+      const settings = {
+        ...storeSettings(declared, options.limits, createStoreUse()),
+        ...(await s3Settings(declared)),
+      };
+      const repository = await createRepository(declared.url, await boundText(declared.password), {
         clock,
         log,
         settings,

@@ -11,6 +11,7 @@ import {
   limitSchema,
   lockSchema,
   objectivesSchema,
+  s3SettingsSchema,
 } from "./declaration.ts";
 import { nameSchema } from "./identifiers.ts";
 
@@ -20,8 +21,8 @@ export const vaultFileSchema = z
       .string()
       .min(1)
       .meta({
-        description: "Where the vault lies, a restic repository: a folder, or a place on an SSH server.",
-        examples: ["/backup/vault", "sftp:backup@host:/srv/vault"],
+        description: "Where the vault lies, a restic repository: a folder, a place on an SSH server, or a bucket.",
+        examples: ["/backup/vault", "sftp:backup@host:/srv/vault", "s3:https://s3.example.com/bucket/prefix"],
       }),
     password: z
       .string()
@@ -39,6 +40,7 @@ export const vaultFileSchema = z
         description: "For a vault over sftp: the file that is read instead of ~/.ssh/config.",
         examples: ["/etc/refloat/ssh_config"],
       }),
+    s3: s3SettingsSchema.optional(),
   })
   .meta({ description: "Where recovery points are kept." });
 

@@ -77,10 +77,13 @@ export const keepSchema = z.strictObject({
   yearly: z.int().positive().optional(),
 });
 
-/** How long no one may delete a point; `compliance`: not even an administrator. Recorded, not enforced by this version. */
+export const lockModeSchema = z.enum(["governance", "compliance"]);
+export type LockMode = z.infer<typeof lockModeSchema>;
+
+/** How long no one may delete a point; `compliance`: not even an administrator. Kept by stores that can lock. */
 export const lockSchema = z.strictObject({
   for: durationTextSchema,
-  mode: z.enum(["governance", "compliance"]).optional(),
+  mode: lockModeSchema.optional(),
 });
 
 export const componentDeclarationSchema = z.object({
@@ -120,12 +123,54 @@ export const serviceDeclarationSchema = z.object({
 export type ServiceDeclaration = z.infer<typeof serviceDeclarationSchema>;
 export type InvariantDeclaration = z.infer<typeof invariantSchema>;
 
+/** How an S3 store is reached. What is left out is found as AWS's own tools find it: environment, profile, machine role. */
+export const s3SettingsSchema = z
+  .strictObject({
+    accessKeyId: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "Access key; AWS_ACCESS_KEY_ID, a profile or the machine's role when left out." }),
+    secretAccessKey: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description: "Where the secret of the access key is read from.",
+        examples: ["${file:/etc/refloat/s3-secret}", "${env:MARKET_S3_SECRET}"],
+      }),
+    sessionToken: z.string().min(1).optional().meta({ description: "Where the token of a session is read from." }),
+    profile: z.string().min(1).optional().meta({ description: "Profile of ~/.aws/config and ~/.aws/credentials." }),
+    region: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "Region of the bucket; AWS_REGION or AWS_DEFAULT_REGION when left out, else us-east-1." }),
+    pathStyle: z.boolean().optional().meta({
+      description: "Bucket in the path (true) or in the host name (false); false for AWS alone when left out.",
+    }),
+    ca: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "File of the certificate authority that signed the server's." }),
+    connections: z
+      .int()
+      .min(1)
+      .max(256)
+      .optional()
+      .meta({ description: "Requests at once, for each thread; 10 when left out." }),
+  })
+  .meta({ description: "How an S3 store is reached." });
+export type S3Declaration = z.infer<typeof s3SettingsSchema>;
+
 export const declarationSchema = z.object({
   vault: z.object({
     url: z.string(),
     password: z.string(),
     limit: limitSchema.optional(),
     sshConfig: z.string().optional(),
+    s3: s3SettingsSchema.optional(),
   }),
   services: z.record(nameSchema, serviceDeclarationSchema),
 });

@@ -277,6 +277,12 @@ export const errorCatalogue = {
     kind: "operator",
     meaning: "The server shows a key that is not the one noted for it; nothing was sent to it.",
   },
+  "vault.read-only": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The vault was opened as of an instant, and nothing can be written to the past.",
+  },
   "vault.unsupported": {
     exit: 3,
     http: 409,

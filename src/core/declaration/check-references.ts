@@ -45,15 +45,15 @@ export const checkReferences = (reading: Reading, service: JsonPath, draft: Serv
 export const checkVaultReferences = (reading: Reading): void => {
   const draft: ServiceDraft = { name: "", components: {}, invariants: {} };
   const all = findReferences(nodeAt(reading.root, ["vault"])?.value ?? null, ["vault"]);
-  for (const found of all.filter(({ path }) => path[1] === "url" || path[1] === "password")) {
+  for (const found of all.filter(({ path }) => ["url", "password", "s3"].includes(String(path[1])))) {
     const one: One = { reading, service: [], draft, occurrence: 0, ...found };
-    const isPassword = found.path[1] === "password";
+    const isSecret = found.path[1] !== "url";
     if (found.part.kind === "malformed") report(one, malformed(one, found.part));
-    else if (found.part.kind === "output" || !isPassword)
+    else if (found.part.kind === "output" || !isSecret)
       report(one, {
         code: "config.bad-reference",
         message: `${found.part.source} means nothing in ${subjectText(found.path)}`,
-        hint: isPassword
+        hint: isSecret
           ? "the vault is opened before any component; write ${file:...}, ${env:...} or ${command:...}"
           : "the vault's location is written out, so that it is known when nothing else is",
       });

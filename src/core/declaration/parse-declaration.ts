@@ -13,7 +13,7 @@ import { DiagnosticCollector } from "./diagnostic-collector.ts";
 import { readService } from "./read-service.ts";
 import { Reading } from "./reading.ts";
 import { readShape } from "./report-issues.ts";
-import { unsupportedRootKeys, unsupportedVaultSchemes } from "./unsupported-words.ts";
+import { supportedVaultSchemes, unsupportedRootKeys, unsupportedVaultSchemes } from "./unsupported-words.ts";
 import { nodeAt, readYaml } from "./yaml-source.ts";
 
 export type ParsedDeclaration = {
@@ -73,7 +73,7 @@ const checkVault = (reading: Reading): void => {
   const url = nodeAt(reading.root, ["vault", "url"])?.value;
   if (typeof url !== "string") return;
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined || scheme === "sftp") return;
+  if (scheme === undefined || supportedVaultSchemes.some((supported) => supported === scheme)) return;
   const known = unsupportedVaultSchemes.some((unsupported) => unsupported === scheme);
   reading.atValue(["vault", "url"], {
     code: known ? "config.unsupported" : "config.bad-value",
@@ -81,7 +81,7 @@ const checkVault = (reading: Reading): void => {
     hint:
       scheme === "file"
         ? `write the path alone: ${url.replace(/^file:(\/\/)?/i, "")}`
-        : "write a local folder, such as /backup/vault, or sftp:user@host:/path",
+        : "write a folder, such as /backup/vault, or sftp:user@host:/path, or s3:https://host/bucket/prefix",
   });
 };
 

@@ -38,5 +38,6 @@ export const unsupportedCutoverKinds: Words = {
   kubernetes: "a command can switch it: - command: ...",
 };
 
-/** Beginnings of restic locations that cannot be opened. */
-export const unsupportedVaultSchemes = ["s3", "rest", "rclone", "b2", "azure", "gs", "swift"] as const;
+/** Beginnings of restic locations that can, and that cannot be opened. */
+export const supportedVaultSchemes = ["local", "sftp", "s3"] as const;
+export const unsupportedVaultSchemes = ["rest", "rclone", "b2", "azure", "gs", "swift"] as const;

@@ -10,7 +10,7 @@ import { createStore } from "./stores/open-store.ts";
 
 /**
  * Makes an empty repository of version 2 and opens it.
- * @param location as restic writes it; an absolute path, `local:PATH` or `sftp:USER@HOST:PATH`
+ * @param location as restic writes it: an absolute path, `local:PATH`, `sftp:USER@HOST:PATH` or `s3:https://HOST/BUCKET/PREFIX`
  * @throws RefloatError vault.exists, vault.unsupported, vault.no-space, vault.store-failed
  */
 export const createRepository = async (

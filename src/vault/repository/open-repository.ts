@@ -7,7 +7,7 @@ import { openStore } from "./stores/open-store.ts";
 
 /**
  * Writes nothing. The repository must be closed, or its worker threads and its lock live on.
- * @param location as restic writes it; an absolute path, `local:PATH` or `sftp:USER@HOST:PATH`
+ * @param location as restic writes it: an absolute path, `local:PATH`, `sftp:USER@HOST:PATH` or `s3:https://HOST/BUCKET/PREFIX`
  * @throws RefloatError vault.not-found, vault.wrong-password, vault.damaged, vault.unsupported, vault.store-failed
  */
 export const openRepository = async (

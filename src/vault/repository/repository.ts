@@ -30,7 +30,7 @@ import { openTreeReader } from "./reading/tree-reader.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
 import { type Store, StoreFileMissing } from "./stores/store.ts";
-import type { StoreSettings } from "./stores/store-settings.ts";
+import { type StoreSettings, packSettings } from "./stores/store-settings.ts";
 import { ThreadPool } from "./threads/thread-pool.ts";
 import { verifyRepository } from "./verify/verification.ts";
 
@@ -197,7 +197,7 @@ export const assembleRepository = async (
   const owner = currentOwner();
   const { version, polynomial } = config;
   const pool = new ThreadPool(
-    { location: store.location, settings, masterKey, version, polynomial, table: table.handle },
+    { location: store.location, settings: packSettings(settings), masterKey, version, polynomial, table: table.handle },
     { pack: (pack) => index.add(pack) },
   );
   const { hostname, username } = owner;

@@ -107,18 +107,41 @@ describe("locations", () => {
     }
   });
 
-  it.each(["s3:https://s3.example.com/market", "rest:http://host/", "rclone:a:b"])(
-    "says that %s is not supported yet",
-    async (location) => {
-      const scheme = location.slice(0, location.indexOf(":"));
-      const refusal = {
+  it.each(["rest:http://host/", "rclone:a:b"])("says that %s is not supported yet", async (location) => {
+    const scheme = location.slice(0, location.indexOf(":"));
+    const refusal = {
+      code: "vault.unsupported",
+      message: `a vault at ${scheme}: is not supported by this version, only one in a folder, on an SSH server or in a bucket`,
+    };
+    expect(() => openStore(location, { blocking: false })).toThrow(expect.objectContaining(refusal));
+    await expect(createStore(location, { blocking: false })).rejects.toMatchObject(refusal);
+  });
+
+  it.each([
+    ["s3:https://s3.example.com/market", "s3:https://s3.example.com/market"],
+    ["s3:s3.example.com/market/shop/", "s3:https://s3.example.com/market/shop"],
+    ["s3://s3.example.com/market", "s3:https://s3.example.com/market"],
+    ["s3:http://127.0.0.1:9000/a/b/c", "s3:http://127.0.0.1:9000/a/b/c"],
+  ])("takes the bucket that %s names", async (location, written) => {
+    const store = openStore(location, { blocking: false });
+    expect(store.location).toBe(written);
+    await store.close();
+  });
+
+  it("refuses a bucket's address that holds a secret, without repeating it", () => {
+    expect(() => openStore("s3:https://key:hunter2@s3.example.com/market", { blocking: false })).toThrow(
+      expect.objectContaining({
         code: "vault.unsupported",
-        message: `a vault at ${scheme}: is not supported by this version, only one in a local folder or on an SSH server`,
-      };
-      expect(() => openStore(location, { blocking: false })).toThrow(expect.objectContaining(refusal));
-      await expect(createStore(location, { blocking: false })).rejects.toMatchObject(refusal);
-    },
-  );
+        message: "the location of a vault at s3.example.com holds credentials",
+      }),
+    );
+  });
+
+  it("keeps no past of a folder", () => {
+    expect(() => openStore("/srv/vault", { blocking: false, settings: { asOf: new Date(0) } })).toThrow(
+      expect.objectContaining({ code: "vault.unsupported" }),
+    );
+  });
 
   it("does not take a mistyped scheme for a folder", () => {
     expect(() => openStore("s4:bucket", { blocking: false })).toThrow(

@@ -23,18 +23,11 @@ import { promisify } from "node:util";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { syncDirectory } from "../../../platform/atomic-file.ts";
 import { type PendingFile, type Store, StoreFileMissing, type StoreKind, type StoredFile } from "./store.ts";
+import type { StoreOptions } from "./store-settings.ts";
 import { storeFailure } from "./store-failure.ts";
 import { isStaleTemporary, temporaryName } from "./temporary-name.ts";
 
 const syncData = promisify(fdatasync);
-
-export type LocalStoreOptions = {
-  /**
-   * Reads block the thread: several times as fast as going through the thread pool, and right in a worker, which has nothing
-   * else to do meanwhile.
-   */
-  readonly blocking: boolean;
-};
 
 const hexName = /^[0-9a-f]{64}$/;
 
@@ -42,7 +35,7 @@ class LocalStore implements Store {
   readonly location: string;
   readonly #blocking: boolean;
 
-  constructor(location: string, options: LocalStoreOptions) {
+  constructor(location: string, options: StoreOptions) {
     this.location = location;
     this.#blocking = options.blocking;
   }
@@ -279,13 +272,13 @@ const fillFrom = async (handle: FileHandle, target: Buffer, offset: number): Pro
   return at;
 };
 
-export const openLocalStore = (path: string, options: LocalStoreOptions): Store => new LocalStore(path, options);
+export const openLocalStore = (path: string, options: StoreOptions): Store => new LocalStore(path, options);
 
 /**
  * Makes the folders of an empty repository, durably. An existing empty folder is taken.
  * @throws RefloatError vault.exists if there is a config file, vault.store-failed
  */
-export const createLocalStore = async (path: string, options: LocalStoreOptions): Promise<Store> => {
+export const createLocalStore = async (path: string, options: StoreOptions): Promise<Store> => {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const names = await readdir(path);

@@ -7,31 +7,38 @@ import { retryingStore } from "./decorators/retrying-store.ts";
 import { storeUseCounter } from "./decorators/store-use.ts";
 import { type Pace, throttlePace } from "./decorators/throttle.ts";
 import { createLocalStore, openLocalStore } from "./local-store.ts";
+import { createS3Store, openS3Store } from "./s3/s3-store.ts";
 import { type SftpStoreOptions, createSftpStore, openSftpStore } from "./sftp/sftp-store.ts";
 import type { Store } from "./store.ts";
 import type { StoreOptions, StoreSettings } from "./store-settings.ts";
 
-const resticSchemes = new Set(["s3", "rest", "b2", "azure", "gs", "swift", "rclone"]);
+const resticSchemes = new Set(["rest", "b2", "azure", "gs", "swift", "rclone"]);
 
-const isSftp = (location: string): boolean => location.startsWith("sftp:");
+type Place =
+  | { readonly kind: "folder"; readonly path: string }
+  /** With the whole location. */
+  | { readonly kind: "s3"; readonly location: string }
+  | { readonly kind: "sftp"; readonly location: string };
 
 /** @throws RefloatError vault.unsupported */
-const localPath = (location: string): string => {
-  if (isAbsolute(location)) return location;
-  const scheme = /^(?<scheme>[a-z0-9]+):(?<rest>.*)$/i.exec(location)?.groups;
-  if (scheme === undefined) return resolve(location);
-  if (scheme.scheme === "local" || scheme.scheme === "file") return resolve((scheme.rest ?? "").replace(/^\/\//, ""));
-  const known = resticSchemes.has(scheme.scheme ?? "");
+const placeOf = (location: string): Place => {
+  if (isAbsolute(location)) return { kind: "folder", path: location };
+  const found = /^(?<scheme>[a-z0-9]+):(?<rest>.*)$/i.exec(location)?.groups;
+  if (found === undefined) return { kind: "folder", path: resolve(location) };
+  const { scheme = "", rest = "" } = found;
+  if (scheme === "local" || scheme === "file") return { kind: "folder", path: resolve(rest.replace(/^\/\//, "")) };
+  if (scheme === "s3" || scheme === "sftp") return { kind: scheme, location };
+  const known = resticSchemes.has(scheme);
   throw new RefloatError(
     "vault.unsupported",
     known
-      ? `a vault at ${scheme.scheme}: is not supported by this version, only one in a local folder or on an SSH server`
-      : `"${scheme.scheme}:" is no place for a vault that is known here`,
+      ? `a vault at ${scheme}: is not supported by this version, only one in a folder, on an SSH server or in a bucket`
+      : `"${scheme}:" is no place for a vault that is known here`,
     {
-      context: { scheme: scheme.scheme ?? "" },
+      context: { scheme },
       hint: known
         ? "mount it as a folder, or keep the vault in a local folder and copy that with another tool"
-        : "write the absolute path of a folder, or sftp:user@host:/path",
+        : "write the absolute path of a folder, sftp:user@host:/path or s3:https://host/bucket/prefix",
     },
   );
 };
@@ -59,18 +66,34 @@ const keepPace = (store: Store, settings: StoreSettings): Store => {
   return pace === undefined ? store : pacedStore(store, pace);
 };
 
-/** Connects, if it has to, when it is first used. @throws RefloatError vault.unsupported */
-export const openStore = (location: string, options: StoreOptions): Store => {
-  const { settings = {} } = options;
-  return isSftp(location)
-    ? decorate(openSftpStore(location, sftpOptions(settings)), settings, true)
-    : decorate(keepPace(openLocalStore(localPath(location), options), settings), settings, false);
+const refusePast = (location: string, { asOf }: StoreSettings): void => {
+  if (asOf === undefined) return;
+  throw new RefloatError(
+    "vault.unsupported",
+    `the vault at ${location} cannot be opened as of a time: a folder keeps no versions`,
+    { hint: "only a bucket with versions can; for a folder, use a snapshot of its file system" },
+  );
 };
 
-/** @throws RefloatError vault.exists, vault.unsupported, vault.* */
+/** Connects, if it has to, and loads what that takes when it is first used. @throws RefloatError vault.unsupported */
+export const openStore = (location: string, options: StoreOptions): Store => {
+  const { settings = {} } = options;
+  const place = placeOf(location);
+  if (place.kind === "s3") return decorate(keepPace(openS3Store(place.location, settings), settings), settings, true);
+  refusePast(location, settings);
+  return place.kind === "sftp"
+    ? decorate(openSftpStore(place.location, sftpOptions(settings)), settings, true)
+    : decorate(keepPace(openLocalStore(place.path, options), settings), settings, false);
+};
+
+/** An empty store that a repository can be made in. @throws RefloatError vault.exists, vault.unsupported, vault.* */
 export const createStore = async (location: string, options: StoreOptions): Promise<Store> => {
   const { settings = {} } = options;
-  return isSftp(location)
-    ? decorate(await createSftpStore(location, sftpOptions(settings)), settings, true)
-    : decorate(keepPace(await createLocalStore(localPath(location), options), settings), settings, false);
+  const place = placeOf(location);
+  if (place.kind === "s3")
+    return decorate(keepPace(await createS3Store(place.location, settings), settings), settings, true);
+  refusePast(location, settings);
+  return place.kind === "sftp"
+    ? decorate(await createSftpStore(place.location, sftpOptions(settings)), settings, true)
+    : decorate(keepPace(await createLocalStore(place.path, options), settings), settings, false);
 };

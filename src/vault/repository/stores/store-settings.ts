@@ -1,8 +1,18 @@
-/** What a store needs to know beyond its location, from the file and the command line. Each worker thread opens the store for itself. */
+/**
+ * What a store needs to know beyond its location, from the file and the command line. Secrets are held so that they cannot be printed;
+ * each worker thread opens the store for itself, and gets what it needs for that in memory alone.
+ */
+import type { Secret } from "../../../core/ports/environment.ts";
+import type { S3Declaration } from "../../../model/declaration.ts";
+import { hideText } from "../../../platform/secret.ts";
 import type { StoreUseHandle } from "./decorators/store-use.ts";
 import type { ThrottleHandle } from "./decorators/throttle.ts";
 
-/** Structured-cloneable. */
+export type S3Settings = Omit<S3Declaration, "secretAccessKey" | "sessionToken"> & {
+  readonly secretAccessKey?: Secret;
+  readonly sessionToken?: Secret;
+};
+
 export type StoreSettings = {
   /** Path of a file that is read instead of ~/.ssh/config. */
   readonly sshConfig?: string;
@@ -10,6 +20,9 @@ export type StoreSettings = {
   readonly throttle?: ThrottleHandle;
   /** Where all threads count what they ask of the store. */
   readonly use?: StoreUseHandle;
+  readonly s3?: S3Settings;
+  /** The store is shown as it was then, and nothing is written. */
+  readonly asOf?: Date;
 };
 
 export type StoreOptions = {
@@ -19,4 +32,33 @@ export type StoreOptions = {
    */
   readonly blocking: boolean;
   readonly settings?: StoreSettings;
+};
+
+/** The settings with their secrets open, to be cloned into a thread. */
+export type PackedSettings = Omit<StoreSettings, "s3"> & { readonly s3?: S3Declaration };
+
+export const packSettings = ({ s3, ...others }: StoreSettings): PackedSettings => {
+  if (s3 === undefined) return others;
+  const { secretAccessKey, sessionToken, ...open } = s3;
+  return {
+    ...others,
+    s3: {
+      ...open,
+      ...(secretAccessKey === undefined ? {} : { secretAccessKey: secretAccessKey.reveal() }),
+      ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.reveal() }),
+    },
+  };
+};
+
+export const unpackSettings = ({ s3, ...others }: PackedSettings): StoreSettings => {
+  if (s3 === undefined) return others;
+  const { secretAccessKey, sessionToken, ...open } = s3;
+  return {
+    ...others,
+    s3: {
+      ...open,
+      ...(secretAccessKey === undefined ? {} : { secretAccessKey: hideText(secretAccessKey) }),
+      ...(sessionToken === undefined ? {} : { sessionToken: hideText(sessionToken) }),
+    },
+  };
 };

@@ -9,8 +9,12 @@
  * - `remove` of a missing file is no error, for the same reason.
  * - A missing file is a `StoreFileMissing`; a full store is vault.no-space; all else is vault.store-failed. Nothing of a failed
  *   write is ever visible under its name.
- * - A store holds no secret and knows nothing of the format. Every call may run beside every other.
+ * - A server that does not answer is vault.unreachable, one that refuses is vault.denied.
+ * - A store knows nothing of the format. Every call may run beside every other.
+ * - One that was opened as of an instant shows what there was then, whatever was removed or replaced since, and writes nothing:
+ *   `write`, `begin` and `remove` are vault.read-only, and no locks are listed.
  */
+import type { LockMode } from "../../../model/declaration.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 
 export const storeKinds = ["config", "keys", "locks", "snapshots", "index", "data"] as const;
@@ -31,9 +35,33 @@ export type PendingFile = {
   readonly discard: () => void;
 };
 
+/** Until when, and against whom, a file can be neither removed nor replaced. `governance`: those with a special right still may. */
+export type FileLock = { readonly until: Date; readonly mode: LockMode };
+
+/**
+ * Locks that the store itself keeps against everyone, whatever rights they have. Each file is locked for itself: a lock holds the bytes
+ * that are there when it is set, and what is written over them later has none.
+ */
+export type StoreRetention = {
+  /** Can files be locked here? `no` where versions or locks are switched off. @throws RefloatError vault.denied if it may not be asked */
+  readonly support: () => Promise<{ readonly locks: boolean; readonly reason: string | null }>;
+  /**
+   * Locks it at least so long and so strictly; what is longer or stricter stays. Idempotent.
+   * @returns the lock that it has now
+   * @throws StoreFileMissing; vault.denied
+   */
+  readonly lock: (kind: StoreKind, name: string, lock: FileLock) => Promise<FileLock>;
+  /** Asks the store, each time. @returns null if it is not locked @throws StoreFileMissing; vault.denied */
+  readonly lockOf: (kind: StoreKind, name: string) => Promise<FileLock | null>;
+  /** Like `write`, and at no time is the file there without the lock. */
+  readonly writeLocked: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
+};
+
 export type Store = {
   /** As a person would write it. */
   readonly location: string;
+  /** Absent where nothing can be locked against whoever may write. */
+  readonly retention?: StoreRetention;
   /** Each file of the kind once, in any order. Files written meanwhile may be missing. */
   readonly list: (kind: StoreKind) => AsyncIterable<StoredFile>;
   /** @throws StoreFileMissing */
@@ -55,6 +83,10 @@ export type Store = {
   /** Frees handles; the store is not used afterwards. */
   readonly close: () => Promise<void>;
 };
+
+/** For what stands before another store. */
+export const retentionOf = ({ retention }: Store): Pick<Store, "retention"> =>
+  retention === undefined ? {} : { retention };
 
 /** There is no such file; the caller knows whether that is damage, a wrong address or a race. */
 export class StoreFileMissing extends RefloatError {

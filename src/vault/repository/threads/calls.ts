@@ -5,12 +5,12 @@ import type { ExtractTask, ExtractedPart } from "../extract/extract-task.ts";
 import type { VerifiedPack, VerifyPackTask } from "../verify/verify-task.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { IndexedPack } from "../format/index-file.ts";
-import type { StoreSettings } from "../stores/store-settings.ts";
+import type { PackedSettings } from "../stores/store-settings.ts";
 import type { FolderPart, FolderTask, RootNode, WalkStart } from "../capture/folder-task.ts";
 
 export type ThreadData = {
   readonly location: string;
-  readonly settings: StoreSettings;
+  readonly settings: PackedSettings;
   readonly masterKey: Uint8Array;
   readonly version: RepositoryVersion;
   readonly polynomial: bigint;

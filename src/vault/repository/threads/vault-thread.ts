@@ -12,6 +12,7 @@ import { StreamIntake } from "../capture/stream-intake.ts";
 import { createExtractor } from "../extract/extractor.ts";
 import { Sealer } from "../seal/seal.ts";
 import { openStore } from "../stores/open-store.ts";
+import { unpackSettings } from "../stores/store-settings.ts";
 import { createPackVerifier } from "../verify/pack-verifier.ts";
 import { Kernel } from "../wasm/kernel.ts";
 import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
@@ -37,7 +38,7 @@ const createQueue = () => {
 };
 
 const createThread = (data: ThreadData, send: (message: FromThread) => void) => {
-  const store = openStore(data.location, { blocking: true, settings: data.settings });
+  const store = openStore(data.location, { blocking: true, settings: unpackSettings(data.settings) });
   const kernel = new Kernel();
   const sealer = new Sealer(data.masterKey, kernel);
   const table = new BlobTable(data.table);

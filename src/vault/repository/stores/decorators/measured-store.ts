@@ -1,5 +1,5 @@
 /** Counts what is asked of a store. A file that is missing is an answer, not a failure. */
-import { type Store, StoreFileMissing } from "../store.ts";
+import { type Store, StoreFileMissing, retentionOf } from "../store.ts";
 import type { StoreAct, StoreUseCounter } from "./store-use.ts";
 
 export const measuredStore = (store: Store, use: StoreUseCounter): Store => {
@@ -20,6 +20,8 @@ export const measuredStore = (store: Store, use: StoreUseCounter): Store => {
   };
   return {
     location: store.location,
+    // Locks go past it: they move no bytes, and a store that can lock repeats what it asks of its server.
+    ...retentionOf(store),
     async *list(kind) {
       const end = use.begin("list");
       let failed = true;

@@ -1,5 +1,5 @@
 /** Keeps a store within a rate, for stores that cannot pace what they send themselves: large reads go in pieces, a write waits before it goes. */
-import type { Store } from "../store.ts";
+import { type Store, retentionOf } from "../store.ts";
 import type { Pace } from "./throttle.ts";
 
 /** A tenth of a second at 10 MB/s. */
@@ -7,6 +7,8 @@ const pieceBytes = 1024 * 1024;
 
 export const pacedStore = (store: Store, pace: Pace): Store => ({
   location: store.location,
+    // Locks go past it: they move no bytes, and a store that can lock repeats what it asks of its server.
+    ...retentionOf(store),
   list: (kind) => store.list(kind),
   stat: async (kind, name) => store.stat(kind, name),
   read: async (kind, name) => {

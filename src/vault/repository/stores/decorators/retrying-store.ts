@@ -6,7 +6,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import { gatherFile } from "../gathered-file.ts";
-import type { Store, StoreKind } from "../store.ts";
+import { type Store, type StoreKind, retentionOf } from "../store.ts";
 
 /** About a minute in all: a router that restarts, not a night. */
 const waitsMs = [250, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
@@ -52,6 +52,8 @@ export const retryingStore = (store: Store, options: RetryOptions = {}): Store =
 
   return {
     location: store.location,
+    // Locks go past it: they move no bytes, and a store that can lock repeats what it asks of its server.
+    ...retentionOf(store),
     async *list(kind) {
       const told = new Set<string>();
       for (let tries = 0; ; tries += 1) {

@@ -1,0 +1,115 @@
+/** Locks of files by S3's Object Lock. The server keeps them, version by version, against everyone. */
+import type { FileLock, StoreKind, StoreRetention } from "../store.ts";
+import { RefloatError } from "../../../../model/refloat-error.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { hasCode } from "./s3-failure.ts";
+
+type Target = { readonly key: string; readonly versionId: string | undefined };
+
+export type RetentionOptions = {
+  readonly connection: S3Connection;
+  /** @throws StoreFileMissing for what there is no version of at the instant that the store is opened as of */
+  readonly target: (kind: StoreKind, name: string) => Promise<Target>;
+  readonly missing: (kind: StoreKind, name: string) => RefloatError;
+  readonly writeLocked: StoreRetention["writeLocked"];
+  readonly refusePast: (act: string) => void;
+};
+
+const modeOf = (mode: string | undefined): FileLock["mode"] => (mode === "COMPLIANCE" ? "compliance" : "governance");
+
+/** S3 counts whole seconds; a lock must not end before what was asked for. */
+export const wholeSeconds = ({ until, mode }: FileLock): FileLock => ({
+  until: new Date(Math.ceil(until.getTime() / 1000) * 1000),
+  mode,
+});
+
+const stricter = (a: FileLock, b: FileLock): FileLock => ({
+  until: a.until > b.until ? a.until : b.until,
+  mode: a.mode === "compliance" || b.mode === "compliance" ? "compliance" : "governance",
+});
+
+const sameLock = (a: FileLock, b: FileLock): boolean => a.mode === b.mode && a.until.getTime() === b.until.getTime();
+
+export const createRetention = (options: RetentionOptions): StoreRetention => {
+  const { connection, target, missing, writeLocked, refusePast } = options;
+  const { bucket } = connection;
+
+  const lockOf = async (kind: StoreKind, name: string): Promise<FileLock | null> => {
+    const { key, versionId } = await target(kind, name);
+    return connection.act(
+      `ask for the lock of ${kind}/${name}`,
+      async (s3) => {
+        try {
+          const { Retention } = await s3.getObjectRetention({ Bucket: bucket, Key: key, ...version(versionId) });
+          const until = Retention?.RetainUntilDate;
+          return until === undefined ? null : { until, mode: modeOf(Retention?.Mode) };
+        } catch (error) {
+          if (hasCode(error, "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"))
+            return null;
+          throw error;
+        }
+      },
+      () => missing(kind, name),
+    );
+  };
+
+  return {
+    support: async () =>
+      connection.act("ask whether files can be locked", async (s3) => {
+        try {
+          const { ObjectLockConfiguration } = await s3.getObjectLockConfiguration({ Bucket: bucket });
+          return ObjectLockConfiguration?.ObjectLockEnabled === "Enabled"
+            ? { locks: true, reason: null }
+            : { locks: false, reason: "Object Lock is not switched on for the bucket" };
+        } catch (error) {
+          if (hasCode(error, "ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration", "InvalidRequest"))
+            return { locks: false, reason: "Object Lock is not switched on for the bucket" };
+          if (hasCode(error, "NotImplemented", "MethodNotAllowed"))
+            return { locks: false, reason: "the server knows no Object Lock" };
+          throw error;
+        }
+      }),
+    lockOf,
+    lock: async (kind, name, wanted) => {
+      refusePast(`lock ${kind}/${name}`);
+      const { key } = await target(kind, name);
+      return connection.act(
+        `lock ${kind}/${name}`,
+        async (s3) => {
+          // Of the version that was looked at: another may come between.
+          const head = await s3.headObject({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
+          requireContent(kind, name, head.ChecksumSHA256, head.ChecksumType);
+          const until = head.ObjectLockRetainUntilDate;
+          const present = until === undefined ? null : { until, mode: modeOf(head.ObjectLockMode) };
+          const asked = wholeSeconds(wanted);
+          const next = present === null ? asked : stricter(present, asked);
+          if (present !== null && sameLock(present, next)) return present;
+          await s3.putObjectRetention({
+            Bucket: bucket,
+            Key: key,
+            ...version(head.VersionId),
+            Retention: {
+              Mode: next.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
+              RetainUntilDate: next.until,
+            },
+          });
+          return next;
+        },
+        () => missing(kind, name),
+      );
+    },
+    writeLocked,
+  };
+};
+
+const version = (versionId: string | undefined) => (versionId === undefined ? {} : { VersionId: versionId });
+
+/** A server that keeps checksums tells whether what is there now is what the name says: to lock anything else would protect nothing. */
+const requireContent = (kind: StoreKind, name: string, sha256: string | undefined, type: string | undefined): void => {
+  if (sha256 === undefined || name === "" || type === "COMPOSITE") return;
+  if (Buffer.from(sha256, "base64").toString("hex") === name) return;
+  throw new RefloatError("vault.damaged", `the vault's ${kind} file ${name} was replaced by something else`, {
+    context: { kind, file: name },
+    hint: "open the vault as of a time before that, and verify it",
+  });
+};
