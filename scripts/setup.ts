@@ -42,6 +42,11 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
   { debianPackage: "openssh-server", purpose: "server of vaults over SFTP", isThere: () => isOnPath("sshd") },
   { debianPackage: "openssh-client", purpose: "keys and configuration of SSH", isThere: () => isOnPath("ssh-keygen") },
+  { debianPackage: "ceph-mon", purpose: "server of vaults in buckets", isThere: () => isOnPath("ceph-mon") },
+  { debianPackage: "ceph-mgr", purpose: "the same: its manager", isThere: () => isOnPath("ceph-mgr") },
+  { debianPackage: "ceph-osd", purpose: "the same: its storage", isThere: () => isOnPath("ceph-osd") },
+  { debianPackage: "ceph-common", purpose: "the same: its tools", isThere: () => isOnPath("ceph") },
+  { debianPackage: "radosgw", purpose: "the same: its S3 gateway", isThere: () => isOnPath("radosgw") },
   {
     debianPackage: "bubblewrap",
     purpose: "jail for the programs that a recovery runs",

@@ -7,8 +7,8 @@ const pieceBytes = 1024 * 1024;
 
 export const pacedStore = (store: Store, pace: Pace): Store => ({
   location: store.location,
-    // Locks go past it: they move no bytes, and a store that can lock repeats what it asks of its server.
-    ...retentionOf(store),
+  // Locks go past it: they move no bytes, and a store that can lock repeats what it asks of its server.
+  ...retentionOf(store),
   list: (kind) => store.list(kind),
   stat: async (kind, name) => store.stat(kind, name),
   read: async (kind, name) => {

@@ -22,7 +22,8 @@ export type S3Patience = {
   readonly idleMs: number;
 };
 
-const defaultPatience: S3Patience = { attempts: 8, connectMs: 10_000, idleMs: 60_000 };
+/** Short: who decorates the store tries again for a minute. */
+const defaultPatience: S3Patience = { attempts: 3, connectMs: 10_000, idleMs: 60_000 };
 const defaultConnections = 10;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;

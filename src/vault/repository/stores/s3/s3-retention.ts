@@ -18,7 +18,7 @@ export type RetentionOptions = {
 const modeOf = (mode: string | undefined): FileLock["mode"] => (mode === "COMPLIANCE" ? "compliance" : "governance");
 
 /** S3 counts whole seconds; a lock must not end before what was asked for. */
-export const wholeSeconds = ({ until, mode }: FileLock): FileLock => ({
+const wholeSeconds = ({ until, mode }: FileLock): FileLock => ({
   until: new Date(Math.ceil(until.getTime() / 1000) * 1000),
   mode,
 });
@@ -53,6 +53,37 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
     );
   };
 
+  const lock: StoreRetention["lock"] = async (kind, name, wanted) => {
+    refusePast(`lock ${kind}/${name}`);
+    const { key } = await target(kind, name);
+    return connection.act(
+      `lock ${kind}/${name}`,
+      async (s3) => {
+        // Of the version that was looked at: another may come between.
+        const head = await s3.headObject({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
+        requireContent(kind, name, head.ChecksumSHA256, head.ChecksumType);
+        const until = head.ObjectLockRetainUntilDate;
+        const present = until === undefined ? null : { until, mode: modeOf(head.ObjectLockMode) };
+        const asked = wholeSeconds(wanted);
+        const next = present === null ? asked : stricter(present, asked);
+        if (present !== null && sameLock(present, next)) return present;
+        await s3.putObjectRetention({
+          Bucket: bucket,
+          Key: key,
+          ...version(head.VersionId),
+          // To become stricter counts as a change of a governance lock, which needs a right of its own.
+          ...(present?.mode === "governance" && next.mode === "compliance" ? { BypassGovernanceRetention: true } : {}),
+          Retention: {
+            Mode: next.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
+            RetainUntilDate: next.until,
+          },
+        });
+        return next;
+      },
+      () => missing(kind, name),
+    );
+  };
+
   return {
     support: async () =>
       connection.act("ask whether files can be locked", async (s3) => {
@@ -70,35 +101,12 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         }
       }),
     lockOf,
-    lock: async (kind, name, wanted) => {
-      refusePast(`lock ${kind}/${name}`);
-      const { key } = await target(kind, name);
-      return connection.act(
-        `lock ${kind}/${name}`,
-        async (s3) => {
-          // Of the version that was looked at: another may come between.
-          const head = await s3.headObject({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
-          requireContent(kind, name, head.ChecksumSHA256, head.ChecksumType);
-          const until = head.ObjectLockRetainUntilDate;
-          const present = until === undefined ? null : { until, mode: modeOf(head.ObjectLockMode) };
-          const asked = wholeSeconds(wanted);
-          const next = present === null ? asked : stricter(present, asked);
-          if (present !== null && sameLock(present, next)) return present;
-          await s3.putObjectRetention({
-            Bucket: bucket,
-            Key: key,
-            ...version(head.VersionId),
-            Retention: {
-              Mode: next.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
-              RetainUntilDate: next.until,
-            },
-          });
-          return next;
-        },
-        () => missing(kind, name),
-      );
+    lock,
+    writeLocked: async (kind, name, content, wanted) => {
+      await writeLocked(kind, name, content, wholeSeconds(wanted));
+      // Not every server takes a lock with an upload in parts, and one that knows no locks takes none without a word.
+      await lock(kind, name, wanted);
     },
-    writeLocked,
   };
 };
 

@@ -19,7 +19,7 @@ import type { StoreSettings } from "../store-settings.ts";
 import { S3Connection, type S3Patience } from "./s3-connection.ts";
 import { isMissing, statusOf } from "./s3-failure.ts";
 import { S3Keys } from "./s3-keys.ts";
-import { createRetention, wholeSeconds } from "./s3-retention.ts";
+import { createRetention } from "./s3-retention.ts";
 import { upload } from "./s3-upload.ts";
 import { S3Versions } from "./s3-versions.ts";
 
@@ -52,7 +52,7 @@ class S3Store implements Store {
         return { key: Key, versionId: VersionId };
       },
       missing: (kind, name) => this.#missing(kind, name),
-      writeLocked: async (kind, name, content, lock) => this.#write(kind, name, content, wholeSeconds(lock)),
+      writeLocked: async (kind, name, content, lock) => this.#write(kind, name, content, lock),
       refusePast: (act) => this.#refusePast(act),
     });
   }

@@ -1,0 +1,242 @@
+import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { S3 } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RadosgwServer, startRadosgw } from "../../../../testing/radosgw-server.ts";
+import { makeBucket, s3ClientOf, s3SettingsOf } from "../../../../testing/s3-bucket.ts";
+import { describeStoreContract } from "../../../../testing/store-contract.ts";
+import { hideText } from "../../../../platform/secret.ts";
+import { createStore, openStore } from "../open-store.ts";
+import { type Store, StoreFileMissing } from "../store.ts";
+import { openS3Store } from "./s3-store.ts";
+
+let server: RadosgwServer;
+let client: S3;
+let buckets = 0;
+
+beforeAll(async () => {
+  server = await startRadosgw();
+  client = s3ClientOf(server);
+});
+
+afterAll(async () => {
+  client.destroy();
+  await server.stop();
+});
+
+const newBucket = async (locks: boolean): Promise<string> => {
+  buckets += 1;
+  const bucket = `vault-${buckets}`;
+  await makeBucket(client, bucket, { locks });
+  return bucket;
+};
+
+const settings = () => ({ s3: s3SettingsOf(server.owner) });
+const options = () => ({ blocking: false, settings: settings() });
+const named = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
+const namesOf = async (store: Store, kind: "data" | "snapshots" | "locks"): Promise<readonly string[]> => {
+  const found: string[] = [];
+  for await (const { name } of store.list(kind)) found.push(name);
+  return found.sort();
+};
+
+const leaveHalfWritten = async (location: string): Promise<void> => {
+  const modulePath = new URL("../open-store.ts", import.meta.url).pathname;
+  const script = `
+    const { openStore } = await import(${JSON.stringify(modulePath)});
+    const pending = openStore(${JSON.stringify(location)}, { blocking: true }).begin("data");
+    pending.append(Buffer.alloc(5000, 1));
+    process.kill(process.pid, "SIGKILL");
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "ignore" });
+  await once(child, "exit");
+  expect(child.signalCode).toBe("SIGKILL");
+};
+
+for (const locks of [false, true]) {
+  describeStoreContract(locks ? "S3, with versions and locks" : "S3", async () => {
+    const location = `s3:${server.url}/${await newBucket(locks)}/some/prefix`;
+    return {
+      store: await createStore(location, options()),
+      reopen: () => openStore(location, options()),
+      leaveHalfWritten: async () => leaveHalfWritten(location),
+      leftByKilled: 0,
+      cleanUp: async () => undefined,
+    };
+  });
+}
+
+describe("S3 store", () => {
+  it("lays a repository out as restic does", async () => {
+    const bucket = await newBucket(false);
+    const store = await createStore(`s3:${server.url}/${bucket}/shop`, options());
+    const name = "ab".repeat(32);
+    for (const kind of ["data", "keys", "snapshots", "index", "locks"] as const)
+      await store.write(kind, name, Buffer.of(1));
+    await store.write("config", "", Buffer.of(1));
+    const { Contents = [] } = await client.listObjectsV2({ Bucket: bucket });
+    expect(Contents.map(({ Key = "" }) => Key).sort()).toEqual([
+      "shop/config",
+      `shop/data/ab/${name}`,
+      `shop/index/${name}`,
+      `shop/keys/${name}`,
+      `shop/locks/${name}`,
+      `shop/snapshots/${name}`,
+    ]);
+    await store.close();
+  });
+
+  it("lists more than one page", { timeout: 120_000 }, async () => {
+    const bucket = await newBucket(false);
+    const store = await createStore(`s3:${server.url}/${bucket}`, options());
+    const contents = Array.from({ length: 1030 }, (_, at) => Buffer.from(String(at)));
+    await Promise.all(contents.map(async (content) => store.write("snapshots", named(content), content)));
+    expect(await namesOf(store, "snapshots")).toEqual(contents.map(named).sort());
+    await store.close();
+  });
+
+  it("sends a large file in parts, and leaves none behind", async () => {
+    const bucket = await newBucket(true);
+    const store = await createStore(`s3:${server.url}/${bucket}`, options());
+    const content = Buffer.alloc(65 * 1024 * 1024, randomBytes(1_000_003));
+    const name = named(content);
+    const until = new Date(Date.now() + 3_600_000);
+    await store.retention?.writeLocked("data", name, content, { until, mode: "governance" });
+    expect(Buffer.compare(await store.read("data", name), content)).toBe(0);
+    expect((await client.headObject({ Bucket: bucket, Key: `data/${name.slice(0, 2)}/${name}` })).ETag).toMatch(/-3"$/);
+    expect((await store.retention?.lockOf("data", name))?.mode).toBe("governance");
+    expect((await client.listMultipartUploads({ Bucket: bucket })).Uploads ?? []).toEqual([]);
+    await store.close();
+  });
+
+  it("lets only one of two make a vault", async () => {
+    const bucket = await newBucket(false);
+    const location = `s3:${server.url}/${bucket}`;
+    const [one, other] = [await createStore(location, options()), await createStore(location, options())];
+    await one.write("config", "", Buffer.from("one"));
+    await expect(other.write("config", "", Buffer.from("other"))).rejects.toMatchObject({ code: "vault.exists" });
+    await one.write("config", "", Buffer.from("one"));
+    expect((await other.read("config", "")).toString()).toBe("one");
+    await expect(createStore(location, options())).rejects.toMatchObject({
+      code: "vault.exists",
+      message: `there is a vault at ${location} already`,
+    });
+  });
+
+  it("says what is wrong with the address or the credentials", async () => {
+    const bucket = await newBucket(false);
+    const location = `s3:${server.url}/${bucket}`;
+    const host = `127.0.0.1:${server.port}`;
+    const stat = async (at: string, s3 = s3SettingsOf(server.owner)) => {
+      const store = openS3Store(at, { s3 });
+      try {
+        await store.stat("config", "");
+      } finally {
+        await store.close();
+      }
+    };
+    await expect(stat(location)).rejects.toBeInstanceOf(StoreFileMissing);
+    await expect(stat(`s3:${server.url}/no-such-bucket`)).rejects.toMatchObject({
+      code: "vault.not-found",
+      message: `there is no bucket no-such-bucket at ${host}`,
+    });
+    await expect(
+      stat(location, { ...s3SettingsOf(server.owner), secretAccessKey: hideText("wrong") }),
+    ).rejects.toMatchObject({
+      code: "vault.denied",
+      message: `the vault's server ${host} refuses the signature: the secret does not belong to the access key`,
+    });
+    await expect(stat(location, { accessKeyId: "NOBODY", secretAccessKey: hideText("wrong") })).rejects.toMatchObject({
+      code: "vault.denied",
+      message: `the vault's server ${host} does not know the access key`,
+    });
+    await expect(stat(location, { accessKeyId: "HALF" })).rejects.toMatchObject({ code: "vault.denied" });
+    const stranger = await server.addUser("stranger");
+    await expect(stat(location, s3SettingsOf(stranger))).rejects.toMatchObject({
+      code: "vault.denied",
+      message: `the vault at ${location} does not let us read config/: AccessDenied`,
+    });
+    await expect(stat(`s3:http://127.0.0.1:1/${bucket}`)).rejects.toMatchObject({ code: "vault.unreachable" });
+  });
+
+  it("names the bucket in the host where it is asked to", async () => {
+    const store = openS3Store("s3:http://localhost:1/market/shop", {
+      s3: { ...s3SettingsOf(server.owner), pathStyle: false },
+    });
+    await expect(store.read("config", "")).rejects.toMatchObject({
+      code: "vault.unreachable",
+      cause: expect.objectContaining({ hostname: "market.localhost" }),
+    });
+    await store.close();
+  });
+});
+
+describe("S3 store with locks", () => {
+  const until = (hours: number): Date => new Date(Math.ceil(Date.now() / 1000) * 1000 + hours * 3_600_000);
+
+  it("says whether files can be locked", async () => {
+    const without = openStore(`s3:${server.url}/${await newBucket(false)}`, options());
+    expect(await without.retention?.support()).toEqual({
+      locks: false,
+      reason: "Object Lock is not switched on for the bucket",
+    });
+    const withLocks = openStore(`s3:${server.url}/${await newBucket(true)}`, options());
+    expect(await withLocks.retention?.support()).toEqual({ locks: true, reason: null });
+  });
+
+  it("locks, extends, and never shortens or weakens", async () => {
+    const store = openStore(`s3:${server.url}/${await newBucket(true)}`, options());
+    const content = randomBytes(100);
+    const name = named(content);
+    await store.write("data", name, content);
+    const { retention } = store;
+    expect(await retention?.lockOf("data", name)).toBeNull();
+    const first = { until: until(2), mode: "governance" } as const;
+    expect(await retention?.lock("data", name, first)).toEqual(first);
+    expect(await retention?.lock("data", name, { until: until(1), mode: "governance" })).toEqual(first);
+    const strict = { until: until(1), mode: "compliance" } as const;
+    expect(await retention?.lock("data", name, strict)).toEqual({ until: first.until, mode: "compliance" });
+    const longer = { until: until(5), mode: "governance" } as const;
+    expect(await retention?.lock("data", name, longer)).toEqual({ until: longer.until, mode: "compliance" });
+    expect(await retention?.lockOf("data", name)).toEqual({ until: longer.until, mode: "compliance" });
+    await expect(retention?.lock("data", named(Buffer.of(1)), first)).rejects.toBeInstanceOf(StoreFileMissing);
+    await expect(retention?.lockOf("data", named(Buffer.of(1)))).rejects.toBeInstanceOf(StoreFileMissing);
+    await store.close();
+  });
+
+  it("shows what there was at an instant, whatever was removed or overwritten since, and writes nothing", async () => {
+    const location = `s3:${server.url}/${await newBucket(true)}/vault`;
+    const store = openStore(location, options());
+    const [kept, removed, later] = [randomBytes(1000), randomBytes(2000), randomBytes(3000)];
+    await store.write("config", "", Buffer.from("config"));
+    await store.write("data", named(kept), kept);
+    await store.write("data", named(removed), removed);
+    await store.write("locks", named(removed), removed);
+    await store.write("snapshots", named(later), later);
+    await store.remove("snapshots", named(later));
+    const asOf = new Date(Date.now() + 500);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await store.remove("data", named(removed));
+    await store.write("data", named(kept), Buffer.from("overwritten"));
+    await store.remove("config", "");
+    await store.write("data", named(later), later);
+
+    const past = openS3Store(location, { ...settings(), asOf });
+    expect(await namesOf(past, "data")).toEqual([named(kept), named(removed)].sort());
+    expect(await namesOf(past, "snapshots")).toEqual([]);
+    expect(await namesOf(past, "locks")).toEqual([]);
+    expect(await past.read("data", named(kept))).toEqual(kept);
+    expect(await past.readRange("data", named(removed), 10, 20)).toEqual(removed.subarray(10, 30));
+    expect((await past.read("config", "")).toString()).toBe("config");
+    expect(await past.stat("data", named(removed))).toEqual({ name: named(removed), sizeBytes: 2000 });
+    await expect(past.read("data", named(later))).rejects.toBeInstanceOf(StoreFileMissing);
+    const refusal = { code: "vault.read-only" };
+    await expect(past.write("data", named(later), later)).rejects.toMatchObject(refusal);
+    expect(() => past.begin("data")).toThrow(expect.objectContaining(refusal));
+    await expect(past.remove("data", named(kept))).rejects.toMatchObject(refusal);
+    await store.close();
+    await past.close();
+  });
+});
