@@ -25,6 +25,7 @@ import { endOrphans } from "./platform/orphans.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
+import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -175,6 +176,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     places: newPlaces,
     declaration,
     vault,
+    vaultMemory: async () => createVaultMemory(await stateDirectory(), (await vault()).repository.id, log),
     createVault: async () => {
       const declared = (await declaration()).vault;
       const settings = {

@@ -62,7 +62,16 @@ const runSummarySchema = z.object({
 export const resultSchemas = {
   status: z.object({
     at: z.iso.datetime(),
-    vault: z.object({ url: z.string(), problem: z.string().nullable() }),
+    vault: z.object({
+      url: z.string(),
+      problem: z.string().nullable(),
+      /** The last verification from this machine; null before the first. */
+      verification: z
+        .object({ at: z.string(), depth: z.string(), errors: z.number(), provenSince: z.string().nullable() })
+        .nullable(),
+      /** Points that this machine has seen and that are gone, without a recorded departure. */
+      gone: z.array(z.string()),
+    }),
     services: z.array(
       z.object({
         service: serviceDeclarationSchema,
@@ -72,7 +81,12 @@ export const resultSchemas = {
       }),
     ),
   }),
-  points: z.object({ service: serviceDeclarationSchema, points: z.array(recoveryPointSchema) }),
+  points: z.object({
+    service: serviceDeclarationSchema,
+    points: z.array(recoveryPointSchema),
+    /** By id of the point: all that it needs was read at this instant or later, and was sound. */
+    verified: z.record(z.string(), z.string()),
+  }),
   browse: browseSchema,
   extract: extractSchema,
   find: findSchema,
@@ -97,13 +111,36 @@ export const resultSchemas = {
     subjects: z.array(z.object({ service: z.string(), subject: z.string(), report: preflightSchema })),
   }),
   verify: z.object({
-    depth: z.enum(["structure", "read-data"]),
+    depth: z.enum(["structure", "sample", "read-data"]),
     snapshots: z.int().nonnegative(),
     packs: z.int().nonnegative(),
     blobs: z.int().nonnegative(),
     bytesRead: z.number().nonnegative(),
+    /** How much of the data was read in the last days, by this machine, this verification included. */
+    coverage: z.object({
+      days: z.int().positive(),
+      packs: z.int().nonnegative(),
+      packsRead: z.int().nonnegative(),
+      bytes: z.number().nonnegative(),
+      bytesRead: z.number().nonnegative(),
+      /** Each pack was read at this instant or later; null while one never was. */
+      provenSince: z.iso.datetime().nullable(),
+    }),
     findings: z.array(verifyFindingSchema),
-    hurt: z.array(z.object({ point: z.string(), service: z.string(), components: z.array(z.string()) })),
+    hurt: z.array(
+      z.object({
+        point: z.string(),
+        service: z.string(),
+        components: z.array(z.string()),
+        parts: z.array(z.object({ component: z.string(), files: z.array(z.string()), tables: z.array(z.string()) })),
+      }),
+    ),
+    roots: z.object({
+      proven: z.int().nonnegative(),
+      none: z.int().nonnegative(),
+      foreign: z.int().nonnegative(),
+    }),
+    gone: z.array(z.object({ point: z.string(), service: z.string(), accepted: z.boolean() })),
   }),
   "vault-init": z.object({ location: z.string(), id: z.string() }),
   /** The JSON Schema of refloat.yaml. */

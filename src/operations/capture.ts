@@ -9,6 +9,7 @@ import { captureOrder, recoveryOrder } from "../core/graph/order.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
 import { observedConsistency } from "../core/points/consistency.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { rememberSeen } from "../core/points/seen-points.ts";
 import type { CaptureReport } from "../core/ports/driver.ts";
 import type { SnapshotWriter } from "../core/ports/vault.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -96,7 +97,9 @@ const captureService = (
           host: { hostname: bench.host.hostname },
           tool: { name: "refloat", version: bench.host.toolVersion },
         };
-        return { id: await points.commit(manifest), manifest, missing: [] };
+        const point: RecoveryPoint = { id: await points.commit(manifest), manifest, missing: [] };
+        await rememberSeen(bench, [point]);
+        return point;
       } finally {
         await Promise.all([...pending.values()].map(({ writer }) => writer.abort()));
       }

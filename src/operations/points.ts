@@ -1,13 +1,21 @@
 /** points: the recovery points of a service, newest first. */
 import { findService } from "../core/declaration/find-service.ts";
+import { rememberSeen } from "../core/points/seen-points.ts";
+import type { VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 
-export type ServicePoints = { readonly service: ServiceDeclaration; readonly points: readonly RecoveryPoint[] };
+export type ServicePoints = {
+  readonly service: ServiceDeclaration;
+  readonly points: readonly RecoveryPoint[];
+  /** By id of the point: all that it needs was read at this instant or later, and was sound. */
+  readonly verified: VaultNotes["verified"];
+};
 
 export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
   const service = findService(await bench.declaration(), name);
   const { points } = await bench.vault();
-  return { service, points: await points.list(service.name) };
+  const found = await points.list(service.name);
+  return { service, points: found, verified: (await rememberSeen(bench, found)).verified };
 };

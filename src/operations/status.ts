@@ -1,5 +1,7 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
 import { withComponents } from "../core/components/component-access.ts";
+import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
+import type { LastVerification } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -19,13 +21,20 @@ export type ServiceStatus = {
 
 export type Status = {
   readonly at: string;
-  readonly vault: { readonly url: string; readonly problem: string | null };
+  readonly vault: {
+    readonly url: string;
+    readonly problem: string | null;
+    /** The last one from this machine; null before the first. */
+    readonly verification: LastVerification | null;
+    /** Points that this machine has seen and that are gone, without a recorded departure. */
+    readonly gone: readonly string[];
+  };
   readonly services: readonly ServiceStatus[];
 };
 
 export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
   const declaration = await bench.declaration();
-  const { points, problem } = await allPoints(bench);
+  const { points, ...vault } = await allPoints(bench);
   const journal = await bench.journal();
   const leases = await bench.leases();
   const runs: RunRecord[] = [];
@@ -39,20 +48,29 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
       runs: runs.filter((run) => run.service === service.name),
     });
   }
-  return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, problem }, services };
+  return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
 };
 
 /** A vault that does not open is the first thing to show, not a reason to show nothing. */
 const allPoints = async (
   bench: Workbench,
-): Promise<{ readonly points: readonly RecoveryPoint[]; readonly problem: string | null }> => {
+): Promise<Omit<Status["vault"], "url"> & { readonly points: readonly RecoveryPoint[] }> => {
   try {
-    const { points } = await bench.vault();
-    return { points: await points.list(), problem: null };
+    const { points: store, departures } = await bench.vault();
+    const points = await store.list();
+    const notes = await rememberSeen(bench, points);
+    const unreadable = await store.unreadable();
+    const known = new Set<string>([...points.map(({ id }) => id), ...unreadable.map(({ id }) => id)]);
+    let missed = missedPoints(notes, (point) => known.has(point));
+    if (missed.length > 0) {
+      const departed = new Set<string>((await departures.list()).keys());
+      missed = missed.filter(({ point }) => !departed.has(point));
+    }
+    return { points, problem: null, verification: notes.verification, gone: missed.map(({ point }) => point) };
   } catch (error) {
     const { code, message } = toRefloatError(error);
     if (code === "bug") throw error;
-    return { points: [], problem: message };
+    return { points: [], problem: message, verification: null, gone: [] };
   }
 };
 

@@ -27,33 +27,45 @@ describe("status", () => {
       { service: notes, lastPoint: shopPoint({ id: "aa", at: "2026-11-22T10:00:00.000Z" }), probe: null, runs: [] },
       { service: { ...notes, name: "new" }, lastPoint: null, probe: null, runs: [] },
     ];
-    expect(renderStatus({ at: now, vault: { problem: null }, services }, screen)).toMatchInlineSnapshot(`
-      "16:12 CET, vault ok
-      SERVICE  STATE     LAST POINT         RPO        LAST RECOVERY      PROBLEM
-      shop     DOWN      16:00 (12m ago)    12m of 1h  50s of 15m         probe: price 0;
-                                                                          checks failed at the last point;
-                                                                          run 42 keeps shop_old42
-      market   ok        16:00 (12m ago)    12m of 1h  never, 15m wanted  checks failed at the last point
-      notes    no probe  11:00 (5h12m ago)  5h12m      never              overdue since 12:00
-      new      no probe  never                         never              no recovery point yet
-      next: refloat points shop"
-    `);
+    expect(renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, screen))
+      .toMatchInlineSnapshot(`
+        "16:12 CET, vault ok, never verified
+        SERVICE  STATE     LAST POINT         RPO        LAST RECOVERY      PROBLEM
+        shop     DOWN      16:00 (12m ago)    12m of 1h  50s of 15m         probe: price 0;
+                                                                            checks failed at the last point;
+                                                                            run 42 keeps shop_old42
+        market   ok        16:00 (12m ago)    12m of 1h  never, 15m wanted  checks failed at the last point
+        notes    no probe  11:00 (5h12m ago)  5h12m      never              overdue since 12:00
+        new      no probe  never                         never              no recovery point yet
+        next: refloat points shop"
+      `);
+  });
+
+  it("says when the vault was verified, and what came of it", () => {
+    const shown = (vault: Partial<Parameters<typeof renderStatus>[0]["vault"]>) =>
+      renderStatus({ at: now, vault: { problem: null, verification: null, gone: [], ...vault }, services: [] }, screen);
+    const at = "2026-11-22T13:12:09.000Z";
+    expect(shown({ verification: { at, errors: 0 } })).toContain("vault ok, verified 1h59m ago\n");
+    expect(shown({ verification: { at, errors: 2 } })).toContain("VAULT: 2 errors when verified 1h59m ago\n");
+    expect(shown({ gone: ["ab"] })).toContain("VAULT: 1 point gone that this machine has seen: refloat verify\n");
   });
 
   it("shows a vault that does not open, and a run that waits before all else", () => {
     const interrupted = shopRun({ state: "interrupted", endedAt: null });
     const service = { service: shop, lastPoint: null, probe: down, runs: [interrupted] };
-    const closed = { problem: "no key of the vault opens with this password" };
+    const closed = { problem: "no key of the vault opens with this password", verification: null, gone: [] };
     expect(renderStatus({ at: now, vault: closed, services: [service] }, screen)).toMatchInlineSnapshot(`
       "16:12 CET, VAULT: no key of the vault opens with this password
       SERVICE  STATE       LAST POINT  RPO      LAST RECOVERY      PROBLEM
       shop     DOWN 1h50m  ?           ? of 1h  never, 15m wanted  run 42 interrupted; probe: price 0
       next: refloat validate --live"
     `);
-    expect(renderStatus({ at: now, vault: { problem: null }, services: [service] }, screen)).toContain(
-      "next: refloat resume 42",
-    );
-    expect(renderStatus({ at: now, vault: { problem: null }, services: [] }, screen)).toContain("next: refloat init");
+    expect(
+      renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services: [service] }, screen),
+    ).toContain("next: refloat resume 42");
+    expect(
+      renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services: [] }, screen),
+    ).toContain("next: refloat init");
   });
 });
 
@@ -91,14 +103,28 @@ describe("capture", () => {
 describe("verify", () => {
   it("says that the vault is whole, or what is hurt", () => {
     const counts = { snapshots: 40, packs: 310, blobs: 52_110, bytesRead: 4_100_000_000 };
-    const whole = { ...counts, depth: "read-data" as const, findings: [], hurt: [] };
+    const coverage = {
+      days: 30,
+      packs: 310,
+      packsRead: 310,
+      bytes: 4_100_000_000,
+      bytesRead: 4_100_000_000,
+      provenSince: now,
+    };
+    const known = { coverage, roots: { proven: 38, none: 2, foreign: 0 } };
+    const whole = { ...counts, ...known, depth: "read-data" as const, findings: [], hurt: [] };
     expect(renderVerify(whole, screen)).toMatchInlineSnapshot(`
       "the vault is whole  40 snapshots, 310 packs, 52,110 blobs; every byte read (4.1 GB)
+      100 % read in the last 30 days, from this machine
+      38 points proven by their roots; 2 of an earlier version without one
       next: refloat status"
     `);
     const snapshot = "5a".repeat(32) as SnapshotId;
+    const parts = [{ component: "db", files: ["/db/3012.dat"], tables: ["orders"] }];
     const damaged = {
       ...counts,
+      ...known,
+      coverage: { ...coverage, packsRead: 250, bytesRead: 3_410_000_000, provenSince: null },
       depth: "structure" as const,
       findings: [
         {
@@ -108,7 +134,7 @@ describe("verify", () => {
           affects: [{ snapshot, path: "/db/3012.dat" }],
         },
       ],
-      hurt: [{ point: shopPoints[3]?.id ?? "", service: "shop", components: ["db"] }],
+      hurt: [{ point: shopPoints[3]?.id ?? "", service: "shop", components: ["db"], parts }],
     };
     expect(renderVerify(damaged, screen)).toMatchInlineSnapshot(`
       "THE VAULT IS DAMAGED: 1 error  40 snapshots, 310 packs, 52,110 blobs; structure only;
@@ -116,6 +142,9 @@ describe("verify", () => {
       error the pack is missing (pack ab12cd34)
         needed by /db/3012.dat in 5a5a5a5a
       point 5d0c88e1 of shop cannot be recovered whole: db hurt
+        db: orders
+      83 % read in the last 30 days, from this machine
+      38 points proven by their roots; 2 of an earlier version without one
       next: refloat capture shop"
     `);
   });
@@ -163,7 +192,7 @@ describe("colour", () => {
     const painted: Screen = { ...screen, paint: (style, text) => `<${style}>${text}</${style}>` };
     const data = {
       at: now,
-      vault: { problem: null },
+      vault: { problem: null, verification: null, gone: [] },
       services: [{ service: shop, lastPoint: shopPoints[0] ?? null, probe: outcome("probe", "failed"), runs: [] }],
     };
     const text = renderStatus(data, painted);

@@ -18,7 +18,8 @@ const afternoon = [
 
 describe("the points", () => {
   it("are drawn as the documents draw them", () => {
-    expect(renderPoints({ service: "shop", points: afternoon, now, all: false }, screen)).toMatchInlineSnapshot(`
+    expect(renderPoints({ service: "shop", points: afternoon, verified: {}, now, all: false }, screen))
+      .toMatchInlineSnapshot(`
       "      12:00       13:00       14:00       15:00       16:00  now 16:12 CET
       shop  ●     ●     ●     ●     ●   ● ●     ●     ●     ●      ● point
       POINT     TAKEN        SIZE     NEW  WINDOW        LOCKED  NOTE
@@ -39,7 +40,7 @@ describe("the points", () => {
   it("are all shown when asked, and damage is said", () => {
     const lost = shopPoint({ id: "99", at: "2026-10-03T11:00:00.000Z", missing: ["uploads"] });
     const text = renderPoints(
-      { service: "shop", points: [...afternoon, lost], now, all: true },
+      { service: "shop", points: [...afternoon, lost], verified: {}, now, all: true },
       { ...screen, width: 80 },
     );
     expect(text).toMatchInlineSnapshot(`
@@ -68,7 +69,7 @@ describe("the points", () => {
   });
 
   it("none: says how to take the first one", () => {
-    expect(renderPoints({ service: "shop", points: [], now, all: false }, screen)).toBe(
+    expect(renderPoints({ service: "shop", points: [], verified: {}, now, all: false }, screen)).toBe(
       "shop has no recovery point yet\nnext: refloat capture shop",
     );
   });

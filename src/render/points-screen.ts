@@ -16,13 +16,15 @@ export type PointsScreenData = {
   readonly service: string;
   /** In any order. */
   readonly points: readonly RecoveryPoint[];
+  /** By id: all that the point needs was read at this instant or later, and was sound. */
+  readonly verified: Readonly<Record<string, string>>;
   /** ISO 8601. */
   readonly now: string;
   /** Each point in a row of its own, however alike they are. */
   readonly all: boolean;
 };
 
-export const renderPoints = ({ service, points, now, all }: PointsScreenData, screen: Screen): string => {
+export const renderPoints = ({ service, points, verified, now, all }: PointsScreenData, screen: Screen): string => {
   const ordered = newestFirst(points);
   const [newest] = ordered;
   if (newest === undefined)
@@ -40,7 +42,7 @@ export const renderPoints = ({ service, points, now, all }: PointsScreenData, sc
         { title: "LOCKED" },
         { title: "NOTE", wraps: true },
       ],
-      rowsOf(ordered, now, all, screen),
+      rowsOf(ordered, verified, now, all, screen),
       screen,
     ),
     `recovery order: ${describeOrder(newest)}`,
@@ -63,10 +65,23 @@ const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined): stri
   ].join("; ");
 };
 
+/** `verified`, with its age once that is more than a month: disks rot. */
+const verifiedNote = (since: string | undefined, now: string): string => {
+  if (since === undefined) return "";
+  const days = Math.floor((Date.parse(now) - Date.parse(since)) / 86_400_000);
+  return days <= 30 ? "verified" : `verified ${days}d ago`;
+};
+
 /** How many alike points are shown before the rest is folded: a fault needs one row, good points are what is chosen from. */
 const shownAlike = (note: string): number => (note === "" ? 8 : 1);
 
-const rowsOf = (ordered: readonly RecoveryPoint[], now: string, all: boolean, screen: Screen): readonly Row[] => {
+const rowsOf = (
+  ordered: readonly RecoveryPoint[],
+  verified: Readonly<Record<string, string>>,
+  now: string,
+  all: boolean,
+  screen: Screen,
+): readonly Row[] => {
   const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1]));
   const rows: Row[] = [];
   let index = 0;
@@ -75,7 +90,10 @@ const rowsOf = (ordered: readonly RecoveryPoint[], now: string, all: boolean, sc
     let end = index + 1;
     while (end < ordered.length && notes[end] === note) end += 1;
     const shown = all || end - index - shownAlike(note) < 2 ? end - index : shownAlike(note);
-    for (const point of ordered.slice(index, index + shown)) rows.push(rowOf(point, note, now, screen));
+    for (const point of ordered.slice(index, index + shown)) {
+      const proven = verifiedNote(verified[point.id], now);
+      rows.push(rowOf(point, [note, proven].filter((part) => part !== "").join("; "), now, screen));
+    }
     const folded = end - index - shown;
     if (folded > 0) rows.push({ note: `... ${folded} like it (--all)` });
     index = end;

@@ -1,7 +1,7 @@
 /** The first screen at 3 a.m.: per service what users see, how old the last point is, what is wrong; and what to type next. */
 import { overdueSince } from "../core/points/overdue.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
-import { formatList } from "../core/text/quantity.ts";
+import { formatAmount, formatList } from "../core/text/quantity.ts";
 import { shortName } from "../core/text/short-name.ts";
 import { formatDuration, parseDuration } from "../core/time/duration.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -15,7 +15,11 @@ import { type Row, renderTable } from "./table.ts";
 export type StatusScreenData = {
   /** ISO 8601. */
   readonly at: string;
-  readonly vault: { readonly problem: string | null };
+  readonly vault: {
+    readonly problem: string | null;
+    readonly verification: { readonly at: string; readonly errors: number } | null;
+    readonly gone: readonly string[];
+  };
   readonly services: readonly ServiceState[];
 };
 
@@ -30,7 +34,7 @@ export type ServiceState = {
 
 export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: Screen): string => {
   const clock = `${formatMinute(at, at, screen.timeZone)} ${zoneName(at, screen.timeZone)}`;
-  const health = vault.problem === null ? "vault ok" : screen.paint("red", `VAULT: ${vault.problem}`);
+  const health = healthOf(vault, at, screen);
   if (services.length === 0)
     return lines(`${clock}, ${health}`, "no service is declared", nextLine(screen, "refloat init"));
   return lines(
@@ -49,6 +53,20 @@ export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: 
     ),
     nextLine(screen, nextCommand(services, vault.problem === null, at, screen.timeZone)),
   );
+};
+
+const healthOf = ({ problem, verification, gone }: StatusScreenData["vault"], at: string, screen: Screen): string => {
+  if (problem !== null) return screen.paint("red", `VAULT: ${problem}`);
+  if (gone.length > 0) {
+    return screen.paint(
+      "red",
+      `VAULT: ${formatAmount(gone.length, "points")} gone that this machine has seen: refloat verify`,
+    );
+  }
+  if (verification === null) return "vault ok, never verified";
+  const ago = `${age(verification.at, at)} ago`;
+  if (verification.errors === 0) return `vault ok, verified ${ago}`;
+  return screen.paint("red", `VAULT: ${formatAmount(verification.errors, "errors")} when verified ${ago}`);
 };
 
 const unfinishedStates: ReadonlySet<RunRecord["state"]> = new Set([

@@ -10,16 +10,23 @@ export type VerifyScreenData = VerifyReport & {
     readonly point: string;
     readonly service: string;
     readonly components: readonly string[];
+    readonly parts: readonly {
+      readonly component: string;
+      readonly files: readonly string[];
+      readonly tables: readonly string[];
+    }[];
   }[];
+  readonly roots: { readonly proven: number; readonly none: number; readonly foreign: number };
 };
 
 export const renderVerify = (report: VerifyScreenData, screen: Screen): string => {
   const errors = report.findings.filter(({ severity }) => severity === "error");
   const looked = `${formatAmount(report.snapshots, "snapshots")}, ${formatAmount(report.packs, "packs")}, ${formatAmount(report.blobs, "blobs")}`;
-  const read =
-    report.depth === "read-data"
-      ? `every byte read (${formatBytes(report.bytesRead)})`
-      : "structure only; --read-data proves the bytes";
+  const read = {
+    "read-data": `every byte read (${formatBytes(report.bytesRead)})`,
+    sample: `${formatBytes(report.bytesRead)} read`,
+    structure: "structure only; --read-data proves the bytes",
+  }[report.depth];
   const verdict =
     errors.length === 0
       ? screen.paint("green", "the vault is whole")
@@ -27,12 +34,34 @@ export const renderVerify = (report: VerifyScreenData, screen: Screen): string =
   return lines(
     hanging("", `${verdict}  ${looked}; ${read}`, screen.width),
     report.findings.flatMap((finding) => describeFinding(finding, screen)),
-    report.hurt.map(
-      ({ point, service, components }) =>
-        `point ${shortId(point)} of ${service} cannot be recovered whole: ${formatList(components)} hurt`,
-    ),
+    report.hurt.flatMap(({ point, service, components, parts }) => [
+      `point ${shortId(point)} of ${service} cannot be recovered whole: ${formatList(components)} hurt`,
+      ...parts.flatMap(({ component, files, tables }) =>
+        tables.length + files.length === 0
+          ? []
+          : hanging(`  ${component}: `, formatList(tables.length > 0 ? tables : files), screen.width),
+      ),
+    ]),
+    describeCoverage(report),
+    describeRoots(report),
     nextLine(screen, nextCommand(report, errors.length)),
   );
+};
+
+const describeCoverage = ({ coverage }: VerifyScreenData): string => {
+  const { days, bytes, bytesRead } = coverage;
+  const percent = bytes === 0 ? 100 : Math.floor((bytesRead / bytes) * 100);
+  return `${percent} % read in the last ${days} days, from this machine`;
+};
+
+const describeRoots = ({ roots }: VerifyScreenData): readonly string[] => {
+  const { proven, none, foreign } = roots;
+  const parts = [
+    `${formatAmount(proven, "points")} proven by ${proven === 1 ? "its root" : "their roots"}`,
+    ...(none === 0 ? [] : [`${none} of an earlier version without one`]),
+    ...(foreign === 0 ? [] : [`${foreign} made in another vault`]),
+  ];
+  return proven + none + foreign === 0 ? [] : [parts.join("; ")];
 };
 
 const describeFinding = (finding: VerifyReport["findings"][number], screen: Screen): readonly string[] => {

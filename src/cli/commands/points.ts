@@ -27,7 +27,10 @@ export const pointsCommand = defineCommand({
     const bench = await open();
     const found = await during(output, bench.clock, "reading the vault", () => listPoints(bench, service));
     const now = bench.clock.now().toISOString();
-    const text = renderPoints({ service, points: found.points, now, all }, output.screen(bench.host.timeZone));
+    const text = renderPoints(
+      { service, points: found.points, verified: found.verified, now, all },
+      output.screen(bench.host.timeZone),
+    );
     return answer("points", found, text);
   },
 });

@@ -3,10 +3,52 @@ import { z } from "zod";
 import { formatAmount, formatBytes, formatCount } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { eventEnvelope } from "../../contract/envelope.ts";
-import { type VaultVerification, verifyVault } from "../../operations/verify.ts";
+import type { VerifyLimit } from "../../core/ports/vault.ts";
+import { parseDuration } from "../../core/time/duration.ts";
+import { type VaultVerification, type VerifyRequest, verifyVault } from "../../operations/verify.ts";
 import { renderVerify } from "../../render/verify-screen.ts";
 import { answer, defineCommand } from "../command.ts";
+import { requireYes } from "../confirmation.ts";
 import { showProgress, sparsely } from "../live-progress.ts";
+
+const sizeUnits = { kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 } as const;
+
+/** `10m` or `20GB`. */
+const parseBudget = (text: string): VerifyLimit | undefined => {
+  const { size, unit } = /^(?<size>\d+(?:\.\d+)?) ?(?<unit>kB|MB|GB|TB)$/.exec(text)?.groups ?? {};
+  if (size !== undefined) return { bytes: Number(size) * sizeUnits[unit as keyof typeof sizeUnits] };
+  const durationMs = parseDuration(text);
+  return durationMs === undefined ? undefined : { durationMs };
+};
+
+const verifyInput = z
+  .object({
+    readData: z.boolean().default(false),
+    sample: z
+      .string()
+      .regex(/^(?:100|\d{1,2}(?:\.\d+)?) ?%$/, "--sample takes a share of the data: 5%")
+      .nullable()
+      .default(null),
+    budget: z
+      .string()
+      .refine((text) => parseBudget(text) !== undefined, "--budget takes a duration or a size: 10m, 20GB")
+      .nullable()
+      .default(null),
+    acceptGone: z.boolean().default(false),
+  })
+  .refine(
+    ({ readData, sample, budget }) => !readData || (sample === null && budget === null),
+    "--read-data reads everything: --sample and --budget do not go with it",
+  );
+
+const requestOf = ({ readData, sample, budget, acceptGone }: z.infer<typeof verifyInput>): VerifyRequest => ({
+  depth: readData ? "read-data" : sample === null && budget === null ? "structure" : "sample",
+  limit: {
+    ...(sample === null ? {} : { share: Number.parseFloat(sample) / 100 }),
+    ...(budget === null ? {} : parseBudget(budget)),
+  },
+  acceptGone,
+});
 
 export const verifyCommand = defineCommand({
   name: "verify",
@@ -15,18 +57,45 @@ export const verifyCommand = defineCommand({
   about: [
     "Checks that everything a recovery point needs is in the vault: snapshots, trees, the index, and the packs it names. With --read-data " +
       "every byte is read and its SHA-256 compared, which takes as long as reading the whole vault.",
-    "Damage is named with the recovery points that it hurts. Changes nothing.",
+    "With --sample or --budget some of the data is read, what was read longest ago first; this machine remembers in its state folder " +
+      "what it has read, so that regular small verifications cover everything in turn.",
+    "Each point has a root that names the points before it: one that is taken away or replaced is missed, and so is one that only this " +
+      "machine has seen. Damage is named with the points, components, tables and files that it hurts. Changes nothing in the vault.",
   ],
   arguments: [],
-  options: [{ name: "read-data", about: "read and hash every byte" }],
+  options: [
+    { name: "read-data", about: "read and hash every byte" },
+    { name: "sample", value: "PERCENT", about: "read that much of the data, what was read longest ago first: 5%" },
+    {
+      name: "budget",
+      value: "LIMIT",
+      about: "read for so long, or so much, what was read longest ago first: 10m, 20GB",
+    },
+    {
+      name: "accept-gone",
+      about: "points that are missed were removed on purpose: record that, and miss them no more",
+    },
+  ],
   examples: [
     { line: "refloat verify", about: "the structure, in seconds" },
     { line: "refloat verify --read-data", about: "every byte, for a quiet hour" },
+    {
+      line: "0 3 * * *  refloat verify --budget 10m --json",
+      about: "by cron: everything in turn, ten minutes a night",
+    },
   ],
   exits: [3, 4, 7],
-  input: z.object({ readData: z.boolean().default(false) }),
-  act: async ({ readData }, { bench: open, output, signal }) => {
+  input: verifyInput,
+  act: async (input, context) => {
+    const { bench: open, output, signal } = context;
     const bench = await open();
+    if (input.acceptGone) {
+      await requireYes(context, {
+        question: "Record that all points that are missed were removed on purpose?",
+        unasked: "it silences what may be the only trace of a removal",
+        nextCommand: "refloat verify --accept-gone --yes",
+      });
+    }
     const done = { bytes: 0, items: 0 };
     const beganMs = bench.clock.monotonicMs();
     const line = (): string => {
@@ -38,7 +107,7 @@ export const verifyCommand = defineCommand({
       output.event(eventEnvelope("verify", { itemsDone: done.items, bytesRead: done.bytes })),
     );
     try {
-      const found = await verifyVault(bench, readData ? "read-data" : "structure", signal, ({ bytes, items }) => {
+      const found = await verifyVault(bench, requestOf(input), signal, ({ bytes, items }) => {
         done.bytes += bytes;
         done.items += items;
         tell();

@@ -245,6 +245,8 @@ export type RowFormat = "copy" | "csv";
 /** What a captured component holds beside files. Reads the point alone, never the source. */
 export type CapturedContents = {
   readonly tables: (captured: CapturedComponent) => readonly CapturedTable[];
+  /** The name of the table whose rows lie in the file at `path` of the component's snapshot; null if it holds none or cannot be told. */
+  readonly tableAt: (captured: CapturedComponent, path: string) => string | null;
   /**
    * The rows of one table. Ends without an error only if all of them were there and are what was captured.
    * @throws RefloatError vault.damaged, source.unsupported when the table has no rows of its own

@@ -5,6 +5,7 @@
 import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
 import type { GonePoint, RootedPoint } from "../points/root-chain.ts";
 import type { PointId, SnapshotId } from "../../model/identifiers.ts";
+import type { PackReads } from "./vault-memory.ts";
 import type { ByteStream, SealedStream } from "./bytes.ts";
 
 export type VaultProgress = (delta: { readonly bytes: number; readonly items: number }) => void;
@@ -194,7 +195,27 @@ export type TreeReader = {
   ) => Promise<ExtractReport>;
 };
 
-export type VerifyDepth = "structure" | "read-data";
+/** `sample`: the structure, and the data of some packs. */
+export type VerifyDepth = "structure" | "sample" | "read-data";
+
+/** How much of the data a `sample` reads; what is reached first ends it. */
+export type VerifyLimit = {
+  /** 0 to 1, of all bytes. */
+  readonly share?: number;
+  readonly bytes?: number;
+  readonly durationMs?: number;
+};
+
+/** How much of the vault's data was read in the last 30 days, by what the caller remembers and this verification added. */
+export type VerifyCoverage = {
+  readonly days: number;
+  readonly packs: number;
+  readonly packsRead: number;
+  readonly bytes: number;
+  readonly bytesRead: number;
+  /** Each pack was read at this instant or later; null while one never was, or was found damaged. */
+  readonly provenSince: string | null;
+};
 
 export type VerifyFinding = {
   readonly severity: "error" | "warning";
@@ -211,6 +232,7 @@ export type VerifyReport = {
   readonly packs: number;
   readonly blobs: number;
   readonly bytesRead: number;
+  readonly coverage: VerifyCoverage;
   readonly findings: readonly VerifyFinding[];
 };
 
@@ -237,7 +259,13 @@ export type Repository = {
   /** The same snapshot, to be walked. @throws as `openSnapshot` */
   readonly openTree: (id: string) => Promise<TreeReader>;
   readonly verify: (
-    options: { readonly depth: VerifyDepth },
+    options: {
+      readonly depth: VerifyDepth;
+      /** For `sample`. */
+      readonly limit?: VerifyLimit;
+      /** When each pack was last read. A sample begins with the oldest; packs that are read and sound are entered, those that are gone removed. */
+      readonly reads?: PackReads;
+    },
     signal: AbortSignal,
     progress?: VaultProgress,
   ) => Promise<VerifyReport>;

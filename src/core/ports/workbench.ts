@@ -5,6 +5,7 @@ import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
 import type { NewPlaces } from "./new-places.ts";
+import type { VaultMemory } from "./vault-memory.ts";
 import type { PointDepartures, PointStore, Repository, RunCopies } from "./vault.ts";
 
 export type OpenVault = {
@@ -55,6 +56,8 @@ export type Workbench = ComponentParts & {
   readonly declaration: () => Promise<Declaration>;
   /** Opens the vault once per process; later calls give the same. @throws RefloatError vault.* */
   readonly vault: () => Promise<OpenVault>;
+  /** What this machine remembers of the vault. Opens it. */
+  readonly vaultMemory: () => Promise<VaultMemory>;
   /** Makes the declared vault. @throws RefloatError vault.exists */
   readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
   readonly journal: () => Promise<Journal>;

@@ -68,8 +68,16 @@ async function* asCaptured(source: ByteStream, table: CapturedTable): ByteStream
   });
 }
 
+/** Files of rows are named by dump id, and so are the labels of the facts: told without the archive, which may be what is damaged. */
+const tableAt: CapturedContents["tableAt"] = (captured, path) => {
+  const detail = capturedDetailSchema.pick({ labels: true }).safeParse(captured.facts.detail);
+  const dumpId = /\/(?<dumpId>\d+)\.dat$/.exec(path)?.groups?.["dumpId"];
+  return (detail.success && dumpId !== undefined ? detail.data.labels[dumpId] : undefined) ?? null;
+};
+
 export const postgresContents: CapturedContents = {
   tables: tablesOf,
+  tableAt,
   rows: async function* rows(tree, captured, { table, format, signal }) {
     const entry = await entryOf(tree, captured, table);
     const path = `${captured.path}/${dataFileName(entry)}`;

@@ -92,7 +92,7 @@ class OpenRepository implements Repository {
   readonly verify: Repository["verify"] = async (options, signal, progress) => {
     const held = this.#context.lock.holdForReading();
     try {
-      return await verifyRepository(this.#context, options.depth, signal, progress);
+      return await verifyRepository(this.#context, options, signal, progress);
     } finally {
       held.release();
     }

@@ -23,6 +23,11 @@ export class TaskStack<Task> {
     this.#pump();
   }
 
+  /** The same without beginning: for many tasks whose order counts, which `drained` begins. */
+  add(task: Task): void {
+    this.#waiting.push(task);
+  }
+
   /** Resolves when no task is left; after a failure no further one begins, and it rejects when those that run have ended. */
   async drained(): Promise<void> {
     this.#pump();

@@ -3,7 +3,15 @@
  * from what an open repository believes: indexes, snapshots and trees are read anew.
  */
 import { createHash } from "node:crypto";
-import type { VaultProgress, VerifyDepth, VerifyReport } from "../../../core/ports/vault.ts";
+import type { Clock } from "../../../core/ports/environment.ts";
+import type { PackReads } from "../../../core/ports/vault-memory.ts";
+import type {
+  Repository,
+  VaultProgress,
+  VerifyCoverage,
+  VerifyLimit,
+  VerifyReport,
+} from "../../../core/ports/vault.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobCache } from "../blobs/blob-cache.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
@@ -13,12 +21,19 @@ import { type PackedBlob, packHeaderBytes } from "../format/pack-header.ts";
 import { type StoredSnapshot, readSnapshot } from "../format/snapshot-file.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import type { StoreKind } from "../stores/store.ts";
+import type { Thread } from "../threads/thread-pool.ts";
 import { TaskStack } from "../threads/task-stack.ts";
 import { Damage, type Draft } from "./damage.ts";
+import { type PackFacts, batchesWithin, oldestFirst } from "./pack-choice.ts";
 import { DamageTracer, TreeCheck } from "./tree-check.ts";
 
+type VerifyOptions = Parameters<Repository["verify"]>[0];
+
+const coverageDays = 30;
 const tasksPerThread = 2;
 const cachedBytes = 16 * 1024 * 1024;
+
+const nowSeconds = (clock: Clock): number => Math.floor(clock.now().getTime() / 1000);
 
 class Verification {
   readonly #context: RepositoryContext;
@@ -28,17 +43,22 @@ class Verification {
   readonly #blobs: BlobCache;
   /** Sizes of the packs that are there. */
   readonly #sizes = new Map<string, number>();
+  /** Packs that an index names. */
   readonly #indexed = new Set<string>();
+  /** Those of them that are there. */
+  readonly #packs = new Map<string, PackFacts>();
+  readonly #reads: PackReads;
   readonly #lost: { readonly blob: PackedBlob; readonly draft: Draft }[] = [];
   #bytesRead = 0;
 
-  constructor(context: RepositoryContext, signal: AbortSignal) {
+  constructor(context: RepositoryContext, reads: PackReads, signal: AbortSignal) {
     this.#context = context;
+    this.#reads = reads;
     this.#signal = signal;
     this.#blobs = new BlobCache(new BlobReader(context.store, context.sealer, this.#table), cachedBytes);
   }
 
-  async run(depth: VerifyDepth, job: number): Promise<VerifyReport> {
+  async run({ depth, limit }: VerifyOptions, job: number): Promise<VerifyReport> {
     const { store } = this.#context;
     await this.#checkKeys();
     // Before the indexes and packs: what a capture adds meanwhile is then in no snapshot that is looked at.
@@ -60,6 +80,8 @@ class Verification {
       );
     }
     if (depth === "read-data") await this.#readPacks(indexes, job);
+    if (depth === "sample") await this.#readSample(indexes, job, limit ?? {});
+    for (const packId of this.#reads.keys()) if (!this.#sizes.has(packId)) this.#reads.delete(packId);
     const check = new TreeCheck(this.#table, this.#blobs, this.#damage);
     for (const { tree } of snapshots) await check.check(tree, this.#signal);
     if (this.#damage.isHurting) {
@@ -72,6 +94,7 @@ class Verification {
       packs: this.#sizes.size,
       blobs: this.#table.size,
       bytesRead: this.#bytesRead,
+      coverage: this.#coverage(),
       findings: this.#damage.findings(),
     };
   }
@@ -118,7 +141,10 @@ class Verification {
     const size = this.#sizes.get(pack.id);
     const wanted = pack.blobs.reduce((sum, { length }) => sum + length, 0) + packHeaderBytes(pack.blobs);
     const present = pack.blobs.filter(({ offset, length }) => offset + length <= (size ?? 0));
-    if (size !== undefined) this.#table.place(pack.id, present);
+    if (size !== undefined) {
+      this.#table.place(pack.id, present);
+      this.#packs.set(pack.id, { sizeBytes: size, blobs: pack.blobs.length });
+    }
     if (size === wanted) return;
     const short = pack.id.slice(0, 8);
     const draft = this.#damage.add(
@@ -130,34 +156,83 @@ class Verification {
     this.#lost.push(...pack.blobs.filter((blob) => !present.includes(blob)).map((blob) => ({ blob, draft })));
   }
 
+  /** Every pack. One index after the other, so that the blobs of all are never in memory at once. */
   async #readPacks(indexes: readonly string[], job: number): Promise<void> {
-    const { pool } = this.#context;
     const seen = new Set<string>();
-    for (const name of indexes) {
-      // One index after the other, so that the blobs of all are never in memory at once.
-      const stack = new TaskStack<IndexedPack>(pool.threads, tasksPerThread, async (pack, thread) => {
-        this.#signal.throwIfAborted();
-        const sizeBytes = this.#sizes.get(pack.id) ?? 0;
-        const { bytesRead, problems } = await thread.call("verify-pack", {
-          job,
-          packId: pack.id,
-          sizeBytes,
-          blobs: pack.blobs,
-        });
-        this.#bytesRead += bytesRead;
-        for (const { blob, message } of problems) {
-          const text = blob === null ? `the pack ${pack.id.slice(0, 8)}: ${message}` : message;
-          const draft = this.#damage.add("error", "pack", pack.id, text);
-          if (blob !== null) this.#damage.hurt(draft, blob.id, blob.type);
-        }
-      });
-      await this.#readIndex(name, (pack) => {
-        if (seen.has(pack.id) || !this.#sizes.has(pack.id)) return;
-        seen.add(pack.id);
-        stack.push(pack);
-      });
-      await stack.drained();
+    for (const name of indexes)
+      await this.#readPacksOf([name], (id) => this.#packs.has(id) && !seen.has(id), seen, job);
+  }
+
+  async #readSample(indexes: readonly string[], job: number, limit: VerifyLimit): Promise<void> {
+    const { clock } = this.#context;
+    const beganMs = clock.monotonicMs();
+    const isOver = (): boolean =>
+      this.#bytesRead > 0 && clock.monotonicMs() - beganMs >= (limit.durationMs ?? Number.POSITIVE_INFINITY);
+    const ordered = oldestFirst(this.#packs, this.#reads, nowSeconds(clock));
+    for (const batch of batchesWithin(ordered, this.#packs, limit)) {
+      if (isOver()) return;
+      await this.#readPacksOf(indexes, (id) => batch.has(id), new Set(), job, [...batch], isOver);
     }
+  }
+
+  /** @param order in which they are read; by index without one @param isOver asked before each pack */
+  async #readPacksOf(
+    indexes: readonly string[],
+    wants: (id: string) => boolean,
+    seen: Set<string>,
+    job: number,
+    order?: readonly string[],
+    isOver: () => boolean = () => false,
+  ): Promise<void> {
+    const { pool } = this.#context;
+    const found = new Map<string, IndexedPack>();
+    for (const name of indexes) {
+      await this.#readIndex(name, (pack) => {
+        if (!wants(pack.id) || seen.has(pack.id)) return;
+        seen.add(pack.id);
+        found.set(pack.id, pack);
+      });
+    }
+    const stack = new TaskStack<IndexedPack>(pool.threads, tasksPerThread, async (pack, thread) => {
+      this.#signal.throwIfAborted();
+      if (!isOver()) await this.#readPack(pack, thread, job);
+    });
+    // The newest task is worked off first: the first of the order goes in last.
+    for (const id of (order ?? [...found.keys()]).toReversed()) {
+      const pack = found.get(id);
+      if (pack !== undefined) stack.add(pack);
+    }
+    await stack.drained();
+  }
+
+  async #readPack(pack: IndexedPack, thread: Thread, job: number): Promise<void> {
+    const sizeBytes = this.#sizes.get(pack.id) ?? 0;
+    const request = { job, packId: pack.id, sizeBytes, blobs: pack.blobs };
+    const { bytesRead, problems } = await thread.call("verify-pack", request);
+    this.#bytesRead += bytesRead;
+    for (const { blob, message } of problems) {
+      const text = blob === null ? `the pack ${pack.id.slice(0, 8)}: ${message}` : message;
+      const draft = this.#damage.add("error", "pack", pack.id, text);
+      if (blob !== null) this.#damage.hurt(draft, blob.id, blob.type);
+    }
+    if (problems.length === 0) this.#reads.set(pack.id, nowSeconds(this.#context.clock));
+    else this.#reads.delete(pack.id);
+  }
+
+  #coverage(): VerifyCoverage {
+    const now = nowSeconds(this.#context.clock);
+    const total = { packs: 0, packsRead: 0, bytes: 0, bytesRead: 0 };
+    let oldest = now;
+    for (const [id, { sizeBytes }] of this.#packs) {
+      const readAt = this.#reads.get(id) ?? 0;
+      total.packs += 1;
+      total.bytes += sizeBytes;
+      oldest = Math.min(oldest, readAt > now ? 0 : readAt);
+      if (readAt > now || now - readAt > coverageDays * 86_400) continue;
+      total.packsRead += 1;
+      total.bytesRead += sizeBytes;
+    }
+    return { days: coverageDays, ...total, provenSince: oldest === 0 ? null : new Date(oldest * 1000).toISOString() };
   }
 
   async #orFinding<Value>(kind: string, id: string, reading: Promise<Value>): Promise<Value | undefined> {
@@ -174,7 +249,7 @@ class Verification {
 /** @throws RefloatError vault.store-failed; the signal's reason */
 export const verifyRepository = async (
   context: RepositoryContext,
-  depth: VerifyDepth,
+  options: VerifyOptions,
   signal: AbortSignal,
   progress: VaultProgress | undefined,
 ): Promise<VerifyReport> => {
@@ -186,7 +261,7 @@ export const verifyRepository = async (
   const cancel = (): void => void tell("job-cancel");
   signal.addEventListener("abort", cancel, { once: true });
   try {
-    return await new Verification(context, signal).run(depth, job);
+    return await new Verification(context, options.reads ?? new Map(), signal).run(options, job);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
