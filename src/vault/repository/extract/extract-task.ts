@@ -8,14 +8,15 @@ export type ExtractTask = {
   /** The folder's path as a person would write it, for words about failures. */
   readonly shown: string;
   readonly what:
+    /** The next nodes of a tree from a position in its blob on; 0 is the beginning. */
     | { readonly kind: "tree"; readonly tree: string; readonly from: number }
     /** All of these are written, large and linked ones as well. */
     | { readonly kind: "nodes"; readonly nodes: readonly TreeNode[] };
 };
 
 export type ExtractedPart = {
-  /** Nodes in the whole tree; those from `from + nodesPerTask` on are left to other tasks. */
-  readonly nodes: number;
+  /** Where the rest of the tree begins, for the next task; undefined if there is none. */
+  readonly next: number | undefined;
   /** Made, empty, and only for us to enter; what is in them comes next, their metadata last. */
   readonly folders: readonly TreeNode[];
   /** Files that are better written by a task of their own: large ones, and those with several names. */

@@ -12,7 +12,7 @@ import type { TreeNode } from "../format/tree-node.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { TaskStack } from "../threads/task-stack.ts";
 import type { Thread } from "../threads/thread-pool.ts";
-import { type ExtractTask, type ExtractedPart, nodesPerTask } from "./extract-task.ts";
+import type { ExtractTask, ExtractedPart } from "./extract-task.ts";
 import { makeSpecialFile } from "./special-file.ts";
 import { applyMetadata, openFolder, pathWithin, targetFailure } from "./target-folder.ts";
 
@@ -108,10 +108,9 @@ class Extraction {
     const part = await thread.call("extract-nodes", { job: this.#job, folder: target.fd, shown: target.shown, what });
     this.#add(part);
     const tasks: Task[] = [];
-    if (what.kind === "tree" && what.from === 0) {
-      for (let from = nodesPerTask; from < part.nodes; from += nodesPerTask) {
-        tasks.push({ kind: "entries", target, what: { ...what, from } });
-      }
+    // Not all at once: threads that make files in one folder only wait for each other.
+    if (what.kind === "tree" && part.next !== undefined) {
+      tasks.push({ kind: "entries", target, what: { ...what, from: part.next } });
     }
     for (const node of part.folders) tasks.push({ kind: "folder", above: target, node });
     for (const node of part.apart) tasks.push(...this.#apart(target, node));

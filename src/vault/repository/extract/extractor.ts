@@ -6,7 +6,7 @@ import type { BlobTable } from "../blobs/blob-table.ts";
 import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { readableText } from "../format/go-text.ts";
-import { decodeTree } from "../format/tree-decoder.ts";
+import { TreeCursor } from "../format/tree-decoder.ts";
 import type { TreeNode } from "../format/tree-node.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
@@ -36,15 +36,16 @@ export const createExtractor = (store: Store, sealer: Sealer, table: BlobTable, 
   const slice = async (
     tree: string,
     from: number,
-  ): Promise<{ readonly picked: TreeNode[]; readonly total: number }> => {
+  ): Promise<{ readonly picked: readonly TreeNode[]; readonly next: number | undefined }> => {
     if (kept?.id !== tree) kept = { id: tree, blob: await blobs.read(tree, "tree") };
+    const cursor = new TreeCursor(kept.blob, tree, from);
     const picked: TreeNode[] = [];
-    let total = 0;
-    for (const node of decodeTree(kept.blob, tree)) {
-      if (total >= from && total < from + nodesPerTask) picked.push(node);
-      total += 1;
+    while (picked.length < nodesPerTask) {
+      const node = cursor.next();
+      if (node === undefined) break;
+      picked.push(node);
     }
-    return { picked, total };
+    return { picked, next: cursor.position };
   };
 
   const writeFiles = async (
@@ -90,10 +91,10 @@ export const createExtractor = (store: Store, sealer: Sealer, table: BlobTable, 
   };
 
   return async (task: ExtractTask, pause: Pause): Promise<ExtractedPart> => {
-    const { picked, total } =
+    const { picked, next } =
       task.what.kind === "tree"
         ? await slice(task.what.tree, task.what.from)
-        : { picked: task.what.nodes, total: task.what.nodes.length };
+        : { picked: task.what.nodes, next: undefined };
     const files: TreeNode[] = [];
     const folders: TreeNode[] = [];
     const apart: TreeNode[] = [];
@@ -129,6 +130,6 @@ export const createExtractor = (store: Store, sealer: Sealer, table: BlobTable, 
       }
     }
     await writeFiles(task, files, tally, pause);
-    return { nodes: total, folders, apart, special, ...tally };
+    return { next, folders, apart, special, ...tally };
   };
 };

@@ -12,11 +12,16 @@ const quote = 0x22;
 const backslash = 0x5c;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
+const closeBracket = 0x5d;
 
 const malformed = (treeId: string, what: string): RefloatError =>
   new RefloatError("vault.damaged", `the tree ${treeId.slice(0, 8)} is not of the format: ${what}`, {
     context: { tree: treeId },
   });
+
+/** Between two nodes: where the next one begins, or where the list (or, without a list, the tree) ends. */
+const isStop = (byte: number | undefined): boolean =>
+  byte === openBrace || byte === closeBracket || byte === closeBrace;
 
 /** Past the end of the object that begins at `from`. */
 const objectEnd = (bytes: Uint8Array, from: number): number => {
@@ -100,26 +105,63 @@ const decodeNode = (text: string, treeId: string): TreeNode => {
   };
 };
 
-/** @throws RefloatError vault.damaged, path.hostile */
-export function* decodeTree(blob: Buffer, treeId: string): Generator<TreeNode> {
-  const head = /^\s*\{\s*"nodes"\s*:\s*\[/.exec(blob.toString("latin1", 0, 64));
-  if (head === null) {
-    if (/^\s*\{\s*"nodes"\s*:\s*null\s*\}/.test(blob.toString("latin1", 0, 64))) return;
-    throw malformed(treeId, "no list of nodes");
+/** Goes through the nodes of a tree, and can begin where another one has stopped. */
+export class TreeCursor {
+  readonly #blob: Buffer;
+  readonly #treeId: string;
+  #at: number;
+
+  /** @param position of an earlier cursor over the same blob; 0 for the beginning @throws RefloatError vault.damaged */
+  constructor(blob: Buffer, treeId: string, position = 0) {
+    this.#blob = blob;
+    this.#treeId = treeId;
+    this.#at = position > 0 ? position : this.#beginning();
+    this.#skip();
   }
-  for (let at = head[0].length; ;) {
-    while (at < blob.length && blob[at] !== openBrace && blob[at] !== 0x5d) at += 1;
-    if (blob[at] === 0x5d) return;
-    const end = objectEnd(blob, at);
-    if (end === -1) throw malformed(treeId, "it ends too early");
-    let node: TreeNode;
+
+  /** Byte at which the next node begins; undefined after the last one. */
+  get position(): number | undefined {
+    return this.#blob[this.#at] === openBrace ? this.#at : undefined;
+  }
+
+  /** @returns undefined after the last one @throws RefloatError vault.damaged, path.hostile */
+  next(): TreeNode | undefined {
+    const from = this.position;
+    if (from === undefined) return undefined;
+    const end = objectEnd(this.#blob, from);
+    if (end === -1) throw malformed(this.#treeId, "it ends too early");
+    const node = this.#decode(this.#blob.toString("utf8", from, end));
+    this.#at = end;
+    this.#skip();
+    return node;
+  }
+
+  #decode(text: string): TreeNode {
     try {
-      node = decodeNode(blob.toString("utf8", at, end), treeId);
+      return decodeNode(text, this.#treeId);
     } catch (error) {
       if (error instanceof RefloatError) throw error;
-      throw malformed(treeId, "a node is no JSON");
+      throw malformed(this.#treeId, "a node is no JSON");
     }
-    yield node;
-    at = end;
   }
+
+  /** To the next node or to the end of the list. */
+  #skip(): void {
+    const blob = this.#blob;
+    while (this.#at < blob.length && !isStop(blob[this.#at])) this.#at += 1;
+    if (this.#at >= blob.length) throw malformed(this.#treeId, "it ends too early");
+  }
+
+  #beginning(): number {
+    const text = this.#blob.toString("latin1", 0, 64);
+    const head = /^\s*\{\s*"nodes"\s*:\s*\[/.exec(text) ?? /^\s*\{\s*"nodes"\s*:\s*null\s*(?=\})/.exec(text);
+    if (head === null) throw malformed(this.#treeId, "no list of nodes");
+    return head[0].length;
+  }
+}
+
+/** @throws RefloatError vault.damaged, path.hostile */
+export function* decodeTree(blob: Buffer, treeId: string): Generator<TreeNode> {
+  const cursor = new TreeCursor(blob, treeId);
+  for (let node = cursor.next(); node !== undefined; node = cursor.next()) yield node;
 }
