@@ -23,7 +23,7 @@ import { createLog, silentLog } from "./platform/log.ts";
 import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
-import { createDirectories, makeStateFolder } from "./platform/state-directories.ts";
+import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
@@ -42,6 +42,8 @@ export type WorkbenchOptions = {
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;
   readonly verbose: boolean;
+  /** Keep copies of a remote vault's indexes and trees. */
+  readonly cache: boolean;
   /** Bytes in a second; flags go before the file. */
   readonly limits: { readonly upload?: number; readonly download?: number };
   readonly version: string;
@@ -98,7 +100,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     const declared = (await declaration()).vault;
     const use = createStoreUse();
     const settings = {
-      ...storeSettings(declared, options.limits, use),
+      ...storeSettings(declared, options, use),
       ...(await s3Settings(declared)),
     };
     const repository = await openRepository(declared.url, await boundText(declared.password), { clock, log, settings });
@@ -180,7 +182,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     createVault: async () => {
       const declared = (await declaration()).vault;
       const settings = {
-        ...storeSettings(declared, options.limits, createStoreUse()),
+        ...storeSettings(declared, options, createStoreUse()),
         ...(await s3Settings(declared)),
       };
       const repository = await createRepository(declared.url, await boundText(declared.password), {
@@ -204,21 +206,26 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
   };
 };
 
+const usualCacheBytes = 1_000_000_000;
+
 const storeSettings = (
-  { limit, sshConfig }: Declaration["vault"],
-  flags: WorkbenchOptions["limits"],
+  { limit, cache, sshConfig }: Declaration["vault"],
+  options: WorkbenchOptions,
   use: StoreUseHandle,
 ): StoreSettings => {
   const rate = (flag: number | undefined, text: string | undefined): number | undefined =>
     flag ?? (text === undefined ? undefined : parseByteSize(text));
-  const upload = rate(flags.upload, limit?.upload);
-  const download = rate(flags.download, limit?.download);
+  const upload = rate(options.limits.upload, limit?.upload);
+  const download = rate(options.limits.download, limit?.download);
   const throttle = createThrottle({
     ...(upload === undefined ? {} : { uploadBytesPerSecond: upload }),
     ...(download === undefined ? {} : { downloadBytesPerSecond: download }),
   });
   return {
     use,
+    ...(options.cache
+      ? { cache: { folder: defaultCacheDirectory(), maxBytes: rate(undefined, cache) ?? usualCacheBytes } }
+      : {}),
     ...(throttle === undefined ? {} : { throttle }),
     ...(sshConfig === undefined ? {} : { sshConfig }),
   };

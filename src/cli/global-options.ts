@@ -35,6 +35,7 @@ export const globalOptionDefinitions: readonly OptionDefinition[] = [
     about: "send the vault at most this much in a second, as 5MB (else vault.limit of the file)",
   },
   { name: "limit-download", value: "RATE", about: "take at most this much in a second from the vault" },
+  { name: "no-cache", about: "keep no copies of a remote vault's indexes and trees (else under XDG_CACHE_HOME)" },
   { name: "verbose", about: "log in detail (to standard error unless --log says where)" },
 ];
 
@@ -49,6 +50,7 @@ export type GlobalOptions = {
   /** As written; null for what the file says. */
   readonly limitUpload: string | null;
   readonly limitDownload: string | null;
+  readonly cache: boolean;
 };
 
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
@@ -64,6 +66,7 @@ export const readGlobalOptions = (raw: Readonly<Record<string, unknown>>, shell:
   verbose: raw["verbose"] === true,
   limitUpload: textOrNull(raw["limitUpload"]),
   limitDownload: textOrNull(raw["limitDownload"]),
+  cache: raw["cache"] !== false,
 });
 
 /** An empty variable counts as not set, as no-color.org asks. */

@@ -30,6 +30,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       log: logTarget(global, shell),
       verbose: global.verbose,
       limits: rateLimits(global),
+      cache: global.cache,
       approver: createApprover(shell, global, output),
     });
     if (tellsRuns) await tellUnfinishedRuns(workbench.bench, output, about);

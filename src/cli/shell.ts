@@ -21,6 +21,8 @@ export type WorkbenchSettings = {
   readonly log: string | null;
   readonly verbose: boolean;
   readonly limits: RateLimits;
+  /** Keep copies of a remote vault's indexes and trees. */
+  readonly cache: boolean;
   /** Asks the person at this terminal; answers null where there is none, and a run that needs one then waits. */
   readonly approver: Approver;
 };

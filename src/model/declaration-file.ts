@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import {
+  byteSizeTextSchema,
   durationTextSchema,
   invariantSchema,
   keepSchema,
@@ -32,6 +33,11 @@ export const vaultFileSchema = z
         examples: ["${file:/etc/refloat/password}", "${env:REFLOAT_PASSWORD}", "${command:pass show refloat/vault}"],
       }),
     limit: limitSchema.optional(),
+    cache: byteSizeTextSchema.optional().meta({
+      description:
+        "How large the copies of a remote vault's indexes and trees may grow on this machine; 1GB when left out.",
+      examples: ["5GB"],
+    }),
     sshConfig: z
       .string()
       .min(1)

@@ -169,6 +169,7 @@ export const declarationSchema = z.object({
     url: z.string(),
     password: z.string(),
     limit: limitSchema.optional(),
+    cache: byteSizeTextSchema.optional(),
     sshConfig: z.string().optional(),
     s3: s3SettingsSchema.optional(),
   }),

@@ -12,6 +12,10 @@ export const defaultStateDirectory = (): string =>
     ? "/var/lib/refloat"
     : join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "refloat");
 
+/** Where copies lie that can be fetched again: under XDG_CACHE_HOME. */
+export const defaultCacheDirectory = (): string =>
+  join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "refloat");
+
 /** @throws RefloatError journal.failed */
 export const makeStateFolder = async (path: string): Promise<string> => {
   try {

@@ -1,13 +1,14 @@
 /** A vault on an SSH server, shared with stock restic, which reaches it by its own means. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Repository } from "../../src/core/ports/vault.ts";
+import type { Repository, SnapshotReader } from "../../src/core/ports/vault.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { type SshServer, startSshServer } from "../../src/testing/ssh-server.ts";
 import { createRepository } from "../../src/vault/repository/create-repository.ts";
 import { openRepository } from "../../src/vault/repository/open-repository.ts";
+import { createStoreUse, readStoreUse } from "../../src/vault/repository/stores/decorators/store-use.ts";
 import { describeTree, expectSameTree } from "./support/described-tree.ts";
 import { noise } from "./support/nasty-tree.ts";
 import { password, requireRestic } from "./support/restic.ts";
@@ -79,6 +80,44 @@ describe("a vault over SFTP", () => {
     expect((await writer.commit()).newBytes).toBeLessThan(20_000);
     await repository.close();
     expect(await restic("theirs", "check", "--read-data")).toContain("no errors were found");
+  });
+
+  it("the second time, no index, snapshot or tree comes over the wire; a damaged copy does again", async () => {
+    const cache = { folder: `${folder.path}/cache`, maxBytes: 100_000_000 };
+    const open = async (make: typeof openRepository) => {
+      const use = createStoreUse();
+      const settings = { ...environment().settings, cache, use };
+      repository = await make(server.location("cached"), password, { clock: systemClock, settings });
+      return { opened: repository, reads: () => readStoreUse(use).acts.read?.calls ?? 0 };
+    };
+    const first = await open(createRepository);
+    const writer = await first.opened.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: [tree] });
+    await writer.tree(tree, { exclude: [], oneFileSystem: false }, never);
+    const { id } = await writer.commit();
+    await first.opened.close();
+
+    const listing = async (reader: SnapshotReader): Promise<number> => {
+      let entries = 0;
+      for await (const _entry of reader.list("/", { recursive: true })) entries += 1;
+      return entries;
+    };
+    const browse = async () => {
+      const { opened, reads } = await open(openRepository);
+      const beforeReads = reads();
+      const entries = await listing(await opened.openSnapshot(id));
+      await opened.close();
+      return { entries, reads: reads() - beforeReads };
+    };
+    const whole = await browse();
+    expect(whole.reads).toBe(0);
+    for (const kind of ["index", "snapshots", "data"]) {
+      const [name = ""] = await readdir(`${cache.folder}/${kind}`);
+      await appendFile(`${cache.folder}/${kind}/${name}`, "x");
+      expect(await browse()).toEqual({ entries: whole.entries, reads: 1 });
+      expect(await browse()).toEqual({ entries: whole.entries, reads: 0 });
+    }
+    await rm(cache.folder, { recursive: true });
+    expect(await browse()).toEqual({ entries: whole.entries, reads: 3 });
   });
 
   it("a wrong password ends with a word, and leaves no connection open", async () => {

@@ -12,7 +12,11 @@ import type { Store } from "./stores/store.ts";
 import type { ThreadPool } from "./threads/thread-pool.ts";
 
 export type RepositoryContext = {
+  /** The vault as it is: what is verified, locked and changed. */
   readonly store: Store;
+  /** Indexes and snapshots, from nearby where they are. */
+  readonly documents: Store;
+  readonly trees: Store;
   readonly sealer: Sealer;
   readonly config: RepositoryConfig;
   readonly table: BlobTable;

@@ -14,6 +14,7 @@ import type {
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { silentLog } from "../../platform/log.ts";
+import { cachedViews } from "./cache/caching-stores.ts";
 import { BlobCache } from "./blobs/blob-cache.ts";
 import { BlobReader } from "./blobs/blob-reader.ts";
 import { createBlobTable } from "./blobs/blob-table.ts";
@@ -108,6 +109,7 @@ class OpenRepository implements Repository {
     this.#closed = true;
     await this.#context.pool.close();
     await this.#context.lock.close();
+    await this.#context.trees.close();
     await this.#context.store.close();
   };
 
@@ -115,12 +117,12 @@ class OpenRepository implements Repository {
     readonly readable: readonly StoredSnapshot[];
     readonly damaged: readonly Unreadable[];
   }> {
-    const { store, sealer, log } = this.#context;
+    const { store, documents, sealer, log } = this.#context;
     const readable: StoredSnapshot[] = [];
     const damaged: Unreadable[] = [];
     for await (const { name } of store.list("snapshots")) {
       try {
-        readable.push(await readSnapshot(store, sealer, name));
+        readable.push(await readSnapshot(documents, sealer, name));
       } catch (error) {
         // Removed since it was listed.
         if (error instanceof StoreFileMissing) continue;
@@ -133,8 +135,8 @@ class OpenRepository implements Repository {
   }
 
   async #stored(id: string): Promise<StoredSnapshot> {
-    const { store, sealer } = this.#context;
-    const snapshot = await readSnapshot(store, sealer, await this.#fullId(id));
+    const { documents, sealer } = this.#context;
+    const snapshot = await readSnapshot(documents, sealer, await this.#fullId(id));
     // After the snapshot: what it needs was indexed before it was written.
     await this.#loadIndex();
     return snapshot;
@@ -193,7 +195,8 @@ export const assembleRepository = async (
   const sealer = new Sealer(masterKey);
   const config = await readConfig(store, sealer);
   const table = createBlobTable();
-  const index = new IndexKeeper(store, sealer, config.version, table);
+  const { documents, trees } = cachedViews(store, settings.cache, log.warn);
+  const index = new IndexKeeper(documents, sealer, config.version, table);
   const owner = currentOwner();
   const { version, polynomial } = config;
   const pool = new ThreadPool(
@@ -209,10 +212,12 @@ export const assembleRepository = async (
     log,
     owner: { hostname, username, pid: process.pid },
   });
-  const blobs = new BlobCache(new BlobReader(store, sealer, table), cachedBytes);
+  const blobs = new BlobCache(new BlobReader(store, sealer, table, trees), cachedBytes);
   return new OpenRepository(
     {
       store,
+      documents,
+      trees,
       sealer,
       config,
       table,

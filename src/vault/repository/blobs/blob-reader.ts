@@ -60,9 +60,12 @@ export class BlobReader implements BlobSource {
   readonly #store: Store;
   readonly #sealer: Sealer;
   readonly #table: BlobTable;
+  readonly #trees: Store;
 
-  constructor(store: Store, sealer: Sealer, table: BlobTable) {
+  /** @param trees where packs of trees are read; what is damaged there is read from the store itself */
+  constructor(store: Store, sealer: Sealer, table: BlobTable, trees: Store = store) {
     this.#store = store;
+    this.#trees = trees;
     this.#sealer = sealer;
     this.#table = table;
   }
@@ -70,10 +73,12 @@ export class BlobReader implements BlobSource {
   async read(id: string, type: BlobType): Promise<Buffer> {
     const places = this.#table.locate(id, type);
     if (places.length === 0) throw damagedBlob(id, null, "is in no pack that the index knows");
+    const stores = type === "tree" && this.#trees !== this.#store ? [this.#trees, this.#store] : [this.#store];
+    const copies = places.flatMap((place) => stores.map((store) => ({ place, store })));
     let failure: unknown;
-    for (const place of places) {
+    for (const { place, store } of copies) {
       try {
-        const sealed = await this.#store.readRange("data", place.packId, place.offset, place.length);
+        const sealed = await store.readRange("data", place.packId, place.offset, place.length);
         const blob = openBlob(sealed, id, place, this.#sealer);
         releaseMemory(sealed);
         return blob;

@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import type { BlobTable } from "../blobs/blob-table.ts";
 import { PackWriter, type PackWriterOptions } from "../blobs/pack-writer.ts";
 import type { BlobType } from "../format/pack-header.ts";
+import type { Store } from "../stores/store.ts";
 
 export type SavedBlob = {
   readonly id: string;
@@ -17,12 +18,13 @@ export class BlobSaver {
   readonly #table: BlobTable;
   readonly #packs: Readonly<Record<BlobType, PackWriter>>;
 
-  constructor(table: BlobTable, options: Omit<PackWriterOptions, "type">) {
+  /** @param trees where packs of trees go, which may be kept nearby as well */
+  constructor(table: BlobTable, options: Omit<PackWriterOptions, "type">, trees: Store = options.store) {
     this.#table = table;
     // Trees apart from data: listing a snapshot then reads a few packs, not all.
     this.#packs = {
       data: new PackWriter({ ...options, type: "data" }),
-      tree: new PackWriter({ ...options, type: "tree" }),
+      tree: new PackWriter({ ...options, store: trees, type: "tree" }),
     };
   }
 

@@ -130,7 +130,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
           : `a snapshot that is ${this.#state} was to be committed`,
       );
     }
-    const { store, sealer, config, pool, index, clock, owner } = this.#context;
+    const { documents, sealer, config, pool, index, clock, owner } = this.#context;
     this.#state = "broken";
     const tree = await this.#layout.saveTrees(async (blob) => {
       const { id, newBytes } = await pool.leastLoaded().call("save-tree", { tree: blob });
@@ -141,7 +141,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     await index.flush();
     const { time, hostname, paths, tags, parent } = this.#request;
     await this.#held.requireFresh();
-    const id = await writeSnapshot(store, sealer, config.version, {
+    const id = await writeSnapshot(documents, sealer, config.version, {
       time,
       parent: parent?.id,
       tree,

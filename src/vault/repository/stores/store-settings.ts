@@ -5,6 +5,7 @@
 import type { Secret } from "../../../core/ports/environment.ts";
 import type { S3Declaration } from "../../../model/declaration.ts";
 import { hideText } from "../../../platform/secret.ts";
+import type { CacheSettings } from "../cache/cache-folder.ts";
 import type { StoreUseHandle } from "./decorators/store-use.ts";
 import type { ThrottleHandle } from "./decorators/throttle.ts";
 
@@ -16,6 +17,8 @@ export type S3Settings = Omit<S3Declaration, "secretAccessKey" | "sessionToken">
 export type StoreSettings = {
   /** Path of a file that is read instead of ~/.ssh/config. */
   readonly sshConfig?: string;
+  /** Where copies of a remote vault's indexes and trees are kept; none are without it. */
+  readonly cache?: CacheSettings;
   /** The rates that all threads keep together. */
   readonly throttle?: ThrottleHandle;
   /** Where all threads count what they ask of the store. */

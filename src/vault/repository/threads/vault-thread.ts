@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
 import { BlobTable } from "../blobs/blob-table.ts";
+import { cachedViews } from "../cache/caching-stores.ts";
 import { BlobSaver } from "../capture/blob-saver.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { FileCapture } from "../capture/file-capture.ts";
@@ -42,9 +43,10 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void) => 
   const kernel = new Kernel();
   const sealer = new Sealer(data.masterKey, kernel);
   const table = new BlobTable(data.table);
-  const saver = new BlobSaver(table, { store, sealer, finished: (pack) => send({ kind: "pack", pack }) });
+  const { trees } = cachedViews(store, data.settings.cache, () => undefined);
+  const saver = new BlobSaver(table, { store, sealer, finished: (pack) => send({ kind: "pack", pack }) }, trees);
   const streams = new StreamIntake(saver, kernel, data.polynomial);
-  const blobs = new BlobReader(store, sealer, table);
+  const blobs = new BlobReader(store, sealer, table, trees);
   const folders = new FolderCapture(saver, blobs, new FileCapture(saver, kernel, data.polynomial));
   const extract = createExtractor(store, sealer, table, blobs);
   const verifyPack = createPackVerifier(store, sealer);
@@ -129,6 +131,7 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void) => 
     try {
       await saver.drop();
     } finally {
+      await trees.close();
       await store.close();
     }
   };
