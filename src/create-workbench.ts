@@ -135,7 +135,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       log,
       vault,
       approver: options.approver,
-      takePoint: async (service, signal) => (await capture(bench, { service, onEvent: () => undefined, signal })).id,
+      takePoint: (service, { held, signal }) => capture(bench, { service, held, onEvent: () => undefined, signal }),
     });
     const mirror = async ({
       number,

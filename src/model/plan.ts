@@ -19,8 +19,11 @@ export const releaseSourceSchema = z.enum(["kept", "restored"]);
  * executed, so that two looks at one plan have one digest.
  */
 export const stepActionSchema = z.discriminatedUnion("kind", [
-  /** Undo after writes: take a point of the side that is about to be left. */
-  z.object({ kind: z.literal("capture") }),
+  /**
+   * Undo after writes: take a point of the side that is about to be left. `final`: once more when nobody writes any more, if anything was
+   * written since the first, which makes it short. Without a stage it is the first.
+   */
+  z.object({ kind: z.literal("capture"), stage: z.literal("final").optional() }),
   /** Restore the component's data from the vault to a new location. Never touches the live side. */
   z.object({ kind: z.literal("restore"), component: nameSchema }),
   /**

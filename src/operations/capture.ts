@@ -26,6 +26,8 @@ export type CaptureEvent =
 
 export type CaptureOptions = {
   readonly service: string;
+  /** The service was stopped for a cutover: checks and invariants are not asked, since they would tell of that and delay its end. */
+  readonly held?: boolean;
   readonly onEvent: (event: CaptureEvent) => void;
   readonly signal: AbortSignal;
 };
@@ -66,7 +68,8 @@ const captureService = (
     },
     async (access) => {
       const { points } = await bench.vault();
-      const checks = await sourceChecks(service, order, access);
+      const held = options.held === true;
+      const checks = held ? unaskedChecks(service, order) : await sourceChecks(service, order, access);
       const pending = new Map<string, Pending>();
       try {
         for (const component of order) {
@@ -76,7 +79,9 @@ const captureService = (
           pending.set(component, captured);
           options.onEvent({ type: "end", component, sizeBytes: captured.report.facts.sizeBytes });
         }
-        const invariants = await sourceInvariants(bench, service, access);
+        const invariants = held
+          ? Object.keys(service.invariants).map((name) => unasked("invariant", name))
+          : await sourceInvariants(bench, service, access);
         // From here on only the vault can fail. Members first, the manifest last: without it the point does not exist.
         const components: Record<string, CapturedComponent> = {};
         for (const [name, member] of pending)
@@ -92,7 +97,7 @@ const captureService = (
           finishedAt: bench.clock.now().toISOString(),
           ...observedConsistency(Object.values(components), graph),
           components,
-          checks,
+          checks: [...checks],
           invariants,
           host: { hostname: bench.host.hostname },
           tool: { name: "refloat", version: bench.host.toolVersion },
@@ -184,6 +189,19 @@ const unanswered = (kind: string, component: string, error: unknown): CheckOutco
     durationMs: 0,
   };
 };
+
+const unasked = (kind: string, component: string): CheckOutcome => ({
+  subject: `${kind} of ${component}`,
+  kind,
+  status: "skipped",
+  found: "not asked: the service was held",
+  durationMs: 0,
+});
+
+const unaskedChecks = (service: ServiceDeclaration, order: readonly string[]): readonly CheckOutcome[] =>
+  order.flatMap((component) =>
+    (service.components[component]?.checks ?? []).map((check) => ({ ...unasked(check.kind, component), component })),
+  );
 
 const withState = (error: RefloatError, service: string, previous: RecoveryPoint | null): RefloatError =>
   new RefloatError(error.code, error.message, {

@@ -8,9 +8,12 @@ import { buildGraph } from "../core/graph/build-graph.ts";
 import { planUndo as planUndoSteps } from "../core/planner/plan-undo.ts";
 import type { WriteReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { formatList } from "../core/text/quantity.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
+import { exportFolder } from "../core/run/export-folder.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
 import { type SwitchedComponent, fencedReleases, switchedComponents } from "../core/run/switched-components.ts";
+import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -18,7 +21,13 @@ import type { RunRecord, RunState } from "../model/run.ts";
 
 export type UndoRequest = { readonly run: RunNumber; readonly acceptLoss: boolean };
 
-type NewWrites = { readonly component: string; readonly report: WriteReport; readonly since: string };
+type NewWrites = {
+  readonly component: string;
+  readonly report: WriteReport;
+  readonly since: string;
+  /** Of the export; null when nothing could be asked. */
+  readonly directory: string | null;
+};
 
 /** @throws RefloatError run.wrong-state, undo.would-lose (with what would be lost, exported for review) */
 export const planUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSignal): Promise<Plan> => {
@@ -118,48 +127,62 @@ const newWrites = async (
   directory: string,
 ): Promise<readonly NewWrites[]> => {
   const written: NewWrites[] = [];
+  const exporting = switched.flatMap(({ component }) =>
+    access.driver(component).writes === undefined ? [] : component,
+  );
   for (const { component, newPosition } of switched) {
     const { writes } = access.driver(component);
     if (writes === undefined) continue;
     if (newPosition === null) {
       // Not knowing is no proof that nothing was written.
-      const report: WriteReport = { lastWriteAt: null, units: [], gaps: [] };
-      written.push({ component, report, since: record.beganAt });
+      const gaps = ["what it has taken is not known, since the run has no record of where it began"];
+      written.push({
+        component,
+        report: { lastWriteAt: null, units: [], gaps },
+        since: record.beganAt,
+        directory: null,
+      });
       continue;
     }
+    const exportTo = exportFolder(directory, component, exporting);
     const report = await writes.writesSince(await access.context(component), {
       location: null,
       since: newPosition,
-      exportTo: directory,
+      exportTo,
     });
-    if (report.units.some(({ added, changed, removed }) => added + changed + removed > 0)) {
-      written.push({ component, report, since: newPosition.takenAt });
-    }
+    if (mayHaveWrites(report)) written.push({ component, report, since: newPosition.takenAt, directory: exportTo });
   }
   return written;
 };
 
-/** `3 new orders, 1 changed products` */
-const describeWrites = ({ units }: WriteReport): string => {
-  if (units.length === 0) return "what it has taken is not known, since the run has no record of where it began";
-  return units
+/** `3 new orders, 1 changed products; may be more: audit.log cannot be read` */
+const describeWrites = ({ units, gaps }: WriteReport): string => {
+  const written = units
     .flatMap(({ name, added, changed, removed }) => [
       ...(added > 0 ? [`${added} new ${name}`] : []),
       ...(changed > 0 ? [`${changed} changed ${name}`] : []),
       ...(removed > 0 ? [`${removed} removed ${name}`] : []),
     ])
     .join(", ");
+  if (gaps.length === 0) return written;
+  return `${written === "" ? "" : `${written}; `}may be ${written === "" ? "some" : "more"}: ${formatList(gaps)}`;
 };
 
-const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: string): RefloatError =>
-  new RefloatError(
+const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: string): RefloatError => {
+  const isKnown = written.every(({ report }) => hasWrites(report));
+  return new RefloatError(
     "undo.would-lose",
-    `undoing run ${record.number} would lose what the new side has taken since the cutover: ${written
+    `undoing run ${record.number} ${isKnown ? "would" : "may"} lose what the new side has taken since the cutover: ${written
       .map(({ component, report }) => `${component}: ${describeWrites(report)}`)
       .join("; ")}`,
     {
       context: {
-        writes: written.map(({ component, report }) => ({ component, about: describeWrites(report) })),
+        writes: written.map(({ component, report, directory: exports }) => ({
+          component,
+          about: describeWrites(report),
+          gaps: report.gaps,
+          directory: exports,
+        })),
         directory,
       },
       state: `nothing changed; the new rows are listed in ${directory}`,
@@ -167,3 +190,4 @@ const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: 
       nextCommand: `refloat undo ${record.number} --accept-loss`,
     },
   );
+};

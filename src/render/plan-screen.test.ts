@@ -125,14 +125,14 @@ describe("the plan", () => {
       now: "2026-11-22T15:12:08.000Z",
     });
     expect(renderPlan(plan, screen, { next: null })).toMatchInlineSnapshot(`
-      "Plan 287f70cb  shop, undo of run 42
+      "Plan b213bc86  shop, undo of run 42
       LOSES   db 1m01s: 3 new orders; a point is taken first
       KEEPS   db as it is now, shop_r42
       WAVE  STEP         WHAT                                             TIME
       1   * capture      a point of shop as it is now, before it is left    1s
-      2   * put back db  shop > shop_r42, shop_old42 > shop, restart app    6s
+      2   * put back db  shop > shop_r42, shop_old42 > shop, restart app    7s
       3   * probe        http://127.0.0.1:8080/health                       1s
-      Predicted 7s (4-21s, no runs to go by yet); traffic held 6s. * critical path"
+      Predicted 8s (4-24s, no runs to go by yet); traffic held 7s. * critical path"
     `);
   });
 

@@ -22,6 +22,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("RTO actual", summary.rto === null ? [] : describeRto(summary, summary.rto, now, screen)),
     part("Took", summary.rto === null ? describePhases(summary) : []),
     part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
+    part("Only there", summary.left.map(describeLeft)),
     part("Validated", describeValidated(summary)),
     part("Kept", describeKept(summary)),
     part(
@@ -155,6 +156,12 @@ const describeRpo = (rpo: RpoActual): readonly string[] => {
       : `${component} ${against(actualMs, rpo)}${lost}`,
     ...gaps.map((gap) => `${component} could not be compared whole: ${gap}`),
   ];
+};
+
+/** `db 2 orders, written after the last point: runs/43/lost/orders.csv` */
+const describeLeft = ({ component, units, directory }: RunSummary["left"][number]): string => {
+  const exported = directory === null ? "not exported" : directory;
+  return `${component} ${formatList(units.map(describeUnit))}, written after the last point of the side that was left: ${exported}`;
 };
 
 const describeValidated = ({ restored, checks, invariants, probed }: RunSummary): readonly string[] => {

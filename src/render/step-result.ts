@@ -51,7 +51,7 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
     case "approve":
       return text("by") === "" ? "yes" : `yes, ${text("by")}`;
     case "capture":
-      return text("point") === "" ? "" : `point ${shortId(text("point"))}`;
+      return text("point") === "" ? "nothing was written after the first point" : `point ${shortId(text("point"))}`;
     case "switch":
       return what;
     case "fence":

@@ -3,9 +3,14 @@
  * finally, after the switch, when nothing can be added any more. The final one also lets the new side go on where the old
  * one stopped (sequences), before any traffic.
  */
+import { z } from "zod";
+import { exportFolder } from "../core/run/export-folder.ts";
 import type { WriteReport } from "../core/ports/driver.ts";
+import type { StepContext } from "../core/ports/engine.ts";
+import { type Position, positionSchema } from "../model/facts.ts";
 import type { JsonObject } from "../model/json.ts";
 import {
+  type Action,
   type MakeHandler,
   nothing,
   presenceByOutput,
@@ -21,7 +26,11 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
   timeoutMs: stepTimeoutMs.data,
   retries: 2,
 
-  prepare: async (context) => ({ directory: `${await parts.directories.run(context.run.number)}/lost` }),
+  prepare: async (context) => {
+    const base = `${await parts.directories.run(context.run.number)}/lost`;
+    const exporting = context.plan.steps.flatMap(({ action }) => (action.kind === "save-lost" ? action.component : []));
+    return { directory: exportFolder(base, context.action.component, [...new Set(exporting)]) };
+  },
 
   check: presenceByOutput,
 
@@ -33,7 +42,7 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
       const driver = access.driver(component);
       const driverContext = await access.context(component);
       const directory = textOf(context.intent, "directory");
-      const since = context.plan.point?.components[component]?.facts.position;
+      const since = positionBefore(context, component);
       // Nothing is behind the name then that could go on where the other side stopped.
       const goesToNothing = context.plan.undoes?.exchanges[component]?.toNothing === true;
       const outgoing =
@@ -43,7 +52,10 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
         report = await driver.writes.writesSince(driverContext, {
           location: outgoing,
           since,
-          against: stage === "early" ? restoredInstance(context, component).name : null,
+          // What an undo leaves is not compared with the old side, which differs for all that has happened since.
+          ...(context.plan.purpose === "undo"
+            ? {}
+            : { against: stage === "early" ? restoredInstance(context, component).name : null }),
           exportTo: directory,
         });
       }
@@ -56,6 +68,18 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
 
   compensate: nothing,
 });
+
+const positionsSchema = z.object({ positions: z.record(z.string(), positionSchema) });
+
+/** From where on the export is what only the old side has: the point; of an undo, the newest point that it took of the new side. */
+const positionBefore = (context: StepContext<Action<"save-lost">>, component: string): Position | undefined => {
+  const { undoes, point } = context.plan;
+  if (undoes === null) return point?.components[component]?.facts.position;
+  const taken = ["capture:final", "capture"].flatMap(
+    (id) => positionsSchema.safeParse(context.outputs.get(stepId(id))).data?.positions[component] ?? [],
+  );
+  return taken[0] ?? (undoes.acceptLoss ? undefined : undoes.positions?.[component]);
+};
 
 const lostOutput = (report: WriteReport): JsonObject => ({
   lastWriteAt: report.lastWriteAt,

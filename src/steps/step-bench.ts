@@ -3,7 +3,8 @@ import { type ComponentAccess, type Locate, withComponents } from "../core/compo
 import type { InstanceTarget, Outputs } from "../core/ports/driver.ts";
 import type { StepContext, StepHandler } from "../core/ports/engine.ts";
 import type { Approver, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
-import type { PointId, StepId } from "../model/identifiers.ts";
+import type { StepId } from "../model/identifiers.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { StepAction, StepKind } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -12,7 +13,14 @@ export type StepParts = ComponentParts & {
   readonly vault: () => Promise<OpenVault>;
   readonly approver: Approver;
   /** Takes a point of the service as it is now. */
-  readonly takePoint: (service: string, signal: AbortSignal) => Promise<PointId>;
+  readonly takePoint: (
+    service: string,
+    options: {
+      /** Its applications are stopped: their checks are not asked. */
+      readonly held: boolean;
+      readonly signal: AbortSignal;
+    },
+  ) => Promise<RecoveryPoint>;
 };
 
 export const stepId = (text: string): StepId => text as StepId;

@@ -4,6 +4,7 @@
  */
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import { mayHaveWrites } from "../core/run/written-units.ts";
 import type { Exchange, ExchangeObservation } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import type { Position } from "../model/facts.ts";
@@ -109,12 +110,12 @@ const refuseNewWrites = async (context: SwitchContext, access: ComponentAccess):
   const since = undoes?.positions?.[component];
   const { writes } = access.driver(component);
   if (undoes === null || undoes.acceptLoss || since === undefined || writes === undefined) return;
-  const { units } = await writes.writesSince(await access.context(component), { location: null, since });
-  const written = units.filter(({ added, changed, removed }) => added + changed + removed > 0);
-  if (written.length === 0) return;
+  const report = await writes.writesSince(await access.context(component), { location: null, since });
+  if (!mayHaveWrites(report)) return;
+  const written = [...report.units.map(({ name }) => name), ...report.gaps];
   throw new RefloatError(
     "undo.would-lose",
-    `${component} has taken writes since this undo was planned: ${written.map(({ name }) => name).join(", ")}`,
+    `${component} has taken writes since this undo was planned: ${written.join(", ")}`,
     {
       hint: "--accept-loss takes a point of the new side first, so that nothing is gone for good",
       nextCommand: `refloat undo ${undoes.run} --accept-loss`,

@@ -34,7 +34,7 @@ describe("a database and a folder", () => {
     expect(await notes.digest()).toBe(captured);
     expect(await notes.databases()).toEqual(expect.arrayContaining(["notes", "notes_old1"]));
     expect(await readdir(notes.folder)).toEqual(expect.arrayContaining(["docs", "docs.old1"]));
-    const lost = await readFile(join(notes.folder, "state/runs/1/lost/notes.csv"), "utf8");
+    const lost = await readFile(join(notes.folder, "state/runs/1/lost/db/notes.csv"), "utf8");
     expect(lost.trim().split("\n")).toHaveLength(1 + 3);
 
     await notes.refloat.succeed(["undo", "1", "--yes"]);

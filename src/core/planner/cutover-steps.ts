@@ -19,6 +19,8 @@ export type CutoverPlanning = {
   readonly release: (component: string) => "kept" | "restored";
   /** Switched components behind whose name nothing is put: what needs them cannot start, and there is nothing to admit users to. */
   readonly emptied?: readonly string[];
+  /** A point of the side that is left is taken once nobody writes to it any more. */
+  readonly lateCapture?: boolean;
 };
 
 /** Is there a live side whose writes can be told? */
@@ -45,6 +47,8 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   // Whether a process runs at this moment is no reason to leave its fence out: a supervisor may have it back before the switch.
   const before = draft.all();
   for (const component of processes) draft.add("cutover", { kind: "fence", component }, before);
+
+  if (planning.lateCapture === true) draft.add("cutover", { kind: "capture", stage: "final" }, draft.all());
 
   const fenced = draft.all();
   const switches = new Map<string, StepId>();

@@ -71,6 +71,8 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
   const { service, components, captured } = facts;
   switch (action.kind) {
     case "capture":
+      if (action.stage === "final")
+        return { title: "capture again", what: "a second point, if anything was written after the first" };
       return { title: "capture", what: `a point of ${service.name} as it is now, before it is left` };
     case "restore": {
       const point = captured[action.component];

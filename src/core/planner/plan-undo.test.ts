@@ -48,10 +48,28 @@ describe("planUndo", () => {
     const plan = planUndo(input({ undoes: { ...undoes, acceptLoss: true }, losses }));
     expect(plan.intent.steps[0]).toMatchObject({ id: "capture", needs: [] });
     expect(plan.intent.steps[1]).toMatchObject({ id: "hold", needs: ["capture"] });
+    // And once more when nobody writes any more, before anything is switched.
+    expect(plan.intent.steps.map(({ id }) => id).slice(2, 5)).toEqual(["fence:app", "capture:final", "switch:db"]);
     expect(plan.forecast.loses).toEqual([
       { component: "db", about: "3 new orders", lostMs: 61_000, saved: "a point is taken first" },
     ]);
     expect(plan.digest).not.toBe(planUndo(input()).digest);
+  });
+
+  it("puts nothing back where nothing was, starts and admits nothing on it, and says so", () => {
+    const { undoes } = input();
+    const exchanges = { db: { incoming: "shop_old42", outgoing: "shop_r42", toNothing: true as const } };
+    const plan = planUndo(input({ undoes: { ...undoes, exchanges } }));
+    expect(planSchema.parse(plan)).toEqual(plan);
+    expect(plan.intent.steps.map(({ id }) => id)).toEqual(["hold", "fence:app", "switch:db", "save-lost:db:final"]);
+    expect(plan.forecast.steps["switch:db"]?.what).toBe("shop > shop_r42, nothing > shop");
+    expect(plan.forecast.warnings).toEqual([
+      {
+        code: "undo.to-nothing",
+        message:
+          "nothing stood behind db before run 42, so nothing is put back: app is stopped and not started again and traffic stays held",
+      },
+    ]);
   });
 
   it("reloads and restarts what was switched", () => {

@@ -11,6 +11,7 @@ const textOf = (action: StepAction): string => {
     case "check-invariant":
       return `check-invariant:${action.invariant}`;
     case "capture":
+      return action.stage === undefined ? "capture" : `capture:${action.stage}`;
     case "approve":
     case "hold":
     case "admit":

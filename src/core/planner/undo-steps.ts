@@ -31,6 +31,7 @@ export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] =
     ),
     // Nothing comes from a point: each release is the one that the undone run's journal names.
     release: () => "kept",
+    lateCapture: input.undoes.acceptLoss,
     emptied: emptiedBy(input, switched),
   });
   return draft.steps();

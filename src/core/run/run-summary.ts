@@ -45,6 +45,8 @@ export type RpoActual = Objective & {
   readonly directory: string | null;
 };
 
+export type LeftWrites = Pick<RpoActual, "component" | "units" | "gaps" | "directory">;
+
 export type RunSummary = {
   readonly run: number;
   readonly service: string;
@@ -62,6 +64,8 @@ export type RunSummary = {
   readonly checks: { readonly passed: number; readonly failed: number };
   readonly invariants: { readonly passed: number; readonly failed: number };
   readonly probed: boolean;
+  /** Of an undo: what the side that was left has taken after the newest point of it; nowhere else but in these exports and there. */
+  readonly left: readonly LeftWrites[];
   /** The sides that it has put away, where they stand now. */
   readonly kept: readonly KeptSide[];
   /** New sides that stand beside live because the run did not cut over (or was undone). */
@@ -143,6 +147,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
     rto,
     rpo: plan.intent.scope.flatMap((component) => rpoActual(journaled, component) ?? []),
     phases,
+    left: plan.intent.purpose === "undo" ? plan.intent.scope.flatMap((name) => leftWrites(journaled, name) ?? []) : [],
     restored: restored(journaled),
     checks: count(outcomes.checks),
     invariants: count(outcomes.invariants),
@@ -236,7 +241,7 @@ const rpoActual = ({ plan, find }: Journaled, component: string): RpoActual | nu
     .map((id) => lostOutputSchema.safeParse(find(id)?.output))
     .find(({ success }) => success)?.data;
   const lastWriteAt = told?.lastWriteAt ?? forecast.lastWriteAt ?? null;
-  const units = (told?.units ?? []).filter(({ added, changed, removed }) => added + changed + removed > 0);
+  const units = told === undefined ? [] : writtenUnits(told);
   const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0;
   const actualMs = nothing ? 0 : lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);
   const files = units.some(({ file }) => file !== null);
@@ -244,15 +249,32 @@ const rpoActual = ({ plan, find }: Journaled, component: string): RpoActual | nu
     component,
     actualMs,
     lastWriteAt: nothing ? null : lastWriteAt,
-    units: units.map((unit) => ({
-      ...unit,
-      file: unit.file === null || told === undefined ? null : `${told.directory}/${unit.file}`,
-    })),
+    units,
     gaps: told?.gaps ?? [],
     directory: files && told !== undefined ? told.directory : null,
     ...met(actualMs, plan.intent.declaration.objectives.rpo),
   };
 };
+
+const leftWrites = ({ find }: Journaled, component: string): LeftWrites | null => {
+  const told = lostOutputSchema.safeParse(find(`save-lost:${component}:final`)?.output).data;
+  if (told === undefined) return null;
+  const units = writtenUnits(told);
+  if (units.length === 0) return null;
+  return {
+    component,
+    units,
+    gaps: told.gaps,
+    directory: units.some(({ file }) => file !== null) ? told.directory : null,
+  };
+};
+
+type LostOutput = z.infer<typeof lostOutputSchema>;
+
+const writtenUnits = ({ units, directory }: LostOutput): readonly LostUnit[] =>
+  units
+    .filter(({ added, changed, removed }) => added + changed + removed > 0)
+    .map((unit) => ({ ...unit, file: unit.file === null ? null : `${directory}/${unit.file}` }));
 
 const restored = ({ plan, record, actionOf }: Journaled): RunSummary["restored"] => {
   let sizeBytes = 0;

@@ -287,3 +287,22 @@ test("recovered, written to, captured, written to again: the second recovery fin
   expect(await found("shop_old2", null)).toEqual(lost);
   expect(await readFile(join(folder.path, "lost", "audit.csv"), "utf8")).toBe("what\nlost\n");
 });
+
+test("rows that were only deleted are noticed when the statistics are gone, and said to be unknown where nothing was counted", async () => {
+  const position = await postgresWrites.position(context(), null);
+  const lookAlone = (from: Position) => postgresWrites.writesSince(context(), { location: null, since: from });
+  expect(await lookAlone(position)).toEqual({ lastWriteAt: null, units: [], gaps: [] });
+  await shop("delete from orders where id <= 7; delete from audit where what = 'old 1'");
+  await shop("select pg_stat_reset()");
+  const { units, gaps } = await lookAlone(position);
+  expect(units).toEqual([
+    { name: "audit", added: 0, changed: 0, removed: 1 },
+    { name: "orders", added: 0, changed: 0, removed: 7 },
+  ]);
+  expect(gaps).toEqual([]);
+
+  const { rows: _rows, ...uncounted } = position.mark;
+  const unknown = await lookAlone({ ...position, mark: uncounted });
+  expect(unknown.units).toEqual([]);
+  expect(unknown.gaps).toContain("orders: deleted rows cannot be told, the server's statistics do not reach back");
+});

@@ -1,6 +1,7 @@
 /** What a database has that was written after a position: exact where rows have a key, said where they have none. */
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { compareTable, countWritten, noWrites, type TableWrites } from "./compare-table.ts";
+import { countSmallTables } from "./count-rows.ts";
 import { estimateWrites } from "./estimate-writes.ts";
 import { describeOrigin, parseComment, readDatabaseState } from "./instance-mark.ts";
 import { largeObjectsUnit } from "./captured-detail.ts";
@@ -47,7 +48,12 @@ const found = (table: WrittenTable, writes: TableWrites, removed: number, gaps: 
 const lookAlone = async (table: WrittenTable, here: Scanned, counters: Counters): Promise<Found> => {
   const writes = await countWritten(table, here);
   const counted = countedSince(table.oid, here, counters);
-  if (counted === null) return found(table, writes, 0, []);
+  const before = here.since.databaseOid === here.mark.databaseOid ? capturedRows(table, here.since) : null;
+  const fewer = before === null ? 0 : Math.max(0, before - here.scanOf(table).rows);
+  if (counted === null) {
+    const gap = `${table.label}: deleted rows cannot be told, the server's statistics do not reach back`;
+    return found(table, writes, fewer, before === null ? [gap] : []);
+  }
   const changed = counted.updated === 0 ? 0 : Math.max(0, writes.added - counted.inserted);
   const gaps =
     counted.updated > 0 && writes.added > 0
@@ -56,7 +62,7 @@ const lookAlone = async (table: WrittenTable, here: Scanned, counters: Counters)
   const removedGap =
     counted.deleted > 0 ? [`${table.label}: deleted rows are counted by the server's statistics only`] : [];
   const split = { ...writes, added: writes.added - changed, changed };
-  return found(table, split, counted.deleted, [...gaps, ...removedGap]);
+  return found(table, split, Math.max(counted.deleted, fewer), [...gaps, ...removedGap]);
 };
 
 /** How many rows the point has of a table, as its capture counted and its restore proved; null when it does not say. */
@@ -191,7 +197,7 @@ export const postgresWrites: WriteLedger<PostgresOptions> = {
     try {
       const takenAt = context.clock.now();
       return await inTransaction(session, "isolation level repeatable read read only", async () =>
-        makePosition(takenAt, await takeMark(session)),
+        makePosition(takenAt, { ...(await takeMark(session)), rows: await countSmallTables(session) }),
       );
     } finally {
       await session.close();

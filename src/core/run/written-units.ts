@@ -1,0 +1,8 @@
+/** What a report of writes comes to for an undo: what was taken, and what could not be looked at and may have been. */
+import type { WriteReport } from "../ports/driver.ts";
+
+export const hasWrites = ({ units }: WriteReport): boolean =>
+  units.some(({ added, changed, removed }) => added + changed + removed > 0);
+
+/** Not knowing is no proof that nothing was written: a gap counts as a loss that is possible. */
+export const mayHaveWrites = (report: WriteReport): boolean => hasWrites(report) || report.gaps.length > 0;
