@@ -17,6 +17,10 @@ export const planRequestOptions: readonly OptionDefinition[] = [
     completes: "components",
   },
   { name: "no-cutover", about: "stop before anything live changes: restore beside it, start, check" },
+  {
+    name: "accept-loss",
+    about: "with --only: links of what is kept may break where they name what came after the point",
+  },
   { name: "approve", about: "ask once more between the checks and the cutover" },
 ];
 
@@ -36,5 +40,6 @@ export const planRequestInput = z.object({
     .default(null),
   only: onlyInput,
   cutover: z.boolean().default(true),
+  acceptLoss: z.boolean().default(false),
   approve: z.boolean().default(false),
 });

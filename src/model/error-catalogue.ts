@@ -98,6 +98,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The request cannot be planned for this service.",
   },
+  "recover.would-break": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "What is kept names what came into a recovered component after the point; those links would be broken.",
+  },
   "run.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No run with that number is known." },
   "run.in-progress": {
     exit: 3,

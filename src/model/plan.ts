@@ -113,6 +113,11 @@ export const planIntentSchema = z.object({
   /** Kept components that depend on recovered ones and are bound anew. */
   rebound: z.array(nameSchema),
   cutover: z.boolean(),
+  /**
+   * Invariants that may be broken because a kept component names what came into a recovered one after the point. Absent where no loss was
+   * accepted.
+   */
+  acceptBroken: z.array(nameSchema).optional(),
   steps: z.array(planStepSchema),
 });
 export type PlanIntent = z.infer<typeof planIntentSchema>;
@@ -143,6 +148,16 @@ export const lossForecastSchema = z.object({
 
 export type LossForecast = z.infer<typeof lossForecastSchema>;
 
+export const brokenLinksSchema = z.object({
+  invariant: nameSchema,
+  /** The kept side, which names what the recovered one will not have. */
+  every: nameSchema,
+  in: nameSchema,
+  broken: z.int().nonnegative(),
+  samples: z.array(z.string()),
+});
+export type BrokenLinks = z.infer<typeof brokenLinksSchema>;
+
 export const spaceForecastSchema = z.object({
   /** Mount point. */
   fileSystem: z.string(),
@@ -163,6 +178,8 @@ export const planForecastSchema = z.object({
   totalMs: z.object({ likely: z.int(), low: z.int(), high: z.int(), runs: z.int() }),
   heldMs: z.int().nonnegative(),
   loses: z.array(lossForecastSchema),
+  /** Links of kept components that the recovery would break, as far as the point's own list tells. */
+  breaks: z.array(brokenLinksSchema).optional(),
   /** `app 2.5.0, proxy, uploads`, with what becomes of each. */
   keeps: z.array(z.string()),
   /** A later point that would lose less, when there is one before the incident. */

@@ -11,9 +11,11 @@ import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
 import { parseAt } from "../core/time/at-expression.ts";
 import { invariantSide } from "../core/invariants/check-invariant.ts";
+import { compareSets } from "../core/invariants/compare-sets.ts";
+import { linksAtRisk } from "../core/invariants/links-at-risk.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
-import type { Plan } from "../model/plan.ts";
+import type { BrokenLinks, Plan } from "../model/plan.ts";
 
 export type PlanRequest = {
   readonly service: string;
@@ -22,6 +24,8 @@ export type PlanRequest = {
   /** Components to recover; null for all. */
   readonly only: readonly string[] | null;
   readonly cutover: boolean;
+  /** Links of what is kept to what is newer than the point may break. */
+  readonly acceptLoss: boolean;
   /** Ask a person once more between validation and cutover. */
   readonly approve: boolean;
 };
@@ -46,6 +50,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     async (access) => ({
       ...(await lookAtComponents(access, { service, point, run: nextRunNumber(runs) })),
       orphans: await orphansLeft(access, service, point, only),
+      breaks: await brokenLinks(bench, access, service, point, only),
     }),
   );
   const planned = planRecovery({
@@ -58,10 +63,12 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
       at: request.at === null ? null : { text: request.at, instant: at.kind === "instant" ? at.instant : null },
       ...(request.only === null ? {} : { only: request.only }),
       cutover: request.cutover,
+      acceptLoss: request.acceptLoss,
       ...(request.approve ? { approve: `cut ${service.name} over to the restored side?` } : {}),
     },
     components: look.components,
     orphans: look.orphans,
+    breaks: look.breaks,
     space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),
     history: durationSamples(runs.filter((run) => run.service === service.name)),
     now: now.toISOString(),
@@ -87,4 +94,34 @@ const orphansLeft = async (
     if (estimate !== undefined && estimate !== null) orphans[name] = estimate.about;
   }
   return orphans;
+};
+
+/** What a kept component names now and the point does not have, where the point's own list can be asked. */
+const brokenLinks = async (
+  bench: Workbench,
+  access: ComponentAccess,
+  service: ServiceDeclaration,
+  point: RecoveryPoint,
+  only: readonly string[],
+): Promise<readonly BrokenLinks[]> => {
+  const { repository } = await bench.vault();
+  const breaks: BrokenLinks[] = [];
+  for (const { invariant, every, within } of linksAtRisk(service, point.manifest, only)) {
+    const { invariantValues } = access.driver(every.component);
+    const { capturedValues } = access.driver(within.component);
+    const captured = point.manifest.components[within.component];
+    if (invariantValues === undefined || capturedValues === undefined || captured === undefined) continue;
+    const compared = await compareSets(
+      invariantValues(await access.context(every.component), every.expression, null),
+      capturedValues(
+        await access.context(within.component),
+        within.expression,
+        captured,
+        await repository.openSnapshot(captured.snapshot),
+      ),
+    );
+    const { broken, brokenSamples: samples } = compared;
+    breaks.push({ invariant, every: every.component, in: within.component, broken, samples: [...samples] });
+  }
+  return breaks;
 };

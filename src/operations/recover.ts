@@ -1,4 +1,5 @@
 /** recover: executes a plan that was shown, to its end or to a wait for a person. Serves undo as well: an undo is a plan too. */
+import { refuseBrokenLinks } from "../core/planner/refuse-broken-links.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { Plan } from "../model/plan.ts";
@@ -12,8 +13,11 @@ export type RecoverOptions = {
   readonly signal: AbortSignal;
 };
 
-export const recover = async (bench: Workbench, { plan, ...options }: RecoverOptions): Promise<RunRecord> =>
-  (await bench.engine()).execute(plan, options);
+/** @throws RefloatError recover.would-break */
+export const recover = async (bench: Workbench, { plan, ...options }: RecoverOptions): Promise<RunRecord> => {
+  refuseBrokenLinks(plan);
+  return (await bench.engine()).execute(plan, options);
+};
 
 /** The plan that was shown under this digest (or its first characters). @throws RefloatError plan.unknown */
 export const readPlan = async (bench: Workbench, digest: string): Promise<Plan> =>

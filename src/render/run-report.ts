@@ -24,6 +24,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
     part("Only there", summary.left.map(describeLeft)),
     part("Validated", describeValidated(summary)),
+    part("Broken", summary.broken),
     part("Kept", describeKept(summary)),
     part(
       "Beside",

@@ -1,5 +1,6 @@
 /** recover: plan, ask, restore beside, check, cut over, probe, report. */
 import { z } from "zod";
+import { refuseBrokenLinks } from "../../core/planner/refuse-broken-links.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import type { Plan } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -26,8 +27,9 @@ const recoverInput = planRequestInput
   })
   .refine(({ service, plan }) => service !== null || plan !== null, "recover needs a service, or the digest of a plan")
   .refine(
-    ({ plan, at, only, cutover, approve }) => plan === null || (at === null && only === null && cutover && !approve),
-    "--plan does what was shown: --at, --only, --no-cutover and --approve were decided with it",
+    ({ plan, at, only, cutover, acceptLoss, approve }) =>
+      plan === null || (at === null && only === null && cutover && !acceptLoss && !approve),
+    "--plan does what was shown: --at, --only, --no-cutover, --accept-loss and --approve were decided with it",
   );
 type RecoverInput = z.infer<typeof recoverInput>;
 
@@ -65,6 +67,8 @@ export const recoverCommand = defineCommand({
     const incidentAt = readIncident(input.incident, bench);
     const chosen = await choosePlan(input, bench, context);
     await showPlan(chosen, bench, context.output);
+    // Before a person is asked to say yes to what would be refused.
+    refuseBrokenLinks(chosen);
     if (input.plan === null) {
       await requireYes(context, {
         question: "Recover now?",

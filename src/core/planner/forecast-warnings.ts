@@ -2,7 +2,7 @@
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
-import { formatList } from "../text/quantity.ts";
+import { formatAmount, formatList } from "../text/quantity.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
 import { sideOf, untriedBecause } from "./recovery-steps.ts";
@@ -170,13 +170,21 @@ const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
     .filter(
       ([, { every, in: within }]) => scope.recovered.includes(sideOf(within)) && scope.kept.includes(sideOf(every)),
     )
-    .map(([name, { every, in: within }]) =>
-      warn(
-        "invariant.at-risk",
-        `${name} fails if ${sideOf(every)}, which is kept, names what came into ${sideOf(within)} after the point`,
-      ),
-    ),
+    .flatMap(([name, { every, in: within }]) => brokenLinkWarning(input, name, sideOf(every), sideOf(within))),
 ];
+
+const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, within: string): readonly Warning[] => {
+  const told = input.breaks?.find(({ invariant }) => invariant === name);
+  if (told === undefined) {
+    const fails = `${name} fails if ${every}, which is kept, names what came into ${within} after the point`;
+    return [warn("invariant.at-risk", fails)];
+  }
+  if (told.broken === 0) return [];
+  const links = `${name}: ${formatAmount(told.broken, "links")} of ${every}, which is kept, will be broken`;
+  const why = `they name what came into ${within} after the point, such as ${formatList(told.samples, 3)}`;
+  const accepted = input.request.acceptLoss === true ? "accepted" : "recover needs --accept-loss";
+  return [warn("invariant.breaks", `${links}: ${why}; ${accepted}`)];
+};
 
 export const forecastWarnings = (facts: WarningFacts): Warning[] => [
   ...pointWarnings(facts),

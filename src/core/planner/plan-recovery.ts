@@ -2,6 +2,7 @@
  * Plans a recovery: a pure function from what is declared, what the point has and what was seen, to the steps, their order and what to
  * expect of them. Nothing is looked up here and nothing is done.
  */
+import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { Plan, PlanIntent } from "../../model/plan.ts";
 import { componentOrder } from "./component-order.ts";
 import type { DescriptionFacts } from "./describe-step.ts";
@@ -21,6 +22,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
   const captured = Object.fromEntries(
     Object.entries(point.manifest.components).filter(([name]) => scope.recovered.includes(name)),
   );
+  const atRisk = linksAtRisk(service, point.manifest, scope.recovered).map(({ invariant }) => invariant);
   const intent: PlanIntent = {
     schemaVersion: 1,
     purpose: "recover",
@@ -31,6 +33,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     scope: [...scope.recovered],
     rebound: [...scope.rebound],
     cutover: request.cutover,
+    ...(request.acceptLoss === true && atRisk.length > 0 ? { acceptBroken: atRisk } : {}),
     steps: recoverySteps(input, scope, order),
   };
   const words: DescriptionFacts = {
@@ -57,6 +60,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       asked: request.at,
       ...steps,
       loses,
+      ...(input.breaks === undefined || input.breaks.length === 0 ? {} : { breaks: [...input.breaks] }),
       keeps: forecastKeeps(input, scope, loses),
       closer: forecastCloser(input, scope),
       space: [...input.space],

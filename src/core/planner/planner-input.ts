@@ -7,7 +7,7 @@ import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
-import type { PlanIntent, SpaceForecast } from "../../model/plan.ts";
+import type { BrokenLinks, PlanIntent, SpaceForecast } from "../../model/plan.ts";
 
 /** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
 export type ComponentCapabilities = {
@@ -52,6 +52,8 @@ export type RecoveryRequest = {
   readonly only?: readonly string[];
   /** False: restore and validate only. */
   readonly cutover: boolean;
+  /** Links of what is kept may break where they name what is newer than the point. */
+  readonly acceptLoss?: boolean;
   /** Why a person must say yes between validation and cutover; no gate when left out. */
   readonly approve?: string;
 };
@@ -69,6 +71,8 @@ export type RecoveryInput = {
   readonly space: readonly SpaceForecast[];
   /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`. */
   readonly orphans?: Readonly<Record<string, string>>;
+  /** Links of what is kept to what the point lacks, where that can be told without restoring it. */
+  readonly breaks?: readonly BrokenLinks[];
   readonly history: readonly DurationSample[];
   /** ISO 8601. */
   readonly now: string;

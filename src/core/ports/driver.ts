@@ -292,6 +292,13 @@ export type ComponentDriver<Options = unknown> = {
     expression: string,
     location: string | null,
   ) => ByteStream;
+  /** The same of what a point has, without restoring it; left out where that cannot be told. */
+  readonly capturedValues?: (
+    context: DriverContext<Options>,
+    expression: string,
+    captured: CapturedComponent,
+    source: SnapshotReader,
+  ) => ByteStream;
 };
 
 export type CheckContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker"> & {

@@ -63,6 +63,8 @@ export type RunSummary = {
   readonly restored: { readonly sizeBytes: number; readonly counts: Readonly<Record<string, number>> };
   readonly checks: { readonly passed: number; readonly failed: number };
   readonly invariants: { readonly passed: number; readonly failed: number };
+  /** Broken links that were accepted, as the check found them. */
+  readonly broken: readonly string[];
   readonly probed: boolean;
   /** Of an undo: what the side that was left has taken after the newest point of it; nowhere else but in these exports and there. */
   readonly left: readonly LeftWrites[];
@@ -151,6 +153,11 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
     restored: restored(journaled),
     checks: count(outcomes.checks),
     invariants: count(outcomes.invariants),
+    broken: outcomes.invariants.flatMap(({ subject, status, found }) =>
+      status === "failed" && (plan.intent.acceptBroken ?? []).includes(subject.replace("invariant ", ""))
+        ? [`${subject}: ${found}`]
+        : [],
+    ),
     probed: journaled.find("probe")?.state === "done",
     kept: keptSides(record),
     beside: standingBeside(journaled),

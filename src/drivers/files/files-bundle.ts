@@ -10,7 +10,7 @@ import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.
 import { captureFiles } from "./capture-files.ts";
 import { type FilesContext, type FilesOptions, filesOptionsSchema, stablePathOf } from "./files-options.ts";
 import { filesWrites } from "./files-writes.ts";
-import { filesInvariantValues } from "./invariant-values.ts";
+import { filesCapturedValues, filesInvariantValues } from "./invariant-values.ts";
 import { preflightFiles } from "./preflight-files.ts";
 
 const reloadReader = async (context: FilesContext): Promise<void> => {
@@ -45,6 +45,7 @@ const filesDriver: ComponentDriver<FilesOptions> = {
   writes: filesWrites,
   reload: reloadReader,
   invariantValues: filesInvariantValues,
+  capturedValues: filesCapturedValues,
 };
 
 export const filesBundle: DriverBundle = {

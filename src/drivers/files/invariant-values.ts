@@ -1,6 +1,8 @@
 /** The set of an invariant: relative paths of the files that match a glob, one per line, as they are found. */
 import picomatch from "picomatch";
 import type { ByteStream } from "../../core/ports/bytes.ts";
+import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import { walkTree } from "../../platform/tree-walk.ts";
@@ -15,17 +17,38 @@ const asLine = (path: Buffer): Buffer =>
     ? Buffer.concat([Buffer.from(path.toString().replaceAll("\n", "\\n")), newline])
     : Buffer.concat([path, newline]);
 
+const refuseOutside = (context: FilesContext, expression: string): void => {
+  if (!expression.startsWith("/") && !expression.split("/").includes("..")) return;
+  throw new RefloatError(
+    "config.invalid",
+    `"${expression}" leads outside of ${context.component}; a pattern is relative to its path`,
+  );
+};
+
+/** Of the files that a point has, by its list alone. @throws RefloatError config.invalid, vault.damaged */
+export const filesCapturedValues = async function* (
+  context: FilesContext,
+  expression: string,
+  captured: CapturedComponent,
+  source: SnapshotReader,
+): ByteStream {
+  refuseOutside(context, expression);
+  const matches = picomatch(expression);
+  const prefix = Buffer.from(`${captured.path}/`);
+  for await (const { rawPath, type } of source.list(captured.path, { recursive: true })) {
+    context.signal.throwIfAborted();
+    const relative = Buffer.from(rawPath).subarray(prefix.length);
+    if (type !== "dir" && matches(relative.toString())) yield asLine(relative);
+  }
+};
+
 /** @throws RefloatError config.invalid for a glob that leads outside, source.failed when the tree cannot be read */
 export const filesInvariantValues = async function* (
   context: FilesContext,
   expression: string,
   location: string | null,
 ): ByteStream {
-  if (expression.startsWith("/") || expression.split("/").includes(".."))
-    throw new RefloatError(
-      "config.invalid",
-      `"${expression}" leads outside of ${context.component}; a pattern is relative to its path`,
-    );
+  refuseOutside(context, expression);
   const root = location ?? (await stablePathOf(context));
   if (!(await pathExists(root)))
     throw new RefloatError("source.failed", `${root} is not there, so ${expression} cannot be asked`);
