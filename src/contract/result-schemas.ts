@@ -52,6 +52,10 @@ const runSummarySchema = z.object({
     z.object({ component: z.string(), actualMs: z.number(), ...objectiveSchema, directory: z.string().nullable() }),
   ),
   phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),
+  /** Of an undo: what only the side that was left has, and where it was exported to. */
+  left: z.array(z.object({ component: z.string(), directory: z.string().nullable() })),
+  /** Broken links that were accepted. */
+  broken: z.array(z.string()),
   /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
   kept: z.array(z.object({ component: z.string(), name: z.string() })),
   /** Without the time that people took to decide. */

@@ -1,7 +1,9 @@
 /** The last screen of a run: is the service back, how long was it away, what was lost, what is kept; and what to type next. */
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
-import type { Objective, RpoActual, RtoActual, RunSummary } from "../core/run/run-summary.ts";
+import type { RpoActual } from "../core/run/lost-writes.ts";
+import type { Objective } from "../core/run/objective.ts";
+import type { RtoActual, RunSummary } from "../core/run/run-summary.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunState } from "../model/run.ts";

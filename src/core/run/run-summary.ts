@@ -8,11 +8,10 @@ import { checkOutcomeSchema, type CheckOutcome } from "../../model/outcome.ts";
 import type { Phase, Plan, StepAction } from "../../model/plan.ts";
 import type { RunEvent, RunRecord, StepRecord } from "../../model/run.ts";
 import { z } from "zod";
-import { parseDuration } from "../time/duration.ts";
+import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
+import { type Objective, elapsed, met } from "./objective.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
 import { type KeptSide, keptSides } from "./kept-sides.ts";
-
-export type Objective = { readonly objectiveMs: number | null; readonly met: boolean | null };
 
 export type RtoActual = Objective & {
   readonly actualMs: number;
@@ -23,29 +22,6 @@ export type RtoActual = Objective & {
   readonly to: string;
   readonly toProbe: boolean;
 };
-
-export type LostUnit = {
-  readonly name: string;
-  readonly added: number;
-  readonly changed: number;
-  readonly removed: number;
-  /** Path of the export. */
-  readonly file: string | null;
-};
-
-export type RpoActual = Objective & {
-  readonly component: string;
-  readonly actualMs: number;
-  /** ISO: the last write that the point does not have, when it is known. */
-  readonly lastWriteAt: string | null;
-  readonly units: readonly LostUnit[];
-  /** What could not be compared, and why. */
-  readonly gaps: readonly string[];
-  /** Folder of the exports; null when nothing was exported. */
-  readonly directory: string | null;
-};
-
-export type LeftWrites = Pick<RpoActual, "component" | "units" | "gaps" | "directory">;
 
 export type RunSummary = {
   readonly run: number;
@@ -87,21 +63,6 @@ export type RunSummary = {
   }[];
   readonly cutoverBegan: boolean;
 };
-
-const lostOutputSchema = z.object({
-  lastWriteAt: z.string().nullable(),
-  units: z.array(
-    z.object({
-      name: z.string(),
-      added: z.number(),
-      changed: z.number(),
-      removed: z.number(),
-      file: z.string().nullable(),
-    }),
-  ),
-  gaps: z.array(z.string()),
-  directory: z.string(),
-});
 
 const outcomesSchema = z.object({ outcomes: z.array(checkOutcomeSchema) });
 
@@ -185,11 +146,6 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
   };
 };
 
-const met = (actualMs: number, objective: string | undefined): Objective => {
-  const objectiveMs = objective === undefined ? null : (parseDuration(objective) ?? null);
-  return { objectiveMs, met: objectiveMs === null ? null : actualMs <= objectiveMs };
-};
-
 const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null =>
   record.steps
     .filter(({ id, state, endedAt }) => phaseOf(id) === phase && state === "done" && endedAt !== null)
@@ -235,53 +191,6 @@ const phaseDurations = (journaled: Journaled, rto: RtoActual | null, now: string
   });
   return [...noticed, ...worked];
 };
-
-const elapsed = (from: string, to: string): number => Math.max(0, Date.parse(to) - Date.parse(from));
-
-const rpoActual = ({ plan, find }: Journaled, component: string): RpoActual | null => {
-  const captured = plan.intent.point?.components[component];
-  const forecast = plan.forecast.loses.find((loss) => loss.component === component);
-  if (captured === undefined || forecast === undefined) return null;
-  const since = captured.facts.position?.takenAt ?? captured.window.beginAt;
-  // What was seen after the switch is the whole of it; what was seen early is all that is known of a run that did not get there.
-  const told = [`save-lost:${component}:final`, `save-lost:${component}`]
-    .map((id) => lostOutputSchema.safeParse(find(id)?.output))
-    .find(({ success }) => success)?.data;
-  const lastWriteAt = told?.lastWriteAt ?? forecast.lastWriteAt ?? null;
-  const units = told === undefined ? [] : writtenUnits(told);
-  const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0;
-  const actualMs = nothing ? 0 : lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);
-  const files = units.some(({ file }) => file !== null);
-  return {
-    component,
-    actualMs,
-    lastWriteAt: nothing ? null : lastWriteAt,
-    units,
-    gaps: told?.gaps ?? [],
-    directory: files && told !== undefined ? told.directory : null,
-    ...met(actualMs, plan.intent.declaration.objectives.rpo),
-  };
-};
-
-const leftWrites = ({ find }: Journaled, component: string): LeftWrites | null => {
-  const told = lostOutputSchema.safeParse(find(`save-lost:${component}:final`)?.output).data;
-  if (told === undefined) return null;
-  const units = writtenUnits(told);
-  if (units.length === 0) return null;
-  return {
-    component,
-    units,
-    gaps: told.gaps,
-    directory: units.some(({ file }) => file !== null) ? told.directory : null,
-  };
-};
-
-type LostOutput = z.infer<typeof lostOutputSchema>;
-
-const writtenUnits = ({ units, directory }: LostOutput): readonly LostUnit[] =>
-  units
-    .filter(({ added, changed, removed }) => added + changed + removed > 0)
-    .map((unit) => ({ ...unit, file: unit.file === null ? null : `${directory}/${unit.file}` }));
 
 const restored = ({ plan, record, actionOf }: Journaled): RunSummary["restored"] => {
   let sizeBytes = 0;

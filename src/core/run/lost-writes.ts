@@ -1,0 +1,91 @@
+/** What a run's steps have said of writes that the new side does not have, and of those that only the side has which an undo left. */
+import { z } from "zod";
+import type { Plan } from "../../model/plan.ts";
+import type { StepRecord } from "../../model/run.ts";
+import { type Objective, elapsed, met } from "./objective.ts";
+
+type LostUnit = {
+  readonly name: string;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  /** Path of the export. */
+  readonly file: string | null;
+};
+
+export type RpoActual = Objective & {
+  readonly component: string;
+  readonly actualMs: number;
+  /** ISO: the last write that the point does not have, when it is known. */
+  readonly lastWriteAt: string | null;
+  readonly units: readonly LostUnit[];
+  /** What could not be compared, and why. */
+  readonly gaps: readonly string[];
+  /** Folder of the exports; null when nothing was exported. */
+  readonly directory: string | null;
+};
+
+export type LeftWrites = Pick<RpoActual, "component" | "units" | "gaps" | "directory">;
+
+const lostOutputSchema = z.object({
+  lastWriteAt: z.string().nullable(),
+  units: z.array(
+    z.object({
+      name: z.string(),
+      added: z.number(),
+      changed: z.number(),
+      removed: z.number(),
+      file: z.string().nullable(),
+    }),
+  ),
+  gaps: z.array(z.string()),
+  directory: z.string(),
+});
+
+type LostOutput = z.infer<typeof lostOutputSchema>;
+
+/** A run as far as its writes are concerned. */
+type Told = { readonly plan: Plan; readonly find: (id: string) => StepRecord | undefined };
+
+const writtenUnits = ({ units, directory }: LostOutput): readonly LostUnit[] =>
+  units
+    .filter(({ added, changed, removed }) => added + changed + removed > 0)
+    .map((unit) => ({ ...unit, file: unit.file === null ? null : `${directory}/${unit.file}` }));
+
+export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | null => {
+  const captured = plan.intent.point?.components[component];
+  const forecast = plan.forecast.loses.find((loss) => loss.component === component);
+  if (captured === undefined || forecast === undefined) return null;
+  const since = captured.facts.position?.takenAt ?? captured.window.beginAt;
+  // What was seen after the switch is the whole of it; what was seen early is all that is known of a run that did not get there.
+  const told = [`save-lost:${component}:final`, `save-lost:${component}`]
+    .map((id) => lostOutputSchema.safeParse(find(id)?.output))
+    .find(({ success }) => success)?.data;
+  const lastWriteAt = told?.lastWriteAt ?? forecast.lastWriteAt ?? null;
+  const units = told === undefined ? [] : writtenUnits(told);
+  const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0;
+  const actualMs = nothing ? 0 : lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);
+  const files = units.some(({ file }) => file !== null);
+  return {
+    component,
+    actualMs,
+    lastWriteAt: nothing ? null : lastWriteAt,
+    units,
+    gaps: told?.gaps ?? [],
+    directory: files && told !== undefined ? told.directory : null,
+    ...met(actualMs, plan.intent.declaration.objectives.rpo),
+  };
+};
+
+export const leftWrites = ({ find }: Pick<Told, "find">, component: string): LeftWrites | null => {
+  const told = lostOutputSchema.safeParse(find(`save-lost:${component}:final`)?.output).data;
+  if (told === undefined) return null;
+  const units = writtenUnits(told);
+  if (units.length === 0) return null;
+  return {
+    component,
+    units,
+    gaps: told.gaps,
+    directory: units.some(({ file }) => file !== null) ? told.directory : null,
+  };
+};
