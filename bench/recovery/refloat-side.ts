@@ -1,12 +1,11 @@
-/** Our side: the same service captured into a vault and recovered by the real command line. */
+/** Our side: the same service captured into a vault and recovered by the command line as it is published. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
 import type { Shop } from "../../examples/shop/stage/shop.ts";
 import { type Measured, measureProcess } from "./measured-process.ts";
-
-const program = join(import.meta.dirname, "../../bin/refloat.cjs");
+import { publishProgram } from "./published-program.ts";
 
 const stepSchema = z.object({
   id: z.string(),
@@ -49,15 +48,17 @@ export const idleMs = (run: RunTimes): { readonly idle: number; readonly total: 
 
 export class RefloatSide {
   readonly #folder: string;
+  readonly #program: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, program: string) {
     this.#folder = folder;
+    this.#program = program;
   }
 
   /** Makes the vault and takes the point, which is not timed. */
   static async prepare(shop: Shop, folder: string, passwordFile: string): Promise<RefloatSide> {
     await mkdir(folder, { recursive: true });
-    const side = new RefloatSide(folder);
+    const side = new RefloatSide(folder, await publishProgram(join(folder, "program")));
     await writeDeclaration(join(folder, "refloat.yaml"), shop, { url: join(folder, "vault"), passwordFile });
     await side.#run("vault", "init");
     await side.#run("capture", "shop");
@@ -90,6 +91,6 @@ export class RefloatSide {
 
   #run(...args: readonly string[]): Promise<Measured> {
     const where = ["--config", join(this.#folder, "refloat.yaml"), "--state", join(this.#folder, "state")];
-    return measureProcess(process.execPath, [program, ...args, ...where], { cwd: this.#folder });
+    return measureProcess(process.execPath, [this.#program, ...args, ...where], { cwd: this.#folder });
   }
 }

@@ -2,7 +2,8 @@
  * Reads what a person gives to `--at` and freezes it: an instant, "last", or the beginning of a point's id. A time that is vague, ambiguous
  * or in the future is refused with examples, never guessed: a wrong guess here restores the wrong data. Finding the point is not done here.
  */
-import { type ParsedResult, en } from "chrono-node";
+import type { ParsedResult } from "chrono-node";
+import { GB } from "chrono-node/en";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type WallTime, instantsOf, offsetMinutesAt, shiftDays } from "./wall-time.ts";
 
@@ -28,7 +29,7 @@ const notYet: readonly { readonly form: RegExp; readonly what: string }[] = [
   { form: /^(?:(?:just )?before )?mark\b|^@/i, what: "a mark" },
 ];
 
-const parser = en.GB;
+const parser = GB;
 
 /** The words that may stand before a time without changing it: the last point at or before it is meant in any case. */
 const leading = /^(?:at|on|before)\s+/i;
