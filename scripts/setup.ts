@@ -47,6 +47,7 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "ceph-osd", purpose: "the same: its storage", isThere: () => isOnPath("ceph-osd") },
   { debianPackage: "ceph-common", purpose: "the same: its tools", isThere: () => isOnPath("ceph") },
   { debianPackage: "radosgw", purpose: "the same: its S3 gateway", isThere: () => isOnPath("radosgw") },
+  { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
   {
     debianPackage: "bubblewrap",
     purpose: "jail for the programs that a recovery runs",

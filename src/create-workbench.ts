@@ -25,6 +25,7 @@ import { endOrphans } from "./platform/orphans.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
+import { createResticMount } from "./platform/restic-mount.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
@@ -176,6 +177,18 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       space: measureSpace,
     },
     places: newPlaces,
+    mount: createResticMount(async () => {
+      const { url, password, s3 } = (await declaration()).vault;
+      const environment: Record<string, string> = {};
+      for (const [name, template] of Object.entries({
+        AWS_ACCESS_KEY_ID: s3?.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: s3?.secretAccessKey,
+        AWS_SESSION_TOKEN: s3?.sessionToken,
+      })) {
+        if (template !== undefined) environment[name] = await boundText(template);
+      }
+      return { url, password: await boundText(password), environment };
+    }),
     declaration,
     vault,
     vaultMemory: async () => createVaultMemory(await stateDirectory(), (await vault()).repository.id, log),

@@ -9,6 +9,7 @@ import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
 import { initCommand } from "./commands/init.ts";
+import { mountCommand } from "./commands/mount.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
@@ -35,6 +36,7 @@ export const commandTable: readonly Command[] = [
   findCommand,
   diffCommand,
   extractCommand,
+  mountCommand,
   initCommand,
   validateCommand,
   captureCommand,

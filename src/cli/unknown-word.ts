@@ -49,7 +49,6 @@ const answers: Readonly<Record<string, string>> = {
   assess: notYet("what is wrong now: refloat status"),
   approve: notYet("take the run up at a terminal and it asks you: refloat resume RUN"),
   pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
-  mount: notYet("restic mount shows the vault as folders"),
   mark: notYet("a point taken now is a mark too: refloat capture SERVICE"),
   ready: notYet("sources, secrets, programs and targets: refloat validate --live SERVICE"),
   drill: notYet("restore beside live and check, without the cutover: refloat recover SERVICE --no-cutover"),

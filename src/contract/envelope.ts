@@ -8,7 +8,7 @@ import type { RefloatError } from "../model/refloat-error.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { planSchema } from "../model/plan.ts";
 import { progressSchema, runEventSchema } from "../model/run.ts";
-import { differenceEventSchema, entryFactsSchema, foundEventSchema } from "./granular-schemas.ts";
+import { differenceEventSchema, entryFactsSchema, foundEventSchema, mountSchema } from "./granular-schemas.ts";
 import { type ResultKind, resultSchemas } from "./result-schemas.ts";
 
 export const errorDataSchema = z.object({
@@ -59,8 +59,9 @@ export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("browse"), data: entryFactsSchema }),
-  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("find"), data: foundEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("find"), data: foundEventSchema, mountSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("diff"), data: differenceEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("mount"), data: mountSchema }),
 ]);
 
 /** Data as code hands it out: the same shape, read-only. */

@@ -165,3 +165,12 @@ export const diffSchema = z.object({
     }),
   ),
 });
+
+/** While it is mounted, and when it has ended. */
+export const mountSchema = z.object({
+  point: z.string(),
+  service: z.string(),
+  directory: z.string(),
+  components: z.array(z.string()),
+  missing: z.array(z.string()),
+});

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { serviceDeclarationSchema } from "../model/declaration.ts";
-import { browseSchema, diffSchema, extractSchema, findSchema } from "./granular-schemas.ts";
+import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
@@ -94,6 +94,7 @@ export const resultSchemas = {
   browse: browseSchema,
   extract: extractSchema,
   find: findSchema,
+  mount: mountSchema,
   diff: diffSchema,
   capture: recoveryPointSchema,
   plan: planSchema,

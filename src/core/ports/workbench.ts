@@ -4,6 +4,7 @@ import type { SpaceForecast } from "../../model/plan.ts";
 import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
+import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultMemory } from "./vault-memory.ts";
 import type { PointDepartures, PointStore, Repository, RunCopies } from "./vault.ts";
@@ -52,6 +53,7 @@ export type Approver = (
 export type Workbench = ComponentParts & {
   readonly host: Host;
   readonly places: NewPlaces;
+  readonly mount: MountPoint;
   /** The parsed file. @throws RefloatError config.not-found, config.invalid */
   readonly declaration: () => Promise<Declaration>;
   /** Opens the vault once per process; later calls give the same. @throws RefloatError vault.* */

@@ -2,6 +2,7 @@
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import type { BlobSource } from "./blobs/blob-reader.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
+import type { SliceReader } from "./blobs/slice-reader.ts";
 import type { CaptureState } from "./capture/capture-state.ts";
 import type { RepositoryConfig } from "./format/config-file.ts";
 import type { RepositoryOwner } from "./current-owner.ts";
@@ -22,6 +23,7 @@ export type RepositoryContext = {
   readonly table: BlobTable;
   readonly index: IndexKeeper;
   readonly blobs: BlobSource;
+  readonly slices: SliceReader;
   readonly pool: ThreadPool;
   readonly lock: RepositoryLock;
   readonly captures: CaptureState;

@@ -17,6 +17,7 @@ import { silentLog } from "../../platform/log.ts";
 import { cachedViews } from "./cache/caching-stores.ts";
 import { BlobCache } from "./blobs/blob-cache.ts";
 import { BlobReader } from "./blobs/blob-reader.ts";
+import { SliceReader } from "./blobs/slice-reader.ts";
 import { createBlobTable } from "./blobs/blob-table.ts";
 import { CaptureState, clearFailure } from "./capture/capture-state.ts";
 import { beginSnapshotWriter } from "./capture/snapshot-writer.ts";
@@ -43,6 +44,7 @@ export type RepositoryEnvironment = {
 };
 
 const cachedBytes = 32 * 1024 * 1024;
+const slicedBytes = 16 * 1024 * 1024;
 
 type SnapshotOptions = Parameters<Repository["beginSnapshot"]>[0];
 
@@ -212,7 +214,9 @@ export const assembleRepository = async (
     log,
     owner: { hostname, username, pid: process.pid },
   });
-  const blobs = new BlobCache(new BlobReader(store, sealer, table, trees), cachedBytes);
+  const reader = new BlobReader(store, sealer, table, trees);
+  const blobs = new BlobCache(reader, cachedBytes);
+  const slices = new SliceReader(reader, slicedBytes);
   return new OpenRepository(
     {
       store,
@@ -223,6 +227,7 @@ export const assembleRepository = async (
       table,
       index,
       blobs,
+      slices,
       pool,
       lock,
       captures: new CaptureState(),

@@ -1,6 +1,7 @@
 /** The content of one file, in order, read ahead in the worker threads within bounded memory. */
 import type { BlobTable } from "../blobs/blob-table.ts";
 import type { BlobSource } from "../blobs/blob-reader.ts";
+import type { SliceReader } from "../blobs/slice-reader.ts";
 import { sealBytes } from "../seal/seal.ts";
 import type { ThreadPool } from "../threads/thread-pool.ts";
 
@@ -12,6 +13,7 @@ export type ContentRange = { readonly offset: number; readonly length: number };
 export type ContentSources = {
   readonly table: BlobTable;
   readonly blobs: BlobSource;
+  readonly slices: SliceReader;
   readonly pool: ThreadPool;
 };
 
@@ -47,7 +49,7 @@ const partsOf = (content: readonly string[], range: ContentRange | undefined, ta
 export async function* readContent(
   content: readonly string[],
   range: ContentRange | undefined,
-  { table, blobs, pool }: ContentSources,
+  { table, blobs, slices, pool }: ContentSources,
 ): AsyncGenerator<Uint8Array> {
   const parts = partsOf(content, range, table);
   const cut = (blob: Uint8Array, { skip, take }: Part): Uint8Array =>
@@ -55,7 +57,9 @@ export async function* readContent(
   const [only, second] = parts;
   if (only !== undefined && second === undefined) {
     // One blob is read at once here: a thread would add its start, or at least a round trip.
-    yield cut(await blobs.read(only.id, "data"), only);
+    yield range === undefined
+      ? cut(await blobs.read(only.id, "data"), only)
+      : await slices.read(only.id, only.skip, only.take);
     return;
   }
   const coming: Promise<Uint8Array>[] = [];
