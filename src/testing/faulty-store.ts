@@ -3,17 +3,16 @@
  * which the store says that it failed, and *lying* ones, after which it does not.
  */
 import { RefloatError } from "../model/refloat-error.ts";
-import { type Store, StoreFileMissing, type StoreKind, type StoredFile } from "../vault/repository/stores/store.ts";
+import {
+  type Store,
+  StoreFileMissing,
+  type StoreKind,
+  type StoredFile,
+  retentionOf,
+} from "../vault/repository/stores/store.ts";
 
 export const honestFaults = ["unreachable", "failed", "no-space", "lost-answer", "torn"] as const;
-export const lyingFaults = [
-  "bit-flip",
-  "short-read",
-  "other-file",
-  "missing-entry",
-  "no-file",
-  "torn-silently",
-] as const;
+export const lyingFaults = ["bit-flip", "short-read", "other-file", "missing-entry", "no-file"] as const;
 export type FaultKind = (typeof honestFaults)[number] | (typeof lyingFaults)[number];
 
 export type FaultyStoreOptions = {
@@ -74,15 +73,12 @@ export const faultyStore = (store: Store, { draw, random, happened }: FaultyStor
     const fault = strike(act);
     refuse(fault, act);
     if (fault === "torn") throw new RefloatError("vault.store-failed", `"${act}" broke off in the middle`);
-    if (fault === "torn-silently") {
-      await store.write(kind, name, content.subarray(0, Math.floor(random() * content.length)));
-      return;
-    }
     await store.write(kind, name, content);
     if (fault === "lost-answer") throw new RefloatError("vault.unreachable", `the answer to "${act}" was lost`);
   };
 
   return {
+    ...retentionOf(store),
     location: store.location,
     async *list(kind) {
       const act = `list ${kind}`;

@@ -41,6 +41,8 @@ export type RepositoryEnvironment = {
   readonly log?: Log;
   /** How the store is reached. */
   readonly settings?: StoreSettings;
+  /** The module that worker threads run, when it is not the program's own: tests put faults before the threads' stores. */
+  readonly threadEntry?: URL;
 };
 
 const cachedBytes = 32 * 1024 * 1024;
@@ -192,7 +194,7 @@ class OpenRepository implements Repository {
 export const assembleRepository = async (
   store: Store,
   masterKey: Buffer,
-  { clock, log = silentLog, settings = {} }: RepositoryEnvironment,
+  { clock, log = silentLog, settings = {}, threadEntry }: RepositoryEnvironment,
 ): Promise<Repository> => {
   const sealer = new Sealer(masterKey);
   const config = await readConfig(store, sealer);
@@ -204,6 +206,7 @@ export const assembleRepository = async (
   const pool = new ThreadPool(
     { location: store.location, settings: packSettings(settings), masterKey, version, polynomial, table: table.handle },
     { pack: (pack) => index.add(pack) },
+    threadEntry,
   );
   const { hostname, username } = owner;
   const lock = new RepositoryLock({

@@ -3,7 +3,7 @@
  * since browsing reads them here and there. Data packs are never kept. What is listed always comes from the store itself.
  */
 import { gatherFile } from "../stores/gathered-file.ts";
-import type { Store, StoreKind } from "../stores/store.ts";
+import { type Store, type StoreKind, retentionOf } from "../stores/store.ts";
 import { CacheFolder, type CacheSettings, type CachedFile, type CachedKind } from "./cache-folder.ts";
 
 export type StoreViews = {
@@ -92,6 +92,7 @@ const treeStore = (store: Store, cache: CacheFolder): Store => {
 };
 
 const forwarding = (store: Store): Store => ({
+  ...retentionOf(store),
   location: store.location,
   list: (kind) => store.list(kind),
   stat: async (kind, name) => store.stat(kind, name),

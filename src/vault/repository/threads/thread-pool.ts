@@ -39,10 +39,11 @@ export class Thread {
     data: ThreadData,
     listener: ThreadListener,
     progress: ReadonlyMap<number, (bytes: number, items: number) => void>,
+    entry: URL,
   ) {
     this.#progress = progress;
     // What the program was started with (--eval, --input-type) is not meant for the threads.
-    this.#worker = new Worker(threadEntry(), {
+    this.#worker = new Worker(entry, {
       workerData: data,
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb },
@@ -118,19 +119,22 @@ export class Thread {
 export class ThreadPool {
   readonly #data: ThreadData;
   readonly #listener: ThreadListener;
+  readonly #entry: URL;
   readonly #progress = new Map<number, (bytes: number, items: number) => void>();
   #threads: readonly Thread[] | undefined;
   #nextJob = 1;
 
-  constructor(data: ThreadData, listener: ThreadListener) {
+  /** @param entry the module that the threads run, when it is not the program's own */
+  constructor(data: ThreadData, listener: ThreadListener, entry = threadEntry()) {
     this.#data = data;
     this.#listener = listener;
+    this.#entry = entry;
   }
 
   get threads(): readonly Thread[] {
     return (this.#threads ??= Array.from(
       { length: Math.min(mostThreads, availableParallelism()) },
-      () => new Thread(this.#data, this.#listener, this.#progress),
+      () => new Thread(this.#data, this.#listener, this.#progress, this.#entry),
     ));
   }
 

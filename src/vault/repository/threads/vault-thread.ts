@@ -14,6 +14,7 @@ import { createExtractor } from "../extract/extractor.ts";
 import { Sealer } from "../seal/seal.ts";
 import { openStore } from "../stores/open-store.ts";
 import { unpackSettings } from "../stores/store-settings.ts";
+import type { Store } from "../stores/store.ts";
 import { createPackVerifier } from "../verify/pack-verifier.ts";
 import { Kernel } from "../wasm/kernel.ts";
 import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
@@ -38,8 +39,11 @@ const createQueue = () => {
   };
 };
 
-const createThread = (data: ThreadData, send: (message: FromThread) => void) => {
-  const store = openStore(data.location, { blocking: true, settings: unpackSettings(data.settings) });
+/** Puts something before the store of a thread, such as faults in a test. */
+export type DecorateStore = (store: Store) => Store;
+
+const createThread = (data: ThreadData, send: (message: FromThread) => void, decorate: DecorateStore) => {
+  const store = decorate(openStore(data.location, { blocking: true, settings: unpackSettings(data.settings) }));
   const kernel = new Kernel();
   const sealer = new Sealer(data.masterKey, kernel);
   const table = new BlobTable(data.table);
@@ -144,10 +148,10 @@ const owned = (value: unknown): ArrayBuffer[] =>
     ? [value.buffer]
     : [];
 
-export const runVaultThread = (): void => {
+export const runVaultThread = (decorate: DecorateStore = (store) => store): void => {
   const port = parentPort;
   if (port === null) throw new RefloatError("bug", "the vault's worker was started as a program of its own");
-  const { handlers, end } = createThread(workerData as ThreadData, (message) => port.postMessage(message));
+  const { handlers, end } = createThread(workerData as ThreadData, (message) => port.postMessage(message), decorate);
   port.on("message", (message: ToThread) => {
     if (message.call === "end") {
       void end().finally(() => port.close());
