@@ -192,6 +192,17 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     declaration,
     vault,
     vaultMemory: async () => createVaultMemory(await stateDirectory(), (await vault()).repository.id, log),
+    otherVault: async (url, passwordFile) => {
+      const declared = (await declaration()).vault;
+      const template = passwordFile === null ? declared.password : `\${file:${passwordFile}}`;
+      const settings = {
+        ...storeSettings(declared, options, createStoreUse()),
+        ...(await s3Settings(declared)),
+      };
+      const repository = await openRepository(url, await boundText(template), { clock, log, settings });
+      closers.push(repository.close);
+      return repository;
+    },
     createVault: async () => {
       const declared = (await declaration()).vault;
       const settings = {

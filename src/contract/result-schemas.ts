@@ -146,6 +146,22 @@ export const resultSchemas = {
       foreign: z.int().nonnegative(),
     }),
     gone: z.array(z.object({ point: z.string(), service: z.string(), accepted: z.boolean() })),
+    /** What --repair did, round by round; the findings are those after the last one. */
+    repairs: z.array(
+      z.object({
+        applied: z.boolean(),
+        indexesRebuilt: z.int().nonnegative(),
+        packsIndexed: z.int().nonnegative(),
+        packsReplaced: z.int().nonnegative(),
+        blobs: z.object({
+          copied: z.int().nonnegative(),
+          salvaged: z.int().nonnegative(),
+          fetched: z.record(z.string(), z.int().nonnegative()),
+          lost: z.int().nonnegative(),
+        }),
+        evidence: z.array(z.string()),
+      }),
+    ),
   }),
   "vault-init": z.object({ location: z.string(), id: z.string() }),
   /** The JSON Schema of refloat.yaml. */

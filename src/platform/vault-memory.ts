@@ -84,6 +84,12 @@ export const createVaultMemory = (stateDirectory: string, vaultId: string, log: 
       if (JSON.stringify(after) !== JSON.stringify(before)) await save(notesFile, JSON.stringify(after));
     },
     reads: async () => forgetting<PackReads>(readsFile, decodeReads, new Map()),
+    keepEvidence: async (name, content) => {
+      const file = join(folder, "evidence", name);
+      await makeStateFolder(join(folder, "evidence"));
+      await save(file, content);
+      return file;
+    },
     saveReads: async (reads) => save(readsFile, encodeReads(reads)),
   };
 };

@@ -3,13 +3,15 @@ import { z } from "zod";
 import { formatAmount, formatBytes, formatCount } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { eventEnvelope } from "../../contract/envelope.ts";
-import type { VerifyLimit } from "../../core/ports/vault.ts";
+import type { RepairReport, VerifyLimit } from "../../core/ports/vault.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { type VaultVerification, type VerifyRequest, verifyVault } from "../../operations/verify.ts";
+import { repairVault } from "../../operations/repair.ts";
+import { isRepairable, renderRepair } from "../../render/repair-screen.ts";
 import { renderVerify } from "../../render/verify-screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
-import { showProgress, sparsely } from "../live-progress.ts";
+import { during, showProgress, sparsely } from "../live-progress.ts";
 
 const sizeUnits = { kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 } as const;
 
@@ -35,7 +37,15 @@ const verifyInput = z
       .nullable()
       .default(null),
     acceptGone: z.boolean().default(false),
+    repair: z.boolean().default(false),
+    from: z.string().nullable().default(null),
+    fromPasswordFile: z.string().nullable().default(null),
   })
+  .refine(({ repair, from }) => repair || from === null, "--from is where --repair fetches from: give both")
+  .refine(
+    ({ from, fromPasswordFile }) => from !== null || fromPasswordFile === null,
+    "--from-password-file is that of the vault that --from names",
+  )
   .refine(
     ({ readData, sample, budget }) => !readData || (sample === null && budget === null),
     "--read-data reads everything: --sample and --budget do not go with it",
@@ -60,7 +70,10 @@ export const verifyCommand = defineCommand({
     "With --sample or --budget some of the data is read, what was read longest ago first; this machine remembers in its state folder " +
       "what it has read, so that regular small verifications cover everything in turn.",
     "Each point has a root that names the points before it: one that is taken away or replaced is missed, and so is one that only this " +
-      "machine has seen. Damage is named with the points, components, tables and files that it hurts. Changes nothing in the vault.",
+      "machine has seen. Damage is named with the points, components, tables and files that it hurts.",
+    "With --repair it says what can be mended and from where, asks, and mends: indexes from the packs' own headers, blobs from sound copies " +
+      "in the vault, from another copy of it (--from), and from files that are still as they were captured. What it takes out is kept in the " +
+      "state folder. Without --repair and --accept-gone nothing in the vault is changed.",
   ],
   arguments: [],
   options: [
@@ -75,9 +88,18 @@ export const verifyCommand = defineCommand({
       name: "accept-gone",
       about: "points that are missed were removed on purpose: record that, and miss them no more",
     },
+    { name: "repair", about: "mend what can be mended; shows what it will do, and asks" },
+    { name: "from", value: "URL", about: "another copy of the vault, to fetch from what this one has lost" },
+    {
+      name: "from-password-file",
+      value: "FILE",
+      about: "the file with that copy's password; without it, the password of this vault",
+      completes: "files",
+    },
   ],
   examples: [
     { line: "refloat verify", about: "the structure, in seconds" },
+    { line: "refloat verify --read-data --repair --from /mnt/copy/vault", about: "mend what bit rot has hurt" },
     { line: "refloat verify --read-data", about: "every byte, for a quiet hour" },
     {
       line: "0 3 * * *  refloat verify --budget 10m --json",
@@ -102,32 +124,71 @@ export const verifyCommand = defineCommand({
       const seconds = Math.max(0.001, (bench.clock.monotonicMs() - beganMs) / 1000);
       return `verifying: ${formatCount(done.items)} checked, ${formatBytes(done.bytes)} read, ${formatBytes(Math.round(done.bytes / seconds))}/s`;
     };
-    const progress = showProgress(output, { frame: line, line });
     const tell = sparsely(bench.clock, () =>
       output.event(eventEnvelope("verify", { itemsDone: done.items, bytesRead: done.bytes })),
     );
-    try {
-      const found = await verifyVault(bench, requestOf(input), signal, ({ bytes, items }) => {
-        done.bytes += bytes;
-        done.items += items;
-        tell();
-      });
-      return answer("verify", found, renderVerify(found, output.screen(bench.host.timeZone)), damageOf(found));
-    } finally {
-      progress.stop();
+    const look = async (request: VerifyRequest): Promise<VaultVerification> => {
+      const progress = showProgress(output, { frame: line, line });
+      try {
+        return await verifyVault(bench, request, signal, ({ bytes, items }) => {
+          done.bytes += bytes;
+          done.items += items;
+          tell();
+        });
+      } finally {
+        progress.stop();
+      }
+    };
+    const request = requestOf(input);
+    let found = await look(request);
+    const repairs: RepairReport[] = [];
+    // A tree that is whole again shows what is missing below it.
+    while (input.repair && damageOf(found, repairs) !== null && repairs.length < mostRounds) {
+      const before = found;
+      const repair = (apply: boolean) =>
+        during(output, bench.clock, apply ? "repairing" : "looking for sound copies", () =>
+          repairVault(bench, before, { apply, from: sourceOf(input) }, signal),
+        );
+      const plan = await repair(false);
+      if (!isRepairable(plan)) break;
+      if (repairs.length === 0) {
+        const screen = output.screen(bench.host.timeZone);
+        output.say(`${renderVerify(found, screen)}\n${renderRepair(plan, screen)}`);
+        await requireYes(context, {
+          question: "Repair now?",
+          unasked: "a repair rewrites parts of the vault",
+          nextCommand: "refloat verify --repair --yes",
+        });
+      }
+      repairs.push(await repair(true));
+      found = await look({ ...request, acceptGone: false });
     }
+    const screen = output.screen(bench.host.timeZone);
+    const text = [...repairs.map((repair) => renderRepair(repair, screen)), renderVerify(found, screen)].join("\n");
+    return answer("verify", { ...found, repairs }, text, damageOf(found, repairs));
   },
 });
 
-const damageOf = ({ findings, hurt }: VaultVerification): RefloatError | null => {
+const mostRounds = 8;
+
+const sourceOf = ({ from, fromPasswordFile }: z.infer<typeof verifyInput>) =>
+  from === null ? null : { url: from, passwordFile: fromPasswordFile };
+
+const damageOf = ({ findings, hurt }: VaultVerification, repairs: readonly RepairReport[]): RefloatError | null => {
   const errors = findings.filter(({ severity }) => severity === "error");
   if (errors.length === 0 && hurt.length === 0) return null;
   return new RefloatError(
     "vault.damaged",
     `${formatAmount(errors.length, "errors")}; ${formatAmount(hurt.length, "points")} hurt`,
     {
-      state: "nothing was changed; points that are not named can be recovered",
-      hint: "take a new point while the source is whole: what it still has, the vault gets again",
+      state:
+        repairs.length === 0
+          ? "nothing was changed; points that are not named can be recovered"
+          : "what could be repaired was; points that are not named can be recovered",
+      hint:
+        repairs.length === 0
+          ? "--repair says what can be mended and from where, and asks before it does"
+          : "take a new point while the source is whole: what it still has, the vault gets again",
     },
   );
 };

@@ -29,4 +29,6 @@ export type VaultMemory = {
   readonly note: (change: (before: VaultNotes) => VaultNotes) => Promise<void>;
   readonly reads: () => Promise<PackReads>;
   readonly saveReads: (reads: PackReads) => Promise<void>;
+  /** Keeps what a repair takes out of the vault. Durable when it resolves. @returns the path of the file */
+  readonly keepEvidence: (name: string, content: Uint8Array) => Promise<string>;
 };

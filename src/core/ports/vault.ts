@@ -236,6 +236,43 @@ export type VerifyReport = {
   readonly findings: readonly VerifyFinding[];
 };
 
+/** Somewhere else that blobs can be had from. What it gives is held against the id by whoever asks. */
+export type BlobCopies = {
+  /** For people: `vault at /mnt/copy`, `live files`. */
+  readonly name: string;
+  readonly read: (id: string, type: "data" | "tree") => Promise<Uint8Array | undefined>;
+};
+
+export type RepairOptions = {
+  /** False: only finds out what could be repaired; writes nothing. */
+  readonly apply: boolean;
+  /** Asked in this order for what no pack of the vault holds sound. */
+  readonly sources: readonly BlobCopies[];
+  /** Keeps what is about to be removed, durably. @returns where */
+  readonly keepEvidence: (name: string, content: Uint8Array) => Promise<string>;
+};
+
+export type RepairReport = {
+  readonly applied: boolean;
+  /** Indexes that are damaged, or name a damaged pack, and are written anew. */
+  readonly indexesRebuilt: number;
+  /** Packs in no readable index, taken in by their own headers. */
+  readonly packsIndexed: number;
+  readonly packsReplaced: number;
+  readonly blobs: {
+    /** Another pack has them. */
+    readonly copied: number;
+    /** Sound in the damaged pack itself. */
+    readonly salvaged: number;
+    /** By the name of the source. */
+    readonly fetched: Readonly<Record<string, number>>;
+    /** Nobody has them: what needs them stays hurt. */
+    readonly lost: number;
+  };
+  /** Where what was removed is kept. */
+  readonly evidence: readonly string[];
+};
+
 export type Unreadable = { readonly id: string; readonly reason: string };
 
 export type Repository = {
@@ -269,6 +306,15 @@ export type Repository = {
     signal: AbortSignal,
     progress?: VaultProgress,
   ) => Promise<VerifyReport>;
+  /**
+   * Repairs what a verification just now has found, as far as a sound copy is anywhere; safe to be killed at any moment and begun again.
+   * @throws RefloatError vault.locked when another program changed the vault meanwhile, vault.store-failed, vault.no-space
+   */
+  readonly repair: (report: VerifyReport, options: RepairOptions, signal: AbortSignal) => Promise<RepairReport>;
+  /** This vault as a source for the repair of another one. */
+  readonly copies: () => Promise<BlobCopies>;
+  /** Unchanged files on this machine as a source. @param files absolute paths */
+  readonly liveFiles: (files: readonly string[], signal: AbortSignal) => Promise<BlobCopies>;
   /**
    * HMAC-SHA-256 under a key that is derived from the vault's master key for this purpose alone: proves that whoever made it could open
    * the vault, so that the storage side could not.

@@ -60,6 +60,8 @@ export type Workbench = ComponentParts & {
   readonly vault: () => Promise<OpenVault>;
   /** What this machine remembers of the vault. Opens it. */
   readonly vaultMemory: () => Promise<VaultMemory>;
+  /** Opens another vault, to read from. @param passwordFile null: its password is that of the declared one @throws RefloatError vault.* */
+  readonly otherVault: (url: string, passwordFile: string | null) => Promise<Repository>;
   /** Makes the declared vault. @throws RefloatError vault.exists */
   readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
   readonly journal: () => Promise<Journal>;

@@ -4,6 +4,7 @@
  */
 import { createHmac, hkdfSync } from "node:crypto";
 import type {
+  BlobCopies,
   Repository,
   SnapshotInfo,
   SnapshotReader,
@@ -34,6 +35,8 @@ import { Sealer } from "./seal/seal.ts";
 import { type Store, StoreFileMissing } from "./stores/store.ts";
 import { type StoreSettings, packSettings } from "./stores/store-settings.ts";
 import { ThreadPool } from "./threads/thread-pool.ts";
+import { openLiveFiles } from "./verify/live-chunks.ts";
+import { repairRepository } from "./verify/repair.ts";
 import { verifyRepository } from "./verify/verification.ts";
 
 export type RepositoryEnvironment = {
@@ -102,6 +105,37 @@ class OpenRepository implements Repository {
       held.release();
     }
   };
+
+  readonly repair: Repository["repair"] = async (report, options, signal) => {
+    const held = options.apply ? await this.#context.lock.hold() : this.#context.lock.holdForReading();
+    try {
+      const repaired = await repairRepository(this.#context, report, options, signal);
+      if (options.apply) await this.#loadIndex();
+      return repaired;
+    } finally {
+      held.release();
+    }
+  };
+
+  readonly copies = async (): Promise<BlobCopies> => {
+    const { store, sealer, table } = this.#context;
+    await this.#loadIndex();
+    const reader = new BlobReader(store, sealer, table);
+    return {
+      name: `vault at ${this.location}`,
+      read: async (id, type) => {
+        try {
+          return await reader.read(id, type);
+        } catch (error) {
+          if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
+          throw error;
+        }
+      },
+    };
+  };
+
+  readonly liveFiles = async (files: readonly string[], signal: AbortSignal): Promise<BlobCopies> =>
+    openLiveFiles(files, this.#context.config.polynomial, signal);
 
   readonly authenticate = (purpose: string, message: Uint8Array): Uint8Array =>
     createHmac("sha256", Buffer.from(hkdfSync("sha256", this.#masterKey, "", purpose, 32)))
