@@ -95,7 +95,7 @@ try {
   if (options.clean) {
     await clean();
   } else {
-    setUp();
+    setUp("demo");
     await play(screen, await openDemoFolder());
   }
 } catch (error) {

@@ -6,6 +6,9 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/** What somebody wants to run. Tests need all that the demo needs, and the servers that vaults may lie on. */
+export type Purpose = "demo" | "tests";
+
 type Requirement = { readonly debianPackage: string; readonly purpose: string; readonly isThere: () => boolean };
 
 /** Folders of programs that Debian does not put on an ordinary user's path. */
@@ -55,7 +58,22 @@ const requirements: readonly Requirement[] = [
   },
 ];
 
-const missingRequirements = (): readonly Requirement[] => requirements.filter((requirement) => !requirement.isThere());
+/** Nobody shall download a storage cluster to see the demo. */
+const forTestsOnly = new Set([
+  "openssh-server",
+  "openssh-client",
+  "ceph-mon",
+  "ceph-mgr",
+  "ceph-osd",
+  "ceph-common",
+  "radosgw",
+  "fuse3",
+]);
+
+const missingRequirements = (wanted: Purpose): readonly Requirement[] =>
+  requirements.filter(
+    ({ debianPackage, isThere }) => (wanted === "tests" || !forTestsOnly.has(debianPackage)) && !isThere(),
+  );
 
 /** How to become root here: already, by sudo without a password, or not at all. */
 const rootPrefix = (): readonly string[] | null => {
@@ -71,8 +89,8 @@ const explain = (missing: readonly Requirement[]): string =>
  * Ends the process with exit code 3 when something is missing that cannot be installed from here; returns otherwise.
  * Writes to standard error only.
  */
-export const setUp = (): void => {
-  const missing = missingRequirements();
+export const setUp = (wanted: Purpose): void => {
+  const missing = missingRequirements(wanted);
   if (missing.length === 0) return;
   const names = missing.map((requirement) => requirement.debianPackage);
   const refuse = (why: string): never => {
@@ -93,12 +111,12 @@ export const setUp = (): void => {
     ...names,
   ];
   const installed = spawnSync(program, args, { stdio: ["ignore", 2, 2] });
-  const left = missingRequirements();
+  const left = missingRequirements(wanted);
   if (installed.status !== 0 || left.length > 0)
     refuse("apt-get could not install these packages; its own words are above");
 };
 
 if (import.meta.main) {
-  setUp();
+  setUp("tests");
   process.stderr.write("all programs are there\n");
 }

@@ -12,7 +12,7 @@ import { readCounts } from "./test-report.ts";
 
 const root = join(import.meta.dirname, "..");
 
-setUp();
+setUp("tests");
 const folder = mkdtempSync(join(tmpdir(), "refloat-test-report-"));
 try {
   const reportPath = join(folder, "report.json");
