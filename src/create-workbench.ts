@@ -14,7 +14,7 @@ import { driverRegistry } from "./driver-registry.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import { openJournal } from "./journal/open-journal.ts";
 import type { Declaration } from "./model/declaration.ts";
-import type { RunNumber } from "./model/identifiers.ts";
+import type { RunRecord } from "./model/run.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 import { capture } from "./operations/capture.ts";
 import { measureSpace } from "./platform/free-space.ts";
@@ -138,15 +138,12 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       approver: options.approver,
       takePoint: (service, { held, signal }) => capture(bench, { service, held, onEvent: () => undefined, signal }),
     });
-    const mirror = async ({
-      number,
-      service,
-      uid,
-    }: {
-      readonly number: RunNumber;
-      readonly service: string;
-      readonly uid: string;
-    }) => (await vault()).runCopies.save(service, uid, await (await journal()).exportRun(number));
+    /** Copies in the vault that this process has made or has begun with; any other is of another machine. */
+    const known = new Set<string>();
+    const mirror = async (run: RunRecord) => {
+      const { runCopies } = await vault();
+      known.add(await runCopies.save(run, await (await journal()).exportRun(run.number)));
+    };
     return createEngine({
       journal: await journal(),
       leases: await leases(),
@@ -157,6 +154,14 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       hooks: {
         beforeCutover: mirror,
         atEnd: mirror,
+        takenUp: async (run) => {
+          for (const { id } of await (await vault()).runCopies.of(run.uid)) known.add(id);
+          await mirror(run);
+        },
+        takenUpElsewhere: async ({ uid }) => {
+          const foreign = (await (await vault()).runCopies.of(uid)).find(({ id }) => !known.has(id));
+          return foreign === undefined ? null : `on ${foreign.hostname} at ${foreign.savedAt}`;
+        },
         beforeResume: async (_run, markers) => {
           endOrphans(markers);
         },

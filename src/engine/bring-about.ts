@@ -121,6 +121,7 @@ const perform = async (
     output: before.state === "failed" ? null : before.output,
   });
   signal.throwIfAborted();
+  await environment.guard.beforeEffect(live, step);
   const { presence, output } = await handler.check(contextNow());
   if (presence === "done") return { kind: "done", output: live.step(step.id).output ?? output ?? {} };
   if (presence === "partial") {

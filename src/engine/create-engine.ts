@@ -7,7 +7,7 @@ import type { Clock, Log } from "../core/ports/environment.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
 import { hasAdmitBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
-import { warningMessage } from "../core/run/stumbles.ts";
+import { fromCopyMessage, warningMessage } from "../core/run/stumbles.ts";
 import { type RunNumber, shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
@@ -15,6 +15,7 @@ import type { RunRecord } from "../model/run.ts";
 import { runBounded } from "./bounded-work.ts";
 import { type DriveOptions, cancelledWords, driveBackward, driveForward, driveResumed } from "./drive-run.ts";
 import { LiveRun } from "./live-run.ts";
+import { createTakeoverGuard } from "./takeover-guard.ts";
 import { type EngineLimits, type StepEnvironment, markerOf } from "./step-environment.ts";
 
 /** Called at the run's turning points. One that fails or takes too long is noted in the run and does not stop it. */
@@ -23,6 +24,10 @@ export type EngineHooks = {
   readonly beforeCutover?: (run: RunRecord, signal: AbortSignal) => Promise<void>;
   /** The run has come to an end or waits for a person: copy the journal of the run again. */
   readonly atEnd?: (run: RunRecord, signal: AbortSignal) => Promise<void>;
+  /** This process has taken the run up and nothing was done yet: let other machines know. */
+  readonly takenUp?: (run: RunRecord, signal: AbortSignal) => Promise<void>;
+  /** Before each effect of the cutover and each that takes one back: who else has taken the run up, in a person's words, or null. */
+  readonly takenUpElsewhere?: (run: RunRecord, signal: AbortSignal) => Promise<string | null>;
   /**
    * A run was taken up after its process had died: end what its interrupted attempts have left running, found by the markers
    * they start with (`refloat/42.8984525a/restore:db/`).
@@ -48,6 +53,7 @@ const defaultLimits: EngineLimits = {
   firstRetryMs: 500,
   longestRetryMs: 30_000,
   hookMs: 60_000,
+  askMs: 3_000,
 };
 
 type Act = { readonly listener: RunListener; readonly signal: AbortSignal };
@@ -55,7 +61,8 @@ type Act = { readonly listener: RunListener; readonly signal: AbortSignal };
 export const createEngine = (options: EngineOptions): Engine => {
   const { journal, clock, log, handlers, hooks = {} } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const environment: StepEnvironment = { handlers, clock, log, limits };
+  const guard = createTakeoverGuard({ ask: hooks.takenUpElsewhere ?? null, clock, log, askMs: limits.askMs });
+  const environment: StepEnvironment = { handlers, clock, log, limits, guard };
   const now = (): string => clock.now().toISOString();
 
   const callHook = async (live: LiveRun, what: string, hook: (signal: AbortSignal) => Promise<void>): Promise<void> => {
@@ -134,7 +141,9 @@ export const createEngine = (options: EngineOptions): Engine => {
     const markers = record.steps
       .filter(({ state, attempt }) => state === "interrupted" && attempt > 0)
       .map(({ id }) => markerOf(record, id, 0).slice(0, -1));
-    const { beforeResume } = hooks;
+    const { beforeResume, takenUp } = hooks;
+    if (takenUp !== undefined)
+      await callHook(driven.live, "telling other machines of the run", (signal) => takenUp(record, signal));
     if (beforeResume !== undefined && markers.length > 0) {
       await callHook(driven.live, "ending what the interrupted process had left", (signal) =>
         beforeResume(record, markers, signal),
@@ -156,11 +165,15 @@ export const createEngine = (options: EngineOptions): Engine => {
         await finish(driven);
       });
     },
-    resume: async (number, act) =>
+    resume: async (number, { fromCopy: isFresh = false, ...act }) =>
       underLease(await serviceOf(number), `run ${number}`, async (hold) => {
+        const earlier = await journal.events(number);
+        const fromCopy = earlier.some((event) => event.type === "run" && event.message === fromCopyMessage);
         const { driven, before } = await takeUp(number, act, refuseResume);
         hold(driven.live);
-        await driveResumed(driven, before);
+        // Written down, since this process may die too before the cutover's own steps are.
+        if (isFresh && !fromCopy) await driven.live.note(fromCopyMessage);
+        await driveResumed({ ...driven, fromCopy: fromCopy || isFresh }, before);
         await finish(driven);
       }),
     cancel: async (number, act) =>

@@ -71,6 +71,11 @@ export class LiveRun {
     if (this.#broken !== null) throw this.#broken.error;
   }
 
+  /** Nothing more is journaled or done by this process. */
+  breakOff(error: unknown): void {
+    this.#broken ??= { error };
+  }
+
   async recordStep(id: StepId, state: StepState, changes: StepChanges = {}): Promise<void> {
     await this.#record({ step: { id, state, ...changes } });
   }

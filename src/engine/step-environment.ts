@@ -5,6 +5,7 @@ import type { Clock, Log } from "../core/ports/environment.ts";
 import type { PlanStep } from "../model/plan.ts";
 import { type RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import type { StepRecord } from "../model/run.ts";
+import type { TakeoverGuard } from "./takeover-guard.ts";
 import { type WorkEnd, runBounded } from "./bounded-work.ts";
 import type { LiveRun } from "./live-run.ts";
 import { ProgressThrottle } from "./progress-throttle.ts";
@@ -20,6 +21,8 @@ export type EngineLimits = {
   readonly longestRetryMs: number;
   /** How long a hook may keep a run waiting. */
   readonly hookMs: number;
+  /** How long traffic may be held to ask whether another machine has taken the run up. */
+  readonly askMs: number;
 };
 
 export type StepEnvironment = {
@@ -27,6 +30,7 @@ export type StepEnvironment = {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: EngineLimits;
+  readonly guard: TakeoverGuard;
 };
 
 export type StepError = NonNullable<StepRecord["error"]>;

@@ -28,7 +28,10 @@ export const takeBack = async (
   await live.recordStep(step.id, "compensating");
   const call: HandlerCall = { live, step, environment, attempt: live.step(step.id).attempt };
   for (let failures = 1; ; failures += 1) {
-    const end = await callHandler(call, stop, async (contextNow) => handler.compensate(contextNow()));
+    const end = await callHandler(call, stop, async (contextNow) => {
+      await environment.guard.beforeEffect(live, step);
+      return handler.compensate(contextNow());
+    });
     if (end.kind === "returned") {
       await live.recordStep(step.id, "compensated", { error: null });
       return { kind: "compensated" };

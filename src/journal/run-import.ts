@@ -1,4 +1,7 @@
-/** Takes a copy of a run into the journal. A run that is known already is only ever carried further, never back. */
+/**
+ * Takes a copy of a run into the journal. A run that is known already is only ever carried further, never back. Where two machines have
+ * executed it, the one that took it up later is believed: the other was told to stop.
+ */
 import { type RunNumber, runNumberSchema } from "../model/identifiers.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { JournalTables } from "./journal-tables.ts";
@@ -6,7 +9,7 @@ import type { RunCopy } from "./run-copy.ts";
 
 /**
  * @returns the number that the run has here: its own, or the next free one when that is taken
- * @throws RefloatError run.wrong-state if journal and copy tell different stories of one run: two machines have executed it
+ * @throws RefloatError run.wrong-state if journal and copy tell different stories of one run, and neither took it up from the other
  */
 export const importCopy = (tables: JournalTables, copy: RunCopy): RunNumber => {
   const known = tables.findRunByUid(copy.record.uid);
@@ -16,7 +19,7 @@ export const importCopy = (tables: JournalTables, copy: RunCopy): RunNumber => {
     return number;
   }
   const { number } = known.run;
-  if (goesFurther(tables, copy, number)) {
+  if (copy.record.epoch > known.run.epoch || goesFurther(tables, copy, number)) {
     tables.deleteRun(number);
     insertCopy(tables, copy, number);
   }

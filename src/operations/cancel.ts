@@ -1,4 +1,5 @@
 /** cancel: stops a run before its cutover and removes what it built; live is as it was. */
+import { carryRunOver } from "../core/run/carry-run-over.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -6,6 +7,8 @@ import type { RunRecord } from "../model/run.ts";
 
 export type CancelOptions = { readonly run: RunNumber; readonly listener: RunListener; readonly signal: AbortSignal };
 
-/** @throws RefloatError run.wrong-state once traffic has been admitted: undo it instead */
-export const cancel = async (bench: Workbench, { run, ...options }: CancelOptions): Promise<RunRecord> =>
-  (await bench.engine()).cancel(run, options);
+/** @throws RefloatError run.fenced; run.wrong-state once traffic has been admitted: undo it instead */
+export const cancel = async (bench: Workbench, { run, ...options }: CancelOptions): Promise<RunRecord> => {
+  await carryRunOver(bench, run);
+  return (await bench.engine()).cancel(run, options);
+};

@@ -2,6 +2,7 @@
  * resume: takes an interrupted, waiting or failed run up where it stopped. A run that this machine does not know is taken from
  * its copy in the vault.
  */
+import { carryRunOver } from "../core/run/carry-run-over.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -16,9 +17,11 @@ export type ResumeOptions = {
 
 export const resume = async (bench: Workbench, options: ResumeOptions): Promise<RunRecord> => {
   const journal = await bench.journal();
+  if (typeof options.run === "number") await carryRunOver(bench, options.run);
   const number =
     typeof options.run === "number"
       ? options.run
       : await journal.importRun(await (await bench.vault()).runCopies.read(options.run));
-  return (await bench.engine()).resume(number, options);
+  const { listener, signal } = options;
+  return (await bench.engine()).resume(number, { fromCopy: typeof options.run === "string", listener, signal });
 };

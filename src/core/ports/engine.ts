@@ -135,10 +135,13 @@ export type Engine = {
     plan: Plan,
     options: { readonly incidentAt: string | null; readonly listener: RunListener; readonly signal: AbortSignal },
   ) => Promise<RunRecord>;
-  /** Takes an interrupted, waiting or failed run up again. */
+  /**
+   * Takes an interrupted, waiting or failed run up again.
+   * @param options `fromCopy`: it was just imported, and the machine that made the copy may have gone on after it
+   */
   readonly resume: (
     run: RunNumber,
-    options: { readonly listener: RunListener; readonly signal: AbortSignal },
+    options: { readonly fromCopy?: boolean; readonly listener: RunListener; readonly signal: AbortSignal },
   ) => Promise<RunRecord>;
   /** Stops a run before its cutover and removes what it built. @throws RefloatError run.wrong-state after the cutover (undo it instead) */
   readonly cancel: (

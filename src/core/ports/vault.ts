@@ -287,8 +287,11 @@ export type Repository = {
     readonly paths: readonly string[];
     readonly parent?: SnapshotId;
   }) => Promise<SnapshotWriter>;
-  /** Those that can be read: one rotten file must not keep the others from being recovered. */
-  readonly snapshots: () => Promise<readonly SnapshotInfo[]>;
+  /**
+   * Those that can be read: one rotten file must not keep the others from being recovered.
+   * @param options ids that are known already and need not be read again
+   */
+  readonly snapshots: (options?: { readonly except: ReadonlySet<string> }) => Promise<readonly SnapshotInfo[]>;
   /** Those that cannot, with the reason; `verify` finds more. */
   readonly damagedSnapshots: () => Promise<readonly Unreadable[]>;
   /** @param id full or a unique prefix @throws RefloatError point.unknown, point.ambiguous, vault.damaged */
@@ -359,13 +362,31 @@ export type PointStore = {
 };
 
 /** Copies of the journal's runs, so that a run can be resumed on another machine and its evidence outlives this one. */
+export type RunCopy = {
+  readonly id: SnapshotId;
+  readonly uid: string;
+  readonly service: string;
+  readonly savedAt: string;
+  readonly hostname: string;
+  /** How often the run had been taken up; a copy of a higher epoch is of a later process, whatever the machines' clocks say. */
+  readonly epoch: number;
+  /** Of the run, when the copy was made: `running`, `succeeded`, ... */
+  readonly state: string;
+};
+
 export type RunCopies = {
-  /** Stores a copy of the run as it is now, as `/refloat/run.jsonl` in a snapshot tagged `refloat-run`, `service=NAME`, `run=UID`. */
-  readonly save: (service: string, uid: string, content: Uint8Array) => Promise<void>;
+  /**
+   * Stores a copy of the run as it is now, as `/refloat/run.jsonl` in a snapshot tagged `refloat-run`, `service=NAME`, `run=UID`,
+   * `epoch=N`, `state=WORD`.
+   */
+  readonly save: (
+    run: Pick<RunCopy, "service" | "uid" | "epoch" | "state">,
+    content: Uint8Array,
+  ) => Promise<RunCopy["id"]>;
   /** The newest copy of each run, newest first. */
-  readonly list: (
-    service?: string,
-  ) => Promise<readonly { readonly uid: string; readonly service: string; readonly savedAt: string }[]>;
+  readonly list: (service?: string) => Promise<readonly RunCopy[]>;
+  /** All copies of one run, the newest first. Asked again it reads only what has come since. */
+  readonly of: (uid: string) => Promise<readonly RunCopy[]>;
   /** @throws RefloatError run.unknown */
   readonly read: (uid: string) => Promise<Uint8Array>;
 };

@@ -39,17 +39,23 @@ export const hasBegun = (step: StepRecord): boolean => step.attempt > 0 && step.
 
 /**
  * The rule for done steps:
- * 1. Once any step of the cutover has begun, no step before the cutover is asked. The instance that `restore` made is then
+ * 1. Once any step of the cutover has begun, or may have begun on another machine after the copy was made that the run is taken
+ *    from, no step before the cutover is asked. The instance that `restore` made is then
  *    being renamed into its stable name, the process that `try` ran is gone, and both are as they should be; what they made for
  *    the cutover, the cutover's own steps observe.
  * 2. A step of the cutover is not asked once a step that takes its effect over has begun.
  * 3. All others are asked: a started application that died with the machine is started again, traffic that was admitted in a
  *    proxy's memory is admitted again.
  */
-export const actOnResume = (record: RunRecord, graph: StepGraph): ReadonlyMap<StepId, ResumeAct> => {
+export const actOnResume = (
+  record: RunRecord,
+  graph: StepGraph,
+  options: { readonly fromCopy: boolean } = { fromCopy: false },
+): ReadonlyMap<StepId, ResumeAct> => {
   const begun = record.steps.filter(hasBegun);
   const kindsBegun = new Set(begun.map((step) => graph.steps.get(step.id)?.action.kind));
-  const cutoverBegun = begun.some((step) => stageOfStep(graph, step.id) > 0);
+  const isReady = record.steps.every(({ id, state }) => stageOfStep(graph, id) > 0 || actByState[state] !== "go-on");
+  const cutoverBegun = begun.some((step) => stageOfStep(graph, step.id) > 0) || (options.fromCopy && isReady);
   return new Map(
     record.steps.map((step) => {
       const act = actByState[step.state];

@@ -22,6 +22,11 @@ export const takenUpMessage = (epoch: number): string => `${takenUpPrefix}${epoc
 /** The message of a note about something that did not stop the run. */
 export const warningMessage = (warning: string): string => `${warningPrefix}${warning}`;
 
+/** The message by which a run remembers that it was taken from another machine's copy, which is made before a cutover. */
+export const fromCopyMessage = warningMessage(
+  "taken over from a copy of another machine's journal; its cutover may have gone further than the copy says",
+);
+
 /** @param events of one run, in order */
 export const stumblesOf = (events: readonly RunEvent[]): Stumbles => {
   let [retries, interruptions, redone, stoppedMs] = [0, 0, 0, 0];

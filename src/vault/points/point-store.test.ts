@@ -139,15 +139,25 @@ describe("copies of runs", () => {
     let at = Date.parse("2026-11-22T13:00:00.000Z");
     const clock = { ...systemClock, now: () => new Date((at += 60_000)) };
     const copies = createRunCopies(repository, clock);
-    await copies.save("shop", first, Buffer.from("one, at its begin"));
-    await copies.save("notes", second, Buffer.from("two"));
-    await copies.save("shop", first, Buffer.from("one, at its end"));
-    expect(await copies.list()).toEqual([
+    const run = { service: "shop", uid: first, epoch: 1, state: "running" };
+    const begun = await copies.save(run, Buffer.from("one, at its begin"));
+    await copies.save({ ...run, service: "notes", uid: second }, Buffer.from("two"));
+    const ended = await copies.save({ ...run, state: "succeeded" }, Buffer.from("one, at its end"));
+    expect(await copies.list()).toMatchObject([
       { uid: first, service: "shop", savedAt: "2026-11-22T13:03:00Z" },
       { uid: second, service: "notes", savedAt: "2026-11-22T13:02:00Z" },
     ]);
     expect(await copies.list("notes")).toHaveLength(1);
     expect(Buffer.from(await copies.read(first)).toString()).toBe("one, at its end");
+    expect(await copies.of(first)).toMatchObject([
+      { id: ended, state: "succeeded" },
+      { id: begun, state: "running" },
+    ]);
+    // Another machine, whose clock is behind, has taken the run up.
+    at -= 3_600_000;
+    const takenUp = await createRunCopies(repository, clock).save({ ...run, epoch: 2 }, Buffer.from("one, elsewhere"));
+    expect((await copies.of(first)).map(({ id }) => id)).toEqual([takenUp, ended, begun]);
+    expect(Buffer.from(await copies.read(first)).toString()).toBe("one, elsewhere");
     await expect(copies.read("none")).rejects.toMatchObject({ code: "run.unknown" });
     expect(await createPointStore(repository).list()).toEqual([]);
   });

@@ -6,7 +6,6 @@ import { createHmac, hkdfSync } from "node:crypto";
 import type {
   BlobCopies,
   Repository,
-  SnapshotInfo,
   SnapshotReader,
   SnapshotWriter,
   TreeReader,
@@ -88,7 +87,7 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly snapshots = async (): Promise<readonly SnapshotInfo[]> => (await this.#snapshots()).readable;
+  readonly snapshots: Repository["snapshots"] = async (options) => (await this.#snapshots(options?.except)).readable;
 
   readonly damagedSnapshots = async (): Promise<readonly Unreadable[]> => (await this.#snapshots()).damaged;
 
@@ -151,7 +150,7 @@ class OpenRepository implements Repository {
     await this.#context.store.close();
   };
 
-  async #snapshots(): Promise<{
+  async #snapshots(except: ReadonlySet<string> = new Set()): Promise<{
     readonly readable: readonly StoredSnapshot[];
     readonly damaged: readonly Unreadable[];
   }> {
@@ -159,6 +158,7 @@ class OpenRepository implements Repository {
     const readable: StoredSnapshot[] = [];
     const damaged: Unreadable[] = [];
     for await (const { name } of store.list("snapshots")) {
+      if (except.has(name)) continue;
       try {
         readable.push(await readSnapshot(documents, sealer, name));
       } catch (error) {

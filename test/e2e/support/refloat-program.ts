@@ -29,18 +29,23 @@ const jsonLines = (text: string): readonly Record<string, unknown>[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-const startProgram = (folder: string, args: readonly string[], environment: Readonly<Record<string, string>>) =>
-  execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", `${folder}/state`, ...args], {
+const startProgram = (
+  folder: string,
+  state: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+) =>
+  execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", state, ...args], {
     reject: false,
     cwd: folder,
     env: environment,
     stdin: "ignore",
   });
 
-/** @param folder holds refloat.yaml; state is kept in its sub-folder `state` */
-export const refloatIn = (folder: string): RefloatProgram => {
+/** @param folder holds refloat.yaml @param state another folder for the state, as if it were another machine */
+export const refloatIn = (folder: string, state = `${folder}/state`): RefloatProgram => {
   const spawn = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
-    startProgram(folder, args, environment);
+    startProgram(folder, state, args, environment);
   const run = async (args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended> => {
     const result = await spawn(args, environment);
     const stdout = result.stdout;
