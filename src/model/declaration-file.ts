@@ -76,7 +76,7 @@ export const serviceFileSchema = z
       }),
     keep: keepSchema
       .optional()
-      .meta({ description: "How many points are kept. Recorded with each point, not enforced by this version." }),
+      .meta({ description: "Which points are kept. `refloat vault prune` lets the others expire." }),
     lock: z
       .union([durationTextSchema, lockSchema])
       .optional()

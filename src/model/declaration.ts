@@ -68,14 +68,26 @@ export const invariantSchema = z
       "Every value of the first set exists in the second: a missing one is a broken link and fails; a surplus one is an orphan and is reported. Also the capture order.",
   });
 
+const keepCount = (what: string) =>
+  z
+    .int()
+    .positive()
+    .optional()
+    .meta({ description: `Of how many ${what} the newest point is kept.` });
+
 export const keepSchema = z.strictObject({
-  last: z.int().positive().optional(),
-  hourly: z.int().positive().optional(),
-  daily: z.int().positive().optional(),
-  weekly: z.int().positive().optional(),
-  monthly: z.int().positive().optional(),
-  yearly: z.int().positive().optional(),
+  last: z.int().positive().optional().meta({ description: "How many of the newest points are kept." }),
+  hourly: keepCount("hours"),
+  daily: keepCount("days"),
+  weekly: keepCount("weeks"),
+  monthly: keepCount("months"),
+  yearly: keepCount("years"),
+  tags: z
+    .array(z.string().min(1))
+    .optional()
+    .meta({ description: "Points that were captured with one of these tags are kept." }),
 });
+export type Keep = z.infer<typeof keepSchema>;
 
 export const lockModeSchema = z.enum(["governance", "compliance"]);
 export type LockMode = z.infer<typeof lockModeSchema>;

@@ -36,6 +36,8 @@ export type CapturedComponent = z.infer<typeof capturedComponentSchema>;
 export const pointManifestSchema = z.object({
   schemaVersion: z.literal(1),
   service: nameSchema,
+  /** What a person named the point by at its capture; `keep: { tags }` holds on to it. */
+  tags: z.array(z.string()).optional(),
   /** The declaration as of then. Secrets are references. */
   declaration: serviceDeclarationSchema,
   graph: graphSchema,

@@ -141,7 +141,6 @@ const checkSchedule = (reading: Reading, path: JsonPath): boolean => {
 
 const tellNotEnforced = (reading: Reading, path: JsonPath): void => {
   const hints = {
-    keep: "points stay in the vault until you remove them",
     lock: "whoever may write to the vault's folder can delete points; protect the folder",
   };
   for (const [key, hint] of Object.entries(hints)) {
