@@ -147,7 +147,10 @@ describe("locks", () => {
     const clock: Clock = { ...systemClock, now: () => new Date(nowMs) };
     const { AcquiredLock } = await import("../../src/vault/repository/locks/acquired-lock.ts");
     const owner = { hostname: "h", username: "u", pid: 1 };
-    const lock = await AcquiredLock.write({ store, sealer, version: config.version, clock, log: silentLog, owner });
+    const lock = await AcquiredLock.write(
+      { store, sealer, version: config.version, clock, log: silentLog, owner },
+      "capture",
+    );
     const first = lock.name;
     nowMs += 29 * 60_000;
     lock.requireFresh();

@@ -273,6 +273,43 @@ export type RepairReport = {
   readonly evidence: readonly string[];
 };
 
+export type PruneForecast = {
+  readonly usedBytes: number;
+  /** In packs of which nothing is used. */
+  readonly unusedBytes: number;
+  /** What is used of packs that are little used is copied out of them, so that they can go. */
+  readonly repackBytes: number;
+  readonly repackFreesBytes: number;
+  /** Unused, and left lying among what is used: too little to be worth a copy. */
+  readonly toleratedBytes: number;
+};
+
+export type PruneReport = {
+  readonly foundPacks: number;
+  readonly copiedBytes: number;
+  readonly removedPacks: number;
+  readonly freedBytes: number;
+  /** Found unused earlier, and used by what was committed since: they stay. */
+  readonly recoveredPacks: number;
+  /** Found unused, and not removed yet. */
+  readonly waitingBytes: number;
+  /** Who may still count on it, or reads the vault. */
+  readonly waitsFor: readonly string[];
+  /** Until when it waits for time alone; null if it does not. */
+  readonly waitsUntil: string | null;
+  /** What the store does not let go of: a lock, or a right that is lacking. */
+  readonly refused: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
+  /** Half-written files of killed processes. */
+  readonly sweptTemporaries: number;
+};
+
+/** A prune that has counted and has removed nothing yet. Must be closed. */
+export type Pruning = {
+  readonly forecast: PruneForecast;
+  readonly run: (signal: AbortSignal, progress?: VaultProgress) => Promise<PruneReport>;
+  readonly close: () => Promise<void>;
+};
+
 export type Unreadable = { readonly id: string; readonly reason: string };
 
 export type Repository = {
@@ -323,6 +360,24 @@ export type Repository = {
    * the vault, so that the storage side could not.
    */
   readonly authenticate: (purpose: string, message: Uint8Array) => Uint8Array;
+  /**
+   * Removes snapshots, one after the other; the data they used stays until a prune.
+   * @returns those that the store does not let go of
+   */
+  readonly removeSnapshots: (
+    ids: readonly SnapshotId[],
+  ) => Promise<readonly { readonly id: SnapshotId; readonly reason: string }[]>;
+  /**
+   * Counts what a prune would give back once the snapshots `without` are gone; its `run` does it. Never in the way of a capture. At
+   * most one at a time.
+   * @param options.graceMs how long what was found unused stays, beyond the end of all who were at work then
+   * @throws RefloatError vault.locked, vault.damaged if it cannot be told what is used
+   */
+  readonly beginPrune: (
+    options: { readonly without: readonly SnapshotId[]; readonly graceMs: number },
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<Pruning>;
   /** Stops workers, removes the repository lock. */
   readonly close: () => Promise<void>;
 };

@@ -1,13 +1,17 @@
 /** Keeps the blob table in step with the vault's index files: loads those it has not seen, writes those of our own packs. */
-import type { RefloatError } from "../../model/refloat-error.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
 import { type IndexedPack, maxIndexBlobs, scanIndexes, writeIndex } from "./format/index-file.ts";
 import type { RepositoryVersion } from "./format/unpacked-file.ts";
 import type { Sealer } from "./seal/seal.ts";
-import type { Store } from "./stores/store.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { type Store, StoreFileMissing } from "./stores/store.ts";
 
 /** About what a blob takes in a compressed index, and rather more: the buckets of a table that is too large are memory for nothing. */
 const storedBytesPerBlob = 64;
+/** Each is spoilt only by a prune that takes indexes away in that very moment. */
+const mostAttempts = 20;
+
+type DamageListener = (index: string, error: RefloatError) => void;
 
 export class IndexKeeper {
   readonly #store: Store;
@@ -16,7 +20,12 @@ export class IndexKeeper {
   readonly #table: BlobTable;
   readonly #loaded = new Set<string>();
   readonly #packs = new Set<string>();
+  /** Packs that a prune has found unused, by the record that says so. */
+  readonly #unused = new Map<string, readonly string[]>();
+  #anyUnused = false;
   #unwritten: IndexedPack[] = [];
+  /** The lock under which the unwritten packs were stored, or were last seen. */
+  #session: string | undefined;
   #last: Promise<void> = Promise.resolve();
 
   constructor(store: Store, sealer: Sealer, version: RepositoryVersion, table: BlobTable) {
@@ -26,9 +35,13 @@ export class IndexKeeper {
     this.#table = table;
   }
 
-  /** Reads index files that are new since the last time; if some are gone, another program has pruned, and what they named with it. */
-  async load(): Promise<void> {
-    return this.#inTurn(async () => this.#loadAll(undefined));
+  /**
+   * Reads index files that are new since the last time; if some are gone, someone has pruned, and what they named with it. When it
+   * resolves, all that it knows was there after it was called.
+   * @param session of the lock under which something will be stored; left out for reading
+   */
+  async load(session?: string): Promise<void> {
+    return this.#inTurn(async () => this.#loadFor(session, undefined));
   }
 
   /**
@@ -36,8 +49,8 @@ export class IndexKeeper {
    * is unknown then, and stored again by a capture. Never enough to decide what may be deleted.
    * @param damaged told of each that cannot be read
    */
-  async loadReadable(damaged: (index: string, error: RefloatError) => void): Promise<void> {
-    return this.#inTurn(async () => this.#loadAll(damaged));
+  async loadReadable(damaged: DamageListener, session?: string): Promise<void> {
+    return this.#inTurn(async () => this.#loadFor(session, damaged));
   }
 
   /** A pack of ours is durable. */
@@ -58,13 +71,47 @@ export class IndexKeeper {
     return turn;
   }
 
-  async #loadAll(damaged: ((index: string, error: RefloatError) => void) | undefined): Promise<void> {
+  async #loadFor(session: string | undefined, damaged: DamageListener | undefined): Promise<void> {
+    await this.#loadAll(damaged);
+    if (session === undefined || session === this.#session) return;
+    await this.#lookAtUnwritten();
+    this.#session = session;
+  }
+
+  async #loadAll(damaged: DamageListener | undefined): Promise<void> {
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      const { names, unreadBytes } = await this.#list();
+      try {
+        await this.#takeIn(names, unreadBytes, damaged);
+      } catch (error) {
+        // A prune took it away since it was listed; what replaces it is there already.
+        if (error instanceof StoreFileMissing) continue;
+        throw error;
+      }
+      // A listing takes its time: one that still names an index which is gone may lack the record of why.
+      const { names: after } = await this.#list();
+      const still = new Set(after);
+      if (names.every((name) => still.has(name))) {
+        this.#passOverUnused();
+        return;
+      }
+    }
+    throw new RefloatError("vault.store-failed", `the indexes of the vault at ${this.#store.location} keep changing`, {
+      hint: "it is pruned again and again; try later",
+    });
+  }
+
+  async #list(): Promise<{ readonly names: readonly string[]; readonly unreadBytes: number }> {
     const names: string[] = [];
     let unreadBytes = 0;
     for await (const { name, sizeBytes } of this.#store.list("index")) {
       names.push(name);
       if (!this.#loaded.has(name)) unreadBytes += sizeBytes;
     }
+    return { names, unreadBytes };
+  }
+
+  async #takeIn(names: readonly string[], unreadBytes: number, damaged: DamageListener | undefined): Promise<void> {
     const present = new Set(names);
     const pruned = [...this.#loaded].some((name) => !present.has(name));
     const alive = new Set<string>();
@@ -84,13 +131,48 @@ export class IndexKeeper {
           rotten.add(name);
           damaged(name, error);
         }),
+      (record, name) => {
+        if (record.kind === "unused") this.#unused.set(name, record.packs);
+      },
     );
     for (const name of unread) if (!rotten.has(name)) this.#loaded.add(name);
     if (!pruned) return;
     for (const { id } of this.#unwritten) alive.add(id);
+    this.#dropExcept(alive);
+    for (const name of this.#loaded) if (!present.has(name)) this.#loaded.delete(name);
+    for (const name of this.#unused.keys()) if (!present.has(name)) this.#unused.delete(name);
+  }
+
+  #dropExcept(alive: ReadonlySet<string>): void {
     this.#table.dropPacks((packId) => !alive.has(packId));
     for (const packId of this.#packs) if (!alive.has(packId)) this.#packs.delete(packId);
-    for (const name of this.#loaded) if (!present.has(name)) this.#loaded.delete(name);
+  }
+
+  /** Packs of a capture that failed are in no index; without its lock a prune may have taken them for what they are. */
+  async #lookAtUnwritten(): Promise<void> {
+    const found: IndexedPack[] = [];
+    for (const pack of this.#unwritten) if (await this.#isStored(pack.id)) found.push(pack);
+    if (found.length === this.#unwritten.length) return;
+    const gone = new Set(this.#unwritten.filter((pack) => !found.includes(pack)).map(({ id }) => id));
+    this.#unwritten = found;
+    this.#dropExcept(new Set([...this.#packs].filter((id) => !gone.has(id))));
+  }
+
+  async #isStored(packId: string): Promise<boolean> {
+    try {
+      await this.#store.stat("data", packId);
+      return true;
+    } catch (error) {
+      if (error instanceof StoreFileMissing) return false;
+      throw error;
+    }
+  }
+
+  #passOverUnused(): void {
+    if (this.#unused.size === 0 && !this.#anyUnused) return;
+    this.#anyUnused = this.#unused.size > 0;
+    const unused = new Set([...this.#unused.values()].flat());
+    this.#table.setUnused((packId) => unused.has(packId));
   }
 
   async #writeAll(): Promise<void> {

@@ -10,6 +10,7 @@ import type { IndexKeeper } from "./index-keeper.ts";
 import type { RepositoryLock } from "./locks/repository-lock.ts";
 import type { Sealer } from "./seal/seal.ts";
 import type { Store } from "./stores/store.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
 import type { ThreadPool } from "./threads/thread-pool.ts";
 
 export type RepositoryContext = {
@@ -30,4 +31,12 @@ export type RepositoryContext = {
   readonly clock: Clock;
   readonly log: Log;
   readonly owner: RepositoryOwner;
+};
+
+/** @throws RefloatError vault.unsupported */
+export const requireWritable = ({ config, store }: Pick<RepositoryContext, "config" | "store">): void => {
+  if (config.version !== 1) return;
+  throw new RefloatError("vault.unsupported", `the vault at ${store.location} is of version 1, which is only read`, {
+    hint: "`restic migrate upgrade_repo_v2` makes it a vault of version 2",
+  });
 };

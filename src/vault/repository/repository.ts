@@ -12,6 +12,7 @@ import type {
   Unreadable,
 } from "../../core/ports/vault.ts";
 import type { Clock, Log } from "../../core/ports/environment.ts";
+import type { SnapshotId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { silentLog } from "../../platform/log.ts";
 import { cachedViews } from "./cache/caching-stores.ts";
@@ -27,9 +28,11 @@ import { parseGoTime } from "./format/go-time.ts";
 import { IndexKeeper } from "./index-keeper.ts";
 import { RepositoryLock } from "./locks/repository-lock.ts";
 import { currentOwner } from "./current-owner.ts";
+import { letGo } from "./prune/let-go.ts";
+import { beginPrune } from "./prune/prune.ts";
 import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
-import type { RepositoryContext } from "./repository-context.ts";
+import { type RepositoryContext, requireWritable } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
 import { type Store, StoreFileMissing } from "./stores/store.ts";
 import { type StoreSettings, packSettings } from "./stores/store-settings.ts";
@@ -67,19 +70,15 @@ class OpenRepository implements Repository {
   }
 
   readonly beginSnapshot = async (options: SnapshotOptions): Promise<SnapshotWriter> => {
-    const { store, config, lock } = this.#context;
-    if (config.version === 1) {
-      throw new RefloatError("vault.unsupported", `the vault at ${this.location} is of version 1, which is only read`, {
-        hint: "`restic migrate upgrade_repo_v2` makes it a vault of version 2",
-      });
-    }
+    const { store, lock } = this.#context;
+    requireWritable(this.#context);
     const held = await lock.hold();
     try {
       await store.sweep();
       await clearFailure(this.#context);
       const { hostname, time, tags, paths } = options;
       const parent = await this.#parentOf(options);
-      await this.#loadIndex();
+      await this.#loadIndex(held.session());
       return beginSnapshotWriter(this.#context, { hostname, time, tags, paths, parent }, held);
     } catch (error) {
       held.release();
@@ -141,6 +140,24 @@ class OpenRepository implements Repository {
       .update(message)
       .digest();
 
+  readonly removeSnapshots: Repository["removeSnapshots"] = async (ids) => {
+    const { store, lock, clock } = this.#context;
+    const held = await lock.hold();
+    const refused: { id: SnapshotId; reason: string }[] = [];
+    try {
+      for (const id of ids) {
+        const reason = await letGo(store, "snapshots", id, clock);
+        if (reason !== null) refused.push({ id, reason });
+      }
+      return refused;
+    } finally {
+      held.release();
+    }
+  };
+
+  readonly beginPrune: Repository["beginPrune"] = async (options, signal, progress) =>
+    beginPrune(this.#context, options, signal, progress);
+
   readonly close = async (): Promise<void> => {
     if (this.#closed) return;
     this.#closed = true;
@@ -180,11 +197,11 @@ class OpenRepository implements Repository {
     return snapshot;
   }
 
-  async #loadIndex(): Promise<void> {
+  async #loadIndex(session?: string): Promise<void> {
     const { index, log } = this.#context;
     await index.loadReadable((name, error) => {
       log.warn("an index of the vault cannot be read", { index: name, reason: error.message });
-    });
+    }, session);
   }
 
   async #fullId(id: string): Promise<string> {

@@ -4,6 +4,9 @@
  *
  * A blob is first *claimed* (some thread has taken it upon itself to store it, so no other does) and then *placed*, once its pack is
  * durable. Any thread claims and looks up; only the main thread places.
+ *
+ * A pack that a prune has found *unused* is as good as gone for whoever stores: its blobs are stored again. For whoever reads it is the
+ * last resort.
  */
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobRecords, recordWords } from "../format/blob-records.ts";
@@ -17,7 +20,12 @@ export type BlobTableHandle = {
   readonly places: SharedArrayBuffer;
   readonly buckets: SharedArrayBuffer;
   readonly packs: SharedArrayBuffer;
+  /** One byte a pack: 1 if it is found unused. */
+  readonly unused: SharedArrayBuffer;
 };
+
+/** One copy of a blob, by the number of its entry and of its pack in the order of placing. */
+export type BlobCopy = { readonly entry: number; readonly pack: number; readonly length: number };
 
 export type BlobPlace = Omit<PackedBlob, "id" | "type"> & { readonly packId: string };
 
@@ -49,6 +57,7 @@ export const createBlobTable = (): BlobTable => {
     places: growable(firstBlobs * placeWords * 4, maxBlobs * placeWords * 4),
     buckets: growable(firstBlobs * 2 * 4, maxBlobs * 4 * 4),
     packs: growable(1024 * idWords * 4, maxPacks * idWords * 4),
+    unused: growable(0, maxPacks),
   };
   new Int32Array(handle.control)[bucketMask] = firstBlobs * 2 - 1;
   return new BlobTable(handle);
@@ -63,6 +72,8 @@ export class BlobTable {
   #places: Uint32Array;
   #buckets: Uint32Array;
   #seenGrowths = 0;
+  /** Follows the memory as it grows; asked only for what was found. */
+  readonly #unused: Uint8Array;
   readonly #idBytes = Buffer.alloc(32);
   readonly #id = new Uint32Array(this.#idBytes.buffer, this.#idBytes.byteOffset, idWords);
   /** The record of a claim: an id, a type, and no place. */
@@ -75,6 +86,7 @@ export class BlobTable {
     this.#ids = wordsOf(handle.ids);
     this.#places = wordsOf(handle.places);
     this.#buckets = wordsOf(handle.buckets);
+    this.#unused = new Uint8Array(handle.unused);
     // Another thread may grow it between the views: looked at again under the mutex.
     this.#seenGrowths = -1;
   }
@@ -87,7 +99,7 @@ export class BlobTable {
   claim(id: string, type: BlobType): boolean {
     return this.#hold(() => {
       this.#takeId(id);
-      if (this.#find(type, 0) !== -1) return false;
+      if (this.#find(type, 0, true) !== -1) return false;
       this.#reserve(1);
       this.#claimed.set(this.#id);
       this.#claimed[idWords] = type === "data" ? 0 : 1;
@@ -99,7 +111,7 @@ export class BlobTable {
   has(id: string, type: BlobType): boolean {
     return this.#hold(() => {
       this.#takeId(id);
-      return this.#find(type, 0) !== -1;
+      return this.#find(type, 0, true) !== -1;
     });
   }
 
@@ -123,6 +135,15 @@ export class BlobTable {
       for (let entry = 0; entry < count; entry += 1) {
         if (gone[this.#packOf(entry)] === 1) this.#places[entry * placeWords] = this.#emptied(entry);
       }
+    });
+  }
+
+  /** Main thread only: which packs a prune has found unused; those that were and are not named any more are used again. */
+  setUnused(isUnused: (packId: string) => boolean): void {
+    this.#hold(() => {
+      const packs = this.#control[packCount] ?? 0;
+      if (this.handle.unused.byteLength < packs) this.handle.unused.grow(packs);
+      for (let pack = 0; pack < packs; pack += 1) this.#unused[pack] = isUnused(this.#packId(pack)) ? 1 : 0;
     });
   }
 
@@ -150,25 +171,43 @@ export class BlobTable {
     });
   }
 
-  /** Every copy of a blob: usually one; two writers at once, or a copy made by hand, leave more. */
+  /** Every copy of a blob: usually one; two writers at once, or a copy made by hand, leave more. Those in unused packs come last. */
   locate(id: string, type: BlobType): readonly BlobPlace[] {
     return this.#hold(() => {
-      this.#takeId(id);
-      const places: BlobPlace[] = [];
-      for (let nth = 0; ; nth += 1) {
-        const entry = this.#find(type, nth);
-        if (entry === -1) return places;
-        const pack = this.#packOf(entry);
-        if (pack === claimedPack) continue;
+      const copies = this.#copies(id, type);
+      const ordered =
+        copies.length < 2 ? copies : copies.toSorted((a, b) => this.#isUnused(a.pack) - this.#isUnused(b.pack));
+      return ordered.map(({ entry, pack, length }) => {
         const at = entry * placeWords;
-        places.push({
+        return {
           packId: this.#packId(pack),
           offset: this.#word(this.#places, at + 1),
-          length: this.#word(this.#places, at + 2),
+          length,
           plainLength: this.#word(this.#places, at + 3),
-        });
-      }
+        };
+      });
     });
+  }
+
+  /** Every copy as numbers, for who counts what is used. */
+  copies(id: string, type: BlobType): readonly BlobCopy[] {
+    return this.#hold(() => this.#copies(id, type));
+  }
+
+  #copies(id: string, type: BlobType): readonly BlobCopy[] {
+    this.#takeId(id);
+    const copies: BlobCopy[] = [];
+    for (let nth = 0; ; nth += 1) {
+      const entry = this.#find(type, nth, false);
+      if (entry === -1) return copies;
+      const pack = this.#packOf(entry);
+      if (pack === claimedPack) continue;
+      copies.push({ entry, pack, length: this.#word(this.#places, entry * placeWords + 2) });
+    }
+  }
+
+  #isUnused(pack: number): 0 | 1 {
+    return this.#unused[pack] === 1 ? 1 : 0;
   }
 
   #hold<Result>(section: () => Result): Result {
@@ -212,7 +251,7 @@ export class BlobTable {
   }
 
   /** @returns the entry that is the nth with the id taken and this type, or -1 */
-  #find(type: BlobType, nth: number): number {
+  #find(type: BlobType, nth: number, passOverUnused: boolean): number {
     const id = this.#id;
     const ids = this.#ids;
     const base = this.#control[bucketBase] ?? 0;
@@ -226,6 +265,7 @@ export class BlobTable {
       while (word < idWords && ids[entry * idWords + word] === id[word]) word += 1;
       if (word < idWords || (this.#word(this.#places, entry * placeWords) & 1) !== typeBit) continue;
       if (this.#packOf(entry) === noPack) continue;
+      if (passOverUnused && this.#isUnused(this.#packOf(entry)) === 1) continue;
       if (left === 0) return entry;
       left -= 1;
     }

@@ -33,6 +33,11 @@ export class BlobSaver {
     return { id, newBytes: this.#table.claim(id, type) ? this.#packs[type].add(id, plain) : 0 };
   }
 
+  /** Stores it in any case, since the copy that is there is to go. @returns what it added to the vault */
+  copy(id: string, type: BlobType, plain: Uint8Array): number {
+    return this.#packs[type].add(id, plain);
+  }
+
   has(id: string, type: BlobType): boolean {
     return this.#table.has(id, type);
   }

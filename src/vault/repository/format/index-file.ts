@@ -6,6 +6,7 @@ import { type Store, StoreFileMissing } from "../stores/store.ts";
 import { IndexScanner, MalformedIndex, type ScannedPack } from "./index-scanner.ts";
 import type { PackedBlob } from "./pack-header.ts";
 import { type RepositoryVersion, damagedFile, readUnpacked, writeUnpacked } from "./unpacked-file.ts";
+import { type UnusedRecord, decodeUnusedRecord } from "./unused-record.ts";
 
 export type IndexedPack = { readonly id: string; readonly blobs: readonly PackedBlob[] };
 
@@ -50,6 +51,7 @@ const scanText = (id: string, json: Buffer, take: (pack: ScannedPack) => void): 
  * Gives each pack of several indexes to `take`, one index after the other in the order of their names here; the next is fetched and
  * decompressed while one is taken.
  * @param damaged told of an index that cannot be read; without it the first such ends all
+ * @param takeRecord for files that name unused packs instead
  * @throws RefloatError vault.damaged, StoreFileMissing
  */
 export const scanIndexes = async (
@@ -58,6 +60,7 @@ export const scanIndexes = async (
   ids: readonly string[],
   take: (pack: ScannedPack, index: string) => void,
   damaged?: (index: string, error: RefloatError) => void,
+  takeRecord?: (record: UnusedRecord, index: string) => void,
 ): Promise<void> => {
   const fetch = (id: string | undefined) => {
     const reading = id === undefined ? undefined : readUnpacked(store, sealer, "index", id);
@@ -71,7 +74,9 @@ export const scanIndexes = async (
     try {
       const json = await current;
       next = fetch(ids[at + 1]);
-      if (json !== undefined) scanText(id, json, (pack) => take(pack, id));
+      const record = json === undefined ? undefined : decodeUnusedRecord(json, id);
+      if (record !== undefined) takeRecord?.(record, id);
+      else if (json !== undefined) scanText(id, json, (pack) => take(pack, id));
     } catch (error) {
       const isDamage = error instanceof RefloatError && error.code === "vault.damaged";
       if (damaged === undefined || !isDamage || error instanceof StoreFileMissing) throw error;

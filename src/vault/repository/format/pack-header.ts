@@ -22,11 +22,12 @@ export type PackedBlob = {
 const compressedEntryBytes = 1 + 4 + 4 + 32;
 const plainEntryBytes = 1 + 4 + 32;
 
+export const headerEntryBytes = (isCompressed: boolean): number =>
+  isCompressed ? compressedEntryBytes : plainEntryBytes;
+
 /** Bytes of the sealed header and its length at the end of a pack with these blobs. */
 export const packHeaderBytes = (blobs: readonly PackedBlob[]): number =>
-  blobs.reduce((sum, { plainLength }) => sum + (plainLength > 0 ? compressedEntryBytes : plainEntryBytes), 0) +
-  sealBytes +
-  4;
+  blobs.reduce((sum, { plainLength }) => sum + headerEntryBytes(plainLength > 0), 0) + sealBytes + 4;
 
 const typeCode = (blob: PackedBlob): number => (blob.type === "data" ? 0 : 1) + (blob.plainLength > 0 ? 2 : 0);
 

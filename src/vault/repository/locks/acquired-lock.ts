@@ -1,6 +1,7 @@
 /** One lock file of ours: written anew at intervals, so that nobody takes us for dead, and removed in the end. */
+import { randomUUID } from "node:crypto";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { staleMs, writeLock } from "./lock-file.ts";
+import { type LockRole, type LockSession, staleMs, writeLock } from "./lock-file.ts";
 import type { RepositoryLockOptions } from "./repository-lock.ts";
 
 const refreshMs = 5 * 60 * 1000;
@@ -9,24 +10,31 @@ const ignoreHangUp = (): void => undefined;
 
 export class AcquiredLock {
   readonly #options: RepositoryLockOptions;
+  readonly #session: LockSession;
   #name: string;
   #writtenMs: number;
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> = Promise.resolve();
 
-  private constructor(options: RepositoryLockOptions, name: string, writtenMs: number) {
+  private constructor(options: RepositoryLockOptions, session: LockSession, name: string, writtenMs: number) {
     this.#options = options;
+    this.#session = session;
     this.#name = name;
     this.#writtenMs = writtenMs;
   }
 
-  static async write(options: RepositoryLockOptions): Promise<AcquiredLock> {
+  static async write(options: RepositoryLockOptions, role: LockRole): Promise<AcquiredLock> {
     const nowMs = options.clock.now().getTime();
-    return new AcquiredLock(options, await writeFile(options, nowMs), nowMs);
+    const session = { session: randomUUID(), role };
+    return new AcquiredLock(options, session, await writeFile(options, session, nowMs), nowMs);
   }
 
   get name(): string {
     return this.#name;
+  }
+
+  get session(): string {
+    return this.#session.session;
   }
 
   keepFresh(): void {
@@ -43,7 +51,7 @@ export class AcquiredLock {
     const old = this.#name;
     const nowMs = clock.now().getTime();
     try {
-      this.#name = await writeFile(this.#options, nowMs);
+      this.#name = await writeFile(this.#options, this.#session, nowMs);
       this.#writtenMs = nowMs;
       await store.remove("locks", old);
     } catch (error) {
@@ -80,5 +88,9 @@ export class AcquiredLock {
   }
 }
 
-const writeFile = async ({ store, sealer, version, owner }: RepositoryLockOptions, timeMs: number): Promise<string> =>
-  writeLock(store, sealer, version, { ...owner, timeMs, exclusive: false });
+const writeFile = async (
+  { store, sealer, version, owner }: RepositoryLockOptions,
+  refloat: LockSession,
+  timeMs: number,
+): Promise<string> =>
+  writeLock(store, sealer, version, { ...owner, timeMs, exclusive: refloat.role === "sweep", refloat });

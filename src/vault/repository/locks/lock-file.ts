@@ -13,7 +13,19 @@ const lockFileSchema = z.object({
   pid: z.int().default(0),
   uid: z.int().optional(),
   gid: z.int().optional(),
+  refloat: z
+    .object({ session: z.string(), role: z.enum(["capture", "read", "prune", "sweep"]) })
+    .optional()
+    .catch(undefined),
 });
+
+/**
+ * What only Refloat says and reads in a lock. A *session* is one holder from its first lock file to its last, through all refreshes.
+ * Roles: a capture reads which packs are found unused before it counts on any; a sweep is a prune in the moment in which it takes
+ * indexes away, exclusive towards restic and harmless to captures of ours.
+ */
+export type LockRole = "capture" | "read" | "prune" | "sweep";
+export type LockSession = { readonly session: string; readonly role: LockRole };
 
 export type RepositoryLockFile = {
   readonly name: string;
@@ -22,6 +34,8 @@ export type RepositoryLockFile = {
   readonly hostname: string;
   readonly username: string;
   readonly pid: number;
+  /** Absent in a lock of another program. */
+  readonly refloat?: LockSession | undefined;
 };
 
 export const readLock = async (store: Store, sealer: Sealer, name: string): Promise<RepositoryLockFile> => {
@@ -34,6 +48,7 @@ export const readLock = async (store: Store, sealer: Sealer, name: string): Prom
     hostname: file.hostname,
     username: file.username,
     pid: file.pid,
+    refloat: file.refloat,
   };
 };
 

@@ -10,11 +10,11 @@ import type { RepositoryVersion } from "../format/unpacked-file.ts";
 import type { Sealer } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
 import { AcquiredLock } from "./acquired-lock.ts";
-import { type RepositoryLockFile, isStaleLock, readLock } from "./lock-file.ts";
+import { type LockRole, type RepositoryLockFile, isStaleLock, readLock } from "./lock-file.ts";
 import { isProcessAlive } from "./process-alive.ts";
 
 /** Two programs that lock at the same instant see each other when they look again after this. */
-const settleMs = 200;
+export const settleMs = 200;
 /** Parts of one piece of work follow each other, and each would wait for a lock of its own. */
 const lingerMs = 5000;
 
@@ -28,6 +28,8 @@ export type RepositoryLockOptions = {
 };
 
 export type HeldLock = {
+  /** Of the lock that is held, while it is; undefined before it was acquired. */
+  readonly session: () => string | undefined;
   /** @throws RefloatError vault.locked if the lock went stale while it was held */
   readonly requireFresh: () => Promise<void>;
   /** Idempotent. */
@@ -35,22 +37,30 @@ export type HeldLock = {
 };
 
 export class RepositoryLock {
-  readonly #options: RepositoryLockOptions;
+  readonly options: RepositoryLockOptions;
+  readonly #role: LockRole;
   readonly #closing = new AbortController();
   #holders = 0;
   #lock: Promise<AcquiredLock> | undefined;
+  #session: string | undefined;
   #dropping: Promise<void> = Promise.resolve();
   #linger: NodeJS.Timeout | undefined;
 
-  constructor(options: RepositoryLockOptions) {
-    this.#options = options;
+  constructor(options: RepositoryLockOptions, role: LockRole = "capture") {
+    this.options = options;
+    this.#role = role;
+  }
+
+  /** A lock of its own: shared, and seen by other prunes as what it is. */
+  forPrune(): RepositoryLock {
+    return new RepositoryLock(this.options, "prune");
   }
 
   /** For writing: resolves once no exclusive lock can come between. @throws RefloatError vault.locked, vault.store-failed */
   async hold(): Promise<HeldLock> {
-    const held = this.#begin();
+    const held = this.#begin(this.#role);
     try {
-      await this.#acquired();
+      await this.#acquired(this.#role);
     } catch (error) {
       held.release();
       throw error;
@@ -63,12 +73,18 @@ export class RepositoryLock {
    * a read-only disk, or because a dead machine left an exclusive lock: what is read is verified in any case.
    */
   holdForReading(): HeldLock {
-    const held = this.#begin();
-    this.#acquired().catch((error: unknown) => {
+    const held = this.#begin("read");
+    this.#acquired("read").catch((error: unknown) => {
       if (this.#closing.signal.aborted) return;
-      this.#options.log.warn("the vault is read without a lock", { error: String(error) });
+      this.options.log.warn("the vault is read without a lock", { error: String(error) });
     });
     return held;
+  }
+
+  /** Does not linger: gives the lock up now, if nobody holds it. */
+  async letGo(): Promise<void> {
+    if (this.#holders === 0) this.#drop();
+    await this.#dropping;
   }
 
   async close(): Promise<void> {
@@ -77,12 +93,13 @@ export class RepositoryLock {
     await this.#dropping;
   }
 
-  #begin(): HeldLock {
+  #begin(role: LockRole): HeldLock {
     this.#holders += 1;
     clearTimeout(this.#linger);
     let held = true;
     return {
-      requireFresh: async () => (await this.#acquired()).requireFresh(),
+      session: () => this.#session,
+      requireFresh: async () => (await this.#acquired(role)).requireFresh(),
       release: () => {
         if (!held) return;
         held = false;
@@ -92,8 +109,8 @@ export class RepositoryLock {
     };
   }
 
-  async #acquired(): Promise<AcquiredLock> {
-    const lock = (this.#lock ??= this.#acquire());
+  async #acquired(role: LockRole): Promise<AcquiredLock> {
+    const lock = (this.#lock ??= this.#acquire(role));
     try {
       return await lock;
     } catch (error) {
@@ -102,9 +119,9 @@ export class RepositoryLock {
     }
   }
 
-  async #acquire(): Promise<AcquiredLock> {
+  async #acquire(role: LockRole): Promise<AcquiredLock> {
     await this.#refuseIfExclusive(undefined);
-    const lock = await AcquiredLock.write(this.#options);
+    const lock = await AcquiredLock.write(this.options, role);
     try {
       await delay(settleMs, undefined, { signal: this.#closing.signal });
       await this.#refuseIfExclusive(lock.name);
@@ -113,6 +130,7 @@ export class RepositoryLock {
       throw error;
     }
     lock.keepFresh();
+    this.#session = lock.session;
     return lock;
   }
 
@@ -129,7 +147,7 @@ export class RepositoryLock {
   }
 
   async #refuseIfExclusive(own: string | undefined): Promise<void> {
-    const { store, clock, owner, log } = this.#options;
+    const { store, clock, owner, log } = this.options;
     for await (const { name, sizeBytes } of store.list("locks")) {
       // An empty file is what a crash leaves on some file systems; no program holds it.
       if (name === own || sizeBytes === 0) continue;
@@ -140,14 +158,15 @@ export class RepositoryLock {
         log.info("a stale lock of the vault is ignored", { hostname: lock.hostname, pid: lock.pid });
         continue;
       }
-      if (lock.exclusive) throw inUse(store.location, lock);
+      // A sweep of ours takes nothing that a capture of ours counts on.
+      if (lock.exclusive && lock.refloat?.role !== "sweep") throw inUse(store.location, lock);
     }
   }
 
   /** @returns undefined if it went away meanwhile */
   async #read(name: string): Promise<RepositoryLockFile | undefined> {
     try {
-      return await readLock(this.#options.store, this.#options.sealer, name);
+      return await readLock(this.options.store, this.options.sealer, name);
     } catch (error) {
       if (error instanceof StoreFileMissing) return undefined;
       throw error;

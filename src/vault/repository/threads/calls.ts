@@ -56,6 +56,11 @@ export type ThreadCalls = {
     readonly request: { readonly id: string; readonly type: BlobType };
     readonly reply: Uint8Array;
   };
+  /** Reads blobs and stores each once more, in a new pack; verified on the way. */
+  "copy-blobs": {
+    readonly request: { readonly type: BlobType; readonly ids: readonly string[] };
+    readonly reply: { readonly bytes: number };
+  };
   /** Drops the open packs and forgets that writing failed; claimed blobs that are in no finished pack are lost by it. */
   "drop-packs": { readonly request: null; readonly reply: null };
   /** Finishes all open packs; they are durable when it replies. */

@@ -122,6 +122,15 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
       return saved;
     },
     "read-blob": async ({ id, type }) => blobs.read(id, type),
+    "copy-blobs": ({ type, ids }) =>
+      queue(async () => {
+        let bytes = 0;
+        for (const id of ids) {
+          bytes += saver.copy(id, type, await blobs.read(id, type));
+          await saver.settle();
+        }
+        return { bytes };
+      }),
     "drop-packs": async () => {
       await saver.drop();
       return null;

@@ -1,0 +1,31 @@
+/** Removes a file if the store lets go of it. A locked one is not even tried: a bucket with versions would only hide it, and it is still needed. */
+import type { Clock } from "../../../core/ports/environment.ts";
+import { toRefloatError } from "../../../model/refloat-error.ts";
+import { type Store, StoreFileMissing, type StoreKind } from "../stores/store.ts";
+
+const refusals: ReadonlySet<string> = new Set(["vault.store-failed", "vault.denied"]);
+
+const lockEnd = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> => {
+  if (store.retention === undefined) return null;
+  try {
+    const lock = await store.retention.lockOf(kind, name);
+    return lock !== null && lock.until > clock.now() ? lock.until.toISOString() : null;
+  } catch (error) {
+    if (error instanceof StoreFileMissing) return null;
+    throw error;
+  }
+};
+
+/** @returns why it stays; null when it is gone */
+export const letGo = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> => {
+  try {
+    const until = await lockEnd(store, kind, name, clock);
+    if (until !== null) return `${kind}/${name.slice(0, 8)} is locked until ${until}`;
+    await store.remove(kind, name);
+    return null;
+  } catch (error) {
+    const { code, message } = toRefloatError(error);
+    if (!refusals.has(code)) throw error;
+    return message;
+  }
+};

@@ -1,0 +1,167 @@
+/**
+ * Prune: gives back what no snapshot uses, in two phases and beside captures. The first only adds: it copies what is used out of packs that
+ * are little used, and writes down which packs are unused (from then on no capture of ours counts on them) and who was at work meanwhile.
+ * The second, once those have ended and a grace period has passed, looks again and takes away. docs/design/prune.md has the proof.
+ */
+import type { PruneForecast, PruneReport, Pruning, VaultProgress } from "../../../core/ports/vault.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { writeUnusedRecord } from "../format/unused-record.ts";
+import type { HeldLock, RepositoryLock } from "../locks/repository-lock.ts";
+import { readSessions } from "../locks/sessions.ts";
+import { type RepositoryContext, requireWritable } from "../repository-context.ts";
+import { Census } from "./census.ts";
+import { type PackChoice, choosePacks } from "./choose-packs.ts";
+import { repack } from "./repack.ts";
+import { Sweeper } from "./sweep.ts";
+
+/** Ids in one record: some megabytes. */
+const packsPerRecord = 50_000;
+
+export type PruneOptions = { readonly without: readonly string[]; readonly graceMs: number };
+
+class RepositoryPruning implements Pruning {
+  readonly forecast: PruneForecast;
+  readonly #context: RepositoryContext;
+  readonly #lock: RepositoryLock;
+  readonly #held: HeldLock;
+  readonly #census: Census;
+  readonly #graceMs: number;
+  readonly #sweptTemporaries: number;
+
+  constructor(
+    context: RepositoryContext,
+    lock: RepositoryLock,
+    held: HeldLock,
+    census: Census,
+    graceMs: number,
+    sweptTemporaries: number,
+  ) {
+    this.#context = context;
+    this.#lock = lock;
+    this.#held = held;
+    this.#census = census;
+    this.#graceMs = graceMs;
+    this.#sweptTemporaries = sweptTemporaries;
+    const { choice, marked, orphans } = this.#choose();
+    const sum = (ids: readonly string[]): number => ids.reduce((total, id) => total + (census.stored.get(id) ?? 0), 0);
+    this.forecast = {
+      usedBytes: choice.usedBytes,
+      unusedBytes: sum(choice.unused.map(({ id }) => id)) + sum(orphans) + sum(marked),
+      repackBytes: choice.repack.reduce((total, pack) => total + pack.usedBytes, 0),
+      repackFreesBytes: choice.repack.reduce((total, pack) => total + pack.bytes - pack.usedBytes, 0),
+      toleratedBytes: choice.toleratedBytes,
+    };
+  }
+
+  readonly run = async (signal: AbortSignal, progress?: VaultProgress): Promise<PruneReport> => {
+    const census = this.#census;
+    await this.#held.requireFresh();
+    // The lock of what this process did before is not waited for.
+    await this.#context.lock.letGo();
+    // What was to go and did not is used after all; so is what was committed meanwhile.
+    await census.readIndexes();
+    await census.walkSnapshots(new Set());
+    const { choice, orphans } = this.#choose();
+    const copiedBytes =
+      choice.repack.length === 0
+        ? 0
+        : await repack(this.#context, census, choice.repack, signal, (bytes) => progress?.({ bytes, items: 0 }));
+    await this.#held.requireFresh();
+    const found = [...choice.unused.map(({ id }) => id), ...choice.repack.map(({ id }) => id), ...orphans];
+    await this.#writeDown(found);
+    // What was copied counts where it is now.
+    const fresh = choice.repack.length === 0 ? census : await this.#countAgain(signal);
+    const { store, sealer, config, clock } = this.#context;
+    const context = { store, sealer, config, clock, lockOptions: this.#lock.options, held: this.#held };
+    const sweep = await new Sweeper(context, fresh, this.#graceMs, signal).run();
+    const waiting = [...fresh.records.values()].flatMap((record) => (record.kind === "unused" ? record.packs : []));
+    return {
+      ...sweep,
+      foundPacks: found.length,
+      copiedBytes,
+      waitingBytes: waiting.reduce((total, id) => total + (fresh.stored.get(id) ?? 0), 0),
+      sweptTemporaries: this.#sweptTemporaries,
+    };
+  };
+
+  readonly close = async (): Promise<void> => {
+    this.#held.release();
+    await this.#lock.close();
+  };
+
+  #choose(): { readonly choice: PackChoice; readonly marked: readonly string[]; readonly orphans: readonly string[] } {
+    const { records, packs, stored, packNumbers } = this.#census;
+    const marked = new Set([...records.values()].flatMap((record) => (record.kind === "unused" ? record.packs : [])));
+    return {
+      choice: choosePacks(packs, (id) => marked.has(id)),
+      marked: [...marked],
+      orphans: [...stored.keys()].filter((id) => !packNumbers.has(id) && !marked.has(id)),
+    };
+  }
+
+  /** The records, then who is at work: whoever begins later reads them. */
+  async #writeDown(found: readonly string[]): Promise<void> {
+    const { store, sealer, config, clock } = this.#context;
+    const { records } = this.#census;
+    for (let at = 0; at < found.length; at += packsPerRecord) {
+      const record = { kind: "unused" as const, packs: found.slice(at, at + packsPerRecord) };
+      records.set(await writeUnusedRecord(store, sealer, config.version, record), record);
+    }
+    const witnessed = new Set(
+      [...records.values()].flatMap((record) => (record.kind === "witness" ? record.records : [])),
+    );
+    // Also those of a prune that was killed before it looked.
+    const open = [...records].flatMap(([name, { kind }]) => (kind === "unused" && !witnessed.has(name) ? [name] : []));
+    if (open.length === 0) return;
+    const sessions = (await readSessions(this.#lock.options)).map(({ key }) => key);
+    const witness = {
+      kind: "witness" as const,
+      records: open,
+      at: clock.now().toISOString(),
+      sessions: sessions.filter((key) => key !== this.#held.session()),
+    };
+    records.set(await writeUnusedRecord(store, sealer, config.version, witness), witness);
+  }
+
+  async #countAgain(signal: AbortSignal): Promise<Census> {
+    const census = new Census(this.#context, signal, () => undefined);
+    await census.count(new Set());
+    return census;
+  }
+}
+
+const refuseSecond = async (lock: RepositoryLock, held: HeldLock): Promise<void> => {
+  const sessions = await readSessions(lock.options);
+  const other = sessions.find(({ key, role }) => key !== held.session() && (role === "prune" || role === "sweep"));
+  if (other === undefined) return;
+  throw new RefloatError("vault.locked", `another prune of the vault goes on: ${other.who}`, {
+    state: "nothing was changed",
+    hint: "wait for it to end",
+  });
+};
+
+/**
+ * Counts; `run` does it. Between the two the caller removes the snapshots that it has named.
+ * @throws RefloatError vault.locked, vault.damaged, vault.unsupported
+ */
+export const beginPrune = async (
+  context: RepositoryContext,
+  { without, graceMs }: PruneOptions,
+  signal: AbortSignal,
+  progress?: VaultProgress,
+): Promise<Pruning> => {
+  requireWritable(context);
+  const lock = context.lock.forPrune();
+  const held = await lock.hold();
+  try {
+    await refuseSecond(lock, held);
+    const swept = await context.store.sweep();
+    const census = new Census(context, signal, (items) => progress?.({ bytes: 0, items }));
+    await census.count(new Set(without));
+    return new RepositoryPruning(context, lock, held, census, graceMs, swept);
+  } catch (error) {
+    held.release();
+    await lock.close();
+    throw error;
+  }
+};
