@@ -29,6 +29,7 @@ import { createResticMount } from "./platform/restic-mount.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
+import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
 import { createRunCopies } from "./vault/points/run-copies.ts";
 import { createRepository } from "./vault/repository/create-repository.ts";
@@ -113,6 +114,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       repository,
       points: createPointStore(repository),
       departures: createPointDepartures(repository, clock),
+      holds: createPointHolds(repository, clock),
       runCopies: createRunCopies(repository),
     };
   });

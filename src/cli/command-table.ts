@@ -20,6 +20,7 @@ import { statusCommand } from "./commands/status.ts";
 import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
+import { vaultPruneCommand } from "./commands/vault-prune.ts";
 import { verifyCommand } from "./commands/verify.ts";
 
 export const commandTable: readonly Command[] = [
@@ -42,6 +43,7 @@ export const commandTable: readonly Command[] = [
   captureCommand,
   verifyCommand,
   vaultInitCommand,
+  vaultPruneCommand,
   schemaCommand,
   completionCommand,
 ];

@@ -21,6 +21,8 @@ export type ArgumentDefinition = {
   readonly name: string;
   readonly about: string;
   readonly required: boolean;
+  /** Takes all that follow, as a list. Only the last one. */
+  readonly repeats?: true;
   readonly completes: CompletionSource;
 };
 

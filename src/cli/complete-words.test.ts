@@ -29,9 +29,9 @@ const complete = async (line: string) => {
 
 describe("at Tab", () => {
   it.each([
-    ["", commandTable.map(({ name }) => name.split(" ")[0])],
+    ["", [...new Set(commandTable.map(({ name }) => name.split(" ")[0]))]],
     ["re", ["recover", "resume"]],
-    ["vault ", ["init"]],
+    ["vault ", ["init", "prune"]],
     ["plan ", ["shop", "market"]],
     ["plan s", ["shop"]],
     ["--json plan s", ["shop"]],

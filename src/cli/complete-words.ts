@@ -63,7 +63,8 @@ const candidates = async (
   if (open !== null) return valuesOf(open.completes ?? null, current, service, sources);
   if (current.startsWith("-")) return optionSuggestions(command);
   if (command === null) return commandSuggestions(commands, operands);
-  const argument: ArgumentDefinition | undefined = command.arguments[operands.length];
+  const argument: ArgumentDefinition | undefined =
+    command.arguments[operands.length] ?? command.arguments.find(({ repeats }) => repeats === true);
   const values = argument === undefined ? [] : await valuesOf(argument.completes, current, service, sources);
   // Where nothing else can stand, the options are what is looked for.
   return values === "files" || values.length > 0 ? values : optionSuggestions(command);

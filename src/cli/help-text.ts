@@ -41,7 +41,10 @@ export const optionTerm = ({ name, value }: OptionDefinition): string =>
 export const usageLine = (command: Command): string =>
   [
     `refloat ${command.name}`,
-    ...command.arguments.map(({ name, required }) => (required ? name : `[${name}]`)),
+    ...command.arguments.map(({ name, required, repeats }) => {
+      const words = repeats === true ? `${name}...` : name;
+      return required ? words : `[${words}]`;
+    }),
     ...(command.options.length === 0 ? [] : ["[options]"]),
   ].join(" ");
 

@@ -85,12 +85,16 @@ const addCommand = (
   const family = words.length === 1 ? null : (words[0] ?? null);
   const parent = family === null ? root : familyParser(root, family, () => listHelp(commands, family, width));
   const parser = parent.command(words.at(-1) ?? "").configureHelp({ formatHelp: () => commandHelp(command, width) });
-  for (const { name, required } of command.arguments) parser.argument(required ? `<${name}>` : `[${name}]`);
+  for (const { name, required, repeats } of command.arguments) {
+    const words = repeats === true ? `${name}...` : name;
+    parser.argument(required ? `<${words}>` : `[${words}]`);
+  }
   for (const option of command.options) parser.addOption(parserOption(option));
   parser.action(() => {
     const input: Record<string, unknown> = { ...parser.opts() };
-    command.arguments.forEach(({ name }, index) => {
-      if (parser.args[index] !== undefined) input[name.toLowerCase()] = parser.args[index];
+    command.arguments.forEach(({ name, repeats }, index) => {
+      if (parser.args[index] === undefined) return;
+      input[name.toLowerCase()] = repeats === true ? parser.args.slice(index) : parser.args[index];
     });
     receive.chosen(command, input, root.opts());
   });

@@ -59,9 +59,11 @@ const answers: Readonly<Record<string, string>> = {
   serve: notYet("captures are scheduled by cron or a systemd timer: refloat capture SERVICE"),
   worker: notYet("Refloat works on the machine it is started on"),
   keys: notYet("restic key manages the keys of the vault"),
-  forget: notYet("restic forget and prune work on the vault"),
-  prune: notYet("restic forget and prune work on the vault"),
-  delete: notYet("restic forget and prune work on the vault"),
+  forget: "points expire by keep: of their service: refloat vault prune",
+  prune: "refloat vault prune",
+  expire: "refloat vault prune",
+  delete: "points expire by keep: of their service: refloat vault prune",
+  hold: "refloat points SERVICE --hold POINT --reason TEXT",
 };
 
 /** @param next the word after it, when there is one: most likely the service */

@@ -3,7 +3,7 @@
  * added, none changes its meaning or goes.
  */
 import { z } from "zod";
-import { serviceDeclarationSchema } from "../model/declaration.ts";
+import { keepSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { jsonObjectSchema } from "../model/json.ts";
@@ -63,6 +63,57 @@ const runSummarySchema = z.object({
   predictedMs: z.number(),
 });
 
+const keepReasonSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("bucket"), bucket: z.string(), place: z.int(), of: z.int() }),
+  z.object({ kind: z.literal("newest") }),
+  z.object({ kind: z.literal("last-good") }),
+  z.object({ kind: z.literal("locked"), until: z.iso.datetime() }),
+  z.object({ kind: z.literal("held"), reason: z.string() }),
+  z.object({ kind: z.literal("tagged"), tag: z.string() }),
+  z.object({ kind: z.literal("needed"), run: z.int() }),
+  z.object({ kind: z.literal("future") }),
+  z.object({ kind: z.literal("no-policy") }),
+]);
+
+/** Of one service: what becomes of each point, and why. */
+const retentionSchema = z.object({
+  service: z.string(),
+  keep: keepSchema.nullable(),
+  /** Why nothing expires although some would. */
+  doubt: z
+    .discriminatedUnion("kind", [
+      z.object({ kind: z.literal("future"), at: z.string() }),
+      z.object({ kind: z.literal("gap"), from: z.string(), to: z.string() }),
+    ])
+    .nullable(),
+  points: z.array(
+    z.object({
+      point: pointIdSchema,
+      takenAt: z.iso.datetime(),
+      verdict: z.enum(["keep", "expire"]),
+      reasons: z.array(keepReasonSchema),
+    }),
+  ),
+});
+
+const pruneResultSchema = z.object({
+  expired: z.array(z.string()),
+  /** Snapshots that the store does not let go of. */
+  refused: z.array(z.object({ id: z.string(), reason: z.string() })),
+  report: z.object({
+    foundPacks: z.int(),
+    copiedBytes: z.number(),
+    removedPacks: z.int(),
+    freedBytes: z.number(),
+    recoveredPacks: z.int(),
+    waitingBytes: z.number(),
+    waitsFor: z.array(z.string()),
+    waitsUntil: z.string().nullable(),
+    refused: z.array(z.object({ kind: z.string(), name: z.string(), reason: z.string() })),
+    sweptTemporaries: z.int(),
+  }),
+});
+
 export const resultSchemas = {
   status: z.object({
     at: z.iso.datetime(),
@@ -90,6 +141,10 @@ export const resultSchemas = {
     points: z.array(recoveryPointSchema),
     /** By id of the point: all that it needs was read at this instant or later, and was sound. */
     verified: z.record(z.string(), z.string()),
+    /** A person's word that a point must not expire. */
+    holds: z.array(
+      z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), by: z.string(), at: z.string() }),
+    ),
   }),
   browse: browseSchema,
   extract: extractSchema,
@@ -162,6 +217,20 @@ export const resultSchemas = {
         evidence: z.array(z.string()),
       }),
     ),
+  }),
+  "vault-prune": z.object({
+    /** Then `result` is null and nothing was changed. */
+    dryRun: z.boolean(),
+    services: z.array(retentionSchema),
+    unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
+    forecast: z.object({
+      usedBytes: z.number(),
+      unusedBytes: z.number(),
+      repackBytes: z.number(),
+      repackFreesBytes: z.number(),
+      toleratedBytes: z.number(),
+    }),
+    result: pruneResultSchema.nullable(),
   }),
   "vault-init": z.object({ location: z.string(), id: z.string() }),
   /** The JSON Schema of refloat.yaml. */

@@ -59,6 +59,12 @@ export const errorCatalogue = {
     meaning: "refloat.yaml has mistakes; each is named with its place.",
   },
   "time.unclear": { exit: 2, http: 400, kind: "permanent", meaning: "A time expression cannot be read." },
+  "clock.doubtful": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "The clock of this machine seems wrong, and what depends on it was not done.",
+  },
   "service.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No service of that name is declared." },
   "component.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no component of that name." },
   "point.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No recovery point fits what was asked." },

@@ -28,6 +28,8 @@ export type CaptureOptions = {
   readonly service: string;
   /** The service was stopped for a cutover: checks and invariants are not asked, since they would tell of that and delay its end. */
   readonly held?: boolean;
+  /** Names for the point; `keep: { tags }` holds on to it by them. */
+  readonly tags?: readonly string[];
   readonly onEvent: (event: CaptureEvent) => void;
   readonly signal: AbortSignal;
 };
@@ -89,6 +91,7 @@ const captureService = (
         const manifest: PointManifest = {
           schemaVersion: 1,
           service: service.name,
+          ...(options.tags === undefined || options.tags.length === 0 ? {} : { tags: [...options.tags] }),
           declaration: service,
           graph,
           captureOrder: [...order],

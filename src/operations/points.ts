@@ -2,6 +2,7 @@
 import { findService } from "../core/declaration/find-service.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
+import type { PointHold } from "../core/ports/vault.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -11,11 +12,14 @@ export type ServicePoints = {
   readonly points: readonly RecoveryPoint[];
   /** By id of the point: all that it needs was read at this instant or later, and was sound. */
   readonly verified: VaultNotes["verified"];
+  /** A person's word that a point must not expire. */
+  readonly holds: readonly PointHold[];
 };
 
 export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
   const service = findService(await bench.declaration(), name);
-  const { points } = await bench.vault();
+  const { points, holds } = await bench.vault();
   const found = await points.list(service.name);
-  return { service, points: found, verified: (await rememberSeen(bench, found)).verified };
+  const held = (await holds.list()).filter((hold) => hold.service === service.name);
+  return { service, points: found, verified: (await rememberSeen(bench, found)).verified, holds: held };
 };

@@ -20,11 +20,14 @@ export type PointsScreenData = {
   readonly verified: Readonly<Record<string, string>>;
   /** ISO 8601. */
   readonly now: string;
+  /** A person's word that a point must not expire. */
+  readonly holds?: readonly { readonly point: string; readonly reason: string }[];
   /** Each point in a row of its own, however alike they are. */
   readonly all: boolean;
 };
 
-export const renderPoints = ({ service, points, verified, now, all }: PointsScreenData, screen: Screen): string => {
+export const renderPoints = (data: PointsScreenData, screen: Screen): string => {
+  const { service, points, now } = data;
   const ordered = newestFirst(points);
   const [newest] = ordered;
   if (newest === undefined)
@@ -42,7 +45,7 @@ export const renderPoints = ({ service, points, verified, now, all }: PointsScre
         { title: "LOCKED" },
         { title: "NOTE", wraps: true },
       ],
-      rowsOf(ordered, verified, now, all, screen),
+      rowsOf(ordered, data, screen),
       screen,
     ),
     `recovery order: ${describeOrder(newest)}`,
@@ -50,7 +53,9 @@ export const renderPoints = ({ service, points, verified, now, all }: PointsScre
   );
 };
 
-const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined): string => {
+type Holds = NonNullable<PointsScreenData["holds"]>;
+
+const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined, holds: Holds): string => {
   const { manifest, missing } = point;
   const failed = [...manifest.checks, ...manifest.invariants].filter(({ status }) => status === "failed");
   const reshaped =
@@ -62,6 +67,8 @@ const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined): stri
     ...(failed.length === 0 ? [] : [`check fails: ${failed.map(({ subject }) => cutText(subject, 40)).join(", ")}`]),
     ...(reshaped ? ["new schema"] : []),
     ...(warned ? ["changed while read"] : []),
+    ...(manifest.tags ?? []).map((tag) => `tag ${cutText(tag, 40)}`),
+    ...holds.filter((hold) => hold.point === point.id).map(({ reason }) => `held: ${cutText(reason, 40)}`),
   ].join("; ");
 };
 
@@ -77,12 +84,10 @@ const shownAlike = (note: string): number => (note === "" ? 8 : 1);
 
 const rowsOf = (
   ordered: readonly RecoveryPoint[],
-  verified: Readonly<Record<string, string>>,
-  now: string,
-  all: boolean,
+  { verified, holds = [], now, all }: PointsScreenData,
   screen: Screen,
 ): readonly Row[] => {
-  const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1]));
+  const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1], holds));
   const rows: Row[] = [];
   let index = 0;
   while (index < ordered.length) {

@@ -8,6 +8,9 @@ import { answer, defineCommand } from "../command.ts";
 import { showProgress, sparsely } from "../live-progress.ts";
 import { serviceArgument, serviceInput } from "../words.ts";
 
+/** restic separates tags by commas. */
+const tagInput = z.string().regex(/^[^,=\s]{1,64}$/, "a tag is a word without blanks, commas and =");
+
 export const captureCommand = defineCommand({
   name: "capture",
   group: "Every day",
@@ -19,7 +22,14 @@ export const captureCommand = defineCommand({
       "at the source marks the point and does not stop it.",
   ],
   arguments: [serviceArgument],
-  options: [],
+  options: [
+    {
+      name: "tag",
+      value: "NAME",
+      repeatable: true,
+      about: "a name for the point, which keep: { tags } can hold on to",
+    },
+  ],
   examples: [
     { line: "refloat capture shop", about: "a point of shop, now" },
     {
@@ -28,8 +38,8 @@ export const captureCommand = defineCommand({
     },
   ],
   exits: [3, 4, 7],
-  input: z.object({ service: serviceInput }),
-  act: async ({ service }, { bench: open, output, signal }) => {
+  input: z.object({ service: serviceInput, tag: z.array(tagInput).default([]) }),
+  act: async ({ service, tag }, { bench: open, output, signal }) => {
     const bench = await open();
     const view = createCaptureView(service, bench.clock);
     const progress = showProgress(output, view);
@@ -41,7 +51,7 @@ export const captureCommand = defineCommand({
       else output.event(eventEnvelope("capture", event));
     };
     try {
-      const point = await capture(bench, { service, onEvent, signal });
+      const point = await capture(bench, { service, tags: tag, onEvent, signal });
       return answer("capture", point, renderCapture(point, output.screen(bench.host.timeZone)));
     } finally {
       progress.stop();

@@ -387,6 +387,24 @@ export type PointChain = {
   readonly gone: readonly GonePoint[];
 };
 
+export type PointHold = {
+  readonly point: PointId;
+  readonly service: string;
+  readonly reason: string;
+  /** Who said so. */
+  readonly by: string;
+  readonly at: string;
+};
+
+/** A person's word that a point must not expire. Kept in the vault. */
+export type PointHolds = {
+  /** Oldest first; one whose reason is damaged is listed all the same. */
+  readonly list: () => Promise<readonly PointHold[]>;
+  readonly hold: (point: RecoveryPoint, reason: string, by: string) => Promise<void>;
+  /** @returns how many holds were released @throws RefloatError vault.store-failed without the right to delete */
+  readonly release: (point: PointId) => Promise<number>;
+};
+
 export type Departure = {
   readonly point: PointId;
   readonly service: string;

@@ -7,12 +7,13 @@ import type { Clock, Log, Secret } from "./environment.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultMemory } from "./vault-memory.ts";
-import type { PointDepartures, PointStore, Repository, RunCopies } from "./vault.ts";
+import type { PointDepartures, PointHolds, PointStore, Repository, RunCopies } from "./vault.ts";
 
 export type OpenVault = {
   readonly repository: Repository;
   readonly points: PointStore;
   readonly departures: PointDepartures;
+  readonly holds: PointHolds;
   readonly runCopies: RunCopies;
 };
 

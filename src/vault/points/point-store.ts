@@ -155,7 +155,7 @@ export const createPointStore = (repository: Repository): PointStore => {
       const writer = await repository.beginSnapshot({
         hostname: manifest.host.hostname,
         time: new Date(manifest.finishedAt),
-        tags: [pointTag, `service=${manifest.service}`],
+        tags: [pointTag, `service=${manifest.service}`, ...(manifest.tags ?? []).map((tag) => `tag=${tag}`)],
         paths: [manifestPath],
       });
       try {
