@@ -26,6 +26,7 @@ import { readConfig } from "./format/config-file.ts";
 import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
 import { parseGoTime } from "./format/go-time.ts";
 import { IndexKeeper } from "./index-keeper.ts";
+import { holdLoneLock } from "./locks/lone-lock.ts";
 import { RepositoryLock } from "./locks/repository-lock.ts";
 import { currentOwner } from "./current-owner.ts";
 import { letGo } from "./prune/let-go.ts";
@@ -105,13 +106,14 @@ class OpenRepository implements Repository {
   };
 
   readonly repair: Repository["repair"] = async (report, options, signal) => {
-    const held = options.apply ? await this.#context.lock.hold() : this.#context.lock.holdForReading();
+    const { lock } = this.#context;
+    const held = options.apply ? await holdLoneLock(lock) : lock.holdForReading();
     try {
       const repaired = await repairRepository(this.#context, report, options, signal);
       if (options.apply) await this.#loadIndex();
       return repaired;
     } finally {
-      held.release();
+      await held.release();
     }
   };
 

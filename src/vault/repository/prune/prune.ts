@@ -4,9 +4,8 @@
  * The second, once those have ended and a grace period has passed, looks again and takes away. docs/design/prune.md has the proof.
  */
 import type { PruneForecast, PruneReport, Pruning, VaultProgress } from "../../../core/ports/vault.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
 import { writeUnusedRecord } from "../format/unused-record.ts";
-import type { HeldLock, RepositoryLock } from "../locks/repository-lock.ts";
+import { type LoneLock, holdLoneLock } from "../locks/lone-lock.ts";
 import { readSessions } from "../locks/sessions.ts";
 import { type RepositoryContext, requireWritable } from "../repository-context.ts";
 import { Census } from "./census.ts";
@@ -22,23 +21,14 @@ export type PruneOptions = { readonly without: readonly string[]; readonly grace
 class RepositoryPruning implements Pruning {
   readonly forecast: PruneForecast;
   readonly #context: RepositoryContext;
-  readonly #lock: RepositoryLock;
-  readonly #held: HeldLock;
+  readonly #lone: LoneLock;
   readonly #census: Census;
   readonly #graceMs: number;
   readonly #sweptTemporaries: number;
 
-  constructor(
-    context: RepositoryContext,
-    lock: RepositoryLock,
-    held: HeldLock,
-    census: Census,
-    graceMs: number,
-    sweptTemporaries: number,
-  ) {
+  constructor(context: RepositoryContext, lone: LoneLock, census: Census, graceMs: number, sweptTemporaries: number) {
     this.#context = context;
-    this.#lock = lock;
-    this.#held = held;
+    this.#lone = lone;
     this.#census = census;
     this.#graceMs = graceMs;
     this.#sweptTemporaries = sweptTemporaries;
@@ -55,7 +45,7 @@ class RepositoryPruning implements Pruning {
 
   readonly run = async (signal: AbortSignal, progress?: VaultProgress): Promise<PruneReport> => {
     const census = this.#census;
-    await this.#held.requireFresh();
+    await this.#lone.held.requireFresh();
     // The lock of what this process did before is not waited for.
     await this.#context.lock.letGo();
     // What was to go and did not is used after all; so is what was committed meanwhile.
@@ -66,13 +56,13 @@ class RepositoryPruning implements Pruning {
       choice.repack.length === 0
         ? 0
         : await repack(this.#context, census, choice.repack, signal, (bytes) => progress?.({ bytes, items: 0 }));
-    await this.#held.requireFresh();
+    await this.#lone.held.requireFresh();
     const found = [...choice.unused.map(({ id }) => id), ...choice.repack.map(({ id }) => id), ...orphans];
     await this.#writeDown(found);
     // What was copied counts where it is now.
     const fresh = choice.repack.length === 0 ? census : await this.#countAgain(signal);
     const { store, sealer, config, clock } = this.#context;
-    const context = { store, sealer, config, clock, lockOptions: this.#lock.options, held: this.#held };
+    const context = { store, sealer, config, clock, lockOptions: this.#lone.lock.options, held: this.#lone.held };
     const sweep = await new Sweeper(context, fresh, this.#graceMs, signal).run();
     const waiting = [...fresh.records.values()].flatMap((record) => (record.kind === "unused" ? record.packs : []));
     return {
@@ -84,10 +74,7 @@ class RepositoryPruning implements Pruning {
     };
   };
 
-  readonly close = async (): Promise<void> => {
-    this.#held.release();
-    await this.#lock.close();
-  };
+  readonly close = async (): Promise<void> => this.#lone.release();
 
   #choose(): { readonly choice: PackChoice; readonly marked: readonly string[]; readonly orphans: readonly string[] } {
     const { records, packs, stored, packNumbers } = this.#census;
@@ -113,12 +100,12 @@ class RepositoryPruning implements Pruning {
     // Also those of a prune that was killed before it looked.
     const open = [...records].flatMap(([name, { kind }]) => (kind === "unused" && !witnessed.has(name) ? [name] : []));
     if (open.length === 0) return;
-    const sessions = (await readSessions(this.#lock.options)).map(({ key }) => key);
+    const sessions = (await readSessions(this.#lone.lock.options)).map(({ key }) => key);
     const witness = {
       kind: "witness" as const,
       records: open,
       at: clock.now().toISOString(),
-      sessions: sessions.filter((key) => key !== this.#held.session()),
+      sessions: sessions.filter((key) => key !== this.#lone.held.session()),
     };
     records.set(await writeUnusedRecord(store, sealer, config.version, witness), witness);
   }
@@ -129,16 +116,6 @@ class RepositoryPruning implements Pruning {
     return census;
   }
 }
-
-const refuseSecond = async (lock: RepositoryLock, held: HeldLock): Promise<void> => {
-  const sessions = await readSessions(lock.options);
-  const other = sessions.find(({ key, role }) => key !== held.session() && (role === "prune" || role === "sweep"));
-  if (other === undefined) return;
-  throw new RefloatError("vault.locked", `another prune of the vault goes on: ${other.who}`, {
-    state: "nothing was changed",
-    hint: "wait for it to end",
-  });
-};
 
 /**
  * Counts; `run` does it. Between the two the caller removes the snapshots that it has named.
@@ -151,17 +128,14 @@ export const beginPrune = async (
   progress?: VaultProgress,
 ): Promise<Pruning> => {
   requireWritable(context);
-  const lock = context.lock.forPrune();
-  const held = await lock.hold();
+  const lone = await holdLoneLock(context.lock);
   try {
-    await refuseSecond(lock, held);
     const swept = await context.store.sweep();
     const census = new Census(context, signal, (items) => progress?.({ bytes: 0, items }));
     await census.count(new Set(without));
-    return new RepositoryPruning(context, lock, held, census, graceMs, swept);
+    return new RepositoryPruning(context, lone, census, graceMs, swept);
   } catch (error) {
-    held.release();
-    await lock.close();
+    await lone.release();
     throw error;
   }
 };

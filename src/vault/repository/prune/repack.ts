@@ -2,6 +2,7 @@
  * Copies what is used out of packs that are little used, into new packs with an index. Every blob is verified on the way. Only adds: the
  * old packs stay as they are, and are marked afterwards.
  */
+import { clearFailure } from "../capture/capture-state.ts";
 import { readIndex } from "../format/index-file.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { RepositoryContext } from "../repository-context.ts";
@@ -52,8 +53,9 @@ export const repack = async (
     }
     await Promise.all(pool.threads.map(async (thread) => thread.call("flush", null)));
   } catch (error) {
-    // Nothing relies on what was not finished; the room is given back.
-    await Promise.allSettled(pool.started.map(async (thread) => thread.call("drop-packs", null)));
+    // Nothing relies on what was not finished; the room is given back once nobody captures in this process.
+    context.captures.taint();
+    await clearFailure(context);
     throw error;
   }
   await index.flush();
