@@ -6,17 +6,21 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { auditedApprover } from "./core/audit/audited-approver.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
 import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
 import { parseByteSize } from "./core/text/byte-size.ts";
 import { driverRegistry } from "./driver-registry.ts";
 import { createEngine } from "./engine/create-engine.ts";
+import { createAuditLog } from "./journal/audit-log.ts";
 import { openJournal } from "./journal/open-journal.ts";
 import type { Declaration } from "./model/declaration.ts";
+import { shortId } from "./model/identifiers.ts";
 import type { RunRecord } from "./model/run.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 import { capture } from "./operations/capture.ts";
+import { currentPerson } from "./platform/current-person.ts";
 import { measureSpace } from "./platform/free-space.ts";
 import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
@@ -28,6 +32,7 @@ import { systemClock } from "./platform/system-clock.ts";
 import { createResticMount } from "./platform/restic-mount.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
+import { createAuditArchive } from "./vault/points/audit-archive.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -119,6 +124,18 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     };
   });
 
+  const audit = createAuditLog({
+    directory: join(options.stateDirectory, "audit"),
+    by: { ...currentPerson(), host: hostname(), tool: options.version },
+    clock,
+    log,
+    archive: async () => createAuditArchive((await vault()).repository, { hostname: hostname(), clock, log }),
+    anchors: async () =>
+      (await (await vault()).points.list()).flatMap(({ id, manifest }) =>
+        manifest.audit === undefined ? [] : [{ ...manifest.audit, knownBy: `point ${shortId(id)}` }],
+      ),
+  });
+
   const stateDirectory = once(() => makeStateFolder(options.stateDirectory));
 
   const journal = once(async () => {
@@ -137,7 +154,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       clock,
       log,
       vault,
-      approver: options.approver,
+      approver: auditedApprover(options.approver, audit),
       takePoint: (service, { held, signal }) => capture(bench, { service, held, onEvent: () => undefined, signal }),
     });
     /** Copies in the vault that this process has made or has begun with; any other is of another machine. */
@@ -224,6 +241,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       closers.push(repository.close);
       return { location: repository.location, id: repository.id };
     },
+    audit,
     journal,
     leases,
     engine,

@@ -10,6 +10,7 @@ import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
 import { initCommand } from "./commands/init.ts";
 import { mountCommand } from "./commands/mount.ts";
+import { logCommand } from "./commands/log.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
@@ -42,6 +43,7 @@ export const commandTable: readonly Command[] = [
   validateCommand,
   captureCommand,
   verifyCommand,
+  logCommand,
   vaultInitCommand,
   vaultPruneCommand,
   schemaCommand,

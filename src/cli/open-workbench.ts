@@ -1,5 +1,6 @@
 /** The workbench of one command: opened when it is first needed, closed at the end, with unfinished runs told on the way in. */
 import type { Workbench } from "../core/ports/workbench.ts";
+import { tellAuditBacklog } from "./audit-notice.ts";
 import { createApprover } from "./approver.ts";
 import { findConfigFile, type GlobalOptions, logTarget, rateLimits, stateDirectory } from "./global-options.ts";
 import type { Output } from "./output.ts";
@@ -42,7 +43,9 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       if (opened === undefined) return;
       // One that could not be opened has nothing to close, and its error was told by who asked for it.
       const workbench = await opened.catch(() => null);
-      await workbench?.close();
+      if (workbench === null) return;
+      await tellAuditBacklog(workbench.bench, output);
+      await workbench.close();
     },
   };
 };

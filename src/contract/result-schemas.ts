@@ -3,6 +3,7 @@
  * added, none changes its meaning or goes.
  */
 import { z } from "zod";
+import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
@@ -231,6 +232,27 @@ export const resultSchemas = {
       toleratedBytes: z.number(),
     }),
     result: pruneResultSchema.nullable(),
+  }),
+  log: z.object({
+    entries: z.array(auditEntrySchema),
+    chains: z.array(
+      z.object({ writer: z.string(), host: z.string(), entries: z.int(), head: auditPlaceSchema.nullable() }),
+    ),
+    findings: z.array(
+      z.object({
+        severity: z.enum(["error", "warning"]),
+        kind: z.string(),
+        writer: z.string().nullable(),
+        sequence: z.int().nullable(),
+        message: z.string(),
+      }),
+    ),
+    backlog: z.object({
+      entries: z.int().nonnegative(),
+      reason: z.string().nullable(),
+      directory: z.string(),
+      newest: auditPlaceSchema.nullable(),
+    }),
   }),
   "vault-init": z.object({ location: z.string(), id: z.string() }),
   /** The JSON Schema of refloat.yaml. */

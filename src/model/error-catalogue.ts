@@ -301,6 +301,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault's location or format is not supported by this version.",
   },
+  "audit.broken": {
+    exit: 4,
+    http: 409,
+    kind: "operator",
+    meaning: "The audit log was altered, cut short or has lost an entry, or a point was removed by other means.",
+  },
   "path.hostile": {
     exit: 4,
     http: 409,

@@ -4,6 +4,7 @@
  * service to work.
  */
 import { z } from "zod";
+import { auditPlaceSchema } from "./audit-entry.ts";
 import { serviceDeclarationSchema } from "./declaration.ts";
 import { factsSchema } from "./facts.ts";
 import { fingerprintSchema } from "./fingerprint.ts";
@@ -59,6 +60,8 @@ export const pointManifestSchema = z.object({
   /** Declared checks asked of the source at capture: a failed one marks the point, it does not stop it. */
   checks: z.array(checkOutcomeSchema),
   invariants: z.array(checkOutcomeSchema),
+  /** The newest entry of the capturing machine's audit log: what the log is held against when it is cut short. */
+  audit: auditPlaceSchema.optional(),
   host: z.object({ hostname: z.string() }),
   tool: z.object({ name: z.literal("refloat"), version: z.string() }),
 });

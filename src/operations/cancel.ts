@@ -1,4 +1,6 @@
 /** cancel: stops a run before its cutover and removes what it built; live is as it was. */
+import { audited } from "../core/audit/audited.ts";
+import { auditedRun } from "../core/audit/audited-run.ts";
 import { carryRunOver } from "../core/run/carry-run-over.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -10,5 +12,8 @@ export type CancelOptions = { readonly run: RunNumber; readonly listener: RunLis
 /** @throws RefloatError run.fenced; run.wrong-state once traffic has been admitted: undo it instead */
 export const cancel = async (bench: Workbench, { run, ...options }: CancelOptions): Promise<RunRecord> => {
   await carryRunOver(bench, run);
-  return (await bench.engine()).cancel(run, options);
+  const engine = await bench.engine();
+  const { record } = await (await bench.journal()).readRun(run);
+  const act = { action: "cancel", service: record.service, detail: { run, uid: record.uid } } as const;
+  return audited(bench.audit, act, () => engine.cancel(run, options), auditedRun);
 };

@@ -2,6 +2,7 @@
  * capture: one recovery point of a whole service. Components are read in the order of their data references; nothing of the
  * point is visible before all of them are whole, and the manifest is written last.
  */
+import { audited } from "../core/audit/audited.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
@@ -42,7 +43,12 @@ export const capture = async (bench: Workbench, options: CaptureOptions): Promis
   const { points } = await bench.vault();
   const [previous] = await points.list(service.name);
   try {
-    return await captureService(bench, service, previous ?? null, options);
+    return await audited(
+      bench.audit,
+      { action: "capture", service: service.name, detail: {} },
+      () => captureService(bench, service, previous ?? null, options),
+      ({ id, manifest }) => ({ detail: { point: id, consistentAt: manifest.consistentAt } }),
+    );
   } catch (error) {
     options.signal.throwIfAborted();
     throw withState(toRefloatError(error), service.name, previous ?? null);
@@ -88,6 +94,7 @@ const captureService = (
         const components: Record<string, CapturedComponent> = {};
         for (const [name, member] of pending)
           components[name] = await commitMember(name, access.driver(name).type, member);
+        const { newest } = await bench.audit.settle();
         const manifest: PointManifest = {
           schemaVersion: 1,
           service: service.name,
@@ -102,6 +109,7 @@ const captureService = (
           components,
           checks: [...checks],
           invariants,
+          ...(newest === null ? {} : { audit: newest }),
           host: { hostname: bench.host.hostname },
           tool: { name: "refloat", version: bench.host.toolVersion },
         };

@@ -2,6 +2,7 @@
  * commit: drops for good the side that a run has put away: the old side of a recovery (which ends undo), the side that an undo
  * has left.
  */
+import { audited } from "../core/audit/audited.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import type { Journal } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -9,6 +10,7 @@ import { keptSides } from "../core/run/kept-sides.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
 import { switchedComponents } from "../core/run/switched-components.ts";
 import type { RunNumber } from "../model/identifiers.ts";
+import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
@@ -39,19 +41,32 @@ const commitUnderLease = async (
   const runs = await journal.listRuns(record.service);
   if (record.state !== "succeeded") throw nothingToDrop(record, runs);
   refuseBesideLiveRun(record, runs);
+  const discarded = keptSides(record).map(({ name }) => name);
+  const act = { action: "commit", service: record.service, detail: { run, discarded } } as const;
+  return audited(
+    bench.audit,
+    act,
+    async () => {
+      await discardSides(bench, record, plan, signal);
+      // Written last: a commit that was killed half way is simply given again, and what is gone already is no error.
+      await journal.record(run, record.epoch, bench.clock.now().toISOString(), { run: { state: "committed" } });
+      return { run, discarded };
+    },
+    () => ({ detail: {} }),
+  );
+};
+
+const discardSides = async (bench: Workbench, record: RunRecord, plan: Plan, signal: AbortSignal): Promise<void> => {
   const switched = switchedComponents(record);
   await withComponents(
     bench,
-    { service: plan.intent.declaration, locate: () => null, marker: `refloat/${run}/commit`, signal },
+    { service: plan.intent.declaration, locate: () => null, marker: `refloat/${record.number}/commit`, signal },
     async (access) => {
       // Also where nothing stood before: what remembers that nothing for an undo goes.
       for (const { component, outgoing } of switched)
         await access.driver(component).switching.discard(await access.context(component), outgoing);
     },
   );
-  // Written last: a commit that was killed half way is simply given again, and what is gone already is no error.
-  await journal.record(run, record.epoch, bench.clock.now().toISOString(), { run: { state: "committed" } });
-  return { run, discarded: keptSides(record).map(({ name }) => name) };
 };
 
 const nothingToDrop = (record: RunRecord, runs: readonly RunRecord[]): RefloatError => {

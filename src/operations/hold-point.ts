@@ -1,4 +1,5 @@
 /** hold: a person's word that a point must not expire, and the taking back of it. */
+import { audited } from "../core/audit/audited.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { selectPoint } from "../core/points/select-point.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -19,8 +20,17 @@ export const holdPoint = async (
   { service, point, reason, by }: { service: string; point: string; reason: string; by: string },
 ): Promise<RecoveryPoint> => {
   const found = await pointOf(bench, service, point);
-  await (await bench.vault()).holds.hold(found, reason, by);
-  return found;
+  const { holds } = await bench.vault();
+  const act = { action: "hold", service, detail: { point: found.id, reason, for: by } } as const;
+  return audited(
+    bench.audit,
+    act,
+    async () => {
+      await holds.hold(found, reason, by);
+      return found;
+    },
+    () => ({ detail: {} }),
+  );
 };
 
 /** @throws RefloatError point.unknown also when it is not held */
@@ -29,7 +39,15 @@ export const releasePoint = async (
   { service, point }: { service: string; point: string },
 ): Promise<RecoveryPoint> => {
   const found = await pointOf(bench, service, point);
-  if ((await (await bench.vault()).holds.release(found.id)) > 0) return found;
+  const { holds } = await bench.vault();
+  const act = { action: "release", service, detail: { point: found.id } } as const;
+  const released = await audited(
+    bench.audit,
+    act,
+    () => holds.release(found.id),
+    (holdsGone) => ({ detail: { holds: holdsGone } }),
+  );
+  if (released > 0) return found;
   throw new RefloatError("point.unknown", `point ${found.id.slice(0, 8)} is not held`, {
     state: "nothing was changed",
     nextCommand: `refloat points ${service}`,

@@ -1,4 +1,6 @@
 /** recover: executes a plan that was shown, to its end or to a wait for a person. Serves undo as well: an undo is a plan too. */
+import { audited } from "../core/audit/audited.ts";
+import { auditedPlan, auditedRun } from "../core/audit/audited-run.ts";
 import { refuseBrokenLinks } from "../core/planner/refuse-broken-links.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -16,7 +18,8 @@ export type RecoverOptions = {
 /** @throws RefloatError recover.would-break */
 export const recover = async (bench: Workbench, { plan, ...options }: RecoverOptions): Promise<RunRecord> => {
   refuseBrokenLinks(plan);
-  return (await bench.engine()).execute(plan, options);
+  const engine = await bench.engine();
+  return audited(bench.audit, auditedPlan(plan), () => engine.execute(plan, options), auditedRun);
 };
 
 /** The plan that was shown under this digest (or its first characters). @throws RefloatError plan.unknown */

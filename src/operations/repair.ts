@@ -1,4 +1,5 @@
 /** verify --repair: what of the damage that a verification found can be repaired and from where, and the repair itself. */
+import { audited } from "../core/audit/audited.ts";
 import type { BlobCopies, RepairReport, VerifyFinding, VerifyReport } from "../core/ports/vault.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 
@@ -23,7 +24,10 @@ export const repairVault = async (
   if (from !== null) sources.push(await (await bench.otherVault(from.url, from.passwordFile)).copies());
   const files = await hurtFiles(bench, report.findings);
   if (files.length > 0) sources.push(await repository.liveFiles(files, signal));
-  return repository.repair(report, { apply, sources, keepEvidence: memory.keepEvidence }, signal);
+  const repair = () => repository.repair(report, { apply, sources, keepEvidence: memory.keepEvidence }, signal);
+  if (!apply) return repair();
+  const act = { action: "repair", service: null, detail: { from: from?.url ?? null } } as const;
+  return audited(bench.audit, act, repair, () => ({ detail: {} }));
 };
 
 /** Paths of hurt files that the machine may still have as they were. Whether they are the same is decided by their bytes. */

@@ -2,6 +2,8 @@
  * resume: takes an interrupted, waiting or failed run up where it stopped. A run that this machine does not know is taken from
  * its copy in the vault.
  */
+import { audited } from "../core/audit/audited.ts";
+import { auditedRun } from "../core/audit/audited-run.ts";
 import { carryRunOver } from "../core/run/carry-run-over.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -23,5 +25,9 @@ export const resume = async (bench: Workbench, options: ResumeOptions): Promise<
       ? options.run
       : await journal.importRun(await (await bench.vault()).runCopies.read(options.run));
   const { listener, signal } = options;
-  return (await bench.engine()).resume(number, { fromCopy: typeof options.run === "string", listener, signal });
+  const engine = await bench.engine();
+  const { record } = await journal.readRun(number);
+  const act = { action: "resume", service: record.service, detail: { run: number, uid: record.uid } } as const;
+  const fromCopy = typeof options.run === "string";
+  return audited(bench.audit, act, () => engine.resume(number, { fromCopy, listener, signal }), auditedRun);
 };

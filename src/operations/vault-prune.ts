@@ -2,6 +2,7 @@
  * vault prune: lets points expire by the rules of their service, then gives back what nothing uses. What will go is known before anything
  * does; the caller shows it and asks.
  */
+import { audited } from "../core/audit/audited.ts";
 import { decideRetention, type PointDecision, type RetentionDecision } from "../core/retention/decide-retention.ts";
 import { removalsOf, type Removals } from "../core/retention/removals.ts";
 import { findService } from "../core/declaration/find-service.ts";
@@ -71,7 +72,13 @@ export const beginVaultPrune = async (
   const pruning = await repository.beginPrune({ without, graceMs: request.graceMs }, signal, progress);
   return {
     plan: { services, unreadable, expiring, removals, forecast: pruning.forecast },
-    carryOut: async (runSignal, runProgress) => carryOut(vault, services, removals, pruning, runSignal, runProgress),
+    carryOut: (runSignal, runProgress) =>
+      audited(
+        bench.audit,
+        { action: "prune", service: null, detail: {} },
+        () => carryOut(vault, services, removals, pruning, runSignal, runProgress),
+        ({ expired, refused }) => ({ detail: { points: [...expired], refused: refused.length } }),
+      ),
     close: pruning.close,
   };
 };

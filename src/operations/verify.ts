@@ -1,4 +1,5 @@
 /** verify: proves the vault's bytes and the chain of its points, and names what damage would hurt. */
+import { audited } from "../core/audit/audited.ts";
 import { missedPoints, withSeen } from "../core/points/seen-points.ts";
 import type {
   PointChain,
@@ -41,7 +42,24 @@ export type VaultVerification = VerifyReport & {
   readonly gone: readonly { readonly point: string; readonly service: string; readonly accepted: boolean }[];
 };
 
-export const verifyVault = async (
+export const verifyVault = (
+  bench: Workbench,
+  request: VerifyRequest,
+  signal: AbortSignal,
+  progress: VaultProgress,
+): Promise<VaultVerification> =>
+  audited(
+    bench.audit,
+    { action: "verify", service: null, detail: { depth: request.depth } },
+    () => verify(bench, request, signal, progress),
+    ({ findings, bytesRead, hurt, gone }) => {
+      const errors = findings.filter(({ severity }) => severity === "error").length;
+      const accepted = gone.filter((point) => point.accepted).map(({ point }) => point);
+      return { detail: { errors, hurt: hurt.length, bytesRead, ...(accepted.length === 0 ? {} : { accepted }) } };
+    },
+  );
+
+const verify = async (
   bench: Workbench,
   request: VerifyRequest,
   signal: AbortSignal,

@@ -95,6 +95,8 @@ export type SnapshotInfo = {
   readonly newBytes: number;
   /** Id of its root tree: where it is equal, all that is in it is. */
   readonly tree: string;
+  /** What a record says; only records have it. */
+  readonly record?: string;
 };
 
 export type TreeEntry = {
@@ -324,6 +326,17 @@ export type Repository = {
     readonly paths: readonly string[];
     readonly parent?: SnapshotId;
   }) => Promise<SnapshotWriter>;
+  /**
+   * Writes a text as a snapshot of nothing: one small file, for what must be cheap to append. Durable when it resolves.
+   * @throws RefloatError vault.*
+   */
+  readonly writeRecord: (options: {
+    readonly hostname: string;
+    readonly time: Date;
+    readonly tags: readonly string[];
+    readonly path: string;
+    readonly text: string;
+  }) => Promise<SnapshotInfo>;
   /**
    * Those that can be read: one rotten file must not keep the others from being recovered.
    * @param options ids that are known already and need not be read again

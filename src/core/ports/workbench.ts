@@ -1,6 +1,7 @@
 /** What the composition root hands to operations and step handlers: the world, as ports. */
 import type { Declaration } from "../../model/declaration.ts";
 import type { SpaceForecast } from "../../model/plan.ts";
+import type { AuditLog } from "./audit-log.ts";
 import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
@@ -65,6 +66,8 @@ export type Workbench = ComponentParts & {
   readonly otherVault: (url: string, passwordFile: string | null) => Promise<Repository>;
   /** Makes the declared vault. @throws RefloatError vault.exists */
   readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
+  /** Opened at once; it reaches for the vault when there is something to bring. */
+  readonly audit: AuditLog;
   readonly journal: () => Promise<Journal>;
   /** Those of the engine: to ask who executes a run now, or whether nobody does. */
   readonly leases: () => Promise<Leases>;

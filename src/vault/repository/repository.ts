@@ -21,6 +21,7 @@ import { BlobReader } from "./blobs/blob-reader.ts";
 import { SliceReader } from "./blobs/slice-reader.ts";
 import { createBlobTable } from "./blobs/blob-table.ts";
 import { CaptureState, clearFailure } from "./capture/capture-state.ts";
+import { type RecordRequest, writeRecord } from "./capture/record-writer.ts";
 import { beginSnapshotWriter } from "./capture/snapshot-writer.ts";
 import { readConfig } from "./format/config-file.ts";
 import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
@@ -61,6 +62,8 @@ class OpenRepository implements Repository {
   readonly location: string;
   readonly #context: RepositoryContext;
   readonly #masterKey: Buffer;
+  /** By name and size: a snapshot never changes, and each look at them would read them all again. */
+  readonly #known = new Map<string, StoredSnapshot>();
   #closed = false;
 
   constructor(context: RepositoryContext, masterKey: Buffer) {
@@ -84,6 +87,17 @@ class OpenRepository implements Repository {
     } catch (error) {
       held.release();
       throw error;
+    }
+  };
+
+  readonly writeRecord = async (record: RecordRequest): Promise<SnapshotInfo> => {
+    requireWritable(this.#context);
+    const held = await this.#context.lock.hold();
+    try {
+      const isTreeKept = (await this.#snapshots()).readable.some((snapshot) => snapshot.record !== undefined);
+      return await writeRecord(this.#context, record, isTreeKept, () => this.#loadIndex());
+    } finally {
+      held.release();
     }
   };
 
@@ -176,10 +190,13 @@ class OpenRepository implements Repository {
     const { store, documents, sealer, log } = this.#context;
     const readable: StoredSnapshot[] = [];
     const damaged: Unreadable[] = [];
-    for await (const { name } of store.list("snapshots")) {
+    for await (const { name, sizeBytes } of store.list("snapshots")) {
       if (except.has(name)) continue;
       try {
-        readable.push(await readSnapshot(documents, sealer, name));
+        const key = `${name} ${sizeBytes}`;
+        const snapshot = this.#known.get(key) ?? (await readSnapshot(documents, sealer, name));
+        this.#known.set(key, snapshot);
+        readable.push(snapshot);
       } catch (error) {
         // Removed since it was listed.
         if (error instanceof StoreFileMissing) continue;

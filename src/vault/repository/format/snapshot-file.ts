@@ -24,6 +24,9 @@ const snapshotFileSchema = z.object({
   summary: z.object({ data_added_packed: z.number().nonnegative().optional() }).optional(),
 });
 
+/** A snapshot that carries a text among its excludes, a member that stock restic keeps, shows as JSON and never acts on. */
+const recordTag = "refloat-record";
+
 export type StoredSnapshot = SnapshotInfo;
 
 export type NewSnapshot = {
@@ -79,6 +82,17 @@ export const writeSnapshot = async (
   return writeUnpacked(store, sealer, version, "snapshots", Buffer.from(JSON.stringify(file)));
 };
 
+/** Tags and excludes of a record. */
+export const recordMembers = (tags: readonly string[], text: string) => ({
+  tags: [recordTag, ...tags],
+  excludes: [text],
+});
+
+const recordOf = ({ tags, excludes }: z.infer<typeof snapshotFileSchema>): { readonly record?: string } => {
+  const [text] = excludes ?? [];
+  return tags?.includes(recordTag) === true && text !== undefined ? { record: text } : {};
+};
+
 /** @throws RefloatError vault.damaged, StoreFileMissing */
 export const readSnapshot = async (store: Store, sealer: Sealer, id: string): Promise<StoredSnapshot> => {
   const json = await readUnpacked(store, sealer, "snapshots", id);
@@ -90,6 +104,7 @@ export const readSnapshot = async (store: Store, sealer: Sealer, id: string): Pr
     paths: file.paths ?? [],
     tags: file.tags ?? [],
     newBytes: file.summary?.data_added_packed ?? 0,
+    ...recordOf(file),
     tree: file.tree,
   };
 };

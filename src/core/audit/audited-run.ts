@@ -1,0 +1,16 @@
+/** What the audit log says of plans and runs. */
+import type { Plan } from "../../model/plan.ts";
+import type { RunRecord } from "../../model/run.ts";
+import type { AuditedAct, AuditedEnd } from "./audited.ts";
+
+/** @returns the begin of a recovery, or of an undo, which is a plan too */
+export const auditedPlan = ({ digest, intent }: Plan): AuditedAct => ({
+  action: intent.purpose,
+  service: intent.service,
+  detail: { plan: digest, point: intent.point?.id ?? null },
+});
+
+export const auditedRun = ({ number, uid, state, message }: RunRecord): AuditedEnd => ({
+  outcome: state,
+  detail: { run: number, uid, message },
+});
