@@ -38,6 +38,7 @@ import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
 import { createRunCopies } from "./vault/points/run-copies.ts";
 import { createRepository } from "./vault/repository/create-repository.ts";
+import { openKeys } from "./vault/repository/open-keys.ts";
 import { openRepository } from "./vault/repository/open-repository.ts";
 import { type StoreUseHandle, createStoreUse, readStoreUse } from "./vault/repository/stores/decorators/store-use.ts";
 import { createThrottle } from "./vault/repository/stores/decorators/throttle.ts";
@@ -122,6 +123,14 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       holds: createPointHolds(repository, clock),
       runCopies: createRunCopies(repository),
     };
+  });
+
+  const vaultKeys = once(async () => {
+    const declared = (await declaration()).vault;
+    const settings = { ...storeSettings(declared, options, createStoreUse()), ...(await s3Settings(declared)) };
+    const keys = await openKeys(declared.url, await boundText(declared.password), { clock, log, settings });
+    closers.push(keys.close);
+    return keys;
   });
 
   const audit = createAuditLog({
@@ -227,6 +236,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       closers.push(repository.close);
       return repository;
     },
+    vaultKeys,
     createVault: async () => {
       const declared = (await declaration()).vault;
       const settings = {

@@ -22,6 +22,7 @@ import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
 import { vaultPruneCommand } from "./commands/vault-prune.ts";
+import { vaultKeysCommand } from "./commands/vault-keys.ts";
 import { verifyCommand } from "./commands/verify.ts";
 
 export const commandTable: readonly Command[] = [
@@ -46,6 +47,7 @@ export const commandTable: readonly Command[] = [
   logCommand,
   vaultInitCommand,
   vaultPruneCommand,
+  vaultKeysCommand,
   schemaCommand,
   completionCommand,
 ];

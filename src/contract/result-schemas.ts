@@ -254,6 +254,19 @@ export const resultSchemas = {
       newest: auditPlaceSchema.nullable(),
     }),
   }),
+  "vault-keys": z.object({
+    keys: z.array(
+      z.object({
+        id: z.string(),
+        username: z.string(),
+        hostname: z.string(),
+        createdAt: z.string(),
+        current: z.boolean(),
+      }),
+    ),
+    /** A key that was just drawn; null otherwise. */
+    recoveryKey: z.string().nullable(),
+  }),
   "vault-init": z.object({ location: z.string(), id: z.string() }),
   /** The JSON Schema of refloat.yaml. */
   schema: z.object({ schema: jsonObjectSchema }),

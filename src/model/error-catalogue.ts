@@ -301,6 +301,13 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault's location or format is not supported by this version.",
   },
+  "key.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "No key of the vault fits what was asked." },
+  "key.in-use": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The key that opened the vault is not removed by the session that it opened.",
+  },
   "audit.broken": {
     exit: 4,
     http: 409,

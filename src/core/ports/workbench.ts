@@ -7,6 +7,7 @@ import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
+import type { VaultKeys } from "./vault-keys.ts";
 import type { VaultMemory } from "./vault-memory.ts";
 import type { PointDepartures, PointHolds, PointStore, Repository, RunCopies } from "./vault.ts";
 
@@ -64,6 +65,8 @@ export type Workbench = ComponentParts & {
   readonly vaultMemory: () => Promise<VaultMemory>;
   /** Opens another vault, to read from. @param passwordFile null: its password is that of the declared one @throws RefloatError vault.* */
   readonly otherVault: (url: string, passwordFile: string | null) => Promise<Repository>;
+  /** The keys of the declared vault. */
+  readonly vaultKeys: () => Promise<VaultKeys>;
   /** Makes the declared vault. @throws RefloatError vault.exists */
   readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
   /** Opened at once; it reaches for the vault when there is something to bring. */

@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes, scrypt } from "node:crypto";
 import { z } from "zod";
+import { readRecoveryKey } from "../../../core/keys/recovery-key.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { Store } from "../stores/store.ts";
 import { Sealer, keyBytes } from "./seal.ts";
@@ -92,14 +93,32 @@ const tryKey = async (content: Uint8Array, password: string): Promise<Buffer | u
   return masterKey.length === keyBytes ? masterKey : undefined;
 };
 
+/** @returns null for what is no key file */
+export const readKeyFile = (content: Uint8Array): KeyFile | null => {
+  try {
+    return keyFileSchema.parse(JSON.parse(Buffer.from(content).toString("utf8")));
+  } catch {
+    return null;
+  }
+};
+
+/** A recovery key is taken however it is typed; what looks like one may still be somebody's password. */
+const spellings = (password: string): readonly string[] => {
+  const recovery = readRecoveryKey(password);
+  return recovery === null || recovery === password ? [password] : [password, recovery];
+};
+
+export type OpenedKey = { readonly name: string; readonly masterKey: Buffer };
+
 /**
- * Tries each key file.
+ * Tries each key file, or the one that is named.
  * @throws RefloatError vault.wrong-password; vault.damaged if no key file opens and some cannot be read
  */
-export const openMasterKey = async (store: Store, password: string): Promise<Buffer> => {
+export const openKey = async (store: Store, password: string, only?: string): Promise<OpenedKey> => {
   const damaged: string[] = [];
   let tried = 0;
   for await (const { name } of store.list("keys")) {
+    if (only !== undefined && name !== only) continue;
     const content = await store.read("keys", name);
     tried += 1;
     if (createHash("sha256").update(content).digest("hex") !== name) {
@@ -107,8 +126,10 @@ export const openMasterKey = async (store: Store, password: string): Promise<Buf
       continue;
     }
     try {
-      const key = await tryKey(content, password);
-      if (key !== undefined) return key;
+      for (const spelling of spellings(password)) {
+        const masterKey = await tryKey(content, spelling);
+        if (masterKey !== undefined) return { name, masterKey };
+      }
     } catch (error) {
       if (error instanceof RefloatError) throw error;
       damaged.push(name);
@@ -127,3 +148,7 @@ export const openMasterKey = async (store: Store, password: string): Promise<Buf
     context: { keys: tried },
   });
 };
+
+/** @throws as openKey */
+export const openMasterKey = async (store: Store, password: string): Promise<Buffer> =>
+  (await openKey(store, password)).masterKey;

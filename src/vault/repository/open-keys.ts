@@ -1,0 +1,106 @@
+/** The keys of a repository, without opening what they seal. Both programs read each other's key files. */
+import { createHash } from "node:crypto";
+import type { VaultKey, VaultKeys } from "../../core/ports/vault-keys.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { currentOwner } from "./current-owner.ts";
+import { requireConfig } from "./format/config-file.ts";
+import type { RepositoryEnvironment } from "./repository.ts";
+import { addKey, openKey, readKeyFile } from "./seal/key-file.ts";
+import { openStore } from "./stores/open-store.ts";
+import { StoreFileMissing } from "./stores/store.ts";
+
+const ifMissing = (error: unknown): null => {
+  if (error instanceof StoreFileMissing) return null;
+  throw error;
+};
+
+/** @throws RefloatError vault.not-found, vault.wrong-password, vault.damaged, vault.unsupported, vault.store-failed */
+export const openKeys = async (
+  location: string,
+  password: string,
+  { clock, settings }: RepositoryEnvironment,
+): Promise<VaultKeys> => {
+  const store = openStore(location, { blocking: false, settings: settings ?? {} });
+  try {
+    await requireConfig(store);
+    const opened = await openKey(store, password);
+    let current = opened.name;
+
+    const read = async (name: string): Promise<VaultKey | null> => {
+      const content = await store.read("keys", name);
+      if (createHash("sha256").update(content).digest("hex") !== name) return null;
+      const file = readKeyFile(content);
+      if (file === null) return null;
+      const { username = "", hostname = "", created } = file;
+      return { id: name, username, hostname, createdAt: created, current: name === current };
+    };
+
+    const list = async (): Promise<readonly VaultKey[]> => {
+      const keys: VaultKey[] = [];
+      for await (const { name } of store.list("keys")) {
+        const key = await read(name);
+        if (key !== null) keys.push(key);
+      }
+      return keys.sort((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt) || a.id.localeCompare(b.id));
+    };
+
+    const add = async (newPassword: string): Promise<VaultKey> => {
+      const { hostname, username } = currentOwner();
+      const id = await addKey(store, opened.masterKey, newPassword, { hostname, username }, clock.now());
+      // Read back before anybody relies on it, or removes another for it.
+      const proven = await openKey(store, newPassword, id);
+      const key = await read(id);
+      if (key === null || !proven.masterKey.equals(opened.masterKey))
+        throw new RefloatError("vault.damaged", `the new key ${id.slice(0, 8)} is not what was written`);
+      return key;
+    };
+
+    return {
+      location: store.location,
+      list,
+      add,
+
+      remove: async (id) => {
+        const fitting = (await list()).filter((key) => id !== "" && key.id.startsWith(id));
+        const [key, second] = fitting;
+        if (key === undefined || second !== undefined) {
+          throw new RefloatError(
+            "key.unknown",
+            key === undefined ? `the vault has no key ${id}` : `${fitting.length} keys begin with ${id}`,
+            { context: { id }, nextCommand: "refloat vault keys" },
+          );
+        }
+        if (key.current) {
+          throw new RefloatError(
+            "key.in-use",
+            `key ${key.id.slice(0, 8)} opened this session, and is not removed by it`,
+            {
+              state: "nothing was changed; so a vault never loses its last key",
+              hint: "change its password, or open the vault by another key and remove this one",
+              nextCommand: "refloat vault keys rotate",
+            },
+          );
+        }
+        await store.remove("keys", key.id);
+        // Another session may have removed the one that opened this, while this removed the one that opened that.
+        if ((await read(current).catch(ifMissing)) === null) current = (await add(password)).id;
+        return key;
+      },
+
+      rotate: async (newPassword) => {
+        const removed = await read(current);
+        if (removed === null)
+          throw new RefloatError("vault.damaged", `the key ${current.slice(0, 8)} is gone or damaged`);
+        const added = await add(newPassword);
+        current = added.id;
+        await store.remove("keys", removed.id);
+        return { added: { ...added, current: true }, removed: { ...removed, current: false } };
+      },
+
+      close: () => store.close(),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+};
