@@ -33,6 +33,7 @@ import { createResticMount } from "./platform/restic-mount.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
+import { declarationOfPoints } from "./vault/points/declaration-of-points.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -46,6 +47,8 @@ import type { StoreSettings } from "./vault/repository/stores/store-settings.ts"
 
 export type WorkbenchOptions = {
   readonly configFile: string;
+  /** Break-glass: works from this vault alone. */
+  readonly vault: { readonly url: string; readonly password: () => Promise<string> } | null;
   readonly stateDirectory: string;
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;
@@ -76,7 +79,21 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
   const closers: (() => Promise<void>)[] = [];
   const never = new AbortController().signal;
 
-  const declaration = once(() => readDeclaration(options.configFile));
+  const declaredVault = once(async (): Promise<Declaration["vault"]> =>
+    options.vault === null
+      ? (await declaration()).vault
+      : { url: options.vault.url, password: "${env:REFLOAT_PASSWORD}" },
+  );
+
+  const vaultPassword = once(async () =>
+    options.vault === null ? boundText((await declaredVault()).password) : options.vault.password(),
+  );
+
+  const declaration = once(async () =>
+    options.vault === null
+      ? readDeclaration(options.configFile)
+      : declarationOfPoints(await declaredVault(), await (await vault()).points.list()),
+  );
 
   const boundText = async (template: string): Promise<string> => {
     let text = "";
@@ -105,13 +122,13 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
   };
 
   const vault = once(async (): Promise<OpenVault> => {
-    const declared = (await declaration()).vault;
+    const declared = await declaredVault();
     const use = createStoreUse();
     const settings = {
       ...storeSettings(declared, options, use),
       ...(await s3Settings(declared)),
     };
-    const repository = await openRepository(declared.url, await boundText(declared.password), { clock, log, settings });
+    const repository = await openRepository(declared.url, await vaultPassword(), { clock, log, settings });
     closers.push(async () => {
       await repository.close();
       log.info("the vault is closed", { location: repository.location, use: readStoreUse(use) });
@@ -126,9 +143,9 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
   });
 
   const vaultKeys = once(async () => {
-    const declared = (await declaration()).vault;
+    const declared = await declaredVault();
     const settings = { ...storeSettings(declared, options, createStoreUse()), ...(await s3Settings(declared)) };
-    const keys = await openKeys(declared.url, await boundText(declared.password), { clock, log, settings });
+    const keys = await openKeys(declared.url, await vaultPassword(), { clock, log, settings });
     closers.push(keys.close);
     return keys;
   });
@@ -211,7 +228,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     },
     places: newPlaces,
     mount: createResticMount(async () => {
-      const { url, password, s3 } = (await declaration()).vault;
+      const { url, s3 } = await declaredVault();
       const environment: Record<string, string> = {};
       for (const [name, template] of Object.entries({
         AWS_ACCESS_KEY_ID: s3?.accessKeyId,
@@ -220,30 +237,31 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       })) {
         if (template !== undefined) environment[name] = await boundText(template);
       }
-      return { url, password: await boundText(password), environment };
+      return { url, password: await vaultPassword(), environment };
     }),
     declaration,
     vault,
     vaultMemory: async () => createVaultMemory(await stateDirectory(), (await vault()).repository.id, log),
     otherVault: async (url, passwordFile) => {
-      const declared = (await declaration()).vault;
-      const template = passwordFile === null ? declared.password : `\${file:${passwordFile}}`;
+      const declared = await declaredVault();
+      const password = passwordFile === null ? await vaultPassword() : await boundText(`\${file:${passwordFile}}`);
       const settings = {
         ...storeSettings(declared, options, createStoreUse()),
         ...(await s3Settings(declared)),
       };
-      const repository = await openRepository(url, await boundText(template), { clock, log, settings });
+      const repository = await openRepository(url, password, { clock, log, settings });
       closers.push(repository.close);
       return repository;
     },
+    breakGlass: options.vault !== null,
     vaultKeys,
     createVault: async () => {
-      const declared = (await declaration()).vault;
+      const declared = await declaredVault();
       const settings = {
         ...storeSettings(declared, options, createStoreUse()),
         ...(await s3Settings(declared)),
       };
-      const repository = await createRepository(declared.url, await boundText(declared.password), {
+      const repository = await createRepository(declared.url, await vaultPassword(), {
         clock,
         log,
         settings,

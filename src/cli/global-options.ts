@@ -15,6 +15,18 @@ export const globalOptionDefinitions: readonly OptionDefinition[] = [
     completes: "files",
   },
   {
+    name: "vault",
+    value: "URL",
+    about: "work from this vault alone, without a file: what is declared comes from its points (break-glass)",
+    completes: "files",
+  },
+  {
+    name: "password-file",
+    value: "FILE",
+    about: "with --vault: where its password or recovery key stands (else REFLOAT_PASSWORD, else it is asked for)",
+    completes: "files",
+  },
+  {
     name: "state",
     value: "DIR",
     about: "where journal and runs are kept (else REFLOAT_STATE; /var/lib/refloat for root, else under XDG_STATE_HOME)",
@@ -41,6 +53,9 @@ export const globalOptionDefinitions: readonly OptionDefinition[] = [
 
 export type GlobalOptions = {
   readonly config: string | null;
+  /** Works from this vault alone, without a file. */
+  readonly vault: string | null;
+  readonly passwordFile: string | null;
   readonly state: string | null;
   readonly json: boolean;
   readonly color: boolean;
@@ -58,6 +73,8 @@ const textOrNull = (value: unknown): string | null => (typeof value === "string"
 /** @param raw what the parser found: `{ config: "x", json: true, color: false }` */
 export const readGlobalOptions = (raw: Readonly<Record<string, unknown>>, shell: Shell): GlobalOptions => ({
   config: textOrNull(raw["config"]),
+  vault: textOrNull(raw["vault"]),
+  passwordFile: textOrNull(raw["passwordFile"]),
   state: textOrNull(raw["state"]),
   json: raw["json"] === true,
   color: raw["color"] !== false && !isSet(shell.environment["NO_COLOR"]),

@@ -5,6 +5,7 @@ import { createApprover } from "./approver.ts";
 import { findConfigFile, type GlobalOptions, logTarget, rateLimits, stateDirectory } from "./global-options.ts";
 import type { Output } from "./output.ts";
 import type { OpenWorkbench, Shell } from "./shell.ts";
+import { vaultPassword } from "./vault-password.ts";
 import { tellUnfinishedRuns } from "./unfinished-notice.ts";
 
 export type LazyWorkbench = {
@@ -27,6 +28,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
   const begin = async (): Promise<OpenWorkbench> => {
     const workbench = await shell.createWorkbench({
       configFile: await findConfigFile(global, shell),
+      vault: global.vault === null ? null : { url: global.vault, password: () => vaultPassword(global, shell, output) },
       stateDirectory: stateDirectory(global, shell),
       log: logTarget(global, shell),
       verbose: global.verbose,

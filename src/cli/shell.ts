@@ -16,6 +16,8 @@ export type RateLimits = { readonly upload?: number; readonly download?: number 
 export type WorkbenchSettings = {
   /** May not exist: `runs` works without it, and what needs it says that it is missing. */
   readonly configFile: string;
+  /** The vault to work from without a file; null for what the file names. */
+  readonly vault: { readonly url: string; readonly password: () => Promise<string> } | null;
   readonly stateDirectory: string;
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;

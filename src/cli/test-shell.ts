@@ -1,6 +1,6 @@
 /** A shell in memory, for tests: what was written where, signals on demand, a person who types. */
 import { PassThrough, Writable } from "node:stream";
-import type { AuditLog } from "../core/ports/audit-log.ts";
+import { forgettingAuditLog } from "../core/audit/forgetting-audit-log.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { InterruptSignal, Shell, WorkbenchSettings } from "./shell.ts";
 
@@ -56,16 +56,6 @@ export const emptyJournal = {
   leases: async () => ({ holder: async () => null }) as never,
 } satisfies Partial<Workbench>;
 
-const noBacklog = { entries: 0, reason: null, directory: "/nowhere/audit", newest: null };
-
-/** Takes every entry and keeps none. */
-const forgettingAuditLog: AuditLog = {
-  append: async () => ({ writer: "00000000-0000-4000-8000-000000000000", sequence: 1, hash: "0".repeat(64) }),
-  settle: async () => noBacklog,
-  backlog: async () => noBacklog,
-  read: async () => ({ entries: [], unreadable: [], anchors: [] }),
-};
-
 export const createTestShell = (options: TestShellOptions = {}): TestShell => {
   const stdout = collector(options.stdoutError);
   const stderr = collector();
@@ -92,6 +82,7 @@ export const createTestShell = (options: TestShellOptions = {}): TestShell => {
             sleep: async () => undefined,
           },
           audit: forgettingAuditLog,
+          breakGlass: false,
           ...options.bench,
         }),
         close: async () => {

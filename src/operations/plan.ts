@@ -1,6 +1,7 @@
 /** plan: what a recovery would do, lose and take. Looks at everything, changes nothing, and remembers the plan by its digest. */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { lookAtComponents } from "../core/components/look-at-components.ts";
+import { requireSecrets } from "../core/declaration/missing-secrets.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
@@ -42,6 +43,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     ...(request.only === null ? {} : { scope: request.only }),
   });
   const only = request.only ?? Object.keys(point.manifest.components);
+  if (bench.breakGlass) await requireSecrets(bench, service, only, signal);
   const journal = await bench.journal();
   const runs = await journal.listRuns();
   const look = await withComponents(

@@ -3,6 +3,7 @@ import { cp, readdir, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { shopPoint } from "../../test/fixtures/shop.ts";
+import { forgettingAuditLog } from "../core/audit/forgetting-audit-log.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import { driverRegistry } from "../driver-registry.ts";
@@ -38,6 +39,7 @@ const openBench = async (made = false): Promise<void> => {
     log: silentLog,
     vault: async () => opened,
     vaultMemory: async () => createVaultMemory(`${folder.path}/state`, repository.id, silentLog),
+    audit: forgettingAuditLog,
   } as unknown as Workbench;
 };
 

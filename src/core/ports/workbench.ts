@@ -65,6 +65,8 @@ export type Workbench = ComponentParts & {
   readonly vaultMemory: () => Promise<VaultMemory>;
   /** Opens another vault, to read from. @param passwordFile null: its password is that of the declared one @throws RefloatError vault.* */
   readonly otherVault: (url: string, passwordFile: string | null) => Promise<Repository>;
+  /** Works from the vault alone: what is declared comes from its points, and secrets may not be here yet. */
+  readonly breakGlass: boolean;
   /** The keys of the declared vault. */
   readonly vaultKeys: () => Promise<VaultKeys>;
   /** Makes the declared vault. @throws RefloatError vault.exists */

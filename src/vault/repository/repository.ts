@@ -90,12 +90,12 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly writeRecord = async (record: RecordRequest): Promise<SnapshotInfo> => {
+  readonly writeRecord = async (record: RecordRequest): Promise<StoredSnapshot> => {
     requireWritable(this.#context);
     const held = await this.#context.lock.hold();
     try {
       const isTreeKept = (await this.#snapshots()).readable.some((snapshot) => snapshot.record !== undefined);
-      return await writeRecord(this.#context, record, isTreeKept, () => this.#loadIndex());
+      return await writeRecord(this.#context, record, isTreeKept, () => this.#loadIndex(held.session()));
     } finally {
       held.release();
     }

@@ -1,0 +1,75 @@
+/** Nothing is left but the vault and its key: another machine recovers from these alone. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type NotesService, startNotesService } from "./support/notes-service.ts";
+
+const launcher = fileURLToPath(new URL("../../bin/refloat.cjs", import.meta.url));
+
+let notes: NotesService;
+let elsewhere: string;
+
+beforeAll(async () => {
+  notes = await startNotesService();
+  elsewhere = await mkdtemp(join(tmpdir(), "refloat-elsewhere-"));
+});
+
+afterAll(async () => {
+  await notes.stop();
+  await rm(elsewhere, { recursive: true, force: true });
+});
+
+/** A machine that has the program and nothing else. */
+const onAnother = (...args: readonly string[]) =>
+  execa(process.execPath, [launcher, ...args], {
+    reject: false,
+    cwd: elsewhere,
+    stdin: "ignore",
+    extendEnv: false,
+    env: { PATH: process.env["PATH"] ?? "", HOME: elsewhere, REFLOAT_STATE: join(elsewhere, "state") },
+  });
+
+it("recovers a service whose file, state, secrets and sources are gone", async () => {
+  await notes.insert(40);
+  await notes.refloat.succeed(["vault", "init"]);
+  const captured = await notes.refloat.succeed(["capture", "notes", "--json"]);
+  const { id } = (captured.lines.at(-1)?.["data"] ?? {}) as { readonly id: string };
+  const { lines } = await notes.refloat.succeed(["vault", "keys", "add", "--recovery", "--json"]);
+  const { recoveryKey } = (lines.at(-1)?.["data"] ?? {}) as { readonly recoveryKey: string };
+  const before = await notes.digest();
+
+  for (const gone of ["refloat.yaml", "password", "state", "docs"])
+    await rm(join(notes.folder, gone), { recursive: true });
+  await notes.query("drop database notes with (force)", "postgres");
+
+  // As somebody types it from paper.
+  await writeFile(join(elsewhere, "key"), `${recoveryKey.toLowerCase().replaceAll("-", " ")}\n`, { mode: 0o600 });
+  const glass = ["--vault", join(notes.folder, "vault"), "--password-file", "key"];
+  expect((await onAnother(...glass, "points", "notes")).stdout).toContain("recovery order: db");
+  expect((await onAnother(...glass, "browse", `${id.slice(0, 8)}:docs`)).stdout).toContain("note-1.txt");
+  const planned = await onAnother(...glass, "plan", "notes");
+  expect(planned.stdout).toMatch(/^Plan [0-9a-f]{8} {2}notes/);
+  const recovered = await onAnother(...glass, "recover", "notes", "--yes");
+  expect({ exit: recovered.exitCode, said: recovered.exitCode === 0 ? "" : recovered.stderr }).toEqual({
+    exit: 0,
+    said: "",
+  });
+  expect(await notes.digest()).toBe(before);
+
+  const log = await onAnother(...glass, "log", "--verify");
+  expect(log.stdout).toContain("the log is whole");
+  expect(log.exitCode).toBe(0);
+  expect(log.stdout).toMatch(/recover +notes +succeeded/);
+  const state = await readFile(join(elsewhere, "state/audit/chain.json"), "utf8");
+  expect(state).not.toContain(recoveryKey);
+}, 300_000);
+
+it("says how to give the password where nobody can be asked", async () => {
+  await mkdir(join(elsewhere, "empty"), { recursive: true });
+  const { exitCode, stderr } = await onAnother("--vault", join(notes.folder, "vault"), "points", "notes");
+  expect(exitCode).toBe(3);
+  expect(stderr).toContain("name a file that holds it with --password-file, or set REFLOAT_PASSWORD");
+});
