@@ -58,6 +58,7 @@ const begin = (argv: readonly string[], { play, journaled = [], holder = null, .
     journal: async () => journal,
     leases: async () => ({ holder: async () => holder }) as unknown as Leases,
     engine: async () => engine,
+    vault: async () => ({ runCopies: { of: async () => [] } }) as never,
     clock: { now: () => new Date(at(60)), monotonicMs: () => 0, sleep: async () => undefined },
   };
   const shell = createTestShell({ bench, ...options });
