@@ -318,7 +318,10 @@ describe("words", () => {
       'no command "restore"; a service: refloat recover SERVICE; a file or table: refloat extract POINT:component:path --to PLACE',
     ],
     [["status", "shop"], "status takes no argument"],
-    [["vault", "create"], 'no command "vault create"; there is: refloat vault init, refloat vault prune'],
+    [
+      ["vault", "create"],
+      'no command "vault create"; there is: refloat vault init, refloat vault prune, refloat vault keys',
+    ],
     [["plan"], "plan needs SERVICE: a service of refloat.yaml"],
     [["plan", "a", "b"], "plan takes only SERVICE"],
     [["plan", "shop", "--at"], "--at needs a value: --at TIME"],
