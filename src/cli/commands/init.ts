@@ -11,6 +11,7 @@ import { systemClock } from "../../platform/system-clock.ts";
 import { canAsk } from "../ask.ts";
 import { askAboutProposal } from "../ask-about-proposal.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
+import { readInput } from "../read-input.ts";
 import { requireYes } from "../confirmation.ts";
 import { pathExists, wantedConfigFile } from "../global-options.ts";
 import { during } from "../live-progress.ts";
@@ -18,6 +19,8 @@ import { during } from "../live-progress.ts";
 const pathInput = z
   .string()
   .refine((text) => text.startsWith("/"), { error: ({ input }) => `"${String(input)}" must be an absolute path` });
+
+const placesInput = z.object({ vault: pathInput.nullable(), passwordFile: pathInput.nullable() });
 
 export const initCommand = defineCommand({
   name: "init",
@@ -27,13 +30,11 @@ export const initCommand = defineCommand({
     "Looks at what runs here (PostgreSQL databases, processes that listen and their folders, HAProxy), proposes a commented refloat.yaml, " +
       "asks where the vault and its password are to be and which services to keep, shows the file, and writes it. Never overwrites one.",
     "Reads only; values of other programs' variables and passwords are not written anywhere. Without root, other users' processes cannot be " +
-      "looked at, and the file says so. A password file that does not exist is made, with a random password.",
+      "looked at, and the file says so. --vault says where the vault is to be (best on another disk), --password-file which file holds " +
+      "its password; one that does not exist is made, with a random password.",
   ],
   arguments: [],
-  options: [
-    { name: "vault", value: "DIR", about: "where the vault is to be; best on another disk", completes: "files" },
-    { name: "password-file", value: "FILE", about: "the file that holds the vault's password", completes: "files" },
-  ],
+  options: [],
   examples: [
     { line: "refloat init", about: "asks, and writes ./refloat.yaml" },
     {
@@ -43,9 +44,10 @@ export const initCommand = defineCommand({
   ],
   exits: [3, 7],
   tellsRuns: false,
-  input: z.object({ vault: pathInput.nullable().default(null), passwordFile: pathInput.nullable().default(null) }),
-  act: async (input, context) => {
+  input: z.object({}),
+  act: async (_input, context) => {
     const { global, shell, output, signal } = context;
+    const input = readInput("init", placesInput, global);
     const file = wantedConfigFile(global, shell);
     if (await pathExists(file)) {
       throw new RefloatError("config.exists", `there is a file ${file} already`, {
