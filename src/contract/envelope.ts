@@ -59,7 +59,7 @@ export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("browse"), data: entryFactsSchema }),
-  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("find"), data: foundEventSchema, mountSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("find"), data: foundEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("diff"), data: differenceEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("mount"), data: mountSchema }),
 ]);
