@@ -57,6 +57,8 @@ export type WorkbenchOptions = {
   readonly cache: boolean;
   /** Bytes in a second; flags go before the file. */
   readonly limits: { readonly upload?: number; readonly download?: number };
+  /** Read the vault as it was then, and write nothing to it; null for the vault as it is. */
+  readonly vaultAsOf?: Date | null;
   readonly version: string;
   readonly approver: Approver;
 };
@@ -127,6 +129,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     const settings = {
       ...storeSettings(declared, options, use),
       ...(await s3Settings(declared)),
+      ...(options.vaultAsOf == null ? {} : { asOf: options.vaultAsOf }),
     };
     const repository = await openRepository(declared.url, await vaultPassword(), { clock, log, settings });
     closers.push(async () => {
@@ -186,6 +189,9 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     /** Copies in the vault that this process has made or has begun with; any other is of another machine. */
     const known = new Set<string>();
     const mirror = async (run: RunRecord) => {
+      // Nothing can be added to the past, and a recovery out of it is needed all the more.
+      if (options.vaultAsOf != null)
+        return log.warn("no copy of the run is kept in the vault as of a time", { run: run.number });
       const { runCopies } = await vault();
       known.add(await runCopies.save(run, await (await journal()).exportRun(run.number)));
     };

@@ -23,6 +23,7 @@ import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
 import { vaultPruneCommand } from "./commands/vault-prune.ts";
 import { vaultKeysCommand } from "./commands/vault-keys.ts";
+import { vaultLocksCommand } from "./commands/vault-locks.ts";
 import { verifyCommand } from "./commands/verify.ts";
 
 export const commandTable: readonly Command[] = [
@@ -48,6 +49,7 @@ export const commandTable: readonly Command[] = [
   vaultInitCommand,
   vaultPruneCommand,
   vaultKeysCommand,
+  vaultLocksCommand,
   schemaCommand,
   completionCommand,
 ];

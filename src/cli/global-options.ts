@@ -1,6 +1,8 @@
 /** The options that every command takes, and what they mean together with the environment: flag before environment before default. */
 import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { parseAt } from "../core/time/at-expression.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { defaultStateDirectory } from "../platform/state-directories.ts";
 import { parseByteSize } from "../core/text/byte-size.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -48,6 +50,12 @@ export const globalOptionDefinitions: readonly OptionDefinition[] = [
   },
   { name: "limit-download", value: "RATE", about: "take at most this much in a second from the vault" },
   { name: "no-cache", about: "keep no copies of a remote vault's indexes and trees (else under XDG_CACHE_HOME)" },
+  {
+    name: "vault-as-of",
+    value: "TIME",
+    about:
+      "read the vault as it was then, whatever was deleted or overwritten since (a bucket with versions); writes nothing to it",
+  },
   { name: "verbose", about: "log in detail (to standard error unless --log says where)" },
 ];
 
@@ -66,6 +74,8 @@ export type GlobalOptions = {
   readonly limitUpload: string | null;
   readonly limitDownload: string | null;
   readonly cache: boolean;
+  /** As written; null for the vault as it is. */
+  readonly vaultAsOf: string | null;
 };
 
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
@@ -84,6 +94,7 @@ export const readGlobalOptions = (raw: Readonly<Record<string, unknown>>, shell:
   limitUpload: textOrNull(raw["limitUpload"]),
   limitDownload: textOrNull(raw["limitDownload"]),
   cache: raw["cache"] !== false,
+  vaultAsOf: textOrNull(raw["vaultAsOf"]),
 });
 
 /** An empty variable counts as not set, as no-color.org asks. */
@@ -132,6 +143,16 @@ export const rateLimits = ({ limitUpload, limitDownload }: GlobalOptions): RateL
   const upload = rate("limit-upload", limitUpload);
   const download = rate("limit-download", limitDownload);
   return { ...(upload === undefined ? {} : { upload }), ...(download === undefined ? {} : { download }) };
+};
+
+/** @throws RefloatError time.unclear */
+export const vaultInstant = ({ vaultAsOf }: GlobalOptions): Date | null => {
+  if (vaultAsOf === null) return null;
+  const at = parseAt(vaultAsOf, systemClock.now(), Intl.DateTimeFormat().resolvedOptions().timeZone);
+  if (at.kind === "instant") return new Date(at.instant);
+  throw new RefloatError("time.unclear", `--vault-as-of cannot be "${vaultAsOf}": it is a time, not a point`, {
+    hint: 'a time before the harm: "2 hours ago", 14:05, 2026-11-20T14:05:00Z',
+  });
 };
 
 export const logTarget = (global: GlobalOptions, shell: Shell): string | null => {

@@ -2,7 +2,14 @@
 import type { Workbench } from "../core/ports/workbench.ts";
 import { tellAuditBacklog } from "./audit-notice.ts";
 import { createApprover } from "./approver.ts";
-import { findConfigFile, type GlobalOptions, logTarget, rateLimits, stateDirectory } from "./global-options.ts";
+import {
+  findConfigFile,
+  type GlobalOptions,
+  logTarget,
+  rateLimits,
+  stateDirectory,
+  vaultInstant,
+} from "./global-options.ts";
 import type { Output } from "./output.ts";
 import type { OpenWorkbench, Shell } from "./shell.ts";
 import { vaultPassword } from "./vault-password.ts";
@@ -34,6 +41,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       verbose: global.verbose,
       limits: rateLimits(global),
       cache: global.cache,
+      vaultAsOf: vaultInstant(global),
       approver: createApprover(shell, global, output),
     });
     if (tellsRuns) await tellUnfinishedRuns(workbench.bench, output, about);

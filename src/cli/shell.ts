@@ -25,6 +25,8 @@ export type WorkbenchSettings = {
   readonly limits: RateLimits;
   /** Keep copies of a remote vault's indexes and trees. */
   readonly cache: boolean;
+  /** Read the vault as it was then, and write nothing to it; null for the vault as it is. */
+  readonly vaultAsOf: Date | null;
   /** Asks the person at this terminal; answers null where there is none, and a run that needs one then waits. */
   readonly approver: Approver;
 };

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
-import { keepSchema, serviceDeclarationSchema } from "../model/declaration.ts";
+import { keepSchema, lockModeSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { jsonObjectSchema } from "../model/json.ts";
@@ -216,6 +216,25 @@ export const resultSchemas = {
           lost: z.int().nonnegative(),
         }),
         evidence: z.array(z.string()),
+      }),
+    ),
+  }),
+  "vault-locks": z.object({
+    location: z.string(),
+    support: z.object({ locks: z.boolean(), reason: z.string().nullable() }),
+    points: z.array(
+      z.object({
+        point: z.string(),
+        service: z.string(),
+        at: z.string(),
+        files: z.int().nonnegative(),
+        unlocked: z.int().nonnegative(),
+        missing: z.int().nonnegative(),
+        until: z.string().nullable(),
+        mode: lockModeSchema.nullable(),
+        weakest: z.string().nullable(),
+        declared: z.object({ until: z.string(), mode: lockModeSchema }).nullable(),
+        kept: z.boolean(),
       }),
     ),
   }),

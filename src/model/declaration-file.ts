@@ -81,7 +81,7 @@ export const serviceFileSchema = z
       .union([durationTextSchema, lockSchema])
       .optional()
       .meta({
-        description: "How long no one may delete a point. Recorded with each point, not enforced by this version.",
+        description: "How long no one may delete a point. Enforced by a bucket with Object Lock, recorded elsewhere.",
         examples: ["7d"],
       }),
     probe: z.unknown().optional(),

@@ -117,8 +117,8 @@ const rowOf = ({ id, manifest, missing }: RecoveryPoint, note: string, now: stri
     formatBytes(sum("sizeBytes")),
     formatBytes(sum("newBytes")),
     `${formatDuration(windowMs)}${mode === "single" ? "" : ` ${mode}`}`,
-    // Retention locks come with the stores that can enforce them; until then nothing keeps a point from being deleted.
-    "no",
+    // Whether the store keeps it, `vault locks` asks it file by file.
+    manifest.declaration.lock === undefined ? "no" : "asked",
     { text: note, style: "yellow" },
   ];
 };

@@ -140,15 +140,22 @@ const checkSchedule = (reading: Reading, path: JsonPath): boolean => {
 };
 
 const tellNotEnforced = (reading: Reading, path: JsonPath): void => {
+  const url = nodeAt(reading.root, ["vault", "url"])?.value;
+  const inBucket = typeof url === "string" && /^s3:/i.test(url);
   const hints = {
-    lock: "whoever may write to the vault's folder can delete points; protect the folder",
+    ...(inBucket
+      ? {}
+      : { lock: "whoever may write to the vault's folder can delete points; a bucket with Object Lock keeps locks" }),
   };
   for (const [key, hint] of Object.entries(hints)) {
     if (nodeAt(reading.root, [...path, key]) === undefined) continue;
     reading.atKey([...path, key], {
       code: "config.not-enforced",
       severity: "warning",
-      message: `${key} is recorded with each point, not enforced by this version`,
+      message:
+        key === "lock"
+          ? "lock is recorded with each point, and a vault in a folder cannot enforce it"
+          : `${key} is recorded with each point, not enforced by this version`,
       hint,
     });
   }

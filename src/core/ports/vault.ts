@@ -2,6 +2,7 @@
  * What the rest of Refloat sees of a vault. Implemented by vault/repository (snapshots) and vault/points (recovery points);
  * neither a driver nor a step handler knows the format.
  */
+import type { LockMode } from "../../model/declaration.ts";
 import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
 import type { GonePoint, RootedPoint } from "../points/root-chain.ts";
 import type { PointId, SnapshotId } from "../../model/identifiers.ts";
@@ -312,6 +313,25 @@ export type Pruning = {
   readonly close: () => Promise<void>;
 };
 
+/** Until when nothing may be deleted or replaced; `governance`: except by those with a special right. */
+export type VaultLock = { readonly until: Date; readonly mode: LockMode };
+
+export type LockSupport = { readonly locks: boolean; readonly reason: string | null };
+
+/** What the store said of the files that one thing rests on: it is as safe as the least safe of them. */
+export type LockReport = {
+  readonly id: string;
+  readonly files: number;
+  readonly unlocked: number;
+  /** Files that are not there, or hidden by a deletion. */
+  readonly missing: number;
+  /** ISO; null if any file has no lock or is missing. */
+  readonly until: string | null;
+  readonly mode: LockMode | null;
+  /** The least safe file, such as `data/3f...`. */
+  readonly weakest: string | null;
+};
+
 export type Unreadable = { readonly id: string; readonly reason: string };
 
 export type Repository = {
@@ -325,7 +345,20 @@ export type Repository = {
     readonly tags: readonly string[];
     readonly paths: readonly string[];
     readonly parent?: SnapshotId;
+    /**
+     * Before the snapshot is written, everything that it and the `members` rest on is locked at least so; it is itself at no time without
+     * the lock. Where the store cannot lock (`lockSupport`), nothing is, and the snapshot is written all the same.
+     */
+    readonly lock?: VaultLock & { readonly members: readonly SnapshotId[] };
   }) => Promise<SnapshotWriter>;
+  /** Can the store lock files against everyone? @throws RefloatError vault.denied if it may not be asked */
+  readonly lockSupport: () => Promise<LockSupport>;
+  /** Asks the store for the lock of every file that the snapshots rest on. @throws RefloatError vault.* */
+  readonly locksOf: (
+    questions: readonly { readonly id: string; readonly snapshots: readonly SnapshotId[] }[],
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<readonly LockReport[]>;
   /**
    * Writes a text as a snapshot of nothing: one small file, for what must be cheap to append. Durable when it resolves.
    * @throws RefloatError vault.*

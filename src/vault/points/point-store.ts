@@ -5,6 +5,7 @@
 import canonicalize from "canonicalize";
 import { contradictedPoints, gonePoints } from "../../core/points/root-chain.ts";
 import type { PointStore, Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import { declaredLock } from "../../core/points/point-locks.ts";
 import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
 import { type PointManifest, type RecoveryPoint, pointManifestSchema } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -37,6 +38,13 @@ const missingIn = (manifest: PointManifest, present: ReadonlySet<string>): reado
   Object.values(manifest.components)
     .filter(({ snapshot }) => !present.has(snapshot))
     .map(({ name }) => name);
+
+const lockOf = (manifest: PointManifest): Pick<Parameters<Repository["beginSnapshot"]>[0], "lock"> => {
+  const lock = declaredLock(manifest);
+  return lock === null
+    ? {}
+    : { lock: { ...lock, members: Object.values(manifest.components).map(({ snapshot }) => snapshot) } };
+};
 
 /** One rotten point must not keep the others from being recovered. */
 const unlessUnreadable = async <Value>(
@@ -157,6 +165,7 @@ export const createPointStore = (repository: Repository): PointStore => {
         time: new Date(manifest.finishedAt),
         tags: [pointTag, `service=${manifest.service}`, ...(manifest.tags ?? []).map((tag) => `tag=${tag}`)],
         paths: [manifestPath],
+        ...lockOf(manifest),
       });
       try {
         const stored = encode(manifest);

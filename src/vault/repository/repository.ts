@@ -32,6 +32,7 @@ import { RepositoryLock } from "./locks/repository-lock.ts";
 import { currentOwner } from "./current-owner.ts";
 import { letGo } from "./prune/let-go.ts";
 import { beginPrune } from "./prune/prune.ts";
+import { type LockQuestion, lockSupport, reportLocks } from "./retention/vault-locks.ts";
 import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import { type RepositoryContext, requireWritable } from "./repository-context.ts";
@@ -80,10 +81,11 @@ class OpenRepository implements Repository {
     try {
       await store.sweep();
       await clearFailure(this.#context);
-      const { hostname, time, tags, paths } = options;
+      const { hostname, time, tags, paths, lock: wanted } = options;
       const parent = await this.#parentOf(options);
       await this.#loadIndex(held.session());
-      return beginSnapshotWriter(this.#context, { hostname, time, tags, paths, parent }, held);
+      const request = { hostname, time, tags, paths, parent, lock: wanted };
+      return beginSnapshotWriter(this.#context, request, held);
     } catch (error) {
       held.release();
       throw error;
@@ -150,6 +152,20 @@ class OpenRepository implements Repository {
 
   readonly liveFiles = async (files: readonly string[], signal: AbortSignal): Promise<BlobCopies> =>
     openLiveFiles(files, this.#context.config.polynomial, signal);
+
+  readonly lockSupport: Repository["lockSupport"] = async () => lockSupport(this.#context);
+
+  readonly locksOf: Repository["locksOf"] = async (questions, signal, progress) => {
+    await this.#loadIndex();
+    const { store, sealer } = this.#context;
+    const asked: LockQuestion[] = [];
+    for (const { id, snapshots } of questions)
+      asked.push({
+        id,
+        snapshots: await Promise.all(snapshots.map(async (name) => readSnapshot(store, sealer, name))),
+      });
+    return reportLocks(this.#context, asked, signal, progress);
+  };
 
   readonly authenticate = (purpose: string, message: Uint8Array): Uint8Array =>
     createHmac("sha256", Buffer.from(hkdfSync("sha256", this.#masterKey, "", purpose, 32)))

@@ -8,17 +8,20 @@ import type {
   StreamReceipt,
   TreeReceipt,
   TreeRules,
+  VaultLock,
   VaultProgress,
 } from "../../../core/ports/vault.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { snapshotIdSchema } from "../../../model/identifiers.ts";
 import { goModeOf } from "../format/go-file-mode.ts";
 import { formatGoTime } from "../format/go-time.ts";
-import { type StoredSnapshot, writeSnapshot } from "../format/snapshot-file.ts";
+import { type StoredSnapshot, readSnapshot, writeSnapshot } from "../format/snapshot-file.ts";
 import { encodeNode } from "../format/tree-node.ts";
 import type { HeldLock } from "../locks/repository-lock.ts";
 import { findFolder } from "../reading/tree-finder.ts";
 import type { RepositoryContext } from "../repository-context.ts";
+import { lockFiles } from "../retention/vault-locks.ts";
+import type { Store } from "../stores/store.ts";
 import type { StreamContent } from "../threads/calls.ts";
 import { clearFailure } from "./capture-state.ts";
 import { nodeOfStats } from "./node-of-stats.ts";
@@ -34,6 +37,7 @@ export type SnapshotRequest = {
   readonly tags: readonly string[];
   readonly paths: readonly string[];
   readonly parent: StoredSnapshot | undefined;
+  readonly lock: (VaultLock & { readonly members: readonly string[] }) | undefined;
 };
 
 const rings = new SlotRings();
@@ -130,7 +134,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
           : `a snapshot that is ${this.#state} was to be committed`,
       );
     }
-    const { documents, sealer, config, pool, index, clock, owner } = this.#context;
+    const { sealer, config, pool, index, clock, owner } = this.#context;
     this.#state = "broken";
     const tree = await this.#layout.saveTrees(async (blob) => {
       const { id, newBytes } = await pool.leastLoaded().call("save-tree", { tree: blob });
@@ -140,8 +144,9 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     await Promise.all(pool.threads.map((thread) => thread.call("flush", null)));
     await index.flush();
     const { time, hostname, paths, tags, parent } = this.#request;
+    const target = await this.#locked(tree);
     await this.#held.requireFresh();
-    const id = await writeSnapshot(documents, sealer, config.version, {
+    const id = await writeSnapshot(target, sealer, config.version, {
       time,
       parent: parent?.id,
       tree,
@@ -171,6 +176,18 @@ class RepositorySnapshotWriter implements SnapshotWriter {
       newBytes: this.#totals.newBytes,
       tree,
     };
+  }
+
+  /** Locks what the snapshot rests on, where it is to be. @returns where its own file is written to, with the lock from the beginning */
+  async #locked(tree: string): Promise<Pick<Store, "write">> {
+    const { documents, sealer } = this.#context;
+    const { lock } = this.#request;
+    if (lock === undefined) return documents;
+    const members = await Promise.all(lock.members.map(async (id) => readSnapshot(documents, sealer, id)));
+    const trees = [tree, ...members.map((member) => member.tree)];
+    const retention = await lockFiles(this.#context, { lock, trees, snapshots: lock.members }, never);
+    if (retention === undefined) return documents;
+    return { write: async (kind, name, content) => retention.writeLocked(kind, name, content, lock) };
   }
 
   async abort(): Promise<void> {

@@ -53,7 +53,7 @@ export type NewSnapshot = {
 const present = <Value>(key: string, value: Value, isEmpty: boolean) => (isEmpty ? {} : { [key]: value });
 
 export const writeSnapshot = async (
-  store: Store,
+  store: Pick<Store, "write">,
   sealer: Sealer,
   version: RepositoryVersion,
   snapshot: NewSnapshot,

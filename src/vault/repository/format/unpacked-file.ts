@@ -58,7 +58,7 @@ export const readUnpacked = async (store: Store, sealer: Sealer, kind: UnpackedK
 
 /** @returns the name it got */
 export const writeUnpacked = async (
-  store: Store,
+  store: Pick<Store, "write">,
   sealer: Sealer,
   version: RepositoryVersion,
   kind: UnpackedKind,

@@ -130,7 +130,7 @@ export const s3Failure = (error: unknown, options: S3FailureOptions): RefloatErr
       context,
       hint: act.startsWith("remove")
         ? "the file is locked, or these credentials have no right to delete"
-        : "the credentials lack a right; docs/vault.md says which are needed",
+        : "the credentials lack a right; docs/vault-stores.md says which are needed",
     });
   }
   const silent = [code, thrown(error).code ?? ""].find((name) => silentCodes.has(name));

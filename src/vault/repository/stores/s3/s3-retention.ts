@@ -1,5 +1,7 @@
 /** Locks of files by S3's Object Lock. The server keeps them, version by version, against everyone. */
-import type { FileLock, StoreKind, StoreRetention } from "../store.ts";
+import { hash } from "node:crypto";
+import type { HeadObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
+import { type FileLock, type StoreKind, type StoreRetention, configName } from "../store.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { hasCode } from "./s3-failure.ts";
@@ -61,7 +63,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
       async (s3) => {
         // Of the version that was looked at: another may come between.
         const head = await s3.headObject({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
-        requireContent(kind, name, head.ChecksumSHA256, head.ChecksumType);
+        await requireContent(s3, { bucket, key, kind, name }, head);
         const until = head.ObjectLockRetainUntilDate;
         const present = until === undefined ? null : { until, mode: modeOf(head.ObjectLockMode) };
         const asked = wholeSeconds(wanted);
@@ -112,12 +114,32 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
 
 const version = (versionId: string | undefined) => (versionId === undefined ? {} : { VersionId: versionId });
 
-/** A server that keeps checksums tells whether what is there now is what the name says: to lock anything else would protect nothing. */
-const requireContent = (kind: StoreKind, name: string, sha256: string | undefined, type: string | undefined): void => {
-  if (sha256 === undefined || name === "" || type === "COMPOSITE") return;
-  if (Buffer.from(sha256, "base64").toString("hex") === name) return;
-  throw new RefloatError("vault.damaged", `the vault's ${kind} file ${name} was replaced by something else`, {
-    context: { kind, file: name },
-    hint: "open the vault as of a time before that, and verify it",
-  });
+type Named = { readonly bucket: string; readonly key: string; readonly kind: StoreKind; readonly name: string };
+
+/**
+ * Is what is there now what the name says? To lock anything else would protect nothing. A server that keeps checksums tells at once; with
+ * another one the file is read, but only if it was ever replaced.
+ */
+const requireContent = async (
+  s3: S3,
+  { bucket, key, kind, name }: Named,
+  head: HeadObjectCommandOutput,
+): Promise<void> => {
+  // The config is authenticated whenever the vault is opened.
+  if (name === configName) return;
+  if (head.ChecksumSHA256 !== undefined && head.ChecksumType !== "COMPOSITE") {
+    if (Buffer.from(head.ChecksumSHA256, "base64").toString("hex") === name) return;
+    throw replaced(kind, name);
+  }
+  const { Versions = [] } = await s3.listObjectVersions({ Bucket: bucket, Prefix: key, MaxKeys: 2 });
+  if (Versions.filter(({ Key }) => Key === key).length < 2) return;
+  const { Body } = await s3.getObject({ Bucket: bucket, Key: key, ...version(head.VersionId) });
+  if (hash("sha256", (await Body?.transformToByteArray()) ?? Buffer.alloc(0), "hex") !== name)
+    throw replaced(kind, name);
 };
+
+const replaced = (kind: StoreKind, name: string): RefloatError =>
+  new RefloatError("vault.damaged", `the vault's ${kind} file ${name} was replaced by something else`, {
+    context: { kind, file: name },
+    hint: "open the vault as of a time before that with --vault-as-of, and verify it",
+  });

@@ -1,0 +1,49 @@
+/** What was promised for a point, held against what its store says. */
+import type { LockMode } from "../../model/declaration.ts";
+import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
+import type { LockReport, LockSupport, VaultLock } from "../ports/vault.ts";
+import { parseDuration } from "../time/duration.ts";
+
+export type PointLock = Omit<LockReport, "id"> & {
+  readonly point: string;
+  readonly service: string;
+  /** When its data was consistent, ISO. */
+  readonly at: string;
+  /** What its declaration asked for; null without a lock. */
+  readonly declared: { readonly until: string; readonly mode: LockMode } | null;
+  /** True only if every file was found locked as long and as strictly as was asked for. */
+  readonly kept: boolean;
+};
+
+export type VaultLocks = {
+  readonly location: string;
+  readonly support: LockSupport;
+  readonly points: readonly PointLock[];
+};
+
+/** It counts from the end of the capture: no second of what was promised is lost to its duration. */
+export const declaredLock = ({ declaration: { lock }, finishedAt }: PointManifest): VaultLock | null => {
+  const forMs = lock === undefined ? undefined : parseDuration(lock.for);
+  if (lock === undefined || forMs === undefined) return null;
+  return { until: new Date(Date.parse(finishedAt) + forMs), mode: lock.mode ?? "governance" };
+};
+
+export const pointLock = ({ id, manifest, missing }: RecoveryPoint, { id: _id, ...report }: LockReport): PointLock => {
+  const declared = declaredLock(manifest);
+  const lost = report.missing + missing.length;
+  return {
+    ...report,
+    missing: lost,
+    until: lost === 0 ? report.until : null,
+    point: id,
+    service: manifest.service,
+    at: manifest.consistentAt,
+    declared: declared === null ? null : { until: declared.until.toISOString(), mode: declared.mode },
+    kept:
+      declared !== null &&
+      lost === 0 &&
+      report.until !== null &&
+      Date.parse(report.until) >= declared.until.getTime() &&
+      (declared.mode === "governance" || report.mode === "compliance"),
+  };
+};

@@ -1,0 +1,61 @@
+/** Until when each point is safe, as the store itself says, and what that does and does not mean. */
+import type { PointLock, VaultLocks } from "../core/points/point-locks.ts";
+import { formatAmount } from "../core/text/quantity.ts";
+import { shortId } from "../model/identifiers.ts";
+import { formatTime } from "./clock-times.ts";
+import { hanging } from "./fit-text.ts";
+import { type Screen, lines, nextLine } from "./screen.ts";
+import { renderTable } from "./table.ts";
+
+/** @param now ISO 8601 */
+export const renderLocks = ({ location, support, points }: VaultLocks, now: string, screen: Screen): string => {
+  if (!support.locks) {
+    return lines(
+      `${screen.paint("yellow", "no point is locked")} in the vault at ${location}: ${support.reason ?? "its store keeps no locks"}`,
+      hanging("guaranteed      ", "what was changed or removed is noticed, never returned as data", screen.width),
+      hanging("not guaranteed  ", "that points survive someone who may write to the vault, or its owner", screen.width),
+      nextLine(screen, "refloat verify"),
+    );
+  }
+  if (points.length === 0) return `the vault at ${location} can lock, and holds no point yet`;
+  const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
+  const files = points.reduce((sum, point) => sum + point.files, 0);
+  return lines(
+    renderTable(
+      [
+        { title: "POINT" },
+        { title: "SERVICE" },
+        { title: "TAKEN" },
+        { title: "SAFE UNTIL" },
+        { title: "FROM" },
+        { title: "FILES", align: "right" },
+        { title: "NOTE", wraps: true },
+      ],
+      points.map((point) => [
+        shortId(point.point),
+        point.service,
+        time(point.at),
+        point.until === null ? screen.paint("red", "not locked") : time(point.until),
+        point.mode === null ? "" : point.mode === "compliance" ? "everyone" : "all but those who may bypass",
+        String(point.files),
+        noteOf(point, time),
+      ]),
+      screen,
+    ),
+    `asked of the store for each of ${formatAmount(files, "files")}, those that points share counted with each`,
+    hanging(
+      "not guaranteed  ",
+      "that the bucket shows them: a deletion hides a file and leaves its locked version; --vault-as-of reads that",
+      screen.width,
+    ),
+    nextLine(screen, "refloat verify"),
+  );
+};
+
+const noteOf = (point: PointLock, time: (instant: string) => string): string => {
+  if (point.missing > 0) return `${formatAmount(point.missing, "files")} removed or hidden; look with --vault-as-of`;
+  if (point.unlocked > 0)
+    return `${formatAmount(point.unlocked, "files")} without a lock, one is ${point.weakest ?? ""}`;
+  if (point.declared === null) return "no lock was declared";
+  return point.kept ? "as declared" : `declared: ${point.declared.mode} until ${time(point.declared.until)}`;
+};

@@ -1,0 +1,51 @@
+/**
+ * Which files of the store snapshots rest on: the packs that hold their trees and contents, the indexes, keys and config without which
+ * nobody finds or opens these, and the snapshot files themselves.
+ */
+import type { BlobSource } from "../blobs/blob-reader.ts";
+import { type BlobTable, createBlobTable } from "../blobs/blob-table.ts";
+import { decodeTree } from "../format/tree-decoder.ts";
+import { type Store, type StoreKind, configName } from "../stores/store.ts";
+
+export type NeededFile = { readonly kind: StoreKind; readonly name: string };
+
+/** Each is a round trip to the store. */
+const treesAtOnce = 16;
+
+export const packsOfTrees = async (
+  { blobs, table }: { readonly blobs: BlobSource; readonly table: BlobTable },
+  roots: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> => {
+  const packs = new Set<string>();
+  /** Used as a set: blobs that were seen. */
+  const seen = createBlobTable();
+  // Of a blob that lies in two packs either may be the one that is read later.
+  const need = (id: string, type: "data" | "tree"): boolean => {
+    if (!seen.claim(id, type)) return false;
+    for (const { packId } of table.locate(id, type)) packs.add(packId);
+    return true;
+  };
+  const waiting = roots.filter((root) => need(root, "tree"));
+  while (waiting.length > 0) {
+    signal.throwIfAborted();
+    const batch = waiting.splice(-treesAtOnce);
+    const trees = await Promise.all(batch.map(async (id) => ({ id, bytes: await blobs.read(id, "tree") })));
+    for (const { id, bytes } of trees) {
+      for (const node of decodeTree(bytes, id)) {
+        for (const content of node.content ?? []) need(content, "data");
+        if (node.subtree !== undefined && need(node.subtree, "tree")) waiting.push(node.subtree);
+      }
+    }
+  }
+  return packs;
+};
+
+/** Without these nothing in the vault is found: all keys, since it is not said which of them a person will have. */
+export const filesOfAll = async (store: Store): Promise<readonly NeededFile[]> => {
+  const files: NeededFile[] = [{ kind: "config", name: configName }];
+  for (const kind of ["keys", "index"] as const) {
+    for await (const { name } of store.list(kind)) files.push({ kind, name });
+  }
+  return files;
+};

@@ -1,0 +1,174 @@
+/**
+ * Locks what snapshots rest on, and asks the store what is locked. Deduplication lets a new snapshot rest on old packs, so every file is
+ * locked anew with each that needs it; what can be locked in no store, such as a folder, is left to the reader of the report.
+ */
+import pLimit from "p-limit";
+import type { LockReport, LockSupport, VaultLock, VaultProgress } from "../../../core/ports/vault.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import type { StoredSnapshot } from "../format/snapshot-file.ts";
+import type { RepositoryContext } from "../repository-context.ts";
+import { type FileLock, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
+import { type NeededFile, filesOfAll, packsOfTrees } from "./needed-files.ts";
+
+/** More than the store lets through at once, so that it never waits for us. */
+const requestsAtOnce = 32;
+
+type LockContext = Pick<RepositoryContext, "store" | "blobs" | "table">;
+
+export const lockSupport = async ({ store }: Pick<RepositoryContext, "store">): Promise<LockSupport> =>
+  store.retention === undefined
+    ? { locks: false, reason: "the store keeps no locks: whoever may write to it can also delete" }
+    : store.retention.support();
+
+export type LockOptions = {
+  readonly lock: VaultLock;
+  /** Roots of all trees that are to be safe. */
+  readonly trees: readonly string[];
+  /** Snapshot files that are written already. */
+  readonly snapshots: readonly string[];
+};
+
+/**
+ * @returns what writes the last file with the same lock; undefined where nothing can be locked
+ * @throws RefloatError vault.denied without the right to lock, vault.damaged if a file is gone or was replaced
+ */
+export const lockFiles = async (
+  context: LockContext,
+  { lock, trees, snapshots }: LockOptions,
+  signal: AbortSignal,
+): Promise<Pick<StoreRetention, "writeLocked"> | undefined> => {
+  const { retention } = context.store;
+  if (retention === undefined || !(await retention.support()).locks) return undefined;
+  const packs = await packsOfTrees(context, trees, signal);
+  const files: readonly NeededFile[] = [
+    ...[...packs].map((name) => ({ kind: "data", name }) as const),
+    ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
+    ...(await filesOfAll(context.store)),
+  ];
+  await eachOf(files, signal, async ({ kind, name }) => {
+    await retention.lock(kind, name, lock);
+  });
+  return retention;
+};
+
+/** One point: its snapshots. */
+export type LockQuestion = { readonly id: string; readonly snapshots: readonly StoredSnapshot[] };
+
+/** Asks the store for the lock of every file, once for all that share it. @throws RefloatError vault.* */
+export const reportLocks = async (
+  context: LockContext,
+  questions: readonly LockQuestion[],
+  signal: AbortSignal,
+  progress: VaultProgress | undefined,
+): Promise<readonly LockReport[]> => {
+  const { retention } = context.store;
+  if (retention === undefined || !(await retention.support()).locks) {
+    return questions.map(({ id }) => ({
+      id,
+      files: 0,
+      unlocked: 0,
+      missing: 0,
+      until: null,
+      mode: null,
+      weakest: null,
+    }));
+  }
+  const asked = new Map<string, Promise<FileLock | "none" | "missing">>();
+  const limit = pLimit(requestsAtOnce);
+  const ask = async (file: NeededFile): Promise<FileLock | "none" | "missing"> => {
+    const key = `${file.kind}/${file.name}`;
+    const known = asked.get(key);
+    if (known !== undefined) return known;
+    const answer = limit(async () => {
+      signal.throwIfAborted();
+      const lock = await lockOrMissing(retention, file);
+      progress?.({ bytes: 0, items: 1 });
+      return lock;
+    });
+    asked.set(key, answer);
+    return answer;
+  };
+  const common = await filesOfAll(context.store);
+  const reports: LockReport[] = [];
+  for (const { id, snapshots } of questions) {
+    const packs = await packsOfTrees(
+      context,
+      snapshots.map(({ tree }) => tree),
+      signal,
+    );
+    const files: readonly NeededFile[] = [
+      ...[...packs].map((name) => ({ kind: "data", name }) as const),
+      ...snapshots.map((snapshot) => ({ kind: "snapshots", name: snapshot.id }) as const),
+      ...common,
+    ];
+    const locks = await Promise.all(files.map(async (file) => ({ file, lock: await ask(file) })));
+    reports.push(summarise(id, locks));
+  }
+  return reports;
+};
+
+const lockOrMissing = async (retention: StoreRetention, { kind, name }: NeededFile) => {
+  try {
+    return (await retention.lockOf(kind, name)) ?? "none";
+  } catch (error) {
+    if (error instanceof StoreFileMissing) return "missing";
+    throw error;
+  }
+};
+
+type Answered = { readonly file: NeededFile; readonly lock: FileLock | "none" | "missing" };
+
+/** As safe as its least safe file. */
+const summarise = (id: string, answers: readonly Answered[]): LockReport => {
+  const missing = answers.filter(({ lock }) => lock === "missing");
+  const unlocked = answers.filter(({ lock }) => lock === "none");
+  const locked = answers.flatMap(({ file, lock }) => (typeof lock === "string" ? [] : [{ file, lock }]));
+  const shortest = locked.reduce<(typeof locked)[number] | undefined>(
+    (least, one) => (least === undefined || one.lock.until < least.lock.until ? one : least),
+    undefined,
+  );
+  const weakest = missing[0]?.file ?? unlocked[0]?.file ?? shortest?.file;
+  const safe = missing.length === 0 && unlocked.length === 0 && shortest !== undefined;
+  return {
+    id,
+    files: answers.length,
+    unlocked: unlocked.length,
+    missing: missing.length,
+    until: safe ? shortest.lock.until.toISOString() : null,
+    mode: safe ? (locked.every(({ lock }) => lock.mode === "compliance") ? "compliance" : "governance") : null,
+    weakest: weakest === undefined ? null : `${weakest.kind}/${weakest.name}`.replace(/\/$/, ""),
+  };
+};
+
+const eachOf = async (
+  files: readonly NeededFile[],
+  signal: AbortSignal,
+  act: (file: NeededFile) => Promise<void>,
+): Promise<void> => {
+  const limit = pLimit(requestsAtOnce);
+  let failure: { readonly error: unknown } | undefined;
+  await Promise.all(
+    files.map(async (file) =>
+      limit(async () => {
+        if (failure !== undefined || signal.aborted) return;
+        try {
+          await act(file);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }),
+    ),
+  );
+  signal.throwIfAborted();
+  if (failure === undefined) return;
+  const { error } = failure;
+  if (!(error instanceof RefloatError)) throw error;
+  throw new RefloatError(error.code, error.message, {
+    cause: error,
+    context: error.context,
+    state:
+      "no point was made: what it rests on could not be locked; what was captured stays in the vault, without a point",
+    hint:
+      error.hint ?? "the credentials need the right to lock (s3:PutObjectRetention), or leave lock: out of the file",
+  });
+};
