@@ -217,7 +217,7 @@ services:
     await client.deleteObject({ Bucket: bucket, Key: pack?.Key });
     const told = await refloat.run(["vault", "locks"]);
     expect(told.exit).toBe(4);
-    expect(told.stdout).toContain("removed or hidden");
+    expect(told.stdout).toContain("1 file removed or");
   });
 
   it("says plainly that a bucket without Object Lock keeps nothing", async () => {

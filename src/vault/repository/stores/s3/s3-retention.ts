@@ -19,6 +19,9 @@ export type RetentionOptions = {
 
 const modeOf = (mode: string | undefined): FileLock["mode"] => (mode === "COMPLIANCE" ? "compliance" : "governance");
 
+const lockOfHead = ({ ObjectLockMode, ObjectLockRetainUntilDate }: HeadObjectCommandOutput): FileLock | null =>
+  ObjectLockRetainUntilDate === undefined ? null : { until: ObjectLockRetainUntilDate, mode: modeOf(ObjectLockMode) };
+
 /** S3 counts whole seconds; a lock must not end before what was asked for. */
 const wholeSeconds = ({ until, mode }: FileLock): FileLock => ({
   until: new Date(Math.ceil(until.getTime() / 1000) * 1000),
@@ -41,8 +44,13 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
     return connection.act(
       `ask for the lock of ${kind}/${name}`,
       async (s3) => {
+        // Some servers tell of a lock although a deletion hides the file.
+        const head = await s3.headObject({ Bucket: bucket, Key: key, ...version(versionId) });
+        const present = lockOfHead(head);
+        if (present !== null) return present;
         try {
-          const { Retention } = await s3.getObjectRetention({ Bucket: bucket, Key: key, ...version(versionId) });
+          // Without the right to see locks the answer above is the same as without a lock.
+          const { Retention } = await s3.getObjectRetention({ Bucket: bucket, Key: key, ...version(head.VersionId) });
           const until = Retention?.RetainUntilDate;
           return until === undefined ? null : { until, mode: modeOf(Retention?.Mode) };
         } catch (error) {
@@ -64,8 +72,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         // Of the version that was looked at: another may come between.
         const head = await s3.headObject({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
         await requireContent(s3, { bucket, key, kind, name }, head);
-        const until = head.ObjectLockRetainUntilDate;
-        const present = until === undefined ? null : { until, mode: modeOf(head.ObjectLockMode) };
+        const present = lockOfHead(head);
         const asked = wholeSeconds(wanted);
         const next = present === null ? asked : stricter(present, asked);
         if (present !== null && sameLock(present, next)) return present;

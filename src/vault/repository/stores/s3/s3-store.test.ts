@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { S3 } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type FaultProxy, startFaultProxy } from "../../../../testing/fault-proxy.ts";
 import { type RadosgwServer, startRadosgw } from "../../../../testing/radosgw-server.ts";
 import { makeBucket, s3ClientOf, s3SettingsOf } from "../../../../testing/s3-bucket.ts";
 import { describeStoreContract } from "../../../../testing/store-contract.ts";
@@ -203,6 +204,24 @@ describe("S3 store with locks", () => {
     expect(await retention?.lockOf("data", name)).toEqual({ until: longer.until, mode: "compliance" });
     await expect(retention?.lock("data", named(Buffer.of(1)), first)).rejects.toBeInstanceOf(StoreFileMissing);
     await expect(retention?.lockOf("data", named(Buffer.of(1)))).rejects.toBeInstanceOf(StoreFileMissing);
+    await store.remove("data", name);
+    await expect(retention?.lockOf("data", name)).rejects.toBeInstanceOf(StoreFileMissing);
+    await expect(retention?.lock("data", name, longer)).rejects.toBeInstanceOf(StoreFileMissing);
+    await store.close();
+  });
+
+  it("does not lock what was put in the place of a file", async () => {
+    const store = openStore(`s3:${server.url}/${await newBucket(true)}`, options());
+    const content = randomBytes(100);
+    await store.write("data", named(content), content);
+    await store.write("data", named(content), randomBytes(100));
+    const wanted = { until: until(1), mode: "governance" } as const;
+    await expect(store.retention?.lock("data", named(content), wanted)).rejects.toMatchObject({
+      code: "vault.damaged",
+      message: `the vault's data file ${named(content)} was replaced by something else`,
+    });
+    await store.write("data", named(content), content);
+    expect(await store.retention?.lock("data", named(content), wanted)).toEqual(wanted);
     await store.close();
   });
 
@@ -238,5 +257,94 @@ describe("S3 store with locks", () => {
     await expect(past.remove("data", named(kept))).rejects.toMatchObject(refusal);
     await store.close();
     await past.close();
+  });
+});
+
+describe("S3 store, when the server or the network fails", () => {
+  let proxy: FaultProxy;
+  let bucket: string;
+  let store: Store;
+  const patience = { attempts: 4, connectMs: 2000, idleMs: 1000 };
+  const failing = { kind: "answer", status: 500, code: "InternalError" } as const;
+  const content = randomBytes(3_000_000);
+
+  beforeAll(async () => {
+    proxy = await startFaultProxy(server.url);
+    bucket = await newBucket(false);
+    store = openS3Store(`s3:${proxy.url}/${bucket}`, settings(), patience);
+    await store.write("data", named(content), content);
+  });
+
+  afterEach(() => {
+    expect(proxy.pending()).toBe(0);
+  });
+
+  afterAll(async () => {
+    await store.close();
+    await proxy.stop();
+  });
+
+  it.each([
+    ["500", failing],
+    ["503", { kind: "answer", status: 503, code: "SlowDown" }],
+    ["silence", { kind: "silence" }],
+    ["a lost answer", { kind: "lost-answer" }],
+  ] as const)("reads, writes, lists and removes after %s", async (_title, fault) => {
+    const other = randomBytes(20_000);
+    proxy.fail("PUT", fault, fault);
+    await store.write("index", named(other), other);
+    proxy.fail("GET", fault, fault);
+    expect(Buffer.compare(await store.read("data", named(content)), content)).toBe(0);
+    proxy.fail("GET", fault);
+    expect(await namesOf(store, "data")).toEqual([named(content)]);
+    proxy.fail("HEAD", fault);
+    expect((await store.stat("index", named(other))).sizeBytes).toBe(20_000);
+    proxy.fail("DELETE", fault);
+    await store.remove("index", named(other));
+    await expect(store.stat("index", named(other))).rejects.toBeInstanceOf(StoreFileMissing);
+  });
+
+  it("reads on where a body broke off, again and again", async () => {
+    const reset = { kind: "reset-in-body" } as const;
+    proxy.fail("GET", reset, reset, reset, reset, reset, reset);
+    expect(Buffer.compare(await store.read("data", named(content)), content)).toBe(0);
+    proxy.fail("GET", reset, reset);
+    const range = await store.readRange("data", named(content), 1000, 2_000_000);
+    expect(Buffer.compare(range, content.subarray(1000, 2_001_000))).toBe(0);
+  });
+
+  it("takes its own config for its own after a lost answer", async () => {
+    proxy.fail("PUT", { kind: "lost-answer" });
+    await store.write("config", "", Buffer.from("config"));
+    expect((await store.read("config", "")).toString()).toBe("config");
+  });
+
+  it("gives up with what the server said, in a way that may be tried again", async () => {
+    proxy.fail("GET", failing, failing, failing, failing);
+    await expect(store.read("data", named(content))).rejects.toMatchObject({
+      code: "vault.unreachable",
+      message: `the vault's server ${new URL(proxy.url).host} cannot read data/${named(content)} now: 500 InternalError (4 tries)`,
+    });
+  });
+
+  it("does not ask again after what only a person can mend", async () => {
+    const refusals = [
+      ["ExpiredToken", 400, "vault.denied", "says that the session token has expired"],
+      ["RequestTimeTooSkewed", 403, "vault.denied", "clock is wrong"],
+      ["AuthorizationHeaderMalformed", 400, "vault.store-failed", "another region"],
+      ["QuotaExceeded", 403, "vault.no-space", "is full"],
+    ] as const;
+    for (const [code, status, expected, words] of refusals) {
+      proxy.fail("PUT", { kind: "answer", status, code });
+      await expect(store.write("data", named(content), content)).rejects.toMatchObject({
+        code: expected,
+        message: expect.stringContaining(words),
+      });
+    }
+    proxy.fail("DELETE", { kind: "answer", status: 403, code: "AccessDenied" });
+    await expect(store.remove("data", named(content))).rejects.toMatchObject({
+      code: "vault.denied",
+      hint: "the file is locked, or these credentials have no right to delete",
+    });
   });
 });
