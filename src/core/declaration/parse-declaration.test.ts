@@ -117,9 +117,7 @@ describe("the files that people are shown", () => {
     const { declaration, diagnostics } = await parseFixture("market.yaml");
     expect(declaration).toBeUndefined();
     await expect(`${diagnostics.map(diagnosticText).join("\n")}\n`).toMatchFileSnapshot(join(fixtures, "market.txt"));
-    expect(new Set(diagnostics.map(({ code }) => code))).toEqual(
-      new Set(["config.unsupported", "config.not-enforced"]),
-    );
+    expect(new Set(diagnostics.map(({ code }) => code))).toEqual(new Set(["config.unsupported"]));
   });
 });
 

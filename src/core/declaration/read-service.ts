@@ -142,21 +142,11 @@ const checkSchedule = (reading: Reading, path: JsonPath): boolean => {
 const tellNotEnforced = (reading: Reading, path: JsonPath): void => {
   const url = nodeAt(reading.root, ["vault", "url"])?.value;
   const inBucket = typeof url === "string" && /^s3:/i.test(url);
-  const hints = {
-    ...(inBucket
-      ? {}
-      : { lock: "whoever may write to the vault's folder can delete points; a bucket with Object Lock keeps locks" }),
-  };
-  for (const [key, hint] of Object.entries(hints)) {
-    if (nodeAt(reading.root, [...path, key]) === undefined) continue;
-    reading.atKey([...path, key], {
-      code: "config.not-enforced",
-      severity: "warning",
-      message:
-        key === "lock"
-          ? "lock is recorded with each point, and a vault in a folder cannot enforce it"
-          : `${key} is recorded with each point, not enforced by this version`,
-      hint,
-    });
-  }
+  if (inBucket || nodeAt(reading.root, [...path, "lock"]) === undefined) return;
+  reading.atKey([...path, "lock"], {
+    code: "config.not-enforced",
+    severity: "warning",
+    message: "lock is recorded with each point, and a vault in a folder cannot enforce it",
+    hint: "whoever may write to the folder can delete points; a bucket with Object Lock keeps locks",
+  });
 };
