@@ -222,6 +222,7 @@ export const resultSchemas = {
   "vault-locks": z.object({
     location: z.string(),
     support: z.object({ locks: z.boolean(), reason: z.string().nullable() }),
+    unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
     points: z.array(
       z.object({
         point: z.string(),

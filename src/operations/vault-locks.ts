@@ -28,6 +28,7 @@ export const vaultLocks = async (
   return {
     location: repository.location,
     support: await repository.lockSupport(),
+    unreadable: await points.unreadable(),
     points: all.flatMap((point) => {
       const report = reports.get(point.id);
       return report === undefined ? [] : [pointLock(point, report)];

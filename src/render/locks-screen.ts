@@ -8,7 +8,11 @@ import { type Screen, lines, nextLine } from "./screen.ts";
 import { renderTable } from "./table.ts";
 
 /** @param now ISO 8601 */
-export const renderLocks = ({ location, support, points }: VaultLocks, now: string, screen: Screen): string => {
+export const renderLocks = (
+  { location, support, points, unreadable }: VaultLocks,
+  now: string,
+  screen: Screen,
+): string => {
   if (!support.locks) {
     return lines(
       `${screen.paint("yellow", "no point is locked")} in the vault at ${location}: ${support.reason ?? "its store keeps no locks"}`,
@@ -17,7 +21,10 @@ export const renderLocks = ({ location, support, points }: VaultLocks, now: stri
       nextLine(screen, "refloat verify"),
     );
   }
-  if (points.length === 0) return `the vault at ${location} can lock, and holds no point yet`;
+  const broken = unreadable.flatMap(({ id, reason }) =>
+    hanging(`${shortId(id)}  `, `cannot be read: ${reason}`, screen.width),
+  );
+  if (points.length === 0 && broken.length === 0) return `the vault at ${location} can lock, and holds no point yet`;
   const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
   const files = points.reduce((sum, point) => sum + point.files, 0);
   return lines(
@@ -42,6 +49,7 @@ export const renderLocks = ({ location, support, points }: VaultLocks, now: stri
       ]),
       screen,
     ),
+    broken,
     `asked of the store for each of ${formatAmount(files, "files")}, those that points share counted with each`,
     hanging(
       "not guaranteed  ",

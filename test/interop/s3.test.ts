@@ -226,11 +226,15 @@ services:
     // The pack of the content that did not change, config and keys; the tree of the first point stays as it was.
     expect(long.filter((date, at) => date !== undefined && date > (short[at] ?? date)).length).toBeGreaterThan(2);
 
-    const pack = first.find(({ Key = "" }, at) => /\/data\//.test(Key) && short[at] !== undefined);
-    await client.deleteObject({ Bucket: bucket, Key: pack?.Key });
-    const told = await refloat.run(["vault", "locks"]);
-    expect(told.exit).toBe(4);
-    expect(told.stdout).toContain("1 file removed or");
+    // Whichever it is: contents, trees, or the manifest without which nobody knows what the point rests on.
+    for (const { Key = "" } of first.filter(({ Key = "" }, at) => /\/data\//.test(Key) && short[at] !== undefined)) {
+      const { VersionId } = await client.deleteObject({ Bucket: bucket, Key });
+      const told = await refloat.run(["vault", "locks"]);
+      expect(told.exit).toBe(4);
+      expect(told.stdout).toMatch(/1 file removed or|cannot be read/);
+      await client.deleteObject({ Bucket: bucket, Key, VersionId });
+    }
+    expect((await refloat.run(["vault", "locks"])).exit).toBe(0);
   });
 
   it("says plainly that a bucket without Object Lock keeps nothing", async () => {

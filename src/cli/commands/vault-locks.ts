@@ -44,11 +44,15 @@ export const vaultLocksCommand = defineCommand({
 });
 
 /** A lock that was declared, should still hold and does not. Where nothing can be locked the screen says so instead. */
-const brokenPromise = ({ support, points }: VaultLocks, now: string): RefloatError | null => {
+const brokenPromise = ({ support, points, unreadable }: VaultLocks, now: string): RefloatError | null => {
   if (!support.locks) return null;
   const broken = points.filter(({ declared, kept }) => declared !== null && !kept && declared.until > now);
-  if (broken.length === 0) return null;
-  return new RefloatError("vault.damaged", `${formatAmount(broken.length, "points")} not locked as declared`, {
+  if (broken.length === 0 && unreadable.length === 0) return null;
+  const what = [
+    ...(broken.length === 0 ? [] : [`${formatAmount(broken.length, "points")} not locked as declared`]),
+    ...(unreadable.length === 0 ? [] : [`${formatAmount(unreadable.length, "snapshots")} cannot be read`]),
+  ];
+  return new RefloatError("vault.damaged", what.join("; "), {
     context: { points: broken.map(({ point }) => point) },
     state: "nothing was changed",
     hint: "a file was removed, hidden or replaced, or was never locked; capture again, and look at the past with --vault-as-of",

@@ -1,7 +1,7 @@
 /** What was promised for a point, held against what its store says. */
 import type { LockMode } from "../../model/declaration.ts";
 import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
-import type { LockReport, LockSupport, VaultLock } from "../ports/vault.ts";
+import type { LockReport, LockSupport, Unreadable, VaultLock } from "../ports/vault.ts";
 import { parseDuration } from "../time/duration.ts";
 
 export type PointLock = Omit<LockReport, "id"> & {
@@ -19,6 +19,8 @@ export type VaultLocks = {
   readonly location: string;
   readonly support: LockSupport;
   readonly points: readonly PointLock[];
+  /** Snapshots that may be points and cannot be read: nobody knows what they rest on. */
+  readonly unreadable: readonly Unreadable[];
 };
 
 /** It counts from the end of the capture: no second of what was promised is lost to its duration. */

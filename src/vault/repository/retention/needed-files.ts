@@ -2,8 +2,9 @@
  * Which files of the store snapshots rest on: the packs that hold their trees and contents, the indexes, keys and config without which
  * nobody finds or opens these, and the snapshot files themselves.
  */
-import type { BlobSource } from "../blobs/blob-reader.ts";
+import { type BlobSource, damagedBlob } from "../blobs/blob-reader.ts";
 import { type BlobTable, createBlobTable } from "../blobs/blob-table.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
 import { type Store, type StoreKind, configName } from "../stores/store.ts";
 
@@ -12,26 +13,39 @@ export type NeededFile = { readonly kind: StoreKind; readonly name: string };
 /** Each is a round trip to the store. */
 const treesAtOnce = 16;
 
+/**
+ * @param unreadable told of each blob that no index names and each tree that cannot be read; without it that is thrown
+ * @throws RefloatError vault.damaged
+ */
 export const packsOfTrees = async (
   { blobs, table }: { readonly blobs: BlobSource; readonly table: BlobTable },
   roots: readonly string[],
   signal: AbortSignal,
+  unreadable?: (error: RefloatError) => void,
 ): Promise<ReadonlySet<string>> => {
   const packs = new Set<string>();
+  const tell = (error: RefloatError): void => {
+    if (unreadable === undefined) throw error;
+    unreadable(error);
+  };
   /** Used as a set: blobs that were seen. */
   const seen = createBlobTable();
   // Of a blob that lies in two packs either may be the one that is read later.
   const need = (id: string, type: "data" | "tree"): boolean => {
     if (!seen.claim(id, type)) return false;
-    for (const { packId } of table.locate(id, type)) packs.add(packId);
+    const places = table.locate(id, type);
+    for (const { packId } of places) packs.add(packId);
+    // A tree that is in no pack is told of when it is read.
+    if (places.length === 0 && type === "data") tell(damagedBlob(id, null, "is in no pack that the index knows"));
     return true;
   };
   const waiting = roots.filter((root) => need(root, "tree"));
   while (waiting.length > 0) {
     signal.throwIfAborted();
     const batch = waiting.splice(-treesAtOnce);
-    const trees = await Promise.all(batch.map(async (id) => ({ id, bytes: await blobs.read(id, "tree") })));
+    const trees = await Promise.all(batch.map(async (id) => ({ id, bytes: await readTree(blobs, id, tell) })));
     for (const { id, bytes } of trees) {
+      if (bytes === undefined) continue;
       for (const node of decodeTree(bytes, id)) {
         for (const content of node.content ?? []) need(content, "data");
         if (node.subtree !== undefined && need(node.subtree, "tree")) waiting.push(node.subtree);
@@ -39,6 +53,20 @@ export const packsOfTrees = async (
     }
   }
   return packs;
+};
+
+const readTree = async (
+  blobs: BlobSource,
+  id: string,
+  tell: (error: RefloatError) => void,
+): Promise<Buffer | undefined> => {
+  try {
+    return await blobs.read(id, "tree");
+  } catch (error) {
+    if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
+    tell(error);
+    return undefined;
+  }
 };
 
 /** Without these nothing in the vault is found: all keys, since it is not said which of them a person will have. */

@@ -91,10 +91,12 @@ export const reportLocks = async (
   const common = await filesOfAll(context.store);
   const reports: LockReport[] = [];
   for (const { id, snapshots } of questions) {
+    let broken = 0;
     const packs = await packsOfTrees(
       context,
       snapshots.map(({ tree }) => tree),
       signal,
+      () => (broken += 1),
     );
     const files: readonly NeededFile[] = [
       ...[...packs].map((name) => ({ kind: "data", name }) as const),
@@ -102,7 +104,9 @@ export const reportLocks = async (
       ...common,
     ];
     const locks = await Promise.all(files.map(async (file) => ({ file, lock: await ask(file) })));
-    reports.push(summarise(id, locks));
+    const report = summarise(id, locks);
+    // What cannot be followed to its packs may rest on anything.
+    reports.push(broken > 0 && report.missing === 0 ? { ...report, missing: broken, until: null, mode: null } : report);
   }
   return reports;
 };

@@ -44,12 +44,11 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
     return connection.act(
       `ask for the lock of ${kind}/${name}`,
       async (s3) => {
-        // Some servers tell of a lock although a deletion hides the file.
         const head = await s3.headObject({ Bucket: bucket, Key: key, ...version(versionId) });
         const present = lockOfHead(head);
         if (present !== null) return present;
         try {
-          // Without the right to see locks the answer above is the same as without a lock.
+          // Without the right to see locks the answer to HEAD is the same as without a lock; this one tells them apart.
           const { Retention } = await s3.getObjectRetention({ Bucket: bucket, Key: key, ...version(head.VersionId) });
           const until = Retention?.RetainUntilDate;
           return until === undefined ? null : { until, mode: modeOf(Retention?.Mode) };
