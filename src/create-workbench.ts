@@ -123,12 +123,17 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     };
   };
 
+  /** What every store of this command is opened with, the declared vault's and another copy's. */
+  const settingsFor = async (declared: Declaration["vault"], use = createStoreUse()): Promise<StoreSettings> => ({
+    ...storeSettings(declared, options, use),
+    ...(await s3Settings(declared)),
+  });
+
   const vault = once(async (): Promise<OpenVault> => {
     const declared = await declaredVault();
     const use = createStoreUse();
     const settings = {
-      ...storeSettings(declared, options, use),
-      ...(await s3Settings(declared)),
+      ...(await settingsFor(declared, use)),
       ...(options.vaultAsOf == null ? {} : { asOf: options.vaultAsOf }),
     };
     const repository = await openRepository(declared.url, await vaultPassword(), { clock, log, settings });
@@ -147,7 +152,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
 
   const vaultKeys = once(async () => {
     const declared = await declaredVault();
-    const settings = { ...storeSettings(declared, options, createStoreUse()), ...(await s3Settings(declared)) };
+    const settings = await settingsFor(declared);
     const keys = await openKeys(declared.url, await vaultPassword(), { clock, log, settings });
     closers.push(keys.close);
     return keys;
@@ -251,10 +256,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     otherVault: async (url, passwordFile) => {
       const declared = await declaredVault();
       const password = passwordFile === null ? await vaultPassword() : await boundText(`\${file:${passwordFile}}`);
-      const settings = {
-        ...storeSettings(declared, options, createStoreUse()),
-        ...(await s3Settings(declared)),
-      };
+      const settings = await settingsFor(declared);
       const repository = await openRepository(url, password, { clock, log, settings });
       closers.push(repository.close);
       return repository;
@@ -263,10 +265,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     vaultKeys,
     createVault: async () => {
       const declared = await declaredVault();
-      const settings = {
-        ...storeSettings(declared, options, createStoreUse()),
-        ...(await s3Settings(declared)),
-      };
+      const settings = await settingsFor(declared);
       const repository = await createRepository(declared.url, await vaultPassword(), {
         clock,
         log,

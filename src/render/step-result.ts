@@ -1,4 +1,5 @@
 /** What a finished step says for itself, from the output that its handler journaled. Nothing where there is nothing to say. */
+import { lostOutputSchema } from "../core/run/lost-writes.ts";
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -8,20 +9,7 @@ import { z } from "zod";
 
 const outcomesSchema = z.object({ outcomes: z.array(checkOutcomeSchema) });
 
-const unitsSchema = z.object({
-  units: z.array(
-    z.object({
-      name: z.string(),
-      added: z.number(),
-      changed: z.number(),
-      removed: z.number(),
-      file: z.string().nullable(),
-    }),
-  ),
-  gaps: z.array(z.string()),
-  directory: z.string(),
-  settled: z.array(z.string()),
-});
+const unitsSchema = lostOutputSchema.omit({ lastWriteAt: true }).extend({ settled: z.array(z.string()) });
 
 export const describeResult = (plan: Plan, step: StepId, output: JsonObject | null): string => {
   const action = plan.intent.steps.find(({ id }) => id === step)?.action;

@@ -8,8 +8,8 @@
 import type { Keep } from "../../model/declaration.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import { passedAtCapture } from "../points/closer-point.ts";
+import { declaredLock } from "../points/point-locks.ts";
 import { newestFirst } from "../points/select-point.ts";
-import { parseDuration } from "../time/duration.ts";
 import { type ClockDoubt, clockDoubt, isFuture } from "./clock-doubts.ts";
 import { type BucketPlace, keepPlaces } from "./keep-buckets.ts";
 
@@ -55,13 +55,6 @@ export type RetentionInput = {
   readonly trustClock: boolean;
 };
 
-/** Until when the declaration of then keeps the point from being deleted; null without a lock. */
-export const declaredLockEnd = ({ manifest }: RecoveryPoint): string | null => {
-  const { lock } = manifest.declaration;
-  const forMs = lock === undefined ? undefined : parseDuration(lock.for);
-  return forMs === undefined ? null : new Date(Date.parse(manifest.finishedAt) + forMs).toISOString();
-};
-
 const takenAt = ({ manifest }: RecoveryPoint): string => manifest.consistentAt;
 
 const isWhole = ({ missing }: RecoveryPoint): boolean => missing.length === 0;
@@ -78,7 +71,7 @@ const placesOf = (points: readonly RecoveryPoint[], keep: Keep, timeZone: string
 
 /** The later one of what was declared and what the store has confirmed. */
 const lockEnd = (point: RecoveryPoint, lockedUntil: RetentionInput["lockedUntil"]): string | null =>
-  [declaredLockEnd(point), lockedUntil.get(point.id) ?? null]
+  [declaredLock(point.manifest)?.until.toISOString() ?? null, lockedUntil.get(point.id) ?? null]
     .filter((end) => end !== null)
     .sort()
     .at(-1) ?? null;

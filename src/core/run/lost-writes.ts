@@ -27,7 +27,8 @@ export type RpoActual = Objective & {
 
 export type LeftWrites = Pick<RpoActual, "component" | "units" | "gaps" | "directory">;
 
-const lostOutputSchema = z.object({
+/** What save-lost journals as its output. */
+export const lostOutputSchema = z.object({
   lastWriteAt: z.string().nullable(),
   units: z.array(
     z.object({
