@@ -64,8 +64,11 @@ export class FileWorld {
   }
 
   relink(component: string, target: string): void {
-    symlinkSync(target, this.path(`live/${component}.tmp`));
-    renameSync(this.path(`live/${component}.tmp`), this.path(`live/${component}`));
+    const next = `${component}.next`;
+    // A kill of the other switch, at the same time, may have left one.
+    this.remove(next);
+    symlinkSync(target, this.path(next));
+    renameSync(this.path(next), this.path(`live/${component}`));
   }
 
   log(effect: string): void {
