@@ -16,7 +16,7 @@ if (name === undefined || !names.includes(name)) {
   process.stderr.write(`error usage: ${mistake}\nnext: npm run bench -- ${names.join(" | ")}\n`);
   process.exitCode = 2;
 } else {
-  setUp("demo");
+  setUp("bench");
   const child = spawn(process.execPath, [join(folder, `${name}.ts`), ...args], { stdio: "inherit" });
   const [code] = await once(child, "exit");
   process.exitCode = typeof code === "number" ? code : 1;

@@ -6,8 +6,8 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** What somebody wants to run. Tests need all that the demo needs, and the servers that vaults may lie on. */
-export type Purpose = "demo" | "tests";
+/** What somebody wants to run. Tests need all that the demo needs, and the servers that vaults may lie on; benches, those they race. */
+export type Purpose = "demo" | "tests" | "bench";
 
 type Requirement = { readonly debianPackage: string; readonly purpose: string; readonly isThere: () => boolean };
 
@@ -51,6 +51,7 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "ceph-common", purpose: "the same: its tools", isThere: () => isOnPath("ceph") },
   { debianPackage: "radosgw", purpose: "the same: its S3 gateway", isThere: () => isOnPath("radosgw") },
   { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
+  { debianPackage: "borgbackup", purpose: "to be raced by the vault's bench", isThere: () => isOnPath("borg") },
   {
     debianPackage: "bubblewrap",
     purpose: "jail for the programs that a recovery runs",
@@ -58,22 +59,21 @@ const requirements: readonly Requirement[] = [
   },
 ];
 
-/** Nobody shall download a storage cluster to see the demo. */
-const forTestsOnly = new Set([
-  "openssh-server",
-  "openssh-client",
-  "ceph-mon",
-  "ceph-mgr",
-  "ceph-osd",
-  "ceph-common",
-  "radosgw",
-  "fuse3",
+/** Nobody shall download a storage cluster to see the demo. What is not named here is for all. */
+const onlyFor: ReadonlyMap<string, Purpose> = new Map([
+  ["openssh-server", "tests"],
+  ["openssh-client", "tests"],
+  ["ceph-mon", "tests"],
+  ["ceph-mgr", "tests"],
+  ["ceph-osd", "tests"],
+  ["ceph-common", "tests"],
+  ["radosgw", "tests"],
+  ["fuse3", "tests"],
+  ["borgbackup", "bench"],
 ]);
 
 const missingRequirements = (wanted: Purpose): readonly Requirement[] =>
-  requirements.filter(
-    ({ debianPackage, isThere }) => (wanted === "tests" || !forTestsOnly.has(debianPackage)) && !isThere(),
-  );
+  requirements.filter(({ debianPackage, isThere }) => (onlyFor.get(debianPackage) ?? wanted) === wanted && !isThere());
 
 /** How to become root here: already, by sudo without a password, or not at all. */
 const rootPrefix = (): readonly string[] | null => {

@@ -1,9 +1,15 @@
-/** Runs a program to its end and measures it: wall time, and the peak of its own resident memory (its children's is not ours). */
+/** Runs a program to its end and measures it: wall time, processor time, and the peak of its own resident memory (not its children's). */
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 
-export type Measured = { readonly wallMs: number; readonly peakRssBytes: number; readonly stdout: string };
+export type Measured = {
+  readonly wallMs: number;
+  /** Of all its threads; what it used after the last sample is not in it. */
+  readonly cpuMs: number;
+  readonly peakRssBytes: number;
+  readonly stdout: string;
+};
 
 const samplePeriodMs = 50;
 
@@ -11,6 +17,16 @@ const samplePeriodMs = 50;
 const readPeakRss = async (pid: number): Promise<number> => {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+};
+
+/** Linux counts in hundredths of a second, whatever the machine. */
+const tickMs = 10;
+
+const readCpuMs = async (pid: number): Promise<number> => {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // The second field is the program's name, which may hold anything; user and system time are the 14th and the 15th.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * tickMs;
 };
 
 /** @throws with the last lines of standard error when the program fails */
@@ -26,9 +42,11 @@ export const measureProcess = async (
     stdio: ["ignore", "pipe", "pipe"],
   });
   let peakRssBytes = 0;
+  let cpuMs = 0;
   const sampler = setInterval(() => {
-    if (child.pid !== undefined)
-      void readPeakRss(child.pid).then((bytes) => (peakRssBytes = Math.max(peakRssBytes, bytes)));
+    if (child.pid === undefined) return;
+    void readPeakRss(child.pid).then((bytes) => (peakRssBytes = Math.max(peakRssBytes, bytes)));
+    void readCpuMs(child.pid).then((ms) => (cpuMs = Math.max(cpuMs, ms)));
   }, samplePeriodMs);
   const exited = new Promise<number | string>((resolve, reject) => {
     child.once("error", reject);
@@ -45,7 +63,7 @@ export const measureProcess = async (
       const said = stderr.trimEnd().split("\n").slice(-10).join("\n");
       throw new Error(`${program} ${args.join(" ")} ended with ${code.result}: ${said}`);
     }
-    return { wallMs: code.wallMs, peakRssBytes, stdout };
+    return { wallMs: code.wallMs, cpuMs, peakRssBytes, stdout };
   } finally {
     clearInterval(sampler);
   }

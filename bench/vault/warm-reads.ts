@@ -5,6 +5,8 @@
 import type { FolderEntry, SnapshotReader } from "../../src/core/ports/vault.ts";
 import { openRepository } from "../../src/vault/repository/open-repository.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
+import { median } from "../recovery/measured-process.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 export type WarmReads = {
   /** Median of a small file that was not read before. */
@@ -29,20 +31,6 @@ export type WarmReadsInput = {
 
 const rangeBytes = 64 * 1024;
 const smallBytes = 64 * 1024;
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-const random = (seed: number): (() => number) => {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-};
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 const timed = async (act: () => Promise<number>): Promise<{ readonly ms: number; readonly bytes: number }> => {
   const began = performance.now();
@@ -82,7 +70,7 @@ const chooseFiles = async (reader: SnapshotReader, rounds: number, next: () => n
 
 export const measureWarmReads = async (input: WarmReadsInput): Promise<WarmReads> => {
   const { rounds = 200, seed = 1 } = input;
-  const next = random(seed);
+  const next = seededRandom(seed);
   const repository = await openRepository(input.vault, input.password, { clock: systemClock });
   try {
     const newest = (await repository.snapshots()).toSorted((a, b) => b.time.localeCompare(a.time))[0];
