@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    globalSetup: ["test/publish-program.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: "forks",

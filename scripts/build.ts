@@ -1,11 +1,12 @@
 /**
- * `npm run build`: compiles src/ to dist/ and makes sure that what npm would publish is whole: every file that package.json names is
+ * `npm run build`: bundles src/ into dist/ and makes sure that what npm would publish is whole: every file that package.json names is
  * in the package, nothing of the sources' tests is, and the built command starts.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { bundleProgram } from "./bundle-program.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -51,7 +52,7 @@ const inspectPackage = (): string => {
 };
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
+await bundleProgram(join(root, "dist"));
 chmodSync(join(root, "bin/refloat.cjs"), 0o755);
 if (!existsSync(join(root, "dist/main.js"))) fail("dist/main.js was not made");
 run(process.execPath, [join(root, "dist/main.js"), "--version"]);

@@ -5,13 +5,11 @@ import { z } from "zod";
 import { runCommandLine } from "./cli/run-command-line.ts";
 import type { InterruptSignal, Shell } from "./cli/shell.ts";
 import { createWorkbench } from "./create-workbench.ts";
+import { packageFile } from "./platform/program-files.ts";
 
 const packageSchema = z.object({ version: z.string() });
 
-/** From package.json, which stands beside src/ in a clone and beside dist/ in the package. */
-const version = packageSchema.parse(
-  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")),
-).version;
+const version = packageSchema.parse(JSON.parse(readFileSync(packageFile("package.json"), "utf8"))).version;
 
 /** A user id without an entry in passwd is no reason to stop. */
 const userName = (): string => {

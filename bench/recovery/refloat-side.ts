@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
 import type { Shop } from "../../examples/shop/stage/shop.ts";
+import { publishProgram } from "../../scripts/published-program.ts";
 import { type Measured, measureProcess } from "./measured-process.ts";
-import { publishProgram } from "./published-program.ts";
 
 const stepSchema = z.object({
   id: z.string(),

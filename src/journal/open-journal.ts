@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Journal } from "../core/ports/engine.ts";
 import type { RefloatError } from "../model/refloat-error.ts";
+import { programEntry } from "../platform/program-files.ts";
 import { journalFailed } from "./journal-errors.ts";
 import {
   type JournalAnswer,
@@ -14,12 +15,6 @@ import type { JournalStore } from "./journal-store.ts";
 
 type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (error: RefloatError) => void };
 
-/** The compiler leaves the name in `new URL` as it is, so the extension is that of this module. */
-const workerUrl = new URL(
-  import.meta.url.endsWith(".ts") ? "../journal-worker.ts" : "../journal-worker.js",
-  import.meta.url,
-);
-
 /**
  * @param path of the SQLite file; made with its folder when missing
  * @throws RefloatError journal.failed if it cannot be opened, is damaged, or was written by a newer version
@@ -27,7 +22,7 @@ const workerUrl = new URL(
 export const openJournal = async (path: string): Promise<Journal> => {
   const data: JournalThreadData = { path };
   // Flags of the main program (`--input-type`, say) are not meant for its threads, and some keep them from starting.
-  const worker = new Worker(workerUrl, { workerData: data, name: "journal", execArgv: [] });
+  const worker = new Worker(programEntry("journal-worker"), { workerData: data, name: "journal", execArgv: [] });
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let ended: RefloatError | null = null;

@@ -2,12 +2,10 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type NotesService, startNotesService } from "./support/notes-service.ts";
-
-const launcher = fileURLToPath(new URL("../../bin/refloat.cjs", import.meta.url));
+import { launcher } from "./support/refloat-program.ts";
 
 let notes: NotesService;
 let elsewhere: string;

@@ -6,14 +6,11 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorEnvelopeSchema, eventEnvelopeSchema, resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import type { ResultKind } from "../../src/contract/result-schemas.ts";
-import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
-
-const launcher = fileURLToPath(new URL("../../bin/refloat.cjs", import.meta.url));
+import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
 
 let folder: string;
 let refloat: RefloatProgram;

@@ -2,14 +2,12 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { refloatInside } from "./support/refloat-inside.ts";
-
-const launcher = fileURLToPath(new URL("../../bin/refloat.cjs", import.meta.url));
+import { launcher } from "./support/refloat-program.ts";
 
 let folder: string;
 let server: PostgresServer;

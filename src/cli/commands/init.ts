@@ -8,6 +8,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { discoverMachine } from "../../platform/discover.ts";
 import { makePasswordFile, proposedPlaces } from "../../platform/init-places.ts";
 import { systemClock } from "../../platform/system-clock.ts";
+import { packageFile } from "../../platform/program-files.ts";
 import { canAsk } from "../ask.ts";
 import { askAboutProposal } from "../ask-about-proposal.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
@@ -83,8 +84,7 @@ export const initCommand = defineCommand({
   },
 });
 
-/** Published beside src/ and dist/. */
-const schemaFile = fileURLToPath(new URL("../../../schema/refloat.schema.json", import.meta.url));
+const schemaFile = fileURLToPath(packageFile("schema/refloat.schema.json"));
 
 type Written = { readonly file: string; readonly text: string; readonly passwordFile: string };
 

@@ -1,8 +1,8 @@
 /** Runs the program as a person does: a child process, its output and its exit status. */
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { inject } from "vitest";
 
-const launcher = fileURLToPath(new URL("../../../bin/refloat.cjs", import.meta.url));
+export const launcher = inject("launcher");
 
 export type Ended = {
   readonly exit: number | null;

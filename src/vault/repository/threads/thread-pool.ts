@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker, type Transferable } from "node:worker_threads";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { programEntry } from "../../../platform/program-files.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
 import { unpackError } from "./portable-error.ts";
@@ -15,10 +16,6 @@ const mostThreads = 2;
 const patienceMs = 5000;
 /** The default of 48 lets each thread gather three times the garbage for hardly more speed. */
 const maxYoungGenerationSizeMb = 12;
-
-/** From source it is TypeScript, in the published package JavaScript; the compiler does not rewrite this name. */
-const threadEntry = (): URL =>
-  new URL(`../../../vault-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 type Waiting = { readonly resolve: (value: never) => void; readonly reject: (error: unknown) => void };
 
@@ -125,7 +122,7 @@ export class ThreadPool {
   #nextJob = 1;
 
   /** @param entry the module that the threads run, when it is not the program's own */
-  constructor(data: ThreadData, listener: ThreadListener, entry = threadEntry()) {
+  constructor(data: ThreadData, listener: ThreadListener, entry = programEntry("vault-worker")) {
     this.#data = data;
     this.#listener = listener;
     this.#entry = entry;
