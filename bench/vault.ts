@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type Measured, measureProcess, median } from "./recovery/measured-process.ts";
-import { publishProgram } from "./recovery/published-program.ts";
+import { publishProgram } from "../scripts/published-program.ts";
 import { type Contestant, borgContestant, refloatContestant, resticContestant } from "./vault/contestants.ts";
 import { changeOnePercent, makeDataSet } from "./vault/data-set.ts";
 import { measureMillionBlobs } from "./vault/million-blobs.ts";
