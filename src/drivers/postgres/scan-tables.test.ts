@@ -37,7 +37,7 @@ const found = async (since: Awaited<ReturnType<typeof postgresWrites.position>>)
     added,
   ]);
 
-test("pieces of one page by two sessions see every row once, and say where the written ones lie", async () => {
+test("pieces of one page, or whole tables, by two sessions see every row once, and say where the written ones lie", async () => {
   await start();
   await shop(`
     create table orders (id int primary key, filler text);
@@ -62,27 +62,28 @@ test("pieces of one page by two sessions see every row once, and say where the w
       for (const session of [first, second])
         scanners.push({ session, predicate: await predicateSince(session, since, since) });
       const tables = await readWrittenTables(first);
-      const look = async (pieceBlocks: number) => {
+      const look = async (pieceBlocks: number, mostInPieces: number) => {
         const scans = await scanTables(scanners, tables, {
           serverMajor: 15,
           signal: new AbortController().signal,
           pieceBlocks,
+          mostInPieces,
         });
         return Object.fromEntries(tables.map(({ oid, label }) => [label, scans.get(oid)]));
       };
-      const whole = await look(10_000);
-      expect(whole).toEqual({
-        empty: { rows: 0, written: 0, place: null },
-        events: { rows: 2_002, written: 2, place: null },
-        orders: { rows: 1_000, written: 1, place: null },
-      });
-      const pieces = await look(1);
-      expect(pieces).toMatchObject({ events: { rows: 2_002, written: 2 }, orders: { rows: 1_000, written: 1 } });
-      const [row] = await first.query<{ id: number }>(
-        `select id from only public.orders where ${pieces["orders"]?.place} and ${scanners[0]?.predicate}`,
-      );
-      expect(row).toEqual({ id: 1 });
-      expect(pieces["orders"]?.place).toMatch(/^ctid /);
+      const looks = [await look(10_000, 10_000), await look(1, 10_000), await look(1, 0)];
+      for (const scans of looks) {
+        expect(scans).toMatchObject({
+          empty: { rows: 0, written: 0, place: null },
+          events: { rows: 2_002, written: 2 },
+          orders: { rows: 1_000, written: 1 },
+        });
+        expect(scans["orders"]?.place).toMatch(/^ctid /);
+        const [row] = await first.query<{ id: number }>(
+          `select id from only public.orders where ${scans["orders"]?.place} and ${scanners[0]?.predicate}`,
+        );
+        expect(row).toEqual({ id: 1 });
+      }
     });
   } finally {
     await Promise.all(sessions.map((session) => session.close()));
