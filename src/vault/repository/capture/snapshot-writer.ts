@@ -141,7 +141,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
       this.#totals.newBytes += newBytes;
       return id;
     });
-    await Promise.all(pool.threads.map((thread) => thread.call("flush", null)));
+    await Promise.all(pool.started.map((thread) => thread.call("flush", null)));
     await index.flush();
     const { time, hostname, paths, tags, parent } = this.#request;
     const target = await this.#locked(tree);

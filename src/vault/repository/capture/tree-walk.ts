@@ -64,7 +64,7 @@ export class TreeWalk {
     this.#pool = pool;
     this.#start = start;
     this.#signal = signal;
-    this.#stack = new TaskStack(pool.threads, tasksPerThread, async (task, thread) => this.#perform(task, thread));
+    this.#stack = new TaskStack(pool, tasksPerThread, async (task, thread) => this.#perform(task, thread));
   }
 
   /** @throws RefloatError source.failed, vault.*; the signal's reason */
@@ -89,7 +89,7 @@ export class TreeWalk {
 
   async #tellAll(call: "job-end" | "job-cancel"): Promise<void> {
     // A thread that died has nothing to forget, and the walk has failed by it already.
-    await Promise.allSettled(this.#pool.threads.map((thread) => thread.call(call, { job: this.#start.walk })));
+    await Promise.allSettled(this.#pool.started.map((thread) => thread.call(call, { job: this.#start.walk })));
   }
 
   async #walkFolders(root: RootNode): Promise<void> {

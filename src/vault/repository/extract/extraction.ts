@@ -48,9 +48,7 @@ class Extraction {
   constructor(context: RepositoryContext, job: number, signal: AbortSignal) {
     this.#signal = signal;
     this.#job = job;
-    this.#stack = new TaskStack(context.pool.threads, tasksPerThread, async (task, thread) =>
-      this.#perform(task, thread),
-    );
+    this.#stack = new TaskStack(context.pool, tasksPerThread, async (task, thread) => this.#perform(task, thread));
   }
 
   async run(node: TreeNode, target: string): Promise<ExtractReport> {
@@ -244,7 +242,7 @@ export const extractTree = async (
   const target = resolve(targetPath);
   const { job, end } = context.pool.beginJob((bytes, items) => progress?.({ bytes, items }));
   const tell = async (call: "job-cancel" | "job-end"): Promise<void> => {
-    await Promise.allSettled(context.pool.threads.map((thread) => thread.call(call, { job })));
+    await Promise.allSettled(context.pool.started.map((thread) => thread.call(call, { job })));
   };
   const cancel = (): void => void tell("job-cancel");
   signal.addEventListener("abort", cancel, { once: true });

@@ -1,5 +1,4 @@
 /** Device files and fifos, which Node cannot make: by the program mknod. */
-import { runProgram } from "../../../platform/subprocess.ts";
 import { majorOf, minorOf } from "../format/device-numbers.ts";
 import { isUtf8, readableText } from "../format/go-text.ts";
 import type { TreeNode } from "../format/tree-node.ts";
@@ -21,6 +20,8 @@ export const makeSpecialFile = async (
   const numbers = type === "fifo" ? [] : [String(majorOf(node.device)), String(minorOf(node.device))];
   // The child has descriptors of its own, so the folder is named through ours.
   const inside = `/proc/${process.pid}/fd/${folder}/${readableText(node.name)}`;
+  // Most threads never meet one, and starting programs takes a hundred modules.
+  const { runProgram } = await import("../../../platform/subprocess.ts");
   try {
     await runProgram("mknod", ["-m", "600", inside, kinds[type], ...numbers], { signal });
   } catch (error) {

@@ -51,7 +51,7 @@ export const repack = async (
       });
       for (const task of tasks) await copy(task);
     }
-    await Promise.all(pool.threads.map(async (thread) => thread.call("flush", null)));
+    await Promise.all(pool.started.map(async (thread) => thread.call("flush", null)));
   } catch (error) {
     // Nothing relies on what was not finished; the room is given back once nobody captures in this process.
     context.captures.taint();

@@ -1,8 +1,8 @@
-/** Works off tasks that make further tasks, newest first, on all threads; a few are on their way to each thread at any time. */
-import type { Thread } from "./thread-pool.ts";
+/** Works off tasks that make further tasks, newest first, on as many threads as have something to do; a few are on their way to each thread at any time. */
+import type { Thread, ThreadPool } from "./thread-pool.ts";
 
 export class TaskStack<Task> {
-  readonly #threads: readonly Thread[];
+  readonly #pool: ThreadPool;
   readonly #perThread: number;
   readonly #perform: (task: Task, thread: Thread) => Promise<void>;
   readonly #waiting: Task[] = [];
@@ -12,8 +12,8 @@ export class TaskStack<Task> {
   #failure: { readonly error: unknown } | undefined;
 
   /** @param perThread more than one, so that a thread never waits for the main thread to hand it the next task */
-  constructor(threads: readonly Thread[], perThread: number, perform: (task: Task, thread: Thread) => Promise<void>) {
-    this.#threads = threads;
+  constructor(pool: ThreadPool, perThread: number, perform: (task: Task, thread: Thread) => Promise<void>) {
+    this.#pool = pool;
     this.#perThread = perThread;
     this.#perform = perform;
   }
@@ -36,7 +36,7 @@ export class TaskStack<Task> {
 
   #pump(): void {
     while (this.#failure === undefined && this.#waiting.length > 0) {
-      const thread = this.#idlest();
+      const thread = this.#freest();
       if (thread === undefined) return;
       const task = this.#waiting.pop();
       if (task !== undefined) void this.#start(task, thread);
@@ -46,13 +46,14 @@ export class TaskStack<Task> {
     else this.#end.reject(this.#failure.error);
   }
 
-  #idlest(): Thread | undefined {
-    let best: Thread | undefined;
-    for (const thread of this.#threads) {
-      const busy = this.#busy.get(thread) ?? 0;
-      if (busy < this.#perThread && (best === undefined || busy < (this.#busy.get(best) ?? 0))) best = thread;
-    }
-    return best;
+  /** A start costs a thread as much as some hundred small tasks, so that one is started only when the others have work. */
+  #freest(): Thread | undefined {
+    const busyOf = (thread: Thread): number => this.#busy.get(thread) ?? 0;
+    const [best] = this.#pool.started.toSorted((a, b) => busyOf(a) - busyOf(b));
+    if (best !== undefined && busyOf(best) === 0) return best;
+    const another = this.#pool.startAnother();
+    if (another !== undefined) return another;
+    return best !== undefined && busyOf(best) < this.#perThread ? best : undefined;
   }
 
   async #start(task: Task, thread: Thread): Promise<void> {

@@ -118,7 +118,9 @@ export class ThreadPool {
   readonly #listener: ThreadListener;
   readonly #entry: URL;
   readonly #progress = new Map<number, (bytes: number, items: number) => void>();
-  #threads: readonly Thread[] | undefined;
+  #started: readonly Thread[] = [];
+  /** None any more once it is closed. */
+  #most = Math.min(mostThreads, availableParallelism());
   #nextJob = 1;
 
   /** @param entry the module that the threads run, when it is not the program's own */
@@ -128,21 +130,23 @@ export class ThreadPool {
     this.#entry = entry;
   }
 
-  get threads(): readonly Thread[] {
-    return (this.#threads ??= Array.from(
-      { length: Math.min(mostThreads, availableParallelism()) },
-      () => new Thread(this.#data, this.#listener, this.#progress, this.#entry),
-    ));
-  }
-
   get started(): readonly Thread[] {
-    return this.#threads ?? [];
+    return this.#started;
   }
 
+  /** One more thread; undefined when there are as many as this machine has use for. */
+  startAnother(): Thread | undefined {
+    return this.#started.length < this.#most ? this.#start() : undefined;
+  }
+
+  /** One that has nothing to do, else a new one, else the one that has least. */
   leastLoaded(): Thread {
-    const [first] = this.threads;
-    if (first === undefined) throw new RefloatError("bug", "the vault was used after it was closed");
-    return this.threads.reduce((best, thread) => (thread.load < best.load ? thread : best));
+    const [first, ...others] = this.#started;
+    const least = others.reduce((best, thread) => (thread.load < (best?.load ?? 0) ? thread : best), first);
+    if (least?.load === 0) return least;
+    const another = this.startAnother() ?? least;
+    if (another === undefined) throw new RefloatError("bug", "the vault was used after it was closed");
+    return another;
   }
 
   /** A number for long work, unique in this pool, under which threads report progress. */
@@ -154,8 +158,14 @@ export class ThreadPool {
   }
 
   async close(): Promise<void> {
-    const { started } = this;
-    this.#threads = [];
-    await Promise.all(started.map(async (thread) => thread.end()));
+    const ended = this.#started;
+    this.#started = [];
+    this.#most = 0;
+    await Promise.all(ended.map(async (thread) => thread.end()));
+  }
+  #start(): Thread {
+    const thread = new Thread(this.#data, this.#listener, this.#progress, this.#entry);
+    this.#started = [...this.#started, thread];
+    return thread;
   }
 }

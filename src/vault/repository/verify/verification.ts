@@ -193,7 +193,7 @@ class Verification {
         found.set(pack.id, pack);
       });
     }
-    const stack = new TaskStack<IndexedPack>(pool.threads, tasksPerThread, async (pack, thread) => {
+    const stack = new TaskStack<IndexedPack>(pool, tasksPerThread, async (pack, thread) => {
       this.#signal.throwIfAborted();
       if (!isOver()) await this.#readPack(pack, thread, job);
     });
