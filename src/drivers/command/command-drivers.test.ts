@@ -122,6 +122,12 @@ describe("traffic by commands", () => {
     await expect(traffic.admit(context, options, "10.0.0.2:80")).rejects.toMatchObject({ code: "target.failed" });
   });
 
+  test("that can tell neither where traffic goes nor where it shall go is refused in the file", () => {
+    const read = (options: object) => traffic.options.safeParse({ command: "./switch", ...options });
+    expect(read({}).error?.issues[0]?.message).toContain("needs to:");
+    expect([read({ to: "127.0.0.1:80" }).success, read({ observe: "./where" }).success]).toEqual([true, true]);
+  });
+
   test("without observe is unknown, and said to be", async () => {
     const { observe: _observe, ...options } = optionsOf();
     expect(await traffic.observe(context, options)).toEqual({ admitted: null, address: null, raw: {} });
