@@ -27,7 +27,8 @@ const optionsSchema = z
   })
   // Found out at the cutover, it would be found out while traffic is held.
   .refine(({ to, observe }) => to !== undefined || observe !== undefined, {
-    error: "needs to: (where traffic goes after the cutover), or observe: to ask where it goes now and send it there again",
+    error:
+      "needs to: (where traffic goes after the cutover), or observe: to ask where it goes now and send it there again",
   })
   .meta({ description: "Traffic is directed by commands." });
 export type CommandTrafficOptions = z.infer<typeof optionsSchema>;
