@@ -128,10 +128,15 @@ export type SnapshotReader = {
   /** Entries below `path` (itself not included), depth first, in byte order of names. */
   readonly list: (path: string, options: { readonly recursive: boolean }) => AsyncIterable<TreeEntry>;
   /**
-   * The content of a regular file. Reads ahead within bounded memory.
+   * The content of a regular file. Reads ahead within bounded memory. With `transient` a chunk may be empty as soon as the next one is
+   * asked for: for whoever is done with it by then, so that its memory serves the next one at once.
    * @throws RefloatError vault.damaged naming pack, blob and path; point.unknown if there is no such file
    */
-  readonly stream: (path: string, range?: { readonly offset: number; readonly length: number }) => ByteStream;
+  readonly stream: (
+    path: string,
+    range?: { readonly offset: number; readonly length: number },
+    options?: { readonly transient: boolean },
+  ) => ByteStream;
   /** Small files only (at most 64 MiB). */
   readonly read: (path: string) => Promise<Uint8Array>;
   /**

@@ -2,7 +2,6 @@
  * Rows out of and into tables as COPY text, streaming. Out: ends by a seal that waits for the server's own count. In: an error of
  * the source becomes CopyFail, so that nothing of a broken stream is kept.
  */
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import type { ByteStream, SealedStream } from "../../core/ports/bytes.ts";
@@ -54,7 +53,8 @@ export async function* withoutTrailer(source: ByteStream, path: string): ByteStr
       if (held.length > 0) yield held;
       const keep = chunk.length - archiveTrailer.length;
       if (keep > 0) yield chunk.subarray(0, keep);
-      held = chunk.subarray(keep);
+      // A copy: the chunk may be gone when the next one is here.
+      held = Buffer.from(chunk.subarray(keep));
     } else {
       const joined = Buffer.concat([held, chunk]);
       const keep = Math.max(0, joined.length - archiveTrailer.length);
@@ -69,7 +69,7 @@ export async function* withoutTrailer(source: ByteStream, path: string): ByteStr
 
 /**
  * Feeds a data file of a directory archive to `sql` (a COPY ... FROM STDIN) and returns how many rows the server took. The caller
- * compares them before it commits.
+ * compares them before it commits. Asks for the next chunk when the socket has taken the last one: `source` may be transient.
  * @throws whatever the source throws (the server then keeps no row); RefloatError as session.translate says
  */
 export const copyIn = async (
@@ -78,7 +78,8 @@ export const copyIn = async (
   source: ByteStream,
   options: { readonly path: string; readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void },
 ): Promise<number> => {
-  const stream = session.submit(copyFrom(sql));
+  // Every write waits for the socket, however little it is.
+  const stream = session.submit(copyFrom(sql, { highWaterMark: 1 }));
   let sourceError: { readonly thrown: unknown } | undefined;
   async function* counted(): ByteStream {
     try {
@@ -92,9 +93,8 @@ export const copyIn = async (
     }
   }
   try {
-    await pipeline(Readable.from(counted(), { objectMode: true, highWaterMark: 2 }), stream, {
-      signal: options.signal,
-    });
+    // No Readable between the two: it would ask for chunks ahead.
+    await pipeline(counted(), stream, { signal: options.signal });
   } catch (error) {
     options.signal.throwIfAborted();
     if (sourceError !== undefined) throw sourceError.thrown;

@@ -60,7 +60,11 @@ const loadTable = async (
   const copy = load.entry.copyStatement.trim().replace(/;$/, freeze ? " WITH (FREEZE)" : "");
   await inTransaction(session, "", async () => {
     if (freeze) await session.query(`truncate only ${load.table}`);
-    const rows = await copyIn(session, copy, source.stream(path), { path, signal: context.signal, onBytes });
+    const rows = await copyIn(session, copy, source.stream(path, undefined, { transient: true }), {
+      path,
+      signal: context.signal,
+      onBytes,
+    });
     if (rows !== expected.rows) {
       throw new RefloatError(
         "target.failed",

@@ -108,6 +108,21 @@ describe("a snapshot in the making", () => {
       expect(ahead).toBeLessThanOrEqual(100_000);
     });
 
+    it("come back whole, also to a reader that is done with each piece when it asks for the next", async () => {
+      const bytes = randomBytes(6_000_000);
+      await writer.stream("/a", { bytes: pieces(bytes), seal: async () => ({}) }, never);
+      const reader = await committed();
+      const read: Buffer[] = [];
+      const emptied: Uint8Array[] = [];
+      for await (const part of reader.stream("/a", undefined, { transient: true })) {
+        read.push(Buffer.from(part));
+        emptied.push(part);
+      }
+      expect(Buffer.concat(read).equals(bytes)).toBe(true);
+      expect(emptied.some(({ length }) => length === 0)).toBe(true);
+      expect((await content(reader, "/a")).equals(bytes)).toBe(true);
+    });
+
     it("without a good seal are in no snapshot, and break the one they were for", async () => {
       const refusal = new RefloatError("source.failed", "psql ended with exit status 1");
       await expect(

@@ -1,6 +1,7 @@
 /** The content of one file, in order, read ahead in the worker threads within bounded memory. */
 import type { BlobTable } from "../blobs/blob-table.ts";
 import type { BlobSource } from "../blobs/blob-reader.ts";
+import { releaseMemory } from "../blobs/release-memory.ts";
 import type { SliceReader } from "../blobs/slice-reader.ts";
 import { sealBytes } from "../seal/seal.ts";
 import type { ThreadPool } from "../threads/thread-pool.ts";
@@ -45,11 +46,18 @@ const partsOf = (content: readonly string[], range: ContentRange | undefined, ta
   return parts;
 };
 
-/** @throws RefloatError vault.damaged */
+/** Whoever gives a chunk on to a socket is told when it is gone only if it is larger than what the socket takes at once. */
+const leastReleased = 256 * 1024;
+
+/**
+ * @param transient whoever asks for the next chunk is done with the last one
+ * @throws RefloatError vault.damaged
+ */
 export async function* readContent(
   content: readonly string[],
   range: ContentRange | undefined,
   { table, blobs, slices, pool }: ContentSources,
+  transient = false,
 ): AsyncGenerator<Uint8Array> {
   const parts = partsOf(content, range, table);
   const cut = (blob: Uint8Array, { skip, take }: Part): Uint8Array =>
@@ -79,5 +87,6 @@ export async function* readContent(
     if (blob === undefined) return;
     ask();
     yield cut(blob, part);
+    if (transient && blob.length >= leastReleased) releaseMemory(blob);
   }
 }

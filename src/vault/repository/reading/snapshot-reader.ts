@@ -47,11 +47,15 @@ class RepositorySnapshotReader implements SnapshotReader {
     yield* this.#listTree(tree, rawPath, options.recursive);
   }
 
-  async *stream(path: string, range?: { readonly offset: number; readonly length: number }): ByteStream {
+  async *stream(
+    path: string,
+    range?: { readonly offset: number; readonly length: number },
+    options?: { readonly transient: boolean },
+  ): ByteStream {
     const { content } = await this.#findFile(path);
     const held = this.#context.lock.holdForReading();
     try {
-      yield* readContent(content ?? [], range, this.#context);
+      yield* readContent(content ?? [], range, this.#context, options?.transient);
     } catch (error) {
       throw namingPath(error, path, this.info.id);
     } finally {
