@@ -50,6 +50,7 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "ceph-osd", purpose: "the same: its storage", isThere: () => isOnPath("ceph-osd") },
   { debianPackage: "ceph-common", purpose: "the same: its tools", isThere: () => isOnPath("ceph") },
   { debianPackage: "radosgw", purpose: "the same: its S3 gateway", isThere: () => isOnPath("radosgw") },
+  { debianPackage: "e2fsprogs", purpose: "locks of vaults in folders", isThere: () => isOnPath("chattr") },
   { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
   { debianPackage: "borgbackup", purpose: "to be raced by the vault's bench", isThere: () => isOnPath("borg") },
   {

@@ -10,6 +10,7 @@ import { auditedApprover } from "./core/audit/audited-approver.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
 import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
+import { lockBeside } from "./core/points/point-locks.ts";
 import { parseByteSize } from "./core/text/byte-size.ts";
 import { driverRegistry } from "./driver-registry.ts";
 import { createEngine } from "./engine/create-engine.ts";
@@ -146,9 +147,24 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       points: createPointStore(repository),
       departures: createPointDepartures(repository, clock),
       holds: createPointHolds(repository, clock),
-      runCopies: createRunCopies(repository),
+      runCopies: createRunCopies(repository, clock, async (service) =>
+        lockBeside([(await declaration()).services[service]?.lock], clock.now()),
+      ),
     };
   });
+
+  /** As long as any point that may be taken now: the log tells of all of them. */
+  const lockOfLog = async () => {
+    const services = await declaration().then(
+      (declared) => Object.values(declared.services),
+      // A vault without points has no declaration, and nothing that is locked.
+      () => [],
+    );
+    return lockBeside(
+      services.map(({ lock }) => lock),
+      clock.now(),
+    );
+  };
 
   const vaultKeys = once(async () => {
     const declared = await declaredVault();
@@ -163,7 +179,8 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     by: { ...currentPerson(), host: hostname(), tool: options.version },
     clock,
     log,
-    archive: async () => createAuditArchive((await vault()).repository, { hostname: hostname(), clock, log }),
+    archive: async () =>
+      createAuditArchive((await vault()).repository, { hostname: hostname(), clock, log, lock: lockOfLog }),
     anchors: async () =>
       (await (await vault()).points.list()).flatMap(({ id, manifest }) =>
         manifest.audit === undefined ? [] : [{ ...manifest.audit, knownBy: `point ${shortId(id)}` }],

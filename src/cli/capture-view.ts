@@ -50,6 +50,7 @@ export const createCaptureView = (service: string, clock: Pick<Clock, "monotonic
         if (current?.component === event.component) current.progress = event.progress;
         return null;
       }
+      if (event.type === "warning") return null;
       const took = current === null ? "" : `  ${formatRunning(clock.monotonicMs() - current.beganMs)}`;
       current = null;
       const done = `  done  ${event.component}  ${formatBytes(event.sizeBytes)}${took}`;

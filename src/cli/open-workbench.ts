@@ -54,7 +54,8 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       // One that could not be opened has nothing to close, and its error was told by who asked for it.
       const workbench = await opened.catch(() => null);
       if (workbench === null) return;
-      await tellAuditBacklog(workbench.bench, output);
+      // Into the past nothing is brought: that is what was asked for.
+      if (global.vaultAsOf === null) await tellAuditBacklog(workbench.bench, output);
       await workbench.close();
     },
   };

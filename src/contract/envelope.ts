@@ -48,6 +48,7 @@ const captureEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("begin"), component: z.string() }),
   z.object({ type: z.literal("progress"), component: z.string(), progress: progressSchema }),
   z.object({ type: z.literal("end"), component: z.string(), sizeBytes: z.number() }),
+  z.object({ type: z.literal("warning"), message: z.string(), hint: z.string(), nextCommand: z.string() }),
 ]);
 
 const verifyEventSchema = z.object({ itemsDone: z.number().nonnegative(), bytesRead: z.number().nonnegative() });

@@ -216,12 +216,17 @@ export const resultSchemas = {
           lost: z.int().nonnegative(),
         }),
         evidence: z.array(z.string()),
+        refused: z.array(z.object({ kind: z.string(), name: z.string(), reason: z.string() })),
       }),
     ),
   }),
   "vault-locks": z.object({
     location: z.string(),
-    support: z.object({ locks: z.boolean(), reason: z.string().nullable() }),
+    support: z.object({
+      locks: z.boolean(),
+      reason: z.string().nullable(),
+      keptBy: z.enum(["server", "file-system", "nobody"]),
+    }),
     unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
     points: z.array(
       z.object({

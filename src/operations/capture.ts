@@ -8,6 +8,8 @@ import type { ComponentAccess } from "../core/components/component-access.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
 import { captureOrder, recoveryOrder } from "../core/graph/order.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
+import { declaredLock } from "../core/points/point-locks.ts";
+import { lockDoubt } from "../core/points/lock-doubt.ts";
 import { observedConsistency } from "../core/points/consistency.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
@@ -15,12 +17,15 @@ import type { CaptureReport } from "../core/ports/driver.ts";
 import type { SnapshotWriter } from "../core/ports/vault.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import { type PointId, shortId } from "../model/identifiers.ts";
 import type { CapturedComponent, PointManifest, RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import type { Progress } from "../model/run.ts";
 
 export type CaptureEvent =
+  /** Something that was asked for is not to be had; the capture goes on. */
+  | { readonly type: "warning"; readonly message: string; readonly hint: string; readonly nextCommand: string }
   | { readonly type: "begin"; readonly component: string }
   | { readonly type: "progress"; readonly component: string; readonly progress: Progress }
   | { readonly type: "end"; readonly component: string; readonly sizeBytes: number };
@@ -37,29 +42,55 @@ export type CaptureOptions = {
 
 type Pending = { readonly report: CaptureReport; readonly writer: SnapshotWriter; readonly finishedAt: string };
 
-/** @throws RefloatError source.*, program.*, vault.*: no point was made */
+/** @throws RefloatError source.*, program.*, vault.*: no point was made; journal.failed may come after it was, and says so */
 export const capture = async (bench: Workbench, options: CaptureOptions): Promise<RecoveryPoint> => {
   const service = findService(await bench.declaration(), options.service);
-  const { points } = await bench.vault();
+  const { points, repository } = await bench.vault();
   const [previous] = await points.list(service.name);
+  const support = service.lock === undefined ? null : await repository.lockSupport();
+  const doubt = lockDoubt(service, support);
+  if (doubt !== null) options.onEvent({ type: "warning", ...doubt });
+  let made: PointId | null = null;
   try {
-    return await audited(
+    const point = await audited(
       bench.audit,
       { action: "capture", service: service.name, detail: {} },
-      () => captureService(bench, service, previous ?? null, options),
+      () => captureService(bench, service, previous ?? null, { ...options, onMade: (id) => (made = id) }),
       ({ id, manifest }) => ({ detail: { point: id, consistentAt: manifest.consistentAt } }),
     );
+    if (support?.locks === true) await logLock(bench, point);
+    return point;
   } catch (error) {
+    if (made !== null) throw afterwards(toRefloatError(error), service.name, made);
     options.signal.throwIfAborted();
     throw withState(toRefloatError(error), service.name, previous ?? null);
   }
 };
 
+/** Everything that the point rests on is locked so, what older points share with it too. */
+const logLock = async ({ audit }: Workbench, { id, manifest }: RecoveryPoint): Promise<void> => {
+  const lock = declaredLock(manifest);
+  if (lock === null) return;
+  const { until, mode } = lock;
+  const detail = { point: id, until: until.toISOString(), mode };
+  await audit.append({ action: "lock", outcome: "done", service: manifest.service, detail });
+  await audit.settle();
+};
+
+const afterwards = (error: RefloatError, service: string, made: PointId): RefloatError =>
+  new RefloatError(error.code, error.message, {
+    cause: error,
+    context: { ...error.context, point: made },
+    state: `point ${shortId(made)} was made and is whole; what failed came after it, and the audit log may not tell of its end`,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    nextCommand: `refloat points ${service}`,
+  });
+
 const captureService = (
   bench: Workbench,
   service: ServiceDeclaration,
   previous: RecoveryPoint | null,
-  options: CaptureOptions,
+  options: CaptureOptions & { readonly onMade: (id: PointId) => void },
 ): Promise<RecoveryPoint> => {
   const beganAt = bench.clock.now().toISOString();
   const graph = buildGraph(service);
@@ -114,6 +145,7 @@ const captureService = (
           tool: { name: "refloat", version: bench.host.toolVersion },
         };
         const point: RecoveryPoint = { id: await points.commit(manifest), manifest, missing: [] };
+        options.onMade(point.id);
         await rememberSeen(bench, [point]);
         return point;
       } finally {

@@ -9,6 +9,7 @@ import { findService } from "../core/declaration/find-service.ts";
 import type { PruneForecast, PruneReport, Pruning, Unreadable, VaultProgress } from "../core/ports/vault.ts";
 import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
 import type { Declaration, Keep } from "../model/declaration.ts";
+import { snapshotIdSchema } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { RunState } from "../model/run.ts";
 
@@ -85,24 +86,24 @@ export const beginVaultPrune = async (
 
 const decideAll = async (
   bench: Workbench,
-  { holds }: OpenVault,
+  { repository, holds }: OpenVault,
   declaration: Declaration,
   points: readonly RecoveryPoint[],
   { services, trustClock }: PruneRequest,
 ): Promise<readonly ServiceRetention[]> => {
   const held = await holds.list();
   const needed = await neededByRuns(bench);
-  const names = new Set(points.map(({ manifest }) => manifest.service));
-  return [...names]
+  const names = [...new Set(points.map(({ manifest }) => manifest.service))]
     .filter((name) => services.length === 0 || services.includes(name))
-    .sort()
-    .map((service) => {
+    .sort();
+  const decide = (lockedUntil: ReadonlyMap<string, string>): readonly ServiceRetention[] =>
+    names.map((service) => {
       const keep = declaration.services[service]?.keep ?? null;
       const decision = decideRetention({
         points: points.filter(({ manifest }) => manifest.service === service),
         keep,
         holds: held,
-        lockedUntil: new Map(),
+        lockedUntil,
         needed,
         now: bench.clock.now().toISOString(),
         timeZone: bench.host.timeZone,
@@ -110,6 +111,32 @@ const decideAll = async (
       });
       return { service, keep, ...decision };
     });
+  // Only of what would go: a lock of the store keeps a point, and changes nothing for the others.
+  const doomed = decide(new Map()).flatMap((service) => service.points.filter(({ verdict }) => verdict === "expire"));
+  return decide(
+    await storeLocks(
+      repository,
+      doomed.map(({ point }) => point),
+    ),
+  );
+};
+
+/** Until when the store holds a point: as long as it does not let go of one of its snapshots. */
+const storeLocks = async (
+  repository: OpenVault["repository"],
+  points: readonly RecoveryPoint[],
+): Promise<ReadonlyMap<string, string>> => {
+  const snapshots = points.map(({ id, manifest }) => ({
+    id,
+    own: [snapshotIdSchema.parse(id), ...Object.values(manifest.components).map(({ snapshot }) => snapshot)],
+  }));
+  const ends = await repository.lockEnds(snapshots.flatMap(({ own }) => own));
+  return new Map(
+    snapshots.flatMap(({ id, own }) => {
+      const latest = Math.max(...own.map((snapshot) => ends.get(snapshot)?.getTime() ?? 0));
+      return latest === 0 ? [] : [[id, new Date(latest).toISOString()] as const];
+    }),
+  );
 };
 
 /** Runs that may still go on, or be undone: what they restore from must stay. */

@@ -8,7 +8,8 @@ import { hanging } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 import { renderTable } from "./table.ts";
 
-export const renderCapture = ({ id, manifest }: RecoveryPoint, screen: Screen): string => {
+/** @param warnings what was told while it was made */
+export const renderCapture = ({ id, manifest }: RecoveryPoint, warnings: readonly string[], screen: Screen): string => {
   const { consistentAt, beganAt, finishedAt, service } = manifest;
   const members = manifest.captureOrder.flatMap((name) => manifest.components[name] ?? []);
   const newBytes = members.reduce((sum, member) => sum + member.newBytes, 0);
@@ -36,7 +37,7 @@ export const renderCapture = ({ id, manifest }: RecoveryPoint, screen: Screen): 
     ),
     `Consistency ${describeConsistency(manifest)}`,
     hanging("Checked     ", describeChecks(manifest), screen.width),
-    warningsOf(manifest).flatMap((warning) => hanging("WARNING ", warning, screen.width)),
+    [...warnings, ...warningsOf(manifest)].flatMap((warning) => hanging("WARNING ", warning, screen.width)),
     nextLine(screen, `refloat plan ${service} --at ${shortId(id)}`),
   );
 };

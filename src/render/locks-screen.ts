@@ -1,4 +1,5 @@
 /** Until when each point is safe, as the store itself says, and what that does and does not mean. */
+import type { LockMode } from "../model/declaration.ts";
 import type { PointLock, VaultLocks } from "../core/points/point-locks.ts";
 import { formatAmount } from "../core/text/quantity.ts";
 import { shortId } from "../model/identifiers.ts";
@@ -13,11 +14,19 @@ export const renderLocks = (
   now: string,
   screen: Screen,
 ): string => {
-  if (!support.locks) {
+  const byRoot = support.keptBy === "file-system";
+  if (!support.locks && points.every(({ until }) => until === null)) {
     return lines(
       `${screen.paint("yellow", "no point is locked")} in the vault at ${location}: ${support.reason ?? "its store keeps no locks"}`,
       hanging("guaranteed      ", "what was changed or removed is noticed, never returned as data", screen.width),
       hanging("not guaranteed  ", "that points survive someone who may write to the vault, or its owner", screen.width),
+      byRoot
+        ? hanging(
+            "to lock         ",
+            "capture as root on a file system with the immutable flag (ext4, xfs, btrfs), or use a bucket with Object Lock",
+            screen.width,
+          )
+        : [],
       nextLine(screen, "refloat verify"),
     );
   }
@@ -43,25 +52,50 @@ export const renderLocks = (
         point.service,
         time(point.at),
         point.until === null ? screen.paint("red", "not locked") : time(point.until),
-        point.mode === null ? "" : point.mode === "compliance" ? "everyone" : "all but those who may bypass",
+        point.mode === null ? "" : fromWhom(point.mode, byRoot),
         String(point.files),
-        noteOf(point, time),
+        noteOf(point, time, byRoot),
       ]),
       screen,
     ),
     broken,
     `asked of the store for each of ${formatAmount(files, "files")}, those that points share counted with each`,
-    hanging(
-      "not guaranteed  ",
-      "that the bucket shows them: a deletion hides a file and leaves its locked version; --vault-as-of reads that",
-      screen.width,
-    ),
+    byRoot ? folderGuarantees(screen) : bucketGuarantees(screen),
+    support.locks ? [] : hanging("new points      ", `are not locked from here: ${support.reason ?? ""}`, screen.width),
     nextLine(screen, "refloat verify"),
   );
 };
 
-const noteOf = (point: PointLock, time: (instant: string) => string): string => {
-  if (point.missing > 0) return `${formatAmount(point.missing, "files")} removed or hidden; look with --vault-as-of`;
+const fromWhom = (mode: LockMode, byRoot: boolean): string => {
+  if (byRoot) return "all but root";
+  return mode === "compliance" ? "everyone" : "all but those who may bypass";
+};
+
+const bucketGuarantees = (screen: Screen) =>
+  hanging(
+    "not guaranteed  ",
+    "that the bucket shows them: a deletion hides a file and leaves its locked version; --vault-as-of reads that",
+    screen.width,
+  );
+
+/** The flag obeys root: it is said, so that nobody takes it for more. */
+const folderGuarantees = (screen: Screen) =>
+  [
+    hanging(
+      "guaranteed      ",
+      "against mistakes, and against anybody without root: no locked file can be changed, renamed or removed (`lsattr` shows its i)",
+      screen.width,
+    ),
+    hanging(
+      "not guaranteed  ",
+      "against root, who can lift it (chattr -i); against a clock that is set forward; against the loss of the disk; that folders stay where they are",
+      screen.width,
+    ),
+  ].flat();
+
+const noteOf = (point: PointLock, time: (instant: string) => string, byRoot: boolean): string => {
+  if (point.missing > 0)
+    return `${formatAmount(point.missing, "files")} removed${byRoot ? "" : " or hidden; look with --vault-as-of"}`;
   if (point.unlocked > 0)
     return `${formatAmount(point.unlocked, "files")} without a lock, one is ${point.weakest ?? ""}`;
   if (point.declared === null) return "no lock was declared";

@@ -74,7 +74,7 @@ describe("capture", () => {
     const [bad] = shopPoints;
     const good = shopPoints[3];
     if (bad === undefined || good === undefined) throw new Error("no points");
-    expect(renderCapture(good, screen)).toMatchInlineSnapshot(`
+    expect(renderCapture(good, [], screen)).toMatchInlineSnapshot(`
       "point 5d0c88e1 of shop, 14:00:04 CET, taken in 1.4s; 2.2 MB new in the vault
       COMPONENT    SIZE     NEW  HOLDS
       db         1.1 GB  2.2 MB  23 tables
@@ -85,7 +85,7 @@ describe("capture", () => {
       Checked     1 check and 1 invariant pass at the source
       next: refloat plan shop --at 5d0c88e1"
     `);
-    expect(renderCapture(bad, screen)).toMatchInlineSnapshot(`
+    expect(renderCapture(bad, ["lock: is declared, and the point will not be locked"], screen)).toMatchInlineSnapshot(`
       "point 3c71e0aa of shop, 16:00:03 CET, taken in 1.6s; 4.1 MB new in the vault
       COMPONENT    SIZE     NEW  HOLDS
       db         1.1 GB  4.1 MB  23 tables
@@ -94,6 +94,7 @@ describe("capture", () => {
       proxy        4 kB     0 B  3 files
       Consistency ordered, within 1.2s, unproven
       Checked     1 of 2 checks and invariants pass at the source
+      WARNING lock: is declared, and the point will not be locked
       WARNING products fails: false
       next: refloat plan shop --at 3c71e0aa"
     `);

@@ -5,7 +5,7 @@ import { hanging } from "./fit-text.ts";
 import { type Screen, lines } from "./screen.ts";
 
 export const renderRepair = (report: RepairReport, screen: Screen): string => {
-  const { applied, blobs, evidence } = report;
+  const { applied, blobs, evidence, refused } = report;
   const from = [
     ...(blobs.copied === 0 ? [] : [`${formatAmount(blobs.copied, "blobs")} that another pack has`]),
     ...(blobs.salvaged === 0 ? [] : [`${formatAmount(blobs.salvaged, "blobs")} from the damaged packs themselves`]),
@@ -23,6 +23,9 @@ export const renderRepair = (report: RepairReport, screen: Screen): string => {
       ? []
       : `${formatAmount(blobs.lost, "blobs")} can be had from nowhere that was asked: --from another copy of the vault, or a new ` +
           "capture while the source still has them",
+    refused.length === 0
+      ? []
+      : `${formatAmount(refused.length, "damaged files")} stay beside the sound copies: ${formatList([...new Set(refused.map(({ reason }) => reason))])}`,
     evidence.length === 0 ? [] : `kept as evidence: ${formatList(evidence)}`,
     applied ? [] : "what is taken out is kept in the state folder first; points that are sound stay as they are",
   );

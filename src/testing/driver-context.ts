@@ -2,6 +2,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import type { CheckContext, DriverContext, TrafficContext } from "../core/ports/driver.ts";
 import type { Bind, BoundText } from "../core/ports/environment.ts";
 import { silentLog } from "../platform/log.ts";
@@ -12,7 +13,16 @@ export type TestFolder = { readonly path: string; readonly remove: () => Promise
 
 export const createTestFolder = async (name = "refloat-test"): Promise<TestFolder> => {
   const path = await mkdtemp(join(tmpdir(), `${name}-`));
-  return { path, remove: () => removeTree(path, new AbortController().signal) };
+  const remove = () => removeTree(path, new AbortController().signal);
+  return {
+    path,
+    remove: async () =>
+      remove().catch(async () => {
+        // A locked vault was in it.
+        await execa("chattr", ["-R", "-f", "-i", "--", path], { reject: false });
+        await remove();
+      }),
+  };
 };
 
 /** Binds `${db.url}` from `{ "db.url": "..." }`; values that begin with `secret!` are secrets without that word. */

@@ -44,15 +44,17 @@ export const captureCommand = defineCommand({
     const view = createCaptureView(service, bench.clock);
     const progress = showProgress(output, view);
     const tell = sparsely(bench.clock, (event: CaptureEvent) => output.event(eventEnvelope("capture", event)));
+    const warnings: string[] = [];
     const onEvent = (event: CaptureEvent): void => {
       const line = view.apply(event);
       if (line !== null) progress.told(line);
+      if (event.type === "warning") warnings.push(`${event.message}; ${event.hint}; see ${event.nextCommand}`);
       if (event.type === "progress") tell(event);
       else output.event(eventEnvelope("capture", event));
     };
     try {
       const point = await capture(bench, { service, tags: tag, onEvent, signal });
-      return answer("capture", point, renderCapture(point, output.screen(bench.host.timeZone)));
+      return answer("capture", point, renderCapture(point, warnings, output.screen(bench.host.timeZone)));
     } finally {
       progress.stop();
     }

@@ -17,7 +17,8 @@ export const vaultLocksCommand = defineCommand({
     "Asks the vault's store, file by file, for the lock of everything that a point rests on: packs, indexes, keys and config too. A point is as " +
       "safe as the least safe of its files. Nothing is taken from what Refloat wrote down.",
     "Locks are set by a capture of a service with lock:, in a bucket with Object Lock, and prolonged when a later point rests on the same files. " +
-      "A folder cannot lock; then this says what is and is not guaranteed. Ends with 4 when a declared lock that has not run out is not kept.",
+      "In a folder they are the immutable flag of the file system, which root sets and can lift. It says what is and is not guaranteed, and ends " +
+      "with 4 when a declared lock that has not run out is not kept.",
   ],
   arguments: [{ name: "SERVICE", about: "only its points", required: false, completes: "services" }],
   options: [],
@@ -45,7 +46,7 @@ export const vaultLocksCommand = defineCommand({
 
 /** A lock that was declared, should still hold and does not. Where nothing can be locked the screen says so instead. */
 const brokenPromise = ({ support, points, unreadable }: VaultLocks, now: string): RefloatError | null => {
-  if (!support.locks) return null;
+  if (!support.locks && points.every(({ until }) => until === null)) return null;
   const broken = points.filter(({ declared, kept }) => declared !== null && !kept && declared.until > now);
   if (broken.length === 0 && unreadable.length === 0) return null;
   const what = [
@@ -55,6 +56,9 @@ const brokenPromise = ({ support, points, unreadable }: VaultLocks, now: string)
   return new RefloatError("vault.damaged", what.join("; "), {
     context: { points: broken.map(({ point }) => point) },
     state: "nothing was changed",
-    hint: "a file was removed, hidden or replaced, or was never locked; capture again, and look at the past with --vault-as-of",
+    hint:
+      support.keptBy === "file-system"
+        ? "a flag was lifted, a file was removed or never locked, or compliance was declared, which a folder cannot keep; capture again as root"
+        : "a file was removed, hidden or replaced, or was never locked; capture again, and look at the past with --vault-as-of",
   });
 };

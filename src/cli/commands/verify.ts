@@ -150,7 +150,8 @@ export const verifyCommand = defineCommand({
           repairVault(bench, before, { apply, from: sourceOf(input) }, signal),
         );
       const plan = await repair(false);
-      if (!isRepairable(plan)) break;
+      // What the store does not let go of is found again and again.
+      if (!isRepairable(plan) || (repairs.at(-1)?.refused.length ?? 0) > 0) break;
       if (repairs.length === 0) {
         const screen = output.screen(bench.host.timeZone);
         output.say(`${renderVerify(found, screen)}\n${renderRepair(plan, screen)}`);

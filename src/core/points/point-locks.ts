@@ -1,5 +1,5 @@
 /** What was promised for a point, held against what its store says. */
-import type { LockMode } from "../../model/declaration.ts";
+import type { LockMode, ServiceDeclaration } from "../../model/declaration.ts";
 import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
 import type { LockReport, LockSupport, Unreadable, VaultLock } from "../ports/vault.ts";
 import { parseDuration } from "../time/duration.ts";
@@ -28,6 +28,22 @@ export const declaredLock = ({ declaration: { lock }, finishedAt }: PointManifes
   const forMs = lock === undefined ? undefined : parseDuration(lock.for);
   if (lock === undefined || forMs === undefined) return null;
   return { until: new Date(Date.parse(finishedAt) + forMs), mode: lock.mode ?? "governance" };
+};
+
+const hourMs = 3_600_000;
+
+/**
+ * For what is kept beside points, such as the log and copies of runs: as long as a point that is taken now, and as strict as the strictest.
+ * To the next whole hour, so that what they all rest on need not be locked anew for each.
+ */
+export const lockBeside = (locks: readonly ServiceDeclaration["lock"][], now: Date): VaultLock | null => {
+  const declared = locks.filter((lock) => lock !== undefined);
+  const longestMs = Math.max(0, ...declared.map((lock) => parseDuration(lock.for) ?? 0));
+  if (longestMs === 0) return null;
+  return {
+    until: new Date(Math.ceil((now.getTime() + longestMs) / hourMs) * hourMs),
+    mode: declared.some(({ mode }) => mode === "compliance") ? "compliance" : "governance",
+  };
 };
 
 export const pointLock = ({ id, manifest, missing }: RecoveryPoint, { id: _id, ...report }: LockReport): PointLock => {

@@ -279,6 +279,8 @@ export type RepairReport = {
   };
   /** Where what was removed is kept. */
   readonly evidence: readonly string[];
+  /** Damaged files that the store does not let go of, such as locked ones. They stay beside the sound copies. */
+  readonly refused: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
 };
 
 export type PruneForecast = {
@@ -321,7 +323,14 @@ export type Pruning = {
 /** Until when nothing may be deleted or replaced; `governance`: except by those with a special right. */
 export type VaultLock = { readonly until: Date; readonly mode: LockMode };
 
-export type LockSupport = { readonly locks: boolean; readonly reason: string | null };
+export type LockSupport = {
+  /** Can this process lock what it writes? */
+  readonly locks: boolean;
+  /** Why it cannot. */
+  readonly reason: string | null;
+  /** `server`: against everyone, as the mode says. `file-system`: against all but root. `nobody`: there are no locks. */
+  readonly keptBy: "server" | "file-system" | "nobody";
+};
 
 /** What the store said of the files that one thing rests on: it is as safe as the least safe of them. */
 export type LockReport = {
@@ -358,6 +367,11 @@ export type Repository = {
   }) => Promise<SnapshotWriter>;
   /** Can the store lock files against everyone? @throws RefloatError vault.denied if it may not be asked */
   readonly lockSupport: () => Promise<LockSupport>;
+  /**
+   * Asks the store until when it lets go of no file of these snapshots themselves; those without a lock are left out.
+   * @throws RefloatError vault.*
+   */
+  readonly lockEnds: (ids: readonly SnapshotId[]) => Promise<ReadonlyMap<SnapshotId, Date>>;
   /** Asks the store for the lock of every file that the snapshots rest on. @throws RefloatError vault.* */
   readonly locksOf: (
     questions: readonly { readonly id: string; readonly snapshots: readonly SnapshotId[] }[],
@@ -374,6 +388,8 @@ export type Repository = {
     readonly tags: readonly string[];
     readonly path: string;
     readonly text: string;
+    /** As for a snapshot: it and what it rests on are locked at least so, where the store can. */
+    readonly lock?: VaultLock;
   }) => Promise<SnapshotInfo>;
   /**
    * Those that can be read: one rotten file must not keep the others from being recovered.

@@ -6,7 +6,7 @@
 import { readEntry } from "../../core/audit/audit-chain.ts";
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import type { AuditArchive, StoredAuditEntry } from "../../core/ports/audit-log.ts";
-import type { Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import type { Repository, SnapshotInfo, VaultLock } from "../../core/ports/vault.ts";
 import type { AuditHead } from "../../model/audit-entry.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { taggedValue } from "./snapshot-tags.ts";
@@ -21,11 +21,17 @@ const mergedAt = 16;
 /** A file of this many lines (about 6 MB) is left as it is. */
 const fullAt = 10_000;
 
-export type AuditArchiveOptions = { readonly hostname: string; readonly clock: Clock; readonly log: Log };
+export type AuditArchiveOptions = {
+  readonly hostname: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What an entry is locked with. */
+  readonly lock?: () => Promise<VaultLock | null>;
+};
 
 export const createAuditArchive = (
   repository: Repository,
-  { hostname, clock, log }: AuditArchiveOptions,
+  { hostname, clock, log, lock: lockNow = async () => null }: AuditArchiveOptions,
 ): AuditArchive => {
   const parts = async () => {
     const all = (await repository.snapshots()).filter(({ tags }) => tags.includes(auditTag));
@@ -43,10 +49,20 @@ export const createAuditArchive = (
       .filter((line) => line !== "");
   };
 
+  /** Of a part that cannot be read nothing is known to be there. */
+  const addLines = async (lines: Set<string>, id: string): Promise<void> => {
+    try {
+      for (const line of await linesOf(id)) lines.add(line);
+    } catch (error) {
+      if (!(error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code))) throw error;
+    }
+  };
+
   /** Durable before anything that it holds is removed elsewhere. */
   const join = async (texts: readonly string[]): Promise<void> => {
     const entries = inOrder(texts);
     const heads = newestOf(entries.flatMap(({ place }) => (place === null ? [] : [place])));
+    const lock = await lockNow();
     const writer = await repository.beginSnapshot({
       hostname,
       time: clock.now(),
@@ -56,6 +72,7 @@ export const createAuditArchive = (
         ...Object.entries(heads).map(([id, { sequence, hash }]) => `head=${id}:${sequence}:${hash}`),
       ],
       paths: [joinedPath],
+      ...(lock === null ? {} : { lock: { ...lock, members: [] } }),
     });
     try {
       await writer.bytes(joinedPath, Buffer.from(entries.map(({ text }) => `${text}\n`).join("")));
@@ -70,6 +87,7 @@ export const createAuditArchive = (
       const chained = readEntry(text);
       if (chained === null) throw new RefloatError("bug", "what was to be put into the audit log is no entry");
       const { writer, sequence, at } = chained.entry;
+      const lock = await lockNow();
       await repository.writeRecord({
         hostname,
         time: new Date(at),
@@ -77,6 +95,7 @@ export const createAuditArchive = (
         // Of its own, so that restic's usual policy, which groups by path, keeps every entry.
         path: `/refloat/audit/${writer}/${String(sequence).padStart(8, "0")}`,
         text,
+        ...(lock === null ? {} : { lock }),
       });
     },
 
@@ -104,12 +123,20 @@ export const createAuditArchive = (
 
     compact: async () => {
       const { singles, joined } = await parts();
-      if (singles.length < joinedAt) return 0;
+      const covered = newestOf(joined.flatMap(({ tags }) => tags.flatMap(headOfTag)));
+      const isFresh = ({ record }: { readonly record: string }): boolean => {
+        const place = placeOf(record);
+        return place === null || (covered[place.writer]?.sequence ?? 0) < place.sequence;
+      };
+      // Single ones that the store has not let go of are joined already.
+      if (singles.filter(isFresh).length < joinedAt) return 0;
       const small = joined.filter(({ tags }) => Number(taggedValue(tags, "entries") ?? fullAt) < fullAt);
       const merged = small.length < mergedAt ? [] : small;
-      const texts = singles.map(({ record }) => record);
-      for (const { id } of merged) texts.push(...(await linesOf(id)));
-      await join(texts);
+      const present = new Set<string>();
+      for (const { id } of joined) if (!merged.some((part) => part.id === id)) await addLines(present, id);
+      const texts = new Set(singles.map(({ record }) => record).filter((text) => !present.has(text)));
+      for (const { id } of merged) for (const text of await linesOf(id)) texts.add(text);
+      await join([...texts]);
       try {
         // A store that takes no removal keeps them twice: slower to list, and no less true.
         const kept = await repository.removeSnapshots([...singles, ...merged].map(({ id }) => id));
@@ -117,7 +144,7 @@ export const createAuditArchive = (
       } catch (error) {
         log.info("joined entries of the audit log stay in the vault", { error: String(error) });
       }
-      return singles.length;
+      return texts.size;
     },
   };
 };

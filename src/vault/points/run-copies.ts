@@ -1,7 +1,7 @@
 /** Copies of the journal's runs in the vault: each a small snapshot, so that a run can be resumed where its journal is lost. */
 import { hostname } from "node:os";
 import type { Clock } from "../../core/ports/environment.ts";
-import type { Repository, RunCopies, RunCopy, SnapshotInfo } from "../../core/ports/vault.ts";
+import type { Repository, RunCopies, RunCopy, SnapshotInfo, VaultLock } from "../../core/ports/vault.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { systemClock } from "../../platform/system-clock.ts";
 import { taggedValue } from "./snapshot-tags.ts";
@@ -27,7 +27,12 @@ const copyFrom = ({ id, tags, time, hostname }: SnapshotInfo): RunCopy | null =>
   };
 };
 
-export const createRunCopies = (repository: Repository, clock: Clock = systemClock): RunCopies => {
+/** @param lockFor what a copy for this service is locked with */
+export const createRunCopies = (
+  repository: Repository,
+  clock: Clock = systemClock,
+  lockFor: (service: string) => Promise<VaultLock | null> = async () => null,
+): RunCopies => {
   /** By id, all snapshots that were read before; a snapshot never changes. */
   const seen = new Map<string, RunCopy | null>();
 
@@ -41,11 +46,13 @@ export const createRunCopies = (repository: Repository, clock: Clock = systemClo
 
   return {
     save: async ({ service, uid, epoch, state }, content) => {
+      const lock = await lockFor(service);
       const writer = await repository.beginSnapshot({
         hostname: hostname(),
         time: clock.now(),
         tags: [runTag, `service=${service}`, `run=${uid}`, `epoch=${epoch}`, `state=${state}`],
         paths: [runPath],
+        ...(lock === null ? {} : { lock: { ...lock, members: [] } }),
       });
       try {
         await writer.bytes(runPath, content);

@@ -1,11 +1,14 @@
 /** The keys of a repository, without opening what they seal. Both programs read each other's key files. */
 import { createHash } from "node:crypto";
 import type { VaultKey, VaultKeys } from "../../core/ports/vault-keys.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
+import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
+import { silentLog } from "../../platform/log.ts";
 import { currentOwner } from "./current-owner.ts";
-import { requireConfig } from "./format/config-file.ts";
+import { readConfig, requireConfig } from "./format/config-file.ts";
+import { RepositoryLock } from "./locks/repository-lock.ts";
 import type { RepositoryEnvironment } from "./repository.ts";
 import { addKey, openKey, readKeyFile } from "./seal/key-file.ts";
+import { Sealer } from "./seal/seal.ts";
 import { openStore } from "./stores/open-store.ts";
 import { StoreFileMissing } from "./stores/store.ts";
 
@@ -18,13 +21,36 @@ const ifMissing = (error: unknown): null => {
 export const openKeys = async (
   location: string,
   password: string,
-  { clock, settings }: RepositoryEnvironment,
+  { clock, log = silentLog, settings }: RepositoryEnvironment,
 ): Promise<VaultKeys> => {
   const store = openStore(location, { blocking: false, settings: settings ?? {} });
   try {
     await requireConfig(store);
     const opened = await openKey(store, password);
     let current = opened.name;
+    const sealer = new Sealer(opened.masterKey);
+    const { version } = await readConfig(store, sealer);
+    const { hostname, username } = currentOwner();
+    const lock = new RepositoryLock({
+      store,
+      sealer,
+      version,
+      clock,
+      log,
+      owner: { hostname, username, pid: process.pid },
+    });
+
+    /** As every writer: not while another has the vault for itself. */
+    const held = async <Result>(act: () => Promise<Result>): Promise<Result> => {
+      const hold = await lock.hold();
+      try {
+        return await act();
+      } finally {
+        hold.release();
+        // Nothing follows that could use it, and restic would wait for it.
+        await lock.letGo();
+      }
+    };
 
     const read = async (name: string): Promise<VaultKey | null> => {
       const content = await store.read("keys", name);
@@ -45,7 +71,6 @@ export const openKeys = async (
     };
 
     const add = async (newPassword: string): Promise<VaultKey> => {
-      const { hostname, username } = currentOwner();
       const id = await addKey(store, opened.masterKey, newPassword, { hostname, username }, clock.now());
       // Read back before anybody relies on it, or removes another for it.
       const proven = await openKey(store, newPassword, id);
@@ -55,10 +80,26 @@ export const openKeys = async (
       return key;
     };
 
+    /** A folder keeps locked keys until their time; a bucket hides them. @param state what a refusal leaves */
+    const removeFile = async (name: string, state: string): Promise<void> => {
+      try {
+        await store.remove("keys", name);
+      } catch (error) {
+        const { code, message, context, hint, nextCommand } = toRefloatError(error);
+        throw new RefloatError(code, message, {
+          cause: error,
+          context,
+          state,
+          ...(hint === undefined ? {} : { hint }),
+          ...(nextCommand === undefined ? {} : { nextCommand }),
+        });
+      }
+    };
+
     return {
       location: store.location,
       list,
-      add,
+      add: (newPassword) => held(() => add(newPassword)),
 
       remove: async (id) => {
         const fitting = (await list()).filter((key) => id !== "" && key.id.startsWith(id));
@@ -81,23 +122,29 @@ export const openKeys = async (
             },
           );
         }
-        await store.remove("keys", key.id);
-        // Another session may have removed the one that opened this, while this removed the one that opened that.
-        if ((await read(current).catch(ifMissing)) === null) current = (await add(password)).id;
-        return key;
+        return held(async () => {
+          await removeFile(key.id, "nothing was changed; the password still opens the vault");
+          // Another session may have removed the one that opened this, while this removed the one that opened that.
+          if ((await read(current).catch(ifMissing)) === null) current = (await add(password)).id;
+          return key;
+        });
       },
 
-      rotate: async (newPassword) => {
-        const removed = await read(current);
-        if (removed === null)
-          throw new RefloatError("vault.damaged", `the key ${current.slice(0, 8)} is gone or damaged`);
-        const added = await add(newPassword);
-        current = added.id;
-        await store.remove("keys", removed.id);
-        return { added: { ...added, current: true }, removed: { ...removed, current: false } };
-      },
+      rotate: (newPassword) =>
+        held(async () => {
+          const removed = await read(current);
+          if (removed === null)
+            throw new RefloatError("vault.damaged", `the key ${current.slice(0, 8)} is gone or damaged`);
+          const added = await add(newPassword);
+          current = added.id;
+          await removeFile(removed.id, "both passwords open the vault: the new key is there, the old one has stayed");
+          return { added: { ...added, current: true }, removed: { ...removed, current: false } };
+        }),
 
-      close: () => store.close(),
+      close: async () => {
+        await lock.close();
+        await store.close();
+      },
     };
   } catch (error) {
     await store.close();

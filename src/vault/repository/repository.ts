@@ -32,7 +32,7 @@ import { RepositoryLock } from "./locks/repository-lock.ts";
 import { currentOwner } from "./current-owner.ts";
 import { letGo } from "./prune/let-go.ts";
 import { beginPrune } from "./prune/prune.ts";
-import { type LockQuestion, lockSupport, reportLocks } from "./retention/vault-locks.ts";
+import { type LockQuestion, lockEnds, lockSupport, lockedTarget, reportLocks } from "./retention/vault-locks.ts";
 import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import { type RepositoryContext, requireWritable } from "./repository-context.ts";
@@ -56,6 +56,8 @@ export type RepositoryEnvironment = {
 const cachedBytes = 32 * 1024 * 1024;
 const slicedBytes = 16 * 1024 * 1024;
 
+const never = new AbortController().signal;
+
 type SnapshotOptions = Parameters<Repository["beginSnapshot"]>[0];
 
 class OpenRepository implements Repository {
@@ -65,6 +67,7 @@ class OpenRepository implements Repository {
   readonly #masterKey: Buffer;
   /** By name and size: a snapshot never changes, and each look at them would read them all again. */
   readonly #known = new Map<string, StoredSnapshot>();
+  #recordsLocked: { readonly key: string; readonly target: Pick<Store, "write"> | null } | undefined;
   #closed = false;
 
   constructor(context: RepositoryContext, masterKey: Buffer) {
@@ -97,7 +100,9 @@ class OpenRepository implements Repository {
     const held = await this.#context.lock.hold();
     try {
       const isTreeKept = (await this.#snapshots()).readable.some((snapshot) => snapshot.record !== undefined);
-      return await writeRecord(this.#context, record, isTreeKept, () => this.#loadIndex(held.session()));
+      const loadIndex = () => this.#loadIndex(held.session());
+      const target = (tree: string) => this.#recordTarget(record.lock, tree, loadIndex);
+      return await writeRecord(this.#context, record, { isTreeKept, loadIndex, target });
     } finally {
       held.release();
     }
@@ -167,6 +172,8 @@ class OpenRepository implements Repository {
     return reportLocks(this.#context, asked, signal, progress);
   };
 
+  readonly lockEnds: Repository["lockEnds"] = async (ids) => lockEnds(this.#context, ids);
+
   readonly authenticate = (purpose: string, message: Uint8Array): Uint8Array =>
     createHmac("sha256", Buffer.from(hkdfSync("sha256", this.#masterKey, "", purpose, 32)))
       .update(message)
@@ -198,6 +205,23 @@ class OpenRepository implements Repository {
     await this.#context.trees.close();
     await this.#context.store.close();
   };
+
+  /** What all records rest on is the same, and is locked once for all with one lock. */
+  async #recordTarget(
+    lock: RecordRequest["lock"],
+    tree: string,
+    loadIndex: () => Promise<void>,
+  ): Promise<Pick<Store, "write">> {
+    const { store } = this.#context;
+    if (lock === undefined) return store;
+    const key = `${lock.mode} ${lock.until.toISOString()}`;
+    if (this.#recordsLocked?.key !== key) {
+      await loadIndex();
+      const target = await lockedTarget(this.#context, { lock, trees: [tree], snapshots: [] }, never);
+      this.#recordsLocked = { key, target };
+    }
+    return this.#recordsLocked.target ?? store;
+  }
 
   async #snapshots(except: ReadonlySet<string> = new Set()): Promise<{
     readonly readable: readonly StoredSnapshot[];

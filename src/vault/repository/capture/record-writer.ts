@@ -3,11 +3,12 @@
  * snapshot with a file in it costs two packs, an index and a snapshot.
  */
 import { hash } from "node:crypto";
-import type { SnapshotInfo } from "../../../core/ports/vault.ts";
+import type { SnapshotInfo, VaultLock } from "../../../core/ports/vault.ts";
 import { snapshotIdSchema } from "../../../model/identifiers.ts";
 import { recordMembers, writeSnapshot } from "../format/snapshot-file.ts";
 import { encodeTree } from "../format/tree-node.ts";
 import type { RepositoryContext } from "../repository-context.ts";
+import type { Store } from "../stores/store.ts";
 
 export type RecordRequest = {
   readonly hostname: string;
@@ -15,19 +16,24 @@ export type RecordRequest = {
   readonly tags: readonly string[];
   readonly path: string;
   readonly text: string;
+  readonly lock?: VaultLock;
 };
 
-/**
- * @param isTreeKept whether a record is in the vault already, so that its tree is too; spares reading the index
- * @param loadIndex as for any other snapshot
- */
+export type RecordPlace = {
+  /** A record is in the vault already, so that its tree is too; spares reading the index. */
+  readonly isTreeKept: boolean;
+  /** As for any other snapshot. */
+  readonly loadIndex: () => Promise<void>;
+  /** Where its file is written to. @param tree what it rests on */
+  readonly target: (tree: string) => Promise<Pick<Store, "write">>;
+};
+
 export const writeRecord = async (
   context: RepositoryContext,
   { hostname, time, tags, path, text }: RecordRequest,
-  isTreeKept: boolean,
-  loadIndex: () => Promise<void>,
+  { isTreeKept, loadIndex, target }: RecordPlace,
 ): Promise<SnapshotInfo> => {
-  const { store, sealer, config, owner } = context;
+  const { sealer, config, owner } = context;
   const tree = encodeTree([]);
   const treeId = hash("sha256", tree, "hex");
   if (!isTreeKept) {
@@ -38,7 +44,7 @@ export const writeRecord = async (
   const summary = { backupStart: time, backupEnd: time, totalFiles: 0, totalBytes: 0, newBytes: 0 };
   const { username, uid, gid } = owner;
   const snapshot = { time, hostname, username, uid, gid, paths: [path], ...members, summary };
-  const id = await writeSnapshot(store, sealer, config.version, {
+  const id = await writeSnapshot(await target(treeId), sealer, config.version, {
     ...snapshot,
     parent: undefined,
     tree: treeId,

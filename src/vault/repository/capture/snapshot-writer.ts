@@ -20,7 +20,7 @@ import { encodeNode } from "../format/tree-node.ts";
 import type { HeldLock } from "../locks/repository-lock.ts";
 import { findFolder } from "../reading/tree-finder.ts";
 import type { RepositoryContext } from "../repository-context.ts";
-import { lockFiles } from "../retention/vault-locks.ts";
+import { lockedTarget } from "../retention/vault-locks.ts";
 import type { Store } from "../stores/store.ts";
 import type { StreamContent } from "../threads/calls.ts";
 import { clearFailure } from "./capture-state.ts";
@@ -185,9 +185,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     if (lock === undefined) return documents;
     const members = await Promise.all(lock.members.map(async (id) => readSnapshot(documents, sealer, id)));
     const trees = [tree, ...members.map((member) => member.tree)];
-    const retention = await lockFiles(this.#context, { lock, trees, snapshots: lock.members }, never);
-    if (retention === undefined) return documents;
-    return { write: async (kind, name, content) => retention.writeLocked(kind, name, content, lock) };
+    return (await lockedTarget(this.#context, { lock, trees, snapshots: lock.members }, never)) ?? documents;
   }
 
   async abort(): Promise<void> {

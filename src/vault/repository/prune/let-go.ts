@@ -17,12 +17,24 @@ const lockEnd = async (store: Store, kind: StoreKind, name: string, clock: Clock
 };
 
 /** @returns why it stays; null when it is gone */
-export const letGo = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> => {
-  try {
+export const letGo = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> =>
+  orReason(async () => {
     const until = await lockEnd(store, kind, name, clock);
     if (until !== null) return `${kind}/${name.slice(0, 8)} is locked until ${until}`;
     await store.remove(kind, name);
     return null;
+  });
+
+/** For what is damaged: a bucket may hide it, whatever its lock. @returns why it stays; null when it is gone or hidden */
+export const takeOut = async (store: Store, kind: StoreKind, name: string): Promise<string | null> =>
+  orReason(async () => {
+    await store.remove(kind, name);
+    return null;
+  });
+
+const orReason = async (act: () => Promise<string | null>): Promise<string | null> => {
+  try {
+    return await act();
   } catch (error) {
     const { code, message } = toRefloatError(error);
     if (!refusals.has(code)) throw error;

@@ -4,10 +4,11 @@
  */
 import pLimit from "p-limit";
 import type { LockReport, LockSupport, VaultLock, VaultProgress } from "../../../core/ports/vault.ts";
+import type { SnapshotId } from "../../../model/identifiers.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";
 import type { RepositoryContext } from "../repository-context.ts";
-import { type FileLock, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
+import { type FileLock, type Store, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
 import { type NeededFile, filesOfAll, packsOfTrees } from "./needed-files.ts";
 
 /** More than the store lets through at once, so that it never waits for us. */
@@ -17,7 +18,7 @@ type LockContext = Pick<RepositoryContext, "store" | "blobs" | "table">;
 
 export const lockSupport = async ({ store }: Pick<RepositoryContext, "store">): Promise<LockSupport> =>
   store.retention === undefined
-    ? { locks: false, reason: "the store keeps no locks: whoever may write to it can also delete" }
+    ? { locks: false, reason: "the store keeps no locks: whoever may write to it can also delete", keptBy: "nobody" }
     : store.retention.support();
 
 export type LockOptions = {
@@ -32,13 +33,14 @@ export type LockOptions = {
  * @returns what writes the last file with the same lock; undefined where nothing can be locked
  * @throws RefloatError vault.denied without the right to lock, vault.damaged if a file is gone or was replaced
  */
-export const lockFiles = async (
+const lockFiles = async (
   context: LockContext,
   { lock, trees, snapshots }: LockOptions,
   signal: AbortSignal,
 ): Promise<Pick<StoreRetention, "writeLocked"> | undefined> => {
   const { retention } = context.store;
   if (retention === undefined || !(await retention.support()).locks) return undefined;
+  await retention.resume?.();
   const packs = await packsOfTrees(context, trees, signal);
   const files: readonly NeededFile[] = [
     ...[...packs].map((name) => ({ kind: "data", name }) as const),
@@ -49,6 +51,36 @@ export const lockFiles = async (
     await retention.lock(kind, name, lock);
   });
   return retention;
+};
+
+/** @returns where a snapshot file is written to, with the lock from its beginning; null where nothing can be locked */
+export const lockedTarget = async (
+  context: LockContext,
+  options: LockOptions,
+  signal: AbortSignal,
+): Promise<Pick<Store, "write"> | null> => {
+  const retention = await lockFiles(context, options, signal);
+  return retention === undefined
+    ? null
+    : { write: async (kind, name, content) => retention.writeLocked(kind, name, content, options.lock) };
+};
+
+/** Of the snapshot files alone: that a store holds one of them is enough for what it stands for to stay. */
+export const lockEnds = async (
+  { store: { retention } }: Pick<RepositoryContext, "store">,
+  ids: readonly SnapshotId[],
+): Promise<ReadonlyMap<SnapshotId, Date>> => {
+  if (retention === undefined || ids.length === 0 || (await retention.support()).keptBy === "nobody") return new Map();
+  const limit = pLimit(requestsAtOnce);
+  const ends = await Promise.all(
+    ids.map((id) =>
+      limit(async () => {
+        const lock = await lockOrMissing(retention, { kind: "snapshots", name: id });
+        return typeof lock === "string" ? [] : [[id, lock.until] as const];
+      }),
+    ),
+  );
+  return new Map(ends.flat());
 };
 
 /** One point: its snapshots. */
@@ -62,7 +94,7 @@ export const reportLocks = async (
   progress: VaultProgress | undefined,
 ): Promise<readonly LockReport[]> => {
   const { retention } = context.store;
-  if (retention === undefined || !(await retention.support()).locks) {
+  if (retention === undefined || (await retention.support()).keptBy === "nobody") {
     return questions.map(({ id }) => ({
       id,
       files: 0,

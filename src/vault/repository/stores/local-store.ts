@@ -1,14 +1,16 @@
 /**
  * A repository in a local folder, in restic's default layout: `config`, `keys/`, `locks/`, `snapshots/`, `index/`, `data/xx/`, with
- * `tmp/` for files that have no name yet. Files are 0400 in folders of 0700, as restic leaves them.
+ * `tmp/` for files that have no name yet. Files are 0400 in folders of 0700, as restic leaves them; locked ones are immutable.
  */
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
   fdatasync,
   fstatSync,
+  fsync,
   fsyncSync,
+  futimesSync,
   mkdirSync,
   openSync,
   readSync,
@@ -16,28 +18,58 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { type FileHandle, open, opendir, readdir, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, opendir, readdir, rm, stat, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { syncDirectory } from "../../../platform/atomic-file.ts";
-import { type PendingFile, type Store, StoreFileMissing, type StoreKind, type StoredFile } from "./store.ts";
+import { createLocalRetention, freeExpired } from "./local-retention.ts";
+import {
+  type PendingFile,
+  type Store,
+  StoreFileMissing,
+  type StoreKind,
+  type StoreRetention,
+  type StoredFile,
+  configName,
+} from "./store.ts";
 import type { StoreOptions } from "./store-settings.ts";
 import { storeFailure } from "./store-failure.ts";
 import { isStaleTemporary, temporaryName } from "./temporary-name.ts";
 
 const syncData = promisify(fdatasync);
+const syncAll = promisify(fsync);
 
 const hexName = /^[0-9a-f]{64}$/;
 
+/** Locks of processes come and go. */
+const lockableKinds = ["config", "keys", "snapshots", "index", "data"] as const;
+
 class LocalStore implements Store {
   readonly location: string;
+  readonly retention: StoreRetention;
   readonly #blocking: boolean;
 
   constructor(location: string, options: StoreOptions) {
     this.location = location;
     this.#blocking = options.blocking;
+    this.retention = createLocalRetention({
+      location,
+      pathOf: (kind, name) => this.#path(kind, name),
+      files: () => this.#lockable(),
+      makeProbe: () => {
+        const path = this.#temporaryPath();
+        closeSync(this.#createTemporary(path));
+        return path;
+      },
+      missing: (kind, name, error) => this.#readFailure(kind, name, error),
+      writeMarked: (kind, name, content, until) => this.#writeWhole(kind, name, content, until),
+    });
+  }
+
+  async *#lockable(): AsyncGenerator<{ readonly kind: StoreKind; readonly name: string }> {
+    for (const kind of lockableKinds) for await (const { name } of this.list(kind)) yield { kind, name };
   }
 
   async *list(kind: StoreKind): AsyncGenerator<StoredFile> {
@@ -83,7 +115,12 @@ class LocalStore implements Store {
   }
 
   async write(kind: StoreKind, name: string, content: Uint8Array): Promise<void> {
-    const pending = this.begin(kind);
+    await this.#writeWhole(kind, name, content);
+  }
+
+  /** @param modifiedAt what is to be its modification time from the first instant */
+  async #writeWhole(kind: StoreKind, name: string, content: Uint8Array, modifiedAt?: Date): Promise<void> {
+    const pending = this.#begin(kind, modifiedAt);
     try {
       pending.append(content);
       await pending.finish(name);
@@ -94,11 +131,11 @@ class LocalStore implements Store {
   }
 
   begin(kind: StoreKind): PendingFile {
-    const temporary = join(
-      this.location,
-      "tmp",
-      temporaryName(hostname(), process.pid, randomBytes(6).toString("hex")),
-    );
+    return this.#begin(kind, undefined);
+  }
+
+  #begin(kind: StoreKind, modifiedAt: Date | undefined): PendingFile {
+    const temporary = this.#temporaryPath();
     let fd: number | undefined;
     let finished = false;
     const guard = <Result>(act: () => Result): Result => {
@@ -119,7 +156,11 @@ class LocalStore implements Store {
       finish: async (name) => {
         try {
           if (fd === undefined) throw new RefloatError("bug", "a file of the vault was finished twice");
-          await syncData(fd);
+          if (modifiedAt === undefined) await syncData(fd);
+          else {
+            futimesSync(fd, modifiedAt, modifiedAt);
+            await syncAll(fd);
+          }
           closeSync(fd);
           fd = undefined;
           await this.#publish(temporary, kind, name);
@@ -137,8 +178,9 @@ class LocalStore implements Store {
   }
 
   async remove(kind: StoreKind, name: string): Promise<void> {
+    const path = this.#path(kind, name);
     try {
-      await rm(this.#path(kind, name), { force: true });
+      await this.#unlink(path, `${kind}/${name.slice(0, 8)}`);
     } catch (error) {
       throw storeFailure(this.location, `remove ${kind}/${name}`, error);
     }
@@ -151,12 +193,14 @@ class LocalStore implements Store {
       for await (const entry of await opendir(folder)) {
         const path = join(folder, entry.name);
         if (!isStaleTemporary(entry.name)) continue;
-        await rm(path, { force: true });
+        await this.#unlink(path, `tmp/${entry.name}`);
         swept += 1;
       }
     } catch (error) {
       // Without the folder there is nothing to sweep; without the right to write there is nobody to sweep for.
-      if (!["ENOENT", "EACCES", "EROFS", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) {
+      if (
+        !["ENOENT", "EACCES", "EROFS", "EPERM", "vault.denied"].includes((error as NodeJS.ErrnoException).code ?? "")
+      ) {
         throw storeFailure(this.location, "sweep temporary files", error);
       }
     }
@@ -171,6 +215,22 @@ class LocalStore implements Store {
     if (kind === "config") return join(this.location, "config");
     if (!hexName.test(name)) throw new RefloatError("bug", `"${name}" cannot be the name of a ${kind} file`);
     return kind === "data" ? join(this.location, kind, name.slice(0, 2), name) : join(this.location, kind, name);
+  }
+
+  /** A lock that is over leaves its flag behind; so does a process that was killed while it tried whether files can be locked. */
+  async #unlink(path: string, file: string): Promise<void> {
+    try {
+      await unlink(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EPERM" || !(await freeExpired(path, file, this.location))) throw error;
+      await rm(path, { force: true });
+    }
+  }
+
+  #temporaryPath(): string {
+    return join(this.location, "tmp", temporaryName(hostname(), process.pid, randomBytes(6).toString("hex")));
   }
 
   async #dataFolders(): Promise<string[]> {
@@ -201,12 +261,26 @@ class LocalStore implements Store {
     try {
       renameSync(temporary, path);
     } catch (error) {
+      if (await this.#isThere(kind, name, error)) {
+        rmSync(temporary, { force: true });
+        return;
+      }
       if (kind !== "data" || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       await syncDirectory(join(folder, ".."));
       renameSync(temporary, path);
     }
     await syncDirectory(folder);
+  }
+
+  /** Nothing replaces a locked file; when it is what was to be written, as after a retry, nothing needs to. */
+  async #isThere(kind: StoreKind, name: string, error: unknown): Promise<boolean> {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM" || name === configName) return false;
+    try {
+      return hash("sha256", await this.read(kind, name), "hex") === name;
+    } catch {
+      return false;
+    }
   }
 
   async #readAt(kind: StoreKind, name: string, offset: number, wanted: Buffer | number | undefined): Promise<Buffer> {

@@ -38,13 +38,19 @@ export type PendingFile = {
 /** Until when, and against whom, a file can be neither removed nor replaced. `governance`: those with a special right still may. */
 export type FileLock = { readonly until: Date; readonly mode: LockMode };
 
+/** Who keeps a lock: a server, against everyone; or the file system of a folder, which obeys root. `nobody`: there can be no lock. */
+export type LockKeeper = "server" | "file-system" | "nobody";
+
+/** @property locks can this process lock files? @property reason why it cannot */
+export type LockAbility = { readonly locks: boolean; readonly reason: string | null; readonly keptBy: LockKeeper };
+
 /**
- * Locks that the store itself keeps against everyone, whatever rights they have. Each file is locked for itself: a lock holds the bytes
+ * Locks that the store itself keeps, whatever rights in the vault somebody has. Each file is locked for itself: a lock holds the bytes
  * that are there when it is set, and what is written over them later has none.
  */
 export type StoreRetention = {
-  /** Can files be locked here? `no` where versions or locks are switched off. @throws RefloatError vault.denied if it may not be asked */
-  readonly support: () => Promise<{ readonly locks: boolean; readonly reason: string | null }>;
+  /** @throws RefloatError vault.denied if it may not be asked */
+  readonly support: () => Promise<LockAbility>;
   /**
    * Locks it at least so long and so strictly; what is longer or stricter stays. Idempotent.
    * @returns the lock that it has now
@@ -53,8 +59,10 @@ export type StoreRetention = {
   readonly lock: (kind: StoreKind, name: string, lock: FileLock) => Promise<FileLock>;
   /** Asks the store, each time. @returns null if it is not locked @throws StoreFileMissing; vault.denied */
   readonly lockOf: (kind: StoreKind, name: string) => Promise<FileLock | null>;
-  /** Like `write`, and at no time is the file there without the lock. */
+  /** Like `write`, and at no time is the file there without the lock; or, where both are not one act, without what `resume` needs. */
   readonly writeLocked: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
+  /** Locks what a killed process was about to lock. Only where that takes more than one act. */
+  readonly resume?: () => Promise<void>;
 };
 
 export type Store = {
@@ -77,6 +85,7 @@ export type Store = {
   readonly write: (kind: StoreKind, name: string, content: Uint8Array) => Promise<void>;
   /** Begins a file whose name is known only at its end. A store that cannot append keeps the parts in memory (a pack at most). */
   readonly begin: (kind: StoreKind) => PendingFile;
+  /** What is locked in a folder stays: vault.denied. A bucket hides it, and keeps its version. */
   readonly remove: (kind: StoreKind, name: string) => Promise<void>;
   /** Removes what killed writers of this program left half written. @returns how many */
   readonly sweep: () => Promise<number>;

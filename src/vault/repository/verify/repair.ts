@@ -12,6 +12,7 @@ import { createBlobTable } from "../blobs/blob-table.ts";
 import { PackWriter } from "../blobs/pack-writer.ts";
 import { type IndexedPack, maxIndexBlobs, readIndex, writeIndex } from "../format/index-file.ts";
 import { type BlobType, type PackedBlob, blobTypes } from "../format/pack-header.ts";
+import { takeOut } from "../prune/let-go.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { readPackHeader } from "./read-pack-header.ts";
 
@@ -41,6 +42,7 @@ class Repair {
   readonly #present = new Set<string>();
   readonly #blobs = { copied: 0, salvaged: 0, fetched: {} as Record<string, number>, lost: 0 };
   readonly #evidence: string[] = [];
+  readonly #refused: RepairReport["refused"][number][] = [];
 
   constructor(context: RepositoryContext, report: VerifyReport, options: RepairOptions, signal: AbortSignal) {
     this.#context = context;
@@ -76,6 +78,7 @@ class Repair {
       packsReplaced: this.#damaged.size,
       blobs: this.#blobs,
       evidence: this.#evidence,
+      refused: this.#refused,
     };
   }
 
@@ -225,11 +228,17 @@ class Repair {
     }
     if (part.length > 0) await writeIndex(store, sealer, config.version, part);
     for (const name of this.#rottenIndexes) await this.#keep("index", name);
-    for (const name of [...this.#rottenIndexes, ...this.#stale.keys()]) await store.remove("index", name);
+    for (const name of [...this.#rottenIndexes, ...this.#stale.keys()]) await this.#takeOut("index", name);
     for (const id of this.#damaged.keys()) {
       await this.#keep("data", id);
-      await store.remove("data", id);
+      await this.#takeOut("data", id);
     }
+  }
+
+  /** What is locked in a folder stays, beside the sound copies: readers pass over what is damaged. */
+  async #takeOut(kind: "index" | "data", name: string): Promise<void> {
+    const reason = await takeOut(this.#context.store, kind, name);
+    if (reason !== null) this.#refused.push({ kind, name, reason });
   }
 
   /** Another program that prunes or repairs has made other packs of these: what is known here is no longer true. */

@@ -1,7 +1,7 @@
 /** Locks of files by S3's Object Lock. The server keeps them, version by version, against everyone. */
 import { hash } from "node:crypto";
 import type { HeadObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
-import { type FileLock, type StoreKind, type StoreRetention, configName } from "../store.ts";
+import { type FileLock, type LockAbility, type StoreKind, type StoreRetention, configName } from "../store.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { hasCode } from "./s3-failure.ts";
@@ -15,6 +15,12 @@ export type RetentionOptions = {
   readonly missing: (kind: StoreKind, name: string) => RefloatError;
   readonly writeLocked: StoreRetention["writeLocked"];
   readonly refusePast: (act: string) => void;
+};
+
+const notSwitchedOn: LockAbility = {
+  locks: false,
+  reason: "Object Lock is not switched on for the bucket",
+  keptBy: "nobody",
 };
 
 const modeOf = (mode: string | undefined): FileLock["mode"] => (mode === "COMPLIANCE" ? "compliance" : "governance");
@@ -98,13 +104,13 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         try {
           const { ObjectLockConfiguration } = await s3.getObjectLockConfiguration({ Bucket: bucket });
           return ObjectLockConfiguration?.ObjectLockEnabled === "Enabled"
-            ? { locks: true, reason: null }
-            : { locks: false, reason: "Object Lock is not switched on for the bucket" };
+            ? { locks: true, reason: null, keptBy: "server" }
+            : notSwitchedOn;
         } catch (error) {
           if (hasCode(error, "ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration", "InvalidRequest"))
-            return { locks: false, reason: "Object Lock is not switched on for the bucket" };
+            return notSwitchedOn;
           if (hasCode(error, "NotImplemented", "MethodNotAllowed"))
-            return { locks: false, reason: "the server knows no Object Lock" };
+            return { locks: false, reason: "the server knows no Object Lock", keptBy: "nobody" };
           throw error;
         }
       }),
