@@ -28,6 +28,8 @@ type Handlers = {
 
 /** How long a thread works before others of its tasks, and the disk's answers, get their turn. */
 const turnMs = 20;
+/** As often as a person can follow. */
+const progressPeriodMs = 100;
 
 /** Runs acts one at a time, in the order in which they were asked for. */
 const createQueue = () => {
@@ -37,6 +39,32 @@ const createQueue = () => {
     last = turn.catch(() => undefined);
     return turn;
   };
+};
+
+/** Progress that was not told yet is gathered: a message for each small folder would wake the main thread as often. */
+const createProgress = (send: (message: FromThread) => void) => {
+  const jobs = new Map<number, { bytes: number; items: number; toldMs: number }>();
+  const count = (job: number, bytes: number, items: number): void => {
+    const known = jobs.get(job);
+    if (known === undefined) {
+      jobs.set(job, { bytes, items, toldMs: 0 });
+      return;
+    }
+    known.bytes += bytes;
+    known.items += items;
+  };
+  const tell = (job: number, nowMs: number): void => {
+    const known = jobs.get(job);
+    if (known === undefined || nowMs - known.toldMs < progressPeriodMs) return;
+    const { bytes, items } = known;
+    if (bytes > 0 || items > 0) send({ kind: "progress", job, bytes, items });
+    Object.assign(known, { bytes: 0, items: 0, toldMs: nowMs });
+  };
+  const tellRest = (job: number): void => {
+    tell(job, Number.POSITIVE_INFINITY);
+    jobs.delete(job);
+  };
+  return { count, tell, tellRest };
 };
 
 /** Puts something before the store of a thread, such as faults in a test. */
@@ -61,35 +89,28 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
     if (cancelled.has(job)) throw new RefloatError("bug", "the work was cancelled, and nobody should hear of it");
   };
 
-  /** Reports progress, waits for the disk, and lets other tasks have a turn now and then. */
-  const pauseFor = (job: number) => {
+  const { count, tell, tellRest } = createProgress(send);
+
+  /** Waits for the disk, and lets other tasks have a turn now and then. */
+  const pauseFor = (job: number): Pause => {
     let began = performance.now();
-    let bytes = 0;
-    let items = 0;
-    const report = (): void => {
-      if (bytes > 0 || items > 0) send({ kind: "progress", job, bytes, items });
-      bytes = 0;
-      items = 0;
-    };
-    const pause = async (moreBytes: number, moreItems: number): Promise<void> => {
-      bytes += moreBytes;
-      items += moreItems;
-      if (performance.now() - began < turnMs) return;
-      report();
+    return async (bytes, items) => {
+      count(job, bytes, items);
+      const now = performance.now();
+      if (now - began < turnMs) return;
+      tell(job, now);
       await saver.settle();
       await setImmediate();
       refuseCancelled(job);
       began = performance.now();
     };
-    return { pause, report };
   };
 
   const oneAtATime = async <Result>(job: number, act: (pause: Pause) => Promise<Result>) =>
     queue(async () => {
       refuseCancelled(job);
-      const { pause, report } = pauseFor(job);
-      const result = await act(pause);
-      report();
+      const result = await act(pauseFor(job));
+      tell(job, performance.now());
       await saver.settle();
       return result;
     });
@@ -112,6 +133,7 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
       return null;
     },
     "job-end": ({ job }) => {
+      tellRest(job);
       cancelled.delete(job);
       folders.end(job);
       return null;
