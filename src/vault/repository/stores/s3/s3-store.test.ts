@@ -182,9 +182,10 @@ describe("S3 store with locks", () => {
     expect(await without.retention?.support()).toEqual({
       locks: false,
       reason: "Object Lock is not switched on for the bucket",
+      keptBy: "nobody",
     });
     const withLocks = openStore(`s3:${server.url}/${await newBucket(true)}`, options());
-    expect(await withLocks.retention?.support()).toEqual({ locks: true, reason: null });
+    expect(await withLocks.retention?.support()).toEqual({ locks: true, reason: null, keptBy: "server" });
   });
 
   it("locks, extends, and never shortens or weakens", async () => {
