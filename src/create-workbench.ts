@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { auditedApprover } from "./core/audit/audited-approver.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
+import type { Repository } from "./core/ports/vault.ts";
 import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
 import { lockBeside } from "./core/points/point-locks.ts";
 import { parseByteSize } from "./core/text/byte-size.ts";
@@ -142,15 +143,17 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       await repository.close();
       log.info("the vault is closed", { location: repository.location, use: readStoreUse(use) });
     });
-    return {
-      repository,
-      points: createPointStore(repository),
-      departures: createPointDepartures(repository, clock),
-      holds: createPointHolds(repository, clock),
-      runCopies: createRunCopies(repository, clock, async (service) =>
-        lockBeside([(await declaration()).services[service]?.lock], clock.now()),
-      ),
-    };
+    return openVault(repository);
+  });
+
+  const openVault = (repository: Repository): OpenVault => ({
+    repository,
+    points: createPointStore(repository),
+    departures: createPointDepartures(repository, clock),
+    holds: createPointHolds(repository, clock),
+    runCopies: createRunCopies(repository, clock, async (service) =>
+      lockBeside([(await declaration()).services[service]?.lock], clock.now()),
+    ),
   });
 
   /** As long as any point that may be taken now: the log tells of all of them. */
@@ -182,8 +185,10 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     archive: async () =>
       createAuditArchive((await vault()).repository, { hostname: hostname(), clock, log, lock: lockOfLog }),
     anchors: async () =>
-      (await (await vault()).points.list()).flatMap(({ id, manifest }) =>
-        manifest.audit === undefined ? [] : [{ ...manifest.audit, knownBy: `point ${shortId(id)}` }],
+      (await (await vault()).points.list()).flatMap(({ id, manifest, madeIn }) =>
+        manifest.audit === undefined || madeIn !== undefined
+          ? []
+          : [{ ...manifest.audit, knownBy: `point ${shortId(id)}` }],
       ),
   });
 
@@ -270,13 +275,14 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     declaration,
     vault,
     vaultMemory: async () => createVaultMemory(await stateDirectory(), (await vault()).repository.id, log),
-    otherVault: async (url, passwordFile) => {
-      const declared = await declaredVault();
-      const password = passwordFile === null ? await vaultPassword() : await boundText(`\${file:${passwordFile}}`);
-      const settings = await settingsFor(declared);
-      const repository = await openRepository(url, password, { clock, log, settings });
+    otherVault: async ({ url, password, create = false }) => {
+      const settings = await settingsFor(await declaredVault());
+      const opening = [url, (await password?.()) ?? (await vaultPassword()), { clock, log, settings }] as const;
+      const repository = create
+        ? await createRepository(...opening, (await vault()).repository)
+        : await openRepository(...opening);
       closers.push(repository.close);
-      return repository;
+      return openVault(repository);
     },
     breakGlass: options.vault !== null,
     vaultKeys,

@@ -21,6 +21,7 @@ import { statusCommand } from "./commands/status.ts";
 import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
+import { vaultCopyCommand } from "./commands/vault-copy.ts";
 import { vaultPruneCommand } from "./commands/vault-prune.ts";
 import { vaultKeysCommand } from "./commands/vault-keys.ts";
 import { vaultLocksCommand } from "./commands/vault-locks.ts";
@@ -47,6 +48,7 @@ export const commandTable: readonly Command[] = [
   verifyCommand,
   logCommand,
   vaultInitCommand,
+  vaultCopyCommand,
   vaultPruneCommand,
   vaultKeysCommand,
   vaultLocksCommand,

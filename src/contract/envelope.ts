@@ -51,6 +51,15 @@ const captureEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("warning"), message: z.string(), hint: z.string(), nextCommand: z.string() }),
 ]);
 
+/** `point` is the one that is being copied. */
+const copyEventSchema = z.object({
+  point: z.string().nullable(),
+  pointsDone: z.int().nonnegative(),
+  points: z.int().nonnegative(),
+  blobs: z.int().nonnegative(),
+  newBytes: z.number().nonnegative(),
+});
+
 const verifyEventSchema = z.object({ itemsDone: z.number().nonnegative(), bytesRead: z.number().nonnegative() });
 
 /** What is told while a command goes on. */
@@ -59,6 +68,7 @@ export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("run"), data: runEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("copy"), data: copyEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("browse"), data: entryFactsSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("find"), data: foundEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("diff"), data: differenceEventSchema }),

@@ -18,6 +18,8 @@ export const recoveryPointSchema = z.object({
   manifest: pointManifestSchema,
   /** Components whose snapshot is no longer in the vault: the point is damaged. */
   missing: z.array(z.string()),
+  /** Id of the vault that it was made in, for one that was copied from there. */
+  madeIn: z.string().optional(),
 });
 
 const preflightSchema = z.object({
@@ -243,6 +245,31 @@ export const resultSchemas = {
         kept: z.boolean(),
       }),
     ),
+  }),
+  "vault-copy": z.object({
+    /** Then nothing was written. */
+    dryRun: z.boolean(),
+    from: z.object({ location: z.string(), vault: z.string() }),
+    to: z.object({ location: z.string(), vault: z.string(), locks: z.boolean() }),
+    /** Oldest first. */
+    points: z.array(
+      z.object({
+        point: pointIdSchema,
+        service: z.string(),
+        takenAt: z.iso.datetime(),
+        /** `missing`: of a dry run, it would be copied. `damaged`: it cannot be copied whole, and is not. */
+        state: z.enum(["there", "copied", "missing", "damaged"]),
+        reason: z.string().nullable(),
+        blobs: z.int().nonnegative(),
+        newBytes: z.number().nonnegative(),
+        /** Until when it was declared to be locked, if that is not over: kept where the target can lock. */
+        lockUntil: z.string().nullable(),
+      }),
+    ),
+    /** Holds that were carried over. */
+    holds: z.int().nonnegative(),
+    /** Points and snapshots of the source that cannot be read. */
+    unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
   }),
   "vault-prune": z.object({
     /** Then `result` is null and nothing was changed. */

@@ -239,6 +239,13 @@ export const errorCatalogue = {
     meaning: "A secret could not be read from where the file says it is.",
   },
   "vault.not-found": { exit: 3, http: 404, kind: "permanent", meaning: "There is no vault at the location." },
+  "vault.unfit": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning:
+      "The vault cannot take this copy: it is the same vault, or has points of the service that were made elsewhere.",
+  },
   "vault.exists": { exit: 3, http: 409, kind: "permanent", meaning: "There is a vault at the location already." },
   "vault.wrong-password": {
     exit: 3,

@@ -73,4 +73,6 @@ export type RecoveryPoint = {
   readonly manifest: PointManifest;
   /** Names of components whose snapshot is no longer in the vault: the point is damaged. */
   readonly missing: readonly string[];
+  /** Id of the vault that it was made in, for one that was copied from there. */
+  readonly madeIn?: string;
 };

@@ -1,12 +1,12 @@
 /** verify --repair: what of the damage that a verification found can be repaired and from where, and the repair itself. */
 import { audited } from "../core/audit/audited.ts";
 import type { BlobCopies, RepairReport, VerifyFinding, VerifyReport } from "../core/ports/vault.ts";
-import type { Workbench } from "../core/ports/workbench.ts";
+import type { OtherVault, Workbench } from "../core/ports/workbench.ts";
 
 export type RepairRequest = {
   readonly apply: boolean;
-  /** Another vault to fetch from; its password file, or null for the password of this one. */
-  readonly from: { readonly url: string; readonly passwordFile: string | null } | null;
+  /** Another vault to fetch from. */
+  readonly from: OtherVault | null;
 };
 
 /** Drivers whose files lie in the vault under the paths that they have on the disk. */
@@ -21,13 +21,18 @@ export const repairVault = async (
   const { repository } = await bench.vault();
   const memory = await bench.vaultMemory();
   const sources: BlobCopies[] = [];
-  if (from !== null) sources.push(await (await bench.otherVault(from.url, from.passwordFile)).copies());
-  const files = await hurtFiles(bench, report.findings);
-  if (files.length > 0) sources.push(await repository.liveFiles(files, signal));
-  const repair = () => repository.repair(report, { apply, sources, keepEvidence: memory.keepEvidence }, signal);
-  if (!apply) return repair();
-  const act = { action: "repair", service: null, detail: { from: from?.url ?? null } } as const;
-  return audited(bench.audit, act, repair, () => ({ detail: {} }));
+  const copy = from === null ? null : await (await bench.otherVault(from)).repository.copies();
+  try {
+    if (copy !== null) sources.push(copy);
+    const files = await hurtFiles(bench, report.findings);
+    if (files.length > 0) sources.push(await repository.liveFiles(files, signal));
+    const repair = () => repository.repair(report, { apply, sources, keepEvidence: memory.keepEvidence }, signal);
+    if (!apply) return await repair();
+    const act = { action: "repair", service: null, detail: { from: from?.url ?? null } } as const;
+    return await audited(bench.audit, act, repair, () => ({ detail: {} }));
+  } finally {
+    copy?.release();
+  }
 };
 
 /** Paths of hurt files that the machine may still have as they were. Whether they are the same is decided by their bytes. */

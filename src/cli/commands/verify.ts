@@ -4,6 +4,7 @@ import { formatAmount, formatBytes, formatCount } from "../../core/text/quantity
 import { RefloatError } from "../../model/refloat-error.ts";
 import { eventEnvelope } from "../../contract/envelope.ts";
 import type { RepairReport, VerifyLimit } from "../../core/ports/vault.ts";
+import type { OtherVault } from "../../core/ports/workbench.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { type VaultVerification, type VerifyRequest, verifyVault } from "../../operations/verify.ts";
 import { repairVault } from "../../operations/repair.ts";
@@ -11,6 +12,8 @@ import { isRepairable, renderRepair } from "../../render/repair-screen.ts";
 import { renderVerify } from "../../render/verify-screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
+import type { Shell } from "../shell.ts";
+import { passwordInFile } from "../vault-password.ts";
 import { during, showProgress, sparsely } from "../live-progress.ts";
 
 const sizeUnits = { kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 } as const;
@@ -109,7 +112,7 @@ export const verifyCommand = defineCommand({
   exits: [3, 4, 7],
   input: verifyInput,
   act: async (input, context) => {
-    const { bench: open, output, signal } = context;
+    const { bench: open, output, shell, signal } = context;
     const bench = await open();
     if (input.acceptGone) {
       await requireYes(context, {
@@ -147,7 +150,7 @@ export const verifyCommand = defineCommand({
       const before = found;
       const repair = (apply: boolean) =>
         during(output, bench.clock, apply ? "repairing" : "looking for sound copies", () =>
-          repairVault(bench, before, { apply, from: sourceOf(input) }, signal),
+          repairVault(bench, before, { apply, from: sourceOf(input, shell) }, signal),
         );
       const plan = await repair(false);
       // What the store does not let go of is found again and again.
@@ -172,8 +175,10 @@ export const verifyCommand = defineCommand({
 
 const mostRounds = 8;
 
-const sourceOf = ({ from, fromPasswordFile }: z.infer<typeof verifyInput>) =>
-  from === null ? null : { url: from, passwordFile: fromPasswordFile };
+const sourceOf = ({ from, fromPasswordFile }: z.infer<typeof verifyInput>, shell: Shell): OtherVault | null =>
+  from === null
+    ? null
+    : { url: from, password: fromPasswordFile === null ? null : () => passwordInFile(fromPasswordFile, shell) };
 
 const damageOf = ({ findings, hurt }: VaultVerification, repairs: readonly RepairReport[]): RefloatError | null => {
   const errors = findings.filter(({ severity }) => severity === "error");

@@ -10,7 +10,13 @@ export type RootVerdict =
   | { readonly status: "foreign"; readonly vault: string }
   | { readonly status: "broken"; readonly reason: string };
 
-export type RootedPoint = { readonly point: PointId; readonly service: string; readonly verdict: RootVerdict };
+export type RootedPoint = {
+  readonly point: PointId;
+  readonly service: string;
+  readonly verdict: RootVerdict;
+  /** Points that a copy names and that were not in its vault when it came there: nobody took them away from it. */
+  readonly without?: readonly PointId[];
+};
 
 /** A point that a later one names, and that is no longer in the vault. */
 export type GonePoint = { readonly point: PointId; readonly service: string; readonly namedBy: PointId };
@@ -21,10 +27,11 @@ export const gonePoints = (
   isPresent: (point: PointId) => boolean,
 ): readonly GonePoint[] => {
   const gone = new Map<PointId, GonePoint>();
-  for (const { point: namedBy, verdict } of points) {
+  for (const { point: namedBy, verdict, without = [] } of points) {
     if (verdict.status !== "proven") continue;
     for (const { point, service } of verdict.root.after) {
-      if (!isPresent(point) && !gone.has(point)) gone.set(point, { point, service, namedBy });
+      if (!isPresent(point) && !gone.has(point) && !without.includes(point))
+        gone.set(point, { point, service, namedBy });
     }
   }
   return [...gone.values()];

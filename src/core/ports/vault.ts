@@ -251,6 +251,48 @@ export type BlobCopies = {
   readonly read: (id: string, type: "data" | "tree") => Promise<Uint8Array | undefined>;
 };
 
+/** A vault that blobs and snapshots are copied from. While it is held, no prune takes what is being copied. */
+export type CopySource = BlobCopies & {
+  /** Id of the repository. */
+  readonly vault: string;
+  /** What a blob takes in the source's packs; 0 if no index knows it. */
+  readonly storedBytes: (id: string, type: "data" | "tree") => number;
+  /** Root tree, and all that the snapshot's file says. @throws RefloatError point.unknown, vault.damaged */
+  readonly snapshot: (
+    id: SnapshotId,
+  ) => Promise<{ readonly tree: string; readonly document: Readonly<Record<string, unknown>> }>;
+  /** Idempotent. */
+  readonly release: () => void;
+};
+
+export type CopyReceipt = {
+  /** Snapshots that the target did not have. */
+  readonly snapshots: number;
+  /** Blobs that it did not have. */
+  readonly blobs: number;
+  /** What they add to it; of a dry run, what they take in the source. */
+  readonly newBytes: number;
+};
+
+/** A copy that goes on: holds the target's lock. Must be closed. */
+export type SnapshotCopying = {
+  /**
+   * Copies snapshots that belong together, in order: first every blob that the target lacks, each held against its id on the way and read
+   * back once it is written, then the files of the snapshots, the last one last. A snapshot that is there by its id is left as it is.
+   * After a failure nothing of them can be seen, and the next call may succeed.
+   * @param snapshots each with the tags that its copy gets
+   * @param lock everything that they rest on is locked at least so, where the store can, before the last one is written
+   * @throws RefloatError vault.damaged if the source has lost something of it, vault.no-space, vault.store-failed, vault.locked
+   */
+  readonly add: (
+    snapshots: readonly { readonly id: SnapshotId; readonly tags: readonly string[] }[],
+    options: { readonly lock: VaultLock | null },
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<CopyReceipt>;
+  readonly close: () => void;
+};
+
 export type RepairOptions = {
   /** False: only finds out what could be repaired; writes nothing. */
   readonly apply: boolean;
@@ -352,6 +394,8 @@ export type Repository = {
   /** The repository's own id from its config. */
   readonly id: string;
   readonly location: string;
+  /** How files are cut into chunks, as the config has it: where it is equal, equal files become equal blobs. */
+  readonly polynomial: string;
   /** A point in the past to take unchanged files from is found by equal hostname and paths, unless `parent` names one. */
   readonly beginSnapshot: (options: {
     readonly hostname: string;
@@ -418,8 +462,10 @@ export type Repository = {
    * @throws RefloatError vault.locked when another program changed the vault meanwhile, vault.store-failed, vault.no-space
    */
   readonly repair: (report: VerifyReport, options: RepairOptions, signal: AbortSignal) => Promise<RepairReport>;
-  /** This vault as a source for the repair of another one. */
-  readonly copies: () => Promise<BlobCopies>;
+  /** This vault as a source for the repair of another one, or for a copy. To be released. */
+  readonly copies: () => Promise<CopySource>;
+  /** Begins to take in snapshots of another vault. They keep their ids. @param options.dryRun counts, and writes nothing */
+  readonly beginCopy: (source: CopySource, options: { readonly dryRun: boolean }) => Promise<SnapshotCopying>;
   /** Unchanged files on this machine as a source. @param files absolute paths */
   readonly liveFiles: (files: readonly string[], signal: AbortSignal) => Promise<BlobCopies>;
   /**
@@ -487,6 +533,20 @@ export type PointDepartures = {
   readonly list: () => Promise<ReadonlyMap<PointId, Departure>>;
 };
 
+/** A point as the vault that it is copied from has it. */
+export type ForeignPoint = {
+  readonly point: RecoveryPoint;
+  readonly root: RootedPoint;
+  /** Id of that vault. */
+  readonly vault: string;
+  /** By id, all that it has. */
+  readonly snapshots: ReadonlyMap<string, SnapshotInfo>;
+  /** Points that the receiving vault has: what the root names beyond them is not missed there. */
+  readonly present: ReadonlySet<string>;
+  /** A lock that has run out is none. */
+  readonly now: Date;
+};
+
 /** Recovery points over a repository. A point exists when, and only when, its manifest's snapshot exists. */
 export type PointStore = {
   /** Newest first. Points that lost a component's snapshot are listed with `missing`; those that cannot be read are left out. */
@@ -499,6 +559,13 @@ export type PointStore = {
   readonly chain: () => Promise<PointChain>;
   /** The last act of a capture. */
   readonly commit: (manifest: PointManifest) => Promise<PointId>;
+  /** Takes in a point of another vault, under the id that it has there, locked as long as was declared for it. @throws as `SnapshotCopying.add` */
+  readonly receive: (
+    point: ForeignPoint,
+    copying: SnapshotCopying,
+    signal: AbortSignal,
+    progress?: VaultProgress,
+  ) => Promise<CopyReceipt>;
 };
 
 /** Copies of the journal's runs, so that a run can be resumed on another machine and its evidence outlives this one. */

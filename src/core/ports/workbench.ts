@@ -19,6 +19,13 @@ export type OpenVault = {
   readonly runCopies: RunCopies;
 };
 
+export type OtherVault = {
+  readonly url: string;
+  /** Null: that of the declared one. */
+  readonly password: (() => Promise<string>) | null;
+  readonly create?: boolean;
+};
+
 /** Folders of this installation. All private to the user who runs Refloat. */
 export type Directories = {
   /** A fresh folder for small working files of one act; `remove` is idempotent. */
@@ -63,8 +70,8 @@ export type Workbench = ComponentParts & {
   readonly vault: () => Promise<OpenVault>;
   /** What this machine remembers of the vault. Opens it. */
   readonly vaultMemory: () => Promise<VaultMemory>;
-  /** Opens another vault, to read from. @param passwordFile null: its password is that of the declared one @throws RefloatError vault.* */
-  readonly otherVault: (url: string, passwordFile: string | null) => Promise<Repository>;
+  /** Opens another vault, or makes it, to be cut as the declared one is. @throws RefloatError vault.* */
+  readonly otherVault: (other: OtherVault) => Promise<OpenVault>;
   /** Works from the vault alone: what is declared comes from its points, and secrets may not be here yet. */
   readonly breakGlass: boolean;
   /** The keys of the declared vault. */

@@ -10,6 +10,7 @@ import { pointIdSchema } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import { type PointRoot, type RootLink, pointRootSchema } from "../../model/point-root.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { copyFacts } from "./copied-points.ts";
 import { taggedValue } from "./snapshot-tags.ts";
 
 export const rootPath = "/refloat/root.json";
@@ -27,6 +28,10 @@ const digestOf = (content: RootContent): string =>
 
 const sealOf = (repository: Repository, root: string): Uint8Array =>
   repository.authenticate(sealPurpose, Buffer.from(root, "hex"));
+
+/** @param root that was proven @returns hex */
+export const sealRoot = (repository: Repository, root: string): string =>
+  Buffer.from(sealOf(repository, root)).toString("hex");
 
 export const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
@@ -50,7 +55,7 @@ export const encodeRoot = (
     after: [...heads],
   };
   const root = digestOf(content);
-  const seal = Buffer.from(sealOf(repository, root)).toString("hex");
+  const seal = sealRoot(repository, root);
   return Buffer.from(canonicalize(pointRootSchema.parse({ ...content, root, seal })) ?? "");
 };
 
@@ -59,14 +64,17 @@ const broken = (reason: string): RootVerdict => ({ status: "broken", reason });
 const judge = (
   repository: Repository,
   root: PointRoot,
+  /** Of a copy, made by whoever copied it and had proven it before. */
+  copySeal: string | undefined,
   manifest: Uint8Array,
   treeOf: (snapshot: string) => string | undefined,
 ): RootVerdict => {
   const { root: digest, seal, ...content } = root;
   if (digestOf(content) !== digest) return broken("its root is not the hash of what it says");
-  if (root.vault !== repository.id) return { status: "foreign", vault: root.vault };
-  if (!timingSafeEqual(sealOf(repository, digest), Buffer.from(seal, "hex")))
-    return broken("the seal of its root is broken");
+  if (root.vault !== repository.id && copySeal === undefined) return { status: "foreign", vault: root.vault };
+  const own = Buffer.from(root.vault === repository.id ? seal : (copySeal ?? ""), "hex");
+  const wanted = sealOf(repository, digest);
+  if (own.length !== wanted.length || !timingSafeEqual(wanted, own)) return broken("the seal of its root is broken");
   if (sha256(manifest) !== root.manifest) return broken("its manifest is not the one that its root names");
   for (const { component, snapshot, tree } of root.members) {
     const found = treeOf(snapshot);
@@ -84,15 +92,16 @@ const readRoot = async (
 ): Promise<RootedPoint> => {
   const point = pointIdSchema.parse(info.id);
   const service = taggedValue(info.tags, "service") ?? "";
+  const { seal, without } = copyFacts(info);
   try {
     const reader = await repository.openSnapshot(info.id);
     if ((await reader.stat(rootPath)) === undefined) return { point, service, verdict: { status: "none" } };
     const text = Buffer.from(await reader.read(rootPath)).toString("utf8");
     const parsed = pointRootSchema.safeParse(JSON.parse(text));
     const verdict = parsed.success
-      ? judge(repository, parsed.data, await reader.read(manifestPath), treeOf)
+      ? judge(repository, parsed.data, seal, await reader.read(manifestPath), treeOf)
       : broken("its root is not of a form known here");
-    return { point, service, verdict };
+    return { point, service, verdict, without };
   } catch (error) {
     if (error instanceof SyntaxError) return { point, service, verdict: broken("its root is not of the form") };
     if (!(error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code))) throw error;

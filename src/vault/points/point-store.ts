@@ -9,8 +9,10 @@ import { declaredLock } from "../../core/points/point-locks.ts";
 import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
 import { type PointManifest, type RecoveryPoint, pointManifestSchema } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { copyFacts } from "./copied-points.ts";
 import { createPointDepartures } from "./departures.ts";
 import { PointRoots, encodeRoot, rootPath } from "./point-roots.ts";
+import { receivePoint } from "./receive-point.ts";
 import { taggedValue } from "./snapshot-tags.ts";
 
 const pointTag = "refloat-point";
@@ -77,7 +79,13 @@ export const createPointStore = (repository: Repository): PointStore => {
 
   const pointOf = async (info: SnapshotInfo, present: ReadonlySet<string>): Promise<RecoveryPoint> => {
     const manifest = await manifestOf(info.id);
-    return { id: pointIdSchema.parse(info.id), manifest, missing: missingIn(manifest, present) };
+    const { madeIn } = copyFacts(info);
+    return {
+      id: pointIdSchema.parse(info.id),
+      manifest,
+      missing: missingIn(manifest, present),
+      ...(madeIn === undefined || madeIn === repository.id ? {} : { madeIn }),
+    };
   };
 
   const pointSnapshots = async () => {
@@ -149,6 +157,8 @@ export const createPointStore = (repository: Repository): PointStore => {
       const departed = await createPointDepartures(repository).list();
       return { points: judged, gone: gone.filter(({ point }) => !departed.has(point)) };
     },
+
+    receive: receivePoint(repository),
 
     commit: async (manifest): Promise<PointId> => {
       const { points, all, present } = await pointSnapshots();

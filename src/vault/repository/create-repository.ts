@@ -11,12 +11,14 @@ import { createStore } from "./stores/open-store.ts";
 /**
  * Makes an empty repository of version 2 and opens it.
  * @param location as restic writes it: an absolute path, `local:PATH`, `sftp:USER@HOST:PATH` or `s3:https://HOST/BUCKET/PREFIX`
+ * @param cutAs files are cut as by that one, so that what both capture of the same file are the same blobs
  * @throws RefloatError vault.exists, vault.unsupported, vault.no-space, vault.store-failed
  */
 export const createRepository = async (
   location: string,
   password: string,
   environment: RepositoryEnvironment,
+  cutAs?: Pick<Repository, "polynomial">,
 ): Promise<Repository> => {
   const store = await createStore(location, { blocking: false, settings: environment.settings ?? {} });
   try {
@@ -24,7 +26,10 @@ export const createRepository = async (
     const { hostname, username } = currentOwner();
     await addKey(store, masterKey, password, { hostname, username }, environment.clock.now());
     // Last: without its config a repository does not exist, and can be made again.
-    await writeConfig(store, new Sealer(masterKey), drawConfig());
+    await writeConfig(store, new Sealer(masterKey), {
+      ...drawConfig(),
+      ...(cutAs === undefined ? {} : { polynomial: BigInt(`0x${cutAs.polynomial}`) }),
+    });
     return await assembleRepository(store, masterKey, environment);
   } catch (error) {
     await store.close();

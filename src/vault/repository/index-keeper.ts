@@ -59,6 +59,17 @@ export class IndexKeeper {
     this.#unwritten.push(pack);
   }
 
+  /** Packs that are durable and in no index yet: nobody relies on them. */
+  get unwritten(): readonly IndexedPack[] {
+    return this.#unwritten;
+  }
+
+  /** They are not what was to be written, and go into no index. */
+  forget(packIds: ReadonlySet<string>): void {
+    this.#unwritten = this.#unwritten.filter(({ id }) => !packIds.has(id));
+    this.#dropExcept(new Set([...this.#packs].filter((id) => !packIds.has(id))));
+  }
+
   /** Writes the index of all packs that are durable and in no index yet. */
   async flush(): Promise<void> {
     return this.#inTurn(async () => this.#writeAll());

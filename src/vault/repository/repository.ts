@@ -5,7 +5,10 @@
 import { createHmac, hkdfSync } from "node:crypto";
 import type {
   BlobCopies,
+  CopySource,
   Repository,
+  SnapshotCopying,
+  SnapshotInfo,
   SnapshotReader,
   SnapshotWriter,
   TreeReader,
@@ -18,6 +21,8 @@ import { silentLog } from "../../platform/log.ts";
 import { cachedViews } from "./cache/caching-stores.ts";
 import { BlobCache } from "./blobs/blob-cache.ts";
 import { BlobReader } from "./blobs/blob-reader.ts";
+import { openCopySource } from "./copy/copy-source.ts";
+import { beginSnapshotCopying } from "./copy/snapshot-copying.ts";
 import { SliceReader } from "./blobs/slice-reader.ts";
 import { createBlobTable } from "./blobs/blob-table.ts";
 import { CaptureState, clearFailure } from "./capture/capture-state.ts";
@@ -28,6 +33,7 @@ import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
 import { parseGoTime } from "./format/go-time.ts";
 import { IndexKeeper } from "./index-keeper.ts";
 import { holdLoneLock } from "./locks/lone-lock.ts";
+import { SnapshotFiles } from "./snapshot-files.ts";
 import { RepositoryLock } from "./locks/repository-lock.ts";
 import { currentOwner } from "./current-owner.ts";
 import { letGo } from "./prune/let-go.ts";
@@ -37,7 +43,7 @@ import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import { type RepositoryContext, requireWritable } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
-import { type Store, StoreFileMissing } from "./stores/store.ts";
+import type { Store } from "./stores/store.ts";
 import { type StoreSettings, packSettings } from "./stores/store-settings.ts";
 import { ThreadPool } from "./threads/thread-pool.ts";
 import { openLiveFiles } from "./verify/live-chunks.ts";
@@ -63,18 +69,20 @@ type SnapshotOptions = Parameters<Repository["beginSnapshot"]>[0];
 class OpenRepository implements Repository {
   readonly id: string;
   readonly location: string;
+  readonly polynomial: string;
   readonly #context: RepositoryContext;
   readonly #masterKey: Buffer;
-  /** By name and size: a snapshot never changes, and each look at them would read them all again. */
-  readonly #known = new Map<string, StoredSnapshot>();
+  readonly #snapshots: SnapshotFiles;
   #recordsLocked: { readonly key: string; readonly target: Pick<Store, "write"> | null } | undefined;
   #closed = false;
 
   constructor(context: RepositoryContext, masterKey: Buffer) {
     this.#context = context;
     this.#masterKey = masterKey;
+    this.#snapshots = new SnapshotFiles(context);
     this.id = context.config.id;
     this.location = context.store.location;
+    this.polynomial = context.config.polynomial.toString(16);
   }
 
   readonly beginSnapshot = async (options: SnapshotOptions): Promise<SnapshotWriter> => {
@@ -95,11 +103,11 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly writeRecord = async (record: RecordRequest): Promise<StoredSnapshot> => {
+  readonly writeRecord = async (record: RecordRequest): Promise<SnapshotInfo> => {
     requireWritable(this.#context);
     const held = await this.#context.lock.hold();
     try {
-      const isTreeKept = (await this.#snapshots()).readable.some((snapshot) => snapshot.record !== undefined);
+      const isTreeKept = (await this.#snapshots.list()).readable.some((snapshot) => snapshot.record !== undefined);
       const loadIndex = () => this.#loadIndex(held.session());
       const target = (tree: string) => this.#recordTarget(record.lock, tree, loadIndex);
       return await writeRecord(this.#context, record, { isTreeKept, loadIndex, target });
@@ -108,9 +116,10 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly snapshots: Repository["snapshots"] = async (options) => (await this.#snapshots(options?.except)).readable;
+  readonly snapshots: Repository["snapshots"] = async (options) =>
+    (await this.#snapshots.list(options?.except)).readable;
 
-  readonly damagedSnapshots = async (): Promise<readonly Unreadable[]> => (await this.#snapshots()).damaged;
+  readonly damagedSnapshots = async (): Promise<readonly Unreadable[]> => (await this.#snapshots.list()).damaged;
 
   readonly openSnapshot = async (id: string): Promise<SnapshotReader> =>
     openSnapshotReader(this.#context, await this.#stored(id));
@@ -138,21 +147,35 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly copies = async (): Promise<BlobCopies> => {
-    const { store, sealer, table } = this.#context;
-    await this.#loadIndex();
-    const reader = new BlobReader(store, sealer, table);
-    return {
-      name: `vault at ${this.location}`,
-      read: async (id, type) => {
-        try {
-          return await reader.read(id, type);
-        } catch (error) {
-          if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
-          throw error;
-        }
-      },
-    };
+  readonly copies = async (): Promise<CopySource> => {
+    const held = this.#context.lock.holdForReading();
+    try {
+      await this.#loadIndex();
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+    return openCopySource(this.#context, this.#snapshots, held.release);
+  };
+
+  readonly beginCopy = async (
+    source: CopySource,
+    { dryRun }: { readonly dryRun: boolean },
+  ): Promise<SnapshotCopying> => {
+    const { lock } = this.#context;
+    if (!dryRun) requireWritable(this.#context);
+    const held = dryRun ? lock.holdForReading() : await lock.hold();
+    try {
+      if (!dryRun) {
+        await this.#context.store.sweep();
+        await clearFailure(this.#context);
+      }
+      await this.#loadIndex(dryRun ? undefined : held.session());
+      return beginSnapshotCopying(this.#context, this.#snapshots, { source, held, dryRun });
+    } catch (error) {
+      held.release();
+      throw error;
+    }
   };
 
   readonly liveFiles = async (files: readonly string[], signal: AbortSignal): Promise<BlobCopies> =>
@@ -163,16 +186,19 @@ class OpenRepository implements Repository {
   readonly locksOf: Repository["locksOf"] = async (questions, signal, progress) => {
     await this.#loadIndex();
     const { store, sealer } = this.#context;
+    const listed = new Map<string, StoredSnapshot>(
+      (await this.#snapshots.list()).readable.map((snapshot) => [snapshot.id, snapshot]),
+    );
     const asked: LockQuestion[] = [];
-    for (const { id, snapshots } of questions)
-      asked.push({
-        id,
-        snapshots: await Promise.all(snapshots.map(async (name) => readSnapshot(store, sealer, name))),
-      });
+    for (const { id, snapshots } of questions) {
+      const found = snapshots.map(async (name) => listed.get(name) ?? readSnapshot(store, sealer, name));
+      asked.push({ id, snapshots: await Promise.all(found) });
+    }
     return reportLocks(this.#context, asked, signal, progress);
   };
 
-  readonly lockEnds: Repository["lockEnds"] = async (ids) => lockEnds(this.#context, ids);
+  readonly lockEnds: Repository["lockEnds"] = async (ids) =>
+    lockEnds(this.#context, await this.#snapshots.filesOf(ids));
 
   readonly authenticate = (purpose: string, message: Uint8Array): Uint8Array =>
     createHmac("sha256", Buffer.from(hkdfSync("sha256", this.#masterKey, "", purpose, 32)))
@@ -184,9 +210,11 @@ class OpenRepository implements Repository {
     const held = await lock.hold();
     const refused: { id: SnapshotId; reason: string }[] = [];
     try {
-      for (const id of ids) {
-        const reason = await letGo(store, "snapshots", id, clock);
-        if (reason !== null) refused.push({ id, reason });
+      for (const [id, files] of await this.#snapshots.filesOf(ids)) {
+        for (const file of files) {
+          const reason = await letGo(store, "snapshots", file, clock);
+          if (reason !== null) refused.push({ id, reason });
+        }
       }
       return refused;
     } finally {
@@ -194,8 +222,10 @@ class OpenRepository implements Repository {
     }
   };
 
-  readonly beginPrune: Repository["beginPrune"] = async (options, signal, progress) =>
-    beginPrune(this.#context, options, signal, progress);
+  readonly beginPrune: Repository["beginPrune"] = async ({ without, graceMs }, signal, progress) => {
+    const files = [...(await this.#snapshots.filesOf(without)).values()].flat();
+    return beginPrune(this.#context, { without: files, graceMs }, signal, progress);
+  };
 
   readonly close = async (): Promise<void> => {
     if (this.#closed) return;
@@ -223,34 +253,8 @@ class OpenRepository implements Repository {
     return this.#recordsLocked.target ?? store;
   }
 
-  async #snapshots(except: ReadonlySet<string> = new Set()): Promise<{
-    readonly readable: readonly StoredSnapshot[];
-    readonly damaged: readonly Unreadable[];
-  }> {
-    const { store, documents, sealer, log } = this.#context;
-    const readable: StoredSnapshot[] = [];
-    const damaged: Unreadable[] = [];
-    for await (const { name, sizeBytes } of store.list("snapshots")) {
-      if (except.has(name)) continue;
-      try {
-        const key = `${name} ${sizeBytes}`;
-        const snapshot = this.#known.get(key) ?? (await readSnapshot(documents, sealer, name));
-        this.#known.set(key, snapshot);
-        readable.push(snapshot);
-      } catch (error) {
-        // Removed since it was listed.
-        if (error instanceof StoreFileMissing) continue;
-        if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
-        log.warn("a snapshot of the vault cannot be read", { snapshot: name, reason: error.message });
-        damaged.push({ id: name, reason: error.message });
-      }
-    }
-    return { readable, damaged };
-  }
-
   async #stored(id: string): Promise<StoredSnapshot> {
-    const { documents, sealer } = this.#context;
-    const snapshot = await readSnapshot(documents, sealer, await this.#fullId(id));
+    const snapshot = await this.#snapshots.read(id);
     // After the snapshot: what it needs was indexed before it was written.
     await this.#loadIndex();
     return snapshot;
@@ -263,34 +267,20 @@ class OpenRepository implements Repository {
     }, session);
   }
 
-  async #fullId(id: string): Promise<string> {
-    const fitting: string[] = [];
-    for await (const { name } of this.#context.store.list("snapshots")) if (name.startsWith(id)) fitting.push(name);
-    const [only, second] = fitting;
-    if (only === undefined || id === "") {
-      throw new RefloatError("point.unknown", `the vault has no snapshot ${id}`, { context: { id } });
-    }
-    if (second !== undefined) {
-      throw new RefloatError("point.ambiguous", `${fitting.length} snapshots begin with ${id}`, { context: { id } });
-    }
-    return only;
-  }
-
   async #parentOf(options: SnapshotOptions): Promise<StoredSnapshot | undefined> {
-    const { store, sealer } = this.#context;
     if (options.parent !== undefined) {
       try {
-        return await readSnapshot(store, sealer, options.parent);
+        return await this.#snapshots.read(options.parent);
       } catch (error) {
         // A parent only saves time.
-        if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
+        if (error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code)) return undefined;
         throw error;
       }
     }
     const when = (snapshot: StoredSnapshot): bigint => parseGoTime(snapshot.time) ?? 0n;
     const now = BigInt(options.time.getTime()) * 1_000_000n;
     const samePaths = [...options.paths].sort().join("\0");
-    return (await this.#snapshots()).readable
+    return (await this.#snapshots.list()).readable
       .filter(({ hostname, paths }) => hostname === options.hostname && [...paths].sort().join("\0") === samePaths)
       .filter((snapshot) => when(snapshot) <= now)
       .reduce<StoredSnapshot | undefined>(

@@ -65,7 +65,7 @@ export const writeRecord = async (
 const keepTree = async ({ index, table, pool }: RepositoryContext, id: string, tree: Uint8Array): Promise<void> => {
   if (table.locate(id, "tree").length > 0) return;
   const thread = pool.leastLoaded();
-  await thread.call("save-tree", { tree });
+  await thread.call("save-blob", { type: "tree", bytes: tree });
   // Another thread may have claimed the same tree for a capture that is under way.
   await Promise.all(pool.started.map((each) => each.call("flush", null)));
   await index.flush();

@@ -137,7 +137,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     const { sealer, config, pool, index, clock, owner } = this.#context;
     this.#state = "broken";
     const tree = await this.#layout.saveTrees(async (blob) => {
-      const { id, newBytes } = await pool.leastLoaded().call("save-tree", { tree: blob });
+      const { id, newBytes } = await pool.leastLoaded().call("save-blob", { type: "tree", bytes: blob });
       this.#totals.newBytes += newBytes;
       return id;
     });
@@ -148,7 +148,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     await this.#held.requireFresh();
     const id = await writeSnapshot(target, sealer, config.version, {
       time,
-      parent: parent?.id,
+      parent: parent?.file,
       tree,
       paths,
       hostname,

@@ -166,7 +166,7 @@ export class TreeWalk {
   }
 
   async #saveTree(tree: Uint8Array, thread: Thread): Promise<string> {
-    const { id, newBytes } = await thread.call("save-tree", { tree });
+    const { id, newBytes } = await thread.call("save-blob", { type: "tree", bytes: tree });
     this.#counts = addCounts(this.#counts, { ...noCounts, newBytes });
     return id;
   }

@@ -12,6 +12,7 @@ const idSchema = z.string().regex(/^[0-9a-f]{64}$/);
 const snapshotFileSchema = z.object({
   time: z.string(),
   parent: idSchema.optional(),
+  original: idSchema.optional(),
   tree: idSchema,
   paths: z.array(z.string()).nullish(),
   hostname: z.string().optional(),
@@ -27,7 +28,14 @@ const snapshotFileSchema = z.object({
 /** A snapshot that carries a text among its excludes, a member that stock restic keeps, shows as JSON and never acts on. */
 const recordTag = "refloat-record";
 
-export type StoredSnapshot = SnapshotInfo;
+/**
+ * A snapshot that was copied from another vault. Its file has another name there, since a name is the hash of what another key has sealed; it
+ * goes on by the id that it was made with, which stands in `original`, as with stock restic's copies.
+ */
+const copyTag = "refloat-copy";
+
+/** `file` is the name of its file: the id, but for a copy. */
+export type StoredSnapshot = SnapshotInfo & { readonly file: string };
 
 export type NewSnapshot = {
   readonly time: Date;
@@ -94,11 +102,13 @@ const recordOf = ({ tags, excludes }: z.infer<typeof snapshotFileSchema>): { rea
 };
 
 /** @throws RefloatError vault.damaged, StoreFileMissing */
-export const readSnapshot = async (store: Store, sealer: Sealer, id: string): Promise<StoredSnapshot> => {
-  const json = await readUnpacked(store, sealer, "snapshots", id);
-  const file = parseUnpacked("snapshots", id, json, (value) => snapshotFileSchema.parse(value));
+export const readSnapshot = async (store: Store, sealer: Sealer, name: string): Promise<StoredSnapshot> => {
+  const json = await readUnpacked(store, sealer, "snapshots", name);
+  const file = parseUnpacked("snapshots", name, json, (value) => snapshotFileSchema.parse(value));
+  const original = file.tags?.includes(copyTag) === true ? file.original : undefined;
   return {
-    id: snapshotIdSchema.parse(id),
+    id: snapshotIdSchema.parse(original ?? name),
+    file: name,
     time: file.time,
     hostname: file.hostname ?? "",
     paths: file.paths ?? [],
@@ -107,4 +117,30 @@ export const readSnapshot = async (store: Store, sealer: Sealer, id: string): Pr
     ...recordOf(file),
     tree: file.tree,
   };
+};
+
+/** All that a snapshot's file says, members that are not known here included. @throws RefloatError vault.damaged, StoreFileMissing */
+export const readSnapshotDocument = async (
+  store: Store,
+  sealer: Sealer,
+  name: string,
+): Promise<Readonly<Record<string, unknown>>> =>
+  parseUnpacked("snapshots", name, await readUnpacked(store, sealer, "snapshots", name), (value) =>
+    z.record(z.string(), z.unknown()).parse(value),
+  );
+
+/**
+ * Writes the file of a snapshot that was made elsewhere.
+ * @param document as its own file says it; what it says of its parent is left out, since that may not be here
+ * @param tags instead of its own
+ */
+export const writeSnapshotCopy = async (
+  store: Pick<Store, "write">,
+  sealer: Sealer,
+  version: RepositoryVersion,
+  { id, document, tags }: { readonly id: string; readonly document: object; readonly tags: readonly string[] },
+): Promise<string> => {
+  const { parent: _parent, ...kept } = document as Record<string, unknown>;
+  const file = { ...kept, original: id, tags: [...tags.filter((tag) => tag !== copyTag), copyTag] };
+  return writeUnpacked(store, sealer, version, "snapshots", Buffer.from(JSON.stringify(file)));
 };

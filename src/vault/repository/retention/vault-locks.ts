@@ -65,22 +65,25 @@ export const lockedTarget = async (
     : { write: async (kind, name, content) => retention.writeLocked(kind, name, content, options.lock) };
 };
 
-/** Of the snapshot files alone: that a store holds one of them is enough for what it stands for to stay. */
+/** By id, of the snapshots' own files alone: that a store holds one of them is enough for what it stands for to stay. */
 export const lockEnds = async (
   { store: { retention } }: Pick<RepositoryContext, "store">,
-  ids: readonly SnapshotId[],
+  files: ReadonlyMap<SnapshotId, readonly string[]>,
 ): Promise<ReadonlyMap<SnapshotId, Date>> => {
-  if (retention === undefined || ids.length === 0 || (await retention.support()).keptBy === "nobody") return new Map();
+  if (retention === undefined || files.size === 0 || (await retention.support()).keptBy === "nobody") return new Map();
   const limit = pLimit(requestsAtOnce);
   const ends = await Promise.all(
-    ids.map((id) =>
-      limit(async () => {
-        const lock = await lockOrMissing(retention, { kind: "snapshots", name: id });
-        return typeof lock === "string" ? [] : [[id, lock.until] as const];
-      }),
+    [...files].flatMap(([id, names]) =>
+      names.map((name) =>
+        limit(async () => {
+          const lock = await lockOrMissing(retention, { kind: "snapshots", name });
+          return typeof lock === "string" ? [] : [[id, lock.until] as const];
+        }),
+      ),
     ),
   );
-  return new Map(ends.flat());
+  // Of two files of one snapshot the one that is held longer.
+  return new Map(ends.flat().sort(([, a], [, b]) => a.getTime() - b.getTime()));
 };
 
 /** One point: its snapshots. */
@@ -132,7 +135,7 @@ export const reportLocks = async (
     );
     const files: readonly NeededFile[] = [
       ...[...packs].map((name) => ({ kind: "data", name }) as const),
-      ...snapshots.map((snapshot) => ({ kind: "snapshots", name: snapshot.id }) as const),
+      ...snapshots.map((snapshot) => ({ kind: "snapshots", name: snapshot.file }) as const),
       ...common,
     ];
     const locks = await Promise.all(files.map(async (file) => ({ file, lock: await ask(file) })));

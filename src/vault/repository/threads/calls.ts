@@ -48,8 +48,9 @@ export type ThreadCalls = {
   /** What is under way for the job stops soon and fails. */
   "job-cancel": { readonly request: { readonly job: number }; readonly reply: null };
   "job-end": { readonly request: { readonly job: number }; readonly reply: null };
-  "save-tree": {
-    readonly request: { readonly tree: Uint8Array };
+  /** Stores it unless it is there. */
+  "save-blob": {
+    readonly request: { readonly type: BlobType; readonly bytes: Uint8Array };
     readonly reply: { readonly id: string; readonly newBytes: number };
   };
   "read-blob": {

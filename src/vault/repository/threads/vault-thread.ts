@@ -138,8 +138,8 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
       folders.end(job);
       return null;
     },
-    "save-tree": async ({ tree }) => {
-      const saved = saver.save(tree, "tree");
+    "save-blob": async ({ type, bytes }) => {
+      const saved = saver.save(bytes, type);
       await saver.settle();
       return saved;
     },

@@ -1,0 +1,249 @@
+/**
+ * vault copy: brings points to a second vault, so that the loss of one place loses nothing. They keep their ids; what they say, what they
+ * rest on and their holds go with them. Nothing in the source changes, and nothing in the target but what is added.
+ */
+import { audited } from "../core/audit/audited.ts";
+import type { CopiedPoint, VaultCopy } from "../core/points/copied-points.ts";
+import { declaredLock } from "../core/points/point-locks.ts";
+import { newestFirst } from "../core/points/select-point.ts";
+import type { RootedPoint } from "../core/points/root-chain.ts";
+import type { CopyReceipt, SnapshotInfo, Unreadable, VaultProgress } from "../core/ports/vault.ts";
+import type { OpenVault, OtherVault, Workbench } from "../core/ports/workbench.ts";
+import { findService } from "../core/declaration/find-service.ts";
+import { shortId } from "../model/identifiers.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+
+export type CopyRequest = {
+  readonly to: OtherVault;
+  /** Null for all that the vault has points of. */
+  readonly service: string | null;
+  /** First letters of ids; empty for all. */
+  readonly points: readonly string[];
+  readonly dryRun: boolean;
+};
+
+/** Told before each point, and with null after the last. */
+export type CopyListener = (point: RecoveryPoint | null, done: number, of: number) => void;
+
+/** @throws RefloatError vault.unfit, vault.not-found, vault.wrong-password, vault.no-space, service.unknown, point.unknown */
+export const copyVault = async (
+  bench: Workbench,
+  request: CopyRequest,
+  signal: AbortSignal,
+  listener: CopyListener,
+  progress: VaultProgress,
+): Promise<VaultCopy> => {
+  const source = await bench.vault();
+  const all = await source.points.list();
+  const chosen = await choose(bench, all, request);
+  const target = await openTarget(bench, request.to);
+  const there = await target.points.list();
+  refuseSame(source, target);
+  refuseForeign(source, target, all, there, new Set(chosen.map(({ manifest }) => manifest.service)));
+  const copy = () => carryOver(bench, { source, target, chosen, there }, request.dryRun, signal, listener, progress);
+  if (request.dryRun) return copy();
+  const detail = { to: target.repository.location, vault: target.repository.id };
+  return audited(bench.audit, { action: "copy", service: request.service, detail }, copy, ({ points }) => ({
+    detail: {
+      copied: points.filter(({ state }) => state === "copied").length,
+      damaged: points.filter(({ state }) => state === "damaged").length,
+    },
+  }));
+};
+
+const ways: Readonly<Record<string, { readonly hint: string; readonly flags: string }>> = {
+  "vault.not-found": { hint: "check the address, or make a vault there with --init", flags: " --init" },
+  "vault.exists": { hint: "--init is for the first time only", flags: "" },
+  "vault.wrong-password": {
+    hint: "the other vault has a password of its own: name its file with --to-password-file, or set REFLOAT_TO_PASSWORD",
+    flags: " --to-password-file FILE",
+  },
+};
+
+/** The usual hints are about the declared vault. */
+const openTarget = async (bench: Workbench, to: OtherVault): Promise<OpenVault> => {
+  try {
+    return await bench.otherVault(to);
+  } catch (error) {
+    const way = error instanceof RefloatError ? ways[error.code] : undefined;
+    if (way === undefined || !(error instanceof RefloatError)) throw error;
+    throw new RefloatError(error.code, error.message, {
+      cause: error,
+      context: error.context,
+      state: "nothing was changed",
+      hint: way.hint,
+      nextCommand: `refloat vault copy --to ${to.url}${way.flags}`,
+    });
+  }
+};
+
+/** Oldest first, so that of each point those before it are there. */
+const choose = async (
+  bench: Workbench,
+  all: readonly RecoveryPoint[],
+  { service, points }: CopyRequest,
+): Promise<readonly RecoveryPoint[]> => {
+  const ofService = all.filter(({ manifest }) => service === null || manifest.service === service);
+  // A service that is no longer declared may still have points; one that has none may be misspelt.
+  if (service !== null && ofService.length === 0) findService(await bench.declaration(), service);
+  if (points.length === 0) return newestFirst(ofService).toReversed();
+  const { points: store } = await bench.vault();
+  const wanted = new Set(await Promise.all(points.map(async (prefix) => (await store.read(prefix)).id)));
+  return newestFirst(ofService.filter(({ id }) => wanted.has(id))).toReversed();
+};
+
+const refuseSame = ({ repository: source }: OpenVault, { repository: target }: OpenVault): void => {
+  if (source.id !== target.id) return;
+  throw new RefloatError(
+    "vault.unfit",
+    `${target.location} is the vault itself, or was copied from it file by file: both have the id ${source.id.slice(0, 8)}`,
+    {
+      state: "nothing was changed",
+      hint: "a copy is a vault of its own, with its own key; --init makes one where there is none",
+      nextCommand: "refloat vault copy --to URL --init",
+    },
+  );
+};
+
+/** Two histories under one name would look like one, and retention would let the one expire by the other. */
+const refuseForeign = (
+  { repository: source }: OpenVault,
+  { repository: target }: OpenVault,
+  all: readonly RecoveryPoint[],
+  there: readonly RecoveryPoint[],
+  services: ReadonlySet<string>,
+): void => {
+  const ids = new Set<string>(all.map(({ id }) => id));
+  const makers = new Set([source.id, ...all.flatMap(({ madeIn }) => madeIn ?? [])]);
+  const foreign = there.find(
+    ({ id, manifest, madeIn }) => services.has(manifest.service) && !ids.has(id) && !makers.has(madeIn ?? target.id),
+  );
+  if (foreign === undefined) return;
+  const { service, consistentAt } = foreign.manifest;
+  throw new RefloatError(
+    "vault.unfit",
+    `the vault at ${target.location} has points of another ${service}: ${shortId(foreign.id)} of ${consistentAt} ` +
+      (foreign.madeIn === undefined ? "was captured into it" : `comes from the vault ${foreign.madeIn.slice(0, 8)}`),
+    {
+      context: { point: foreign.id, madeIn: foreign.madeIn ?? target.id },
+      state: "nothing was changed",
+      hint: `copy to a vault of its own; if ${service} was captured there while this vault was away, copy from there to here first`,
+    },
+  );
+};
+
+type Copying = {
+  readonly source: OpenVault;
+  readonly target: OpenVault;
+  readonly chosen: readonly RecoveryPoint[];
+  readonly there: readonly RecoveryPoint[];
+};
+
+const carryOver = async (
+  bench: Workbench,
+  { source, target, chosen, there }: Copying,
+  dryRun: boolean,
+  signal: AbortSignal,
+  listener: CopyListener,
+  progress: VaultProgress,
+): Promise<VaultCopy> => {
+  const unreadable = await source.points.unreadable();
+  const roots = new Map((await source.points.chain()).points.map((rooted) => [rooted.point, rooted]));
+  const snapshots = new Map<string, SnapshotInfo>((await source.repository.snapshots()).map((info) => [info.id, info]));
+  const present = new Set<string>([...there, ...(await damagedThere(target))].map(({ id }) => id));
+  const { locks } = await target.repository.lockSupport();
+  const copies = await source.repository.copies();
+  const points: CopiedPoint[] = [];
+  try {
+    const copying = await target.repository.beginCopy(copies, { dryRun });
+    try {
+      for (const point of chosen) {
+        signal.throwIfAborted();
+        listener(point, points.length, chosen.length);
+        const facts = factsOf(point, bench.clock.now());
+        const root = roots.get(point.id);
+        const damage = damageOf(point, root);
+        if (present.has(point.id)) points.push({ ...facts, state: "there" });
+        else if (damage !== null || root === undefined) points.push({ ...facts, state: "damaged", reason: damage });
+        else {
+          const vault = source.repository.id;
+          const foreign = { point, root, vault, snapshots, present, now: bench.clock.now() };
+          const received = await unlessDamaged(target.points.receive(foreign, copying, signal, progress));
+          if (typeof received === "string") points.push({ ...facts, state: "damaged", reason: received });
+          else {
+            const { blobs, newBytes } = received;
+            present.add(point.id);
+            points.push({ ...facts, state: dryRun ? "missing" : "copied", blobs, newBytes });
+          }
+        }
+      }
+      listener(null, points.length, chosen.length);
+    } finally {
+      copying.close();
+    }
+    const holds = dryRun ? 0 : await carryHolds(source, target, chosen, present);
+    const { id: vault, location } = target.repository;
+    const from = { location: source.repository.location, vault: source.repository.id };
+    return { dryRun, from, to: { location, vault, locks }, points, holds, unreadable };
+  } finally {
+    copies.release();
+  }
+};
+
+/** A point whose manifest is damaged in the target is there all the same: what is wrong with it is a repair's to mend. */
+const damagedThere = async ({ points }: OpenVault): Promise<readonly Unreadable[]> => points.unreadable();
+
+const factsOf = (point: RecoveryPoint, now: Date): CopiedPoint => {
+  const { id, manifest } = point;
+  const lock = declaredLock(manifest);
+  return {
+    point: id,
+    service: manifest.service,
+    takenAt: manifest.consistentAt,
+    state: "missing",
+    reason: null,
+    blobs: 0,
+    newBytes: 0,
+    lockUntil: lock !== null && lock.until > now ? lock.until.toISOString() : null,
+  };
+};
+
+const damageOf = ({ missing }: RecoveryPoint, root: RootedPoint | undefined): string | null => {
+  if (missing.length > 0) return `the snapshot of ${missing.join(", ")} is gone`;
+  if (root === undefined) return "it went away while it was to be copied";
+  return root.verdict.status === "broken" ? root.verdict.reason : null;
+};
+
+/** One rotten point must not keep the others from being copied. */
+const unlessDamaged = async (receiving: Promise<CopyReceipt>): Promise<CopyReceipt | string> => {
+  try {
+    return await receiving;
+  } catch (error) {
+    if (error instanceof RefloatError && ["vault.damaged", "point.damaged", "path.hostile"].includes(error.code))
+      return error.message;
+    throw error;
+  }
+};
+
+/** What a person has said of a point holds in the copy too; what was released here is not released there. */
+const carryHolds = async (
+  source: OpenVault,
+  target: OpenVault,
+  chosen: readonly RecoveryPoint[],
+  present: ReadonlySet<string>,
+): Promise<number> => {
+  const held = await source.holds.list();
+  if (held.length === 0) return 0;
+  const key = ({ point, reason, by }: (typeof held)[number]): string => JSON.stringify([point, reason, by]);
+  const there = new Set((await target.holds.list()).map(key));
+  const byId = new Map(chosen.map((point) => [point.id, point]));
+  let carried = 0;
+  for (const hold of held) {
+    const point = byId.get(hold.point);
+    if (point === undefined || !present.has(point.id) || there.has(key(hold))) continue;
+    await target.holds.hold(point, hold.reason, hold.by);
+    carried += 1;
+  }
+  return carried;
+};
