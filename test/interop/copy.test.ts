@@ -254,7 +254,7 @@ describe("a copy of a vault", () => {
     await inCopy(async (vault) => expect((await vault.points.list()).map(({ id }) => id).toReversed()).toEqual(ids));
     await restic("unlock");
     expect(await restic("check", "--read-data")).toContain("no errors were found");
-  }, 120_000);
+  }, 400_000);
 
   it("of a locked point is locked as long, where its store can lock", async ({ skip }) => {
     const now = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
