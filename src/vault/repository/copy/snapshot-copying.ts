@@ -14,6 +14,7 @@ import type { IndexedPack } from "../format/index-file.ts";
 import { type BlobType, packHeaderBytes } from "../format/pack-header.ts";
 import { writeSnapshotCopy } from "../format/snapshot-file.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
+import { eachOf } from "../each-of.ts";
 import type { HeldLock } from "../locks/repository-lock.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { lockedTarget } from "../retention/vault-locks.ts";
@@ -232,30 +233,6 @@ class RepositoryCopying implements SnapshotCopying {
     return (await lockedTarget(this.#context, options, signal)) ?? this.#context.documents;
   }
 }
-
-/** All, or until one fails; none is under way when it ends. */
-const eachOf = async <Item>(
-  items: readonly Item[],
-  limit: ReturnType<typeof pLimit>,
-  signal: AbortSignal,
-  act: (item: Item) => Promise<void>,
-): Promise<void> => {
-  let failure: { readonly error: unknown } | undefined;
-  await Promise.all(
-    items.map(async (item) =>
-      limit(async () => {
-        if (failure !== undefined || signal.aborted) return;
-        try {
-          await act(item);
-        } catch (error) {
-          failure ??= { error };
-        }
-      }),
-    ),
-  );
-  signal.throwIfAborted();
-  if (failure !== undefined) throw failure.error;
-};
 
 export const beginSnapshotCopying = (
   context: RepositoryContext,

@@ -7,6 +7,7 @@ import type { LockReport, LockSupport, VaultLock, VaultProgress } from "../../..
 import type { SnapshotId } from "../../../model/identifiers.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";
+import { eachOf } from "../each-of.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { type FileLock, type Store, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
 import { type NeededFile, filesOfAll, packsOfTrees } from "./needed-files.ts";
@@ -47,8 +48,12 @@ const lockFiles = async (
     ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
     ...(await filesOfAll(context.store)),
   ];
-  await eachOf(files, signal, async ({ kind, name }) => {
-    await retention.lock(kind, name, lock);
+  await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name }) => {
+    try {
+      await retention.lock(kind, name, lock);
+    } catch (error) {
+      throw lockRefused(error);
+    }
   });
   return retention;
 };
@@ -179,35 +184,16 @@ const summarise = (id: string, answers: readonly Answered[]): LockReport => {
   };
 };
 
-const eachOf = async (
-  files: readonly NeededFile[],
-  signal: AbortSignal,
-  act: (file: NeededFile) => Promise<void>,
-): Promise<void> => {
-  const limit = pLimit(requestsAtOnce);
-  let failure: { readonly error: unknown } | undefined;
-  await Promise.all(
-    files.map(async (file) =>
-      limit(async () => {
-        if (failure !== undefined || signal.aborted) return;
-        try {
-          await act(file);
-        } catch (error) {
-          failure ??= { error };
-        }
-      }),
-    ),
-  );
-  signal.throwIfAborted();
-  if (failure === undefined) return;
-  const { error } = failure;
-  if (!(error instanceof RefloatError)) throw error;
-  throw new RefloatError(error.code, error.message, {
-    cause: error,
-    context: error.context,
-    state:
-      "no point was made: what it rests on could not be locked; what was captured stays in the vault, without a point",
-    hint:
-      error.hint ?? "the credentials need the right to lock (s3:PutObjectRetention), or leave lock: out of the file",
-  });
-};
+/** @returns what a refusal to lock leaves, and what may be done */
+const lockRefused = (error: unknown): unknown =>
+  error instanceof RefloatError
+    ? new RefloatError(error.code, error.message, {
+        cause: error,
+        context: error.context,
+        state:
+          "no point was made: what it rests on could not be locked; what was captured stays in the vault, without a point",
+        hint:
+          error.hint ??
+          "the credentials need the right to lock (s3:PutObjectRetention), or leave lock: out of the file",
+      })
+    : error;

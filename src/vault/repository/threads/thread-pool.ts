@@ -163,6 +163,7 @@ export class ThreadPool {
     this.#most = 0;
     await Promise.all(ended.map(async (thread) => thread.end()));
   }
+
   #start(): Thread {
     const thread = new Thread(this.#data, this.#listener, this.#progress, this.#entry);
     this.#started = [...this.#started, thread];
