@@ -34,6 +34,10 @@ const shell: Shell = {
     process.on(signal, listener);
     return () => process.off(signal, listener);
   },
+  onExit: (listener) => {
+    process.on("exit", listener);
+    return () => process.off("exit", listener);
+  },
   exitNow: (code) => process.exit(code),
 };
 

@@ -53,6 +53,8 @@ export type Shell = {
   readonly userName: string;
   /** @returns a function that stops listening */
   readonly onSignal: (signal: InterruptSignal, listener: () => void) => () => void;
+  /** Called when the process ends in whatever way but by a signal that cannot be caught; must not wait for anything. @returns a function that stops listening */
+  readonly onExit: (listener: () => void) => () => void;
   /** Ends the process at once, without any clean-up: the second Ctrl-C. */
   readonly exitNow: (code: number) => void;
 };

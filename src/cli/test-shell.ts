@@ -9,6 +9,8 @@ export type TestShell = Shell & {
   readonly lastJson: () => unknown;
   readonly type: (keys: string) => void;
   readonly send: (signal: InterruptSignal) => void;
+  /** What happens when the process ends. */
+  readonly end: () => void;
   readonly settings: () => WorkbenchSettings | null;
   readonly closed: () => number;
   readonly exits: readonly number[];
@@ -62,6 +64,7 @@ export const createTestShell = (options: TestShellOptions = {}): TestShell => {
   const stdin = new PassThrough();
   const listeners = new Map<InterruptSignal, Set<() => void>>();
   const exits: number[] = [];
+  const exitListeners = new Set<() => void>();
   const terminal = options.terminal ?? false;
   let settings: WorkbenchSettings | null = null;
   let closed = 0;
@@ -103,6 +106,10 @@ export const createTestShell = (options: TestShellOptions = {}): TestShell => {
       listeners.set(signal, set.add(listener));
       return () => set.delete(listener);
     },
+    onExit: (listener) => {
+      exitListeners.add(listener);
+      return () => exitListeners.delete(listener);
+    },
     exitNow: (code) => exits.push(code),
     written: { stdout: stdout.text, stderr: stderr.text },
     lastJson: () => JSON.parse(stdout.text().trimEnd().split("\n").at(-1) ?? ""),
@@ -113,6 +120,9 @@ export const createTestShell = (options: TestShellOptions = {}): TestShell => {
       for (const listener of listeners.get(signal) ?? []) listener();
     },
     settings: () => settings,
+    end: () => {
+      for (const listener of exitListeners) listener();
+    },
     closed: () => closed,
     exits,
   };

@@ -1,7 +1,13 @@
 /** browse: what a recovery point holds, one level at a time. Reads the vault only. */
 import type { CapturedTable } from "../core/ports/driver.ts";
 import type { FolderEntry } from "../core/ports/vault.ts";
-import { type GranularBench, type OpenComponent, joinPath, openPlace } from "../core/granular/open-place.ts";
+import {
+  type ExactPlace,
+  type GranularBench,
+  type OpenComponent,
+  joinPath,
+  openPlace,
+} from "../core/granular/open-place.ts";
 import { waves } from "../core/graph/order.ts";
 import type { CapturedComponent, RecoveryPoint } from "../model/manifest.ts";
 
@@ -35,7 +41,7 @@ export type Browsed =
 type Component = { readonly point: RecoveryPoint; readonly captured: CapturedComponent };
 
 export type BrowseRequest = {
-  readonly place: string;
+  readonly place: string | ExactPlace;
   readonly recursive: boolean;
   /** The files of a component that is shown by its tables otherwise. */
   readonly files: boolean;

@@ -4,7 +4,7 @@ import type { RowFormat } from "../core/ports/driver.ts";
 import type { VaultProgress } from "../core/ports/vault.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { type ArchiveTally, archiveEntries } from "../core/granular/archive-entries.ts";
-import { type OpenEntry, type OpenPlace, openPlace } from "../core/granular/open-place.ts";
+import { type ExactPlace, type OpenEntry, type OpenPlace, openPlace } from "../core/granular/open-place.ts";
 import { formatPlace } from "../core/granular/parse-place.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { shortId } from "../model/identifiers.ts";
@@ -22,7 +22,7 @@ export type Extracted = {
 };
 
 export type ExtractRequest = {
-  readonly place: string;
+  readonly place: string | ExactPlace;
   readonly rows: RowFormat;
   readonly signal: AbortSignal;
   readonly progress: VaultProgress;
@@ -31,7 +31,7 @@ export type ExtractRequest = {
 type Bench = Pick<Workbench, "vault" | "registry" | "places">;
 type Inside = Exclude<OpenPlace, { readonly kind: "point" }>;
 
-const open = async (bench: Bench, place: string): Promise<Inside> => {
+const open = async (bench: Bench, place: ExtractRequest["place"]): Promise<Inside> => {
   const opened = await openPlace(bench, place);
   if (opened.kind !== "point") return opened;
   const { id, manifest } = opened.point;

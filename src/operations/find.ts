@@ -4,7 +4,14 @@ import type { CapturedTable } from "../core/ports/driver.ts";
 import type { FolderEntry, TreeReader } from "../core/ports/vault.ts";
 import { type VersionRoot, type WalkTally, findVersions } from "../core/granular/find-versions.ts";
 import { namePattern } from "../core/granular/name-pattern.ts";
-import { type GranularBench, openComponent, openEntry } from "../core/granular/open-place.ts";
+import {
+  type ExactPlace,
+  type GranularBench,
+  type OpenComponent,
+  entryAt,
+  openComponent,
+  openEntry,
+} from "../core/granular/open-place.ts";
 import { type Range, isWithin } from "../core/granular/parse-range.ts";
 import type { PointId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -12,6 +19,8 @@ import { RefloatError } from "../model/refloat-error.ts";
 
 export type FindRequest = {
   readonly name: string | null;
+  /** What lies at exactly this path, or the table of this name, and nothing else; null to look everywhere. */
+  readonly exactly: ExactPlace["inside"] | null;
   readonly service: string | null;
   readonly component: string | null;
   readonly sizeBytes: Range | null;
@@ -115,19 +124,18 @@ class Search {
     component: string,
     holders: readonly RecoveryPoint[],
   ): Promise<void> {
+    const { exactly } = this.#request;
     const roots: VersionRoot[] = [];
     const tables = new Map<string, { point: PointId; table: CapturedTable }[]>();
     for (const point of holders) {
       try {
         const opened = await openComponent(bench, point, component);
         for (const table of opened.tables ?? []) {
+          if (exactly !== null && !("table" in exactly && exactly.table === table.name)) continue;
           tables.set(table.name, [...(tables.get(table.name) ?? []), { point: point.id, table }]);
         }
         // The files of a database's archive are named by numbers that say nothing.
-        if (opened.tables === null) {
-          const { entry, tree } = await openEntry(opened, null);
-          roots.push({ tree, entry, points: [point.id] });
-        }
+        if (opened.tables === null) roots.push(...(await this.#root(opened)));
       } catch (error) {
         if (!(error instanceof RefloatError && ["point.damaged", "vault.damaged"].includes(error.code))) throw error;
         this.#unreadable.push({ component, path: new Uint8Array(), points: [point.id], reason: error.message });
@@ -150,6 +158,15 @@ class Search {
     };
   }
 
+  /** Where the search of one component begins: nowhere when what is looked for exactly is not there, or is a folder. */
+  async #root(opened: OpenComponent): Promise<readonly VersionRoot[]> {
+    const { tree, point } = opened;
+    const { exactly } = this.#request;
+    if (exactly === null) return [{ tree, entry: (await openEntry(opened, null)).entry, points: [point.id] }];
+    const entry = exactly instanceof Uint8Array ? await entryAt(opened, exactly) : undefined;
+    return entry === undefined || entry.treeId !== null ? [] : [{ tree, entry, points: [point.id] }];
+  }
+
   async #files(service: string, component: string, roots: readonly VersionRoot[]): Promise<void> {
     const tally: WalkTally = { folders: 0, skipped: 0, files: 0, unreadable: [] };
     for await (const { path, versions } of findVersions(roots, this.#wanted, tally, this.#signal)) {
@@ -157,7 +174,9 @@ class Search {
       for (const { entry, tree, points } of versions) {
         if (await this.#fitsContent(entry, tree)) fitting.push({ entry, table: null, points });
       }
-      await this.#found({ service, component, path, table: null, versions: fitting });
+      const { exactly } = this.#request;
+      const at = exactly instanceof Uint8Array ? exactly : path;
+      await this.#found({ service, component, path: at, table: null, versions: fitting });
       if (this.ended) break;
     }
     this.#sums.folders += tally.folders;

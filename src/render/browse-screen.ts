@@ -31,7 +31,7 @@ export const placeWord = (point: RecoveryPoint, component: string | null = null,
 export const heading = (point: RecoveryPoint, now: string, { timeZone }: Screen): string =>
   `point ${shortId(point.id)} of ${point.manifest.service}, ${formatTime(point.manifest.consistentAt, now, timeZone)}`;
 
-const countsOf = ({ facts }: CapturedComponent): string =>
+export const countsOf = ({ facts }: CapturedComponent): string =>
   [
     ...(facts.versions["release"] === undefined ? [] : [`release ${facts.versions["release"]}`]),
     ...Object.entries(facts.counts)
@@ -97,8 +97,32 @@ export const renderTables = (
   );
 };
 
-const facts = (rows: readonly (readonly [string, string | null])[]): readonly string[] =>
-  rows.flatMap(([label, value]) => (value === null ? [] : [`  ${label.padEnd(10)}${value}`]));
+type Fact = readonly [label: string, value: string];
+
+const known = (facts: readonly (readonly [string, string | null])[]): readonly Fact[] =>
+  facts.flatMap(([label, value]) => (value === null ? [] : [[label, value] as const]));
+
+const factLines = (facts: readonly Fact[]): readonly string[] =>
+  facts.map(([label, value]) => `  ${label.padEnd(10)}${value}`);
+
+export const tableFactsOf = (table: CapturedTable): readonly Fact[] =>
+  known([
+    ["rows", table.rows === null ? null : formatCount(table.rows)],
+    ["size", table.sizeBytes === null ? null : formatBytes(table.sizeBytes)],
+    ["SHA-256", table.sha256],
+  ]);
+
+const ownerText = (name: string, id: number): string => (name === "" ? String(id) : `${name} (${id})`);
+
+export const entryFactsOf = (entry: FolderEntry, timeZone: string): readonly Fact[] =>
+  known([
+    ["size", entry.type === "file" ? `${formatBytes(entry.sizeBytes)} (${formatCount(entry.sizeBytes)} bytes)` : null],
+    ["changed", formatStamp(entry.modifiedNs, timeZone)],
+    ["mode", formatMode(entry.type, entry.mode)],
+    ["owner", `${ownerText(entry.user, entry.uid)}, group ${ownerText(entry.group, entry.gid)}`],
+    ["leads to", entry.linkTarget === null ? null : showName(entry.linkTarget)],
+    ["content", entry.contentId],
+  ]);
 
 export const renderTableFacts = (
   { point, captured }: Of,
@@ -109,11 +133,7 @@ export const renderTableFacts = (
   const place = placeWord(point, captured.name, Buffer.from(table.name));
   return lines(
     `table ${showName(Buffer.from(table.name))} in ${captured.name} of ${heading(point, now, screen)}`,
-    facts([
-      ["rows", table.rows === null ? null : formatCount(table.rows)],
-      ["size", table.sizeBytes === null ? null : formatBytes(table.sizeBytes)],
-      ["SHA-256", table.sha256],
-    ]),
+    factLines(tableFactsOf(table)),
     table.hasRows ? nextLine(screen, `refloat extract ${place} --stdout --csv`) : null,
   );
 };
@@ -124,25 +144,13 @@ export const renderEntryFacts = (
   entry: FolderEntry,
   now: string,
   screen: Screen,
-): string => {
-  const owner = (name: string, id: number): string => (name === "" ? String(id) : `${name} (${id})`);
-  return lines(
+): string =>
+  lines(
     `${path.length === 0 ? captured.path : showName(path)} in ${captured.name} of ${heading(point, now, screen)}`,
-    facts([
-      [
-        "size",
-        entry.type === "file" ? `${formatBytes(entry.sizeBytes)} (${formatCount(entry.sizeBytes)} bytes)` : null,
-      ],
-      ["changed", formatStamp(entry.modifiedNs, screen.timeZone)],
-      ["mode", formatMode(entry.type, entry.mode)],
-      ["owner", `${owner(entry.user, entry.uid)}, group ${owner(entry.group, entry.gid)}`],
-      ["leads to", entry.linkTarget === null ? null : showName(entry.linkTarget)],
-      ["content", entry.contentId],
-    ]),
+    factLines(entryFactsOf(entry, screen.timeZone)),
     nextLine(
       screen,
       `refloat extract ${placeWord(point, captured.name, path)} --stdout`,
       ...(entry.contentId === null ? [] : [`refloat find --content ${cutText(entry.contentId, 64)}`]),
     ),
   );
-};

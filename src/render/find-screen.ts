@@ -26,7 +26,7 @@ const nameOf = ({ path, table }: FoundOnScreen): string => showName(path ?? Buff
 /** More ids than these are no help to a person; the first is the newest, the last the oldest. */
 const mostPoints = 6;
 
-const pointsOf = (points: readonly string[]): string => {
+export const pointsText = (points: readonly string[]): string => {
   const shown = points.length > mostPoints ? [...points.slice(0, mostPoints - 1), points.at(-1) ?? ""] : points;
   const ids = shown.map(shortId);
   return points.length > mostPoints
@@ -44,7 +44,7 @@ export const renderFound = (found: FoundOnScreen, screen: Screen): string =>
   lines(
     `${screen.paint("bold", `${found.component}:${nameOf(found)}`)}  ${found.service}`,
     found.versions.flatMap((version) =>
-      hanging(`  ${versionOf(version, screen)}  in `, pointsOf(version.points), screen.width),
+      hanging(`  ${versionOf(version, screen)}  in `, pointsText(version.points), screen.width),
     ),
   );
 

@@ -22,6 +22,29 @@ export const cutText = (text: string, width: number): string => {
   return kept.trimEnd() + dots;
 };
 
+/** Cut to the width from its beginning, for what says most at its end, such as a path. */
+export const cutTextStart = (text: string, width: number): string => {
+  if (textWidth(text) <= width) return text;
+  const dots = width >= 8 ? "..." : "";
+  let kept = "";
+  for (const { segment } of [...segmenter.segment(text)].toReversed()) {
+    if (textWidth(segment + kept) > width - dots.length) break;
+    kept = segment + kept;
+  }
+  return dots + kept;
+};
+
+/** In lines of at most the width, cut anywhere, for what is to be read whole whatever it holds. */
+export const breakText = (text: string, width: number): readonly string[] => {
+  const lines = [""];
+  for (const { segment } of segmenter.segment(text)) {
+    const line = lines.at(-1) ?? "";
+    if (line !== "" && textWidth(line + segment) > width) lines.push(segment);
+    else lines[lines.length - 1] = line + segment;
+  }
+  return lines;
+};
+
 const packed = (parts: readonly string[], width: number): readonly string[] => {
   const packedLines: string[] = [];
   let line = "";

@@ -3,7 +3,7 @@
  * newline; they know no terminal and no colour of their own.
  */
 
-export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan" | "inverse";
 
 export type Paint = (style: Style, text: string) => string;
 

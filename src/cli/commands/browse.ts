@@ -15,6 +15,8 @@ import {
 import { entryLine } from "../../render/entry-line.ts";
 import { type Screen, nextLine } from "../../render/screen.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
+import { explorePoint } from "../browser/explore-point.ts";
+import { canFillScreen } from "../browser/full-screen.ts";
 import { type CommandResult, answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 import type { Output } from "../output.ts";
@@ -27,11 +29,14 @@ export const browseCommand = defineCommand({
   about: [
     "POINT shows the components of a point in the order of recovery; POINT:component the tables of a database, or the files of a folder or a " +
       "release; POINT:component:path a folder, or all that is known of one file or table.",
+    "On a terminal these are looked through with keys: arrows (or hjkl) and Enter move, / searches in a folder, x extracts what the cursor stands on, v shows " +
+      "its versions in all points, ? lists the keys, q leaves. Elsewhere, with --list, --recursive or --json, and where TERM is dumb, they are listed.",
     "Names that are not UTF-8 or hold control characters are written as escapes (\\n, \\xe9), which extract and browse take back; with --json " +
       "they stand as they are, and a name that is not UTF-8 has its bytes in pathBase64. Reads the vault; changes nothing.",
   ],
   arguments: [placeArgument],
   options: [
+    { name: "list", about: "print it, on a terminal too" },
     { name: "recursive", about: "everything below too; with --json one event for each entry" },
     { name: "files", about: "the files of a database's archive instead of its tables" },
   ],
@@ -41,10 +46,20 @@ export const browseCommand = defineCommand({
     { line: "refloat browse 7f3a91c2:uploads:invoices", about: "one folder" },
   ],
   exits: [3, 4, 7],
-  input: z.object({ place: z.string(), recursive: z.boolean().default(false), files: z.boolean().default(false) }),
-  act: async (request, { bench: open, output, signal }) => {
+  input: z.object({
+    place: z.string(),
+    list: z.boolean().default(false),
+    recursive: z.boolean().default(false),
+    files: z.boolean().default(false),
+  }),
+  act: async ({ list, ...request }, context) => {
+    const { bench: open, output, shell, signal } = context;
     const bench = await open();
     const found = await during(output, bench.clock, "reading the vault", () => browse(bench, request, signal));
+    if (!list && !request.recursive && canFillScreen(shell, output)) {
+      // With --json nobody gets here, so this answer is for people alone.
+      return { envelope: {}, text: await explorePoint(bench, found, request.files, context), exit: 0, error: null };
+    }
     const screen = output.screen(bench.host.timeZone);
     return tell(found, request.recursive, bench.clock.now().toISOString(), screen, output);
   },

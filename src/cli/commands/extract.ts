@@ -4,7 +4,6 @@ import { z } from "zod";
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import { formatAmount, formatBytes } from "../../core/text/quantity.ts";
-import { shortId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import {
   type ExtractRequest,
@@ -13,9 +12,7 @@ import {
   extractToPlace,
   extractToStream,
 } from "../../operations/extract.ts";
-import { shellWord } from "../../render/browse-screen.ts";
-import { hanging } from "../../render/fit-text.ts";
-import { lines } from "../../render/screen.ts";
+import { renderExtracted } from "../../render/extract-screen.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { showProgress } from "../live-progress.ts";
 import { placeArgument } from "../words.ts";
@@ -132,14 +129,5 @@ const tell = (extracted: Extracted, target: string | null, { output }: CommandCo
     for (const warning of warnings) output.note(`warning ${warning}`);
     return answer("extract", data, "");
   }
-  const held =
-    what === "folder" ? `${formatAmount(files, "files")}, ${formatBytes(sizeBytes)}` : formatBytes(sizeBytes);
-  return answer(
-    "extract",
-    data,
-    lines(
-      `${shellWord(target)}: ${what} of ${component} as of point ${shortId(point.id)}, ${held}, every byte verified`,
-      warnings.flatMap((warning) => hanging("warning ", warning, output.screen("UTC").width)),
-    ),
-  );
+  return answer("extract", data, renderExtracted(extracted, target, output.screen("UTC").width));
 };

@@ -72,6 +72,7 @@ export const findCommand = defineCommand({
       text === null ? null : parseTimeRange(text, bench.clock.now(), bench.host.timeZone);
     const request = {
       name,
+      exactly: null,
       service,
       component,
       sizeBytes: size === null ? null : parseSizeRange(size),

@@ -3,6 +3,7 @@
  * that it works where neither the source nor a declaration is left.
  */
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
+import type { PointId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
@@ -30,6 +31,15 @@ export type OpenPlace =
   | { readonly kind: "point"; readonly point: RecoveryPoint }
   | (OpenComponent & { readonly kind: "table"; readonly table: CapturedTable })
   | OpenEntry;
+
+/** A place by its bytes, where no spelling has to be guessed. */
+export type ExactPlace = {
+  readonly point: PointId;
+  /** Null for the point as a whole. */
+  readonly component: string | null;
+  /** A path below the component's root, empty for the root; or a table by its name. */
+  readonly inside: Uint8Array | { readonly table: string };
+};
 
 export type GranularBench = Pick<Workbench, "vault" | "registry">;
 
@@ -66,11 +76,16 @@ export const openComponent = async (
 
 const slash = Buffer.from("/");
 
-/** @param below the path inside the component, without a slash at its beginning */
 const within = (root: string, below: Uint8Array): Uint8Array =>
   below.length === 0
     ? Buffer.from(root)
     : Buffer.concat(root === "/" ? [slash, below] : [Buffer.from(root), slash, below]);
+
+/** @param path inside the component, without a slash at its beginning; empty for its root */
+export const entryAt = (
+  { captured, tree }: Pick<OpenComponent, "captured" | "tree">,
+  path: Uint8Array,
+): Promise<FolderEntry | undefined> => tree.entry(within(captured.path, path));
 
 const trimmed = (path: Uint8Array): Uint8Array => {
   let [from, to] = [0, path.length];
@@ -94,15 +109,18 @@ const readings = (typed: string, root: string): readonly Uint8Array[] => {
 
 /** @throws RefloatError point.unknown */
 export const openEntry = async (opened: OpenComponent, typed: string | null): Promise<OpenEntry> => {
-  const { captured, tree, point } = opened;
-  for (const path of readings(typed ?? "", captured.path)) {
-    const entry = await tree.entry(within(captured.path, path));
+  for (const path of readings(typed ?? "", opened.captured.path)) {
+    const entry = await entryAt(opened, path);
     if (entry !== undefined) return { ...opened, kind: "entry", entry, path };
   }
+  throw notThere(opened, typed);
+};
+
+const notThere = ({ captured, point, tables }: OpenComponent, typed: string | null): RefloatError => {
   const place = { point: shortId(point.id), component: captured.name, path: null };
-  throw new RefloatError(
+  return new RefloatError(
     "point.unknown",
-    `${captured.name} of point ${shortId(point.id)} has no ${opened.tables === null ? "file" : "table or file"} ${showName(Buffer.from(typed ?? captured.path))}`,
+    `${captured.name} of point ${shortId(point.id)} has no ${tables === null ? "file" : "table or file"} ${showName(Buffer.from(typed ?? captured.path))}`,
     {
       context: { point: point.id, component: captured.name, path: typed },
       nextCommand: `refloat browse ${formatPlace(place)}`,
@@ -114,13 +132,28 @@ const tableOf = (tables: readonly CapturedTable[] | null, typed: string | null):
   typed === null ? undefined : tables?.find(({ name, aliases }) => name === typed || aliases.includes(typed));
 
 /** @throws RefloatError usage, point.unknown, point.ambiguous, component.unknown, point.damaged, path.hostile */
-export const openPlace = async (bench: GranularBench, text: string): Promise<OpenPlace> => {
-  const place: Place = parsePlace(text);
+export const openPlace = async (bench: GranularBench, named: string | ExactPlace): Promise<OpenPlace> => {
+  if (typeof named !== "string") return openExact(bench, named);
+  const place: Place = parsePlace(named);
   const point = await (await bench.vault()).points.read(place.point);
   if (place.component === null) return { kind: "point", point };
   const opened = await openComponent(bench, point, place.component);
   const table = tableOf(opened.tables, place.path);
   return table === undefined ? openEntry(opened, place.path) : { ...opened, kind: "table", table };
+};
+
+const openExact = async (bench: GranularBench, { point: id, component, inside }: ExactPlace): Promise<OpenPlace> => {
+  const point = await (await bench.vault()).points.read(id);
+  if (component === null) return { kind: "point", point };
+  const opened = await openComponent(bench, point, component);
+  if (inside instanceof Uint8Array) {
+    const entry = await entryAt(opened, inside);
+    if (entry !== undefined) return { ...opened, kind: "entry", entry, path: inside };
+    throw notThere(opened, inside.length === 0 ? null : showName(inside));
+  }
+  const table = opened.tables?.find(({ name }) => name === inside.table);
+  if (table !== undefined) return { ...opened, kind: "table", table };
+  throw notThere(opened, inside.table);
 };
 
 export const joinPath = (folder: Uint8Array, name: Uint8Array): Uint8Array =>
