@@ -179,6 +179,17 @@ export const resultSchemas = {
     packs: z.int().nonnegative(),
     blobs: z.int().nonnegative(),
     bytesRead: z.number().nonnegative(),
+    /** How much of the data this verification read, and how long all of it would take at this rate; null when it read none. */
+    reading: z
+      .object({
+        packs: z.int().nonnegative(),
+        packsRead: z.int().nonnegative(),
+        bytes: z.number().nonnegative(),
+        bytesRead: z.number().nonnegative(),
+        durationMs: z.number().nonnegative(),
+        fullPassMs: z.number().nonnegative().nullable(),
+      })
+      .nullable(),
     /** How much of the data was read in the last days, by this machine, this verification included. */
     coverage: z.object({
       days: z.int().positive(),

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { shopPoint } from "../../test/fixtures/shop.ts";
 import { forgettingAuditLog } from "../core/audit/forgetting-audit-log.ts";
+import type { Clock } from "../core/ports/environment.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import { driverRegistry } from "../driver-registry.ts";
@@ -24,9 +25,9 @@ let bench: Workbench;
 let close: () => Promise<void>;
 
 /** As a new process on the same machine would have it. */
-const openBench = async (made = false): Promise<void> => {
+const openBench = async (made = false, clock = systemClock): Promise<void> => {
   const open = made ? createRepository : openRepository;
-  const repository = await open(vault, "password", { clock: systemClock });
+  const repository = await open(vault, "password", { clock });
   close = repository.close;
   const opened = {
     repository,
@@ -108,6 +109,31 @@ describe("a verification", () => {
     expect((await (await bench.vaultMemory()).notes()).verification).toMatchObject({ depth: "sample", errors: 0 });
   });
 
+  it("ends when its time is up, goes on there the next time, and tells how long everything would take", async () => {
+    for (const n of [10, 11, 12, 13]) await takePoint(hour(n));
+    await close();
+    await openBench(false, tickingClock());
+    const taken: number[] = [];
+    for (let proven = false; !proven;) {
+      const { coverage, reading, bytesRead, findings } = await verify({ depth: "sample", limit: { durationMs: 5000 } });
+      expect(findings).toEqual([]);
+      expect(reading).toMatchObject({ packs: coverage.packs, bytes: coverage.bytes, bytesRead });
+      const { packsRead = 0, durationMs = 0, fullPassMs } = reading ?? {};
+      taken.push(packsRead);
+      expect(fullPassMs).toBe(durationMs * (coverage.bytes / bytesRead));
+      // No pack twice before each was read.
+      expect(coverage.packsRead).toBe(Math.min(coverage.packs, sum(taken)));
+      proven = coverage.provenSince !== null;
+    }
+    expect(taken.length).toBeGreaterThan(2);
+    expect(Math.min(...taken)).toBeGreaterThan(0);
+    // Each look at the clock takes a second, and each pack that is begun at least one look.
+    expect(Math.max(...taken)).toBeLessThan(5);
+    const { reading } = await verify({ depth: "sample", limit: { durationMs: 0 } });
+    expect(reading?.packsRead).toBe(1);
+    expect((await verify()).reading).toBeNull();
+  });
+
   it("names components, tables and files that damage hurts, and verifies no point that needs them", async () => {
     const [sound, hurt] = [await takePoint(hour(10)), await takePoint(hour(11))];
     const { points, repository } = await bench.vault();
@@ -153,6 +179,14 @@ describe("a verification", () => {
     expect((await (await bench.vault()).points.list()).map(({ id }) => id)).toEqual([kept]);
   });
 });
+
+/** Each look at it is a second later than the one before. */
+const tickingClock = (): Clock => {
+  let nowMs = 0;
+  return { ...systemClock, monotonicMs: () => (nowMs += 1000) };
+};
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 /** Reads all, as a new process, and tells which points are marked. */
 const verifiedAfterReading = async (): Promise<readonly string[]> => {

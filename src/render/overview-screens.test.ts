@@ -112,7 +112,9 @@ describe("verify", () => {
       bytesRead: 4_100_000_000,
       provenSince: now,
     };
-    const known = { coverage, roots: { proven: 38, none: 2, foreign: 0 } };
+    const reading = { packs: 310, packsRead: 310, bytes: 4_100_000_000, bytesRead: 4_100_000_000 };
+    const rate = { durationMs: 20_500, fullPassMs: 20_500 };
+    const known = { coverage, reading: { ...reading, ...rate }, roots: { proven: 38, none: 2, foreign: 0 } };
     const whole = { ...counts, ...known, depth: "read-data" as const, findings: [], hurt: [] };
     expect(renderVerify(whole, screen)).toMatchInlineSnapshot(`
       "the vault is whole  40 snapshots, 310 packs, 52,110 blobs; every byte read (4.1 GB)
@@ -120,12 +122,30 @@ describe("verify", () => {
       38 points proven by their roots; 2 of an earlier version without one
       next: refloat status"
     `);
+    const part = {
+      ...counts,
+      ...known,
+      depth: "sample" as const,
+      findings: [],
+      hurt: [],
+      bytesRead: 120_000_000,
+      reading: { ...reading, packsRead: 9, bytesRead: 120_000_000, durationMs: 600_400, fullPassMs: 20_513_667 },
+    };
+    expect(renderVerify(part, screen)).toMatchInlineSnapshot(`
+      "the vault is whole  40 snapshots, 310 packs, 52,110 blobs; 120 MB read
+      read 2.9 % of 4.1 GB in 10m, what was read longest ago first;
+      at this rate all of it takes about 5h41m54s
+      100 % read in the last 30 days, from this machine
+      38 points proven by their roots; 2 of an earlier version without one
+      next: refloat verify --read-data"
+    `);
     const snapshot = "5a".repeat(32) as SnapshotId;
     const parts = [{ component: "db", files: ["/db/3012.dat"], tables: ["orders"] }];
     const damaged = {
       ...counts,
       ...known,
       coverage: { ...coverage, packsRead: 250, bytesRead: 3_410_000_000, provenSince: null },
+      reading: null,
       depth: "structure" as const,
       findings: [
         {

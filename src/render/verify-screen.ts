@@ -1,6 +1,7 @@
 /** What a verification of the vault found: how much was looked at, each fault with what it hurts, and the points that are no longer whole. */
 import type { VerifyReport } from "../core/ports/vault.ts";
 import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import { hanging } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
@@ -42,10 +43,23 @@ export const renderVerify = (report: VerifyScreenData, screen: Screen): string =
           : hanging(`  ${component}: `, formatList(tables.length > 0 ? tables : files), screen.width),
       ),
     ]),
+    describeReading(report, screen),
     describeCoverage(report),
     describeRoots(report),
     nextLine(screen, nextCommand(report, errors.length)),
   );
+};
+
+/** Of a part: how large it is, and what the whole would take. */
+const describeReading = ({ depth, reading }: VerifyScreenData, screen: Screen): readonly string[] => {
+  if (depth !== "sample" || reading === null) return [];
+  const { packs, packsRead, bytes, bytesRead, durationMs, fullPassMs } = reading;
+  const share = bytes === 0 ? 100 : (bytesRead / bytes) * 100;
+  const percent = packsRead === packs ? "100" : share < 10 ? share.toFixed(1) : String(Math.min(99, Math.floor(share)));
+  const read = `read ${percent} % of ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
+  if (packsRead === packs) return [read];
+  const rest = fullPassMs === null ? "" : `; at this rate all of it takes about ${formatDuration(fullPassMs)}`;
+  return hanging("", `${read}, what was read longest ago first${rest}`, screen.width);
 };
 
 const describeCoverage = ({ coverage }: VerifyScreenData): string => {

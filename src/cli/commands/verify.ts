@@ -71,7 +71,8 @@ export const verifyCommand = defineCommand({
     "Checks that everything a recovery point needs is in the vault: snapshots, trees, the index, and the packs it names. With --read-data " +
       "every byte is read and its SHA-256 compared, which takes as long as reading the whole vault.",
     "With --sample or --budget some of the data is read, what was read longest ago first; this machine remembers in its state folder " +
-      "what it has read, so that regular small verifications cover everything in turn.",
+      "what it has read, so that regular small verifications cover everything in turn. It tells what share was read, and how long all of it " +
+      "would take at this rate. A time counts from the beginning: the structure is checked whole, and the data gets what that leaves.",
     "Each point has a root that names the points before it: one that is taken away or replaced is missed, and so is one that only this " +
       "machine has seen. Damage is named with the points, components, tables and files that it hurts.",
     "With --repair it says what can be mended and from where, asks, and mends: indexes from the packs' own headers, blobs from sound copies " +

@@ -206,11 +206,12 @@ export type TreeReader = {
 /** `sample`: the structure, and the data of some packs. */
 export type VerifyDepth = "structure" | "sample" | "read-data";
 
-/** How much of the data a `sample` reads; what is reached first ends it. */
+/** How much of the data a `sample` reads; what is reached first ends it. At least one pack is read, so that all come in turn. */
 export type VerifyLimit = {
   /** 0 to 1, of all bytes. */
   readonly share?: number;
   readonly bytes?: number;
+  /** From the beginning of the verification, the structure included: no pack is begun later. */
   readonly durationMs?: number;
 };
 
@@ -223,6 +224,18 @@ export type VerifyCoverage = {
   readonly bytesRead: number;
   /** Each pack was read at this instant or later; null while one never was, or was found damaged. */
   readonly provenSince: string | null;
+};
+
+/** How much of the data one verification read, and what that says of the rest. */
+export type VerifyReading = {
+  readonly packs: number;
+  readonly packsRead: number;
+  readonly bytes: number;
+  readonly bytesRead: number;
+  /** Of the reading alone. */
+  readonly durationMs: number;
+  /** Reading everything at this rate; null when nothing can be said. */
+  readonly fullPassMs: number | null;
 };
 
 export type VerifyFinding = {
@@ -240,6 +253,8 @@ export type VerifyReport = {
   readonly packs: number;
   readonly blobs: number;
   readonly bytesRead: number;
+  /** Null for `structure`, which reads no data. */
+  readonly reading: VerifyReading | null;
   readonly coverage: VerifyCoverage;
   readonly findings: readonly VerifyFinding[];
 };

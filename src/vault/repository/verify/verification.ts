@@ -25,6 +25,7 @@ import type { Thread } from "../threads/thread-pool.ts";
 import { TaskStack } from "../threads/task-stack.ts";
 import { Damage, type Draft } from "./damage.ts";
 import { type PackFacts, batchesWithin, oldestFirst } from "./pack-choice.ts";
+import { ReadingPace } from "./reading-pace.ts";
 import { DamageTracer, TreeCheck } from "./tree-check.ts";
 
 type VerifyOptions = Parameters<Repository["verify"]>[0];
@@ -49,11 +50,17 @@ class Verification {
   readonly #packs = new Map<string, PackFacts>();
   readonly #reads: PackReads;
   readonly #lost: { readonly blob: PackedBlob; readonly draft: Draft }[] = [];
-  #bytesRead = 0;
+  readonly #pace: ReadingPace;
 
-  constructor(context: RepositoryContext, reads: PackReads, signal: AbortSignal) {
+  constructor(
+    context: RepositoryContext,
+    { reads, limit }: Pick<VerifyOptions, "reads" | "limit">,
+    signal: AbortSignal,
+  ) {
     this.#context = context;
-    this.#reads = reads;
+    // The time that is allowed runs from here: the data gets what the structure leaves.
+    this.#pace = new ReadingPace(context.clock, limit?.durationMs);
+    this.#reads = reads ?? new Map();
     this.#signal = signal;
     this.#blobs = new BlobCache(new BlobReader(context.store, context.sealer, this.#table), cachedBytes);
   }
@@ -80,10 +87,10 @@ class Verification {
       );
     }
     if (depth === "read-data") await this.#readPacks(indexes, job);
-    if (depth === "sample") await this.#readSample(indexes, job, limit ?? {});
-    for (const packId of this.#reads.keys()) if (!this.#sizes.has(packId)) this.#reads.delete(packId);
     const check = new TreeCheck(this.#table, this.#blobs, this.#damage);
     for (const { tree } of snapshots) await check.check(tree, this.#signal);
+    if (depth === "sample") await this.#readSample(indexes, job, limit ?? {});
+    for (const packId of this.#reads.keys()) if (!this.#sizes.has(packId)) this.#reads.delete(packId);
     if (this.#damage.isHurting) {
       const tracer = new DamageTracer(this.#blobs, this.#damage);
       for (const snapshot of snapshots) await tracer.trace(snapshot, this.#signal);
@@ -93,7 +100,8 @@ class Verification {
       snapshots: snapshots.length,
       packs: this.#sizes.size,
       blobs: this.#table.size,
-      bytesRead: this.#bytesRead,
+      bytesRead: this.#pace.bytesRead,
+      reading: depth === "structure" ? null : this.#pace.report(this.#packs),
       coverage: this.#coverage(),
       findings: this.#damage.findings(),
     };
@@ -164,25 +172,22 @@ class Verification {
   }
 
   async #readSample(indexes: readonly string[], job: number, limit: VerifyLimit): Promise<void> {
-    const { clock } = this.#context;
-    const beganMs = clock.monotonicMs();
-    const isOver = (): boolean =>
-      this.#bytesRead > 0 && clock.monotonicMs() - beganMs >= (limit.durationMs ?? Number.POSITIVE_INFINITY);
-    const ordered = oldestFirst(this.#packs, this.#reads, nowSeconds(clock));
+    const ordered = oldestFirst(this.#packs, this.#reads, nowSeconds(this.#context.clock));
+    // What waits in a thread would still be read after the time is up.
+    const perThread = limit.durationMs === undefined ? tasksPerThread : 1;
     for (const batch of batchesWithin(ordered, this.#packs, limit)) {
-      if (isOver()) return;
-      await this.#readPacksOf(indexes, (id) => batch.has(id), new Set(), job, [...batch], isOver);
+      if (this.#pace.isOver) return;
+      await this.#readPacksOf(indexes, (id) => batch.has(id), new Set(), job, { order: [...batch], perThread });
     }
   }
 
-  /** @param order in which they are read; by index without one @param isOver asked before each pack */
+  /** @param order in which they are read; by index without one */
   async #readPacksOf(
     indexes: readonly string[],
     wants: (id: string) => boolean,
     seen: Set<string>,
     job: number,
-    order?: readonly string[],
-    isOver: () => boolean = () => false,
+    { order, perThread = tasksPerThread }: { readonly order?: readonly string[]; readonly perThread?: number } = {},
   ): Promise<void> {
     const { pool } = this.#context;
     const found = new Map<string, IndexedPack>();
@@ -193,9 +198,9 @@ class Verification {
         found.set(pack.id, pack);
       });
     }
-    const stack = new TaskStack<IndexedPack>(pool, tasksPerThread, async (pack, thread) => {
+    const stack = new TaskStack<IndexedPack>(pool, perThread, async (pack, thread) => {
       this.#signal.throwIfAborted();
-      if (!isOver()) await this.#readPack(pack, thread, job);
+      if (this.#pace.mayBegin()) await this.#readPack(pack, thread, job);
     });
     // The newest task is worked off first: the first of the order goes in last.
     for (const id of (order ?? [...found.keys()]).toReversed()) {
@@ -209,7 +214,7 @@ class Verification {
     const sizeBytes = this.#sizes.get(pack.id) ?? 0;
     const request = { job, packId: pack.id, sizeBytes, blobs: pack.blobs };
     const { bytesRead, problems } = await thread.call("verify-pack", request);
-    this.#bytesRead += bytesRead;
+    this.#pace.add(bytesRead);
     for (const { blob, message } of problems) {
       const text = blob === null ? `the pack ${pack.id.slice(0, 8)}: ${message}` : message;
       const draft = this.#damage.add("error", "pack", pack.id, text);
@@ -261,7 +266,7 @@ export const verifyRepository = async (
   const cancel = (): void => void tell("job-cancel");
   signal.addEventListener("abort", cancel, { once: true });
   try {
-    return await new Verification(context, options.reads ?? new Map(), signal).run(options, job);
+    return await new Verification(context, options, signal).run(options, job);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
