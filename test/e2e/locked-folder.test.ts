@@ -28,6 +28,9 @@ services:
     keep: { last: 1 }
     components:
       docs: { type: files, path: ${path}/docs }
+  drafts:
+    components:
+      docs: { type: files, path: ${path}/drafts }
 `;
 
 describe.skipIf(!(await canLock()))("a folder with locked points", () => {
@@ -46,8 +49,8 @@ describe.skipIf(!(await canLock()))("a folder with locked points", () => {
     const { lines } = await succeed("capture", "notes", "--json");
     return resultEnvelopeSchema("capture").parse(lines.at(-1)).data.id;
   };
-  const locks = async () =>
-    resultEnvelopeSchema("vault-locks").parse((await succeed("vault", "locks", "--json")).lines.at(-1)).data;
+  const locks = async (service = "notes") =>
+    resultEnvelopeSchema("vault-locks").parse((await succeed("vault", "locks", service, "--json")).lines.at(-1)).data;
   const prune = async (...args: readonly string[]) =>
     resultEnvelopeSchema("vault-prune").parse(
       (await succeed("vault", "prune", "--yes", "--now", "--json", ...args)).lines.at(-1),
@@ -126,6 +129,21 @@ describe.skipIf(!(await canLock()))("a folder with locked points", () => {
     expect(told.stdout).toContain("1 file without a lock");
     await execa("chattr", ["+i", `${vault}/snapshots/${ids[1] ?? ""}`]);
     expect((await program.run(["vault", "locks"])).exit).toBe(0);
+  });
+
+  it("does not take a point for unlocked since another service has captured without a lock", async () => {
+    await mkdir(`${folder.path}/drafts`);
+    await writeFile(`${folder.path}/drafts/one`, "of no interest ".repeat(5000));
+    const indexes = await readdir(`${vault}/index`);
+    await succeed("capture", "drafts");
+    expect((await readdir(`${vault}/index`)).length).toBeGreaterThan(indexes.length);
+    expect((await locks()).points.map(({ kept, unlocked }) => [kept, unlocked])).toEqual([
+      [true, 0],
+      [true, 0],
+    ]);
+    const [draft] = (await locks("drafts")).points;
+    expect(draft?.until).toBeNull();
+    expect(draft?.unlocked).toBeGreaterThan(1);
   });
 
   it("keeps a point as long as the store does, whatever was declared; then lets it go", async () => {

@@ -244,6 +244,12 @@ services:
     await writeFile(file, declared.replace("lock: 30d", "keep: { last: 1 }"));
     await writeFile(join(docs, "a.txt"), "third\n");
     const { id } = await data("capture", "capture", "notes");
+    const [, ...before] = (await data("vault-locks", "vault", "locks", "notes")).points;
+    // The index that came with it has no lock, and names nothing that they rest on.
+    expect(before.map(({ kept, unlocked }) => [kept, unlocked])).toEqual([
+      [true, 0],
+      [true, 0],
+    ]);
     const tomorrow = new Date(Math.ceil(Date.now() / 1000) * 1000 + 86_400_000);
     await client.putObjectRetention({
       Bucket: bucket,

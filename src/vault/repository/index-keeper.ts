@@ -20,6 +20,8 @@ export class IndexKeeper {
   readonly #table: BlobTable;
   readonly #loaded = new Set<string>();
   readonly #packs = new Set<string>();
+  /** By index, the packs that it names. */
+  readonly #named = new Map<string, string[]>();
   /** Packs that a prune has found unused, by the record that says so. */
   readonly #unused = new Map<string, readonly string[]>();
   #anyUnused = false;
@@ -62,6 +64,19 @@ export class IndexKeeper {
   /** Packs that are durable and in no index yet: nobody relies on them. */
   get unwritten(): readonly IndexedPack[] {
     return this.#unwritten;
+  }
+
+  /** By pack, the indexes of the store that name it, as far as they could be read. */
+  indexesByPack(): ReadonlyMap<string, readonly string[]> {
+    const indexes = new Map<string, string[]>();
+    for (const [index, packs] of this.#named) {
+      for (const pack of packs) {
+        const naming = indexes.get(pack);
+        if (naming === undefined) indexes.set(pack, [index]);
+        else naming.push(index);
+      }
+    }
+    return indexes;
   }
 
   /** They are not what was to be written, and go into no index. */
@@ -129,17 +144,20 @@ export class IndexKeeper {
     const unread = pruned ? names : names.filter((name) => !this.#loaded.has(name));
     this.#table.reserve(Math.floor(unreadBytes / storedBytesPerBlob));
     const rotten = new Set<string>();
+    for (const name of unread) this.#named.delete(name);
     await scanIndexes(
       this.#store,
       this.#sealer,
       unread,
-      ({ id, records }) => {
+      ({ id, records }, name) => {
         alive.add(id);
+        this.#note(name, id);
         if (this.#isNew(id)) this.#table.placeRecords(id, records);
       },
       damaged &&
         ((name, error) => {
           rotten.add(name);
+          this.#named.delete(name);
           damaged(name, error);
         }),
       (record, name) => {
@@ -152,6 +170,13 @@ export class IndexKeeper {
     this.#dropExcept(alive);
     for (const name of this.#loaded) if (!present.has(name)) this.#loaded.delete(name);
     for (const name of this.#unused.keys()) if (!present.has(name)) this.#unused.delete(name);
+    for (const name of this.#named.keys()) if (!present.has(name)) this.#named.delete(name);
+  }
+
+  #note(index: string, pack: string): void {
+    const named = this.#named.get(index);
+    if (named === undefined) this.#named.set(index, [pack]);
+    else named.push(pack);
   }
 
   #dropExcept(alive: ReadonlySet<string>): void {
@@ -196,7 +221,9 @@ export class IndexKeeper {
         packs += 1;
       }
       const part = this.#unwritten.slice(0, packs);
-      this.#loaded.add(await writeIndex(this.#store, this.#sealer, this.#version, part));
+      const name = await writeIndex(this.#store, this.#sealer, this.#version, part);
+      this.#loaded.add(name);
+      for (const { id } of part) this.#note(name, id);
       // Only now: after a failure the packs are still to be indexed.
       this.#unwritten = this.#unwritten.slice(packs);
     }

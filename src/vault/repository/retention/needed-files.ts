@@ -69,11 +69,14 @@ const readTree = async (
   }
 };
 
-/** Without these nothing in the vault is found: all keys, since it is not said which of them a person will have. */
-export const filesOfAll = async (store: Store): Promise<readonly NeededFile[]> => {
-  const files: NeededFile[] = [{ kind: "config", name: configName }];
-  for (const kind of ["keys", "index"] as const) {
-    for await (const { name } of store.list(kind)) files.push({ kind, name });
-  }
+/** Without these nothing in the vault is opened: all keys, since it is not said which of them a person will have. */
+export const configAndKeys = async (store: Store): Promise<readonly NeededFile[]> => [
+  { kind: "config", name: configName },
+  ...(await filesOf(store, "keys")),
+];
+
+export const filesOf = async (store: Store, kind: StoreKind): Promise<readonly NeededFile[]> => {
+  const files: NeededFile[] = [];
+  for await (const { name } of store.list(kind)) files.push({ kind, name });
   return files;
 };

@@ -9,13 +9,14 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";
 import { eachOf } from "../each-of.ts";
 import type { RepositoryContext } from "../repository-context.ts";
-import { type FileLock, type Store, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
-import { type NeededFile, filesOfAll, packsOfTrees } from "./needed-files.ts";
+import { type Store, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
+import { type NeededFile, configAndKeys, filesOf, packsOfTrees } from "./needed-files.ts";
+import { type LockAnswer, safestIndexes } from "./safest-indexes.ts";
 
 /** More than the store lets through at once, so that it never waits for us. */
 const requestsAtOnce = 32;
 
-type LockContext = Pick<RepositoryContext, "store" | "blobs" | "table">;
+type LockContext = Pick<RepositoryContext, "store" | "blobs" | "table" | "index">;
 
 export const lockSupport = async ({ store }: Pick<RepositoryContext, "store">): Promise<LockSupport> =>
   store.retention === undefined
@@ -46,7 +47,9 @@ const lockFiles = async (
   const files: readonly NeededFile[] = [
     ...[...packs].map((name) => ({ kind: "data", name }) as const),
     ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
-    ...(await filesOfAll(context.store)),
+    ...(await configAndKeys(context.store)),
+    // All of them: more than these packs need, and nobody has to find out which.
+    ...(await filesOf(context.store, "index")),
   ];
   await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name }) => {
     try {
@@ -113,9 +116,9 @@ export const reportLocks = async (
       weakest: null,
     }));
   }
-  const asked = new Map<string, Promise<FileLock | "none" | "missing">>();
+  const asked = new Map<string, Promise<LockAnswer>>();
   const limit = pLimit(requestsAtOnce);
-  const ask = async (file: NeededFile): Promise<FileLock | "none" | "missing"> => {
+  const ask = async (file: NeededFile): Promise<LockAnswer> => {
     const key = `${file.kind}/${file.name}`;
     const known = asked.get(key);
     if (known !== undefined) return known;
@@ -128,7 +131,8 @@ export const reportLocks = async (
     asked.set(key, answer);
     return answer;
   };
-  const common = await filesOfAll(context.store);
+  const common = await configAndKeys(context.store);
+  const indexesByPack = context.index.indexesByPack();
   const reports: LockReport[] = [];
   for (const { id, snapshots } of questions) {
     let broken = 0;
@@ -138,9 +142,16 @@ export const reportLocks = async (
       signal,
       () => (broken += 1),
     );
+    const naming = new Set([...packs].flatMap((pack) => indexesByPack.get(pack) ?? []));
+    const answers = await Promise.all(
+      [...naming].map(async (name) => [name, await ask({ kind: "index", name })] as const),
+    );
+    const { indexes, unnamed } = safestIndexes(packs, indexesByPack, new Map(answers));
+    broken += unnamed.length;
     const files: readonly NeededFile[] = [
       ...[...packs].map((name) => ({ kind: "data", name }) as const),
       ...snapshots.map((snapshot) => ({ kind: "snapshots", name: snapshot.file }) as const),
+      ...[...indexes].map((name) => ({ kind: "index", name }) as const),
       ...common,
     ];
     const locks = await Promise.all(files.map(async (file) => ({ file, lock: await ask(file) })));
@@ -151,7 +162,7 @@ export const reportLocks = async (
   return reports;
 };
 
-const lockOrMissing = async (retention: StoreRetention, { kind, name }: NeededFile) => {
+const lockOrMissing = async (retention: StoreRetention, { kind, name }: NeededFile): Promise<LockAnswer> => {
   try {
     return (await retention.lockOf(kind, name)) ?? "none";
   } catch (error) {
@@ -160,7 +171,7 @@ const lockOrMissing = async (retention: StoreRetention, { kind, name }: NeededFi
   }
 };
 
-type Answered = { readonly file: NeededFile; readonly lock: FileLock | "none" | "missing" };
+type Answered = { readonly file: NeededFile; readonly lock: LockAnswer };
 
 /** As safe as its least safe file. */
 const summarise = (id: string, answers: readonly Answered[]): LockReport => {
