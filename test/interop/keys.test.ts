@@ -1,7 +1,7 @@
 /** Passwords of a vault, made and removed by us and by stock restic. */
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { execa } from "execa";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { VaultKeys } from "../../src/core/ports/vault-keys.ts";
 import { writeRecoveryKey } from "../../src/core/keys/recovery-key.ts";
 import { drawRecoveryKeyBytes } from "../../src/platform/recovery-key-bytes.ts";
@@ -92,6 +92,30 @@ describe("the keys of a vault", () => {
     await theirs.close();
     expect(await readdir(`${vault}/keys`)).toHaveLength(1);
     expect(await opens(password)).toBe(true);
+  });
+
+  it("stay as they are while restic has the vault for itself", async () => {
+    const keys = await open(password);
+    const second = await keys.add("a second password");
+    const files = (await readdir(`${vault}/keys`)).toSorted();
+    // It takes its exclusive lock, and then waits for the new password.
+    await execa("mkfifo", [`${folder.path}/new`]);
+    const changing = asRestic(password, "key", "passwd", "--new-password-file", `${folder.path}/new`);
+    await vi.waitUntil(async () => (await readdir(`${vault}/locks`)).length > 0, { timeout: 60_000 });
+    const refused = { code: "vault.locked", retryable: true };
+    await expect(keys.remove(second.id)).rejects.toMatchObject(refused);
+    await expect(keys.rotate("the new password")).rejects.toMatchObject(refused);
+    await expect(keys.add("a third password")).rejects.toMatchObject(refused);
+    expect((await readdir(`${vault}/keys`)).toSorted()).toEqual(files);
+    expect(await readdir(`${vault}/locks`)).toHaveLength(1);
+    await writeFile(`${folder.path}/new`, "by restic itself\n");
+    await changing;
+    expect(await opens(password)).toBe(false);
+    // The key that opened this session is gone.
+    await expect(keys.rotate("the new password")).rejects.toMatchObject({ code: "vault.damaged" });
+    await keys.close();
+    expect(await opens("by restic itself")).toBe(true);
+    await asRestic("a second password", "check");
   });
 
   it("on paper are taken however they are typed, by us, and as printed by restic", async () => {

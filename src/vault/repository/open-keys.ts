@@ -5,7 +5,7 @@ import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import { silentLog } from "../../platform/log.ts";
 import { currentOwner } from "./current-owner.ts";
 import { readConfig, requireConfig } from "./format/config-file.ts";
-import { RepositoryLock } from "./locks/repository-lock.ts";
+import { lockOfThisProcess } from "./locks/process-lock.ts";
 import type { RepositoryEnvironment } from "./repository.ts";
 import { addKey, openKey, readKeyFile } from "./seal/key-file.ts";
 import { Sealer } from "./seal/seal.ts";
@@ -30,15 +30,7 @@ export const openKeys = async (
     let current = opened.name;
     const sealer = new Sealer(opened.masterKey);
     const { version } = await readConfig(store, sealer);
-    const { hostname, username } = currentOwner();
-    const lock = new RepositoryLock({
-      store,
-      sealer,
-      version,
-      clock,
-      log,
-      owner: { hostname, username, pid: process.pid },
-    });
+    const lock = lockOfThisProcess({ store, sealer, version, clock, log });
 
     /** As every writer: not while another has the vault for itself. */
     const held = async <Result>(act: () => Promise<Result>): Promise<Result> => {
@@ -71,7 +63,7 @@ export const openKeys = async (
     };
 
     const add = async (newPassword: string): Promise<VaultKey> => {
-      const id = await addKey(store, opened.masterKey, newPassword, { hostname, username }, clock.now());
+      const id = await addKey(store, opened.masterKey, newPassword, currentOwner(), clock.now());
       // Read back before anybody relies on it, or removes another for it.
       const proven = await openKey(store, newPassword, id);
       const key = await read(id);

@@ -34,7 +34,7 @@ import { parseGoTime } from "./format/go-time.ts";
 import { IndexKeeper } from "./index-keeper.ts";
 import { holdLoneLock } from "./locks/lone-lock.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
-import { RepositoryLock } from "./locks/repository-lock.ts";
+import { lockOfThisProcess } from "./locks/process-lock.ts";
 import { currentOwner } from "./current-owner.ts";
 import { letGo } from "./prune/let-go.ts";
 import { beginPrune } from "./prune/prune.ts";
@@ -308,15 +308,7 @@ export const assembleRepository = async (
     { pack: (pack) => index.add(pack) },
     threadEntry,
   );
-  const { hostname, username } = owner;
-  const lock = new RepositoryLock({
-    store,
-    sealer,
-    version,
-    clock,
-    log,
-    owner: { hostname, username, pid: process.pid },
-  });
+  const lock = lockOfThisProcess({ store, sealer, version, clock, log });
   const reader = new BlobReader(store, sealer, table, trees);
   const blobs = new BlobCache(reader, cachedBytes);
   const slices = new SliceReader(reader, slicedBytes);

@@ -68,7 +68,8 @@ export const addKey = async (
   const encoded = (from: number, to: number): string => Buffer.from(masterKey.subarray(from, to)).toString("base64");
   const plain = { mac: { k: encoded(32, 48), r: encoded(48, 64) }, encrypt: encoded(0, 32) };
   const file: KeyFile = {
-    ...owner,
+    hostname: owner.hostname,
+    username: owner.username,
     kdf: "scrypt",
     ...cost,
     created: created.toISOString(),
