@@ -135,6 +135,7 @@ const valueDifferenceSchema = z.object({
 
 export const diffSchema = z.object({
   before: z.string(),
+  /** Id of a point, or `live`. */
   after: z.string(),
   service: z.string(),
   declaration: z.array(valueDifferenceSchema),

@@ -13,7 +13,8 @@ import { type Screen, lines, nextLine } from "./screen.ts";
 
 export type DiffOnScreen = {
   readonly before: RecoveryPoint;
-  readonly after: RecoveryPoint;
+  /** Null for what is live. */
+  readonly after: RecoveryPoint | null;
   readonly declaration: readonly ValueDifference[];
   readonly components: readonly {
     readonly component: string;
@@ -81,7 +82,7 @@ export const renderDiffSummary = (found: DiffOnScreen, now: string, screen: Scre
   const at = (point: RecoveryPoint): string =>
     `${shortId(point.id)} (${formatTime(point.manifest.consistentAt, now, screen.timeZone)})`;
   return lines(
-    `${before.manifest.service}: from ${at(before)} to ${at(after)}`,
+    `${before.manifest.service}: from ${at(before)} to ${after === null ? `what is live (${formatTime(now, now, screen.timeZone)})` : at(after)}`,
     declaration.length === 0 ? "declaration: equal" : `declaration: ${formatAmount(declaration.length, "changes")}`,
     declaration.map((change) => `  * ${valueLine(change)}`),
     components.flatMap((component) => [
@@ -109,8 +110,14 @@ export const renderDifference = (
   return screen.paint(styles[kind], `${signs[kind]} ${name}`) + size + why;
 };
 
-export const renderDiffEnd = ({ before }: DiffOnScreen, left: number, screen: Screen): string =>
-  lines(
+export const renderDiffEnd = ({ before, after }: DiffOnScreen, left: number, screen: Screen): string => {
+  const id = shortId(before.id);
+  return lines(
     left === 0 ? null : `... ${formatCount(left)} more (--all)`,
-    nextLine(screen, `refloat browse ${shortId(before.id)}`),
+    nextLine(
+      screen,
+      `refloat browse ${id}`,
+      ...(after === null ? [`refloat plan ${before.manifest.service} --at ${id}`] : []),
+    ),
   );
+};

@@ -12,28 +12,46 @@ export type Difference = {
   readonly details: readonly string[];
 };
 
-export type TreeSide = { readonly tree: TreeReader; readonly entry: FolderEntry };
+/** What is known to be equal of two entries that do not say it of themselves. */
+export type Likeness = { readonly content: boolean; readonly time: boolean };
+
+export type TreeSide = {
+  readonly tree: Pick<TreeReader, "folder">;
+  readonly entry: FolderEntry;
+  /** Of the later side, where it has no content ids: asked for each entry that both sides have. */
+  readonly likeness?: (path: Uint8Array, before: FolderEntry, after: FolderEntry) => Promise<Likeness>;
+};
 
 export type CompareTally = { foldersRead: number; foldersEqual: number };
 
 const sameBytes = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
   a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
 
-const detailsOf = (a: FolderEntry, b: FolderEntry): readonly string[] => {
+const detailsOf = (a: FolderEntry, b: FolderEntry, like: Likeness): readonly string[] => {
   const sameDevice = a.device?.major === b.device?.major && a.device?.minor === b.device?.minor;
   return [
     ...(a.type === b.type && sameDevice ? [] : ["type"]),
-    ...(a.contentId === b.contentId ? [] : ["content"]),
+    ...(like.content ? [] : ["content"]),
     ...(sameBytes(a.linkTarget, b.linkTarget) ? [] : ["target"]),
     ...(a.mode === b.mode ? [] : ["mode"]),
     ...(a.uid === b.uid && a.gid === b.gid ? [] : ["owner"]),
     // A folder's time changes with every name in it, which is told anyway.
-    ...(a.modifiedNs === b.modifiedNs || a.treeId !== null ? [] : ["time"]),
+    ...(like.time || a.treeId !== null ? [] : ["time"]),
   ];
 };
 
-const compareEntries = (path: Uint8Array, before: FolderEntry, after: FolderEntry): Difference | null => {
-  const details = detailsOf(before, after);
+const ownLikeness = (a: FolderEntry, b: FolderEntry): Likeness => ({
+  content: a.contentId === b.contentId,
+  time: a.modifiedNs === b.modifiedNs,
+});
+
+const compareEntries = (
+  path: Uint8Array,
+  before: FolderEntry,
+  after: FolderEntry,
+  like: Likeness,
+): Difference | null => {
+  const details = detailsOf(before, after, like);
   if (details.length === 0) return null;
   const changed = details.some((detail) => ["type", "content", "target"].includes(detail));
   return { kind: changed ? "changed" : "metadata", path, before, after, details };
@@ -54,7 +72,8 @@ export async function* compareTrees(
   async function* walk(path: Uint8Array, a: TreeSide | null, b: TreeSide | null): AsyncGenerator<Difference> {
     signal.throwIfAborted();
     if (a !== null && b !== null) {
-      const difference = compareEntries(path, a.entry, b.entry);
+      const like = (await b.likeness?.(path, a.entry, b.entry)) ?? ownLikeness(a.entry, b.entry);
+      const difference = compareEntries(path, a.entry, b.entry, like);
       if (difference !== null) yield difference;
     } else if (b !== null) yield { kind: "added", path, before: null, after: b.entry, details: [] };
     else if (a !== null) yield { kind: "removed", path, before: a.entry, after: null, details: [] };
@@ -68,8 +87,8 @@ export async function* compareTrees(
       const [entryA, entryB] = entries;
       yield* walk(
         joinPath(path, name),
-        a === null || entryA === undefined ? null : { tree: a.tree, entry: entryA },
-        b === null || entryB === undefined ? null : { tree: b.tree, entry: entryB },
+        a === null || entryA === undefined ? null : { ...a, entry: entryA },
+        b === null || entryB === undefined ? null : { ...b, entry: entryB },
       );
     }
   }

@@ -203,6 +203,25 @@ export type TreeReader = {
   ) => Promise<ExtractReport>;
 };
 
+/**
+ * A folder or file of this machine as a capture of now would read it: what is excluded is not in it, nor what another file system holds where
+ * the rules say so. Reads no content unless asked to, and changes nothing.
+ */
+export type LiveTree = {
+  /** Undefined if nothing is there. */
+  readonly root: FolderEntry | undefined;
+  /**
+   * As `TreeReader.folder`. `contentId` is null: nobody knows it. The ids of folders are good for this tree alone.
+   * @throws RefloatError source.failed for what cannot be read; what vanished meanwhile is left out
+   */
+  readonly folder: (treeId: string) => Promise<Iterable<FolderEntry>>;
+  /**
+   * Has the file at `path` below the root the content of a file of this vault? Reads no further than the first piece that differs.
+   * @throws RefloatError source.failed, vault.damaged when the vault does not know how long a piece is
+   */
+  readonly holds: (path: Uint8Array, captured: FolderEntry, signal: AbortSignal) => Promise<boolean>;
+};
+
 /** `sample`: the structure, and the data of some packs. */
 export type VerifyDepth = "structure" | "sample" | "read-data";
 
@@ -483,6 +502,8 @@ export type Repository = {
   readonly beginCopy: (source: CopySource, options: { readonly dryRun: boolean }) => Promise<SnapshotCopying>;
   /** Unchanged files on this machine as a source. @param files absolute paths */
   readonly liveFiles: (files: readonly string[], signal: AbortSignal) => Promise<BlobCopies>;
+  /** What lies at an absolute path of this machine, to be held against a snapshot. */
+  readonly liveTree: (localPath: string, rules: TreeRules) => Promise<LiveTree>;
   /**
    * HMAC-SHA-256 under a key that is derived from the vault's master key for this purpose alone: proves that whoever made it could open
    * the vault, so that the storage side could not.

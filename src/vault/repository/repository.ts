@@ -40,6 +40,7 @@ import { letGo } from "./prune/let-go.ts";
 import { beginPrune } from "./prune/prune.ts";
 import { type LockQuestion, lockEnds, lockSupport, lockedTarget, reportLocks } from "./retention/vault-locks.ts";
 import { openSnapshotReader } from "./reading/snapshot-reader.ts";
+import { openLiveTree } from "./reading/live-tree.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import { type RepositoryContext, requireWritable } from "./repository-context.ts";
 import { Sealer } from "./seal/seal.ts";
@@ -180,6 +181,11 @@ class OpenRepository implements Repository {
 
   readonly liveFiles = async (files: readonly string[], signal: AbortSignal): Promise<BlobCopies> =>
     openLiveFiles(files, this.#context.config.polynomial, signal);
+
+  readonly liveTree: Repository["liveTree"] = async (localPath, rules) => {
+    await this.#loadIndex();
+    return openLiveTree(this.#context.table, localPath, rules);
+  };
 
   readonly lockSupport: Repository["lockSupport"] = async () => lockSupport(this.#context);
 

@@ -18,8 +18,8 @@ export type ContentSources = {
   readonly pool: ThreadPool;
 };
 
-/** @returns the plain length without reading the blob; undefined if the blob is not known */
-const plainLength = (table: BlobTable, id: string): number | undefined => {
+/** Of a piece of a file. @returns the plain length without reading the blob; undefined if the blob is not known */
+export const plainLength = (table: BlobTable, id: string): number | undefined => {
   const [place] = table.locate(id, "data");
   return place === undefined ? undefined : place.plainLength > 0 ? place.plainLength : place.length - sealBytes;
 };
