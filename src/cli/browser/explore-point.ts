@@ -7,7 +7,7 @@ import type { Browsed } from "../../operations/browse.ts";
 import { renderExtracted } from "../../render/extract-screen.ts";
 import type { CommandContext } from "../command.ts";
 import { sparsely } from "../live-progress.ts";
-import { levelOf, loadLevel, loadLevelAbove, loadVersions } from "./load-level.ts";
+import { levelOf, loadLevelAbove, openRow, loadVersions } from "./load-level.ts";
 import { type BrowserWorld, runBrowser } from "./run-browser.ts";
 
 /** @returns what was extracted meanwhile, for the screen that scrolls */
@@ -19,7 +19,7 @@ export const explorePoint = async (
 ): Promise<string> => {
   const extracted: string[] = [];
   const world: BrowserWorld = {
-    open: ({ place }, signal) => loadLevel(bench, place, files, signal),
+    open: (effect, signal) => openRow(bench, effect, files, signal),
     rise: ({ place }, signal) => loadLevelAbove(bench, place, files, signal),
     versions: ({ place }, signal) => loadVersions(bench, place, signal),
     extract: async ({ place, folder, name }, signal, progress) => {

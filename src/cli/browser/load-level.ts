@@ -1,8 +1,14 @@
 /** What the vault says, as levels to look at. */
 import { placeAbove, rowName } from "../../core/browser/browser-places.ts";
-import { type BrowserLevel, type BrowserRow, freshLevel } from "../../core/browser/browser-state.ts";
+import {
+  type BrowserEffect,
+  type BrowserLevel,
+  type BrowserRow,
+  freshLevel,
+} from "../../core/browser/browser-state.ts";
 import type { ExactPlace } from "../../core/granular/open-place.ts";
 import { formatPlace } from "../../core/granular/parse-place.ts";
+import type { FolderEntry } from "../../core/ports/vault.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
 import { showName } from "../../core/text/shown-name.ts";
@@ -13,6 +19,21 @@ import { type Found, find } from "../../operations/find.ts";
 import { entryFactsOf, heading, tableFactsOf } from "../../render/browse-screen.ts";
 import { pointsText } from "../../render/find-screen.ts";
 import { plainPaint } from "../../render/screen.ts";
+
+/** What a row leads to. A file in a folder of many is not searched for again. */
+export const openRow = async (
+  bench: Workbench,
+  { place, row, about }: Extract<BrowserEffect, { readonly kind: "open" }>,
+  files: boolean,
+  signal: AbortSignal,
+): Promise<BrowserLevel> => {
+  const { inside } = place;
+  if (row.kind !== "entry" || row.entry.treeId !== null || !(inside instanceof Uint8Array)) {
+    return loadLevel(bench, place, files, signal);
+  }
+  const rows = fileFacts(showName(inside), row.entry, bench.host.timeZone);
+  return freshLevel({ kind: "facts", place, title: titleOf(place), about, rows });
+};
 
 /** @param files as with browse: a database by the files of its archive */
 export const loadLevel = async (
@@ -80,10 +101,11 @@ export const levelOf = async ({ clock, host }: Workbench, found: Browsed): Promi
       return level(
         "facts",
         { component, inside: found.at.path },
-        facts([
-          ["name", found.at.path.length === 0 ? found.captured.path : showName(found.at.path)],
-          ...entryFactsOf(found.at.entry, host.timeZone),
-        ]),
+        fileFacts(
+          found.at.path.length === 0 ? found.captured.path : showName(found.at.path),
+          found.at.entry,
+          host.timeZone,
+        ),
       );
     case "folder": {
       const rows: BrowserRow[] = [];
@@ -97,6 +119,9 @@ export const levelOf = async ({ clock, host }: Workbench, found: Browsed): Promi
 
 const facts = (known: readonly (readonly [string, string])[]): readonly BrowserRow[] =>
   known.map(([name, text]) => ({ kind: "fact", name, text }));
+
+const fileFacts = (name: string, entry: FolderEntry, timeZone: string): readonly BrowserRow[] =>
+  facts([["name", name], ...entryFactsOf(entry, timeZone)]);
 
 /** Every version of one file or table in the points of its service. */
 export const loadVersions = async (bench: Workbench, place: ExactPlace, signal: AbortSignal): Promise<BrowserLevel> => {

@@ -63,7 +63,8 @@ export type BrowserState = {
 
 /** What a key asks the world for. */
 export type BrowserEffect =
-  | { readonly kind: "open"; readonly place: ExactPlace }
+  /** `row` leads there, in the level that is `about` the same point: what it knows of a file need not be read again. */
+  | { readonly kind: "open"; readonly place: ExactPlace; readonly row: BrowserRow; readonly about: string }
   /** Shows what `place` is in, in stead of what is shown. */
   | { readonly kind: "rise"; readonly place: ExactPlace }
   | { readonly kind: "versions"; readonly place: ExactPlace }

@@ -82,7 +82,7 @@ describe("in and out", () => {
   it("Enter asks for what the cursor stands on, and comes back to it", () => {
     const { state, effects } = press(folder, "down", "return");
     const inside = Buffer.from("invoices/2026");
-    expect(effects).toEqual([{ kind: "open", place: { point: testPoint, component: "uploads", inside } }]);
+    expect(effects).toMatchObject([{ kind: "open", place: { point: testPoint, component: "uploads", inside } }]);
     expect(state.mode.kind).toBe("work");
     const within = enterLevel(state, testFolder(files("1.pdf"), "invoices/2026"));
     expect(cursorOn(within)).toBe("1.pdf");

@@ -109,7 +109,8 @@ const goIn = (state: BrowserState): Pressed => {
   const level = shownLevel(state);
   const row = visibleRow(level, level.cursor);
   const place = row === undefined ? null : placeOfRow(level, row);
-  return place === null ? only(state) : work(state, "reading the vault", { kind: "open", place });
+  if (row === undefined || place === null) return only(state);
+  return work(state, "reading the vault", { kind: "open", place, row, about: level.about });
 };
 
 const goOut = (state: BrowserState): Pressed => {
