@@ -43,6 +43,7 @@ const requirements: readonly Requirement[] = [
   },
   { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
+  { debianPackage: "age", purpose: "independent reader of escrow bundles", isThere: () => isOnPath("age-keygen") },
   { debianPackage: "openssh-server", purpose: "server of vaults over SFTP", isThere: () => isOnPath("sshd") },
   { debianPackage: "openssh-client", purpose: "keys and configuration of SSH", isThere: () => isOnPath("ssh-keygen") },
   { debianPackage: "ceph-mon", purpose: "server of vaults in buckets", isThere: () => isOnPath("ceph-mon") },
@@ -62,6 +63,7 @@ const requirements: readonly Requirement[] = [
 
 /** Nobody shall download a storage cluster to see the demo. What is not named here is for all. */
 const onlyFor: ReadonlyMap<string, Purpose> = new Map([
+  ["age", "tests"],
   ["openssh-server", "tests"],
   ["openssh-client", "tests"],
   ["ceph-mon", "tests"],

@@ -23,6 +23,7 @@ import type { RunRecord } from "./model/run.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 import { capture } from "./operations/capture.ts";
 import { currentPerson } from "./platform/current-person.ts";
+import { escrowTools } from "./platform/escrow-tools.ts";
 import { measureSpace } from "./platform/free-space.ts";
 import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
@@ -36,6 +37,7 @@ import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
 import { declarationOfPoints } from "./vault/points/declaration-of-points.ts";
+import { createEscrowBundles } from "./vault/points/escrow-bundles.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -154,9 +156,10 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     runCopies: createRunCopies(repository, clock, async (service) =>
       lockBeside([(await declaration()).services[service]?.lock], clock.now()),
     ),
+    escrows: createEscrowBundles(repository, clock, lockOfLog),
   });
 
-  /** As long as any point that may be taken now: the log tells of all of them. */
+  /** As long as any point that may be taken now: the log tells of all of them, and a bundle serves all of them. */
   const lockOfLog = async () => {
     const services = await declaration().then(
       (declared) => Object.values(declared.services),
@@ -260,6 +263,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       space: measureSpace,
     },
     places: newPlaces,
+    escrow: escrowTools,
     mount: createResticMount(async () => {
       const { url, s3 } = await declaredVault();
       const environment: Record<string, string> = {};

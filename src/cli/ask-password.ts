@@ -8,11 +8,26 @@ import type { CommandContext } from "./command.ts";
 
 const fewest = 8;
 
+/** What it is for, and which option names its file. */
+export type PasswordWords = { readonly of: string; readonly option: string };
+
+const ofVault: PasswordWords = { of: "the vault", option: "--new-password-file" };
+
 /** @throws RefloatError usage, confirm.needed, confirm.declined */
-export const newPassword = async (context: CommandContext, file: string | null): Promise<string> => {
-  const text = file === null ? await askTwice(context) : await fromFile(resolve(context.shell.currentDirectory, file));
+export const newPassword = async (
+  context: CommandContext,
+  file: string | null,
+  words: PasswordWords = ofVault,
+): Promise<string> =>
+  checkedPassword(
+    file === null ? await askTwice(context, words) : await fromFile(resolve(context.shell.currentDirectory, file)),
+    words,
+  );
+
+/** @throws RefloatError usage */
+export const checkedPassword = (text: string, { of }: PasswordWords): string => {
   if (text.length >= fewest) return text;
-  throw new RefloatError("usage", `a password of the vault has at least ${fewest} characters`, {
+  throw new RefloatError("usage", `a password of ${of} has at least ${fewest} characters`, {
     state: "nothing was changed",
   });
 };
@@ -27,10 +42,10 @@ const fromFile = async (file: string): Promise<string> => {
   }
 };
 
-const askTwice = async ({ shell, output, signal }: CommandContext): Promise<string> => {
+const askTwice = async ({ shell, output, signal }: CommandContext, { of, option }: PasswordWords): Promise<string> => {
   if (!canAsk(shell, output)) {
     throw new RefloatError("confirm.needed", "nobody can be asked for the new password here", {
-      hint: "name a file that holds it with --new-password-file",
+      hint: `name a file that holds it with ${option}`,
     });
   }
   const giveBack = output.yieldTerminal();
@@ -40,7 +55,7 @@ const askTwice = async ({ shell, output, signal }: CommandContext): Promise<stri
     throw new RefloatError("confirm.declined", "no password was given", { state: "nothing was changed" });
   };
   try {
-    const first = await ask("New password of the vault");
+    const first = await ask(`New password of ${of}`);
     if (first === (await ask("The same again"))) return first;
     throw new RefloatError("confirm.declined", "the two are not the same", { state: "nothing was changed" });
   } finally {

@@ -22,6 +22,7 @@ import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
 import { vaultCopyCommand } from "./commands/vault-copy.ts";
+import { vaultEscrowCommand } from "./commands/vault-escrow.ts";
 import { vaultPruneCommand } from "./commands/vault-prune.ts";
 import { vaultKeysCommand } from "./commands/vault-keys.ts";
 import { vaultLocksCommand } from "./commands/vault-locks.ts";
@@ -51,6 +52,7 @@ export const commandTable: readonly Command[] = [
   vaultCopyCommand,
   vaultPruneCommand,
   vaultKeysCommand,
+  vaultEscrowCommand,
   vaultLocksCommand,
   schemaCommand,
   completionCommand,

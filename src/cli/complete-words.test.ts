@@ -31,7 +31,7 @@ describe("at Tab", () => {
   it.each([
     ["", [...new Set(commandTable.map(({ name }) => name.split(" ")[0]))]],
     ["re", ["recover", "resume"]],
-    ["vault ", ["init", "copy", "prune", "keys", "locks"]],
+    ["vault ", ["init", "copy", "prune", "keys", "escrow", "locks"]],
     ["plan ", ["shop", "market"]],
     ["plan s", ["shop"]],
     ["--json plan s", ["shop"]],

@@ -320,7 +320,7 @@ describe("words", () => {
     [["status", "shop"], "status takes no argument"],
     [
       ["vault", "create"],
-      'no command "vault create"; there is: refloat vault init, refloat vault copy, refloat vault prune, refloat vault keys, refloat vault locks',
+      'no command "vault create"; there is: refloat vault init, refloat vault copy, refloat vault prune, refloat vault keys, refloat vault escrow, refloat vault locks',
     ],
     [["plan"], "plan needs SERVICE: a service of refloat.yaml"],
     [["plan", "a", "b"], "plan takes only SERVICE"],

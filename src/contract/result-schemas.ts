@@ -279,6 +279,8 @@ export const resultSchemas = {
     ),
     /** Holds that were carried over. */
     holds: z.int().nonnegative(),
+    /** Escrow bundles that the copy did not have. */
+    escrows: z.int().nonnegative(),
     /** Points and snapshots of the source that cannot be read. */
     unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
   }),
@@ -327,6 +329,36 @@ export const resultSchemas = {
         current: z.boolean(),
       }),
     ),
+    /** A key that was just drawn; null otherwise. */
+    recoveryKey: z.string().nullable(),
+  }),
+  "vault-escrow": z.object({
+    location: z.string(),
+    /** Newest first. */
+    bundles: z.array(
+      z.object({
+        id: snapshotIdSchema,
+        at: z.string(),
+        host: z.string(),
+        secrets: z.int().nonnegative(),
+        sizeBytes: z.number().nonnegative(),
+        openedBy: z.enum(["password", "recipients"]),
+      }),
+    ),
+    /** What is in the bundle that was sealed or opened, without the secrets themselves; null without its key. */
+    contents: z
+      .object({
+        bundle: z.string(),
+        sealedAt: z.string(),
+        host: z.string(),
+        vault: z.string(),
+        items: z.array(z.object({ name: z.string(), source: z.string(), sizeBytes: z.number().nonnegative() })),
+      })
+      .nullable(),
+    /** Secrets that could not be read, and that a person accepted to go without. */
+    missing: z.array(z.string()),
+    /** The folder that a bundle was opened into. */
+    target: z.string().nullable(),
     /** A key that was just drawn; null otherwise. */
     recoveryKey: z.string().nullable(),
   }),

@@ -25,6 +25,7 @@ export const auditActions = [
   "key-add",
   "key-remove",
   "key-rotate",
+  "escrow-seal",
   "escrow-open",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

@@ -315,6 +315,24 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The key that opened the vault is not removed by the session that it opened.",
   },
+  "escrow.unknown": {
+    exit: 2,
+    http: 404,
+    kind: "permanent",
+    meaning: "The vault has no escrow bundle, or none that fits what was asked.",
+  },
+  "escrow.wrong-key": {
+    exit: 3,
+    http: 403,
+    kind: "permanent",
+    meaning: "The key does not open the escrow bundle: it has one of its own, which is not the vault's password.",
+  },
+  "escrow.shared-key": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The password for an escrow bundle opens the vault as well, and would keep nothing from who has it.",
+  },
   "audit.broken": {
     exit: 4,
     http: 409,

@@ -4,10 +4,10 @@
  */
 import { audited } from "../core/audit/audited.ts";
 import type { CopiedPoint, VaultCopy } from "../core/points/copied-points.ts";
-import { declaredLock } from "../core/points/point-locks.ts";
+import { declaredLock, lockBeside } from "../core/points/point-locks.ts";
 import { newestFirst } from "../core/points/select-point.ts";
 import type { RootedPoint } from "../core/points/root-chain.ts";
-import type { CopyReceipt, SnapshotInfo, Unreadable, VaultProgress } from "../core/ports/vault.ts";
+import type { CopyReceipt, SnapshotCopying, SnapshotInfo, Unreadable, VaultProgress } from "../core/ports/vault.ts";
 import type { OpenVault, OtherVault, Workbench } from "../core/ports/workbench.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { shortId } from "../model/identifiers.ts";
@@ -41,7 +41,7 @@ export const copyVault = async (
   const there = await target.points.list();
   refuseSame(source, target);
   refuseForeign(source, target, all, there, new Set(chosen.map(({ manifest }) => manifest.service)));
-  const copy = () => carryOver(bench, { source, target, chosen, there }, request.dryRun, signal, listener, progress);
+  const copy = () => carryOver(bench, { source, target, chosen, there }, request, signal, listener, progress);
   if (request.dryRun) return copy();
   const detail = { to: target.repository.location, vault: target.repository.id };
   return audited(bench.audit, { action: "copy", service: request.service, detail }, copy, ({ points }) => ({
@@ -143,18 +143,19 @@ type Copying = {
 const carryOver = async (
   bench: Workbench,
   { source, target, chosen, there }: Copying,
-  dryRun: boolean,
+  { dryRun, service, points: named }: CopyRequest,
   signal: AbortSignal,
   listener: CopyListener,
   progress: VaultProgress,
 ): Promise<VaultCopy> => {
-  const unreadable = await source.points.unreadable();
+  const unreadable = [...(await source.points.unreadable())];
   const roots = new Map((await source.points.chain()).points.map((rooted) => [rooted.point, rooted]));
   const snapshots = new Map<string, SnapshotInfo>((await source.repository.snapshots()).map((info) => [info.id, info]));
   const present = new Set<string>([...there, ...(await damagedThere(target))].map(({ id }) => id));
   const { locks } = await target.repository.lockSupport();
   const copies = await source.repository.copies();
   const points: CopiedPoint[] = [];
+  let escrows = 0;
   try {
     const copying = await target.repository.beginCopy(copies, { dryRun });
     try {
@@ -179,13 +180,19 @@ const carryOver = async (
         }
       }
       listener(null, points.length, chosen.length);
+      // They serve all services: whoever takes away some points does not take the secrets of the others along.
+      if (service === null && named.length === 0) {
+        const carried = await carryEscrows(bench, source, { target, copying, snapshots }, signal, progress);
+        escrows = carried.copied;
+        unreadable.push(...carried.damaged);
+      }
     } finally {
       copying.close();
     }
     const holds = dryRun ? 0 : await carryHolds(source, target, chosen, present);
     const { id: vault, location } = target.repository;
     const from = { location: source.repository.location, vault: source.repository.id };
-    return { dryRun, from, to: { location, vault, locks }, points, holds, unreadable };
+    return { dryRun, from, to: { location, vault, locks }, points, holds, escrows, unreadable };
   } finally {
     copies.release();
   }
@@ -224,6 +231,38 @@ const unlessDamaged = async (receiving: Promise<CopyReceipt>): Promise<CopyRecei
       return error.message;
     throw error;
   }
+};
+
+type Receiving = {
+  readonly target: OpenVault;
+  readonly copying: SnapshotCopying;
+  readonly snapshots: ReadonlyMap<string, SnapshotInfo>;
+};
+
+/** Under their own keys as before, and locked like what is sealed now. */
+const carryEscrows = async (
+  bench: Workbench,
+  source: OpenVault,
+  { target, copying, snapshots }: Receiving,
+  signal: AbortSignal,
+  progress: VaultProgress,
+): Promise<{ readonly copied: number; readonly damaged: readonly Unreadable[] }> => {
+  const there = new Set<string>((await target.escrows.list()).map(({ id }) => id));
+  const bundles = (await source.escrows.list()).filter(({ id }) => !there.has(id));
+  if (bundles.length === 0) return { copied: 0, damaged: [] };
+  const services = Object.values((await bench.declaration()).services);
+  const lock = lockBeside(
+    services.map((declared) => declared.lock),
+    bench.clock.now(),
+  );
+  const damaged: Unreadable[] = [];
+  for (const { id } of bundles.toReversed()) {
+    signal.throwIfAborted();
+    const tags = snapshots.get(id)?.tags ?? [];
+    const received = await unlessDamaged(copying.add([{ id, tags }], { lock }, signal, progress));
+    if (typeof received === "string") damaged.push({ id, reason: received });
+  }
+  return { copied: bundles.length - damaged.length, damaged };
 };
 
 /** What a person has said of a point holds in the copy too; what was released here is not released there. */

@@ -42,7 +42,7 @@ export const requireSecrets = async (
     {
       context: { missing: [...asked.keys()].filter((reference) => missing.some((text) => text.includes(reference))) },
       state: "nothing was changed",
-      hint: "a point holds references, never the secrets: bring them from where you keep them",
+      hint: "a point holds references, never the secrets: bring them from where you keep them, or out of an escrow bundle (vault escrow open)",
     },
   );
 };

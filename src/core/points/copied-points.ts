@@ -23,5 +23,7 @@ export type VaultCopy = {
   readonly points: readonly CopiedPoint[];
   /** Holds that were carried over. */
   readonly holds: number;
+  /** Escrow bundles that the copy did not have. */
+  readonly escrows: number;
   readonly unreadable: readonly Unreadable[];
 };

@@ -13,6 +13,8 @@ export type VaultKeys = {
   readonly location: string;
   /** Oldest first. One whose file is damaged is left out. */
   readonly list: () => Promise<readonly VaultKey[]>;
+  /** Is it a password of the vault, however it is spelt? */
+  readonly opens: (password: string) => Promise<boolean>;
   /** Durable when it resolves, and proven to open the vault. */
   readonly add: (password: string) => Promise<VaultKey>;
   /**

@@ -5,6 +5,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
+import type { EscrowBundles, EscrowTools } from "./escrow.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
@@ -17,6 +18,7 @@ export type OpenVault = {
   readonly departures: PointDepartures;
   readonly holds: PointHolds;
   readonly runCopies: RunCopies;
+  readonly escrows: EscrowBundles;
 };
 
 export type OtherVault = {
@@ -64,6 +66,7 @@ export type Workbench = ComponentParts & {
   readonly host: Host;
   readonly places: NewPlaces;
   readonly mount: MountPoint;
+  readonly escrow: EscrowTools;
   /** The parsed file. @throws RefloatError config.not-found, config.invalid */
   readonly declaration: () => Promise<Declaration>;
   /** Opens the vault once per process; later calls give the same. @throws RefloatError vault.* */

@@ -91,6 +91,18 @@ export const openKeys = async (
     return {
       location: store.location,
       list,
+
+      opens: async (other) => {
+        try {
+          await openKey(store, other);
+          return true;
+        } catch (error) {
+          // A damaged key may be one that it opens: nobody can say.
+          if (error instanceof RefloatError && error.code === "vault.wrong-password") return false;
+          throw error;
+        }
+      },
+
       add: (newPassword) => held(() => add(newPassword)),
 
       remove: async (id) => {

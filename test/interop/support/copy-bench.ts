@@ -6,6 +6,7 @@ import type { OpenVault, Workbench } from "../../../src/core/ports/workbench.ts"
 import type { PointId } from "../../../src/model/identifiers.ts";
 import { silentLog } from "../../../src/platform/log.ts";
 import { systemClock } from "../../../src/platform/system-clock.ts";
+import { createEscrowBundles } from "../../../src/vault/points/escrow-bundles.ts";
 import { createPointDepartures } from "../../../src/vault/points/departures.ts";
 import { createPointHolds } from "../../../src/vault/points/point-holds.ts";
 import { createPointStore } from "../../../src/vault/points/point-store.ts";
@@ -25,6 +26,7 @@ export const asOpenVault = (repository: Repository): OpenVault => ({
   departures: createPointDepartures(repository),
   holds: createPointHolds(repository),
   runCopies: createRunCopies(repository),
+  escrows: createEscrowBundles(repository),
 });
 
 /** @param source as opened by the caller, who closes it; `close` closes the others */
