@@ -30,9 +30,8 @@ export const askDoneSteps = async (
   live: LiveRun,
   environment: StepEnvironment,
   external: AbortSignal,
-  options: { readonly fromCopy: boolean },
 ): Promise<AskEnd> => {
-  const acts = actOnResume(live.record, live.graph, options);
+  const acts = actOnResume(live.record, live.graph, live);
   const asked = new Set([...acts].filter(([, act]) => act === "ask").map(([id]) => id));
   const given = new AbortController();
   const stop = AbortSignal.any([external, given.signal]);

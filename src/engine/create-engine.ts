@@ -173,7 +173,8 @@ export const createEngine = (options: EngineOptions): Engine => {
         hold(driven.live);
         // Written down, since this process may die too before the cutover's own steps are.
         if (isFresh && !fromCopy) await driven.live.note(fromCopyMessage);
-        await driveResumed({ ...driven, fromCopy: fromCopy || isFresh }, before);
+        driven.live.fromCopy = fromCopy || isFresh;
+        await driveResumed(driven, before);
         await finish(driven);
       }),
     cancel: async (number, act) =>

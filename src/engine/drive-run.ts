@@ -39,10 +39,7 @@ export const driveForward = async (options: DriveOptions): Promise<void> => {
 };
 
 /** A run that is taken up: on the way it was going when it was left. */
-export const driveResumed = async (
-  options: DriveOptions & { readonly fromCopy: boolean },
-  before: RunRecord,
-): Promise<void> => {
+export const driveResumed = async (options: DriveOptions, before: RunRecord): Promise<void> => {
   const { live, environment, signal } = options;
   if (live.direction !== "forward") {
     await driveBackward(options, live.direction, reasonToGoBack(before));
@@ -53,7 +50,7 @@ export const driveResumed = async (
     await settleFailure(options, unanswered);
     return;
   }
-  const asked = await askDoneSteps(live, environment, signal, options);
+  const asked = await askDoneSteps(live, environment, signal);
   if (asked.kind === "interrupted") {
     await live.recordRun("interrupted", stoppedMessage(live.record, live));
   } else if (asked.kind === "unknown") {

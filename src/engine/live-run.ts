@@ -30,6 +30,8 @@ export class LiveRun {
   readonly intents = new Map<StepId, JsonObject>();
   /** A handler that was told to stop and did not: it may act as long as this process lives. */
   hasStuckWork = false;
+  /** Taken over from a copy: the machine that made it may have gone on after it. */
+  fromCopy = false;
   readonly #parts: LiveRunParts;
   readonly #steps: Map<StepId, StepRecord>;
   #run: Omit<RunRecord, "steps">;

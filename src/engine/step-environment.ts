@@ -72,7 +72,7 @@ export const callHandler = async <Result>(
         plan: live.plan.intent,
         step,
         action: step.action,
-        run: { number: live.number, uid: live.uid },
+        run: { number: live.number, uid: live.uid, fromCopy: live.fromCopy },
         attempt,
         intent: live.step(step.id).intent ?? {},
         outputs: live.outputs,

@@ -17,7 +17,7 @@ import { journalFailed, translateJournalError } from "./journal-errors.ts";
 import { journalMigrations } from "./journal-schema.ts";
 import type { RunWithoutSteps } from "./journal-statements.ts";
 import { JournalTables } from "./journal-tables.ts";
-import { refuseSecondRun, refuseTakeUp } from "./run-conflicts.ts";
+import { refuseOutlivedUndo, refuseSecondRun, refuseTakeUp } from "./run-conflicts.ts";
 import { readRunCopy, writeRunCopy } from "./run-copy.ts";
 import { importCopy } from "./run-import.ts";
 
@@ -56,7 +56,13 @@ export class JournalStore {
   createRun({ uid, plan, at, incidentAt }: NewRun): RunRecord {
     return this.#write(() => {
       const { service, purpose } = plan.intent;
-      refuseSecondRun(this.#tables.listRuns(service), plan);
+      const runs = this.#tables.listRuns(service);
+      refuseSecondRun(runs, plan);
+      const { undoes } = plan.intent;
+      if (undoes !== null) {
+        const records = runs.map(({ run }) => this.#tables.withSteps(run));
+        refuseOutlivedUndo(records, undoes);
+      }
       const number = this.#tables.nextRunNumber();
       const run: RunWithoutSteps = {
         number,
@@ -184,8 +190,8 @@ export class JournalStore {
   #markUndone(run: RunWithoutSteps, at: string): void {
     const { undoes } = this.#tables.readPlan(run.number).intent;
     const undone = undoes === null ? null : this.#tables.findRunByUid(undoes.runUid);
-    // The undone run may be known to another journal only.
-    if (undone === null || !mayFollow.run(undone.run.state, "undone")) return;
+    // The undone run may be known to another journal only; and what one run has undone, no other one has.
+    if (undone === null || undone.run.state === "undone" || !mayFollow.run(undone.run.state, "undone")) return;
     const message = `undone by run ${run.number}`;
     const after: RunWithoutSteps = { ...undone.run, state: "undone", endedAt: undone.run.endedAt ?? at, message };
     this.#tables.updateRun(after);

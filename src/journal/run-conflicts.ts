@@ -1,8 +1,9 @@
 /** Which runs of one service stand in each other's way. Asked inside the transaction that would begin or take up a run. */
 import { isLive } from "../core/run/legal-transitions.ts";
+import { refuseUndo } from "../core/run/refuse-undo.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunDirection, RunState } from "../model/run.ts";
+import type { RunDirection, RunRecord, RunState } from "../model/run.ts";
 import type { RunWithoutSteps, StoredRun } from "./journal-statements.ts";
 
 const inProgress = (live: RunWithoutSteps): RefloatError =>
@@ -28,6 +29,23 @@ export const refuseSecondRun = (runs: readonly StoredRun[], plan: Plan): void =>
     const isItsUndo = run.state === "needs-operator" && plan.intent.undoes?.runUid === run.uid;
     if (!isItsUndo) throw inProgress(run);
   }
+};
+
+/**
+ * An undo puts one state of the world back, and only once: its plan can still be named by its digest when that world is gone.
+ * @param runs of the service, with their steps
+ * @throws RefloatError run.wrong-state
+ */
+export const refuseOutlivedUndo = (runs: readonly RunRecord[], undoes: NonNullable<Plan["intent"]["undoes"]>): void => {
+  const undone = runs.find(({ uid }) => uid === undoes.runUid);
+  if (undone !== undefined) {
+    refuseUndo(undone, runs);
+    return;
+  }
+  throw new RefloatError("run.wrong-state", `run ${undoes.run} cannot be undone: this journal does not know it`, {
+    hint: "undo it where it ran",
+    nextCommand: "refloat runs",
+  });
 };
 
 const endedForGood: Partial<Record<RunState, string>> = {

@@ -12,12 +12,13 @@ import { formatList } from "../core/text/quantity.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { exportFolder } from "../core/run/export-folder.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
+import { refuseUndo } from "../core/run/refuse-undo.ts";
 import { type SwitchedComponent, fencedReleases, switchedComponents } from "../core/run/switched-components.ts";
 import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunRecord, RunState } from "../model/run.ts";
+import type { RunRecord } from "../model/run.ts";
 
 export type UndoRequest = { readonly run: RunNumber; readonly acceptLoss: boolean };
 
@@ -33,10 +34,10 @@ type NewWrites = {
 export const planUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSignal): Promise<Plan> => {
   const journal = await bench.journal();
   const { record, plan } = await journal.readRun(request.run);
-  const switched = requireUndoable(record);
-  const service = plan.intent.declaration;
   const runs = await journal.listRuns();
-  refuseBelowLaterRun(record, runs);
+  refuseUndo(record, runs);
+  const switched = switchedComponents(record);
+  const service = plan.intent.declaration;
   const directory = `${await bench.directories.run(record.number)}/after-cutover`;
   return withComponents(
     bench,
@@ -76,46 +77,6 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
       });
       await journal.savePlan(planned);
       return planned;
-    },
-  );
-};
-
-const requireUndoable = (record: RunRecord): readonly SwitchedComponent[] => {
-  const switched = switchedComponents(record);
-  const served = record.state === "succeeded" || record.state === "needs-operator";
-  if (served && record.purpose === "recover" && switched.length > 0) return switched;
-  const why =
-    record.purpose === "undo"
-      ? "it is an undo itself; recover again instead"
-      : served
-        ? "it did not cut over, so live was never touched"
-        : `it is ${record.state}`;
-  throw new RefloatError("run.wrong-state", `run ${record.number} cannot be undone: ${why}`, {
-    nextCommand: `refloat runs ${record.number}`,
-  });
-};
-
-/** What serves now is the later run's: exchanging under it would put a side away that this run has never made. */
-const refuseBelowLaterRun = (record: RunRecord, runs: readonly RunRecord[]): void => {
-  const serving = new Set<RunState>(["succeeded", "needs-operator", "committed"]);
-  const later = runs.find(
-    (run) =>
-      run.service === record.service &&
-      run.number > record.number &&
-      run.purpose === "recover" &&
-      serving.has(run.state) &&
-      switchedComponents(run).length > 0,
-  );
-  if (later === undefined) return;
-  throw new RefloatError(
-    "run.wrong-state",
-    `run ${record.number} cannot be undone: run ${later.number} has cut over since`,
-    {
-      hint:
-        later.state === "committed"
-          ? "its old side is dropped; recover to a point instead"
-          : "undo the later one first",
-      nextCommand: later.state === "committed" ? `refloat points ${record.service}` : `refloat undo ${later.number}`,
     },
   );
 };

@@ -38,10 +38,15 @@ const exchangeOf = (context: SwitchContext): Exchange => {
 
 /**
  * A journal copied from another machine may end before a switch that was made: the incoming name is free, and the old side bears
- * the name that only this run gives. Then the world is read backwards, so that `check` finds the switch done.
+ * the name that only this run gives. Then the world is read backwards, so that `check` finds the switch done. In a run of this
+ * machine's own such a world is somebody else's doing, and to call that a switch would be a lie.
  */
-const asBeforeTheSwitch = (seen: ExchangeObservation, toNothing: boolean): ExchangeObservation =>
-  seen.incoming === null && seen.outgoing !== null && (seen.stable !== null) !== toNothing
+const asBeforeTheSwitch = (
+  { run }: SwitchContext,
+  seen: ExchangeObservation,
+  toNothing: boolean,
+): ExchangeObservation =>
+  run.fromCopy && seen.incoming === null && seen.outgoing !== null && (seen.stable !== null) !== toNothing
     ? { stable: seen.outgoing, incoming: seen.stable, outgoing: null }
     : seen;
 
@@ -132,7 +137,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const exchange = exchangeOf(context);
     const seen = await observe(parts, context, exchange);
     const toNothing = goesToNothing(context);
-    const before = asBeforeTheSwitch(seen, toNothing);
+    const before = asBeforeTheSwitch(context, seen, toNothing);
     if (before.incoming === null && !toNothing) throw notThere(exchange.incoming, context.action.component);
     if (before.incoming !== null && toNothing) {
       throw new RefloatError(

@@ -234,25 +234,6 @@ export const describeJournalContract = (name: string, open: OpenJournal): void =
       expect(record.steps.map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
     });
 
-    it("marks a run as undone in the very transition in which its undo succeeds", async () => {
-      const first = await beginRun(journal);
-      await endRun(journal, first, "needs-operator");
-      const plan = testPlan({
-        steps: [testStep("probe", "prove", { kind: "probe" })],
-        undoes: { run: first.number, runUid: first.uid, acceptLoss: false, exchanges: {}, releases: {} },
-      });
-      // The run that waits for a person stands in the way of every run but its undo.
-      const undo = await journal.createRun({ uid: newUid(), plan, at, incidentAt: null });
-      expect(undo.purpose).toBe("undo");
-      await endRun(journal, undo, "succeeded");
-      const { record } = await journal.readRun(first.number);
-      expect(record).toMatchObject({ state: "undone", message: "undone by run 2" });
-      expect((await journal.events(first.number)).at(-1)).toMatchObject({
-        state: "undone",
-        message: "undone by run 2",
-      });
-    });
-
     it("gives the plan that was last shown under a digest, by its first characters too", async () => {
       const plan = planFor("shop");
       await journal.savePlan(plan);

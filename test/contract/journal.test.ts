@@ -1,9 +1,13 @@
 import { join } from "node:path";
 import { openJournal } from "../../src/journal/open-journal.ts";
 import { openInThreadJournal } from "../../src/testing/in-thread-journal.ts";
-import { describeJournalContract } from "../../src/testing/journal-contract.ts";
+import { type OpenJournal, describeJournalContract } from "../../src/testing/journal-contract.ts";
+import { describeUndoRuns } from "../../src/testing/journal-undo-contract.ts";
 
-describeJournalContract("SQLite in its own thread", (folder) => openJournal(join(folder, "journal.db")));
-describeJournalContract("SQLite in the caller's thread", async (folder) =>
-  openInThreadJournal(join(folder, "journal.db")),
-);
+const inItsOwnThread: OpenJournal = (folder) => openJournal(join(folder, "journal.db"));
+const inTheCallers: OpenJournal = async (folder) => openInThreadJournal(join(folder, "journal.db"));
+
+describeJournalContract("SQLite in its own thread", inItsOwnThread);
+describeJournalContract("SQLite in the caller's thread", inTheCallers);
+describeUndoRuns("SQLite in its own thread", inItsOwnThread);
+describeUndoRuns("SQLite in the caller's thread", inTheCallers);

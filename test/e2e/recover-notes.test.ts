@@ -2,6 +2,7 @@
 import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type NotesService, startNotesService } from "./support/notes-service.ts";
 
 describe("a database and a folder", () => {
@@ -38,6 +39,13 @@ describe("a database and a folder", () => {
     expect(lost.trim().split("\n")).toHaveLength(1 + 3);
 
     await notes.refloat.succeed(["undo", "1", "--yes"]);
+    expect(await notes.digest()).toBe(damaged);
+
+    const { lines } = await notes.refloat.succeed(["runs", "--json"]);
+    const [undo] = resultEnvelopeSchema("runs").parse(lines.at(-1)).data;
+    const again = await notes.refloat.run(["recover", "--plan", undo?.digest ?? "", "--yes"]);
+    expect(again.exit).toBe(3);
+    expect(again.stderr).toContain("run 1 cannot be undone: it is undone already: undone by run 2");
     expect(await notes.digest()).toBe(damaged);
   });
 

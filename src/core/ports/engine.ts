@@ -11,7 +11,12 @@ export type StepContext<Action extends StepAction = StepAction> = {
   readonly plan: PlanIntent;
   readonly step: PlanStep;
   readonly action: Action;
-  readonly run: { readonly number: RunNumber; readonly uid: string };
+  readonly run: {
+    readonly number: RunNumber;
+    readonly uid: string;
+    /** It was taken over from a copy: the world may be further than its journal. */
+    readonly fromCopy: boolean;
+  };
   readonly attempt: number;
   /** What `prepare` returned in this or an earlier attempt; journaled before any effect. */
   readonly intent: JsonObject;
@@ -85,7 +90,11 @@ export type Transition = {
  * run.fenced when a later process has taken the run up.
  */
 export type Journal = {
-  /** T0: run, plan bytes, digest, steps, in one transaction. @throws RefloatError run.in-progress if the service has a live run */
+  /**
+   * T0: run, plan bytes, digest, steps, in one transaction.
+   * @throws RefloatError run.in-progress if the service has a live run; run.wrong-state if the plan undoes a run that does not serve
+   * any more (undone, committed, cut over by a later one)
+   */
   readonly createRun: (options: {
     readonly uid: string;
     readonly plan: Plan;
