@@ -86,6 +86,7 @@ const race = async (shop: Shop, refloat: RefloatSide, administrator: Administrat
 const summarise = (result: Rounds, databaseBytes: number) => {
   const oursMs = median(result.ours.map(({ wallMs }) => wallMs));
   const scriptMs = median(result.script.map(({ wallMs }) => wallMs));
+  const aroundMs = median(result.ours.map(({ run, wallMs }) => wallMs - idleMs(run).total));
   const overheads = result.ours.map(({ run }) => idleMs(run)).map(({ idle, total }) => (100 * idle) / total);
   const round = (value: number, digits = 3): number => Number(value.toFixed(digits));
   return {
@@ -93,6 +94,8 @@ const summarise = (result: Rounds, databaseBytes: number) => {
     ratios: { recovery_vs_script: round(oursMs / scriptMs) },
     figures: {
       overhead_pct: round(median(overheads)),
+      /** Start of the program, key, plan, and its end: no part of the run, and of its overhead. */
+      around_s: round(aroundMs / 1000),
       peak_rss_mb: inMegabytes(Math.max(...result.ours.map(({ peakRssBytes }) => peakRssBytes))),
       refloat_s: round(oursMs / 1000),
       script_s: round(scriptMs / 1000),
@@ -130,7 +133,7 @@ if (values.json) {
   process.stdout.write(
     [
       `Refloat ${figures.refloat_s}s, script ${figures.script_s}s: ratio ${ratios.recovery_vs_script} (medians of ${rounds}, caches warm, one host)`,
-      `peak memory of Refloat's process ${figures.peak_rss_mb} MB; ${figures.overhead_pct} % of a run is orchestration`,
+      `peak memory of Refloat's process ${figures.peak_rss_mb} MB; ${figures.overhead_pct} % of a run is orchestration; start, key and plan take ${figures.around_s}s before it`,
       JSON.stringify(summary),
       "",
     ].join("\n"),

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { auditedApprover } from "./core/audit/audited-approver.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
+import { readRecoveryKey } from "./core/keys/recovery-key.ts";
 import type { Repository } from "./core/ports/vault.ts";
 import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
 import { lockBeside } from "./core/points/point-locks.ts";
@@ -33,6 +34,7 @@ import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
 import { createResticMount } from "./platform/restic-mount.ts";
+import { resticSettings } from "./platform/restic-settings.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
@@ -265,8 +267,15 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     places: newPlaces,
     escrow: escrowTools,
     mount: createResticMount(async () => {
-      const { url, s3 } = await declaredVault();
-      const environment: Record<string, string> = {};
+      if (options.vaultAsOf != null) {
+        throw new RefloatError("usage", "restic, which mounts vaults, cannot open one as it was at another time", {
+          hint: "--vault-as-of serves browse, find and extract",
+        });
+      }
+      const declared = await declaredVault();
+      const { url, s3 } = declared;
+      const settings = resticSettings(declared, rateOf(options.limits.download, declared.limit?.download));
+      const environment: Record<string, string> = { ...settings.environment };
       for (const [name, template] of Object.entries({
         AWS_ACCESS_KEY_ID: s3?.accessKeyId,
         AWS_SECRET_ACCESS_KEY: s3?.secretAccessKey,
@@ -274,7 +283,8 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       })) {
         if (template !== undefined) environment[name] = await boundText(template);
       }
-      return { url, password: await vaultPassword(), environment };
+      const password = await vaultPassword();
+      return { url, password: readRecoveryKey(password) ?? password, environment, options: settings.options };
     }),
     declaration,
     vault,
@@ -317,15 +327,17 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
 
 const usualCacheBytes = 1_000_000_000;
 
+/** What the command line says counts, else what the declaration says. */
+const rateOf = (flag: number | undefined, text: string | undefined): number | undefined =>
+  flag ?? (text === undefined ? undefined : parseByteSize(text));
+
 const storeSettings = (
   { limit, cache, sshConfig }: Declaration["vault"],
   options: WorkbenchOptions,
   use: StoreUseHandle,
 ): StoreSettings => {
-  const rate = (flag: number | undefined, text: string | undefined): number | undefined =>
-    flag ?? (text === undefined ? undefined : parseByteSize(text));
-  const upload = rate(options.limits.upload, limit?.upload);
-  const download = rate(options.limits.download, limit?.download);
+  const upload = rateOf(options.limits.upload, limit?.upload);
+  const download = rateOf(options.limits.download, limit?.download);
   const throttle = createThrottle({
     ...(upload === undefined ? {} : { uploadBytesPerSecond: upload }),
     ...(download === undefined ? {} : { downloadBytesPerSecond: download }),
@@ -333,7 +345,7 @@ const storeSettings = (
   return {
     use,
     ...(options.cache
-      ? { cache: { folder: defaultCacheDirectory(), maxBytes: rate(undefined, cache) ?? usualCacheBytes } }
+      ? { cache: { folder: defaultCacheDirectory(), maxBytes: rateOf(undefined, cache) ?? usualCacheBytes } }
       : {}),
     ...(throttle === undefined ? {} : { throttle }),
     ...(sshConfig === undefined ? {} : { sshConfig }),

@@ -8,19 +8,11 @@ import { z } from "zod";
 import type { Customers } from "../../examples/shop/load/customers.ts";
 import { withClient } from "../../examples/shop/stage/database.ts";
 import type { Shop } from "../../examples/shop/stage/shop.ts";
+import { type OrderAccount, accountFor } from "./order-account.ts";
 
 export type Finding = { readonly ok: boolean; readonly what: string };
 
-export type OrderAccount = {
-  readonly acknowledged: number;
-  readonly inNewDatabase: number;
-  readonly inExport: number;
-  /** Acknowledged to a customer, and in neither place: must be none. */
-  readonly missing: readonly number[];
-  /** In both: an order number that was given twice, unless the same order stands in both with the same total. */
-  readonly twice: readonly number[];
-  readonly lastExportedAt: Date | null;
-};
+export type ShopAccount = OrderAccount & { readonly lastExportedAt: Date | null };
 
 const ordersSchema = z.array(z.object({ id: z.coerce.number().int(), total: z.string() }));
 
@@ -52,21 +44,11 @@ export const accountForOrders = async (
   customers: Customers,
   exportPath: string,
   firstNewOrder: number,
-): Promise<OrderAccount> => {
-  const kept = new Map((await readNewOrders(shop.databaseUrl(), firstNewOrder)).map(({ id, total }) => [id, total]));
+): Promise<ShopAccount> => {
+  const kept = await readNewOrders(shop.databaseUrl(), firstNewOrder);
   const exported = await readExport(exportPath);
-  const saved = new Map(exported.map(({ id, total }) => [id, total]));
-  const found = customers.acknowledged.map(({ id, total }) => ({
-    id,
-    kept: kept.get(id) === total,
-    saved: saved.get(id) === total,
-  }));
   return {
-    acknowledged: found.length,
-    inNewDatabase: found.filter((order) => order.kept).length,
-    inExport: found.filter((order) => order.saved).length,
-    missing: found.filter((order) => !order.kept && !order.saved).map(({ id }) => id),
-    twice: found.filter((order) => order.kept && order.saved).map(({ id }) => id),
+    ...accountFor(customers.acknowledged, kept, exported),
     lastExportedAt: exported.reduce<Date | null>(
       (last, { placedAt }) => (last === null || placedAt > last ? placedAt : last),
       null,

@@ -15,7 +15,7 @@ import { Shop } from "../../examples/shop/stage/shop.ts";
 import type { DemoFolder } from "./demo-folder.ts";
 import {
   type Finding,
-  type OrderAccount,
+  type ShopAccount,
   accountForOrders,
   countFreeProducts,
   examineKeptDatabases,
@@ -41,7 +41,7 @@ export type StoryResult = {
   readonly rpoActualMs: number;
   readonly steps: readonly { readonly id: string; readonly state: string; readonly durationMs: number }[];
   readonly phases: Readonly<Record<string, number>>;
-  readonly orders: OrderAccount;
+  readonly orders: ShopAccount;
 };
 
 const pointSchema = z.object({ id: z.string(), manifest: z.object({ consistentAt: z.iso.datetime() }) });
@@ -188,7 +188,8 @@ const measurePhases = (detail: RunDetail, incident: Incident & { endedAt: Date }
     phases[phase] = Math.max(0, endMs - reachedMs);
     reachedMs = Math.max(reachedMs, endMs);
   }
-  return phases;
+  // What follows the admission of traffic, such as the export of lost writes, may end after customers are served again.
+  return { ...phases, backToNormal: Math.max(0, incident.endedAt.getTime() - reachedMs) };
 };
 
 const weigh = async (

@@ -117,6 +117,17 @@ const pruneResultSchema = z.object({
   }),
 });
 
+const servicePointsSchema = z.object({
+  service: serviceDeclarationSchema,
+  points: z.array(recoveryPointSchema),
+  /** By id of the point: all that it needs was read at this instant or later, and was sound. */
+  verified: z.record(z.string(), z.string()),
+  /** A person's word that a point must not expire. */
+  holds: z.array(
+    z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), by: z.string(), at: z.string() }),
+  ),
+});
+
 export const resultSchemas = {
   status: z.object({
     at: z.iso.datetime(),
@@ -139,16 +150,9 @@ export const resultSchemas = {
       }),
     ),
   }),
-  points: z.object({
-    service: serviceDeclarationSchema,
-    points: z.array(recoveryPointSchema),
-    /** By id of the point: all that it needs was read at this instant or later, and was sound. */
-    verified: z.record(z.string(), z.string()),
-    /** A person's word that a point must not expire. */
-    holds: z.array(
-      z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), by: z.string(), at: z.string() }),
-    ),
-  }),
+  points: servicePointsSchema,
+  /** Where no service was named. */
+  "all-points": z.object({ services: z.array(servicePointsSchema) }),
   browse: browseSchema,
   extract: extractSchema,
   find: findSchema,
@@ -268,8 +272,8 @@ export const resultSchemas = {
         point: pointIdSchema,
         service: z.string(),
         takenAt: z.iso.datetime(),
-        /** `missing`: of a dry run, it would be copied. `damaged`: it cannot be copied whole, and is not. */
-        state: z.enum(["there", "copied", "missing", "damaged"]),
+        /** `missing`: of a dry run, it would be copied. `damaged`: it cannot be copied whole, and is not. `gone`: it expired meanwhile. */
+        state: z.enum(["there", "copied", "missing", "damaged", "gone"]),
         reason: z.string().nullable(),
         blobs: z.int().nonnegative(),
         newBytes: z.number().nonnegative(),

@@ -86,12 +86,6 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "No plan with that digest was shown on this machine.",
   },
-  "plan.changed": {
-    exit: 3,
-    http: 409,
-    kind: "permanent",
-    meaning: "The world has changed since the plan was shown; its digest no longer fits.",
-  },
   "plan.no-space": {
     exit: 3,
     http: 409,

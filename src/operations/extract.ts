@@ -31,9 +31,16 @@ export type ExtractRequest = {
 type Bench = Pick<Workbench, "vault" | "registry" | "places">;
 type Inside = Exclude<OpenPlace, { readonly kind: "point" }>;
 
-const open = async (bench: Bench, place: ExtractRequest["place"]): Promise<Inside> => {
+const open = async (bench: Bench, { place, rows }: ExtractRequest): Promise<Inside> => {
   const opened = await openPlace(bench, place);
-  if (opened.kind !== "point") return opened;
+  if (opened.kind !== "point") {
+    if (rows === "csv" && opened.kind !== "table")
+      throw new RefloatError(
+        "usage",
+        `${opened.captured.name} is no table here, and only the rows of a table become CSV`,
+      );
+    return opened;
+  }
   const { id, manifest } = opened.point;
   throw new RefloatError("usage", `${shortId(id)} is a whole point; extract takes a component or something in it`, {
     hint: `it holds ${Object.keys(manifest.components).join(", ")}; to bring back the service: refloat recover ${manifest.service} --at ${shortId(id)}`,
@@ -95,7 +102,7 @@ export const extractToStream = async (
   request: ExtractRequest,
   write: (bytes: ByteStream) => Promise<void>,
 ): Promise<Extracted> => {
-  const opened = await open(bench, request.place);
+  const opened = await open(bench, request);
   let sizeBytes = 0;
   await write(counted(bytesOf(bench, opened, request), request, (bytes) => (sizeBytes += bytes)));
   return ofTable(opened, sizeBytes);
@@ -103,7 +110,7 @@ export const extractToStream = async (
 
 /** @param target absolute @throws RefloatError target.exists, target.failed, path.hostile, vault.damaged, ... */
 export const extractToPlace = async (bench: Bench, request: ExtractRequest, target: string): Promise<Extracted> => {
-  const opened = await open(bench, request.place);
+  const opened = await open(bench, request);
   const { point, captured, tree } = opened;
   const { signal, progress } = request;
   if (opened.kind === "table") {
@@ -125,7 +132,7 @@ export const extractToArchive = async (
   request: ExtractRequest,
   { compression, write }: ArchiveTarget,
 ): Promise<Extracted> => {
-  const opened = await open(bench, request.place);
+  const opened = await open(bench, request);
   const { point, captured, tree } = opened;
   if (opened.kind === "table") {
     throw new RefloatError("usage", `${opened.table.name} is a table, which is one stream of rows and no tree`, {

@@ -29,11 +29,13 @@ export const mountPoint = async (
       nextCommand: `refloat mount ${place.point} DIR`,
     });
   }
-  const point = await (await bench.vault()).points.read(place.point);
+  const { points, repository } = await bench.vault();
+  const point = await points.read(place.point);
   const { service, components } = point.manifest;
+  const listedAs = new Map((await repository.snapshots()).map(({ id, file = id }) => [id, file]));
   const parts = Object.values(components)
     .filter(({ name }) => !point.missing.includes(name))
-    .map(({ name, snapshot, path }) => ({ name, snapshot, path }));
+    .map(({ name, snapshot, path }) => ({ name, snapshot: listedAs.get(snapshot) ?? snapshot, path }));
   const mounted: Mounted = {
     point,
     directory: request.directory,

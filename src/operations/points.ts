@@ -1,4 +1,4 @@
-/** points: the recovery points of a service, newest first. */
+/** points: the recovery points of a service, or of each, newest first. */
 import { findService } from "../core/declaration/find-service.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
@@ -16,8 +16,17 @@ export type ServicePoints = {
   readonly holds: readonly PointHold[];
 };
 
-export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
-  const service = findService(await bench.declaration(), name);
+export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> =>
+  pointsOf(bench, findService(await bench.declaration(), name));
+
+/** In the order of the declaration. */
+export const listAllPoints = async (bench: Workbench): Promise<readonly ServicePoints[]> => {
+  const all: ServicePoints[] = [];
+  for (const service of Object.values((await bench.declaration()).services)) all.push(await pointsOf(bench, service));
+  return all;
+};
+
+const pointsOf = async (bench: Workbench, service: ServiceDeclaration): Promise<ServicePoints> => {
   const { points, holds } = await bench.vault();
   const found = await points.list(service.name);
   const held = (await holds.list()).filter((hold) => hold.service === service.name);

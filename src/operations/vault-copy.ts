@@ -89,8 +89,16 @@ const choose = async (
   if (service !== null && ofService.length === 0) findService(await bench.declaration(), service);
   if (points.length === 0) return newestFirst(ofService).toReversed();
   const { points: store } = await bench.vault();
-  const wanted = new Set(await Promise.all(points.map(async (prefix) => (await store.read(prefix)).id)));
-  return newestFirst(ofService.filter(({ id }) => wanted.has(id))).toReversed();
+  const wanted = await Promise.all(points.map(async (prefix) => store.read(prefix)));
+  const other = wanted.find(({ manifest }) => service !== null && manifest.service !== service);
+  if (other !== undefined) {
+    throw new RefloatError("usage", `${shortId(other.id)} is a point of ${other.manifest.service}, not of ${service}`, {
+      state: "nothing was copied",
+      hint: "name points, or a service",
+    });
+  }
+  const ids = new Set(wanted.map(({ id }) => id));
+  return newestFirst(ofService.filter(({ id }) => ids.has(id))).toReversed();
 };
 
 const refuseSame = ({ repository: source }: OpenVault, { repository: target }: OpenVault): void => {
@@ -171,7 +179,8 @@ const carryOver = async (
           const vault = source.repository.id;
           const foreign = { point, root, vault, snapshots, present, now: bench.clock.now() };
           const received = await unlessDamaged(target.points.receive(foreign, copying, signal, progress));
-          if (typeof received === "string") points.push({ ...facts, state: "damaged", reason: received });
+          if (received === gone) points.push({ ...facts, state: "gone" });
+          else if (typeof received === "string") points.push({ ...facts, state: "damaged", reason: received });
           else {
             const { blobs, newBytes } = received;
             present.add(point.id);
@@ -222,11 +231,14 @@ const damageOf = ({ missing }: RecoveryPoint, root: RootedPoint | undefined): st
   return root.verdict.status === "broken" ? root.verdict.reason : null;
 };
 
-/** One rotten point must not keep the others from being copied. */
-const unlessDamaged = async (receiving: Promise<CopyReceipt>): Promise<CopyReceipt | string> => {
+const gone = Symbol("expired or removed since the copy began");
+
+/** One rotten point must not keep the others from being copied, nor one that expires meanwhile. */
+const unlessDamaged = async (receiving: Promise<CopyReceipt>): Promise<CopyReceipt | string | typeof gone> => {
   try {
     return await receiving;
   } catch (error) {
+    if (error instanceof RefloatError && error.code === "point.unknown") return gone;
     if (error instanceof RefloatError && ["vault.damaged", "point.damaged", "path.hostile"].includes(error.code))
       return error.message;
     throw error;

@@ -17,8 +17,10 @@ export type ResticLocation = {
   /** As restic writes it. */
   readonly url: string;
   readonly password: string;
-  /** Credentials of the store, as restic looks for them. */
+  /** Credentials of the store and more, as restic looks for them. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Further words of the command line. */
+  readonly options: readonly string[];
 };
 
 const mountName = ".snapshots";
@@ -122,6 +124,7 @@ const startRestic = async (
     restic,
     "mount",
     "--quiet",
+    ...location.options,
     "--cache-dir",
     join(workDirectory, "cache"),
     "--password-file",

@@ -36,7 +36,7 @@ export const renderCopy = (copy: VaultCopy, now: string, screen: Screen): string
             shortId(point.point),
             point.service,
             formatTime(point.takenAt, now, screen.timeZone),
-            point.state === "damaged" ? "" : formatBytes(point.newBytes),
+            point.state === "damaged" || point.state === "gone" ? "" : formatBytes(point.newBytes),
             noteOf(point, copy, now, screen),
           ]),
           screen,
@@ -66,6 +66,7 @@ const noteOf = (
   now: string,
   { paint, timeZone }: Screen,
 ): string => {
+  if (state === "gone") return "expired here meanwhile";
   if (state === "damaged") return paint("red", `not copied: ${reason ?? "damaged"}`);
   return lockUntil !== null && to.locks ? `locked until ${formatTime(lockUntil, now, timeZone)}` : "";
 };

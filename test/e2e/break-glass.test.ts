@@ -46,7 +46,7 @@ it("recovers a service whose file, state, secrets and sources are gone", async (
   // As somebody types it from paper.
   await writeFile(join(elsewhere, "key"), `${recoveryKey.toLowerCase().replaceAll("-", " ")}\n`, { mode: 0o600 });
   const glass = ["--vault", join(notes.folder, "vault"), "--password-file", "key"];
-  expect((await onAnother(...glass, "points", "notes")).stdout).toContain("recovery order: db");
+  expect((await onAnother(...glass, "points")).stdout).toContain("recovery order: db");
   expect((await onAnother(...glass, "browse", `${id.slice(0, 8)}:docs`)).stdout).toContain("note-1.txt");
   const planned = await onAnother(...glass, "plan", "notes");
   expect(planned.stdout).toMatch(/^Plan [0-9a-f]{8} {2}notes/);

@@ -104,6 +104,17 @@ describe("mount", () => {
     expect(await readdir(folder)).not.toContain("killed");
   });
 
+  it("shows a point of a second vault, whose snapshots restic lists by other names", async () => {
+    const copy = join(folder, "copy");
+    await refloat.succeed(["vault", "copy", "--to", copy, "--init"]);
+    const directory = join(folder, "of the copy");
+    const { program, ended } = await mounted(directory, "--vault", copy, "--password-file", join(folder, "password"));
+    expect(await readFile(join(directory, "docs/sub/a.txt"), "utf8")).toBe("as captured\n");
+    program.kill("SIGINT");
+    await ended;
+    expect(await mounts()).toEqual([]);
+  });
+
   it("is refused where the folder holds something, or a program is not there", async () => {
     const filled = await refloat.run(["mount", point, join(folder, "docs")]);
     expect(filled).toMatchObject({ exit: 3, stderr: expect.stringContaining("error target.exists: ") });

@@ -1,5 +1,6 @@
 /** Passwords of a vault, made and removed by us and by stock restic. */
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { VaultKeys } from "../../src/core/ports/vault-keys.ts";
@@ -127,5 +128,23 @@ describe("the keys of a vault", () => {
     expect(await opens(` ${printed.toLowerCase().replaceAll("-", " ")} `)).toBe(true);
     expect(await opens(printed.replace(/^./, (letter) => (letter === "7" ? "8" : "7")))).toBe(false);
     await asRestic(printed, "check");
+  });
+
+  it("that somebody forged keep no good one from being tried", async () => {
+    const [name] = await readdir(`${vault}/keys`);
+    const key = JSON.parse(await readFile(`${vault}/keys/${name}`, "utf8")) as object;
+    for (const forged of [
+      { ...key, N: 2 ** 40 },
+      { ...key, p: 2 ** 30 },
+      { ...key, kdf: "none" },
+    ]) {
+      const content = JSON.stringify(forged);
+      await writeFile(`${vault}/keys/${createHash("sha256").update(content).digest("hex")}`, content);
+    }
+    expect(await opens(password)).toBe(true);
+    await expect(open("a wrong one")).rejects.toMatchObject({
+      code: "vault.damaged",
+      message: expect.stringContaining("3 of 4 are damaged"),
+    });
   });
 });

@@ -62,7 +62,10 @@ export const findCommand = defineCommand({
       {
         message: "find needs something to look for: NAME, --size, --modified or --content",
       },
-    ),
+    )
+    .refine(({ readData, content }) => !readData || content !== null, {
+      message: "--read-data says how to look for --content, which is not given",
+    }),
   act: async (
     { name, service, component, size, modified, taken, content, readData },
     { bench: open, output, signal },

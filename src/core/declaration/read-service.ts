@@ -141,12 +141,14 @@ const checkSchedule = (reading: Reading, path: JsonPath): boolean => {
 
 const tellNotEnforced = (reading: Reading, path: JsonPath): void => {
   const url = nodeAt(reading.root, ["vault", "url"])?.value;
-  const inBucket = typeof url === "string" && /^s3:/i.test(url);
-  if (inBucket || nodeAt(reading.root, [...path, "lock"]) === undefined) return;
+  if (typeof url !== "string" || /^s3:/i.test(url) || nodeAt(reading.root, [...path, "lock"]) === undefined) return;
+  const overSftp = /^sftp:/i.test(url);
   reading.atKey([...path, "lock"], {
     code: "config.not-enforced",
     severity: "warning",
-    message: "lock is recorded with each point, and a vault in a folder cannot enforce it",
-    hint: "whoever may write to the folder can delete points; a bucket with Object Lock keeps locks",
+    message: overSftp
+      ? "lock is recorded with each point, and a vault over SFTP cannot enforce it"
+      : "a vault in a folder keeps locks against everybody but root, and only if root captures",
+    hint: `${overSftp ? "whoever may write to it can delete points; " : ""}a bucket with Object Lock keeps locks; refloat vault locks shows what holds`,
   });
 };

@@ -6,8 +6,8 @@ export type CopiedPoint = {
   readonly point: PointId;
   readonly service: string;
   readonly takenAt: string;
-  /** `missing`: of a dry run, it would be copied. `damaged`: it cannot be copied whole, and was not. */
-  readonly state: "there" | "copied" | "missing" | "damaged";
+  /** `missing`: of a dry run, it would be copied. `damaged`: it cannot be copied whole, and was not. `gone`: it expired meanwhile. */
+  readonly state: "there" | "copied" | "missing" | "damaged" | "gone";
   readonly reason: string | null;
   readonly blobs: number;
   readonly newBytes: number;

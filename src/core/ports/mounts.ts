@@ -4,7 +4,7 @@ export type MountRequest = {
   /** An empty folder, or a path where one can be made; absolute. */
   readonly directory: string;
   readonly service: string;
-  /** What is shown under which name. */
+  /** What is shown under which name; the snapshot as restic lists it. */
   readonly parts: readonly { readonly name: string; readonly snapshot: string; readonly path: string }[];
   /** A private folder for a cache; removed by the caller. */
   readonly workDirectory: string;

@@ -98,6 +98,8 @@ export type SnapshotInfo = {
   readonly tree: string;
   /** What a record says; only records have it. */
   readonly record?: string;
+  /** The name under which stock restic lists it; of one that was copied from another vault not its id. */
+  readonly file?: string;
 };
 
 export type TreeEntry = {

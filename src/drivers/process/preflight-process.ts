@@ -93,7 +93,9 @@ const lookAtLive = (context: ProcessContext, live: RunningProcess | null): Findi
   const found = `process ${describeProcess(live.pid)} serves on port ${live.port ?? "unknown"}`;
   const unit = systemdUnitOf(live.pid);
   const isOurs = readEnvironment(live.pid)?.has("REFLOAT_INSTANCE") === true;
-  if (unit === null || isOurs || context.options.stop !== undefined) return { ok: true, subject, found };
+  if (unit === null || isOurs) return { ok: true, subject, found };
+  if (context.options.stop !== undefined)
+    return { ok: true, subject, found: `${found}, kept running by ${unit}; the recovered one will have no supervisor` };
   return {
     ok: false,
     subject,

@@ -55,6 +55,11 @@ export class EntryCapture {
     }
   }
 
+  /** A regular file whose content the vault may not have yet. */
+  wouldRead(stats: BigIntStats, before: TreeNode | undefined): boolean {
+    return stats.isFile() && this.#knownContent(stats, before) === undefined;
+  }
+
   /** @returns the node's JSON; undefined if the entry vanished */
   async capture(
     path: Buffer,
@@ -85,8 +90,8 @@ export class EntryCapture {
     before: TreeNode | undefined,
     node: (body: NodeBody) => string,
   ): Promise<string | undefined> {
-    const known = before !== undefined && isUnchanged(before, stats) ? before.content : null;
-    if (known?.every((id) => this.#saver.has(id, "data")) === true) {
+    const known = this.#knownContent(stats, before);
+    if (known !== undefined) {
       this.#count({ files: 1, unchangedFiles: 1, sizeBytes: Number(stats.size), newestNs: stats.mtimeNs });
       await this.#pause(Number(stats.size), 1);
       return node({ content: known });
@@ -106,6 +111,11 @@ export class EntryCapture {
       // ELOOP: a symlink took the file's place since lstat.
       return this.#vanished(error, path, "ELOOP");
     }
+  }
+
+  #knownContent(stats: BigIntStats, before: TreeNode | undefined): readonly string[] | undefined {
+    const content = before !== undefined && isUnchanged(before, stats) ? before.content : null;
+    return content?.every((id) => this.#saver.has(id, "data")) === true ? content : undefined;
   }
 
   #vanished(error: unknown, path: Buffer, ...also: readonly string[]): undefined {

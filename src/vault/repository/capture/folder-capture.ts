@@ -23,6 +23,8 @@ import { ParentFolder } from "./parent-folder.ts";
 
 /** Names that one task takes: a folder with more is shared between the threads. */
 const namesPerTask = 1024;
+/** From this size on a file that has to be read is a task of its own: what comes after it need not wait for it. */
+const largeFileBytes = 64 * 1024 * 1024;
 const slash = Buffer.from("/");
 /** `"}` follows the subtree's id at the end of a folder's node. */
 const holeFromEnd = 66;
@@ -104,20 +106,23 @@ export class FolderCapture {
     if (all === undefined) return gone;
     const names = all.slice(0, namesPerTask);
     const rest: Uint8Array[] = [];
-    for (let at = namesPerTask; at < all.length; at += namesPerTask)
-      rest.push(packNames(all.slice(at, at + namesPerTask)));
 
     const parent = await this.#openParent(task.parent);
     const entry = new EntryCapture(walk.owners, this.#saver, this.#files, pause);
     const nodes: string[] = [];
     const folders: FoundFolder[] = [];
     let length = 0;
-    for (const name of names) {
+    for (const [index, name] of names.entries()) {
       const relative = join(task.relative, name);
       const entryPath = join(path, name);
       const stats = entry.look(entryPath);
       if (stats === undefined || walk.excludes.excludes(relative, stats.isDirectory())) continue;
       const before = parent?.find(name);
+      if (names.length > 1 && stats.size >= largeFileBytes && entry.wouldRead(stats, before)) {
+        rest.push(packNames([name]));
+        if (index + 1 < names.length) rest.push(packNames(names.slice(index + 1)));
+        break;
+      }
       const node = await entry.capture(entryPath, name, stats, before);
       if (node === undefined) continue;
       const start = length + (nodes.length > 0 ? 1 : 0);
@@ -129,6 +134,8 @@ export class FolderCapture {
         folders.push({ name, start, end: length, hole: length - holeFromEnd, parent: subtree, closed });
       }
     }
+    for (let at = namesPerTask; at < all.length; at += namesPerTask)
+      rest.push(packNames(all.slice(at, at + namesPerTask)));
     const { unsteady } = entry;
     const base = { found: true, folders, rest, unsteady };
     if (task.names !== null || rest.length > 0 || folders.length > 0) {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { createHash, randomBytes } from "node:crypto";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -254,6 +254,24 @@ describe("a snapshot in the making", () => {
       expect((await content(reader, `${tree}/8`)).toString()).toBe("content 8");
       expect((await content(reader, `${tree}/1499`)).toString()).toBe("content 1499");
       expect(await reader.stat(`${tree}/9`)).toBeUndefined();
+    });
+
+    it("keep the order of names around large files, which are read as tasks of their own", async () => {
+      const names = ["a", "b.big", "c", "d.big", "e/f", "g"];
+      await mkdir(`${tree}/e`);
+      for (const name of names) {
+        await writeFile(`${tree}/${name}`, name);
+        if (name.endsWith(".big")) await truncate(`${tree}/${name}`, 64 * 1024 * 1024);
+      }
+      const { files, sizeBytes } = await writer.tree(tree, { ...all, as: "/t" }, never);
+      expect({ files, sizeBytes }).toEqual({ files: 6, sizeBytes: 2 * 64 * 1024 * 1024 + "aceg/f".length });
+      const reader = await committed();
+      expect(await paths(reader, "/t")).toEqual(["a", "b.big", "c", "d.big", "e", "e/f", "g"]);
+      const big = await content(reader, "/t/d.big");
+      expect({ length: big.length, begins: big.toString("utf8", 0, 5) }).toEqual({
+        length: 67_108_864,
+        begins: "d.big",
+      });
     });
 
     it("tell newest time, sizes and what else there is", async () => {

@@ -21,6 +21,14 @@ const tasksPerThread = 2;
 const emptyTree = Buffer.from('{"nodes":[]}\n');
 const comma = Buffer.from(",");
 
+/** Some of a folder's names, which one task takes; it may leave those behind them to others. */
+type OpenPart = {
+  /** Undefined while it is being read. */
+  read: FolderPart | undefined;
+  /** In the order of the names, which come after those of this one. */
+  readonly behind: OpenPart[];
+};
+
 /** A folder whose entries are not all known yet. */
 type OpenFolder = {
   readonly path: Uint8Array;
@@ -28,15 +36,14 @@ type OpenFolder = {
   readonly parentTree: string | null;
   /** Where its id belongs; null for the root. */
   readonly within: { readonly folder: OpenFolder; readonly found: FoundFolder } | null;
-  /** In the order of the names; undefined while it is being read. */
-  readonly parts: (FolderPart | undefined)[];
+  readonly first: OpenPart;
   /** Ids of subtrees; null for one that vanished. */
   readonly subtrees: Map<FoundFolder, string | null>;
   /** Parts and subfolders that are not done. */
   missing: number;
 };
 
-type Task = { readonly folder: OpenFolder; readonly part: number; readonly names: Uint8Array | null };
+type Task = { readonly folder: OpenFolder; readonly part: OpenPart; readonly names: Uint8Array | null };
 
 export type WalkResult = {
   /** JSON of the root's node, with its subtree. */
@@ -111,13 +118,12 @@ export class TreeWalk {
     };
     const part = await thread.call("walk-folder", request);
     this.#take(part);
-    folder.parts[task.part] = part;
+    task.part.read = part;
     folder.missing += part.rest.length + part.folders.length - 1;
     // The stack is worked off from its end: what comes first by name is pushed last.
-    for (const [index, names] of [...part.rest.entries()].reverse()) {
-      folder.parts[task.part + 1 + index] = undefined;
-      this.#stack.push({ folder, part: task.part + 1 + index, names });
-    }
+    const behind = part.rest.map((names): Task => ({ folder, part: { read: undefined, behind: [] }, names }));
+    task.part.behind.push(...behind.map((next) => next.part));
+    for (const next of behind.toReversed()) this.#stack.push(next);
     for (const found of part.folders.toReversed()) {
       if (found.closed) await this.#settle(folder, found, await this.#saveTree(emptyTree, thread), thread);
       else {
@@ -131,29 +137,22 @@ export class TreeWalk {
   }
 
   #open(path: Uint8Array, relative: Uint8Array, parentTree: string | null, within: OpenFolder["within"]): void {
-    const folder: OpenFolder = {
-      path,
-      relative,
-      parentTree,
-      within,
-      parts: [undefined],
-      subtrees: new Map(),
-      missing: 1,
-    };
-    this.#stack.push({ folder, part: 0, names: null });
+    const first: OpenPart = { read: undefined, behind: [] };
+    const folder: OpenFolder = { path, relative, parentTree, within, first, subtrees: new Map(), missing: 1 };
+    this.#stack.push({ folder, part: first, names: null });
   }
 
   async #finishIfComplete(folder: OpenFolder, thread: Thread): Promise<void> {
     if (folder.missing > 0) return;
-    const [only] = folder.parts;
+    const { read } = folder.first;
     let tree: string | null;
-    if (only?.found === false) {
+    if (read?.found === false) {
       if (folder.within === null) throw new RefloatError("source.failed", "the folder to capture vanished");
       this.#counts = addCounts(this.#counts, { ...noCounts, directories: -1 });
       this.#unsteady.push({ path: Buffer.from(folder.path).toString("utf8"), reason: "vanished" });
       tree = null;
     } else {
-      tree = only?.tree ?? (await this.#saveTree(assemble(folder), thread));
+      tree = read?.tree ?? (await this.#saveTree(assemble(folder), thread));
     }
     if (folder.within === null) this.#rootTree = tree ?? undefined;
     else await this.#settle(folder.within.folder, folder.within.found, tree, thread);
@@ -185,6 +184,11 @@ export class TreeWalk {
   }
 }
 
+function* inOrder(part: OpenPart): Generator<FolderPart | undefined> {
+  yield part.read;
+  for (const next of part.behind) yield* inOrder(next);
+}
+
 /** The folder's tree blob: its parts in order, with the ids of the subtrees put in and vanished folders left out. */
 const assemble = (folder: OpenFolder): Buffer => {
   const pieces: Uint8Array[] = [];
@@ -193,7 +197,7 @@ const assemble = (folder: OpenFolder): Buffer => {
     if (pieces.length > 0) pieces.push(comma);
     pieces.push(piece);
   };
-  for (const part of folder.parts) {
+  for (const part of inOrder(folder.first)) {
     if (part === undefined) throw new RefloatError("bug", "a folder was put together before all of it was read");
     const nodes = Buffer.from(part.nodes.buffer, part.nodes.byteOffset, part.nodes.length);
     let from = 0;

@@ -6,7 +6,7 @@ import { createHash, randomBytes, scrypt } from "node:crypto";
 import { z } from "zod";
 import { readRecoveryKey } from "../../../core/keys/recovery-key.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import type { Store } from "../stores/store.ts";
+import { type Store, StoreFileMissing } from "../stores/store.ts";
 import { Sealer, keyBytes } from "./seal.ts";
 
 const base64Schema = z.base64();
@@ -31,8 +31,10 @@ const masterKeySchema = z.object({
 
 /** restic's cost: about 70 ms and 32 MiB on a machine of 2024. */
 const cost = { N: 32_768, r: 8, p: 1 } as const;
-/** A key file is read before anything is authenticated: a forged one must not take all memory. */
+/** A key file is read before anything is authenticated: a forged one must take neither all memory nor all day. */
 const maxMemoryBytes = 1024 * 1024 * 1024;
+/** A hundred times what restic asks for. */
+const maxWork = 100 * cost.N * cost.r * cost.p;
 
 const derive = async (
   password: string,
@@ -41,8 +43,8 @@ const derive = async (
 ): Promise<Buffer> => {
   const { N, r, p } = parameters;
   const needed = 128 * r * (N + p) + 1024 * 1024;
-  if (needed > maxMemoryBytes) {
-    throw new RefloatError("vault.unsupported", "a key of the vault asks for more memory than is reasonable", {
+  if (needed > maxMemoryBytes || N * r * p > maxWork) {
+    throw new RefloatError("vault.unsupported", "a key of the vault asks for more memory or time than is reasonable", {
       context: { N, r, p },
     });
   }
@@ -109,18 +111,25 @@ const spellings = (password: string): readonly string[] => {
   return recovery === null || recovery === password ? [password] : [password, recovery];
 };
 
+const ifMissing = (error: unknown): null => {
+  if (error instanceof StoreFileMissing) return null;
+  throw error;
+};
+
 export type OpenedKey = { readonly name: string; readonly masterKey: Buffer };
 
 /**
  * Tries each key file, or the one that is named.
- * @throws RefloatError vault.wrong-password; vault.damaged if no key file opens and some cannot be read
+ * @throws RefloatError vault.wrong-password; vault.damaged if no key file opens and some cannot be read or ask for too much
  */
 export const openKey = async (store: Store, password: string, only?: string): Promise<OpenedKey> => {
   const damaged: string[] = [];
   let tried = 0;
   for await (const { name } of store.list("keys")) {
     if (only !== undefined && name !== only) continue;
-    const content = await store.read("keys", name);
+    const content = await store.read("keys", name).catch(ifMissing);
+    // Removed since it was listed.
+    if (content === null) continue;
     tried += 1;
     if (createHash("sha256").update(content).digest("hex") !== name) {
       damaged.push(name);
@@ -131,8 +140,8 @@ export const openKey = async (store: Store, password: string, only?: string): Pr
         const masterKey = await tryKey(content, spelling);
         if (masterKey !== undefined) return { name, masterKey };
       }
-    } catch (error) {
-      if (error instanceof RefloatError) throw error;
+    } catch {
+      // Whoever may write to the vault can put a key there: it must not keep the good ones from being tried.
       damaged.push(name);
     }
   }

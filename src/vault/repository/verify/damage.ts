@@ -4,10 +4,10 @@ import type { BlobType } from "../format/pack-header.ts";
 
 type Affected = VerifyFinding["affects"][number];
 
-/** A finding that still gathers what it affects. */
-export type Draft = Omit<VerifyFinding, "affects"> & { readonly affects: Map<string, Affected> };
+/** A finding that still gathers what it affects: paths by snapshot. */
+export type Draft = Omit<VerifyFinding, "affects"> & { readonly affects: Map<string, Map<string, Affected>> };
 
-/** More would not be read by anybody; the count is told. */
+/** More paths of one finding would not be read by anybody. Of each snapshot one is named in any case: what is not named counts as whole. */
 const mostAffected = 1000;
 
 export const blobKey = (id: string, type: BlobType): string => `${type} ${id}`;
@@ -46,15 +46,17 @@ export class Damage {
 
   /** A path of a snapshot needs a blob that is hurt. */
   affect(id: string, type: BlobType, affected: Affected): void {
-    for (const draft of this.#hurt.get(blobKey(id, type)) ?? []) {
-      if (draft.affects.size < mostAffected) draft.affects.set(`${affected.snapshot} ${affected.path}`, affected);
+    for (const { affects } of this.#hurt.get(blobKey(id, type)) ?? []) {
+      const paths = affects.get(affected.snapshot);
+      if (paths === undefined) affects.set(affected.snapshot, new Map([[affected.path, affected]]));
+      else if (paths.size < mostAffected / affects.size) paths.set(affected.path, affected);
     }
   }
 
   findings(): readonly VerifyFinding[] {
     const rank = { error: 0, warning: 1 } as const;
     return this.#drafts
-      .map((draft) => ({ ...draft, affects: [...draft.affects.values()] }))
+      .map((draft) => ({ ...draft, affects: [...draft.affects.values()].flatMap((paths) => [...paths.values()]) }))
       .sort((a, b) => rank[a.severity] - rank[b.severity]);
   }
 }

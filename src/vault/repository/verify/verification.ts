@@ -20,7 +20,7 @@ import { type IndexedPack, readIndex } from "../format/index-file.ts";
 import { type PackedBlob, packHeaderBytes } from "../format/pack-header.ts";
 import { type StoredSnapshot, readSnapshot } from "../format/snapshot-file.ts";
 import type { RepositoryContext } from "../repository-context.ts";
-import type { StoreKind } from "../stores/store.ts";
+import { StoreFileMissing, type StoreKind } from "../stores/store.ts";
 import type { Thread } from "../threads/thread-pool.ts";
 import { TaskStack } from "../threads/task-stack.ts";
 import { Damage, type Draft } from "./damage.ts";
@@ -109,8 +109,8 @@ class Verification {
 
   async #checkKeys(): Promise<void> {
     for await (const { name } of this.#context.store.list("keys")) {
-      const content = await this.#context.store.read("keys", name);
-      if (createHash("sha256").update(content).digest("hex") === name) continue;
+      const content = await this.#orFinding("key", name, this.#context.store.read("keys", name));
+      if (content === undefined || createHash("sha256").update(content).digest("hex") === name) continue;
       this.#damage.add(
         "error",
         "key",
@@ -240,12 +240,18 @@ class Verification {
     return { days: coverageDays, ...total, provenSince: oldest === 0 ? null : new Date(oldest * 1000).toISOString() };
   }
 
+  /** A point that expires, a key that is exchanged, a log that is compacted: what is listed no more was taken away on purpose. */
+  async #isListed({ kind, file }: StoreFileMissing): Promise<boolean> {
+    return (await this.#names(kind)).includes(file);
+  }
+
   async #orFinding<Value>(kind: string, id: string, reading: Promise<Value>): Promise<Value | undefined> {
     try {
       return await reading;
     } catch (error) {
       if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
-      this.#damage.add("error", kind, id, error.message);
+      if (!(error instanceof StoreFileMissing) || (await this.#isListed(error)))
+        this.#damage.add("error", kind, id, error.message);
       return undefined;
     }
   }
