@@ -216,7 +216,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       log,
       vault,
       approver: auditedApprover(options.approver, audit),
-      takePoint: (service, { held, signal }) => capture(bench, { service, held, onEvent: () => undefined, signal }),
+      takePoint: (service, given) => capture(bench, { service, ...given, onEvent: () => undefined }),
     });
     /** Copies in the vault that this process has made or has begun with; any other is of another machine. */
     const known = new Set<string>();

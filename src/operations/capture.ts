@@ -16,6 +16,7 @@ import { rememberSeen } from "../core/points/seen-points.ts";
 import type { CaptureReport } from "../core/ports/driver.ts";
 import type { SnapshotWriter } from "../core/ports/vault.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { watchCutovers } from "../core/run/watch-cutovers.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import { type PointId, shortId } from "../model/identifiers.ts";
 import type { CapturedComponent, PointManifest, RecoveryPoint } from "../model/manifest.ts";
@@ -34,6 +35,8 @@ export type CaptureOptions = {
   readonly service: string;
   /** The service was stopped for a cutover: checks and invariants are not asked, since they would tell of that and delay its end. */
   readonly held?: boolean;
+  /** Uid of the run that takes the point; any other run that is in its cutover forbids it. */
+  readonly takenBy?: string;
   /** Names for the point; `keep: { tags }` holds on to it by them. */
   readonly tags?: readonly string[];
   readonly onEvent: (event: CaptureEvent) => void;
@@ -42,7 +45,7 @@ export type CaptureOptions = {
 
 type Pending = { readonly report: CaptureReport; readonly writer: SnapshotWriter; readonly finishedAt: string };
 
-/** @throws RefloatError source.*, program.*, vault.*: no point was made; journal.failed may come after it was, and says so */
+/** @throws RefloatError run.in-progress, source.*, program.*, vault.*: no point was made; journal.failed may come after it was, and says so */
 export const capture = async (bench: Workbench, options: CaptureOptions): Promise<RecoveryPoint> => {
   const service = findService(await bench.declaration(), options.service);
   const { points, repository } = await bench.vault();
@@ -107,6 +110,7 @@ const captureService = (
     },
     async (access) => {
       const { points } = await bench.vault();
+      const cutovers = await watchCutovers(bench, { service: service.name, takenBy: options.takenBy ?? null });
       const held = options.held === true;
       const checks = held ? unaskedChecks(service, order) : await sourceChecks(service, order, access);
       const pending = new Map<string, Pending>();
@@ -126,6 +130,7 @@ const captureService = (
         for (const [name, member] of pending)
           components[name] = await commitMember(name, access.driver(name).type, member);
         const { newest } = await bench.audit.settle();
+        await cutovers.askAgain();
         const manifest: PointManifest = {
           schemaVersion: 1,
           service: service.name,

@@ -33,7 +33,11 @@ export const createCaptureStep: MakeHandler<"capture"> = (parts) => ({
   apply: async (context) => {
     const held = context.action.stage === "final";
     if (held && !(await wasWrittenSince(parts, context))) return { kind: "done", output: { point: null } };
-    const { id, manifest } = await parts.takePoint(context.plan.service, { held, signal: context.signal });
+    const { id, manifest } = await parts.takePoint(context.plan.service, {
+      held,
+      takenBy: context.run.uid,
+      signal: context.signal,
+    });
     const positions = Object.entries(manifest.components).flatMap(([name, { facts }]) =>
       facts.position === undefined ? [] : [[name, facts.position] as const],
     );

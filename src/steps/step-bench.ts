@@ -18,6 +18,8 @@ export type StepParts = ComponentParts & {
     options: {
       /** Its applications are stopped: their checks are not asked. */
       readonly held: boolean;
+      /** Uid of the run: the only one that may be in its cutover meanwhile. */
+      readonly takenBy: string;
       readonly signal: AbortSignal;
     },
   ) => Promise<RecoveryPoint>;

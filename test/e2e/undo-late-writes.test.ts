@@ -32,6 +32,11 @@ describe("writes that come while an undo goes on", () => {
     const second = await notes.refloat.run(["resume", "2", "--yes"], { REFLOAT_FAULT: "kill-before:7" });
     expect(second.signal, `${second.stdout}\n${second.stderr}`).toBe("SIGKILL");
     await notes.insert(1);
+    const mixed = await notes.refloat.run(["capture", "notes"]);
+    expect(mixed.exit).toBe(3);
+    expect(mixed.stderr).toContain("run 2 of notes is in its cutover: a point would be of two sides");
+    expect(mixed.stderr).toContain("no point was made; the last is");
+    expect(mixed.stderr).toContain("next: refloat resume 2");
     const undone = await notes.refloat.succeed(["resume", "2", "--yes"]);
 
     expect(await notes.count()).toBe(20);
