@@ -3,6 +3,7 @@ import { shopPoint } from "../../fixtures/shop.ts";
 import { forgettingAuditLog } from "../../../src/core/audit/forgetting-audit-log.ts";
 import type { Repository } from "../../../src/core/ports/vault.ts";
 import type { OpenVault, Workbench } from "../../../src/core/ports/workbench.ts";
+import type { ServiceDeclaration } from "../../../src/model/declaration.ts";
 import type { PointId } from "../../../src/model/identifiers.ts";
 import { silentLog } from "../../../src/platform/log.ts";
 import { systemClock } from "../../../src/platform/system-clock.ts";
@@ -65,7 +66,7 @@ export const takePoint = async (
   repository: Repository,
   tree: string,
   at: string,
-  lock?: { readonly for: string },
+  lock?: NonNullable<ServiceDeclaration["lock"]>,
 ): Promise<PointId> => {
   const writer = await repository.beginSnapshot({
     hostname: "h",

@@ -14,8 +14,15 @@ export type PackChoice = {
   readonly toleratedBytes: number;
 };
 
-/** @param isMarked whether a pack was found unused before: it is not found again */
-export const choosePacks = (packs: readonly CountedPack[], isMarked: (id: string) => boolean): PackChoice => {
+/**
+ * @param isMarked whether a pack was found unused before: it is not found again
+ * @param isHeld whether the store does not let go of a pack: to copy out of it would free nothing
+ */
+export const choosePacks = (
+  packs: readonly CountedPack[],
+  isMarked: (id: string) => boolean,
+  isHeld: (id: string) => boolean = () => false,
+): PackChoice => {
   const open = packs.filter(({ id }) => !isMarked(id));
   const usedBytes = packs.reduce((sum, pack) => sum + pack.usedBytes, 0);
   const waste = (pack: CountedPack): number => (pack.usedBlobs === pack.blobs ? 0 : pack.bytes - pack.usedBytes);
@@ -24,7 +31,7 @@ export const choosePacks = (packs: readonly CountedPack[], isMarked: (id: string
     .sort((a, b) => waste(b) / b.bytes - waste(a) / a.bytes);
   let toleratedBytes = partly.reduce((sum, pack) => sum + waste(pack), 0);
   const repack: CountedPack[] = [];
-  for (const pack of partly) {
+  for (const pack of partly.filter(({ id }) => !isHeld(id))) {
     if (toleratedBytes <= (usedBytes * maxUnusedPart) / (1 - maxUnusedPart)) break;
     repack.push(pack);
     toleratedBytes -= waste(pack);

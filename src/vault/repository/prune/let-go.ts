@@ -5,11 +5,13 @@ import { type Store, StoreFileMissing, type StoreKind } from "../stores/store.ts
 
 const refusals: ReadonlySet<string> = new Set(["vault.store-failed", "vault.denied"]);
 
-const lockEnd = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> => {
+/** @returns what lock is in force; null if there is none */
+export const whyHeld = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> => {
   if (store.retention === undefined) return null;
   try {
     const lock = await store.retention.lockOf(kind, name);
-    return lock !== null && lock.until > clock.now() ? lock.until.toISOString() : null;
+    if (lock === null || lock.until <= clock.now()) return null;
+    return `${kind}/${name.slice(0, 8)} is locked until ${lock.until.toISOString()}`;
   } catch (error) {
     if (error instanceof StoreFileMissing) return null;
     throw error;
@@ -19,8 +21,8 @@ const lockEnd = async (store: Store, kind: StoreKind, name: string, clock: Clock
 /** @returns why it stays; null when it is gone */
 export const letGo = async (store: Store, kind: StoreKind, name: string, clock: Clock): Promise<string | null> =>
   orReason(async () => {
-    const until = await lockEnd(store, kind, name, clock);
-    if (until !== null) return `${kind}/${name.slice(0, 8)} is locked until ${until}`;
+    const reason = await whyHeld(store, kind, name, clock);
+    if (reason !== null) return reason;
     await store.remove(kind, name);
     return null;
   });

@@ -9,7 +9,7 @@ import { type LoneLock, holdLoneLock } from "../locks/lone-lock.ts";
 import { readSessions } from "../locks/sessions.ts";
 import { type RepositoryContext, requireWritable } from "../repository-context.ts";
 import { Census } from "./census.ts";
-import { type PackChoice, choosePacks } from "./choose-packs.ts";
+import { type PackChoices, choosePacksOf } from "./pack-choices.ts";
 import { repack } from "./repack.ts";
 import { Sweeper } from "./sweep.ts";
 
@@ -26,13 +26,19 @@ class RepositoryPruning implements Pruning {
   readonly #graceMs: number;
   readonly #sweptTemporaries: number;
 
-  constructor(context: RepositoryContext, lone: LoneLock, census: Census, graceMs: number, sweptTemporaries: number) {
+  constructor(
+    context: RepositoryContext,
+    lone: LoneLock,
+    { census, choices }: { readonly census: Census; readonly choices: PackChoices },
+    graceMs: number,
+    sweptTemporaries: number,
+  ) {
     this.#context = context;
     this.#lone = lone;
     this.#census = census;
     this.#graceMs = graceMs;
     this.#sweptTemporaries = sweptTemporaries;
-    const { choice, marked, orphans } = this.#choose();
+    const { choice, marked, orphans } = choices;
     const sum = (ids: readonly string[]): number => ids.reduce((total, id) => total + (census.stored.get(id) ?? 0), 0);
     this.forecast = {
       usedBytes: choice.usedBytes,
@@ -51,7 +57,7 @@ class RepositoryPruning implements Pruning {
     // What was to go and did not is used after all; so is what was committed meanwhile.
     await census.readIndexes();
     await census.walkSnapshots(new Set());
-    const { choice, orphans } = this.#choose();
+    const { choice, orphans } = await choosePacksOf(census, this.#context);
     const copiedBytes =
       choice.repack.length === 0
         ? 0
@@ -75,16 +81,6 @@ class RepositoryPruning implements Pruning {
   };
 
   readonly close = async (): Promise<void> => this.#lone.release();
-
-  #choose(): { readonly choice: PackChoice; readonly marked: readonly string[]; readonly orphans: readonly string[] } {
-    const { records, packs, stored, packNumbers } = this.#census;
-    const marked = new Set([...records.values()].flatMap((record) => (record.kind === "unused" ? record.packs : [])));
-    return {
-      choice: choosePacks(packs, (id) => marked.has(id)),
-      marked: [...marked],
-      orphans: [...stored.keys()].filter((id) => !packNumbers.has(id) && !marked.has(id)),
-    };
-  }
 
   /** The records, then who is at work: whoever begins later reads them. */
   async #writeDown(found: readonly string[]): Promise<void> {
@@ -133,7 +129,8 @@ export const beginPrune = async (
     const swept = await context.store.sweep();
     const census = new Census(context, signal, (items) => progress?.({ bytes: 0, items }));
     await census.count(new Set(without));
-    return new RepositoryPruning(context, lone, census, graceMs, swept);
+    const choices = await choosePacksOf(census, context);
+    return new RepositoryPruning(context, lone, { census, choices }, graceMs, swept);
   } catch (error) {
     await lone.release();
     throw error;

@@ -13,7 +13,7 @@ import { type Session, readSessions } from "../locks/sessions.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import type { StoreKind } from "../stores/store.ts";
 import type { Census } from "./census.ts";
-import { letGo } from "./let-go.ts";
+import { letGo, whyHeld } from "./let-go.ts";
 
 const removalsAtOnce = 8;
 const nothing: ReadonlySet<string> = new Set();
@@ -127,16 +127,28 @@ export class Sweeper {
   async #dropFromIndexes(unused: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const { indexes, packs } = this.#census;
     const idOf = (number: number): string => packs[number]?.id ?? "";
-    const old = [...indexes].filter(([, numbers]) => numbers.some((number) => unused.has(idOf(number))));
+    const named = [...indexes].filter(([, numbers]) => numbers.some((number) => unused.has(idOf(number))));
+    const free = new Set(unused);
+    // What an index still names must stay, or whoever reads that index finds a hole.
+    const keep = (numbers: readonly number[]): void => numbers.forEach((number) => free.delete(idOf(number)));
+    const old: (typeof named)[number][] = [];
+    for (const [name, numbers] of named) {
+      const reason = await this.#whyHeld(name);
+      if (reason === null) {
+        old.push([name, numbers]);
+        continue;
+      }
+      // Beside one that stays another would have no lock, and a locked point would rest on it too.
+      this.#refused.push({ kind: "index", name, reason });
+      keep(numbers);
+    }
     await this.#writeSurvivors(
       old.map(([name]) => name),
       unused,
     );
-    const free = new Set(unused);
     for (const [name, numbers] of old) {
       if (await this.#remove("index", name)) indexes.delete(name);
-      // What an index still names must stay, or whoever reads that index finds a hole.
-      else for (const number of numbers) free.delete(idOf(number));
+      else keep(numbers);
     }
     return free;
   }
@@ -195,6 +207,11 @@ export class Sweeper {
       if (record.kind !== "witness" || record.records.some((found) => records.has(found))) continue;
       if (await this.#remove("index", name)) records.delete(name);
     }
+  }
+
+  async #whyHeld(index: string): Promise<string | null> {
+    const { store, clock } = this.#context;
+    return whyHeld(store, "index", index, clock);
   }
 
   async #remove(kind: StoreKind, name: string): Promise<boolean> {

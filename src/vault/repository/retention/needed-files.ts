@@ -1,5 +1,5 @@
 /**
- * Which files of the store snapshots rest on: the packs that hold their trees and contents, the indexes, keys and config without which
+ * Which files of the store snapshots rest on: the packs that hold their trees and contents, the indexes that name these, keys and config without which
  * nobody finds or opens these, and the snapshot files themselves.
  */
 import { type BlobSource, damagedBlob } from "../blobs/blob-reader.ts";
@@ -70,13 +70,8 @@ const readTree = async (
 };
 
 /** Without these nothing in the vault is opened: all keys, since it is not said which of them a person will have. */
-export const configAndKeys = async (store: Store): Promise<readonly NeededFile[]> => [
-  { kind: "config", name: configName },
-  ...(await filesOf(store, "keys")),
-];
-
-export const filesOf = async (store: Store, kind: StoreKind): Promise<readonly NeededFile[]> => {
-  const files: NeededFile[] = [];
-  for await (const { name } of store.list(kind)) files.push({ kind, name });
+export const configAndKeys = async (store: Store): Promise<readonly NeededFile[]> => {
+  const files: NeededFile[] = [{ kind: "config", name: configName }];
+  for await (const { name } of store.list("keys")) files.push({ kind: "keys", name });
   return files;
 };

@@ -10,11 +10,14 @@ import type { StoredSnapshot } from "../format/snapshot-file.ts";
 import { eachOf } from "../each-of.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { type Store, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
-import { type NeededFile, configAndKeys, filesOf, packsOfTrees } from "./needed-files.ts";
+import { type NeededFile, configAndKeys, packsOfTrees } from "./needed-files.ts";
 import { type LockAnswer, safestIndexes } from "./safest-indexes.ts";
 
 /** More than the store lets through at once, so that it never waits for us. */
 const requestsAtOnce = 32;
+
+/** Each is spoilt only by a prune that takes an index away in that very moment. */
+const mostAttempts = 3;
 
 type LockContext = Pick<RepositoryContext, "store" | "blobs" | "table" | "index">;
 
@@ -43,23 +46,35 @@ const lockFiles = async (
   const { retention } = context.store;
   if (retention === undefined || !(await retention.support()).locks) return undefined;
   await retention.resume?.();
-  const packs = await packsOfTrees(context, trees, signal);
-  const files: readonly NeededFile[] = [
-    ...[...packs].map((name) => ({ kind: "data", name }) as const),
-    ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
-    ...(await configAndKeys(context.store)),
-    // All of them: more than these packs need, and nobody has to find out which.
-    ...(await filesOf(context.store, "index")),
-  ];
-  await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name }) => {
+  for (let attempt = 1; ; attempt += 1) {
+    const packs = await packsOfTrees(context, trees, signal);
+    const indexesByPack = context.index.indexesByPack();
+    // No other index: a prune could never take one away, nor any of the packs that it names.
+    const indexes = new Set([...packs].flatMap((pack) => indexesByPack.get(pack) ?? []));
+    const files: readonly NeededFile[] = [
+      ...[...packs].map((name) => ({ kind: "data", name }) as const),
+      ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
+      ...[...indexes].map((name) => ({ kind: "index", name }) as const),
+      ...(await configAndKeys(context.store)),
+    ];
     try {
-      await retention.lock(kind, name, lock);
+      await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name }) => {
+        try {
+          await retention.lock(kind, name, lock);
+        } catch (error) {
+          throw isReplaced(error) && attempt < mostAttempts ? error : lockRefused(error);
+        }
+      });
+      return retention;
     } catch (error) {
-      throw lockRefused(error);
+      if (!isReplaced(error)) throw error;
+      await context.index.loadReadable(() => undefined);
     }
-  });
-  return retention;
+  }
 };
+
+/** A prune may have put another index in its place. */
+const isReplaced = (error: unknown): boolean => error instanceof StoreFileMissing && error.kind === "index";
 
 /** @returns where a snapshot file is written to, with the lock from its beginning; null where nothing can be locked */
 export const lockedTarget = async (

@@ -1,6 +1,7 @@
 /** Locks of files by S3's Object Lock. The server keeps them, version by version, against everyone. */
 import { hash } from "node:crypto";
 import type { HeadObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
+import { systemClock } from "../../../../platform/system-clock.ts";
 import { type FileLock, type LockAbility, type StoreKind, type StoreRetention, configName } from "../store.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -13,7 +14,7 @@ export type RetentionOptions = {
   /** @throws StoreFileMissing for what there is no version of at the instant that the store is opened as of */
   readonly target: (kind: StoreKind, name: string) => Promise<Target>;
   readonly missing: (kind: StoreKind, name: string) => RefloatError;
-  readonly writeLocked: StoreRetention["writeLocked"];
+  readonly write: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock | undefined) => Promise<void>;
   readonly refusePast: (act: string) => void;
 };
 
@@ -34,6 +35,15 @@ const wholeSeconds = ({ until, mode }: FileLock): FileLock => ({
   mode,
 });
 
+/**
+ * A lock of seconds may end while the capture is still at it, and a server refuses one that lies in the past. Our clock alone does not say so:
+ * it may have jumped, and the point would be without a lock.
+ */
+const isRefusedAsOver = (error: unknown, { until }: FileLock): boolean => {
+  const refused = error instanceof RefloatError ? { name: error.context["code"] } : error;
+  return hasCode(refused, "InvalidArgument", "InvalidRequest") && until <= systemClock.now();
+};
+
 const stricter = (a: FileLock, b: FileLock): FileLock => ({
   until: a.until > b.until ? a.until : b.until,
   mode: a.mode === "compliance" || b.mode === "compliance" ? "compliance" : "governance",
@@ -42,7 +52,7 @@ const stricter = (a: FileLock, b: FileLock): FileLock => ({
 const sameLock = (a: FileLock, b: FileLock): boolean => a.mode === b.mode && a.until.getTime() === b.until.getTime();
 
 export const createRetention = (options: RetentionOptions): StoreRetention => {
-  const { connection, target, missing, writeLocked, refusePast } = options;
+  const { connection, target, missing, write, refusePast } = options;
   const { bucket } = connection;
 
   const lockOf = async (kind: StoreKind, name: string): Promise<FileLock | null> => {
@@ -81,17 +91,23 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         const asked = wholeSeconds(wanted);
         const next = present === null ? asked : stricter(present, asked);
         if (present !== null && sameLock(present, next)) return present;
-        await s3.putObjectRetention({
-          Bucket: bucket,
-          Key: key,
-          ...version(head.VersionId),
-          // To become stricter counts as a change of a governance lock, which needs a right of its own.
-          ...(present?.mode === "governance" && next.mode === "compliance" ? { BypassGovernanceRetention: true } : {}),
-          Retention: {
-            Mode: next.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
-            RetainUntilDate: next.until,
-          },
-        });
+        try {
+          await s3.putObjectRetention({
+            Bucket: bucket,
+            Key: key,
+            ...version(head.VersionId),
+            // To become stricter counts as a change of a governance lock, which needs a right of its own.
+            ...(present?.mode === "governance" && next.mode === "compliance"
+              ? { BypassGovernanceRetention: true }
+              : {}),
+            Retention: {
+              Mode: next.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
+              RetainUntilDate: next.until,
+            },
+          });
+        } catch (error) {
+          if (!isRefusedAsOver(error, next)) throw error;
+        }
         return next;
       },
       () => missing(kind, name),
@@ -117,7 +133,13 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
     lockOf,
     lock,
     writeLocked: async (kind, name, content, wanted) => {
-      await writeLocked(kind, name, content, wholeSeconds(wanted));
+      const asked = wholeSeconds(wanted);
+      try {
+        await write(kind, name, content, asked);
+      } catch (error) {
+        if (!isRefusedAsOver(error, asked)) throw error;
+        await write(kind, name, content, undefined);
+      }
       // Not every server takes a lock with an upload in parts, and one that knows no locks takes none without a word.
       await lock(kind, name, wanted);
     },

@@ -203,6 +203,12 @@ describe("S3 store with locks", () => {
     const longer = { until: until(5), mode: "governance" } as const;
     expect(await retention?.lock("data", name, longer)).toEqual({ until: longer.until, mode: "compliance" });
     expect(await retention?.lockOf("data", name)).toEqual({ until: longer.until, mode: "compliance" });
+    // A lock of seconds may be over before the capture is.
+    const over = { until: new Date(Date.now() - 1000), mode: "governance" } as const;
+    const late = randomBytes(100);
+    await retention?.writeLocked("data", named(late), late, over);
+    expect(await retention?.lockOf("data", named(late))).toBeNull();
+    expect(await store.read("data", named(late))).toEqual(late);
     await expect(retention?.lock("data", named(Buffer.of(1)), first)).rejects.toBeInstanceOf(StoreFileMissing);
     await expect(retention?.lockOf("data", named(Buffer.of(1)))).rejects.toBeInstanceOf(StoreFileMissing);
     await store.remove("data", name);

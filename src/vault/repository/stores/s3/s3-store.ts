@@ -52,7 +52,7 @@ class S3Store implements Store {
         return { key: Key, versionId: VersionId };
       },
       missing: (kind, name) => this.#missing(kind, name),
-      writeLocked: async (kind, name, content, lock) => this.#write(kind, name, content, lock),
+      write: async (kind, name, content, lock) => this.#write(kind, name, content, lock),
       refusePast: (act) => this.#refusePast(act),
     });
   }
