@@ -18,7 +18,6 @@ import { noise } from "./support/nasty-tree.ts";
 import { password, requireRestic } from "./support/restic.ts";
 
 const never = new AbortController().signal;
-const script = new URL("support/copying-process.ts", import.meta.url).pathname;
 const isRoot = process.getuid?.() === 0;
 
 let folder: TestFolder;
@@ -232,29 +231,6 @@ describe("a copy of a vault", () => {
     await expect(attempt(copyTo(`${folder.path}/nowhere`))).rejects.toMatchObject({ code: "vault.not-found" });
     await close();
   });
-
-  it("has whole points or none however often it is killed before a file gets its name, and the next run goes on", async () => {
-    const ids: readonly string[] = await twoPoints();
-    await (await createRepository(to, otherPassword, { clock: systemClock })).close();
-    // The lock is the first file; then come an index, a member and a point, those that an earlier run has not left.
-    for (const killAt of [2, 3, 3, 4]) {
-      const env = { KILL_AT: String(killAt) };
-      const { signal } = await execa(process.execPath, [script, from, to], { reject: false, env });
-      expect(signal).toBe("SIGKILL");
-      await inCopy(async (vault) => {
-        const found = await vault.points.list();
-        expect(found.map(({ id }) => id).toReversed()).toEqual(ids.slice(0, found.length));
-        expect(found.flatMap(({ missing }) => missing)).toEqual([]);
-        const { findings } = await vault.repository.verify({ depth: "structure" }, never);
-        expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
-      });
-    }
-    expect(await packsOf()).not.toEqual([]);
-    expect((await copy(copyTo(to))).points.at(-1)?.state).toBe("copied");
-    await inCopy(async (vault) => expect((await vault.points.list()).map(({ id }) => id).toReversed()).toEqual(ids));
-    await restic("unlock");
-    expect(await restic("check", "--read-data")).toContain("no errors were found");
-  }, 400_000);
 
   it("of a locked point is locked as long, where its store can lock", async ({ skip }) => {
     const now = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();

@@ -30,8 +30,11 @@ export const asOpenVault = (repository: Repository): OpenVault => ({
   escrows: createEscrowBundles(repository),
 });
 
-/** @param source as opened by the caller, who closes it; `close` closes the others */
-export const createCopyBench = (source: Repository, settings: StoreSettings = {}) => {
+/**
+ * @param source as opened by the caller, who closes it; `close` closes the others
+ * @param threadEntry what the threads of the others run
+ */
+export const createCopyBench = (source: Repository, settings: StoreSettings = {}, threadEntry?: URL) => {
   const opened: Repository[] = [];
   const bench = {
     clock: systemClock,
@@ -40,7 +43,11 @@ export const createCopyBench = (source: Repository, settings: StoreSettings = {}
     vault: async () => asOpenVault(source),
     otherVault: async ({ url, password: secret, create = false }) => {
       const text = (await secret?.()) ?? password;
-      const environment = { clock: systemClock, settings };
+      const environment = {
+        clock: systemClock,
+        settings,
+        ...(threadEntry === undefined ? {} : { threadEntry }),
+      };
       const repository = create
         ? await createRepository(url, text, environment, source)
         : await openRepository(url, text, environment);

@@ -227,12 +227,11 @@ class Repair {
       blobs += pack.blobs.length;
     }
     if (part.length > 0) await writeIndex(store, sealer, config.version, part);
+    // All of it before anything goes: without the indexes no later repair would find the damaged packs.
     for (const name of this.#rottenIndexes) await this.#keep("index", name);
+    for (const id of this.#damaged.keys()) await this.#keep("data", id);
     for (const name of [...this.#rottenIndexes, ...this.#stale.keys()]) await this.#takeOut("index", name);
-    for (const id of this.#damaged.keys()) {
-      await this.#keep("data", id);
-      await this.#takeOut("data", id);
-    }
+    for (const id of this.#damaged.keys()) await this.#takeOut("data", id);
   }
 
   /** What is locked in a folder stays, beside the sound copies: readers pass over what is damaged. */
