@@ -29,6 +29,7 @@ export type CacheSettings = { readonly folder: string; readonly maxBytes: number
 const hexName = /^[0-9a-f]{64}$/;
 /** A writer that was killed leaves its unnamed copy; a living one has it no longer than this. */
 const staleCopyMs = 3_600_000;
+const mostAttempts = 3;
 
 export const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
@@ -77,23 +78,37 @@ export class CacheFolder {
   /** Keeps a copy. Content that is not what its name says is not kept. */
   put(kind: CachedKind, name: string, content: Uint8Array): void {
     if (this.#off || content.length > this.#settings.maxBytes / 2 || sha256(content) !== name) return;
-    const folder = join(this.#settings.folder, kind);
-    const copy = join(folder, `${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeFileSync(copy, content, { mode: 0o600 });
-      renameSync(copy, this.#path(kind, name));
+      if (!this.#keep(kind, name, content)) return;
     } catch (error) {
       this.#off = true;
       this.#warn("nothing more is kept in the cache: it cannot be written to", {
         folder: this.#settings.folder,
         error: String(error),
       });
-      rmSync(copy, { force: true });
       return;
     }
     this.#grownBytes += content.length;
     if (this.#grownBytes > this.#settings.maxBytes / 16) this.#shrink();
+  }
+
+  /** @returns whether it is kept: somebody may delete the folder between any two of these steps, again and again */
+  #keep(kind: CachedKind, name: string, content: Uint8Array): boolean {
+    const folder = join(this.#settings.folder, kind);
+    const copy = join(folder, `${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        writeFileSync(copy, content, { mode: 0o600 });
+        renameSync(copy, this.#path(kind, name));
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") continue;
+        rmSync(copy, { force: true });
+        throw error;
+      }
+    }
+    return false;
   }
 
   #path(kind: CachedKind, name: string): string {
