@@ -23,7 +23,16 @@ export const recoveryPointSchema = z.object({
 });
 
 const preflightSchema = z.object({
-  findings: z.array(z.object({ ok: z.boolean(), subject: z.string(), found: z.string(), hint: z.string().optional() })),
+  findings: z.array(
+    z.object({
+      ok: z.boolean(),
+      subject: z.string(),
+      found: z.string(),
+      hint: z.string().optional(),
+      /** What mends it, as it can be run. */
+      nextCommand: z.string().optional(),
+    }),
+  ),
   commands: z.array(z.string()),
   grants: z.array(z.string()),
 });
@@ -370,7 +379,12 @@ export const resultSchemas = {
   /** The JSON Schema of refloat.yaml. */
   schema: z.object({ schema: jsonObjectSchema }),
   completion: z.object({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
-  init: z.object({ file: z.string(), services: z.array(nameSchema), notes: z.array(z.string()) }),
+  init: z.object({
+    file: z.string(),
+    services: z.array(nameSchema),
+    notes: z.array(z.string()),
+    first: z.array(z.string()),
+  }),
 } as const;
 
 export type ResultKind = keyof typeof resultSchemas;

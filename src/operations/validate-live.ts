@@ -90,10 +90,11 @@ const answer = async (subject: string, ask: () => Promise<PreflightReport>): Pro
   try {
     return await ask();
   } catch (error) {
-    const { code, message, hint } = toRefloatError(error);
+    const { code, message, hint, nextCommand } = toRefloatError(error);
     if (code === "bug") throw error;
+    const advice = { ...(hint === undefined ? {} : { hint }), ...(nextCommand === undefined ? {} : { nextCommand }) };
     return {
-      findings: [{ ok: false, subject, found: message, ...(hint === undefined ? {} : { hint }) }],
+      findings: [{ ok: false, subject, found: message, ...advice }],
       commands: [],
       grants: [],
     };

@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { FoundPostgres } from "../core/init/machine-findings.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 import { baseEnvironment } from "./base-environment.ts";
+import { currentPerson } from "./current-person.ts";
 import type { TcpSocket, UnixListener } from "./socket-table.ts";
 import { runProgram } from "./subprocess.ts";
 
@@ -55,6 +56,7 @@ const answerSchema = z.object({
   version: z.string(),
   databases: z.array(z.object({ name: z.string(), owner: z.string(), sizeBytes: z.number() })),
   ownTables: z.boolean(),
+  roles: z.array(z.string()),
 });
 
 const question = `select json_build_object(
@@ -64,6 +66,7 @@ const question = `select json_build_object(
       'owner', pg_get_userbyid(datdba),
       'sizeBytes', case when has_database_privilege(oid, 'connect') then pg_database_size(oid) else 0 end
     ) order by datname), '[]'::json) from pg_database where datallowconn and not datistemplate),
+  'roles', (select json_agg(rolname) from pg_roles where rolcanlogin),
   'ownTables', exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'))`;
 
@@ -73,10 +76,12 @@ export const askPostgres = async (server: Server, signal: AbortSignal): Promise<
   try {
     const answer = answerSchema.parse(JSON.parse(await askByPsql(server, programs, signal)));
     const databases = answer.databases.filter(({ name }) => name !== "postgres" || answer.ownTables);
-    return { ...found, version: versionNumber(answer.version), databases, problem: null };
+    const { user } = currentPerson();
+    const missingRole = answer.roles.includes(user) ? null : user;
+    return { ...found, version: versionNumber(answer.version), databases, missingRole, problem: null };
   } catch (error) {
     signal.throwIfAborted();
-    return { ...found, version: null, databases: null, problem: describeProblem(error) };
+    return { ...found, version: null, databases: null, missingRole: null, problem: describeProblem(error) };
   }
 };
 

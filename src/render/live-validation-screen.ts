@@ -35,7 +35,7 @@ const section = (
   { findings, commands, grants }: PreflightReport,
   screen: Screen,
 ): readonly string[] => [
-  ...findings.flatMap(({ ok, subject: asked, found, hint }) => {
+  ...findings.flatMap(({ ok, subject: asked, found, hint, nextCommand }) => {
     const word = ok ? "  ok    " : "  FAULT ";
     const named = asked === subject ? asked : `${subject}: ${asked}`;
     return [
@@ -43,6 +43,8 @@ const section = (
         index === 0 ? screen.paint(ok ? "green" : "red", word) + line.slice(word.length) : line,
       ),
       ...(hint === undefined ? [] : hanging("        hint: ", hint, screen.width)),
+      // Uncut, as it is to be copied.
+      ...(nextCommand === undefined ? [] : [`        next: ${screen.paint("bold", nextCommand)}`]),
     ];
   }),
   ...listed(`  capture of ${subject} will run`, commands),

@@ -16,6 +16,8 @@ export type PostgresServerOptions = {
   readonly directory?: string;
   /** Password of the superuser, then asked on every connection; without one everybody on this machine is trusted. */
   readonly password?: string;
+  /** As Debian sets a server up: who comes by the socket is let in by his system name alone. With `password` for TCP. */
+  readonly peer?: boolean;
   /** Lines for postgresql.conf: `{ wal_level: "minimal" }`. */
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Sync to disk as a real server does. */
@@ -176,6 +178,7 @@ export const startPostgresServer = async (options: PostgresServerOptions = {}): 
     }
     const authentication =
       options.password === undefined ? ["--auth", "trust"] : ["--auth", "scram-sha-256", "--pwfile", passwordFile];
+    if (options.peer === true) authentication.push("--auth-local", "peer");
     const identity = ["--username", "postgres", "--encoding", "UTF8", "--locale", "C.UTF-8"];
     await run("initdb", ["--pgdata", data, "--no-sync", ...identity, ...authentication]);
     await rm(passwordFile, { force: true });

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { declarationText } from "../../core/init/declaration-text.ts";
+import { firstCommands } from "../../core/init/first-commands.ts";
 import { type Proposal, proposeServices } from "../../core/init/propose-services.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { discoverMachine } from "../../platform/discover.ts";
@@ -30,7 +31,8 @@ export const initCommand = defineCommand({
   about: [
     "Looks at what runs here (PostgreSQL databases, processes that listen and their folders, HAProxy), proposes a commented refloat.yaml, " +
       "asks where the vault and its password are to be and which services to keep, shows the file, and writes it. Never overwrites one.",
-    "Reads only; values of other programs' variables and passwords are not written anywhere. Without root, other users' processes cannot be " +
+    "Where a server does not know the user that Refloat would log in as, it prints the line that makes the role. " +
+      "Reads only; values of other programs' variables and passwords are not written anywhere. Without root, other users' processes cannot be " +
       "looked at, and the file says so. --vault says where the vault is to be (best on another disk), --password-file which file holds " +
       "its password; one that does not exist is made, with a random password.",
   ],
@@ -78,7 +80,12 @@ export const initCommand = defineCommand({
     const made = await writeAll({ file, text, passwordFile });
     return answer(
       "init",
-      { file, services: proposal.services.map(({ name }) => name), notes: [...proposal.notes] },
+      {
+        file,
+        services: proposal.services.map(({ name }) => name),
+        notes: [...proposal.notes],
+        first: firstCommands(proposal.services).map(({ command }) => command),
+      },
       summary({ file, proposal, passwordFile, made }, context),
     );
   },
@@ -120,6 +127,10 @@ const summary = (
         ]
       : [`The vault's password is that in ${passwordFile}.`]),
     ...proposal.notes.map((note) => `${paint("yellow", "not in it")}: ${note}`),
+    ...firstCommands(proposal.services).flatMap(({ why, command }) => [
+      `${paint("yellow", "first")}: ${why}; this makes it, with the rights that a capture and a recovery need:`,
+      `  ${paint("bold", command)}`,
+    ]),
     "Read the file and change what is not right; then",
     `next: ${paint("bold", "refloat validate --live")}   or: ${paint("bold", "refloat vault init")}`,
   ].join("\n");

@@ -24,6 +24,7 @@ const server: FoundPostgres = {
     { name: "shop", owner: "shop", sizeBytes: 412_000_000 },
     { name: "Notes 2", owner: "postgres", sizeBytes: 8_100_000 },
   ],
+  missingRole: "root",
   problem: null,
 };
 

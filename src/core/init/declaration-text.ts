@@ -1,5 +1,6 @@
 /** A proposal as the text of `refloat.yaml`, with comments that say where each line comes from and what is left to decide. */
 import { stringify } from "yaml";
+import { firstCommands } from "./first-commands.ts";
 import type { ProposedComponent, ProposedLine, ProposedService, Proposal } from "./proposal.ts";
 
 export type DeclarationTextOptions = {
@@ -13,6 +14,9 @@ export const declarationText = (proposal: Proposal, options: DeclarationTextOpti
   [
     `# yaml-language-server: $schema=${options.schema}`,
     `# Proposed by \`refloat init\` from what runs on ${oneLine(proposal.hostname)}. Read it, change it, then: refloat validate --live`,
+    ...firstCommands(proposal.services).map(
+      ({ why, command }) => `# First, since ${oneLine(why)}: ${oneLine(command)}`,
+    ),
     ...proposal.notes.map((note) => `# Not in this file: ${oneLine(note)}`),
     "vault:",
     `  url: ${scalar(options.vaultUrl)}`,

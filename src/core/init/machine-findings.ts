@@ -14,6 +14,8 @@ export type FoundPostgres = {
   readonly version: string | null;
   /** Without templates and without `postgres` unless it holds tables; null when it could not be asked. */
   readonly databases: readonly FoundDatabase[] | null;
+  /** The role that a url without a user would log in as, when the server has none of that name. */
+  readonly missingRole: string | null;
   /** Why it could not be asked, and what would help. */
   readonly problem: { readonly found: string; readonly hint: string } | null;
 };

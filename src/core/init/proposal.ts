@@ -1,4 +1,5 @@
 /** A proposal: services as `refloat init` would write them. Data only; `declaration-text.ts` makes it a file. */
+import type { MissingRole } from "../text/create-role-command.ts";
 
 /** `value` as the file has it: what was found is escaped, so that only references of the proposal itself are references. */
 export type ProposedLine = { readonly key: string; readonly value: string; readonly comment?: string };
@@ -13,6 +14,8 @@ export type ProposedComponent = {
   /** Variables whose values were not looked at. */
   readonly otherVariables: readonly string[];
   readonly dependsOn: readonly string[];
+  /** Of a database: the role that its url logs in as and that its server does not have. */
+  readonly missingRole?: MissingRole;
 };
 
 export type ProposedCutover = {

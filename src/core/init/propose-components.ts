@@ -1,6 +1,7 @@
 /** Components for what was found: a database, the folders and the process of an application. */
 import { escapeTemplate } from "../declaration/template.ts";
 import { formatBytes } from "../text/quantity.ts";
+import { shellWord } from "../text/shell-word.ts";
 import { type Database, matches, meaningsOf } from "./found-database.ts";
 import type { FoundPostgres, FoundProcess, VariableMeaning } from "./machine-findings.ts";
 import { hidden } from "./mask-words.ts";
@@ -16,10 +17,11 @@ export const proposeDatabase = (
   const meaning = processes.flatMap(meaningsOf).find((one) => matches(one, { server, database }));
   const user = meaning?.user === undefined || meaning.user === null ? "" : `${encodeURIComponent(meaning.user)}@`;
   const needsPassword = meaning?.hasPassword === true && server.tcp;
-  const url =
-    (user !== "" && server.tcp) || server.socketDirectory === null
-      ? `postgres://${user}127.0.0.1:${server.port}/${encodeURIComponent(database.name)}`
-      : socketUrl(server, encodeURIComponent(database.name));
+  const { missingRole, socketDirectory, port } = server;
+  const bySocket = (user === "" || !server.tcp) && socketDirectory !== null;
+  const url = bySocket
+    ? socketUrl(server, encodeURIComponent(database.name))
+    : `postgres://${user}127.0.0.1:${port}/${encodeURIComponent(database.name)}`;
   const version = server.version === null ? "PostgreSQL" : `PostgreSQL ${server.version}`;
   return {
     name,
@@ -40,6 +42,9 @@ export const proposeDatabase = (
     environment: [],
     otherVariables: [],
     dependsOn: [],
+    ...(bySocket && missingRole !== null
+      ? { missingRole: { role: missingRole, owners: [database.owner], socketDirectory, port } }
+      : {}),
   };
 };
 
@@ -145,7 +150,3 @@ const portsLine = ({ ports }: FoundProcess, taken: readonly number[]): ProposedL
     ? { key: "ports", value: String(port), comment: "add a free one, and the new side can start beside the live one" }
     : { key: "ports", value: `${port}-${port + 1}`, comment: "one live, one free for the new side" };
 };
-
-/** A word as /bin/sh reads it back. */
-const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

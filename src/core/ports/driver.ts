@@ -58,6 +58,8 @@ export type PreflightReport = {
     readonly subject: string;
     readonly found: string;
     readonly hint?: string;
+    /** What mends it, as it can be run. */
+    readonly nextCommand?: string;
   }[];
   /** The exact commands and statements that capture will use, secrets left out. */
   readonly commands: readonly string[];

@@ -198,6 +198,39 @@ describe("a server", () => {
   });
 });
 
+describe.skipIf(process.getuid?.() !== 0)("a server that lets people in by their system names, as root", () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgresServer({ password: "right", peer: true });
+  });
+  afterAll(() => server.stop());
+  const ask = (user: string) =>
+    openSession({
+      target: parsePostgresUrl(`postgres://${user}/postgres?host=${server.socketDirectory}&port=${server.port}`),
+      marker,
+      role: "source",
+      signal,
+    });
+
+  test("and does not know root tells how the role is made, and no word of a password", async () => {
+    await expect(ask("")).rejects.toMatchObject({
+      code: "source.denied",
+      message: expect.stringMatching(/refuses user root: role "root" does not exist/),
+      hint: expect.not.stringMatching(/password|pg_hba/),
+      nextCommand:
+        `sudo -u postgres createuser -h ${server.socketDirectory} -p ${server.port} --createdb ` +
+        "-g pg_read_all_data -g pg_signal_backend -g pg_read_all_settings root",
+    });
+  });
+
+  test("and is asked for somebody else says whom it lets in", async () => {
+    await expect(ask("shop@")).rejects.toMatchObject({
+      code: "source.denied",
+      hint: expect.stringMatching(/leave shop out of the url/),
+    });
+  });
+});
+
 describe("client programs", () => {
   let folder: TestFolder;
   beforeEach(async () => {

@@ -29,6 +29,7 @@ beforeAll(async () => {
     server.url("shop", "shop_owner"),
     `create extension pg_trgm;
      create schema app;
+     create table plain (id int primary key);
      create table app.products (id serial primary key, name text);
      create index on app.products using gin (name public.gin_trgm_ops);
      create table app.orders (id serial primary key, product int references app.products, owner name);

@@ -1,5 +1,6 @@
 /** What `validate --live` says of a database: can it be reached, captured, restored beside and switched, and with which rights. */
 import type { PreflightReport } from "../../core/ports/driver.ts";
+import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { supportedArchives } from "./archive-toc.ts";
 import { type ClientPrograms, findClientPrograms } from "./client-programs.ts";
@@ -53,21 +54,33 @@ const finding = (ok: boolean, subject: string, found: string, hint?: string): Fi
 
 const failure = (subject: string, error: unknown): Finding => {
   if (!(error instanceof RefloatError)) throw error;
-  const hint = error.nextCommand ?? error.hint;
-  return finding(false, subject, error.message, hint);
+  const { hint, nextCommand } = error;
+  return { ...finding(false, subject, error.message, hint), ...(nextCommand === undefined ? {} : { nextCommand }) };
 };
 
-const rightsFindings = (rights: Rights): readonly Finding[] => {
+const psqlCommand = ({ host, port, database }: ConnectionTarget): string =>
+  [
+    ...(host.startsWith("/") ? ["sudo", "-u", "postgres", "psql"] : ["psql", "-U", "postgres"]),
+    ...(host === "/var/run/postgresql" ? [] : ["-h", host]),
+    ...(port === 5432 ? [] : ["-p", String(port)]),
+    "-d",
+    database,
+  ]
+    .map(shellWord)
+    .join(" ");
+
+const rightsFindings = (rights: Rights, target: ConnectionTarget): readonly Finding[] => {
+  const seeGrants = `give the rights below, as an administrator: ${psqlCommand(target)}`;
   const { superuser } = rights;
   const reads = rights.unreadable.length === 0;
   const unguarded = superuser || rights.bypassRowSecurity || rights.guarded.length === 0;
   return [
-    finding(reads, "read all tables", reads ? "yes" : `not ${listed(rights.unreadable)}`, "see the grants below"),
+    finding(reads, "read all tables", reads ? "yes" : `not ${listed(rights.unreadable)}`, seeGrants),
     finding(
       unguarded,
       "row level security",
       unguarded ? "does not filter what is captured" : `hides rows of ${listed(rights.guarded)}; capture would refuse`,
-      "see the grants below",
+      seeGrants,
     ),
     finding(
       superuser || rights.blobs === 0,
@@ -79,25 +92,25 @@ const rightsFindings = (rights: Rights): readonly Finding[] => {
       superuser || rights.createDatabase,
       "create the restored database",
       superuser || rights.createDatabase ? "yes" : "no CREATEDB",
-      "see the grants below",
+      seeGrants,
     ),
     finding(
       superuser || rights.foreignOwners.length === 0,
       "give restored objects their owners",
       superuser || rights.foreignOwners.length === 0 ? "yes" : `not a member of ${listed(rights.foreignOwners)}`,
-      "see the grants below",
+      seeGrants,
     ),
     finding(
       superuser || rights.ownsDatabase,
       "rename the database at the cutover",
       superuser || rights.ownsDatabase ? "yes" : "not its owner",
-      "see the grants below",
+      seeGrants,
     ),
     finding(
       superuser || rights.canSignal,
       "end old sessions at the cutover",
       superuser || rights.canSignal ? "yes" : "not a member of pg_signal_backend",
-      "see the grants below",
+      seeGrants,
     ),
   ];
 };
@@ -121,9 +134,6 @@ const grantsFor = async (session: Session, target: ConnectionTarget, rights: Rig
     ...owners.filter((owner) => owner !== target.user).map((owner) => `GRANT ${quoteName(owner)} TO ${user};`),
   ];
 };
-
-const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** In the order in which capture uses them. */
 const commandsFor = (
@@ -182,7 +192,7 @@ export const preflightPostgres = async (context: PostgresContext): Promise<Prefl
         return null;
       });
       if (programs !== null) findings.push(programFinding(programs));
-      findings.push(...rightsFindings(rights));
+      findings.push(...rightsFindings(rights, target));
       return {
         findings,
         commands: programs === null ? [] : commandsFor(context, target, programs, rights.encoding),

@@ -1,4 +1,4 @@
-/** The database itself: made empty at first, given owner, grants and settings at last. Its contents are made elsewhere. */
+/** The database itself: made empty and given its owner at first, grants and settings at last. Its contents are made elsewhere. */
 import type { InstanceTarget } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type DatabaseFacts, everybody } from "./database-facts.ts";
@@ -76,6 +76,8 @@ export const createDatabase = async (
   await writeMark(session, target.name, mark, null);
   // Until its own grants are back nobody but us has business here.
   await session.query(`revoke all on database ${name} from public`);
+  // Since 15 the schema public belongs to the database's owner: without this his tables there could not be given to him by us.
+  await session.query(`alter database ${name} owner to ${quoteName(facts.owner)}`);
 };
 
 const privileges = new Set(["CREATE", "CONNECT", "TEMPORARY"]);
@@ -116,10 +118,9 @@ const applySettings = async (session: Session, name: string, facts: DatabaseFact
   }
 };
 
-/** Owner, grants, settings and connection limit, under the new name. */
+/** Grants, settings and connection limit, under the new name. */
 export const finishDatabase = async (session: Session, database: string, facts: DatabaseFacts): Promise<void> => {
   const name = quoteName(database);
-  await session.query(`alter database ${name} owner to ${quoteName(facts.owner)}`);
   for (const statement of grantStatements(name, facts)) await session.query(statement);
   await applySettings(session, name, facts);
   await session.query(`alter database ${name} connection limit ${facts.connectionLimit}`);

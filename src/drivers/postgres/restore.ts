@@ -1,6 +1,6 @@
 /**
  * Restore of a point's database beside the live one, streaming from the vault. The order: refuse what cannot work, make the empty
- * database, roles, definitions, rows with their keys and indexes, the rest, owner and grants; "whole" is said last.
+ * database, roles, definitions, rows with their keys and indexes, the rest, grants; "whole" is said last.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

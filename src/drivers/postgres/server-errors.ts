@@ -1,13 +1,19 @@
 /** What a failure of the server or of the connection means to a person. Nothing else in this folder reads SQLSTATEs to make errors. */
 import { DatabaseError } from "pg";
+import { createRoleCommand } from "../../core/text/create-role-command.ts";
 import type { ErrorCode } from "../../model/error-catalogue.ts";
-import { RefloatError, type RefloatErrorOptions } from "../../model/refloat-error.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
 import { type ConnectionTarget, describeAddress } from "./connection-target.ts";
 
 /** Whether the server is read (capture) or written (restore): a full disk means a different thing. */
 export type ServerRole = "source" | "target";
 
-type Translation = { readonly code: ErrorCode; readonly message: string; readonly hint?: string };
+type Translation = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+  readonly nextCommand?: string;
+};
 
 const networkCodes: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
@@ -34,6 +40,32 @@ const isLost = (error: unknown): boolean =>
   lostCodes.has(codeOf(error) ?? "") ||
   (error instanceof Error && /Connection terminated|Client has encountered a connection error/.test(error.message));
 
+/** What a server says who lets people in by their system names (`peer`, as Debian sets it up) asks for another cure than a wrong password. */
+const adviceOnRefusal = (
+  { message }: DatabaseError,
+  { user, host, port, password }: ConnectionTarget,
+): Pick<Translation, "hint" | "nextCommand"> => {
+  if (/^role ".*" does not exist$/.test(message)) {
+    const socketDirectory = isSocket(host) ? host : null;
+    const command = createRoleCommand({ role: user, owners: [], socketDirectory, port });
+    const hint = `make the role, with the rights that a capture and a recovery need; -g NAME makes it a member of the database's owner too`;
+    return isSocket(host) ? { hint, nextCommand: command } : { hint: `${hint}; on the server: ${command}` };
+  }
+  if (message.startsWith("Peer authentication failed")) {
+    return {
+      hint:
+        `by its socket the server knows people by their system names: leave ${user} out of the url and be let in as yourself, ` +
+        `or write postgres://${user}@127.0.0.1:${port}/DATABASE and declare a password`,
+    };
+  }
+  if (password !== null) return { hint: "is the declared password the one that the role has now?" };
+  return {
+    hint: "no password is declared: add `password: ${file:/etc/refloat/db-password}`, or allow the user in pg_hba.conf",
+  };
+};
+
+const isSocket = (host: string): boolean => host.startsWith("/");
+
 const translateState = (error: DatabaseError, target: ConnectionTarget, role: ServerRole): Translation | undefined => {
   const state = error.code ?? "";
   const place = describeAddress(target);
@@ -44,10 +76,7 @@ const translateState = (error: DatabaseError, target: ConnectionTarget, role: Se
       return {
         code: "source.denied",
         message: `the server at ${place} refuses user ${target.user}: ${error.message}`,
-        hint:
-          target.password === null
-            ? "no password is declared: add `password: ${file:/etc/refloat/db-password}`, or allow the user in pg_hba.conf"
-            : "is the declared password the one that the role has now?",
+        ...adviceOnRefusal(error, target),
       };
     case "3D000":
       return {
@@ -116,10 +145,12 @@ export const serverError = (error: unknown, target: ConnectionTarget, role: Serv
   if (error instanceof RefloatError) return error;
   const place = describeAddress(target);
   const failed: ErrorCode = role === "source" ? "source.failed" : "target.failed";
-  const make = ({ code, message, hint }: Translation): RefloatError => {
-    const options: RefloatErrorOptions = { cause: error, context: { address: place, database: target.database } };
-    return new RefloatError(code, message, hint === undefined ? options : { ...options, hint });
-  };
+  const make = ({ code, message, ...advice }: Translation): RefloatError =>
+    new RefloatError(code, message, {
+      cause: error,
+      context: { address: place, database: target.database },
+      ...advice,
+    });
   if (error instanceof DatabaseError) {
     const translated = translateState(error, target, role);
     if (translated !== undefined) return make(translated);
