@@ -33,7 +33,10 @@ const preflightSchema = z.object({
       nextCommand: z.string().optional(),
     }),
   ),
+  /** What a capture runs. */
   commands: z.array(z.string()),
+  /** What a recovery runs. */
+  recoveryCommands: z.array(z.string()),
   grants: z.array(z.string()),
 });
 

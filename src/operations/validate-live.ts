@@ -81,6 +81,7 @@ const askVault = async (bench: Workbench, url: string): Promise<PreflightReport>
       },
     ],
     commands: [],
+    recoveryCommands: [],
     grants: [],
   };
 };
@@ -96,6 +97,7 @@ const answer = async (subject: string, ask: () => Promise<PreflightReport>): Pro
     return {
       findings: [{ ok: false, subject, found: message, ...advice }],
       commands: [],
+      recoveryCommands: [],
       grants: [],
     };
   }

@@ -1,4 +1,4 @@
-/** What `validate --live` found: who answers, the exact commands and rights that capture will use, and what to mend. */
+/** What `validate --live` found: who answers, what exactly a capture and a recovery will run, the rights that they need, and what to mend. */
 import type { PreflightReport } from "../core/ports/driver.ts";
 import { formatAmount } from "../core/text/quantity.ts";
 import { hanging } from "./fit-text.ts";
@@ -32,7 +32,7 @@ export const renderLiveValidation = ({ ok, subjects }: LiveValidationData, scree
 
 const section = (
   subject: string,
-  { findings, commands, grants }: PreflightReport,
+  { findings, commands, recoveryCommands, grants }: PreflightReport,
   screen: Screen,
 ): readonly string[] => [
   ...findings.flatMap(({ ok, subject: asked, found, hint, nextCommand }) => {
@@ -47,7 +47,8 @@ const section = (
       ...(nextCommand === undefined ? [] : [`        next: ${screen.paint("bold", nextCommand)}`]),
     ];
   }),
-  ...listed(`  capture of ${subject} will run`, commands),
+  ...listed(`  a capture runs for ${subject}`, commands),
+  ...listed(`  a recovery runs for ${subject}`, recoveryCommands),
   ...listed("  the least rights that suffice", grants),
 ];
 

@@ -183,13 +183,19 @@ describe("validate --live", () => {
             { ok: false, subject: "rights", found: "shop may not read sessions", hint: "grant it, as below" },
           ],
           commands: ["pg_dump -Fc -Z0 --snapshot=... shop"],
+          recoveryCommands: ["pg_restore --use-list=LIST DEFINITIONS"],
           grants: ["grant select on all tables in schema public to shop;"],
         },
       },
       {
         service: "shop",
         subject: "vault",
-        report: { findings: [{ ok: true, subject: "vault", found: "opens" }], commands: [], grants: [] },
+        report: {
+          findings: [{ ok: true, subject: "vault", found: "opens" }],
+          commands: [],
+          recoveryCommands: [],
+          grants: [],
+        },
       },
     ];
     expect(renderLiveValidation({ ok: false, subjects }, screen)).toMatchInlineSnapshot(`
@@ -197,8 +203,10 @@ describe("validate --live", () => {
         ok    db: server: PostgreSQL 15.18 at 127.0.0.1:5432
         FAULT db: rights: shop may not read sessions
               hint: grant it, as below
-        capture of db will run:
+        a capture runs for db:
           pg_dump -Fc -Z0 --snapshot=... shop
+        a recovery runs for db:
+          pg_restore --use-list=LIST DEFINITIONS
         the least rights that suffice:
           grant select on all tables in schema public to shop;
         ok    vault: opens

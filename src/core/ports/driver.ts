@@ -61,8 +61,10 @@ export type PreflightReport = {
     /** What mends it, as it can be run. */
     readonly nextCommand?: string;
   }[];
-  /** The exact commands and statements that capture will use, secrets left out. */
+  /** The exact commands and statements that a capture will use, secrets left out. */
   readonly commands: readonly string[];
+  /** Those of a recovery, in the order in which it uses them; what only a plan decides is written in capitals. */
+  readonly recoveryCommands: readonly string[];
   /** The exact GRANTs (or modes) that would make a least-privileged user sufficient. */
   readonly grants: readonly string[];
 };

@@ -105,7 +105,11 @@ describe("traffic by commands", () => {
     expect(await traffic.observe(context, options)).toMatchObject({ admitted: false, address: null });
     await traffic.admit(context, options, "10.0.0.2:80");
     expect(await traffic.observe(context, options)).toMatchObject({ admitted: true, address: "10.0.0.2:80" });
-    const { findings } = await traffic.preflight(context, options);
+    const { findings, commands, recoveryCommands } = await traffic.preflight(context, options);
+    expect({ commands, recoveryCommands }).toEqual({
+      commands: [],
+      recoveryCommands: [options.observe, options.command],
+    });
     expect(findings).toMatchObject([{ ok: true, found: "traffic goes to 10.0.0.2:80" }]);
   });
 

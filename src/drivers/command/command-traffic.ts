@@ -62,16 +62,17 @@ const observe = async (context: TrafficContext, options: CommandTrafficOptions) 
 };
 
 const preflight = async (context: TrafficContext, options: CommandTrafficOptions): Promise<PreflightReport> => {
-  const commands = [options.command, options.hold, options.observe].filter((line) => line !== undefined);
+  const lines = [options.observe, options.hold, options.command].filter((line) => line !== undefined);
   const subject = `command: ${options.command}`;
-  for (const line of commands) await bindCommand(context.bind, line, "cutover command");
+  for (const line of lines) await bindCommand(context.bind, line, "cutover command");
+  const asked = { commands: [], recoveryCommands: lines, grants: [] };
   if (options.observe === undefined) {
     const found = "no observe: line, so nobody can tell where traffic goes; the probe alone proves the cutover";
-    return { findings: [{ ok: true, subject, found }], commands, grants: [] };
+    return { findings: [{ ok: true, subject, found }], ...asked };
   }
   const { address } = await observe(context, options);
   const found = address === null ? "traffic is held at this moment" : `traffic goes to ${address}`;
-  return { findings: [{ ok: true, subject, found }], commands, grants: [] };
+  return { findings: [{ ok: true, subject, found }], ...asked };
 };
 
 export const commandTraffic: TrafficDriver<CommandTrafficOptions> = {

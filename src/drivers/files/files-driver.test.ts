@@ -303,7 +303,7 @@ describe("a folder", () => {
     const report = await driver.preflight(contextOf({ reload: "true" }));
     expect(report.findings.every(({ ok }) => ok)).toBe(true);
     expect(report.findings.map(({ found }) => found).join("\n")).toContain("atomically");
-    expect(report.commands).toContain("true");
+    expect(report).toMatchObject({ commands: [`read ${live}`], recoveryCommands: ["true"] });
     const missing = await driver.preflight(contextOf({ path: join(folder.path, "nowhere") }));
     expect(missing.findings).toMatchObject([{ ok: false, found: "it is not there" }]);
   });

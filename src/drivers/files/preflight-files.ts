@@ -93,20 +93,22 @@ const lookBeside = async (context: FilesContext, path: string): Promise<readonly
 export const preflightFiles = async (context: FilesContext): Promise<PreflightReport> => {
   const path = await stablePathOf(context);
   const { reload } = context.options;
-  const commands = [`read ${path}`, ...(reload === undefined ? [] : [reload])];
+  const commands = [`read ${path}`];
+  const recoveryCommands = reload === undefined ? [] : [reload];
   const user = userInfo().username;
   const grants = process.getuid?.() === 0 ? [] : [`setfacl -R -m u:${user}:rX,d:u:${user}:rX ${path}`];
+  const asked = { commands, recoveryCommands, grants };
   try {
     await lstat(path);
   } catch (error) {
     const found = describeSystemError(error);
-    return { findings: [{ ok: false, subject: path, found, hint: "is path: spelled right?" }], commands, grants };
+    return { findings: [{ ok: false, subject: path, found, hint: "is path: spelled right?" }], ...asked };
   }
   try {
-    return { findings: [await lookInside(context, path), ...(await lookBeside(context, path))], commands, grants };
+    return { findings: [await lookInside(context, path), ...(await lookBeside(context, path))], ...asked };
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof RefloatError) throw error;
-    return { findings: [{ ok: false, subject: path, found: describeSystemError(error) }], commands, grants };
+    return { findings: [{ ok: false, subject: path, found: describeSystemError(error) }], ...asked };
   }
 };

@@ -138,12 +138,13 @@ describe("traffic through HAProxy", () => {
   test("goes back to the old side on a reload without a state file, as preflight says", async () => {
     const [blue, green] = [await startSide("blue"), await startSide("green")];
     const server = await startProxy({ servers: { app: blue.address, spare: green.address } });
-    const { findings, commands } = await driver.preflight(context, optionsOf(server));
+    const { findings, commands, recoveryCommands } = await driver.preflight(context, optionsOf(server));
     expect(findings.every(({ ok }) => ok)).toBe(true);
     const said = findings.map(({ found }) => found).join("\n");
     expect(said).toContain("a reload of HAProxy after the cutover sends traffic back");
     expect(said).toContain(`spare (${green.address})`);
-    expect(commands).toContain("set server shop/app state maint");
+    expect(commands).toEqual([]);
+    expect(recoveryCommands).toContain("set server shop/app state maint");
     await driver.admit(context, optionsOf(server), green.address);
     await server.reload();
     expect(await driver.observe(context, optionsOf(server))).toMatchObject({ address: blue.address });

@@ -141,7 +141,7 @@ const lookAtStateFile = async (options: HaproxyOptions, server: ServerState): Pr
 const preflight = async (context: TrafficContext, options: HaproxyOptions): Promise<PreflightReport> => {
   const { socket, haproxy } = options;
   const name = serverNameOf(options);
-  const commands = [
+  const recoveryCommands = [
     `set server ${haproxy} state maint`,
     `shutdown sessions server ${haproxy}`,
     `set server ${haproxy} addr ADDRESS port PORT`,
@@ -177,7 +177,12 @@ const preflight = async (context: TrafficContext, options: HaproxyOptions): Prom
     });
   }
   findings.push(await lookAtStateFile(options, server));
-  return { findings, commands, grants: [`stats socket ${socket} user USER mode 600 level admin`] };
+  return {
+    findings,
+    commands: [],
+    recoveryCommands,
+    grants: [`stats socket ${socket} user USER mode 600 level admin`],
+  };
 };
 
 export const haproxyTraffic: TrafficDriver<HaproxyOptions> = {

@@ -123,7 +123,8 @@ describe("preflight", () => {
     const report = await preflight("postgres");
     expect(report.findings.filter(({ ok }) => !ok)).toEqual([]);
     expect(report.commands.join("\n")).toMatch(/pg_dump --format=custom .*--snapshot=SNAPSHOT/);
-    expect(report.commands.join("\n")).not.toMatch(/PGPASSWORD|:.*@/);
+    expect(report.recoveryCommands.join("\n")).toMatch(/pg_restore --format=directory .*\n[^]*RENAME TO "shop_oldN"/);
+    expect([...report.commands, ...report.recoveryCommands].join("\n")).not.toMatch(/PGPASSWORD|:.*@/);
   });
 
   test("of a poor user names each lack, and its grants mend all of them", async () => {

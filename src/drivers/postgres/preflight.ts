@@ -3,10 +3,10 @@ import type { PreflightReport } from "../../core/ports/driver.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { supportedArchives } from "./archive-toc.ts";
-import { type ClientPrograms, findClientPrograms } from "./client-programs.ts";
+import { type ClientPrograms, connectionArgument, findClientPrograms } from "./client-programs.ts";
 import { type ConnectionTarget, describeAddress, resolveTarget } from "./connection-target.ts";
 import { archiveEncoding, dumpArguments } from "./dump-toc.ts";
-import { quoteName } from "./instance-names.ts";
+import { quoteName, quoteText } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { readServerVersion } from "./server-version.ts";
@@ -161,6 +161,30 @@ const commandsFor = (
   ];
 };
 
+/** In the order in which a recovery uses them, the statements for its names and the archive in capitals. */
+const recoveryCommandsFor = (
+  { marker }: PostgresContext,
+  target: ConnectionTarget,
+  programs: ClientPrograms,
+): readonly string[] => {
+  const restored = { ...target, database: `${target.database}_rN` };
+  const stable = quoteName(target.database);
+  const [incoming, outgoing] = [quoteName(restored.database), quoteName(`${target.database}_oldN`)];
+  return [
+    `CREATE DATABASE ${incoming} TEMPLATE template0;`,
+    [
+      ...[programs.pgRestore, "--format=directory", "--exit-on-error", "--no-password", "--use-list=LIST"],
+      ...[connectionArgument(restored, marker), "DEFINITIONS"],
+    ]
+      .map(shellWord)
+      .join(" "),
+    "COPY (every table) FROM STDIN;",
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${quoteText(target.database)};`,
+    `ALTER DATABASE ${stable} RENAME TO ${outgoing}; ALTER DATABASE ${incoming} RENAME TO ${stable};`,
+    `ALTER DATABASE ${outgoing} ALLOW_CONNECTIONS false;`,
+  ];
+};
+
 /** Says which archives the pg_dump that was found writes, before a capture finds out. */
 const programFinding = (programs: ClientPrograms): Finding => {
   const { oldestMajor, newestMajor } = supportedArchives;
@@ -184,7 +208,7 @@ export const preflightPostgres = async (context: PostgresContext): Promise<Prefl
         finding(true, address, `PostgreSQL ${server.version}, database ${target.database}, as ${target.user}`),
       ];
       const [rights] = await session.query<Rights>(rightsSql);
-      if (rights === undefined) return { findings, commands: [], grants: [] };
+      if (rights === undefined) return { findings, commands: [], recoveryCommands: [], grants: [] };
       const primary = !rights.standby;
       findings.push(finding(primary, "primary", primary ? "yes" : "a standby", "name the primary in the url"));
       const programs = await findClientPrograms(server.major, signal).catch((error: unknown) => {
@@ -196,11 +220,12 @@ export const preflightPostgres = async (context: PostgresContext): Promise<Prefl
       return {
         findings,
         commands: programs === null ? [] : commandsFor(context, target, programs, rights.encoding),
+        recoveryCommands: programs === null ? [] : recoveryCommandsFor(context, target, programs),
         grants: await grantsFor(session, target, rights),
       };
     });
   } catch (error) {
     signal.throwIfAborted();
-    return { findings: [failure(address, error)], commands: [], grants: [] };
+    return { findings: [failure(address, error)], commands: [], recoveryCommands: [], grants: [] };
   }
 };

@@ -121,5 +121,6 @@ export const preflightProcess = async (context: ProcessContext): Promise<Preflig
     await asking("ports", () => lookAtPorts(context, live)),
   ];
   const commands = [`read ${options.release}`, "dpkg-query -S FILES", "dpkg-query -W PACKAGES"];
-  return { findings, commands, grants: [] };
+  const recoveryCommands = [options.migrate, options.stop, options.start].filter((line) => line !== undefined);
+  return { findings, commands, recoveryCommands, grants: [] };
 };
