@@ -1,12 +1,15 @@
 /**
  * validate --live: asks every source, credential, program, traffic director and the vault whether they would answer a capture
- * and a recovery now, and says which commands and rights those will use. Changes nothing.
+ * and a recovery now, and the live side what a recovery asks of the new one: checks, invariants, the probe. Says which commands and rights
+ * the two will use. Changes nothing; of the vault it takes and gives back the lock of a capture.
  */
-import { withComponents } from "../core/components/component-access.ts";
+import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { checkInvariant } from "../core/invariants/check-invariant.ts";
 import type { PreflightReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 
 export type LiveSubject = { readonly service: string; readonly subject: string; readonly report: PreflightReport };
@@ -26,7 +29,7 @@ export const validateLive = async (
     subjects.push({
       service: service.name,
       subject: "vault",
-      report: await answer("vault", () => askVault(bench, declaration.vault.url)),
+      report: await answer("vault", () => askVault(bench, declaration.vault.url, service)),
     });
     subjects.push(...(await askService(bench, service, signal)));
   }
@@ -45,7 +48,12 @@ const askService = (
       const subjects: LiveSubject[] = [];
       for (const name of Object.keys(service.components)) {
         const report = await answer(name, async () => access.driver(name).preflight(await access.context(name)));
-        subjects.push({ service: service.name, subject: name, report });
+        const checks = await askChecks(service, name, access);
+        subjects.push({
+          service: service.name,
+          subject: name,
+          report: { ...report, findings: [...report.findings, ...checks] },
+        });
       }
       for (const entry of service.cutover) {
         const subject = `cutover ${entry.kind}`;
@@ -65,19 +73,76 @@ const askService = (
           report: await answer(subject, () => driver.preflight(context, entry.options)),
         });
       }
+      const { probe } = service;
+      for (const [name, invariant] of Object.entries(service.invariants)) {
+        const subject = `invariant ${name}`;
+        const ask = () => checkInvariant(name, invariant, access, () => null, bench.clock);
+        subjects.push({
+          service: service.name,
+          subject,
+          report: await answer(subject, async () => found(subject, await ask(), brokenLinks)),
+        });
+      }
+      if (probe !== undefined) {
+        const report = await answer("probe", async () =>
+          found("probe", await access.runCheck(probe, null), wrongProbe),
+        );
+        subjects.push({ service: service.name, subject: "probe", report });
+      }
       return subjects;
     },
   );
 
-const askVault = async (bench: Workbench, url: string): Promise<PreflightReport> => {
+const brokenLinks = "a recovery asks this of what it restores: mend the data or the invariant";
+const wrongProbe = "a recovery is done only when the probe answers right: mend the service or the probe";
+const failedCheck =
+  "the live side fails its own check: a capture would mark the point, and a recovery of it would fail; mend the service or the check";
+
+const askChecks = async (
+  service: ServiceDeclaration,
+  component: string,
+  access: ComponentAccess,
+): Promise<PreflightReport["findings"]> => {
+  const findings: PreflightReport["findings"][number][] = [];
+  for (const check of service.components[component]?.checks ?? []) {
+    const subject = `check ${check.kind}`;
+    const ask = async () => {
+      const outcome = await access.runCheck(check, component);
+      return found(outcome.subject, outcome, failedCheck);
+    };
+    findings.push(...(await answer(subject, ask)).findings);
+  }
+  return findings;
+};
+
+const found = (subject: string, outcome: CheckOutcome, hint: string): PreflightReport => {
+  const ok = outcome.status === "passed";
+  return {
+    findings: [{ ok, subject, found: outcome.found, ...(ok ? {} : { hint }) }],
+    commands: [],
+    recoveryCommands: [],
+    grants: [],
+  };
+};
+
+/** A vault that opens may still be read-only, or full: a capture would be the first to find out. */
+const askVault = async (bench: Workbench, url: string, service: ServiceDeclaration): Promise<PreflightReport> => {
   const { repository, points } = await bench.vault();
   const count = (await points.list()).length;
+  const { hostname } = bench.host;
+  const writer = await repository.beginSnapshot({
+    hostname,
+    time: bench.clock.now(),
+    tags: [],
+    paths: [`/${service.name}`],
+  });
+  await writer.abort();
   return {
     findings: [
       {
         ok: true,
         subject: `vault ${url}`,
-        found: `opens with the password; ${count} recovery points; id ${repository.id.slice(0, 8)}`,
+        found: `opens with the password and can be written; ${count} recovery points; id ${repository.id.slice(0, 8)}`,
       },
     ],
     commands: [],

@@ -21,7 +21,7 @@ export const validateCommand = defineCommand({
   about: [
     "Reads refloat.yaml and names every mistake with its place and the likely fix. Reaches nothing else.",
     "With --live it also asks the vault, each source, credential and program, and what directs traffic, whether they would answer a capture " +
-      "and a recovery now, and prints what exactly each of the two runs and the grants that they need. Changes nothing in either case.",
+      "and a recovery now, asks the checks, invariants and the probe of the live side, and prints what exactly each of the two runs and the grants that they need. Changes nothing in either case.",
   ],
   arguments: [{ ...serviceArgument, required: false }],
   options: [{ name: "live", about: "ask sources, secrets, programs, targets and the vault too" }],

@@ -20,6 +20,7 @@ beforeAll(async () => {
      insert into products values (1, 2.5, 'a'), (2, 0, null), (3, 1, E'back\\\\slash'), (4, 1, E'tab\\tbed'), (5, 1, E'new\\nline'), (6, 1, '\\N');
      alter table products enable row level security;
      create role poor login; create role owner_role; alter table products owner to owner_role;
+     alter database shop owner to owner_role;
      create role capable login;`,
   );
 });
@@ -139,6 +140,35 @@ describe("preflight", () => {
     ]);
     for (const grant of before.grants) await query(server.url("shop"), grant);
     expect((await preflight("poor")).findings.filter(({ ok }) => !ok)).toEqual([]);
+  });
+
+  test("of a user that is no superuser finds what only a superuser could make again", async () => {
+    await query(server.url("postgres"), "create role careful login createdb; create role other");
+    await query(server.url("postgres"), "create database guarded owner careful");
+    await query(server.url("guarded"), "create extension pg_stat_statements; create extension pg_trgm");
+    await query(server.url("guarded"), "create table apart (id int); alter table apart owner to other");
+    await query(server.url("guarded"), "alter database guarded set log_statement = 'all'");
+    await query(server.url("guarded"), "alter role other in database guarded set work_mem = '8MB'");
+    await query(server.url("guarded"), "grant other, pg_signal_backend to careful");
+    const ask = () =>
+      preflightPostgres(
+        postgresContext(server, "guarded", folder.path, { more: { url: server.url("guarded", "careful") } }),
+      );
+    const { findings, grants } = await ask();
+    expect(findings.filter(({ ok }) => !ok)).toMatchObject([
+      { subject: "make its extensions again", found: "only a superuser may create pg_stat_statements" },
+      { subject: "settings of the database", found: "only a superuser may set log_statement" },
+      {
+        subject: "objects whose owner may make nothing in their schema",
+        found: expect.stringContaining("public.apart"),
+      },
+      { subject: "settings of roles in the database", found: "no CREATEROLE, and other have some" },
+    ]);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ ok: true, subject: "make roles that are missing by then" }),
+    );
+    for (const grant of grants) await query(server.url("guarded"), grant);
+    expect((await ask()).findings.filter(({ ok }) => !ok)).toEqual([]);
   });
 
   test("of a server that is not there says so and throws nothing", async () => {

@@ -9,10 +9,10 @@ import { archiveEncoding, dumpArguments } from "./dump-toc.ts";
 import { quoteName, quoteText } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
+import { type Finding, finding, listed } from "./preflight-finding.ts";
 import { readServerVersion } from "./server-version.ts";
 import { type Session, withSession } from "./session.ts";
-
-type Finding = PreflightReport["findings"][number];
+import { type SuperuserNeeds, needsFindings, needsSuperuser, readSuperuserNeeds } from "./superuser-needs.ts";
 
 type Rights = {
   readonly superuser: boolean;
@@ -45,12 +45,6 @@ const rightsSql = `
          array(select distinct pg_get_userbyid(relowner)::text from tables where not pg_has_role(relowner, 'member') order by 1) as "foreignOwners"
     from pg_roles r, pg_database d
    where r.rolname = current_user and d.datname = current_database()`;
-
-const listed = (names: readonly string[]): string =>
-  names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
-
-const finding = (ok: boolean, subject: string, found: string, hint?: string): Finding =>
-  ok || hint === undefined ? { ok, subject, found } : { ok, subject, found, hint };
 
 const failure = (subject: string, error: unknown): Finding => {
   if (!(error instanceof RefloatError)) throw error;
@@ -116,8 +110,14 @@ const rightsFindings = (rights: Rights, target: ConnectionTarget): readonly Find
 };
 
 /** What would make a user that is no superuser sufficient, all of it, whether it is there already or not. */
-const grantsFor = async (session: Session, target: ConnectionTarget, rights: Rights): Promise<readonly string[]> => {
+const grantsFor = async (
+  session: Session,
+  target: ConnectionTarget,
+  rights: Rights,
+  needs: SuperuserNeeds | null,
+): Promise<readonly string[]> => {
   const user = quoteName(target.user);
+  if (needs !== null && needsSuperuser(needs)) return [`ALTER ROLE ${user} SUPERUSER;`];
   const [database] = await session.query<{ owner: string; readAll: boolean }>(
     `select pg_get_userbyid(datdba) as owner, exists (select from pg_roles where rolname = 'pg_read_all_data') as "readAll"
        from pg_database where datname = current_database()`,
@@ -129,6 +129,7 @@ const grantsFor = async (session: Session, target: ConnectionTarget, rights: Rig
       : [`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user};  -- and in each other schema`]),
     ...(rights.guarded.length === 0 ? [] : [`ALTER ROLE ${user} BYPASSRLS;`]),
     `ALTER ROLE ${user} CREATEDB;`,
+    ...(needs === null || needs.rolesWithSettings.length === 0 ? [] : [`ALTER ROLE ${user} CREATEROLE;`]),
     `GRANT pg_signal_backend TO ${user};`,
     `GRANT pg_read_all_settings TO ${user};`,
     ...owners.filter((owner) => owner !== target.user).map((owner) => `GRANT ${quoteName(owner)} TO ${user};`),
@@ -217,11 +218,13 @@ export const preflightPostgres = async (context: PostgresContext): Promise<Prefl
       });
       if (programs !== null) findings.push(programFinding(programs));
       findings.push(...rightsFindings(rights, target));
+      const needs = rights.superuser ? null : await readSuperuserNeeds(session, server);
+      if (needs !== null) findings.push(...needsFindings(needs, rights.createRole));
       return {
         findings,
         commands: programs === null ? [] : commandsFor(context, target, programs, rights.encoding),
         recoveryCommands: programs === null ? [] : recoveryCommandsFor(context, target, programs),
-        grants: await grantsFor(session, target, rights),
+        grants: await grantsFor(session, target, rights, needs),
       };
     });
   } catch (error) {
