@@ -4,6 +4,7 @@ import { lookAtComponents } from "../core/components/look-at-components.ts";
 import { requireSecrets } from "../core/declaration/missing-secrets.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
+import { componentOrder } from "../core/planner/component-order.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { newestFirst, selectPoint } from "../core/points/select-point.ts";
@@ -15,6 +16,7 @@ import { invariantSide } from "../core/invariants/check-invariant.ts";
 import { compareSets } from "../core/invariants/compare-sets.ts";
 import { linksAtRisk } from "../core/invariants/links-at-risk.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { Graph } from "../model/graph.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { BrokenLinks, Plan } from "../model/plan.ts";
 
@@ -46,18 +48,24 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   if (bench.breakGlass) await requireSecrets(bench, service, only, signal);
   const journal = await bench.journal();
   const runs = await journal.listRuns();
+  const graph = buildGraph(service);
   const look = await withComponents(
     bench,
     { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
-    async (access) => ({
-      ...(await lookAtComponents(access, { service, point, run: nextRunNumber(runs) })),
-      orphans: await orphansLeft(access, service, point, only),
-      breaks: await brokenLinks(bench, access, service, point, only),
-    }),
+    async (access) => {
+      const needed = touched(access, graph, only);
+      const looked = await lookAtComponents(access, { service, point, needed, run: nextRunNumber(runs) });
+      const isSeen = (component: string): boolean => looked.components[component]?.unseen === undefined;
+      return {
+        ...looked,
+        orphans: await orphansLeft(access, service, point, only, isSeen),
+        breaks: await brokenLinks(bench, access, service, point, only, isSeen),
+      };
+    },
   );
   const planned = planRecovery({
     service,
-    graph: buildGraph(service),
+    graph,
     point,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
@@ -80,18 +88,28 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   return planned;
 };
 
+/** What is recovered, and the processes that depend on it: they are bound anew. */
+const touched = (access: ComponentAccess, graph: Graph, only: readonly string[]): readonly string[] => {
+  const order = componentOrder(graph);
+  const isRebound = (name: string): boolean =>
+    access.driver(name).runtime !== undefined && only.some((other) => order.dependenciesOf(name).has(other));
+  return order.names.filter((name) => only.includes(name) || isRebound(name));
+};
+
 /** What a kept component got since the point, when the rows that name it are recovered to the point: `312 files`, by invariant. */
 const orphansLeft = async (
   access: ComponentAccess,
   service: ServiceDeclaration,
   point: RecoveryPoint,
   only: readonly string[],
+  isSeen: (component: string) => boolean,
 ): Promise<Readonly<Record<string, string>>> => {
   const orphans: Record<string, string> = {};
   for (const [name, { every, in: within }] of Object.entries(service.invariants)) {
     const kept = invariantSide(within).component;
     const since = point.manifest.components[kept]?.facts.position;
-    if (!only.includes(invariantSide(every).component) || only.includes(kept) || since === undefined) continue;
+    if (!only.includes(invariantSide(every).component) || only.includes(kept) || since === undefined || !isSeen(kept))
+      continue;
     const estimate = await access.driver(kept).writes?.estimateSince?.(await access.context(kept), since);
     if (estimate !== undefined && estimate !== null) orphans[name] = estimate.about;
   }
@@ -105,10 +123,12 @@ const brokenLinks = async (
   service: ServiceDeclaration,
   point: RecoveryPoint,
   only: readonly string[],
+  isSeen: (component: string) => boolean,
 ): Promise<readonly BrokenLinks[]> => {
   const { repository } = await bench.vault();
   const breaks: BrokenLinks[] = [];
   for (const { invariant, every, within } of linksAtRisk(service, point.manifest, only)) {
+    if (!isSeen(every.component)) continue;
     const { invariantValues } = access.driver(every.component);
     const { capturedValues } = access.driver(within.component);
     const captured = point.manifest.components[within.component];

@@ -46,7 +46,12 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
       const written = await newWrites(access, record, switched, directory);
       if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, directory);
       const now = bench.clock.now();
-      const look = await lookAtComponents(access, { service, point: null, run: nextRunNumber(runs) });
+      const look = await lookAtComponents(access, {
+        service,
+        point: null,
+        needed: [...switched.map(({ component }) => component), ...plan.intent.rebound],
+        run: nextRunNumber(runs),
+      });
       const planned = planUndoSteps({
         service,
         graph: buildGraph(service),

@@ -50,4 +50,23 @@ describe("a recovery of the attachments that keeps the rows", () => {
     expect(failed.stderr).toContain("never-there.txt");
     expect(await docs()).toBe(20);
   });
+
+  it(
+    "is done while the database's server is dead, and all of it is refused with a next step",
+    { timeout: 300_000 },
+    async () => {
+      await notes.server.crash();
+      const whole = await notes.refloat.run(["plan", "notes"]);
+      expect(whole.exit).toBe(4);
+      expect(whole.stderr).toMatch(
+        /source\.unreachable: db cannot be looked at[^]*^state: nothing was changed$[^]*--only docs/m,
+      );
+      expect(whole.stderr).toMatch(/^next: refloat validate --live notes$/m);
+      await rm(join(notes.folder, "docs/note-2.txt"));
+      const done = await notes.refloat.succeed(["recover", "notes", "--only", "docs", "--yes"]);
+      expect(done.stdout.replaceAll(/\s+/g, " ")).toContain("WARNING db, which is kept, could not be looked at");
+      expect(await docs()).toBe(20);
+      await notes.server.start();
+    },
+  );
 });

@@ -1,4 +1,5 @@
 /** Looks at a service as it is now, for the planner: what is live, what a recovery needs and would lose. Changes nothing. */
+import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { ComponentCapabilities, LiveComponent } from "../planner/planner-input.ts";
@@ -7,6 +8,8 @@ import type { ComponentAccess } from "./component-access.ts";
 
 export type LookOptions = {
   readonly service: ServiceDeclaration;
+  /** Components that the plan acts on: that all of them can be looked at is a condition. Of the others it is told. */
+  readonly needed: readonly string[];
   /** What would be restored; null for an undo, which restores nothing. */
   readonly point: RecoveryPoint | null;
   /** Number that the run will get, for names that people read. */
@@ -18,7 +21,10 @@ export type Look = {
   readonly needs: readonly (Footprint & { readonly component: string })[];
 };
 
-/** @throws RefloatError cutover.refused, fence.failed: found now rather than in the middle of the night's work */
+/**
+ * A dead server must not keep what has nothing to do with it from being recovered.
+ * @throws RefloatError source.unreachable, cutover.refused, fence.failed: found now rather than in the middle of the night's work
+ */
 export const lookAtComponents = async (access: ComponentAccess, options: LookOptions): Promise<Look> => {
   const components: Record<string, LiveComponent> = {};
   const needs: (Footprint & { readonly component: string })[] = [];
@@ -26,14 +32,53 @@ export const lookAtComponents = async (access: ComponentAccess, options: LookOpt
     const captured = options.point?.manifest.components[component] ?? null;
     const driver = access.driver(component);
     const context = await access.context(component);
-    components[component] = await lookAt(driver, context, captured, options.run);
-    if (captured !== null) {
+    try {
+      components[component] = await lookAt(driver, context, captured, options.run);
+      if (captured === null) continue;
       for (const footprint of await driver.instances.footprint(context, captured))
         needs.push({ ...footprint, component });
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const failure = toRefloatError(error);
+      if (failure.code === "bug") throw error;
+      if (options.needed.includes(component)) throw unlookable(failure, component, options);
+      components[component] = unseen(driver, context, component, failure.message);
     }
   }
   return { components, needs };
 };
+
+const unlookable = (error: RefloatError, component: string, { service, needed, point }: LookOptions): RefloatError => {
+  const { name, components } = service;
+  const others = Object.keys(components).filter((other) => other !== component && needed.includes(other));
+  const hint =
+    point === null || others.length === 0
+      ? error.hint
+      : [error.hint, `without ${component}: --only ${others.join(",")}`]
+          .filter((part) => part !== undefined)
+          .join("; ");
+  return new RefloatError(error.code, `${component} cannot be looked at: ${error.message}`, {
+    cause: error,
+    context: { ...error.context, component },
+    state: error.state ?? "nothing was changed",
+    ...(hint === undefined ? {} : { hint }),
+    nextCommand: error.nextCommand ?? `refloat validate --live ${name}`,
+  });
+};
+
+const unseen = (driver: ComponentDriver, context: DriverContext, component: string, why: string): LiveComponent => ({
+  capabilities: {
+    ...capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
+    hasInvariants: false,
+  },
+  present: true,
+  names: { stable: component, instance: component, retired: component },
+  release: null,
+  freePort: null,
+  loss: null,
+  fingerprint: [],
+  unseen: why,
+});
 
 const lookAt = async (
   driver: ComponentDriver,

@@ -160,6 +160,13 @@ const testWarnings = (facts: WarningFacts): readonly Warning[] => {
 };
 
 const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
+  ...scope.kept.flatMap((name) => {
+    const why = input.components[name]?.unseen;
+    if (why === undefined) return [];
+    return [
+      warn("component.unseen", `${name}, which is kept, could not be looked at, and no invariant asks it: ${why}`),
+    ];
+  }),
   ...scope.uncaptured.map((name) =>
     warn("component.uncaptured", `the point has nothing of ${name}; it is kept as it is`),
   ),

@@ -56,6 +56,16 @@ describe("the steps of a recovery", () => {
     expect(plan.intent.steps.find(({ id }) => id === "try:app")?.action).toMatchObject({ release: "kept" });
   });
 
+  it("leaves out what would ask a kept component that cannot be looked at, and says so", () => {
+    const known = liveShop["db"];
+    if (known === undefined) throw new Error("no db");
+    const capabilities = { ...known.capabilities, hasInvariants: false };
+    const components = withLive("db", { capabilities, unseen: "the server does not answer" });
+    const plan = planRecovery(recoveryInput({ request: request(["uploads"]), components }));
+    expect(ids(plan)).not.toContain("check-invariant:invoices-exist");
+    expect(codes(plan)).toContain("component.unseen");
+  });
+
   it("recovers the whole shop, moving all data at once", () => {
     const plan = planRecovery(recoveryInput({ request: request() }));
     expect(plan.intent.scope).toEqual(["db", "uploads", "app", "proxy"]);

@@ -174,8 +174,13 @@ const recoveryCommandsFor = (
   return [
     `CREATE DATABASE ${incoming} TEMPLATE template0;`,
     [
-      ...[programs.pgRestore, "--format=directory", "--exit-on-error", "--no-password", "--use-list=LIST"],
-      ...[connectionArgument(restored, marker), "DEFINITIONS"],
+      programs.pgRestore,
+      "--format=directory",
+      "--exit-on-error",
+      "--no-password",
+      "--use-list=LIST",
+      connectionArgument(restored, marker),
+      "DEFINITIONS",
     ]
       .map(shellWord)
       .join(" "),
