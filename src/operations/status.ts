@@ -81,5 +81,13 @@ const askProbe = (bench: Workbench, service: ServiceDeclaration, signal: AbortSi
     bench,
     { service, locate: () => null, marker: `refloat/status/${service.name}`, signal },
     (access) => access.runCheck(probe, null),
-  );
+  ).catch((error: unknown) => unasked(error, probe.kind, signal));
+};
+
+/** A probe that cannot be bound (its application is gone, a stranger has its port) is one service's trouble, not that of the others. */
+const unasked = (error: unknown, kind: string, signal: AbortSignal): CheckOutcome => {
+  signal.throwIfAborted();
+  const { code, message } = toRefloatError(error);
+  if (code === "bug") throw error;
+  return { subject: "probe", kind, status: "failed", found: `could not be asked: ${message}`, durationMs: 0 };
 };
