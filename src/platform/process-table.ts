@@ -5,6 +5,7 @@
  * Read synchronously: /proc waits for no disk, and a thousand small asynchronous reads take ten times as long.
  */
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { maskWords } from "../core/init/mask-words.ts";
 
 export type ProcessIdentity = { readonly pid: number; readonly startTicks: number };
 
@@ -86,10 +87,9 @@ export const readPlaces = (pid: number): ProcessPlaces => {
   };
 };
 
-/** Its command line for people, cut to a readable length. */
+/** Its command line for people, without what looks like a secret, cut to a readable length. */
 export const describeProcess = (pid: number): string => {
-  const { words } = readPlaces(pid);
-  const line = words.join(" ");
+  const line = maskWords(readPlaces(pid).words).join(" ");
   return `${pid}${line === "" ? "" : ` (${line.length > 60 ? `${line.slice(0, 57)}...` : line})`}`;
 };
 
