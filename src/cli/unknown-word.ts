@@ -55,16 +55,21 @@ const answers: Readonly<Record<string, string>> = {
   runbook: notYet("the plan, step by step: refloat plan SERVICE"),
   audit: notYet("where the time of a run went: refloat runs RUN"),
   discover: notYet("what runs here, as a proposal: refloat init"),
-  log: notYet("refloat runs lists runs; --log FILE keeps a log"),
   serve: notYet("captures are scheduled by cron or a systemd timer: refloat capture SERVICE"),
   worker: notYet("Refloat works on the machine it is started on"),
-  keys: notYet("restic key manages the keys of the vault"),
+  keys: "refloat vault keys",
+  passwd: "refloat vault keys",
+  locks: "refloat vault locks",
+  unlock: "refloat vault locks",
+  copy: "refloat vault copy --to URL",
   forget: "points expire by keep: of their service: refloat vault prune",
   prune: "refloat vault prune",
   expire: "refloat vault prune",
   delete: "points expire by keep: of their service: refloat vault prune",
   hold: "refloat points SERVICE --hold POINT --reason TEXT",
 };
+
+export const answeredWords: readonly string[] = Object.keys(answers);
 
 /** @param next the word after it, when there is one: most likely the service */
 export const answerUnknownCommand = (word: string, next: string | null, commands: readonly string[]): string | null => {
