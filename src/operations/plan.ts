@@ -103,15 +103,16 @@ const orphansLeft = async (
   point: RecoveryPoint,
   only: readonly string[],
   isSeen: (component: string) => boolean,
-): Promise<Readonly<Record<string, string>>> => {
-  const orphans: Record<string, string> = {};
+): Promise<Readonly<Record<string, string | null>>> => {
+  const orphans: Record<string, string | null> = {};
   for (const [name, { every, in: within }] of Object.entries(service.invariants)) {
     const kept = invariantSide(within).component;
     const since = point.manifest.components[kept]?.facts.position;
     if (!only.includes(invariantSide(every).component) || only.includes(kept) || since === undefined || !isSeen(kept))
       continue;
     const estimate = await access.driver(kept).writes?.estimateSince?.(await access.context(kept), since);
-    if (estimate !== undefined && estimate !== null) orphans[name] = estimate.about;
+    if (estimate === undefined || estimate === null) continue;
+    orphans[name] = estimate.lastWriteAt === since.takenAt ? null : estimate.about;
   }
   return orphans;
 };

@@ -8,7 +8,7 @@ import { buildGraph } from "../core/graph/build-graph.ts";
 import { planUndo as planUndoSteps } from "../core/planner/plan-undo.ts";
 import type { WriteReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
-import { formatList } from "../core/text/quantity.ts";
+import { describeWrites } from "../core/run/describe-writes.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { exportFolder } from "../core/run/export-folder.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
@@ -119,19 +119,6 @@ const newWrites = async (
     if (mayHaveWrites(report)) written.push({ component, report, since: newPosition.takenAt, directory: exportTo });
   }
   return written;
-};
-
-/** `3 new orders, 1 changed products; may be more: audit.log cannot be read` */
-const describeWrites = ({ units, gaps }: WriteReport): string => {
-  const written = units
-    .flatMap(({ name, added, changed, removed }) => [
-      ...(added > 0 ? [`${added} new ${name}`] : []),
-      ...(changed > 0 ? [`${changed} changed ${name}`] : []),
-      ...(removed > 0 ? [`${removed} removed ${name}`] : []),
-    ])
-    .join(", ");
-  if (gaps.length === 0) return written;
-  return `${written === "" ? "" : `${written}; `}may be ${written === "" ? "some" : "more"}: ${formatList(gaps)}`;
 };
 
 const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: string): RefloatError => {

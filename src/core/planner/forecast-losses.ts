@@ -51,6 +51,7 @@ const orphansOf = (
     .filter(([, { every, in: within }]) => sideOf(within) === kept && scope.recovered.includes(sideOf(every)))
     .flatMap(([name, { every }]) => {
       const told = input.orphans?.[name];
+      if (told === null) return [];
       if (told !== undefined) return [`${told} become orphans`];
       const loses = losses.some(({ component, lostMs }) => component === sideOf(every) && lostMs > 0);
       return loses ? [`what lost rows of ${sideOf(every)} name becomes orphaned`] : [];

@@ -234,6 +234,8 @@ describe("what is foretold", () => {
       },
     ]);
     expect(forecast.keeps).toEqual(["app 2.5.0", "uploads (312 invoices become orphans)", "proxy"]);
+    const unwritten = planRecovery(recoveryInput({ orphans: { "invoices-exist": null } }));
+    expect(unwritten.forecast.keeps).toEqual(["app 2.5.0", "uploads", "proxy"]);
     expect(forecast.closer).toMatchObject({ lostMs: 67_000 });
     const idle = { about: "no rows", lastWriteAt: "2026-11-22T12:59:00.000Z" };
     const quiet = planRecovery(recoveryInput({ components: withLive("db", { loss: idle }) }));

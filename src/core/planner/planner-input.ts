@@ -71,8 +71,8 @@ export type RecoveryInput = {
   readonly request: RecoveryRequest;
   readonly components: Readonly<Record<string, LiveComponent>>;
   readonly space: readonly SpaceForecast[];
-  /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`. */
-  readonly orphans?: Readonly<Record<string, string>>;
+  /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`; null when nothing came into it. */
+  readonly orphans?: Readonly<Record<string, string | null>>;
   /** Links of what is kept to what the point lacks, where that can be told without restoring it. */
   readonly breaks?: readonly BrokenLinks[];
   readonly history: readonly DurationSample[];

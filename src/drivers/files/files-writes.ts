@@ -176,6 +176,7 @@ export const filesWrites: WriteLedger<FilesOptions> = {
       files++;
       lastWriteMs = Math.max(lastWriteMs ?? 0, entry.stats.mtimeMs);
     }
+    if (files === 0) return isWhole ? { about: "nothing", lastWriteAt: since.takenAt } : null;
     return {
       about: `${isWhole ? "about" : "at least"} ${countOf(files, "file")}`,
       lastWriteAt: isoOf(lastWriteMs),
