@@ -7,6 +7,7 @@ import { buildGraph } from "../core/graph/build-graph.ts";
 import { componentOrder } from "../core/planner/component-order.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
+import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
 import { newestFirst, selectPoint } from "../core/points/select-point.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
@@ -49,12 +50,13 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   const journal = await bench.journal();
   const runs = await journal.listRuns();
   const graph = buildGraph(service);
+  const run = nextRunNumber(runs);
   const look = await withComponents(
     bench,
     { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
     async (access) => {
       const needed = touched(access, graph, only);
-      const looked = await lookAtComponents(access, { service, point, needed, run: nextRunNumber(runs) });
+      const looked = await lookAtComponents(access, { service, point, needed, run });
       const isSeen = (component: string): boolean => looked.components[component]?.unseen === undefined;
       return {
         ...looked,
@@ -63,6 +65,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
       };
     },
   );
+  refuseTakenNames({ service: service.name, run, scope: only, cutover: request.cutover, ...look });
   const planned = planRecovery({
     service,
     graph,

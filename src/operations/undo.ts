@@ -43,6 +43,7 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
     bench,
     { service, locate: () => null, marker: `refloat/${record.number}/undo`, signal },
     async (access) => {
+      await refuseMovedSides(access, record, switched);
       const written = await newWrites(access, record, switched, directory);
       if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, directory);
       const now = bench.clock.now();
@@ -84,6 +85,30 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
       return planned;
     },
   );
+};
+
+/** Found in the cutover, it would be found while traffic is held. @throws RefloatError run.wrong-state */
+const refuseMovedSides = async (
+  access: ComponentAccess,
+  record: RunRecord,
+  switched: readonly SwitchedComponent[],
+): Promise<void> => {
+  for (const { component, incoming, outgoing, fromNothing } of switched) {
+    const exchange = { incoming: outgoing, outgoing: incoming };
+    const seen = await access.driver(component).switching.observe(await access.context(component), exchange);
+    const why =
+      seen.incoming === null && !fromNothing
+        ? `${outgoing}, the old side of ${component}, is not there any more`
+        : seen.outgoing === null
+          ? null
+          : `${incoming}, where the side in use of ${component} is to go, is there already`;
+    if (why === null) continue;
+    throw new RefloatError("run.wrong-state", `run ${record.number} cannot be undone: ${why}`, {
+      state: "nothing changed",
+      hint: "somebody renamed or dropped it since; give the sides their names again, or recover to a point",
+      nextCommand: `refloat points ${record.service}`,
+    });
+  }
 };
 
 const newWrites = async (

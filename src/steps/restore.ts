@@ -1,6 +1,14 @@
 /** restore: the component's data from the vault to a new location. */
 import { RefloatError } from "../model/refloat-error.ts";
-import { type MakeHandler, isSwitched, ownOutput, restoredInstance, stepTimeoutMs, withStep } from "./step-bench.ts";
+import {
+  type MakeHandler,
+  isSwitched,
+  ownOutput,
+  restoredInstance,
+  retiredNameTaken,
+  stepTimeoutMs,
+  withStep,
+} from "./step-bench.ts";
 
 export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
   kind: "restore",
@@ -10,9 +18,15 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
   prepare: (context) =>
     withStep(parts, context, async (access) => {
       const { component } = context.action;
+      const { instances, switching } = access.driver(component);
       const driverContext = await access.context(component);
-      const instance = await access.driver(component).instances.name(driverContext, context.run.number);
-      const retired = await access.driver(component).instances.retiredName(driverContext, context.run.number);
+      const instance = await instances.name(driverContext, context.run.number);
+      const retired = await instances.retiredName(driverContext, context.run.number);
+      // Found in the cutover, it would be found while traffic is held. A run from a copy may have put its own old side there.
+      if (context.plan.cutover && !context.run.fromCopy) {
+        const { outgoing } = await switching.observe(driverContext, { incoming: instance, outgoing: retired });
+        if (outgoing !== null) throw retiredNameTaken("instance.exists", component, retired);
+      }
       return { instance, retired };
     }),
 

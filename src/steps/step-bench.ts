@@ -74,6 +74,16 @@ export const withStep = <Result>(
     act,
   );
 
+/** The name that a run gives the side which it puts away stands for something else. */
+export const retiredNameTaken = (
+  code: "instance.exists" | "cutover.conflict",
+  component: string,
+  name: string,
+): RefloatError =>
+  new RefloatError(code, `${name}, where the old side of ${component} is to go, is there already`, {
+    hint: "rename it by hand if somebody needs it, drop it if nobody does, then recover again",
+  });
+
 /** What was journaled as this step's own output, when it has been done before. */
 export const ownOutput = (context: StepContext): JsonObject | undefined => context.outputs.get(context.step.id);
 

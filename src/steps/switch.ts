@@ -16,6 +16,7 @@ import {
   type StepParts,
   ownOutput,
   restoredInstance,
+  retiredNameTaken,
   stableView,
   stepId,
   stepTimeoutMs,
@@ -139,6 +140,8 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const toNothing = goesToNothing(context);
     const before = asBeforeTheSwitch(context, seen, toNothing);
     if (before.incoming === null && !toNothing) throw notThere(exchange.incoming, context.action.component);
+    if (before.outgoing !== null)
+      throw retiredNameTaken("cutover.conflict", context.action.component, exchange.outgoing);
     if (before.incoming !== null && toNothing) {
       throw new RefloatError(
         "cutover.conflict",

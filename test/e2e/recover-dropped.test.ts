@@ -1,5 +1,5 @@
 /** Where nothing stood behind a name, an undo puts the nothing back: by plan, by a failed cutover, and after a kill. */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type NotesService, startNotesService } from "./support/notes-service.ts";
@@ -69,12 +69,14 @@ describe("a dropped database and a missing folder", () => {
 
   it("go back to nothing when the cutover fails, and the run says undone", { timeout: 300_000 }, async () => {
     const run = 7;
-    // Where the old side of the folder would go there is something: its switch is refused while the database's is made.
-    await mkdir(join(notes.folder, `docs.old${run}`));
+    // Both names are switched when the folder's reader does not come to terms with what it finds there.
+    const [file, path] = [join(notes.folder, "refloat.yaml"), `path: ${join(notes.folder, "docs")}`];
+    const reload = `reload: test ! -e ${join(notes.folder, "docs")}`;
+    await writeFile(file, (await readFile(file, "utf8")).replace(path, `${path}\n        ${reload}`));
     const failed = await notes.refloat.run(["recover", "notes", "--yes"]);
     expect(failed.exit, `${failed.stdout}\n${failed.stderr}`).toBe(5);
-    expect(await standing()).toEqual([`notes_r${run}`, `docs.old${run}`, `docs.r${run}`]);
-    await rm(join(notes.folder, `docs.old${run}`), { recursive: true });
+    expect(failed.stderr).toContain("docs could not be reloaded");
+    expect(await standing()).toEqual([`notes_r${run}`, `docs.r${run}`]);
     await notes.refloat.succeed(["cancel", String(run), "--yes"]);
     expect(await standing()).toEqual([]);
   });

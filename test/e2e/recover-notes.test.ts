@@ -1,5 +1,5 @@
 /** The thin slice on real components: one database and one folder, captured, damaged, recovered beside, switched, undone. */
-import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
@@ -108,6 +108,19 @@ describe("a database and a folder", () => {
     expect(refused.exit).toBe(3);
     expect(refused.stderr).toContain("run 1 cannot be undone: run 2 has cut over since");
     expect(refused.stderr).toContain("next: refloat undo 2");
+  });
+
+  it("refuses names that are taken or gone when it plans, and not while traffic is held", async () => {
+    await notes.refloat.succeed(["capture", "notes"]);
+    await notes.query("create database notes_old1");
+    const taken = await notes.refloat.run(["plan", "notes"]);
+    expect(taken.exit).toBe(3);
+    expect(taken.stderr).toContain("run 1 needs names that are taken: notes_old1 for the old side of db");
+    await notes.refloat.succeed(["recover", "notes", "--only", "docs", "--yes"]);
+    await rename(join(notes.folder, "docs.old1"), join(notes.folder, "docs.kept"));
+    const gone = await notes.refloat.run(["undo", "1", "--yes"]);
+    expect(gone.exit).toBe(3);
+    expect(gone.stderr).toContain("docs.old1, the old side of docs, is not there any more");
   });
 
   it("drops the old side on commit, and then there is nothing to undo", async () => {

@@ -3,6 +3,7 @@ import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { ComponentCapabilities, LiveComponent } from "../planner/planner-input.ts";
+import type { TakenNames } from "../planner/refuse-taken-names.ts";
 import type { ComponentDriver, DriverContext, Footprint } from "../ports/driver.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
@@ -18,6 +19,7 @@ export type LookOptions = {
 
 export type Look = {
   readonly components: Readonly<Record<string, LiveComponent>>;
+  readonly taken: Readonly<Record<string, TakenNames>>;
   readonly needs: readonly (Footprint & { readonly component: string })[];
 };
 
@@ -27,13 +29,16 @@ export type Look = {
  */
 export const lookAtComponents = async (access: ComponentAccess, options: LookOptions): Promise<Look> => {
   const components: Record<string, LiveComponent> = {};
+  const taken: Record<string, TakenNames> = {};
   const needs: (Footprint & { readonly component: string })[] = [];
   for (const component of Object.keys(options.service.components)) {
     const captured = options.point?.manifest.components[component] ?? null;
     const driver = access.driver(component);
     const context = await access.context(component);
     try {
-      components[component] = await lookAt(driver, context, captured, options.run);
+      const seen = await lookAt(driver, context, captured, options.run);
+      components[component] = seen.live;
+      taken[component] = seen.taken;
       if (captured === null) continue;
       for (const footprint of await driver.instances.footprint(context, captured))
         needs.push({ ...footprint, component });
@@ -45,7 +50,7 @@ export const lookAtComponents = async (access: ComponentAccess, options: LookOpt
       components[component] = unseen(driver, context, component, failure.message);
     }
   }
-  return { components, needs };
+  return { components, taken, needs };
 };
 
 const unlookable = (error: RefloatError, component: string, { service, needed, point }: LookOptions): RefloatError => {
@@ -85,13 +90,13 @@ const lookAt = async (
   context: DriverContext,
   captured: CapturedComponent | null,
   run: number,
-): Promise<LiveComponent> => {
+): Promise<{ readonly live: LiveComponent; readonly taken: TakenNames }> => {
   const instance = await driver.instances.name(context, run);
   const retired = await driver.instances.retiredName(context, run);
-  const { stable } = await driver.switching.observe(context, { incoming: instance, outgoing: retired });
-  const present = stable !== null;
+  const seen = await driver.switching.observe(context, { incoming: instance, outgoing: retired });
+  const present = seen.stable !== null;
   const since = captured?.facts.position;
-  return {
+  const live = {
     capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
     present,
     names: { stable: await stableName(driver, context), instance, retired },
@@ -102,6 +107,7 @@ const lookAt = async (
         : ((await driver.compareFingerprint?.(context, captured.fingerprint)) ?? []),
     ...(await lookAtRuntime(driver, context, present)),
   };
+  return { live, taken: { instance: seen.incoming !== null, retired: seen.outgoing !== null } };
 };
 
 const lookAtRuntime = async (

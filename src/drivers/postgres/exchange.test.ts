@@ -105,6 +105,18 @@ test("a world that is not as it was seen is left alone", async () => {
   expect(await names()).toEqual(changed);
 });
 
+test("a name for the old side that is taken is named, and nothing is renamed", async () => {
+  await admin("create database shop_old1");
+  const seen = await postgresSwitching.observe(context(), exchange);
+  const before = await names();
+  await expect(postgresSwitching.exchange(context(), exchange, seen)).rejects.toMatchObject({
+    code: "cutover.conflict",
+    message: 'there is a database "shop_old1" already, which is to be the name of the old side',
+    state: "nothing was renamed",
+  });
+  expect(await names()).toEqual(before);
+});
+
 test("what cannot be renamed without harm is refused with the reason", async () => {
   await admin("alter database shop is_template true");
   await expect(postgresSwitching.observe(context(), exchange)).rejects.toMatchObject({

@@ -66,6 +66,16 @@ const conflict = (names: Names, expected: ExchangeObservation, found: ExchangeOb
   });
 };
 
+const nameTaken = (outgoing: string): RefloatError =>
+  new RefloatError(
+    "cutover.conflict",
+    `there is a database "${outgoing}" already, which is to be the name of the old side`,
+    {
+      hint: "rename it by hand if somebody needs it, drop it if nobody does",
+      state: "nothing was renamed",
+    },
+  );
+
 const same = (a: ExchangeObservation, b: ExchangeObservation): boolean =>
   a.stable === b.stable && a.incoming === b.incoming && a.outgoing === b.outgoing;
 
@@ -150,7 +160,8 @@ const exchangeDatabases = async (
   withControlSession(context, "target", async (session, target) => {
     const names: Names = { ...exchange, stable: target.database };
     const found = await observeNames(session, names);
-    const possible = (expected.incoming ?? expected.stable) !== null && expected.outgoing === null;
+    if (expected.outgoing !== null) throw nameTaken(names.outgoing);
+    const possible = (expected.incoming ?? expected.stable) !== null;
     if (!possible || !same(found, expected)) throw conflict(names, expected, found);
     await refuseHindrances(session, names);
     const evictor = await openControlSession(context, target, "target");
