@@ -66,6 +66,8 @@ const runSummarySchema = z.object({
   rpo: z.array(
     z.object({ component: z.string(), actualMs: z.number(), ...objectiveSchema, directory: z.string().nullable() }),
   ),
+  /** As a user would ask, at the end; of an undo it may have failed. Null when nobody asked. */
+  probe: checkOutcomeSchema.nullable(),
   phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),
   /** Of an undo: what only the side that was left has, and where it was exported to. */
   left: z.array(z.object({ component: z.string(), directory: z.string().nullable() })),

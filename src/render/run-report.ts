@@ -26,6 +26,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
     part("Only there", summary.left.map(describeLeft)),
     part("Validated", describeValidated(summary)),
+    part("Probe", describeProbe(summary)),
     part("Broken", summary.broken),
     part("Kept", describeKept(summary)),
     part(
@@ -167,12 +168,15 @@ const describeLeft = ({ component, units, directory }: RunSummary["left"][number
   return `${component} ${formatList(units.map(describeUnit))}, written after the last point of the side that was left: ${exported}`;
 };
 
-const describeValidated = ({ restored, checks, invariants, probed }: RunSummary): readonly string[] => {
+const describeProbe = ({ probe }: RunSummary): readonly string[] =>
+  probe?.status === "failed" ? [`${probe.found}: users get a wrong answer from what serves now`] : [];
+
+const describeValidated = ({ restored, checks, invariants, probe }: RunSummary): readonly string[] => {
   const counts = Object.entries(restored.counts).filter(([, count]) => count > 0);
   const asked = [
     ...(checks.passed + checks.failed === 0 ? [] : [passed(checks, "checks")]),
     ...(invariants.passed + invariants.failed === 0 ? [] : [passed(invariants, "invariants")]),
-    ...(probed ? ["probe"] : []),
+    ...(probe?.status === "passed" ? ["probe"] : []),
   ];
   const data =
     restored.sizeBytes === 0 && counts.length === 0

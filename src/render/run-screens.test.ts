@@ -109,6 +109,18 @@ describe("the report", () => {
     `);
   });
 
+  it("of an undo whose old side answers wrong says so, and claims neither a probe nor an RTO", () => {
+    const wrong = { subject: "probe", kind: "http", status: "failed", found: "HTTP 503", durationMs: 4 };
+    const text = report(
+      shopRun({ purpose: "undo" }, (id) =>
+        id === "probe" ? { output: { outcomes: [wrong], attempts: 90, normalAt: null } } : {},
+      ),
+    );
+    expect(text).toContain("Probe       HTTP 503: users get a wrong answer from what serves now");
+    expect(text).toContain("2 checks, 1 invariant\n");
+    expect(text).not.toContain("RTO actual");
+  });
+
   it("of a failure says that live is untouched and what stands beside it", () => {
     const error = {
       code: "step.check-failed",

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { JsonObject } from "../../model/json.ts";
 import { at, shopPlan, shopRun, stoppedAt } from "../../../test/fixtures/shop-run.ts";
 import { summarizeRun } from "./run-summary.ts";
 
@@ -66,7 +67,7 @@ describe("summarizeRun", () => {
       restored: { sizeBytes: 1_100_000_000, counts: { tables: 23 } },
       checks: { passed: 2, failed: 0 },
       invariants: { passed: 1, failed: 0 },
-      probed: true,
+      probe: { status: "passed", found: "HTTP 200" },
       kept: [{ component: "db", name: "shop_old42" }],
       beside: [],
       failures: [],
@@ -86,6 +87,18 @@ describe("summarizeRun", () => {
       cutoverBegan: false,
     });
     expect(summarizeRun({ ...run, state: "cancelled" }, shopPlan, [], now).beside).toEqual([]);
+  });
+
+  it("is not back while the probe is answered wrong, though an undo ends with it", () => {
+    const wrong = { subject: "probe", kind: "http", status: "failed", found: "HTTP 503", durationMs: 4 };
+    const probe = (outcomes: readonly JsonObject[]) => (id: string) =>
+      id === "probe" ? { output: { outcomes: [...outcomes], attempts: 90, normalAt: null } } : {};
+    const summary = summarizeRun(shopRun({ purpose: "undo" }, probe([wrong])), shopPlan, [], now);
+    expect(summary).toMatchObject({ probe: { status: "failed", found: "HTTP 503" }, rto: null });
+    expect(summarizeRun(shopRun({}, probe([])), shopPlan, [], now)).toMatchObject({
+      probe: null,
+      rto: { to: at(49.5) },
+    });
   });
 
   it("begins the clock with the run when nobody told when it broke", () => {

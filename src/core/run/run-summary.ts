@@ -41,7 +41,8 @@ export type RunSummary = {
   readonly invariants: { readonly passed: number; readonly failed: number };
   /** Broken links that were accepted, as the check found them. */
   readonly broken: readonly string[];
-  readonly probed: boolean;
+  /** What the probe found last; of an undo it may be a wrong answer of the old side. Null when nobody asked as a user. */
+  readonly probe: CheckOutcome | null;
   /** Of an undo: what the side that was left has taken after the newest point of it; nowhere else but in these exports and there. */
   readonly left: readonly LeftWrites[];
   /** The sides that it has put away, where they stand now. */
@@ -119,7 +120,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
         ? [`${subject}: ${found}`]
         : [],
     ),
-    probed: journaled.find("probe")?.state === "done",
+    probe: probeOutcome(journaled),
     kept: keptSides(record),
     beside: standingBeside(journaled),
     machineMs: Math.max(0, ran - decided - stumbles.stoppedMs),
@@ -146,6 +147,12 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
   };
 };
 
+/** A done step proves that it was asked, not how it was answered. */
+const probeOutcome = ({ find }: Journaled): CheckOutcome | null => {
+  const step = find("probe");
+  return step?.state === "done" ? (outcomesSchema.safeParse(step.output).data?.outcomes.at(-1) ?? null) : null;
+};
+
 const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null =>
   record.steps
     .filter(({ id, state, endedAt }) => phaseOf(id) === phase && state === "done" && endedAt !== null)
@@ -156,7 +163,8 @@ const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null 
 const rtoActual = (journaled: Journaled): RtoActual | null => {
   const { record, plan, find } = journaled;
   if (record.state !== "succeeded" && record.state !== "committed") return null;
-  if (!plan.intent.cutover) return null;
+  // A service that answers wrong is not back, whatever its names stand for.
+  if (!plan.intent.cutover || probeOutcome(journaled)?.status === "failed") return null;
   const normalAt = textIn(find("probe")?.output, "normalAt");
   const to = normalAt ?? textIn(find("admit")?.output, "admittedAt") ?? latestEnd(journaled, "cutover");
   if (to === null) return null;
