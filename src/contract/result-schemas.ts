@@ -51,7 +51,10 @@ const objectiveSchema = { objectiveMs: z.number().nullable(), met: z.boolean().n
 
 /** What a run came to, in numbers: what an objective is compared with. */
 const runSummarySchema = z.object({
-  /** From the first wrong answer (else from the begin of the run) to normal service; null before users could have noticed. */
+  /**
+   * From the first wrong answer (else from the begin of the run: then the least that it was, never `met`) to normal service; null before
+   * users could have noticed, and while they get wrong answers.
+   */
   rto: z
     .object({
       actualMs: z.number(),

@@ -115,16 +115,16 @@ const reasons = ({ failures: failed, state, message }: RunSummary): readonly str
 };
 
 /** `1h51m39s of 15m MISSED` */
-const against = (actualMs: number, { objectiveMs, met }: Objective): string =>
-  objectiveMs === null || met === null
-    ? formatSpan(actualMs)
-    : `${formatSpan(actualMs)} of ${formatDuration(objectiveMs)} ${met ? "met" : "MISSED"}`;
+const against = (actualMs: number, { objectiveMs, met }: Objective): string => {
+  const of = objectiveMs === null ? "" : ` of ${formatDuration(objectiveMs)}`;
+  return `${formatSpan(actualMs)}${of}${met === null ? "" : met ? " met" : " MISSED"}`;
+};
 
 const describeRto = (summary: RunSummary, rto: RtoActual, now: string, screen: Screen): readonly string[] => {
   const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
   const from = `${time(rto.from)} ${rto.fromIncident ? "first wrong answer" : "run began (when it broke is not known)"}`;
   const to = `${time(rto.to)} ${rto.toProbe ? "normal again" : "cut over (nobody asked as a user)"}`;
-  const verdict = against(rto.actualMs, rto);
+  const verdict = `${rto.fromIncident ? "" : "at least "}${against(rto.actualMs, rto)}`;
   const shown = rto.met === false ? verdict.replace("MISSED", (word) => screen.paint("red", word)) : verdict;
   return [`${shown}   ${from}, ${to}`, ...describePhases(summary)];
 };

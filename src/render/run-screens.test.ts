@@ -109,6 +109,12 @@ describe("the report", () => {
     `);
   });
 
+  it("of a recovery without a known incident says the least that it took, and not that this was in time", () => {
+    const text = report(shopRun({ incidentAt: null }));
+    expect(text).toContain("RTO actual  at least 50s of 15m   16:12:31 run began (when it broke is not known),");
+    expect(text).not.toContain("15m met");
+  });
+
   it("of an undo whose old side answers wrong says so, and claims neither a probe nor an RTO", () => {
     const wrong = { subject: "probe", kind: "http", status: "failed", found: "HTTP 503", durationMs: 4 };
     const text = report(

@@ -101,10 +101,18 @@ describe("summarizeRun", () => {
     });
   });
 
-  it("begins the clock with the run when nobody told when it broke", () => {
+  it("begins the clock with the run when nobody told when it broke, and then calls no objective met", () => {
     const { rto, phases } = summarizeRun(shopRun({ incidentAt: null }), shopPlan, [], now);
-    expect(rto).toMatchObject({ actualMs: 50_000, from: at(0), fromIncident: false, met: true });
+    expect(rto).toMatchObject({
+      actualMs: 50_000,
+      from: at(0),
+      fromIncident: false,
+      objectiveMs: 900_000,
+      met: null,
+    });
     expect(phases[0]?.phase).toBe("restore");
+    const long = shopRun({ incidentAt: null, beganAt: at(-900) });
+    expect(summarizeRun(long, shopPlan, [], now).rto).toMatchObject({ actualMs: 950_000, met: false });
   });
 
   it("takes outputs of other versions as unknown, never as a crash", () => {

@@ -13,6 +13,7 @@ import { type Objective, elapsed, met } from "./objective.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
 import { type KeptSide, keptSides } from "./kept-sides.ts";
 
+/** Where nobody told when it broke, `actualMs` is the least that it can have been, and `met` is never true. */
 export type RtoActual = Objective & {
   readonly actualMs: number;
   /** ISO: the first wrong answer when it was told, else the begin of the run. */
@@ -170,13 +171,17 @@ const rtoActual = (journaled: Journaled): RtoActual | null => {
   if (to === null) return null;
   const from = record.incidentAt ?? record.beganAt;
   const actualMs = Math.max(0, Date.parse(to) - Date.parse(from));
+  const fromIncident = record.incidentAt !== null;
+  const objective = met(actualMs, plan.intent.declaration.objectives.rto);
   return {
     actualMs,
     from,
-    fromIncident: record.incidentAt !== null,
+    fromIncident,
     to,
     toProbe: normalAt !== null,
-    ...met(actualMs, plan.intent.declaration.objectives.rto),
+    objectiveMs: objective.objectiveMs,
+    // It was down for longer than the run: what is too long already is missed, and nothing is met.
+    met: fromIncident || objective.met === false ? objective.met : null,
   };
 };
 
