@@ -6,4 +6,6 @@ var fs = require("fs");
 var path = require("path");
 var launch = require("./launch.cjs").launch;
 
-launch(fs.existsSync(path.join(__dirname, "..", "src", "main.ts")) ? "src/main.ts" : "dist/main.js");
+launch(fs.existsSync(path.join(__dirname, "..", "src", "main.ts")) ? "src/main.ts" : "dist/main.js", {
+  lean: true,
+});

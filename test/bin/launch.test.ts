@@ -51,6 +51,18 @@ describe("bin/refloat.cjs", () => {
     expect({ stdout, status }).toEqual({ stdout: "true plan,--json\n", status: 7 });
   });
 
+  it("begins with the least memory, under its own number, and hands that on to nobody", () => {
+    writeScript(
+      "console.log([process.execArgv.filter((flag) => !flag.startsWith('--require')).join(), process.env.MALLOC_ARENA_MAX ?? 'none', process.env.MALLOC_MMAP_THRESHOLD_ ?? 'none'].join(' '));\n",
+    );
+    expect(launch([]).stdout).toBe("--max-semi-space-size=4 none none\n");
+    const own = spawnSync(process.execPath, [join(folder, "bin/refloat.cjs")], {
+      encoding: "utf8",
+      env: { ...process.env, MALLOC_ARENA_MAX: "8" },
+    });
+    expect(own.stdout).toBe("--max-semi-space-size=4 8 none\n");
+  });
+
   it("runs what was built when there are no sources", () => {
     mkdirSync(join(folder, "dist"));
     writeFileSync(join(folder, "package.json"), '{"type":"module"}');
