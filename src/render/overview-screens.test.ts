@@ -41,6 +41,17 @@ describe("status", () => {
       `);
   });
 
+  it("names who is asked and how much hangs on it where something is wrong, and only there", () => {
+    const owned = { ...shop, criticality: "critical" as const, owners: ["dba", "web"] };
+    const shown = (probe: typeof down) => {
+      const services = [{ service: owned, lastPoint: null, probe, runs: [] }];
+      const wide = { ...screen, width: 160 };
+      return renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, wide);
+    };
+    expect(shown(down)).toContain("probe: price 0; no recovery point yet; critical; owners: dba and web");
+    expect(shown(outcome("probe", "passed"))).not.toContain("owners");
+  });
+
   it("says when the vault was verified, and what came of it", () => {
     const shown = (vault: Partial<Parameters<typeof renderStatus>[0]["vault"]>) =>
       renderStatus({ at: now, vault: { problem: null, verification: null, gone: [], ...vault }, services: [] }, screen);
@@ -56,8 +67,9 @@ describe("status", () => {
     const closed = { problem: "no key of the vault opens with this password", verification: null, gone: [] };
     expect(renderStatus({ at: now, vault: closed, services: [service] }, screen)).toMatchInlineSnapshot(`
       "16:12 CET, VAULT: no key of the vault opens with this password
-      SERVICE  STATE       LAST POINT  RPO      LAST RECOVERY      PROBLEM
-      shop     DOWN 1h50m  ?           ? of 1h  never, 15m wanted  run 42 interrupted; probe: price 0
+      SERVICE  STATE               LAST POINT  RPO      LAST RECOVERY      PROBLEM
+      shop     DOWN 1h50m, mtd 4h  ?           ? of 1h  never, 15m wanted  run 42 interrupted;
+                                                                           probe: price 0
       next: refloat validate --live"
     `);
     expect(

@@ -46,6 +46,12 @@ describe("the plan", () => {
     `);
   });
 
+  it("says below its head what hangs on the service and who is asked", () => {
+    const service = { ...shop, criticality: "critical" as const, owners: ["dba", "web"] };
+    const text = renderPlan(planRecovery(recoveryInput({ service })), screen);
+    expect(text.split("\n")[1]).toBe("STAKE   critical; owners: dba and web");
+  });
+
   it("of a whole service fits a narrow terminal", () => {
     const plan = planRecovery(recoveryInput({ request: { at: null, cutover: true } }));
     const text = renderPlan(plan, { ...screen, width: 80 }, { run: 42, next: null });

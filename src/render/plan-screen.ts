@@ -1,4 +1,5 @@
 /** A plan as a person decides on it: what is lost and kept, what would lose less, each wave, how long, what to beware of. */
+import { describeStake } from "../core/declaration/stake.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
@@ -25,6 +26,7 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
   const next = options.next === undefined ? `refloat recover --plan ${shortId(plan.digest)}` : options.next;
   return lines(
     hanging("", headline(plan, screen), screen.width),
+    part("STAKE", [describeStake(intent.declaration) ?? []].flat()),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
     part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
     part("CLOSER", closer(plan, screen)),

@@ -2,7 +2,8 @@
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import type { RpoActual } from "../core/run/lost-writes.ts";
-import type { Objective } from "../core/run/objective.ts";
+import { describeStake } from "../core/declaration/stake.ts";
+import { type Objective, met } from "../core/run/objective.ts";
 import type { RtoActual, RunSummary } from "../core/run/run-summary.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
@@ -20,8 +21,10 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
   return lines(
     hanging("", headline(summary, plan, now, screen), screen.width),
+    part("At stake", [describeStake(plan.intent.declaration) ?? []].flat()),
     part(reasonLabel(summary), reasons(summary)),
     part("RTO actual", summary.rto === null ? [] : describeRto(summary, summary.rto, now, screen)),
+    part("", summary.rto === null ? [] : describeHarm(summary.rto, plan.intent.declaration.objectives.mtd)),
     part("Took", summary.rto === null ? describePhases(summary) : []),
     part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
     part("Only there", summary.left.map(describeLeft)),
@@ -128,6 +131,12 @@ const describeRto = (summary: RunSummary, rto: RtoActual, now: string, screen: S
   const shown = rto.met === false ? verdict.replace("MISSED", (word) => screen.paint("red", word)) : verdict;
   return [`${shown}   ${from}, ${to}`, ...describePhases(summary)];
 };
+
+/** Only of an outage whose begin is known: a run that began late says nothing of how long the service was away. */
+const describeHarm = ({ actualMs, fromIncident }: RtoActual, mtd: string | undefined): readonly string[] =>
+  fromIncident && met(actualMs, mtd).met === false
+    ? [`away for longer than ${mtd ?? ""}, after which the harm is lasting (mtd)`]
+    : [];
 
 const phaseWords: Record<RunSummary["phases"][number]["phase"], string> = {
   notice: "noticed and decided",

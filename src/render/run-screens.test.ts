@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { at, began, done, failed, moved, shopPlan, shopRun, stoppedAt } from "../../test/fixtures/shop-run.ts";
-import { recoveryInput } from "../../test/fixtures/shop.ts";
+import { recoveryInput, shop } from "../../test/fixtures/shop.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { summarizeRun } from "../core/run/run-summary.ts";
 import { advanceRunView, beginRunView } from "../core/run-view/run-view.ts";
@@ -16,6 +16,17 @@ const screen: Screen = { paint: plainPaint, width: 100, timeZone: "Europe/Berlin
 const report = (record: RunRecord, plan = shopPlan) =>
   renderRunReport(summarizeRun(record, plan, [], at(51)), plan, at(51), screen);
 const view = (events: readonly RunEvent[]) => events.reduce(advanceRunView, beginRunView(shopPlan, null));
+
+describe("the report of a service with owners", () => {
+  it("names them, and tells when the service was away for longer than its mtd", () => {
+    const service = { ...shop, owners: ["dba"], objectives: { rto: "15m", mtd: "1h" } };
+    const plan = planRecovery(recoveryInput({ service }));
+    const text = report(shopRun({}, undefined, plan), plan);
+    expect(text).toMatch(/^At stake {4}owners: dba$/m);
+    expect(text).toMatch(/^ {12}away for longer than 1h, after which the harm is lasting \(mtd\)$/m);
+    expect(report(shopRun())).not.toMatch(/At stake|harm/);
+  });
+});
 
 describe("a run that goes on", () => {
   const restoring = [

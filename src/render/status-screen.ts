@@ -1,4 +1,5 @@
 /** The first screen at 3 a.m.: per service what users see, how old the last point is, what is wrong; and what to type next. */
+import { describeStake } from "../core/declaration/stake.ts";
 import { overdueSince } from "../core/points/overdue.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
 import { formatAmount, formatList } from "../core/text/quantity.ts";
@@ -85,12 +86,17 @@ const age = (fromIso: string, toIso: string): string => {
   return formatDuration(ms < 60_000 ? Math.round(ms / 1000) * 1000 : Math.floor(ms / 60_000) * 60_000);
 };
 
-const stateOf = ({ probe, runs }: ServiceState, at: string): { readonly text: string; readonly style: Style } => {
+const stateOf = (
+  { service, probe, runs }: ServiceState,
+  at: string,
+): { readonly text: string; readonly style: Style } => {
   if (probe === null) return { text: "no probe", style: "dim" };
   if (probe.status === "passed") return { text: "ok", style: "green" };
   if (probe.status === "skipped") return { text: "not asked", style: "yellow" };
   const incidentAt = unfinished(runs)?.incidentAt ?? null;
-  return { text: incidentAt === null ? "DOWN" : `DOWN ${age(incidentAt, at)}`, style: "red" };
+  const { mtd } = service.objectives;
+  const away = incidentAt === null ? "DOWN" : `DOWN ${age(incidentAt, at)}`;
+  return { text: incidentAt === null || mtd === undefined ? away : `${away}, mtd ${mtd}`, style: "red" };
 };
 
 /** `12m of 1h`: what is, of what may be. */
@@ -135,6 +141,7 @@ const problemsOf = (
       : []),
     ...(failed ? ["checks failed at the last point"] : []),
     ...runs.flatMap(keptWords),
+    ...(run === undefined && probe?.status !== "failed" ? [] : [describeStake(service) ?? []].flat()),
   ];
 };
 

@@ -5,6 +5,7 @@ import type { JsonObject } from "../../model/json.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRelations } from "./check-relations.ts";
 import { checkSecrets } from "./check-secrets.ts";
+import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
 import { readCutover, readProbe } from "./read-entry.ts";
 import type { Reading } from "./reading.ts";
@@ -42,13 +43,15 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     readCutover(reading, [...path, "cutover", index]),
   );
   const schedule = checkSchedule(reading, [...path, "schedule"]);
+  const objectives =
+    common?.objectives === undefined || checkObjectives(reading, [...path, "objectives"], common.objectives);
   checkSecrets(reading, path, draft);
   checkReferences(reading, path, draft);
   checkRelations(reading, path, draft);
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
   const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
-  if (common === undefined || cutover === undefined || !schedule || !whole) return undefined;
+  if (common === undefined || cutover === undefined || !schedule || !objectives || !whole) return undefined;
   return serviceOf(name, common, components, probe, cutover);
 };
 
@@ -135,6 +138,19 @@ const checkSchedule = (reading: Reading, path: JsonPath): boolean => {
     code: "config.bad-value",
     message: `${subjectText(path)} cannot be "${text}"${schedule.why === undefined ? "" : `: ${schedule.why}`}`,
     hint: schedule.hint,
+  });
+  return false;
+};
+
+/** A service that may be away for longer than the business survives has one of the two written wrong. */
+const checkObjectives = (reading: Reading, path: JsonPath, { rto, mtd }: ServiceDeclaration["objectives"]): boolean => {
+  if (rto === undefined || mtd === undefined) return true;
+  const [rtoMs, mtdMs] = [parseDuration(rto), parseDuration(mtd)];
+  if (rtoMs === undefined || mtdMs === undefined || mtdMs >= rtoMs) return true;
+  reading.atValue([...path, "mtd"], {
+    code: "config.bad-value",
+    message: `${subjectText([...path, "mtd"])} is ${mtd}, below the rto of ${rto}`,
+    hint: `after mtd the harm is lasting, so the service has to be back before: rto: ${mtd}, or a longer mtd`,
   });
   return false;
 };
