@@ -12,7 +12,7 @@ import { openRepository } from "../../src/vault/repository/open-repository.ts";
 const never = new AbortController().signal;
 const script = new URL("support/cache-user.ts", import.meta.url).pathname;
 const password = "correct horse";
-const rounds = Number(process.env["CACHE_ROUNDS"] ?? 4);
+const rounds = Number(process.env["CACHE_ROUNDS"] ?? 3);
 
 it("a cache that two processes share is deleted in the midst of their work, and nobody notices", async () => {
   const folder = await createTestFolder("refloat-shared-cache");

@@ -5,7 +5,6 @@ import type { S3 } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type ResultData, resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import type { ResultKind } from "../../src/contract/result-schemas.ts";
-import type { LockMode } from "../../src/model/declaration.ts";
 import { copyVault } from "../../src/operations/vault-copy.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
@@ -81,49 +80,47 @@ describe("a copy in a bucket", () => {
     }
   };
 
-  it.each(["governance", "compliance"] satisfies LockMode[])(
-    "with Object Lock is locked object by object as was declared, %s, and prolonged by what comes later",
-    async (mode) => {
-      const bucket = `copied-${mode}`;
-      await makeBucket(client, bucket, { locks: true });
-      await withSource(async (source) => {
-        const first = wholeSecond();
-        const id = await takePoint(source, docs, first, { for: "1h", mode });
-        const { points, to } = await copy(source, bucket, true);
-        expect(to.locks).toBe(true);
-        expect(points).toMatchObject([{ point: id, state: "copied" }]);
-        const until = Date.parse(points[0]?.lockUntil ?? "");
-        expect(until).toBeGreaterThanOrEqual(Date.parse(first) + hourMs);
-        const locks = await locksIn(bucket);
-        // config, a key, packs of data and trees, an index for each member and point, their snapshots.
-        expect(locks.size).toBeGreaterThan(6);
-        for (const [key, lock] of locks) {
-          expect(lock, `lock of ${key}`).toMatchObject({ mode: mode.toUpperCase() });
-          expect(lock.until?.getTime(), `lock of ${key}`).toBeGreaterThanOrEqual(until);
-        }
+  it("with Object Lock is locked object by object as was declared, and prolonged by what comes later", async () => {
+    const bucket = "copied";
+    const mode = "compliance";
+    await makeBucket(client, bucket, { locks: true });
+    await withSource(async (source) => {
+      const first = wholeSecond();
+      const id = await takePoint(source, docs, first, { for: "1h", mode });
+      const { points, to } = await copy(source, bucket, true);
+      expect(to.locks).toBe(true);
+      expect(points).toMatchObject([{ point: id, state: "copied" }]);
+      const until = Date.parse(points[0]?.lockUntil ?? "");
+      expect(until).toBeGreaterThanOrEqual(Date.parse(first) + hourMs);
+      const locks = await locksIn(bucket);
+      // config, a key, packs of data and trees, an index for each member and point, their snapshots.
+      expect(locks.size).toBeGreaterThan(6);
+      for (const [key, lock] of locks) {
+        expect(lock, `lock of ${key}`).toMatchObject({ mode: "COMPLIANCE" });
+        expect(lock.until?.getTime(), `lock of ${key}`).toBeGreaterThanOrEqual(until);
+      }
 
-        await writeFile(join(docs, "new"), noise(50_000, "new"));
-        await takePoint(source, docs, wholeSecond(), { for: "2d", mode });
-        const later = Date.parse((await copy(source, bucket, false)).points[1]?.lockUntil ?? "");
-        const longer = await locksIn(bucket);
-        const prolonged = [...locks.keys()].filter((key) => (longer.get(key)?.until?.getTime() ?? 0) >= later);
-        // What only the first point needs, its own snapshot and manifest, stays as it was.
-        expect(prolonged).toEqual(expect.arrayContaining([...locks.keys()].filter((key) => /config|keys/.test(key))));
-        expect(prolonged.filter((key) => key.includes("/data/")).length).toBeGreaterThan(0);
-        expect(prolonged.length).toBeLessThan(locks.size);
-      });
-      const target = await openRepository(urlOf(bucket), otherPassword, { clock: systemClock, settings: settings() });
-      const questions = (await asOpenVault(target).points.list()).map(({ id, manifest }) => ({
-        id,
-        snapshots: [...new Set(Object.values(manifest.components).map(({ snapshot }) => snapshot))],
-      }));
-      expect(questions).toHaveLength(2);
-      for (const report of await target.locksOf(questions, never))
-        expect(report).toMatchObject({ unlocked: 0, missing: 0, mode });
-      expect((await target.verify({ depth: "read-data" }, never)).findings).toEqual([]);
-      await target.close();
-    },
-  );
+      await writeFile(join(docs, "new"), noise(50_000, "new"));
+      await takePoint(source, docs, wholeSecond(), { for: "2d", mode });
+      const later = Date.parse((await copy(source, bucket, false)).points[1]?.lockUntil ?? "");
+      const longer = await locksIn(bucket);
+      const prolonged = [...locks.keys()].filter((key) => (longer.get(key)?.until?.getTime() ?? 0) >= later);
+      // What only the first point needs, its own snapshot and manifest, stays as it was.
+      expect(prolonged).toEqual(expect.arrayContaining([...locks.keys()].filter((key) => /config|keys/.test(key))));
+      expect(prolonged.filter((key) => key.includes("/data/")).length).toBeGreaterThan(0);
+      expect(prolonged.length).toBeLessThan(locks.size);
+    });
+    const target = await openRepository(urlOf(bucket), otherPassword, { clock: systemClock, settings: settings() });
+    const questions = (await asOpenVault(target).points.list()).map(({ id, manifest }) => ({
+      id,
+      snapshots: [...new Set(Object.values(manifest.components).map(({ snapshot }) => snapshot))],
+    }));
+    expect(questions).toHaveLength(2);
+    for (const report of await target.locksOf(questions, never))
+      expect(report).toMatchObject({ unlocked: 0, missing: 0, mode });
+    expect((await target.verify({ depth: "read-data" }, never)).findings).toEqual([]);
+    await target.close();
+  });
 
   it("without Object Lock holds the points all the same, and says that it cannot lock", async () => {
     await makeBucket(client, "copied-open", { locks: false });
