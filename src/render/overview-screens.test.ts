@@ -178,7 +178,7 @@ describe("verify", () => {
         db: orders
       83 % read in the last 30 days, from this machine
       38 points proven by their roots; 2 of an earlier version without one
-      next: refloat capture shop"
+      next: refloat verify --read-data --repair"
     `);
   });
 });

@@ -20,7 +20,8 @@ export type VerifyScreenData = VerifyReport & {
   readonly roots: { readonly proven: number; readonly none: number; readonly foreign: number };
 };
 
-export const renderVerify = (report: VerifyScreenData, screen: Screen): string => {
+/** @param isRepaired what could be mended was */
+export const renderVerify = (report: VerifyScreenData, screen: Screen, isRepaired = false): string => {
   const errors = report.findings.filter(({ severity }) => severity === "error");
   const looked = `${formatAmount(report.snapshots, "snapshots")}, ${formatAmount(report.packs, "packs")}, ${formatAmount(report.blobs, "blobs")}`;
   const read = {
@@ -46,7 +47,7 @@ export const renderVerify = (report: VerifyScreenData, screen: Screen): string =
     describeReading(report, screen),
     describeCoverage(report),
     describeRoots(report),
-    nextLine(screen, nextCommand(report, errors.length)),
+    nextLine(screen, nextCommand(report, errors, isRepaired)),
   );
 };
 
@@ -88,9 +89,18 @@ const describeFinding = (finding: VerifyReport["findings"][number], screen: Scre
   ];
 };
 
-const nextCommand = ({ depth, hurt }: VerifyScreenData, errors: number): string => {
+const mendedKinds: ReadonlySet<string> = new Set(["pack", "index", "blob"]);
+
+const nextCommand = (
+  { depth, hurt }: VerifyScreenData,
+  errors: VerifyReport["findings"],
+  isRepaired: boolean,
+): string => {
+  // Before the repair a capture would count what the damaged packs are said to hold as stored.
+  if (!isRepaired && errors.some(({ object }) => mendedKinds.has(object.kind)))
+    return "refloat verify --read-data --repair";
   const [first] = hurt;
   if (first !== undefined) return `refloat capture ${first.service}`;
-  if (errors > 0) return "refloat verify --read-data";
+  if (errors.length > 0) return "refloat verify --read-data";
   return depth === "read-data" ? "refloat status" : "refloat verify --read-data";
 };

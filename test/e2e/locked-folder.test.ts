@@ -4,20 +4,12 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
-import { createLocalStore } from "../../src/vault/repository/stores/local-store.ts";
 import { password, requireRestic, restic } from "../interop/support/restic.ts";
+import { canLock } from "./support/can-lock.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 import { launcher } from "./support/refloat-program.ts";
 
 requireRestic();
-
-const canLock = async (): Promise<boolean> => {
-  const folder = await createTestFolder("refloat-locked");
-  const ability = await (await createLocalStore(folder.path, { blocking: false })).retention?.support();
-  await folder.remove();
-  if (ability?.locks !== true) console.warn(`tests of locked folders are skipped: ${ability?.reason ?? ""}`);
-  return ability?.locks === true;
-};
 
 const declaration = (path: string, lock: string): string => `vault:
   url: ${path}/vault

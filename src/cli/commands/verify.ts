@@ -169,7 +169,10 @@ export const verifyCommand = defineCommand({
       found = await look({ ...request, acceptGone: false });
     }
     const screen = output.screen(bench.host.timeZone);
-    const text = [...repairs.map((repair) => renderRepair(repair, screen)), renderVerify(found, screen)].join("\n");
+    const text = [
+      ...repairs.map((repair) => renderRepair(repair, screen)),
+      renderVerify(found, screen, repairs.length > 0),
+    ].join("\n");
     return answer("verify", { ...found, repairs }, text, damageOf(found, repairs));
   },
 });

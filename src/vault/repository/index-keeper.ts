@@ -22,7 +22,7 @@ export class IndexKeeper {
   readonly #packs = new Set<string>();
   /** By index, the packs that it names. */
   readonly #named = new Map<string, string[]>();
-  /** Packs that a prune has found unused, by the record that says so. */
+  /** Packs that a prune has found unused or a repair has given up, by the record that says so. */
   readonly #unused = new Map<string, readonly string[]>();
   #anyUnused = false;
   #unwritten: IndexedPack[] = [];
@@ -161,7 +161,7 @@ export class IndexKeeper {
           damaged(name, error);
         }),
       (record, name) => {
-        if (record.kind === "unused") this.#unused.set(name, record.packs);
+        if (record.kind !== "witness") this.#unused.set(name, record.packs);
       },
     );
     for (const name of unread) if (!rotten.has(name)) this.#loaded.add(name);

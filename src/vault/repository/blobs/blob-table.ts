@@ -5,7 +5,7 @@
  * A blob is first *claimed* (some thread has taken it upon itself to store it, so no other does) and then *placed*, once its pack is
  * durable. Any thread claims and looks up; only the main thread places.
  *
- * A pack that a prune has found *unused* is as good as gone for whoever stores: its blobs are stored again. For whoever reads it is the
+ * A pack that a prune has found *unused*, or a repair has given up, is as good as gone for whoever stores: its blobs are stored again. For whoever reads it is the
  * last resort.
  */
 import { RefloatError } from "../../../model/refloat-error.ts";
@@ -186,6 +186,15 @@ export class BlobTable {
           plainLength: this.#word(this.#places, at + 3),
         };
       });
+    });
+  }
+
+  /** The packs that readers of a blob turn to: those that are found unused only if there is no other. */
+  packsOf(id: string, type: BlobType): readonly string[] {
+    return this.#hold(() => {
+      const copies = this.#copies(id, type);
+      const used = copies.filter(({ pack }) => this.#isUnused(pack) === 0);
+      return (used.length > 0 ? used : copies).map(({ pack }) => this.#packId(pack));
     });
   }
 

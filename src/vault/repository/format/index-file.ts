@@ -95,5 +95,13 @@ export const readIndex = async (
   sealer: Sealer,
   id: string,
   take: (pack: IndexedPack) => void,
+  takeRecord?: (record: UnusedRecord) => void,
 ): Promise<void> =>
-  scanIndexes(store, sealer, [id], ({ id: packId, records }) => take({ id: packId, blobs: records.blobs() }));
+  scanIndexes(
+    store,
+    sealer,
+    [id],
+    ({ id: packId, records }) => take({ id: packId, blobs: records.blobs() }),
+    undefined,
+    takeRecord,
+  );

@@ -1,9 +1,10 @@
 /**
- * What a prune has found to be in nobody's use, written down for captures to read and for a later prune to act on. An index file that
- * names no pack, with one more member: restic reads it as an empty index, and drops it when it prunes by itself.
+ * Which packs nobody may count on, written down by a prune or a repair for captures to read and for a later prune to act on. An index file
+ * that names no pack, with one more member: restic reads it as an empty index, and drops it when it prunes by itself.
  *
- * An `unused` record names packs that a capture must not count on. A `witness` names records and who was at work after they could be
- * read: those may have looked before.
+ * An `unused` record names packs that no snapshot uses. A `witness` names records and who was at work after they could be read: those may
+ * have looked before. A `damaged` record names packs that a repair has given up and that the store, or an index that it holds on to, still
+ * has.
  */
 import { z } from "zod";
 import type { Sealer } from "../seal/seal.ts";
@@ -14,6 +15,7 @@ const idSchema = z.string().regex(/^[0-9a-f]{64}$/);
 
 const unusedRecordSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("unused"), packs: z.array(idSchema) }),
+  z.object({ kind: z.literal("damaged"), packs: z.array(idSchema) }),
   z.object({
     kind: z.literal("witness"),
     records: z.array(idSchema),
@@ -36,6 +38,10 @@ export const decodeUnusedRecord = (json: Buffer, name: string): UnusedRecord | u
     throw damagedFile("index", name, "records unused packs in a form that is not known here", error);
   }
 };
+
+/** What a capture passes over. */
+export const packsPassedOver = (records: Iterable<UnusedRecord>): ReadonlySet<string> =>
+  new Set([...records].flatMap((record) => (record.kind === "witness" ? [] : record.packs)));
 
 /** @returns the record's name */
 export const writeUnusedRecord = async (

@@ -12,7 +12,7 @@ import { scanIndexes } from "../format/index-file.ts";
 import { type BlobType, headerEntryBytes } from "../format/pack-header.ts";
 import { type StoredSnapshot, readSnapshot } from "../format/snapshot-file.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
-import type { UnusedRecord } from "../format/unused-record.ts";
+import { type UnusedRecord, packsPassedOver } from "../format/unused-record.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { type Store, StoreFileMissing, type StoreKind } from "../stores/store.ts";
 
@@ -105,9 +105,7 @@ export class Census {
       }
     }
     await this.#lookForLaterPacks();
-    this.#unusedPacks = new Set(
-      [...this.records.values()].flatMap((record) => (record.kind === "unused" ? record.packs : [])),
-    );
+    this.#unusedPacks = packsPassedOver(this.records.values());
   }
 
   /** A pack that was not there when the store was listed was written since, or is lost. */

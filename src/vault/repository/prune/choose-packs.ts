@@ -16,7 +16,7 @@ export type PackChoice = {
 
 /**
  * @param isMarked whether a pack was found unused before: it is not found again
- * @param isHeld whether the store does not let go of a pack: to copy out of it would free nothing
+ * @param isHeld whether nothing is to be copied out of a pack: the store does not let go of it, or a repair has taken all that is sound
  */
 export const choosePacks = (
   packs: readonly CountedPack[],

@@ -1,6 +1,6 @@
 /**
  * What a prune frees, by its census. Never copies out of a pack that the store holds: the pack could not go, and what was copied out of it
- * would lie where no lock is, under a point that is locked.
+ * would lie where no lock is, under a point that is locked. Nor out of one that a repair has given up: nothing more can be had from it.
  */
 import pLimit from "p-limit";
 import type { RepositoryContext } from "../repository-context.ts";
@@ -26,7 +26,8 @@ export const choosePacksOf = async (
   const marked = new Set([...records.values()].flatMap((record) => (record.kind === "unused" ? record.packs : [])));
   const orphans = [...stored.keys()].filter((id) => !packNumbers.has(id) && !marked.has(id));
   const limit = pLimit(requestsAtOnce);
-  const held = new Map<string, boolean>();
+  const damaged = [...records.values()].flatMap((record) => (record.kind === "damaged" ? record.packs : []));
+  const held = new Map<string, boolean>(damaged.map((id) => [id, true]));
   for (;;) {
     const choice = choosePacks(
       packs,

@@ -58,7 +58,10 @@ export class Sweeper {
   async run(): Promise<Sweep> {
     const { lockOptions, held } = this.#context;
     const before = this.#due(this.#others(await readSessions(lockOptions), []));
-    if (before.records.length === 0) return this.#result(before);
+    if (before.records.length === 0) {
+      await this.#forgetDamaged();
+      return this.#result(before);
+    }
     const lock = await AcquiredLock.write(lockOptions, "sweep");
     lock.keepFresh();
     let due = before;
@@ -80,6 +83,7 @@ export class Sweeper {
     }
     await this.#removePacks(packs);
     await this.#forget(due.records);
+    await this.#forgetDamaged();
     return this.#result(due);
   }
 
@@ -212,6 +216,16 @@ export class Sweeper {
   async #whyHeld(index: string): Promise<string | null> {
     const { store, clock } = this.#context;
     return whyHeld(store, "index", index, clock);
+  }
+
+  /** As long as one of its packs is there, or an index still names it, a capture has to know. */
+  async #forgetDamaged(): Promise<void> {
+    const { records, stored, indexes, packs } = this.#census;
+    const named = new Set([...indexes.values()].flat().map((number) => packs[number]?.id ?? ""));
+    for (const [name, record] of records) {
+      if (record.kind !== "damaged" || record.packs.some((id) => stored.has(id) || named.has(id))) continue;
+      if (await this.#remove("index", name)) records.delete(name);
+    }
   }
 
   async #remove(kind: StoreKind, name: string): Promise<boolean> {

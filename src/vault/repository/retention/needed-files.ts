@@ -30,11 +30,11 @@ export const packsOfTrees = async (
   };
   /** Used as a set: blobs that were seen. */
   const seen = createBlobTable();
-  // Of a blob that lies in two packs either may be the one that is read later.
+  // Of a blob that lies in two packs either may be the one that is read later; none of those that are to go.
   const need = (id: string, type: "data" | "tree"): boolean => {
     if (!seen.claim(id, type)) return false;
-    const places = table.locate(id, type);
-    for (const { packId } of places) packs.add(packId);
+    const places = table.packsOf(id, type);
+    for (const packId of places) packs.add(packId);
     // A tree that is in no pack is told of when it is read.
     if (places.length === 0 && type === "data") tell(damagedBlob(id, null, "is in no pack that the index knows"));
     return true;

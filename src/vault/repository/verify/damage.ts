@@ -53,10 +53,20 @@ export class Damage {
     }
   }
 
-  findings(): readonly VerifyFinding[] {
+  /** @param isGivenUp whether a repair has written down that nobody shall count on a pack: what hurts nothing is no error then */
+  findings(isGivenUp: (packId: string) => boolean = () => false): readonly VerifyFinding[] {
     const rank = { error: 0, warning: 1 } as const;
     return this.#drafts
-      .map((draft) => ({ ...draft, affects: [...draft.affects.values()].flatMap((paths) => [...paths.values()]) }))
+      .map((draft): VerifyFinding => {
+        const { object, affects } = draft;
+        const isHarmless = object.kind === "pack" && affects.size === 0 && isGivenUp(object.id);
+        const message = `${draft.message}; nothing relies on it, a prune takes it out once it may`;
+        return {
+          ...draft,
+          ...(isHarmless ? { severity: "warning", message } : {}),
+          affects: [...affects.values()].flatMap((paths) => [...paths.values()]),
+        };
+      })
       .sort((a, b) => rank[a.severity] - rank[b.severity]);
   }
 }

@@ -3,7 +3,8 @@
  * copy is: the damaged pack itself, another pack, another vault, live files. Every blob is held against its id, so nothing wrong gets in.
  *
  * The order keeps every moment no worse than the one before: new packs, then indexes that name them, then the old indexes go, the
- * damaged packs last, and whatever goes is kept as evidence first. A repair that was killed is begun again.
+ * damaged packs last, and whatever goes is kept as evidence first. A repair that was killed is begun again. Damaged packs that cannot be
+ * taken out, or only the indexes that name them, are written down: captures pass over them, and store again what they held.
  */
 import type { RepairOptions, RepairReport, VerifyReport } from "../../../core/ports/vault.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
@@ -12,6 +13,7 @@ import { createBlobTable } from "../blobs/blob-table.ts";
 import { PackWriter } from "../blobs/pack-writer.ts";
 import { type IndexedPack, maxIndexBlobs, readIndex, writeIndex } from "../format/index-file.ts";
 import { type BlobType, type PackedBlob, blobTypes } from "../format/pack-header.ts";
+import { writeUnusedRecord } from "../format/unused-record.ts";
 import { takeOut } from "../prune/let-go.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { readPackHeader } from "./read-pack-header.ts";
@@ -33,8 +35,8 @@ class Repair {
   readonly #table = createBlobTable();
   readonly #indexes: string[] = [];
   readonly #rottenIndexes = new Set<string>();
-  /** Sound indexes that name a damaged pack, and what else they name. */
-  readonly #stale = new Map<string, IndexedPack[]>();
+  /** Sound indexes that name damaged packs, and what else they name. */
+  readonly #stale = new Map<string, { readonly hurt: string[]; readonly kept: IndexedPack[] }>();
   readonly #damaged = new Map<string, readonly PackedBlob[]>();
   /** Where in damaged packs a blob lies, by type and id. */
   readonly #hurtPlaces = new Map<string, readonly { readonly packId: string; readonly blob: PackedBlob }[]>();
@@ -98,12 +100,12 @@ class Repair {
     for (const name of this.#indexes) {
       this.#signal.throwIfAborted();
       const kept: IndexedPack[] = [];
-      let isStale = false;
+      const stale: string[] = [];
       try {
         await readIndex(store, sealer, name, (pack) => {
           this.#present.add(pack.id);
           if (hurt.has(pack.id)) {
-            isStale = true;
+            stale.push(pack.id);
             this.#damaged.set(pack.id, pack.blobs);
             return;
           }
@@ -115,7 +117,7 @@ class Repair {
         this.#rottenIndexes.add(name);
         continue;
       }
-      if (isStale) this.#stale.set(name, kept);
+      if (stale.length > 0) this.#stale.set(name, { hurt: stale, kept });
     }
   }
 
@@ -214,7 +216,7 @@ class Repair {
   async #replace(written: readonly IndexedPack[]): Promise<void> {
     const { store, sealer, config } = this.#context;
     await this.#requireUnchanged();
-    const named = [...written, ...this.#found, ...[...this.#stale.values()].flat()];
+    const named = [...written, ...this.#found, ...[...this.#stale.values()].flatMap(({ kept }) => kept)];
     let part: IndexedPack[] = [];
     let blobs = 0;
     for (const pack of named) {
@@ -232,6 +234,15 @@ class Repair {
     for (const id of this.#damaged.keys()) await this.#keep("data", id);
     for (const name of [...this.#rottenIndexes, ...this.#stale.keys()]) await this.#takeOut("index", name);
     for (const id of this.#damaged.keys()) await this.#takeOut("data", id);
+    await this.#recordRemaining();
+  }
+
+  async #recordRemaining(): Promise<void> {
+    const { store, sealer, config } = this.#context;
+    const held = new Set(this.#refused.map(({ name }) => name));
+    const named = [...this.#stale].flatMap(([index, { hurt }]) => (held.has(index) ? hurt : []));
+    const packs = [...new Set([...named, ...[...this.#damaged.keys()].filter((id) => held.has(id))])];
+    if (packs.length > 0) await writeUnusedRecord(store, sealer, config.version, { kind: "damaged", packs });
   }
 
   /** What is locked in a folder stays, beside the sound copies: readers pass over what is damaged. */

@@ -23,7 +23,7 @@ import type { RepositoryContext } from "../repository-context.ts";
 import { StoreFileMissing, type StoreKind } from "../stores/store.ts";
 import type { Thread } from "../threads/thread-pool.ts";
 import { TaskStack } from "../threads/task-stack.ts";
-import { Damage, type Draft } from "./damage.ts";
+import { Damage, type Draft, blobKey } from "./damage.ts";
 import { type PackFacts, batchesWithin, oldestFirst } from "./pack-choice.ts";
 import { ReadingPace } from "./reading-pace.ts";
 import { DamageTracer, TreeCheck } from "./tree-check.ts";
@@ -49,7 +49,11 @@ class Verification {
   /** Those of them that are there. */
   readonly #packs = new Map<string, PackFacts>();
   readonly #reads: PackReads;
-  readonly #lost: { readonly blob: PackedBlob; readonly draft: Draft }[] = [];
+  /** Copies that are gone or damaged. */
+  readonly #lost: { readonly blob: Pick<PackedBlob, "id" | "type">; readonly packId: string; readonly draft: Draft }[] =
+    [];
+  /** Packs that a repair has given up, and could not take out. */
+  readonly #givenUp = new Set<string>();
   readonly #pace: ReadingPace;
 
   constructor(
@@ -74,9 +78,7 @@ class Verification {
     for await (const { name, sizeBytes } of store.list("data")) this.#sizes.set(name, sizeBytes);
     for (const name of indexes) await this.#readIndex(name, (pack) => this.#checkPack(pack));
     // Only now: another pack may hold a copy.
-    for (const { blob, draft } of this.#lost) {
-      if (!this.#table.has(blob.id, blob.type)) this.#damage.hurt(draft, blob.id, blob.type);
-    }
+    this.#hurtByLoss();
     for (const [packId] of this.#sizes) {
       if (this.#indexed.has(packId)) continue;
       this.#damage.add(
@@ -86,10 +88,16 @@ class Verification {
         `the pack ${packId.slice(0, 8)} is in no index: a capture that is going on, or one that was killed, left it`,
       );
     }
-    if (depth === "read-data") await this.#readPacks(indexes, job);
+    if (depth === "read-data") {
+      await this.#readPacks(indexes, job);
+      this.#hurtByLoss();
+    }
     const check = new TreeCheck(this.#table, this.#blobs, this.#damage);
     for (const { tree } of snapshots) await check.check(tree, this.#signal);
-    if (depth === "sample") await this.#readSample(indexes, job, limit ?? {});
+    if (depth === "sample") {
+      await this.#readSample(indexes, job, limit ?? {});
+      this.#hurtByLoss();
+    }
     for (const packId of this.#reads.keys()) if (!this.#sizes.has(packId)) this.#reads.delete(packId);
     if (this.#damage.isHurting) {
       const tracer = new DamageTracer(this.#blobs, this.#damage);
@@ -103,7 +111,7 @@ class Verification {
       bytesRead: this.#pace.bytesRead,
       reading: depth === "structure" ? null : this.#pace.report(this.#packs),
       coverage: this.#coverage(),
-      findings: this.#damage.findings(),
+      findings: this.#damage.findings((id) => this.#givenUp.has(id)),
     };
   }
 
@@ -139,7 +147,20 @@ class Verification {
   async #readIndex(name: string, take: (pack: IndexedPack) => void): Promise<void> {
     this.#signal.throwIfAborted();
     const { store, sealer } = this.#context;
-    await this.#orFinding("index", name, readIndex(store, sealer, name, take));
+    const reading = readIndex(store, sealer, name, take, (record) => {
+      if (record.kind === "damaged") for (const pack of record.packs) this.#givenUp.add(pack);
+    });
+    await this.#orFinding("index", name, reading);
+  }
+
+  /** A blob is hurt when no copy of it is left. */
+  #hurtByLoss(): void {
+    const lost = new Set(this.#lost.map(({ blob, packId }) => `${packId} ${blobKey(blob.id, blob.type)}`));
+    for (const { blob, draft } of this.#lost) {
+      const key = blobKey(blob.id, blob.type);
+      const left = this.#table.locate(blob.id, blob.type).some(({ packId }) => !lost.has(`${packId} ${key}`));
+      if (!left) this.#damage.hurt(draft, blob.id, blob.type);
+    }
   }
 
   /** A pack's size follows from what it holds: a missing or cut one shows without being read. */
@@ -161,7 +182,9 @@ class Verification {
       pack.id,
       size === undefined ? `the pack ${short} is missing` : `the pack ${short} has ${size} bytes instead of ${wanted}`,
     );
-    this.#lost.push(...pack.blobs.filter((blob) => !present.includes(blob)).map((blob) => ({ blob, draft })));
+    this.#lost.push(
+      ...pack.blobs.filter((blob) => !present.includes(blob)).map((blob) => ({ blob, packId: pack.id, draft })),
+    );
   }
 
   /** Every pack. One index after the other, so that the blobs of all are never in memory at once. */
@@ -218,7 +241,7 @@ class Verification {
     for (const { blob, message } of problems) {
       const text = blob === null ? `the pack ${pack.id.slice(0, 8)}: ${message}` : message;
       const draft = this.#damage.add("error", "pack", pack.id, text);
-      if (blob !== null) this.#damage.hurt(draft, blob.id, blob.type);
+      if (blob !== null) this.#lost.push({ blob, packId: pack.id, draft });
     }
     if (problems.length === 0) this.#reads.set(pack.id, nowSeconds(this.#context.clock));
     else this.#reads.delete(pack.id);
@@ -229,6 +252,7 @@ class Verification {
     const total = { packs: 0, packsRead: 0, bytes: 0, bytesRead: 0 };
     let oldest = now;
     for (const [id, { sizeBytes }] of this.#packs) {
+      if (this.#givenUp.has(id)) continue;
       const readAt = this.#reads.get(id) ?? 0;
       total.packs += 1;
       total.bytes += sizeBytes;
