@@ -125,11 +125,14 @@ const pruneResultSchema = z.object({
     copiedBytes: z.number(),
     removedPacks: z.int(),
     freedBytes: z.number(),
+    hiddenBytes: z.number(),
     recoveredPacks: z.int(),
     waitingBytes: z.number(),
     waitsFor: z.array(z.string()),
     waitsUntil: z.string().nullable(),
-    refused: z.array(z.object({ kind: z.string(), name: z.string(), reason: z.string() })),
+    refused: z.array(
+      z.object({ kind: z.string(), name: z.string(), reason: z.string(), until: z.string().nullable() }),
+    ),
     sweptTemporaries: z.int(),
   }),
 });

@@ -102,12 +102,28 @@ export type PruneResultScreenData = {
 };
 
 export const renderPruneResult = ({ expired, refused, report, now }: PruneResultScreenData, screen: Screen): string => {
-  const { removedPacks, freedBytes, waitingBytes, waitsFor, waitsUntil, recoveredPacks, sweptTemporaries } = report;
+  const {
+    removedPacks,
+    freedBytes,
+    hiddenBytes,
+    waitingBytes,
+    waitsFor,
+    waitsUntil,
+    recoveredPacks,
+    sweptTemporaries,
+  } = report;
   const held = [...refused.map(({ reason }) => reason), ...report.refused.map(({ reason }) => reason)];
   const until = waitsUntil === null ? null : `until ${formatTime(waitsUntil, now, screen.timeZone)}`;
   const why = [...(waitsFor.length === 0 ? [] : [`for ${formatList(waitsFor)}`]), ...(until === null ? [] : [until])];
   return lines(
     `${formatAmount(expired.length, "points")} expired, ${formatBytes(freedBytes)} given back (${formatAmount(removedPacks, "packs")})`,
+    hiddenBytes === 0
+      ? null
+      : hanging(
+          "",
+          `${formatBytes(hiddenBytes)} more are hidden: the bucket keeps versions, until a lifecycle rule takes them away`,
+          screen.width,
+        ),
     waitingBytes === 0
       ? null
       : `${formatBytes(waitingBytes)} more are unused and wait${why.length === 0 ? " for the next prune" : ` ${why.join(" and ")}`}`,

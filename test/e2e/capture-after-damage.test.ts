@@ -98,7 +98,7 @@ it("a verification that finds damage names the repair, and the capture after it 
 });
 
 describe.skipIf(!lockable)("under a lock", () => {
-  it("a damaged pack that stays is counted on by no later point", async () => {
+  it("a damaged pack that stays is counted on by no later point, and goes once its lock is over", async () => {
     await declare("    lock: 30d\n");
     await program.succeed(["vault", "init"]);
     const first = await capture();
@@ -117,5 +117,14 @@ describe.skipIf(!lockable)("under a lock", () => {
     ]);
     for (const point of [first, newest]) await expectRecoverable(point);
     expect((await program.run(["vault", "locks"])).exit).toBe(0);
+
+    // The lock of the damaged pack was not prolonged by the later point, and that of the first point ends.
+    await program.close();
+    await execa("chattr", ["-R", "-f", "-i", vault]);
+    await execa("find", [vault, "-type", "f", "-exec", "touch", "-d", "2001-01-01", "{}", "+"]);
+    for (let round = 0; round < 2; round += 1) await program.succeed(["vault", "prune", "--yes", "--now"]);
+    expect((await packs()).map((name) => `${vault}/data/${name}`)).not.toContain(rotten);
+    expect(await verify()).toMatchObject({ exit: 0, findings: [], hurt: [] });
+    await expectRecoverable(newest);
   });
 });

@@ -130,7 +130,8 @@ const doubtOf = ({ services }: PrunePlan, now: string, screen: Screen): RefloatE
 
 /** A store that keeps some of it has its reasons, and they are shown; one that lets go of nothing lacks a right. */
 const refusalOf = ({ expired, refused, report }: PruneResult): RefloatError | null => {
-  const kept = [...refused, ...report.refused];
+  // A lock is no lack of a right: what it holds goes once it is over.
+  const kept = [...refused, ...report.refused.filter(({ until }) => until === null)];
   if (kept.length === 0 || expired.length > 0 || report.removedPacks > 0) return null;
   return new RefloatError("vault.store-failed", `nothing could be removed: ${kept[0]?.reason ?? ""}`, {
     context: { files: kept.length },

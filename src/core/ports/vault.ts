@@ -377,6 +377,8 @@ export type PruneReport = {
   readonly copiedBytes: number;
   readonly removedPacks: number;
   readonly freedBytes: number;
+  /** Removed, and kept by the store as versions that only its own rules take away. */
+  readonly hiddenBytes: number;
   /** Found unused earlier, and used by what was committed since: they stay. */
   readonly recoveredPacks: number;
   /** Found unused, and not removed yet. */
@@ -385,8 +387,13 @@ export type PruneReport = {
   readonly waitsFor: readonly string[];
   /** Until when it waits for time alone; null if it does not. */
   readonly waitsUntil: string | null;
-  /** What the store does not let go of: a lock, or a right that is lacking. */
-  readonly refused: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
+  /** What the store does not let go of: a lock, with its end, or a right that is lacking. */
+  readonly refused: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly reason: string;
+    readonly until: string | null;
+  }[];
   /** Half-written files of killed processes. */
   readonly sweptTemporaries: number;
 };

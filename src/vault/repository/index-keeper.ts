@@ -1,6 +1,6 @@
 /** Keeps the blob table in step with the vault's index files: loads those it has not seen, writes those of our own packs. */
 import type { BlobTable } from "./blobs/blob-table.ts";
-import { type IndexedPack, maxIndexBlobs, scanIndexes, writeIndex } from "./format/index-file.ts";
+import { type IndexedPack, indexParts, scanIndexes, writeIndex } from "./format/index-file.ts";
 import type { RepositoryVersion } from "./format/unpacked-file.ts";
 import type { Sealer } from "./seal/seal.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -77,6 +77,23 @@ export class IndexKeeper {
       }
     }
     return indexes;
+  }
+
+  /** By index, the packs that it names. */
+  get named(): ReadonlyMap<string, readonly string[]> {
+    return this.#named;
+  }
+
+  /** Packs that nobody shall count on. */
+  get passedOver(): ReadonlySet<string> {
+    return new Set([...this.#unused.values()].flat());
+  }
+
+  /** Writes indexes of packs that others name already. */
+  async writeAgain(target: Pick<Store, "write">, packs: readonly IndexedPack[]): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const part of indexParts(packs)) await this.#write(target, part);
+    });
   }
 
   /** They are not what was to be written, and go into no index. */
@@ -207,26 +224,23 @@ export class IndexKeeper {
   #passOverUnused(): void {
     if (this.#unused.size === 0 && !this.#anyUnused) return;
     this.#anyUnused = this.#unused.size > 0;
-    const unused = new Set([...this.#unused.values()].flat());
+    const unused = this.passedOver;
     this.#table.setUnused((packId) => unused.has(packId));
   }
 
   async #writeAll(): Promise<void> {
     while (this.#unwritten.length > 0) {
-      let blobs = 0;
-      let packs = 0;
-      for (const pack of this.#unwritten) {
-        if (packs > 0 && blobs + pack.blobs.length > maxIndexBlobs) break;
-        blobs += pack.blobs.length;
-        packs += 1;
-      }
-      const part = this.#unwritten.slice(0, packs);
-      const name = await writeIndex(this.#store, this.#sealer, this.#version, part);
-      this.#loaded.add(name);
-      for (const { id } of part) this.#note(name, id);
+      const [part = []] = indexParts(this.#unwritten);
+      await this.#write(this.#store, part);
       // Only now: after a failure the packs are still to be indexed.
-      this.#unwritten = this.#unwritten.slice(packs);
+      this.#unwritten = this.#unwritten.slice(part.length);
     }
+  }
+
+  async #write(target: Pick<Store, "write">, part: readonly IndexedPack[]): Promise<void> {
+    const name = await writeIndex(target, this.#sealer, this.#version, part);
+    this.#loaded.add(name);
+    for (const { id } of part) this.#note(name, id);
   }
 
   #place(pack: IndexedPack): void {

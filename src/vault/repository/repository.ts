@@ -218,8 +218,8 @@ class OpenRepository implements Repository {
     try {
       for (const [id, files] of await this.#snapshots.filesOf(ids)) {
         for (const file of files) {
-          const reason = await letGo(store, "snapshots", file, clock);
-          if (reason !== null) refused.push({ id, reason });
+          const kept = await letGo(store, "snapshots", file, clock);
+          if (kept !== null) refused.push({ id, reason: kept.reason });
         }
       }
       return refused;

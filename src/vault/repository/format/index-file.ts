@@ -11,7 +11,7 @@ import { type UnusedRecord, decodeUnusedRecord } from "./unused-record.ts";
 export type IndexedPack = { readonly id: string; readonly blobs: readonly PackedBlob[] };
 
 /** restic writes an index at about this many blobs. */
-export const maxIndexBlobs = 50_000;
+const maxIndexBlobs = 50_000;
 
 export const encodeIndex = (packs: readonly IndexedPack[]): Buffer => {
   const file = {
@@ -29,8 +29,24 @@ export const encodeIndex = (packs: readonly IndexedPack[]): Buffer => {
   return Buffer.from(JSON.stringify(file));
 };
 
+/** As many packs as one index takes, each time. */
+export function* indexParts(packs: readonly IndexedPack[]): Generator<readonly IndexedPack[]> {
+  let part: IndexedPack[] = [];
+  let blobs = 0;
+  for (const pack of packs) {
+    if (part.length > 0 && blobs + pack.blobs.length > maxIndexBlobs) {
+      yield part;
+      part = [];
+      blobs = 0;
+    }
+    part.push(pack);
+    blobs += pack.blobs.length;
+  }
+  if (part.length > 0) yield part;
+}
+
 export const writeIndex = async (
-  store: Store,
+  store: Pick<Store, "write">,
   sealer: Sealer,
   version: RepositoryVersion,
   packs: readonly IndexedPack[],

@@ -6,7 +6,7 @@ import pLimit from "p-limit";
 import type { RepositoryContext } from "../repository-context.ts";
 import type { Census } from "./census.ts";
 import { type PackChoice, choosePacks } from "./choose-packs.ts";
-import { whyHeld } from "./let-go.ts";
+import { heldByLock } from "./let-go.ts";
 
 const requestsAtOnce = 8;
 
@@ -39,7 +39,7 @@ export const choosePacksOf = async (
     // Without these others are chosen instead.
     await Promise.all(
       unknown.map(async ({ id }) =>
-        limit(async () => held.set(id, (await whyHeld(store, "data", id, clock)) !== null)),
+        limit(async () => held.set(id, (await heldByLock(store, "data", id, clock)) !== null)),
       ),
     );
   }

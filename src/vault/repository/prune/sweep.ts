@@ -6,23 +6,25 @@
  * a kill leaves is taken up by the next prune.
  */
 import pLimit from "p-limit";
-import { type IndexedPack, maxIndexBlobs, readIndex, writeIndex } from "../format/index-file.ts";
+import { type IndexedPack, indexParts, readIndex, writeIndex } from "../format/index-file.ts";
 import { AcquiredLock } from "../locks/acquired-lock.ts";
 import type { HeldLock, RepositoryLockOptions } from "../locks/repository-lock.ts";
 import { type Session, readSessions } from "../locks/sessions.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import type { StoreKind } from "../stores/store.ts";
 import type { Census } from "./census.ts";
-import { letGo, whyHeld } from "./let-go.ts";
+import { type Kept, heldByLock, letGo } from "./let-go.ts";
 
 const removalsAtOnce = 8;
 const nothing: ReadonlySet<string> = new Set();
 
-export type Refusal = { readonly kind: StoreKind; readonly name: string; readonly reason: string };
+export type Refusal = Kept & { readonly kind: StoreKind; readonly name: string };
 
 export type Sweep = {
   readonly removedPacks: number;
   readonly freedBytes: number;
+  /** Removed, and kept by the store as versions that nobody sees. */
+  readonly hiddenBytes: number;
   /** Found unused, and used by what was committed since: they stay. */
   readonly recoveredPacks: number;
   /** Who may count on what is unused, or reads the vault; empty if the wait is for time alone. */
@@ -45,7 +47,7 @@ export class Sweeper {
   readonly #signal: AbortSignal;
   readonly #refused: Refusal[] = [];
   #removedPacks = 0;
-  #freedBytes = 0;
+  #removedBytes = 0;
   #recoveredPacks = 0;
 
   constructor(context: SweepContext, census: Census, graceMs: number, signal: AbortSignal) {
@@ -77,7 +79,9 @@ export class Sweeper {
       await this.#census.readIndexes();
       await this.#census.walkSnapshots(nothing);
       await held.requireFresh();
-      packs = await this.#dropFromIndexes(this.#unusedOf(due.records));
+      const unused = this.#unusedOf(due.records);
+      this.#recoveredPacks = new Set(this.#packsOf(due.records)).size - unused.size;
+      packs = await this.#dropFromIndexes(unused);
     } finally {
       await lock.remove();
     }
@@ -121,67 +125,49 @@ export class Sweeper {
 
   #unusedOf(records: readonly string[]): ReadonlySet<string> {
     const { packs, packNumbers } = this.#census;
-    const all = this.#packsOf(records);
-    const unused = all.filter((id) => (packs[packNumbers.get(id) ?? -1]?.usedBlobs ?? 0) === 0);
-    this.#recoveredPacks = all.length - unused.length;
-    return new Set(unused);
+    return new Set(this.#packsOf(records).filter((id) => (packs[packNumbers.get(id) ?? -1]?.usedBlobs ?? 0) === 0));
   }
 
   /** @returns the packs that no index names any more */
   async #dropFromIndexes(unused: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const { store, clock } = this.#context;
     const { indexes, packs } = this.#census;
     const idOf = (number: number): string => packs[number]?.id ?? "";
-    const named = [...indexes].filter(([, numbers]) => numbers.some((number) => unused.has(idOf(number))));
+    const old = [...indexes].filter(([, numbers]) => numbers.some((number) => unused.has(idOf(number))));
     const free = new Set(unused);
     // What an index still names must stay, or whoever reads that index finds a hole.
-    const keep = (numbers: readonly number[]): void => numbers.forEach((number) => free.delete(idOf(number)));
-    const old: (typeof named)[number][] = [];
-    for (const [name, numbers] of named) {
-      const reason = await this.#whyHeld(name);
-      if (reason === null) {
-        old.push([name, numbers]);
-        continue;
-      }
-      // Beside one that stays another would have no lock, and a locked point would rest on it too.
-      this.#refused.push({ kind: "index", name, reason });
-      keep(numbers);
-    }
-    await this.#writeSurvivors(
-      old.map(([name]) => name),
-      unused,
-    );
+    const keep = (numbers: readonly number[]): void => {
+      for (const number of numbers) free.delete(idOf(number));
+    };
+    const going = new Map<string, readonly number[]>();
     for (const [name, numbers] of old) {
+      const held = await heldByLock(store, "index", name, clock);
+      if (held === null) going.set(name, numbers);
+      else {
+        this.#refused.push({ kind: "index", name, ...held });
+        keep(numbers);
+      }
+    }
+    const staying = new Set([...indexes].flatMap(([name, numbers]) => (going.has(name) ? [] : numbers)).map(idOf));
+    await this.#writeSurvivors([...going.keys()], (id) => !unused.has(id) && !staying.has(id));
+    for (const [name, numbers] of going) {
       if (await this.#remove("index", name)) indexes.delete(name);
       else keep(numbers);
     }
     return free;
   }
 
-  async #writeSurvivors(names: readonly string[], unused: ReadonlySet<string>): Promise<void> {
+  /** @param survives of packs that no other index names; else each prune that may remove nothing would leave one more index */
+  async #writeSurvivors(names: readonly string[], survives: (packId: string) => boolean): Promise<void> {
     const { store, sealer, config } = this.#context;
-    const written = new Set<string>();
-    let batch: IndexedPack[] = [];
-    let blobs = 0;
-    const write = async (): Promise<void> => {
-      if (batch.length > 0) await writeIndex(store, sealer, config.version, batch);
-      batch = [];
-      blobs = 0;
-    };
+    const survivors = new Map<string, IndexedPack>();
     for (const name of names) {
       this.#signal.throwIfAborted();
-      const survivors: IndexedPack[] = [];
       await readIndex(store, sealer, name, (pack) => {
-        if (unused.has(pack.id) || written.has(pack.id)) return;
-        written.add(pack.id);
-        survivors.push(pack);
+        if (survives(pack.id)) survivors.set(pack.id, pack);
       });
-      for (const pack of survivors) {
-        if (batch.length > 0 && blobs + pack.blobs.length > maxIndexBlobs) await write();
-        batch.push(pack);
-        blobs += pack.blobs.length;
-      }
     }
-    await write();
+    for (const part of indexParts([...survivors.values()])) await writeIndex(store, sealer, config.version, part);
   }
 
   async #removePacks(packs: ReadonlySet<string>): Promise<void> {
@@ -196,26 +182,25 @@ export class Sweeper {
           if (!(await this.#remove("data", id))) return;
           stored.delete(id);
           this.#removedPacks += 1;
-          this.#freedBytes += sizeBytes;
+          this.#removedBytes += sizeBytes;
         }),
       ),
     );
     this.#signal.throwIfAborted();
   }
 
-  /** Their packs are gone, or in use again, or the store holds on to them. */
+  /** Their packs are gone, or in use again; a record of packs that the store holds on to stays, so that no capture counts on them again. */
   async #forget(names: readonly string[]): Promise<void> {
-    const { records } = this.#census;
-    for (const name of names) if (await this.#remove("index", name)) records.delete(name);
+    const { records, stored } = this.#census;
+    for (const name of names) {
+      const left = this.#packsOf([name]).filter((id) => stored.has(id));
+      if (left.length > 0 && left.every((id) => this.#unusedOf([name]).has(id))) continue;
+      if (await this.#remove("index", name)) records.delete(name);
+    }
     for (const [name, record] of records) {
       if (record.kind !== "witness" || record.records.some((found) => records.has(found))) continue;
       if (await this.#remove("index", name)) records.delete(name);
     }
-  }
-
-  async #whyHeld(index: string): Promise<string | null> {
-    const { store, clock } = this.#context;
-    return whyHeld(store, "index", index, clock);
   }
 
   /** As long as one of its packs is there, or an index still names it, a capture has to know. */
@@ -230,15 +215,17 @@ export class Sweeper {
 
   async #remove(kind: StoreKind, name: string): Promise<boolean> {
     const { store, clock } = this.#context;
-    const reason = await letGo(store, kind, name, clock);
-    if (reason !== null) this.#refused.push({ kind, name, reason });
-    return reason === null;
+    const kept = await letGo(store, kind, name, clock);
+    if (kept !== null) this.#refused.push({ kind, name, ...kept });
+    return kept === null;
   }
 
   #result({ waitsFor, waitsUntil }: Pick<Sweep, "waitsFor" | "waitsUntil">): Sweep {
+    const isHidden = this.#context.store.retention?.hides?.() === true;
     return {
       removedPacks: this.#removedPacks,
-      freedBytes: this.#freedBytes,
+      freedBytes: isHidden ? 0 : this.#removedBytes,
+      hiddenBytes: isHidden ? this.#removedBytes : 0,
       recoveredPacks: this.#recoveredPacks,
       waitsFor,
       waitsUntil,

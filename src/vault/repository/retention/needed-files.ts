@@ -3,8 +3,9 @@
  * nobody finds or opens these, and the snapshot files themselves.
  */
 import { type BlobSource, damagedBlob } from "../blobs/blob-reader.ts";
-import { type BlobTable, createBlobTable } from "../blobs/blob-table.ts";
+import { createBlobTable } from "../blobs/blob-table.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import type { BlobType } from "../format/pack-header.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
 import { type Store, type StoreKind, configName } from "../stores/store.ts";
 
@@ -13,30 +14,36 @@ export type NeededFile = { readonly kind: StoreKind; readonly name: string };
 /** Each is a round trip to the store. */
 const treesAtOnce = 16;
 
+/** By a key of its own, packs of which each holds the same blobs that are needed. */
+export type PackAlternatives = ReadonlyMap<string, readonly string[]>;
+
 /**
+ * @param packsOf those that hold a blob
  * @param unreadable told of each blob that no index names and each tree that cannot be read; without it that is thrown
  * @throws RefloatError vault.damaged
  */
 export const packsOfTrees = async (
-  { blobs, table }: { readonly blobs: BlobSource; readonly table: BlobTable },
+  {
+    blobs,
+    packsOf,
+  }: { readonly blobs: BlobSource; readonly packsOf: (id: string, type: BlobType) => readonly string[] },
   roots: readonly string[],
   signal: AbortSignal,
   unreadable?: (error: RefloatError) => void,
-): Promise<ReadonlySet<string>> => {
-  const packs = new Set<string>();
+): Promise<PackAlternatives> => {
+  const alternatives = new Map<string, readonly string[]>();
   const tell = (error: RefloatError): void => {
     if (unreadable === undefined) throw error;
     unreadable(error);
   };
   /** Used as a set: blobs that were seen. */
   const seen = createBlobTable();
-  // Of a blob that lies in two packs either may be the one that is read later; none of those that are to go.
-  const need = (id: string, type: "data" | "tree"): boolean => {
+  const need = (id: string, type: BlobType): boolean => {
     if (!seen.claim(id, type)) return false;
-    const places = table.packsOf(id, type);
-    for (const packId of places) packs.add(packId);
+    const packs = packsOf(id, type);
+    if (packs.length > 0) alternatives.set(packs.join(" "), packs);
     // A tree that is in no pack is told of when it is read.
-    if (places.length === 0 && type === "data") tell(damagedBlob(id, null, "is in no pack that the index knows"));
+    if (packs.length === 0 && type === "data") tell(damagedBlob(id, null, "is in no pack that the index knows"));
     return true;
   };
   const waiting = roots.filter((root) => need(root, "tree"));
@@ -52,7 +59,7 @@ export const packsOfTrees = async (
       }
     }
   }
-  return packs;
+  return alternatives;
 };
 
 const readTree = async (

@@ -16,6 +16,26 @@ const compareAnswers = (a: LockAnswer, b: LockAnswer): number => {
 };
 
 /**
+ * @param candidates for each item, the files of which one is enough
+ * @returns the best locked one for each item, and the items that have none
+ */
+export const safestOf = (
+  items: Iterable<string>,
+  candidates: ReadonlyMap<string, readonly string[]>,
+  answers: ReadonlyMap<string, LockAnswer>,
+): { readonly chosen: ReadonlySet<string>; readonly without: readonly string[] } => {
+  const answerOf = (file: string): LockAnswer => answers.get(file) ?? "missing";
+  const chosen = new Set<string>();
+  const without: string[] = [];
+  for (const item of items) {
+    const [best] = (candidates.get(item) ?? []).toSorted((a, b) => compareAnswers(answerOf(b), answerOf(a)));
+    if (best === undefined) without.push(item);
+    else chosen.add(best);
+  }
+  return { chosen, without };
+};
+
+/**
  * @param indexesByPack the indexes that name each pack
  * @returns the indexes, and the packs that none names: nobody would find what is in them
  */
@@ -24,13 +44,6 @@ export const safestIndexes = (
   indexesByPack: ReadonlyMap<string, readonly string[]>,
   answers: ReadonlyMap<string, LockAnswer>,
 ): { readonly indexes: ReadonlySet<string>; readonly unnamed: readonly string[] } => {
-  const answerOf = (index: string): LockAnswer => answers.get(index) ?? "missing";
-  const indexes = new Set<string>();
-  const unnamed: string[] = [];
-  for (const pack of packs) {
-    const [best] = (indexesByPack.get(pack) ?? []).toSorted((a, b) => compareAnswers(answerOf(b), answerOf(a)));
-    if (best === undefined) unnamed.push(pack);
-    else indexes.add(best);
-  }
-  return { indexes, unnamed };
+  const { chosen, without } = safestOf(packs, indexesByPack, answers);
+  return { indexes: chosen, unnamed: without };
 };

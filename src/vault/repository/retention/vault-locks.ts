@@ -9,17 +9,20 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";
 import { eachOf } from "../each-of.ts";
 import type { RepositoryContext } from "../repository-context.ts";
-import { type Store, StoreFileMissing, type StoreRetention } from "../stores/store.ts";
+import { type IndexedPack, readIndex } from "../format/index-file.ts";
+import { type Store, StoreFileMissing, type StoreKind, type StoreRetention } from "../stores/store.ts";
+import { chooseIndexes } from "./choose-indexes.ts";
 import { type NeededFile, configAndKeys, packsOfTrees } from "./needed-files.ts";
-import { type LockAnswer, safestIndexes } from "./safest-indexes.ts";
+import { type LockAnswer, safestIndexes, safestOf } from "./safest-indexes.ts";
 
 /** More than the store lets through at once, so that it never waits for us. */
 const requestsAtOnce = 32;
 
-/** Each is spoilt only by a prune that takes an index away in that very moment. */
-const mostAttempts = 3;
+/** A prune or a new password takes an index or a key away between listing and locking; each time is spoilt by another. */
+const mostAttempts = 10;
+const changingKinds: ReadonlySet<StoreKind> = new Set(["index", "keys"]);
 
-type LockContext = Pick<RepositoryContext, "store" | "blobs" | "table" | "index">;
+type LockContext = Pick<RepositoryContext, "store" | "documents" | "sealer" | "blobs" | "table" | "index">;
 
 export const lockSupport = async ({ store }: Pick<RepositoryContext, "store">): Promise<LockSupport> =>
   store.retention === undefined
@@ -46,35 +49,61 @@ const lockFiles = async (
   const { retention } = context.store;
   if (retention === undefined || !(await retention.support()).locks) return undefined;
   await retention.resume?.();
+  const locked = new Set<string>();
   for (let attempt = 1; ; attempt += 1) {
-    const packs = await packsOfTrees(context, trees, signal);
-    const indexesByPack = context.index.indexesByPack();
-    // No other index: a prune could never take one away, nor any of the packs that it names.
-    const indexes = new Set([...packs].flatMap((pack) => indexesByPack.get(pack) ?? []));
-    const files: readonly NeededFile[] = [
-      ...[...packs].map((name) => ({ kind: "data", name }) as const),
-      ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
-      ...[...indexes].map((name) => ({ kind: "index", name }) as const),
-      ...(await configAndKeys(context.store)),
-    ];
     try {
+      const { blobs, table } = context;
+      // Of a blob that lies in two packs either may be the one that is read later; none of those that are to go.
+      const needed = await packsOfTrees({ blobs, packsOf: (id, type) => table.packsOf(id, type) }, trees, signal);
+      const packs = new Set([...needed.values()].flat());
+      const files: readonly NeededFile[] = [
+        ...[...packs].map((name) => ({ kind: "data", name }) as const),
+        ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
+        ...(await configAndKeys(context.store)),
+        ...(await indexesOf(context, packs, retention, lock)),
+      ];
       await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name }) => {
+        const file = `${kind}/${name}`;
+        if (locked.has(file)) return;
         try {
           await retention.lock(kind, name, lock);
         } catch (error) {
-          throw isReplaced(error) && attempt < mostAttempts ? error : lockRefused(error);
+          throw isGoneMeanwhile(error) ? error : lockRefused(error);
         }
+        locked.add(file);
       });
       return retention;
     } catch (error) {
-      if (!isReplaced(error)) throw error;
+      if (!isGoneMeanwhile(error)) throw error;
+      if (attempt === mostAttempts) throw lockRefused(error);
       await context.index.loadReadable(() => undefined);
     }
   }
 };
 
-/** A prune may have put another index in its place. */
-const isReplaced = (error: unknown): boolean => error instanceof StoreFileMissing && error.kind === "index";
+const isGoneMeanwhile = (error: unknown): boolean => error instanceof StoreFileMissing && changingKinds.has(error.kind);
+
+/** Indexes that name the packs. What only indexes name that hold much else besides is named anew, or nothing of that could ever go. */
+const indexesOf = async (
+  { index, documents, sealer }: LockContext,
+  packs: ReadonlySet<string>,
+  retention: StoreRetention,
+  lock: VaultLock,
+): Promise<readonly NeededFile[]> => {
+  const choice = chooseIndexes(packs, index.named, index.passedOver);
+  const again: IndexedPack[] = [];
+  for (const [name, wanted] of choice.rewrite) {
+    await readIndex(documents, sealer, name, (pack) => {
+      if (wanted.has(pack.id)) again.push(pack);
+    });
+  }
+  const target = {
+    write: async (kind: StoreKind, name: string, content: Uint8Array) =>
+      retention.writeLocked(kind, name, content, lock),
+  };
+  await index.writeAgain(target, again);
+  return [...choice.lock].map((name) => ({ kind: "index", name }) as const);
+};
 
 /** @returns where a snapshot file is written to, with the lock from its beginning; null where nothing can be locked */
 export const lockedTarget = async (
@@ -146,17 +175,22 @@ export const reportLocks = async (
     asked.set(key, answer);
     return answer;
   };
-  const common = await configAndKeys(context.store);
-  const indexesByPack = context.index.indexesByPack();
-  const reports: LockReport[] = [];
-  for (const { id, snapshots } of questions) {
+  let common = await configAndKeys(context.store);
+  const look = async ({ id, snapshots }: LockQuestion): Promise<Looked> => {
+    const indexesByPack = context.index.indexesByPack();
     let broken = 0;
-    const packs = await packsOfTrees(
-      context,
+    const { blobs, table } = context;
+    // What a prune has copied out of a locked pack lies in both, and the locked one is enough.
+    const places = await packsOfTrees(
+      { blobs, packsOf: (blob, type) => table.locate(blob, type).map(({ packId }) => packId) },
       snapshots.map(({ tree }) => tree),
       signal,
       () => (broken += 1),
     );
+    const packAnswers = await Promise.all(
+      [...new Set([...places.values()].flat())].map(async (name) => [name, await ask({ kind: "data", name })] as const),
+    );
+    const { chosen: packs } = safestOf(places.keys(), places, new Map(packAnswers));
     const naming = new Set([...packs].flatMap((pack) => indexesByPack.get(pack) ?? []));
     const answers = await Promise.all(
       [...naming].map(async (name) => [name, await ask({ kind: "index", name })] as const),
@@ -171,11 +205,29 @@ export const reportLocks = async (
     ];
     const locks = await Promise.all(files.map(async (file) => ({ file, lock: await ask(file) })));
     const report = summarise(id, locks);
-    // What cannot be followed to its packs may rest on anything.
-    reports.push(broken > 0 && report.missing === 0 ? { ...report, missing: broken, until: null, mode: null } : report);
+    const gone = locks.filter((answer) => answer.lock === "missing" && changingKinds.has(answer.file.kind));
+    return {
+      // What cannot be followed to its packs may rest on anything.
+      report: broken > 0 && report.missing === 0 ? { ...report, missing: broken, until: null, mode: null } : report,
+      goneMeanwhile: gone.map(({ file }) => `${file.kind}/${file.name}`),
+    };
+  };
+  const reports: LockReport[] = [];
+  for (const question of questions) {
+    let looked = await look(question);
+    for (let attempt = 1; looked.goneMeanwhile.length > 0 && attempt < mostAttempts; attempt += 1) {
+      for (const file of looked.goneMeanwhile) asked.delete(file);
+      await context.index.loadReadable(() => undefined);
+      common = await configAndKeys(context.store);
+      looked = await look(question);
+    }
+    reports.push(looked.report);
   }
   return reports;
 };
+
+/** @property goneMeanwhile indexes and keys that were listed, and not there when they were asked for */
+type Looked = { readonly report: LockReport; readonly goneMeanwhile: readonly string[] };
 
 const lockOrMissing = async (retention: StoreRetention, { kind, name }: NeededFile): Promise<LockAnswer> => {
   try {

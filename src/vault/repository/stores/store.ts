@@ -61,6 +61,8 @@ export type StoreRetention = {
   readonly lockOf: (kind: StoreKind, name: string) => Promise<FileLock | null>;
   /** Like `write`, and at no time is the file there without the lock; or, where both are not one act, without what `resume` needs. */
   readonly writeLocked: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
+  /** Has `remove` only hidden what it was told to, so that its bytes are still there? Known once something was removed. */
+  readonly hides?: () => boolean;
   /** Locks what a killed process was about to lock. Only where that takes more than one act. */
   readonly resume?: () => Promise<void>;
 };

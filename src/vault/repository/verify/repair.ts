@@ -11,7 +11,7 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobReader, openBlob } from "../blobs/blob-reader.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";
 import { PackWriter } from "../blobs/pack-writer.ts";
-import { type IndexedPack, maxIndexBlobs, readIndex, writeIndex } from "../format/index-file.ts";
+import { type IndexedPack, indexParts, readIndex, writeIndex } from "../format/index-file.ts";
 import { type BlobType, type PackedBlob, blobTypes } from "../format/pack-header.ts";
 import { writeUnusedRecord } from "../format/unused-record.ts";
 import { takeOut } from "../prune/let-go.ts";
@@ -217,18 +217,7 @@ class Repair {
     const { store, sealer, config } = this.#context;
     await this.#requireUnchanged();
     const named = [...written, ...this.#found, ...[...this.#stale.values()].flatMap(({ kept }) => kept)];
-    let part: IndexedPack[] = [];
-    let blobs = 0;
-    for (const pack of named) {
-      if (part.length > 0 && blobs + pack.blobs.length > maxIndexBlobs) {
-        await writeIndex(store, sealer, config.version, part);
-        part = [];
-        blobs = 0;
-      }
-      part.push(pack);
-      blobs += pack.blobs.length;
-    }
-    if (part.length > 0) await writeIndex(store, sealer, config.version, part);
+    for (const part of indexParts(named)) await writeIndex(store, sealer, config.version, part);
     // All of it before anything goes: without the indexes no later repair would find the damaged packs.
     for (const name of this.#rottenIndexes) await this.#keep("index", name);
     for (const id of this.#damaged.keys()) await this.#keep("data", id);

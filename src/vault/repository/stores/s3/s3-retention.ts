@@ -16,6 +16,7 @@ export type RetentionOptions = {
   readonly missing: (kind: StoreKind, name: string) => RefloatError;
   readonly write: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock | undefined) => Promise<void>;
   readonly refusePast: (act: string) => void;
+  readonly hides: () => boolean;
 };
 
 const notSwitchedOn: LockAbility = {
@@ -132,6 +133,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
       }),
     lockOf,
     lock,
+    hides: options.hides,
     writeLocked: async (kind, name, content, wanted) => {
       const asked = wholeSeconds(wanted);
       try {

@@ -38,6 +38,7 @@ class S3Store implements Store {
   readonly #keys: S3Keys;
   readonly #asOf: Date | undefined;
   readonly #versions: S3Versions | undefined;
+  #hides = false;
 
   constructor(connection: S3Connection, asOf: Date | undefined) {
     this.location = connection.location;
@@ -54,6 +55,7 @@ class S3Store implements Store {
       missing: (kind, name) => this.#missing(kind, name),
       write: async (kind, name, content, lock) => this.#write(kind, name, content, lock),
       refusePast: (act) => this.#refusePast(act),
+      hides: () => this.#hides,
     });
   }
 
@@ -174,7 +176,8 @@ class S3Store implements Store {
     const Key = this.#keys.key(kind, name);
     await this.#connection.act(act, async (s3) => {
       try {
-        await s3.deleteObject({ Bucket: this.#connection.bucket, Key });
+        const { DeleteMarker } = await s3.deleteObject({ Bucket: this.#connection.bucket, Key });
+        if (DeleteMarker === true) this.#hides = true;
       } catch (error) {
         if (!isMissing(error)) throw error;
       }
