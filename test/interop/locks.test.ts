@@ -47,6 +47,24 @@ describe("locks", () => {
     return { store, sealer, config: await readConfig(store, sealer) };
   };
 
+  it("are one for each role, whoever came first: a sweep gives way to who reads, and not to a capture", async () => {
+    const { store, sealer, config } = await internals();
+    const owner = { hostname: hostname(), username: "root", pid: process.pid };
+    const log = silentLog;
+    const lock = new RepositoryLock({ store, sealer, version: config.version, clock: systemClock, log, owner });
+    const capturing = await lock.hold();
+    const reading = lock.holdForReading();
+    await reading.requireFresh();
+    const locks = (await lockNames()).map(async (name) => readLock(store, sealer, name));
+    const roles = (await Promise.all(locks)).map(({ refloat }) => refloat?.role);
+    expect(roles).toHaveLength(2);
+    expect(new Set(roles)).toEqual(new Set(["capture", "read"]));
+    capturing.release();
+    reading.release();
+    await lock.close();
+    expect(await lockNames()).toEqual([]);
+  });
+
   /** Leaves a lock as another program would. */
   const plantLock = async (lock: {
     exclusive: boolean;

@@ -4,7 +4,8 @@ import type { RefloatError } from "../../../model/refloat-error.ts";
 import { StoreFileMissing } from "../stores/store.ts";
 import { type LockRole, type RepositoryLockFile, readLock } from "./lock-file.ts";
 import { isProcessAlive } from "./process-alive.ts";
-import { type RepositoryLockOptions, settleMs } from "./repository-lock.ts";
+import type { RepositoryLockOptions } from "./repository-lock.ts";
+import { settleMs } from "./role-lock.ts";
 
 export type Session = {
   /** The same through all refreshes of its lock. */
