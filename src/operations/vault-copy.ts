@@ -160,6 +160,8 @@ const carryOver = async (
   const roots = new Map((await source.points.chain()).points.map((rooted) => [rooted.point, rooted]));
   const snapshots = new Map<string, SnapshotInfo>((await source.repository.snapshots()).map((info) => [info.id, info]));
   const present = new Set<string>([...there, ...(await damagedThere(target))].map(({ id }) => id));
+  /** Their members are fetched again. */
+  const incomplete = new Set<string>(there.filter(({ missing }) => missing.length > 0).map(({ id }) => id));
   const { locks } = await target.repository.lockSupport();
   const copies = await source.repository.copies();
   const points: CopiedPoint[] = [];
@@ -173,7 +175,7 @@ const carryOver = async (
         const facts = factsOf(point, bench.clock.now());
         const root = roots.get(point.id);
         const damage = damageOf(point, root);
-        if (present.has(point.id)) points.push({ ...facts, state: "there" });
+        if (present.has(point.id) && !incomplete.has(point.id)) points.push({ ...facts, state: "there" });
         else if (damage !== null || root === undefined) points.push({ ...facts, state: "damaged", reason: damage });
         else {
           const vault = source.repository.id;

@@ -57,31 +57,57 @@ export const beginVaultPrune = async (
   const declaration = await bench.declaration();
   for (const name of request.services) findService(declaration, name);
   const vault = await bench.vault();
-  const { repository, points } = vault;
-  const all = await points.list();
-  const unreadable = await points.unreadable();
-  const services = await decideAll(bench, vault, declaration, all, request);
-  const expiring = services.flatMap(({ points: decided }) => decided.filter(({ verdict }) => verdict === "expire"));
-  const removals = removalsOf({
-    expiring: expiring.map(({ point }) => point),
-    points: all,
-    unreadable,
-    snapshots: await repository.snapshots(),
-    now: bench.clock.now().toISOString(),
-  });
-  const without = [...removals.manifests, ...removals.members];
-  const pruning = await repository.beginPrune({ without, graceMs: request.graceMs }, signal, progress);
+  const decided = await decide(bench, vault, declaration, request, null);
+  const { manifests, members } = decided.removals;
+  const without = [...manifests, ...members];
+  const pruning = await vault.repository.beginPrune({ without, graceMs: request.graceMs }, signal, progress);
   return {
-    plan: { services, unreadable, expiring, removals, forecast: pruning.forecast },
+    plan: { ...decided, forecast: pruning.forecast },
     carryOut: (runSignal, runProgress) =>
       audited(
         bench.audit,
         { action: "prune", service: null, detail: {} },
-        () => carryOut(vault, services, removals, pruning, runSignal, runProgress),
+        // A hold, a run or a point may have come while the plan was looked at.
+        async () =>
+          carryOut(vault, await decide(bench, vault, declaration, request, decided), pruning, runSignal, runProgress),
         ({ expired, refused }) => ({ detail: { points: [...expired], refused: refused.length } }),
       ),
     close: pruning.close,
   };
+};
+
+type Decided = Omit<PrunePlan, "forecast">;
+
+/** @param before what a person has seen: nothing else goes */
+const decide = async (
+  bench: Workbench,
+  vault: OpenVault,
+  declaration: Declaration,
+  request: PruneRequest,
+  before: Decided | null,
+): Promise<Decided> => {
+  const { repository, points } = vault;
+  // In this order: whoever committed a member that is listed is at work still, or has made its point.
+  const snapshots = await repository.snapshots();
+  const isCapturedInto = await repository.isCapturedInto();
+  const all = await points.list();
+  const unreadable = await points.unreadable();
+  const services = await decideAll(bench, vault, declaration, all, request);
+  const shown = before === null ? null : new Set<string>(before.expiring.map(({ point }) => point.id));
+  const expiring = services
+    .flatMap((service) => service.points.filter(({ verdict }) => verdict === "expire"))
+    .filter(({ point }) => shown?.has(point.id) !== false);
+  const { manifests, members } = removalsOf({
+    expiring: expiring.map(({ point }) => point),
+    points: all,
+    unreadable,
+    snapshots,
+    isCapturedInto,
+    now: bench.clock.now().toISOString(),
+  });
+  const known = before === null ? null : new Set<string>(before.removals.members);
+  const removals = { manifests, members: members.filter((id) => known?.has(id) !== false) };
+  return { services, unreadable, expiring, removals };
 };
 
 const decideAll = async (
@@ -155,19 +181,19 @@ const neededByRuns = async (bench: Workbench) => {
 
 const carryOut = async (
   { repository, departures }: OpenVault,
-  services: readonly ServiceRetention[],
-  { manifests, members }: Removals,
+  { services, expiring, removals: { manifests, members } }: Decided,
   pruning: Pruning,
   signal: AbortSignal,
   progress: VaultProgress,
 ): Promise<PruneResult> => {
   // Before they go: a point that is gone and in no record was taken by somebody else.
+  const keepOf = new Map(services.map(({ service, keep }) => [service, keep]));
   await departures.record(
-    services.flatMap(({ service, keep, points }) =>
-      points
-        .filter(({ verdict }) => verdict === "expire")
-        .map(({ point }) => ({ point: point.id, service, reason: `expired by keep: ${JSON.stringify(keep)}` })),
-    ),
+    expiring.map(({ point: { id, manifest } }) => ({
+      point: id,
+      service: manifest.service,
+      reason: `expired by keep: ${JSON.stringify(keepOf.get(manifest.service) ?? null)}`,
+    })),
   );
   signal.throwIfAborted();
   const kept = await repository.removeSnapshots(manifests);

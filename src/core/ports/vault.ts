@@ -525,6 +525,8 @@ export type Repository = {
   readonly removeSnapshots: (
     ids: readonly SnapshotId[],
   ) => Promise<readonly { readonly id: SnapshotId; readonly reason: string }[]>;
+  /** Whether anybody else may be about to commit snapshots: what is listed beforehand may then be part of what is not there yet. */
+  readonly isCapturedInto: () => Promise<boolean>;
   /**
    * Counts what a prune would give back once the snapshots `without` are gone; its `run` does it. Never in the way of a capture. At
    * most one at a time.

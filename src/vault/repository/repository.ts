@@ -33,6 +33,7 @@ import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
 import { parseGoTime } from "./format/go-time.ts";
 import { IndexKeeper } from "./index-keeper.ts";
 import { holdLoneLock } from "./locks/lone-lock.ts";
+import { readSessions } from "./locks/sessions.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
 import { lockOfThisProcess } from "./locks/process-lock.ts";
 import { currentOwner } from "./current-owner.ts";
@@ -226,6 +227,15 @@ class OpenRepository implements Repository {
     } finally {
       held.release();
     }
+  };
+
+  readonly isCapturedInto = async (): Promise<boolean> => {
+    const { captures, lock } = this.#context;
+    if (captures.isActive) return true;
+    // What is no lock of Refloat may be anything.
+    return (await readSessions(lock.options)).some(
+      ({ key, role }) => (role === "capture" || role === null) && !lock.isOwn(key),
+    );
   };
 
   readonly beginPrune: Repository["beginPrune"] = async ({ without, graceMs }, signal, progress) => {

@@ -14,6 +14,10 @@ export class CaptureState {
     this.#active -= 1;
   }
 
+  get isActive(): boolean {
+    return this.#active > 0;
+  }
+
   /** Writing failed: blobs were claimed that are in no pack, and a snapshot that relied on them would have holes. */
   taint(): void {
     this.#tainted = true;
