@@ -71,6 +71,7 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
             switched.flatMap(({ component, newPosition }) => (newPosition === null ? [] : [[component, newPosition]])),
           ),
         },
+        captured: plan.intent.point?.components ?? {},
         rebound: plan.intent.rebound,
         components: look.components,
         losses: written.map(({ component, report, since }) => ({

@@ -18,6 +18,7 @@ const sample = (run: number, step: string, durationMs: number, sizeBytes?: numbe
 const history = [39, 40, 41].flatMap((run, index) => [
   sample(run, "restore:db", 29_000 + index * 2_000, 1_100_000_000),
   sample(run, "save-lost:db", 5_000),
+  sample(run, "save-lost:db:final", 1_500),
   sample(run, "check:db", 3_000),
   sample(run, "try:app", 2_000),
   sample(run, "start:app", 1_500),
@@ -40,7 +41,7 @@ describe("the plan", () => {
       3   * try app 2.5.0         on shop_r42, port 8082, 1 check                    2s
       4   * cut over db           shop > shop_old42, shop_r42 > shop, restart app    5s
       5   * probe                 http://127.0.0.1:8080/health                       1s
-      Predicted 44s (40-53s, 3 runs); traffic held 5s. * critical path
+      Predicted 44s (41-50s, 3 runs); traffic held 5s. * critical path
       WARNING app 2.5.0 runs on a newer schema of db than the point has; wave 3 tries it first
       next: refloat recover --plan 6055e19e"
     `);
@@ -68,8 +69,8 @@ describe("the plan", () => {
                                   into /srv/shop/uploads.r42
       1     restore app           9 MB, 212 files, into /srv/shop/current.r42       1s
       1     restore proxy         4 kB, 3 files, into /etc/haproxy.r42              1s
-      2     save lost rows        of db, written after the point                    2s
-      2   * check db              facts of 23 tables, 1 check                       6s
+      2   * save lost rows        of db, written after the point                    9s
+      2     check db              facts of 23 tables, 1 check                       6s
       2     list lost files       of uploads, written after the point               2s
       2     check uploads         facts of 5,012 files                              1s
       2     check invoices-exist  what db names is in uploads                       2s
@@ -77,7 +78,7 @@ describe("the plan", () => {
       2     check proxy           facts of 3 files                                  1s
       3   * try app               on shop_r42 and uploads.r42, port 8082,           3s
                                   1 check
-      4   * cut over 4 names      shop > shop_old42, shop_r42 > shop,               6s
+      4   * cut over 4 names      shop > shop_old42, shop_r42 > shop,              13s
                                   uploads > uploads.old42,
                                   uploads.r42 > uploads,
                                   current > current.old42,
@@ -86,8 +87,8 @@ describe("the plan", () => {
                                   haproxy.r42 > haproxy, restart app,
                                   reload proxy
       5   * probe                 http://127.0.0.1:8080/health                      1s
-      Predicted 1m11s (25s-2m32s, no runs to go by yet);
-      traffic held 6s. * critical path"
+      Predicted 1m21s (28s-2m51s, no runs to go by yet);
+      traffic held 13s. * critical path"
     `);
     expect(Math.max(...text.split("\n").map(textWidth))).toBeLessThanOrEqual(80);
   });

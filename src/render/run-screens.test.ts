@@ -36,9 +36,9 @@ describe("a run that goes on", () => {
 
   it("shows what moves, how fast, and what comes next", () => {
     expect(renderRunFrame(view(restoring), at(21), screen)).toMatchInlineSnapshot(`
-      "run 42  shop, only db, to 14:00:04   0:21 gone, about 0:24 left
+      "run 42  shop, only db, to 14:00:04   0:21 gone, about 0:34 left
       * now   restore db            ████████░░░░  772 MB of 1.1 GB  39 MB/s  17/23 tables  0:08 left
-      * next  check db > try app 2.5.0 > approve > cut over > probe
+      * next  save lost rows > try app 2.5.0 > approve > cut over > probe
       Ctrl-C stops here, live is untouched; then: refloat resume 42, or refloat cancel 42"
     `);
   });
@@ -52,7 +52,7 @@ describe("a run that goes on", () => {
       done(5, 31, "save-lost:db"),
     ];
     expect(renderRunFrame(view(checking), at(31), screen)).toMatchInlineSnapshot(`
-      "run 42  shop, only db, to 14:00:04   0:31 gone, about 0:13 left
+      "run 42  shop, only db, to 14:00:04   0:31 gone, about 0:20 left
         done  restore db            1.1 GB, 23 tables, every byte verified  29.0s
         done  save lost rows        310 orders in runs/42/lost/orders.csv  2.0s
       * now   check db              0:02
@@ -86,7 +86,7 @@ describe("a run that goes on", () => {
   it("is one line each for a log", () => {
     const moving = view(restoring);
     expect(renderRunLine(moving, at(21), screen)).toBe(
-      "run 42  shop, only db, to 14:00:04   0:21 gone, about 0:24 left; restore db 772 MB of 1.1 GB 39 MB/s 17/23 tables",
+      "run 42  shop, only db, to 14:00:04   0:21 gone, about 0:34 left; restore db 772 MB of 1.1 GB 39 MB/s 17/23 tables",
     );
     const ended = view([...restoring, done(2, 29, "restore:db")]);
     expect(renderStepLine(ended, "restore:db" as StepId, at(29), screen)).toBe(
@@ -115,7 +115,7 @@ describe("the report", () => {
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant, probe
       Kept        old side: db as shop_old42
                   refloat undo 42 puts it back, free of loss until the new side takes its first write
-      Machine     39s of 1m11s predicted; no retries
+      Machine     39s of 1m21s predicted; no retries
       next: refloat undo 42 | refloat commit 42"
     `);
   });
@@ -218,7 +218,7 @@ describe("the report", () => {
       Took        restore 31s | check 3s
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
-      Machine     50s of 1m05s predicted; no retries
+      Machine     50s of 1m07s predicted; no retries
       next: refloat plan shop --at 5d0c88e1 | refloat cancel 42"
     `);
   });

@@ -58,7 +58,9 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
 
   const settled = new Map<string, StepId>();
   for (const component of switched.filter((name) => keepsLedger(components[name]))) {
-    // After the switch, which ends the last connections: only then can nobody add to the side that is left.
+    // After the switch, which ends the last connections: only then can nobody add to the side that is left. Before traffic, although
+    // it reads the whole of that side meanwhile: what it finds is told apart (lost, changed, removed) by the rows of the new side, and
+    // one row that a user gives a lost row's key again would turn an order to be exported into one that only changed.
     const action = { kind: "save-lost", component, stage: "final" } as const;
     settled.set(component, draft.add("cutover", action, of(switches, component)));
   }

@@ -24,6 +24,7 @@ const rates = {
   restoreFiles: 80 * megabyte,
   readBack: 200 * megabyte,
   capture: 60 * megabyte,
+  lookThrough: 150 * megabyte,
 } as const;
 
 /** What remains when there is nothing to move: connecting, asking, starting. */
@@ -49,6 +50,8 @@ const fixedMs: Record<StepKind, number | null> = {
 const bytesPerSecond = ({ action: { kind } }: PlanStep, captured: CapturedComponent | undefined): number | null => {
   if (kind === "restore") return holdsRows(captured) ? rates.restoreRows : rates.restoreFiles;
   if (kind === "check") return rates.readBack;
+  // Every row of the old side is looked at once; of files only names, sizes and times are.
+  if (kind === "save-lost") return holdsRows(captured) ? rates.lookThrough : null;
   return kind === "capture" ? rates.capture : null;
 };
 

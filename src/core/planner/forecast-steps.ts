@@ -9,24 +9,26 @@ import type { DurationSample } from "./planner-input.ts";
 
 export type StepsForecast = Pick<PlanForecast, "waves" | "criticalPath" | "steps" | "totalMs" | "heldMs">;
 
-const sizeOf = (step: PlanStep, captured: Readonly<Record<string, CapturedComponent>>): number | undefined =>
-  step.action.kind === "restore" || step.action.kind === "check"
-    ? captured[step.action.component]?.sizeBytes
+/** Components as a point has them: how much there is to move, read or look through. */
+type Captured = Readonly<Record<string, CapturedComponent>>;
+
+const sizeOf = ({ action }: PlanStep, captured: Captured): number | undefined =>
+  action.kind === "restore" || action.kind === "check" || action.kind === "save-lost"
+    ? captured[action.component]?.sizeBytes
     : undefined;
 
-const capturedOf = (step: PlanStep, captured: Readonly<Record<string, CapturedComponent>>) =>
+const capturedOf = (step: PlanStep, captured: Captured) =>
   "component" in step.action ? captured[step.action.component] : undefined;
 
+/** @param sized components to reckon with, where the plan itself restores nothing */
 export const forecastSteps = (
   steps: readonly PlanStep[],
   facts: DescriptionFacts,
   history: readonly DurationSample[],
+  sized: Captured = facts.captured,
 ): StepsForecast => {
   const durations = new Map<StepId, DurationForecast | null>(
-    steps.map((step) => [
-      step.id,
-      forecastDuration(step, capturedOf(step, facts.captured), sizeOf(step, facts.captured), history),
-    ]),
+    steps.map((step) => [step.id, forecastDuration(step, capturedOf(step, sized), sizeOf(step, sized), history)]),
   );
   const { waves, criticalPath } = planShape(steps, (id) => durations.get(id)?.likelyMs ?? 0);
   const cutover = new Set(steps.filter(({ phase }) => phase === "cutover").map(({ id }) => id));

@@ -287,7 +287,15 @@ describe("what is foretold", () => {
     expect(forecast.totalMs.runs).toBe(3);
     expect(forecast.totalMs.low).toBeLessThan(forecast.totalMs.likely);
     expect(forecast.totalMs.high).toBeGreaterThan(forecast.totalMs.likely);
-    expect(forecast.criticalPath.slice(0, 3)).toEqual(["restore:db", "check:db", "try:app"]);
+    expect(forecast.criticalPath.slice(0, 3)).toEqual(["restore:db", "save-lost:db", "try:app"]);
+  });
+
+  it("reckons with a look at every row of the old side while traffic is held, and not with the files", () => {
+    const { forecast } = planRecovery(recoveryInput({ request: request(["db", "uploads"]) }));
+    // 1.1 GB: what the point has of the database.
+    expect(forecast.steps["save-lost:db:final"]).toMatchObject({ durationMs: 8_833, basis: "size" });
+    expect(forecast.heldMs).toBeGreaterThan(8_833);
+    expect(forecast.steps["save-lost:uploads:final"]).toMatchObject({ durationMs: 1_500, basis: "default" });
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { liveShop, shop } from "../../../test/fixtures/shop.ts";
+import { captured, liveShop, shop } from "../../../test/fixtures/shop.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import { planSchema } from "../../model/plan.ts";
 import { buildGraph } from "../graph/build-graph.ts";
@@ -40,6 +40,17 @@ describe("planUndo", () => {
     ]);
     expect(plan.forecast.steps["switch:db"]?.what).toBe("shop > shop_r42, shop_old42 > shop");
     expect(plan.forecast.keeps).toEqual(["db as it is now, shop_r42"]);
+  });
+
+  it("reckons with a look through the side that is left, by what the undone run restored there", () => {
+    const db = captured("db", "postgres", "2026-11-22T13:00:04.000Z", {
+      sizeBytes: 15_000_000_000,
+      counts: { tables: 23 },
+    });
+    const { forecast } = planUndo(input({ captured: { db } }));
+    expect(forecast.steps["save-lost:db:final"]).toMatchObject({ durationMs: 101_500, basis: "size" });
+    expect(forecast.heldMs).toBeGreaterThan(101_500);
+    expect(planUndo(input()).forecast.steps["save-lost:db:final"]).toMatchObject({ basis: "default" });
   });
 
   it("captures the new side first when its loss was accepted", () => {

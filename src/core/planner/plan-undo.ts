@@ -39,6 +39,7 @@ export const planUndo = (input: UndoInput): Plan => {
       exchange: (name) => undoes.exchanges[name] ?? { incoming: name, outgoing: name },
     },
     input.history,
+    input.captured,
   );
   return {
     digest: planDigest(intent),

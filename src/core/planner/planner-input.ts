@@ -6,7 +6,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
-import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { BrokenLinks, PlanIntent, SpaceForecast } from "../../model/plan.ts";
 
 /** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
@@ -92,6 +92,8 @@ export type UndoInput = {
     readonly releases: Readonly<Record<string, string>>;
     readonly positions?: Readonly<Record<string, Position>>;
   };
+  /** What that run restored: how large the side is that is left. */
+  readonly captured?: Readonly<Record<string, CapturedComponent>>;
   /** Components that were bound anew by that run. */
   readonly rebound: readonly string[];
   readonly components: Readonly<Record<string, LiveComponent>>;
