@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import getPort from "get-port";
@@ -79,6 +79,7 @@ describe("what is found on this machine", () => {
   test("the PostgreSQL server, its version and databases with owners and sizes", () => {
     const found = findings.postgres.find((server) => server.port === postgres.port);
     expect(found).toMatchObject({ socketDirectory: postgres.socketDirectory, tcp: true, problem: null });
+    expect(found?.missingRole).toBe(userInfo().username);
     expect(found?.version).toMatch(/^\d+\.\d+$/);
     expect(found?.databases?.map(({ name, owner }) => [name, owner])).toEqual([
       ["Un Used", "postgres"],
@@ -147,6 +148,7 @@ test.skipIf(process.getuid?.() !== 0)(
       tcp: true,
       version: null,
       databases: null,
+      missingRole: null,
       problem: {
         found: "Permission denied",
         hint: "run refloat init as root or as the user that the server runs as, or declare its databases by hand",
