@@ -2,7 +2,7 @@
  * How fast an open vault answers: one small file, a range of a large one, the whole list of a tree. Everything in one process, with the
  * repository open and its index read; the system's cache is warm.
  */
-import type { FolderEntry, SnapshotReader } from "../../src/core/ports/vault.ts";
+import type { FolderEntry, SnapshotReader } from "../../src/core/ports/vault-snapshots.ts";
 import { openRepository } from "../../src/vault/repository/open-repository.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { median } from "../recovery/measured-process.ts";

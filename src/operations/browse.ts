@@ -1,6 +1,6 @@
 /** browse: what a recovery point holds, one level at a time. Reads the vault only. */
 import type { CapturedTable } from "../core/ports/driver.ts";
-import type { FolderEntry } from "../core/ports/vault.ts";
+import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import {
   type ExactPlace,
   type GranularBench,

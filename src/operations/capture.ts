@@ -14,7 +14,7 @@ import { observedConsistency } from "../core/points/consistency.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { CaptureReport } from "../core/ports/driver.ts";
-import type { SnapshotWriter } from "../core/ports/vault.ts";
+import type { SnapshotWriter } from "../core/ports/vault-snapshots.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { watchCutovers } from "../core/run/watch-cutovers.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";

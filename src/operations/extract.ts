@@ -1,7 +1,7 @@
 /** extract: one thing out of a recovery point, to where nothing is yet. Never touches what is live. */
 import type { ByteStream } from "../core/ports/bytes.ts";
 import type { RowFormat } from "../core/ports/driver.ts";
-import type { VaultProgress } from "../core/ports/vault.ts";
+import type { VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { type ArchiveTally, archiveEntries } from "../core/granular/archive-entries.ts";
 import { type ExactPlace, type OpenEntry, type OpenPlace, openPlace } from "../core/granular/open-place.ts";

@@ -1,7 +1,7 @@
 /** find: every version of a file across recovery points, with the points that hold it. Reads folders, and contents only when asked to. */
 import { createHash } from "node:crypto";
 import type { CapturedTable } from "../core/ports/driver.ts";
-import type { FolderEntry, TreeReader } from "../core/ports/vault.ts";
+import type { FolderEntry, TreeReader } from "../core/ports/vault-snapshots.ts";
 import { type VersionRoot, type WalkTally, findVersions } from "../core/granular/find-versions.ts";
 import { namePattern } from "../core/granular/name-pattern.ts";
 import {

@@ -2,7 +2,7 @@
 import { findService } from "../core/declaration/find-service.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
-import type { PointHold } from "../core/ports/vault.ts";
+import type { PointHold } from "../core/ports/vault-points.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";

@@ -1,6 +1,7 @@
 /** verify --repair: what of the damage that a verification found can be repaired and from where, and the repair itself. */
 import { audited } from "../core/audit/audited.ts";
-import type { BlobCopies, RepairReport, VerifyFinding, VerifyReport } from "../core/ports/vault.ts";
+import type { BlobCopies } from "../core/ports/vault-copying.ts";
+import type { RepairReport, VerifyFinding, VerifyReport } from "../core/ports/vault-verification.ts";
 import type { OtherVault, Workbench } from "../core/ports/workbench.ts";
 
 export type RepairRequest = {

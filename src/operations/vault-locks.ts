@@ -1,6 +1,6 @@
 /** vault locks: until when each point is safe from everyone, asked of the store file by file. */
 import { type VaultLocks, pointLock } from "../core/points/point-locks.ts";
-import type { VaultProgress } from "../core/ports/vault.ts";
+import type { VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { snapshotIdSchema } from "../model/identifiers.ts";

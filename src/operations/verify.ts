@@ -1,14 +1,9 @@
 /** verify: proves the vault's bytes and the chain of its points, and names what damage would hurt. */
 import { audited } from "../core/audit/audited.ts";
 import { missedPoints, withSeen } from "../core/points/seen-points.ts";
-import type {
-  PointChain,
-  VaultProgress,
-  VerifyDepth,
-  VerifyFinding,
-  VerifyLimit,
-  VerifyReport,
-} from "../core/ports/vault.ts";
+import type { PointChain } from "../core/ports/vault-points.ts";
+import type { VaultProgress } from "../core/ports/vault-snapshots.ts";
+import type { VerifyDepth, VerifyFinding, VerifyLimit, VerifyReport } from "../core/ports/vault-verification.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { type PointId, pointIdSchema, shortId } from "../model/identifiers.ts";

@@ -1,6 +1,6 @@
 /** Turns the vault's steps of progress into the running totals that people see. */
 import type { ReportProgress } from "../core/ports/environment.ts";
-import type { VaultProgress } from "../core/ports/vault.ts";
+import type { VaultProgress } from "../core/ports/vault-snapshots.ts";
 
 export const accumulateProgress = (
   report: ReportProgress,

@@ -6,7 +6,7 @@ import { lstat, readFile, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import type { Footprint, InstanceTarget, Presence } from "../core/ports/driver.ts";
-import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports/vault.ts";
+import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { syncDirectory } from "./atomic-file.ts";

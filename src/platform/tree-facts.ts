@@ -1,7 +1,7 @@
 /** Facts of a captured tree, and a restored tree held against them: counts, bytes, newest file, layout. Content is verified by the vault. */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { TreeReceipt } from "../core/ports/vault.ts";
+import type { TreeReceipt } from "../core/ports/vault-snapshots.ts";
 import type { Facts } from "../model/facts.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import type { Clock } from "../core/ports/environment.ts";

@@ -1,6 +1,6 @@
 /** What a recovery point holds: its components in the order of recovery, a database by its tables, one file with all that is known of it. */
 import type { CapturedTable } from "../core/ports/driver.ts";
-import type { FolderEntry } from "../core/ports/vault.ts";
+import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { formatAmount, formatBytes, formatCount } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { formatPlace } from "../core/granular/parse-place.ts";

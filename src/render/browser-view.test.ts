@@ -10,7 +10,7 @@ import {
 import { pressKey } from "../core/browser/press-key.ts";
 import { searchLevel } from "../core/browser/search-level.ts";
 import { files, folderEntry, rowOf, testEntry, testFolder } from "../core/browser/test-level.ts";
-import type { FolderEntry } from "../core/ports/vault.ts";
+import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { browserPageRows, renderBrowser } from "./browser-view.ts";
 import { textWidth } from "./fit-text.ts";
 import { type Screen, plainPaint } from "./screen.ts";

@@ -1,5 +1,5 @@
 /** One entry of a captured folder in one line, as `ls -l` would have it, with a name that no terminal takes for a command. */
-import type { FolderEntry } from "../core/ports/vault.ts";
+import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { formatBytes } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { instantOfNs } from "../core/text/instant-of-ns.ts";

@@ -1,6 +1,6 @@
 /** What a search found: each file with its versions, newest first, and the points that hold them. */
 import type { CapturedTable } from "../core/ports/driver.ts";
-import type { FolderEntry } from "../core/ports/vault.ts";
+import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { formatAmount, formatBytes, formatCount } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { shortId } from "../model/identifiers.ts";

@@ -1,5 +1,6 @@
 /** What a prune will let go and why each point stays, before it does; and what became of it. */
-import type { PruneForecast, PruneReport, Unreadable } from "../core/ports/vault.ts";
+import type { PruneForecast, PruneReport } from "../core/ports/vault-pruning.ts";
+import type { Unreadable } from "../core/ports/vault-snapshots.ts";
 import type { KeepReason, RetentionDecision } from "../core/retention/decide-retention.ts";
 import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortId } from "../model/identifiers.ts";

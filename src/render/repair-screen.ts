@@ -1,5 +1,5 @@
 /** What a repair will do, or has done: from where blobs come, what is replaced, what nobody has, and where the evidence is. */
-import type { RepairReport } from "../core/ports/vault.ts";
+import type { RepairReport } from "../core/ports/vault-verification.ts";
 import { formatAmount, formatList } from "../core/text/quantity.ts";
 import { hanging } from "./fit-text.ts";
 import { type Screen, lines } from "./screen.ts";

@@ -1,5 +1,5 @@
 /** What a verification of the vault found: how much was looked at, each fault with what it hurts, and the points that are no longer whole. */
-import type { VerifyReport } from "../core/ports/vault.ts";
+import type { VerifyReport } from "../core/ports/vault-verification.ts";
 import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";

@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ComponentDriver, DriverContext, Exchange, InstanceTarget } from "../core/ports/driver.ts";
-import type { SnapshotReader } from "../core/ports/vault.ts";
+import type { SnapshotReader } from "../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 

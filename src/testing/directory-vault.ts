@@ -9,7 +9,7 @@ import { createReadStream } from "node:fs";
 import { cp, lstat, mkdir, open, readFile, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ByteStream } from "../core/ports/bytes.ts";
-import type { CaptureSink, SnapshotReader, StreamReceipt, TreeEntry } from "../core/ports/vault.ts";
+import type { CaptureSink, SnapshotReader, StreamReceipt, TreeEntry } from "../core/ports/vault-snapshots.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 

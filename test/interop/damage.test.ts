@@ -3,7 +3,7 @@ import { chmod, readFile, readdir, rm, truncate, writeFile, stat } from "node:fs
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { execa } from "execa";
-import type { VerifyReport } from "../../src/core/ports/vault.ts";
+import type { VerifyReport } from "../../src/core/ports/vault-verification.ts";
 import { RefloatError } from "../../src/model/refloat-error.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";

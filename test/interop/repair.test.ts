@@ -3,7 +3,9 @@ import { chmod, cp, mkdir, readFile, readdir, rm, truncate, writeFile } from "no
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { BlobCopies, RepairReport, Repository } from "../../src/core/ports/vault.ts";
+import type { Repository } from "../../src/core/ports/vault.ts";
+import type { BlobCopies } from "../../src/core/ports/vault-copying.ts";
+import type { RepairReport } from "../../src/core/ports/vault-verification.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { createRepository } from "../../src/vault/repository/create-repository.ts";

@@ -1,7 +1,8 @@
 /** Our repositories under stock restic, and restic's under ours: the same bytes, names, modes, links and times, and one store. */
 import { mkdir, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Repository, SnapshotInfo, TreeReceipt } from "../../src/core/ports/vault.ts";
+import type { Repository } from "../../src/core/ports/vault.ts";
+import type { SnapshotInfo, TreeReceipt } from "../../src/core/ports/vault-snapshots.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { createRepository } from "../../src/vault/repository/create-repository.ts";

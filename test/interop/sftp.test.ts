@@ -2,7 +2,8 @@
 import { appendFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Repository, SnapshotReader } from "../../src/core/ports/vault.ts";
+import type { Repository } from "../../src/core/ports/vault.ts";
+import type { SnapshotReader } from "../../src/core/ports/vault-snapshots.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { type SshServer, startSshServer } from "../../src/testing/ssh-server.ts";

@@ -8,7 +8,7 @@ import {
 } from "../../core/browser/browser-state.ts";
 import type { ExactPlace } from "../../core/granular/open-place.ts";
 import { formatPlace } from "../../core/granular/parse-place.ts";
-import type { FolderEntry } from "../../core/ports/vault.ts";
+import type { FolderEntry } from "../../core/ports/vault-snapshots.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
 import { showName } from "../../core/text/shown-name.ts";

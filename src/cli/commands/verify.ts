@@ -3,7 +3,7 @@ import { z } from "zod";
 import { formatAmount, formatBytes, formatCount } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { eventEnvelope } from "../../contract/envelope.ts";
-import type { RepairReport, VerifyLimit } from "../../core/ports/vault.ts";
+import type { RepairReport, VerifyLimit } from "../../core/ports/vault-verification.ts";
 import type { OtherVault } from "../../core/ports/workbench.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { type VaultVerification, type VerifyRequest, verifyVault } from "../../operations/verify.ts";

@@ -6,7 +6,7 @@ import type { PointId } from "../../model/identifiers.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { ExactPlace } from "../granular/open-place.ts";
 import type { CapturedTable } from "../ports/driver.ts";
-import type { FolderEntry } from "../ports/vault.ts";
+import type { FolderEntry } from "../ports/vault-snapshots.ts";
 
 /** One line of a level. `name` is what is shown and searched. */
 export type BrowserRow = { readonly name: string } & (

@@ -1,6 +1,6 @@
 /** Levels for tests: a folder with files of the given names, and what may lie in it. */
 import type { PointId } from "../../model/identifiers.ts";
-import type { FolderEntry } from "../ports/vault.ts";
+import type { FolderEntry } from "../ports/vault-snapshots.ts";
 import { showName } from "../text/shown-name.ts";
 import { type BrowserLevel, type BrowserRow, freshLevel } from "./browser-state.ts";
 

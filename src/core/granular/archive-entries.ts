@@ -1,6 +1,6 @@
 /** A captured tree as the entries of an archive: folders before what is in them, each file's content once, its other names as links. */
 import type { ArchiveEntry } from "../ports/new-places.ts";
-import type { FolderEntry, TreeReader } from "../ports/vault.ts";
+import type { FolderEntry, TreeReader } from "../ports/vault-snapshots.ts";
 import { joinPath } from "./open-place.ts";
 
 export type ArchiveTally = { files: number; directories: number; sizeBytes: number; leftOut: number };

@@ -1,5 +1,5 @@
 /** Two versions of a tree, difference by difference, in byte order of names. What has the same tree id is equal and not looked into. */
-import type { FolderEntry, TreeReader } from "../ports/vault.ts";
+import type { FolderEntry, TreeReader } from "../ports/vault-snapshots.ts";
 import { mergeFolders } from "./merge-folders.ts";
 import { joinPath } from "./open-place.ts";
 

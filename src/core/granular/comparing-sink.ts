@@ -3,7 +3,14 @@
  * live in the same words as at a capture, by the same reads.
  */
 import { createHash } from "node:crypto";
-import type { CaptureSink, FolderEntry, LiveTree, StreamReceipt, TreeReceipt, TreeRules } from "../ports/vault.ts";
+import type {
+  CaptureSink,
+  FolderEntry,
+  LiveTree,
+  StreamReceipt,
+  TreeReceipt,
+  TreeRules,
+} from "../ports/vault-snapshots.ts";
 import { instantOfNs } from "../text/instant-of-ns.ts";
 import type { Difference, Likeness, TreeSide } from "./compare-trees.ts";
 import { type FilesTally, compareFiles } from "./component-diff.ts";

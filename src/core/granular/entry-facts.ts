@@ -1,5 +1,5 @@
 /** What is told of an entry: to people by screens, to programs by `--json`. */
-import type { FolderEntry } from "../ports/vault.ts";
+import type { FolderEntry } from "../ports/vault-snapshots.ts";
 import { instantOfNs } from "../text/instant-of-ns.ts";
 import { isText, lossyText } from "../text/shown-name.ts";
 

@@ -3,7 +3,7 @@
  * are one folder. Memory holds one folder's list for each level and each different version of it.
  */
 import type { PointId } from "../../model/identifiers.ts";
-import type { FolderEntry, TreeReader } from "../ports/vault.ts";
+import type { FolderEntry, TreeReader } from "../ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { mergeFolders } from "./merge-folders.ts";
 import { joinPath } from "./open-place.ts";

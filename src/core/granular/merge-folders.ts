@@ -1,5 +1,5 @@
 /** Several versions of one folder, entry by entry: what has the same name in all of them comes together. Holds one entry of each. */
-import type { FolderEntry } from "../ports/vault.ts";
+import type { FolderEntry } from "../ports/vault-snapshots.ts";
 
 export type MergedEntry = {
   readonly name: Uint8Array;

@@ -8,7 +8,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
 import type { CapturedTable } from "../ports/driver.ts";
-import type { FolderEntry, TreeReader } from "../ports/vault.ts";
+import type { FolderEntry, TreeReader } from "../ports/vault-snapshots.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { readName, showName } from "../text/shown-name.ts";
 import { type Place, formatPlace, parsePlace } from "./parse-place.ts";

@@ -1,6 +1,6 @@
 /** What became of each point that was to be brought to a second vault. */
 import type { PointId } from "../../model/identifiers.ts";
-import type { Unreadable } from "../ports/vault.ts";
+import type { Unreadable } from "../ports/vault-snapshots.ts";
 
 export type CopiedPoint = {
   readonly point: PointId;

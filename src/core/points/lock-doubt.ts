@@ -1,6 +1,6 @@
 /** What of a declared lock the vault's store does not keep: said at each capture, since a point looks the same with it and without. */
 import type { ServiceDeclaration } from "../../model/declaration.ts";
-import type { LockSupport } from "../ports/vault.ts";
+import type { LockSupport } from "../ports/vault-locks.ts";
 
 export type LockDoubt = { readonly message: string; readonly hint: string; readonly nextCommand: string };
 

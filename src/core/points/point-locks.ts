@@ -1,7 +1,8 @@
 /** What was promised for a point, held against what its store says. */
 import type { LockMode, ServiceDeclaration } from "../../model/declaration.ts";
 import type { PointManifest, RecoveryPoint } from "../../model/manifest.ts";
-import type { LockReport, LockSupport, Unreadable, VaultLock } from "../ports/vault.ts";
+import type { LockReport, LockSupport, VaultLock } from "../ports/vault-locks.ts";
+import type { Unreadable } from "../ports/vault-snapshots.ts";
 import { parseDuration } from "../time/duration.ts";
 
 export type PointLock = Omit<LockReport, "id"> & {

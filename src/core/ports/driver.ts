@@ -17,7 +17,7 @@ import type { CapturedComponent } from "../../model/manifest.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
-import type { CaptureSink, SnapshotReader, TreeReader } from "./vault.ts";
+import type { CaptureSink, SnapshotReader, TreeReader } from "./vault-snapshots.ts";
 
 /** What every act is given. */
 export type DriverContext<Options = unknown> = {

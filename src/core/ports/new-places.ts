@@ -1,6 +1,6 @@
 /** Where single things out of a point go: to a place where nothing was, whole or not at all. */
 import type { ByteStream } from "./bytes.ts";
-import type { FolderEntry } from "./vault.ts";
+import type { FolderEntry } from "./vault-snapshots.ts";
 
 export type ArchiveEntry = {
   /** Inside the archive; relative, without `.` and `..`. */

@@ -10,7 +10,8 @@ import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
 import type { VaultMemory } from "./vault-memory.ts";
-import type { PointDepartures, PointHolds, PointStore, Repository, RunCopies } from "./vault.ts";
+import type { Repository } from "./vault.ts";
+import type { PointDepartures, PointHolds, PointStore, RunCopies } from "./vault-points.ts";
 
 export type OpenVault = {
   readonly repository: Repository;

@@ -2,7 +2,7 @@
  * Which snapshots go with points that expire: the manifests, and members that nothing else uses. Also members that never became part of a
  * point, or whose point went while its removal was killed; but not while anybody captures or copies into the vault. Pure.
  */
-import type { SnapshotInfo, Unreadable } from "../ports/vault.ts";
+import type { SnapshotInfo, Unreadable } from "../ports/vault-snapshots.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 

@@ -1,7 +1,7 @@
 /** Capture of a tree: the vault walks it; here are the facts that a restore is held against. */
 import { realpath } from "node:fs/promises";
 import type { CaptureReport } from "../../core/ports/driver.ts";
-import type { CaptureSink } from "../../core/ports/vault.ts";
+import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { readFileSystemClock } from "../../platform/file-system-clock.ts";

@@ -1,7 +1,7 @@
 /** The set of an invariant: relative paths of the files that match a glob, one per line, as they are found. */
 import picomatch from "picomatch";
 import type { ByteStream } from "../../core/ports/bytes.ts";
-import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { pathExists } from "../../platform/tree-files.ts";

@@ -1,6 +1,6 @@
 /** Large objects into the vault: one file each and the list of them, as a directory-format archive has them. */
 import type { ByteStream } from "../../core/ports/bytes.ts";
-import type { CaptureSink, VaultProgress } from "../../core/ports/vault.ts";
+import type { CaptureSink, VaultProgress } from "../../core/ports/vault-snapshots.ts";
 import type { ArchiveToc } from "./archive-toc.ts";
 import type { Session } from "./session.ts";
 

@@ -4,7 +4,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { CaptureSink } from "../../core/ports/vault.ts";
+import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
 import { createDirectorySink } from "../../testing/directory-vault.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
 import { postgresContext } from "../../testing/postgres-bench.ts";

@@ -1,5 +1,5 @@
 /** One table's rows into the vault, in the snapshot, exactly as pg_dump would have written them. */
-import type { CaptureSink, StreamReceipt, VaultProgress } from "../../core/ports/vault.ts";
+import type { CaptureSink, StreamReceipt, VaultProgress } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type TocEntry, dataFileName } from "./archive-toc.ts";
 import { archiveTrailer, copyOut } from "./copy-streams.ts";

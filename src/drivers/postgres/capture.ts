@@ -3,7 +3,7 @@
  * directory-format archive that stock pg_restore reads. Nothing is spooled on disk.
  */
 import type { CaptureReport } from "../../core/ports/driver.ts";
-import type { CaptureSink } from "../../core/ports/vault.ts";
+import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
 import type { Facts, FactUnit } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";

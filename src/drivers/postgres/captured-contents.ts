@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { CapturedContents, CapturedTable } from "../../core/ports/driver.ts";
-import type { TreeReader } from "../../core/ports/vault.ts";
+import type { TreeReader } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type ArchiveToc, type TocEntry, dataFileName, parseDirectoryToc } from "./archive-toc.ts";

@@ -1,5 +1,5 @@
 /** The bytes of large objects; the objects themselves, with owner and grants, are made by pg_restore. */
-import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Session, inTransaction } from "./session.ts";
 

@@ -2,7 +2,7 @@
  * Rows, keys, indexes, large objects and sequence values of an instance, on several connections at once. Definitions are there
  * already; what depends on all rows comes later.
  */
-import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import type { Facts } from "../../model/facts.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { dataFileName, type TocEntry } from "./archive-toc.ts";

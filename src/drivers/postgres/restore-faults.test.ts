@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { createDirectoryReader } from "../../testing/directory-vault.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";

@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InstanceTarget } from "../../core/ports/driver.ts";
-import type { SnapshotReader } from "../../core/ports/vault.ts";
+import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { endEarlierAttempts } from "./application-name.ts";

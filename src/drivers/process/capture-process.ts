@@ -1,7 +1,7 @@
 /** Capture of an application: its release tree, and what it runs on. Its data belongs to other components. */
 import { realpath } from "node:fs/promises";
 import type { CaptureReport, RunningProcess } from "../../core/ports/driver.ts";
-import type { CaptureSink } from "../../core/ports/vault.ts";
+import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
 import type { Fingerprint } from "../../model/fingerprint.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";

@@ -6,7 +6,9 @@
 import { readEntry } from "../../core/audit/audit-chain.ts";
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import type { AuditArchive, StoredAuditEntry } from "../../core/ports/audit-log.ts";
-import type { Repository, SnapshotInfo, VaultLock } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { VaultLock } from "../../core/ports/vault-locks.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import type { AuditHead } from "../../model/audit-entry.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { taggedValue } from "./snapshot-tags.ts";

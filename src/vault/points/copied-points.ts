@@ -2,7 +2,7 @@
  * What a copied point says of itself in tags of its snapshot: `made-in=VAULT`, `root-seal=HMAC` (that whoever copied it had proven its root
  * and could open the vault that it was copied to), and `without=POINT` for each point that its root names and that was not there.
  */
-import type { SnapshotInfo } from "../../core/ports/vault.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
 import { taggedValue } from "./snapshot-tags.ts";
 

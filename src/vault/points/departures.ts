@@ -5,7 +5,8 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import type { Clock } from "../../core/ports/environment.ts";
-import type { Departure, PointDepartures, Repository } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { Departure, PointDepartures } from "../../core/ports/vault-points.ts";
 import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { systemClock } from "../../platform/system-clock.ts";

@@ -5,7 +5,9 @@
 import { hostname } from "node:os";
 import type { Clock } from "../../core/ports/environment.ts";
 import type { EscrowBundles, StoredEscrow } from "../../core/ports/escrow.ts";
-import type { Repository, SnapshotInfo, VaultLock } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { VaultLock } from "../../core/ports/vault-locks.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { systemClock } from "../../platform/system-clock.ts";

@@ -5,7 +5,9 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import type { Clock } from "../../core/ports/environment.ts";
-import type { PointHold, PointHolds, Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { PointHold, PointHolds } from "../../core/ports/vault-points.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { pointIdSchema } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { systemClock } from "../../platform/system-clock.ts";

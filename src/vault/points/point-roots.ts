@@ -5,7 +5,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import canonicalize from "canonicalize";
 import { type RootedPoint, type RootVerdict, chainHeads } from "../../core/points/root-chain.ts";
-import type { Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { pointIdSchema } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import { type PointRoot, type RootLink, pointRootSchema } from "../../model/point-root.ts";

@@ -1,7 +1,8 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { shopPoint } from "../../../test/fixtures/shop.ts";
-import type { PointStore, Repository } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { PointStore } from "../../core/ports/vault-points.ts";
 import { type SnapshotId, snapshotIdSchema } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import { systemClock } from "../../platform/system-clock.ts";

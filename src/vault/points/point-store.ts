@@ -4,7 +4,9 @@
  */
 import canonicalize from "canonicalize";
 import { contradictedPoints, gonePoints } from "../../core/points/root-chain.ts";
-import type { PointStore, Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { PointStore } from "../../core/ports/vault-points.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { declaredLock } from "../../core/points/point-locks.ts";
 import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
 import { type PointManifest, type RecoveryPoint, pointManifestSchema } from "../../model/manifest.ts";

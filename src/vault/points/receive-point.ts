@@ -1,6 +1,8 @@
 /** Takes in a point of another vault: its members, then the snapshot of its manifest with what the copy knows of the root. */
 import { declaredLock } from "../../core/points/point-locks.ts";
-import type { PointStore, Repository, SnapshotInfo } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { PointStore } from "../../core/ports/vault-points.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { type SnapshotId, snapshotIdSchema } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { copyFacts, copyTags, isCopyTag } from "./copied-points.ts";

@@ -1,7 +1,10 @@
 /** Copies of the journal's runs in the vault: each a small snapshot, so that a run can be resumed where its journal is lost. */
 import { hostname } from "node:os";
 import type { Clock } from "../../core/ports/environment.ts";
-import type { Repository, RunCopies, RunCopy, SnapshotInfo, VaultLock } from "../../core/ports/vault.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { VaultLock } from "../../core/ports/vault-locks.ts";
+import type { RunCopies, RunCopy } from "../../core/ports/vault-points.ts";
+import type { SnapshotInfo } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { systemClock } from "../../platform/system-clock.ts";
 import { taggedValue } from "./snapshot-tags.ts";

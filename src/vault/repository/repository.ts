@@ -3,17 +3,15 @@
  * pool of worker threads and one lock.
  */
 import { createHmac, hkdfSync } from "node:crypto";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { BlobCopies, CopySource, SnapshotCopying } from "../../core/ports/vault-copying.ts";
 import type {
-  BlobCopies,
-  CopySource,
-  Repository,
-  SnapshotCopying,
   SnapshotInfo,
   SnapshotReader,
   SnapshotWriter,
   TreeReader,
   Unreadable,
-} from "../../core/ports/vault.ts";
+} from "../../core/ports/vault-snapshots.ts";
 import type { Clock, Log } from "../../core/ports/environment.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";

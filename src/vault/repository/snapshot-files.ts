@@ -2,7 +2,7 @@
  * The snapshots of an open repository, and which file each lies in: for what was copied from another vault, one of another name. What a
  * snapshot holds is not known here.
  */
-import type { Unreadable } from "../../core/ports/vault.ts";
+import type { Unreadable } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
 import type { RepositoryContext } from "./repository-context.ts";

@@ -3,7 +3,8 @@
  * snapshot with a file in it costs two packs, an index and a snapshot.
  */
 import { hash } from "node:crypto";
-import type { SnapshotInfo, VaultLock } from "../../../core/ports/vault.ts";
+import type { VaultLock } from "../../../core/ports/vault-locks.ts";
+import type { SnapshotInfo } from "../../../core/ports/vault-snapshots.ts";
 import { snapshotIdSchema } from "../../../model/identifiers.ts";
 import { recordMembers, writeSnapshot } from "../format/snapshot-file.ts";
 import { encodeTree } from "../format/tree-node.ts";

@@ -2,7 +2,8 @@ import { chmod, mkdir, rename, rm, symlink, truncate, writeFile } from "node:fs/
 import { createHash, randomBytes } from "node:crypto";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Repository, SnapshotReader, SnapshotWriter, TreeRules } from "../../../core/ports/vault.ts";
+import type { Repository } from "../../../core/ports/vault.ts";
+import type { SnapshotReader, SnapshotWriter, TreeRules } from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { systemClock } from "../../../platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../../testing/driver-context.ts";

@@ -2,15 +2,15 @@
 import { lstat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { SealedStream } from "../../../core/ports/bytes.ts";
+import type { VaultLock } from "../../../core/ports/vault-locks.ts";
 import type {
   SnapshotInfo,
   SnapshotWriter,
   StreamReceipt,
   TreeReceipt,
   TreeRules,
-  VaultLock,
   VaultProgress,
-} from "../../../core/ports/vault.ts";
+} from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { snapshotIdSchema } from "../../../model/identifiers.ts";
 import { goModeOf } from "../format/go-file-mode.ts";

@@ -1,5 +1,5 @@
 /** An open repository as the source of a copy or a repair: verified blobs, and what the files of its snapshots say. Writes nothing. */
-import type { CopySource } from "../../../core/ports/vault.ts";
+import type { CopySource } from "../../../core/ports/vault-copying.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
 import { readSnapshotDocument } from "../format/snapshot-file.ts";

@@ -4,7 +4,8 @@
  * next one finds and uses.
  */
 import pLimit from "p-limit";
-import type { CopyReceipt, CopySource, SnapshotCopying, VaultProgress } from "../../../core/ports/vault.ts";
+import type { CopyReceipt, CopySource, SnapshotCopying } from "../../../core/ports/vault-copying.ts";
+import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import type { SnapshotId } from "../../../model/identifiers.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";

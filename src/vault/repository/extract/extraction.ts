@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, linkSync, lstatSync, mkdirSync, openSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import type { ExtractReport, VaultProgress } from "../../../core/ports/vault.ts";
+import type { ExtractReport, VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { readableText } from "../format/go-text.ts";
 import { linkIdOf } from "../format/link-id.ts";

@@ -1,6 +1,6 @@
 /** Snapshot files: a root tree, and what it is of. The last thing written of a capture, so that there is no half snapshot. */
 import { z } from "zod";
-import type { SnapshotInfo } from "../../../core/ports/vault.ts";
+import type { SnapshotInfo } from "../../../core/ports/vault-snapshots.ts";
 import { snapshotIdSchema } from "../../../model/identifiers.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";

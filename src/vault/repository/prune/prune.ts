@@ -3,7 +3,8 @@
  * are little used, and writes down which packs are unused (from then on no capture of ours counts on them) and who was at work meanwhile.
  * The second, once those have ended and a grace period has passed, looks again and takes away. docs/design/prune.md has the proof.
  */
-import type { PruneForecast, PruneReport, Pruning, VaultProgress } from "../../../core/ports/vault.ts";
+import type { PruneForecast, PruneReport, Pruning } from "../../../core/ports/vault-pruning.ts";
+import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import { writeUnusedRecord } from "../format/unused-record.ts";
 import { type LoneLock, holdLoneLock } from "../locks/lone-lock.ts";
 import { readSessions } from "../locks/sessions.ts";

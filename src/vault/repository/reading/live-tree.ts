@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { type BigIntStats, constants, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { FolderEntry, LiveTree, TreeRules } from "../../../core/ports/vault.ts";
+import type { FolderEntry, LiveTree, TreeRules } from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { BlobTable } from "../blobs/blob-table.ts";
 import { hasCode, unreadable } from "../capture/entry-capture.ts";

@@ -1,6 +1,6 @@
 /** What the rest of Refloat sees of a node while it walks; parts that cost something are made when they are asked for. */
 import { hash } from "node:crypto";
-import type { FolderEntry } from "../../../core/ports/vault.ts";
+import type { FolderEntry } from "../../../core/ports/vault-snapshots.ts";
 import { linkIdOf } from "../format/link-id.ts";
 import { toPermissions } from "../format/go-file-mode.ts";
 import { majorOf, minorOf } from "../format/device-numbers.ts";

@@ -6,7 +6,7 @@ import type {
   SnapshotReader,
   TreeEntry,
   VaultProgress,
-} from "../../../core/ports/vault.ts";
+} from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { pathNames } from "../capture/snapshot-layout.ts";
 import { extractTree } from "../extract/extraction.ts";

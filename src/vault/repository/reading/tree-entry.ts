@@ -1,5 +1,5 @@
 /** What the rest of Refloat sees of a node. */
-import type { TreeEntry } from "../../../core/ports/vault.ts";
+import type { TreeEntry } from "../../../core/ports/vault-snapshots.ts";
 import { toPermissions } from "../format/go-file-mode.ts";
 import { readableText } from "../format/go-text.ts";
 import { formatGoTime } from "../format/go-time.ts";

@@ -1,6 +1,6 @@
 /** Walks one snapshot by the ids of its trees. Every byte handed out was verified first. */
 import type { ByteStream } from "../../../core/ports/bytes.ts";
-import type { FolderEntry, SnapshotPath, TreeReader } from "../../../core/ports/vault.ts";
+import type { FolderEntry, SnapshotPath, TreeReader } from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { pathNames } from "../capture/snapshot-layout.ts";
 import { extractTree } from "../extract/extraction.ts";

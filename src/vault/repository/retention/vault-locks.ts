@@ -3,7 +3,8 @@
  * locked anew with each that needs it; what can be locked in no store, such as a folder, is left to the reader of the report.
  */
 import pLimit from "p-limit";
-import type { LockReport, LockSupport, VaultLock, VaultProgress } from "../../../core/ports/vault.ts";
+import type { LockReport, LockSupport, VaultLock } from "../../../core/ports/vault-locks.ts";
+import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import type { SnapshotId } from "../../../model/identifiers.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";

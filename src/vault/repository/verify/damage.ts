@@ -1,5 +1,5 @@
 /** Gathers what is wrong, by object; blobs that are hurt are remembered, so that their snapshots and paths can be found. */
-import type { VerifyFinding } from "../../../core/ports/vault.ts";
+import type { VerifyFinding } from "../../../core/ports/vault-verification.ts";
 import type { BlobType } from "../format/pack-header.ts";
 
 type Affected = VerifyFinding["affects"][number];

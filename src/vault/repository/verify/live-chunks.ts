@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import type { BlobCopies } from "../../../core/ports/vault.ts";
+import type { BlobCopies } from "../../../core/ports/vault-copying.ts";
 import { ContentChunker } from "../capture/content-chunker.ts";
 import { Kernel } from "../wasm/kernel.ts";
 

@@ -1,5 +1,5 @@
 /** Which packs are read next when not all can be: those that were read longest ago first, the never read before all. */
-import type { VerifyLimit } from "../../../core/ports/vault.ts";
+import type { VerifyLimit } from "../../../core/ports/vault-verification.ts";
 
 export type PackFacts = { readonly sizeBytes: number; readonly blobs: number };
 

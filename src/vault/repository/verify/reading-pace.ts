@@ -1,6 +1,6 @@
 /** How reading packs goes: whether another one may be begun, how much was read, and what all of them would take at this rate. */
 import type { Clock } from "../../../core/ports/environment.ts";
-import type { VerifyReading } from "../../../core/ports/vault.ts";
+import type { VerifyReading } from "../../../core/ports/vault-verification.ts";
 import type { PackFacts } from "./pack-choice.ts";
 
 export class ReadingPace {

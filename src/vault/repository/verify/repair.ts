@@ -6,7 +6,7 @@
  * damaged packs last, and whatever goes is kept as evidence first. A repair that was killed is begun again. Damaged packs that cannot be
  * taken out, or only the indexes that name them, are written down: captures pass over them, and store again what they held.
  */
-import type { RepairOptions, RepairReport, VerifyReport } from "../../../core/ports/vault.ts";
+import type { RepairOptions, RepairReport, VerifyReport } from "../../../core/ports/vault-verification.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobReader, openBlob } from "../blobs/blob-reader.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";

@@ -5,13 +5,9 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../../core/ports/environment.ts";
 import type { PackReads } from "../../../core/ports/vault-memory.ts";
-import type {
-  Repository,
-  VaultProgress,
-  VerifyCoverage,
-  VerifyLimit,
-  VerifyReport,
-} from "../../../core/ports/vault.ts";
+import type { Repository } from "../../../core/ports/vault.ts";
+import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
+import type { VerifyCoverage, VerifyLimit, VerifyReport } from "../../../core/ports/vault-verification.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobCache } from "../blobs/blob-cache.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
