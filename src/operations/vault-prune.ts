@@ -189,18 +189,18 @@ const carryOut = async (
 ): Promise<PruneResult> => {
   // Before they go: a point that is gone and in no record was taken by somebody else.
   const keepOf = new Map(services.map(({ service, keep }) => [service, keep]));
-  await departures.record(
-    expiring.map(({ point: { id, manifest } }) => ({
-      point: id,
-      service: manifest.service,
-      reason: `expired by keep: ${JSON.stringify(keepOf.get(manifest.service) ?? null)}`,
-    })),
-  );
+  const leaving = expiring.map(({ point: { id, manifest } }) => ({
+    point: id,
+    service: manifest.service,
+    reason: `expired by keep: ${JSON.stringify(keepOf.get(manifest.service) ?? null)}`,
+  }));
+  await departures.record(leaving);
   signal.throwIfAborted();
   const kept = await repository.removeSnapshots(manifests);
   // A point that stays needs its members.
   const gone = kept.length === 0 ? await repository.removeSnapshots(members) : [];
   const refused = new Set<string>(kept.map(({ id }) => id));
+  await departures.takeBack(leaving.filter(({ point }) => refused.has(point)));
   return {
     expired: manifests.filter((id) => !refused.has(id)),
     refused: [...kept, ...gone],

@@ -40,6 +40,8 @@ export type Departure = {
 export type PointDepartures = {
   /** Durable when it resolves: to be called before a point is removed. */
   readonly record: (points: readonly Omit<Departure, "recordedAt">[]) => Promise<void>;
+  /** Takes that back for points that the store did not let go of: should somebody take them later, they are missed. */
+  readonly takeBack: (points: readonly Omit<Departure, "recordedAt">[]) => Promise<void>;
   readonly list: () => Promise<ReadonlyMap<PointId, Departure>>;
 };
 

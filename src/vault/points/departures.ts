@@ -17,12 +17,26 @@ const departuresPath = "/refloat/departed.json";
 const departuresSchema = z.object({
   schemaVersion: z.literal(1),
   departed: z.array(
-    z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), recordedAt: z.iso.datetime() }),
+    z.object({
+      point: pointIdSchema,
+      service: z.string(),
+      reason: z.string(),
+      recordedAt: z.iso.datetime(),
+      /** It was about to leave, and has stayed. */
+      stayed: z.boolean().optional(),
+    }),
   ),
 });
+type Recorded = z.infer<typeof departuresSchema>["departed"][number];
 
-export const createPointDepartures = (repository: Repository, clock: Clock = systemClock): PointDepartures => ({
-  record: async (points) => {
+/** What was said last counts; at the same instant, that it has stayed. */
+const isLater = (one: Recorded, other: Recorded | undefined): boolean =>
+  other === undefined ||
+  one.recordedAt > other.recordedAt ||
+  (one.recordedAt === other.recordedAt && one.stayed === true);
+
+export const createPointDepartures = (repository: Repository, clock: Clock = systemClock): PointDepartures => {
+  const write = async (points: readonly Omit<Recorded, "recordedAt">[]): Promise<void> => {
     if (points.length === 0) return;
     const recordedAt = clock.now().toISOString();
     const content = { schemaVersion: 1, departed: points.map((point) => ({ ...point, recordedAt })) };
@@ -38,22 +52,28 @@ export const createPointDepartures = (repository: Repository, clock: Clock = sys
     } finally {
       await writer.abort();
     }
-  },
+  };
 
-  list: async () => {
-    const departed = new Map<PointId, Departure>();
+  const list = async (): Promise<ReadonlyMap<PointId, Departure>> => {
+    const departed = new Map<PointId, Recorded>();
     for (const { id, tags } of await repository.snapshots()) {
       if (!tags.includes(departedTag)) continue;
       try {
         const content = await (await repository.openSnapshot(id)).read(departuresPath);
         const { departed: all } = departuresSchema.parse(JSON.parse(Buffer.from(content).toString("utf8")));
-        for (const one of all) departed.set(one.point, one);
+        for (const one of all) if (isLater(one, departed.get(one.point))) departed.set(one.point, one);
       } catch (error) {
         // A record that is lost makes its points stand out, which is the safe side.
         if (error instanceof z.ZodError || error instanceof SyntaxError) continue;
         if (!(error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code))) throw error;
       }
     }
-    return departed;
-  },
-});
+    return new Map([...departed].filter(([, { stayed }]) => stayed !== true));
+  };
+
+  return {
+    record: (points) => write(points),
+    takeBack: (points) => write(points.map((point) => ({ ...point, stayed: true }))),
+    list,
+  };
+};

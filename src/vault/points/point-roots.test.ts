@@ -113,6 +113,17 @@ describe("the roots of points", () => {
     ]);
   });
 
+  it("miss a point that was about to leave, has stayed, and went later", async () => {
+    const [first] = [await commit(10), await commit(11)];
+    const departures = createPointDepartures(repository, { ...systemClock, now: () => new Date(hour(13)) });
+    const leaving = [{ point: first, service: "shop", reason: "expired" }];
+    await departures.record(leaving);
+    await departures.takeBack(leaving);
+    expect([...(await departures.list()).keys()]).toEqual([]);
+    await take(first);
+    expect((await chain()).gone.map(({ point }) => point)).toEqual([first]);
+  });
+
   it("take a point that rots for damaged, not for gone", async () => {
     const [first] = [await commit(10), await commit(11)];
     await take(first);

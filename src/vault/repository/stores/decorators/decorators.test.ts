@@ -75,6 +75,38 @@ describe("decorators of a store", () => {
     });
   };
 
+  it("tries locks again, since a point is not made without them", async () => {
+    const away = new RefloatError("vault.unreachable", "the server does not answer");
+    let left = 0;
+    const failing = async <Result>(result: Result): Promise<Result> => {
+      left -= 1;
+      if (left >= 0) throw away;
+      return result;
+    };
+    const lock = { until: new Date("2030-01-01T00:00:00Z"), mode: "governance" } as const;
+    const locking: Store = Object.assign(Object.create(plain) as Store, {
+      retention: {
+        support: () => failing({ locks: true, reason: null, keptBy: "server" }),
+        lock: () => failing(lock),
+        lockOf: () => failing(lock),
+        writeLocked: () => failing(undefined),
+      } satisfies Store["retention"],
+    });
+    const { retention } = retryingStore(locking, { waitsMs });
+    for (const act of [
+      () => retention?.support(),
+      () => retention?.lock("data", "a", lock),
+      () => retention?.lockOf("data", "a"),
+      () => retention?.writeLocked("data", "a", content, lock),
+    ]) {
+      left = 2;
+      await act();
+      expect(left).toBe(-1);
+      left = waitsMs.length + 1;
+      await expect(act()).rejects.toBe(away);
+    }
+  });
+
   it("tries again until it works, and counts how often", async () => {
     let retries = 0;
     const retried = (): void => void (retries += 1);

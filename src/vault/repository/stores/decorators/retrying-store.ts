@@ -6,7 +6,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import { gatherFile } from "../gathered-file.ts";
-import { type Store, type StoreKind, retentionOf } from "../store.ts";
+import type { Store, StoreKind, StoreRetention } from "../store.ts";
 
 /** About a minute in all: a router that restarts, not a night. */
 const waitsMs = [250, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
@@ -50,10 +50,18 @@ export const retryingStore = (store: Store, options: RetryOptions = {}): Store =
   const write = async (kind: StoreKind, name: string, content: Uint8Array): Promise<void> =>
     retry(async () => store.write(kind, name, content));
 
+  const retryRetention = (retention: StoreRetention): StoreRetention => ({
+    ...retention,
+    support: async () => retry(async () => retention.support()),
+    lock: async (kind, name, lock) => retry(async () => retention.lock(kind, name, lock)),
+    lockOf: async (kind, name) => retry(async () => retention.lockOf(kind, name)),
+    writeLocked: async (kind, name, content, lock) =>
+      retry(async () => retention.writeLocked(kind, name, content, lock)),
+  });
+
   return {
     location: store.location,
-    // Locks go past it: they move no bytes, and a store that can lock repeats what it asks of its server.
-    ...retentionOf(store),
+    ...(store.retention === undefined ? {} : { retention: retryRetention(store.retention) }),
     async *list(kind) {
       const told = new Set<string>();
       for (let tries = 0; ; tries += 1) {
