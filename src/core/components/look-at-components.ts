@@ -40,8 +40,9 @@ export const lookAtComponents = async (access: ComponentAccess, options: LookOpt
       components[component] = seen.live;
       taken[component] = seen.taken;
       if (captured === null) continue;
-      for (const footprint of await driver.instances.footprint(context, captured))
-        needs.push({ ...footprint, component });
+      const footprints = await driver.instances.footprint(context, captured);
+      if (footprints.length === 0) components[component] = { ...seen.live, roomUnseen: true };
+      for (const footprint of footprints) needs.push({ ...footprint, component });
     } catch (error) {
       context.signal.throwIfAborted();
       const failure = toRefloatError(error);

@@ -2,7 +2,7 @@
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
-import { formatAmount, formatList } from "../text/quantity.ts";
+import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
 import { sideOf, untriedBecause } from "./recovery-steps.ts";
@@ -173,6 +173,15 @@ const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
   ...scope.recovered
     .filter((name) => input.components[name]?.present === false)
     .map((name) => warn("live.absent", `${name} is not there now: nothing of it can be saved or kept`)),
+  ...scope.recovered
+    .filter((name) => input.components[name]?.roomUnseen === true)
+    .map((name) => {
+      const size = formatBytes(input.point.manifest.components[name]?.facts.sizeBytes ?? 0);
+      return warn(
+        "space.unseen",
+        `whether there is room for ${name} (${size} as captured) cannot be seen from here: ask its server`,
+      );
+    }),
   ...Object.entries(input.service.invariants)
     .filter(
       ([, { every, in: within }]) => scope.recovered.includes(sideOf(within)) && scope.kept.includes(sideOf(every)),

@@ -56,6 +56,12 @@ describe("the steps of a recovery", () => {
     expect(plan.intent.steps.find(({ id }) => id === "try:app")?.action).toMatchObject({ release: "kept" });
   });
 
+  it("says when nobody can see whether there is room", () => {
+    expect(codes(planRecovery(recoveryInput()))).not.toContain("space.unseen");
+    const plan = planRecovery(recoveryInput({ components: withLive("db", { roomUnseen: true }) }));
+    expect(codes(plan)).toContain("space.unseen");
+  });
+
   it("leaves out what would ask a kept component that cannot be looked at, and says so", () => {
     const known = liveShop["db"];
     if (known === undefined) throw new Error("no db");

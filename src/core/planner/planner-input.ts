@@ -33,6 +33,8 @@ export type LiveComponent = {
   readonly freePort: number | null;
   /** A cheap estimate of what was written since the point; null when the driver cannot say. */
   readonly loss: { readonly about: string; readonly lastWriteAt: string | null } | null;
+  /** It is restored where the room that is left cannot be seen from here, such as to the server of another machine. */
+  readonly roomUnseen?: boolean;
   /** Why it could not be looked at, of one that the plan leaves alone: nothing is known of it, and no invariant asks it. */
   readonly unseen?: string;
   /** How this machine differs from the one the component was captured on. */
