@@ -16,7 +16,8 @@ import { password } from "./support/restic.ts";
 const never = new AbortController().signal;
 const environment = { clock: systemClock };
 const contents: ReadonlyMap<string, Buffer> = new Map([
-  ["large", noise(3_000_000, "large")],
+  // More than the longest chunk: at least two of it lie in one pack, whoever cuts it.
+  ["large", noise(9_000_000, "large")],
   ["sub/small", noise(900, "small")],
   ["sub/other", noise(40_000, "other")],
 ]);
@@ -153,7 +154,7 @@ describe("a repair", () => {
     const files = [...contents.keys()].map((name) => join(live, name));
     await withVault(vault, async (repository) => {
       const changed = join(folder.path, "changed");
-      await writeFile(changed, noise(3_000_000, "another"));
+      await writeFile(changed, noise(9_000_000, "another"));
       const none = await repository.liveFiles([changed, join(folder.path, "missing"), live], never);
       const report = await repository.verify({ depth: "structure" }, never);
       const plan = await repository.repair(report, { apply: false, sources: [none], keepEvidence }, never);
@@ -167,6 +168,28 @@ describe("a repair", () => {
     expect(round?.evidence).toEqual([`${folder.path}/evidence/data-${pack.slice(-64)}`]);
     expect(await readFile(round?.evidence[0] ?? "")).toEqual(kept);
     await expectClean();
+  });
+
+  it.skipIf(process.getuid?.() !== 0)("leaves a locked point as safe as it was", async () => {
+    const until = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000);
+    const id = await withVault(vault, async (repository) => {
+      const lock = { until, mode: "governance", members: [] } as const;
+      const writer = await repository.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: [live], lock });
+      await writer.tree(live, { exclude: [], oneFileSystem: false }, never);
+      return (await writer.commit()).id;
+    });
+    try {
+      const pack = await dataPack();
+      await execa("chattr", ["-i", pack]);
+      await flip(pack, 1000);
+      const sources = [await withVault(pristine, async (copy) => copy.liveFiles([join(live, "large")], never))];
+      await repair(sources);
+      const [report] = await withVault(vault, (repository) => repository.locksOf([{ id, snapshots: [id] }], never));
+      expect(report).toMatchObject({ unlocked: 0, missing: 0, until: until.toISOString() });
+      await readAll();
+    } finally {
+      await execa("chattr", ["-R", "-f", "-i", vault], { reject: false });
+    }
   });
 
   it("that is broken off at any of its writes leaves nothing worse, and is finished by the next", async () => {

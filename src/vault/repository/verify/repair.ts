@@ -15,6 +15,7 @@ import { type IndexedPack, indexParts, readIndex, writeIndex } from "../format/i
 import { type BlobType, type PackedBlob, blobTypes } from "../format/pack-header.ts";
 import { writeUnusedRecord } from "../format/unused-record.ts";
 import { takeOut } from "../prune/let-go.ts";
+import { lockAlike } from "../retention/lock-alike.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { readPackHeader } from "./read-pack-header.ts";
 
@@ -217,13 +218,26 @@ class Repair {
     const { store, sealer, config } = this.#context;
     await this.#requireUnchanged();
     const named = [...written, ...this.#found, ...[...this.#stale.values()].flatMap(({ kept }) => kept)];
-    for (const part of indexParts(named)) await writeIndex(store, sealer, config.version, part);
+    const indexes: string[] = [];
+    for (const part of indexParts(named)) indexes.push(await writeIndex(store, sealer, config.version, part));
+    await this.#lockAlike(written, indexes);
     // All of it before anything goes: without the indexes no later repair would find the damaged packs.
     for (const name of this.#rottenIndexes) await this.#keep("index", name);
     for (const id of this.#damaged.keys()) await this.#keep("data", id);
     for (const name of [...this.#rottenIndexes, ...this.#stale.keys()]) await this.#takeOut("index", name);
     for (const id of this.#damaged.keys()) await this.#takeOut("data", id);
     await this.#recordRemaining();
+  }
+
+  async #lockAlike(packs: readonly IndexedPack[], indexes: readonly string[]): Promise<void> {
+    const { store, clock } = this.#context;
+    const files = (kind: "index" | "data", names: Iterable<string>) => [...names].map((name) => ({ kind, name }));
+    const replaced = [
+      ...files("index", [...this.#rottenIndexes, ...this.#stale.keys()]),
+      ...files("data", this.#damaged.keys()),
+    ];
+    const ids = packs.map(({ id }) => id);
+    await lockAlike(store, replaced, [...files("data", ids), ...files("index", indexes)], clock.now());
   }
 
   async #recordRemaining(): Promise<void> {

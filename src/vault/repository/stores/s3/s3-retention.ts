@@ -5,6 +5,7 @@ import { systemClock } from "../../../../platform/system-clock.ts";
 import { type FileLock, type LockAbility, type StoreKind, type StoreRetention, configName } from "../store.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import type { S3Connection } from "./s3-connection.ts";
+import { stricterLock } from "../stricter-lock.ts";
 import { hasCode } from "./s3-failure.ts";
 
 type Target = { readonly key: string; readonly versionId: string | undefined };
@@ -44,11 +45,6 @@ const isRefusedAsOver = (error: unknown, { until }: FileLock): boolean => {
   const refused = error instanceof RefloatError ? { name: error.context["code"] } : error;
   return hasCode(refused, "InvalidArgument", "InvalidRequest") && until <= systemClock.now();
 };
-
-const stricter = (a: FileLock, b: FileLock): FileLock => ({
-  until: a.until > b.until ? a.until : b.until,
-  mode: a.mode === "compliance" || b.mode === "compliance" ? "compliance" : "governance",
-});
 
 const sameLock = (a: FileLock, b: FileLock): boolean => a.mode === b.mode && a.until.getTime() === b.until.getTime();
 
@@ -90,7 +86,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         await requireContent(s3, { bucket, key, kind, name }, head);
         const present = lockOfHead(head);
         const asked = wholeSeconds(wanted);
-        const next = present === null ? asked : stricter(present, asked);
+        const next = present === null ? asked : stricterLock(present, asked);
         if (present !== null && sameLock(present, next)) return present;
         try {
           await s3.putObjectRetention({

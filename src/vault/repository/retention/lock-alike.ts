@@ -1,0 +1,26 @@
+/** What is written in the place of other files becomes as safe as the safest of them: what rested on those rests on it. */
+import { type FileLock, type Store, StoreFileMissing } from "../stores/store.ts";
+import { stricterLock } from "../stores/stricter-lock.ts";
+import type { NeededFile } from "./needed-files.ts";
+
+const ifMissing = (error: unknown): null => {
+  if (error instanceof StoreFileMissing) return null;
+  throw error;
+};
+
+/** @throws RefloatError vault.denied without the right to lock; what was written stays without a lock then */
+export const lockAlike = async (
+  { retention }: Pick<Store, "retention">,
+  replaced: readonly NeededFile[],
+  written: readonly NeededFile[],
+  now: Date,
+): Promise<void> => {
+  if (retention === undefined || !(await retention.support()).locks) return;
+  let wanted: FileLock | null = null;
+  for (const { kind, name } of replaced) {
+    const lock: FileLock | null = await retention.lockOf(kind, name).catch(ifMissing);
+    if (lock !== null) wanted = wanted === null ? lock : stricterLock(wanted, lock);
+  }
+  if (wanted === null || wanted.until <= now) return;
+  for (const { kind, name } of written) await retention.lock(kind, name, wanted);
+};
