@@ -24,6 +24,8 @@ export type Extracted = {
 export type ExtractRequest = {
   readonly place: string | ExactPlace;
   readonly rows: RowFormat;
+  /** Somebody asked for the form of rows: what is no table is refused. */
+  readonly tablesOnly?: boolean;
   readonly signal: AbortSignal;
   readonly progress: VaultProgress;
 };
@@ -31,10 +33,10 @@ export type ExtractRequest = {
 type Bench = Pick<Workbench, "vault" | "registry" | "places">;
 type Inside = Exclude<OpenPlace, { readonly kind: "point" }>;
 
-const open = async (bench: Bench, { place, rows }: ExtractRequest): Promise<Inside> => {
+const open = async (bench: Bench, { place, tablesOnly = false }: ExtractRequest): Promise<Inside> => {
   const opened = await openPlace(bench, place);
   if (opened.kind !== "point") {
-    if (rows === "csv" && opened.kind !== "table")
+    if (tablesOnly && opened.kind !== "table")
       throw new RefloatError(
         "usage",
         `${opened.captured.name} is no table here, and only the rows of a table become CSV`,

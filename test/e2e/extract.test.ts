@@ -105,6 +105,12 @@ describe("a table", () => {
 });
 
 describe("files", () => {
+  it("are no table: --csv says so", async () => {
+    const { exit, stderr } = await extract("uploads", "--to", join(out, "no-table"), "--csv");
+    expect(exit).toBe(2);
+    expect(stderr).toContain("uploads is no table here");
+  });
+
   it("come back with modes, times, links and names of any bytes, to a place that was not there", async () => {
     const target = join(out, "uploads");
     const { exit, stdout } = await extract("uploads", "--to", "uploads-relative");

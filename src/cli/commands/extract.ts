@@ -77,6 +77,7 @@ export const extractCommand = defineCommand({
     const request: ExtractRequest = {
       place,
       rows: csv ? "csv" : "copy",
+      tablesOnly: csv,
       signal: context.signal,
       progress: show.progress,
     };
