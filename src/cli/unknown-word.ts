@@ -58,6 +58,7 @@ const answers: Readonly<Record<string, string>> = {
   serve: notYet("captures are scheduled by cron or a systemd timer: refloat capture SERVICE"),
   worker: notYet("Refloat works on the machine it is started on"),
   keys: "refloat vault keys",
+  escrow: "refloat vault escrow",
   passwd: "refloat vault keys",
   locks: "refloat vault locks",
   unlock: "refloat vault locks",
