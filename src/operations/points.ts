@@ -16,19 +16,31 @@ export type ServicePoints = {
   readonly holds: readonly PointHold[];
 };
 
-export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> =>
-  pointsOf(bench, findService(await bench.declaration(), name));
-
-/** In the order of the declaration. */
-export const listAllPoints = async (bench: Workbench): Promise<readonly ServicePoints[]> => {
-  const all: ServicePoints[] = [];
-  for (const service of Object.values((await bench.declaration()).services)) all.push(await pointsOf(bench, service));
-  return all;
-};
-
-const pointsOf = async (bench: Workbench, service: ServiceDeclaration): Promise<ServicePoints> => {
+export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
+  const service = findService(await bench.declaration(), name);
   const { points, holds } = await bench.vault();
   const found = await points.list(service.name);
-  const held = (await holds.list()).filter((hold) => hold.service === service.name);
-  return { service, points: found, verified: (await rememberSeen(bench, found)).verified, holds: held };
+  return pointsOf(service, found, (await rememberSeen(bench, found)).verified, await holds.list());
 };
+
+/** In the order of the declaration. The vault is read once for all. */
+export const listAllPoints = async (bench: Workbench): Promise<readonly ServicePoints[]> => {
+  const { services } = await bench.declaration();
+  const { points, holds } = await bench.vault();
+  const found = await points.list();
+  const { verified } = await rememberSeen(bench, found);
+  const held = await holds.list();
+  return Object.values(services).map((service) => pointsOf(service, found, verified, held));
+};
+
+const pointsOf = (
+  service: ServiceDeclaration,
+  points: readonly RecoveryPoint[],
+  verified: ServicePoints["verified"],
+  holds: readonly PointHold[],
+): ServicePoints => ({
+  service,
+  points: points.filter(({ manifest }) => manifest.service === service.name),
+  verified,
+  holds: holds.filter((hold) => hold.service === service.name),
+});

@@ -1,5 +1,6 @@
 /** What changed between two points: first in a few lines, then file by file. */
 import type { Difference } from "../core/granular/compare-trees.ts";
+import type { ComponentDiff } from "../core/granular/component-diff.ts";
 import type { ValueDifference } from "../core/granular/compare-values.ts";
 import type { CapturedTable } from "../core/ports/driver.ts";
 import { formatAmount, formatBytes, formatCount } from "../core/text/quantity.ts";
@@ -16,26 +17,7 @@ export type DiffOnScreen = {
   /** Null for what is live. */
   readonly after: RecoveryPoint | null;
   readonly declaration: readonly ValueDifference[];
-  readonly components: readonly {
-    readonly component: string;
-    readonly state: "equal" | "changed" | "added" | "removed";
-    readonly schemaChanged: boolean;
-    readonly versions: readonly ValueDifference[];
-    readonly tables: readonly {
-      readonly kind: "added" | "removed" | "changed";
-      readonly name: string;
-      readonly before: CapturedTable | null;
-      readonly after: CapturedTable | null;
-    }[];
-    readonly files: {
-      readonly added: number;
-      readonly removed: number;
-      readonly changed: number;
-      readonly metadata: number;
-      readonly addedBytes: number;
-      readonly removedBytes: number;
-    };
-  }[];
+  readonly components: readonly Omit<ComponentDiff, "foldersEqual" | "foldersRead">[];
 };
 
 const signs = { added: "+", removed: "-", changed: "*", metadata: "~" } as const;

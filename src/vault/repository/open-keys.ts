@@ -10,12 +10,7 @@ import type { RepositoryEnvironment } from "./repository.ts";
 import { addKey, openKey, readKeyFile } from "./seal/key-file.ts";
 import { Sealer } from "./seal/seal.ts";
 import { openStore } from "./stores/open-store.ts";
-import { StoreFileMissing } from "./stores/store.ts";
-
-const ifMissing = (error: unknown): null => {
-  if (error instanceof StoreFileMissing) return null;
-  throw error;
-};
+import { ifMissing } from "./stores/store.ts";
 
 /** @throws RefloatError vault.not-found, vault.wrong-password, vault.damaged, vault.unsupported, vault.store-failed */
 export const openKeys = async (

@@ -1,12 +1,7 @@
 /** What is written in the place of other files becomes as safe as the safest of them: what rested on those rests on it. */
-import { type FileLock, type Store, StoreFileMissing } from "../stores/store.ts";
+import { type FileLock, type Store, ifMissing } from "../stores/store.ts";
 import { stricterLock } from "../stores/stricter-lock.ts";
 import type { NeededFile } from "./needed-files.ts";
-
-const ifMissing = (error: unknown): null => {
-  if (error instanceof StoreFileMissing) return null;
-  throw error;
-};
 
 /** @throws RefloatError vault.denied without the right to lock; what was written stays without a lock then */
 export const lockAlike = async (

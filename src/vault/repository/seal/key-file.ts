@@ -6,7 +6,7 @@ import { createHash, randomBytes, scrypt } from "node:crypto";
 import { z } from "zod";
 import { readRecoveryKey } from "../../../core/keys/recovery-key.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { type Store, StoreFileMissing } from "../stores/store.ts";
+import { type Store, ifMissing } from "../stores/store.ts";
 import { Sealer, keyBytes } from "./seal.ts";
 
 const base64Schema = z.base64();
@@ -109,11 +109,6 @@ export const readKeyFile = (content: Uint8Array): KeyFile | null => {
 const spellings = (password: string): readonly string[] => {
   const recovery = readRecoveryKey(password);
   return recovery === null || recovery === password ? [password] : [password, recovery];
-};
-
-const ifMissing = (error: unknown): null => {
-  if (error instanceof StoreFileMissing) return null;
-  throw error;
 };
 
 export type OpenedKey = { readonly name: string; readonly masterKey: Buffer };

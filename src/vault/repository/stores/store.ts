@@ -114,3 +114,9 @@ export class StoreFileMissing extends RefloatError {
     this.file = file;
   }
 }
+
+/** For `catch`: what is not there, or was removed since it was listed, reads as null. */
+export const ifMissing = (error: unknown): null => {
+  if (error instanceof StoreFileMissing) return null;
+  throw error;
+};
