@@ -79,7 +79,7 @@ const play = async (screen: Screen, folder: DemoFolder): Promise<void> => {
     screen.line(`\nTo explore: npx refloat points shop ${where}`);
     screen.line(
       keepRunning
-        ? `The shop is still open: ${folder.path}`
+        ? `The shop is still open, and nothing captures it any more: ${folder.path}`
         : "The shop is closed again; npm run demo -- --keep-running leaves it open.",
     );
     screen.line("To remove everything: npm run demo -- --clean");

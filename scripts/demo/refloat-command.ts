@@ -43,14 +43,22 @@ export class RefloatCommand {
     const where = ["--config", this.#folder.declaration, "--state", this.#folder.state];
     const child = spawn(process.execPath, [program, ...args, ...where], {
       cwd: this.#folder.path,
+      // A Ctrl-C at the terminal would reach it beside our own signal, and two of them mean "kill" to Refloat.
+      detached: true,
       signal: this.#signal,
       killSignal: "SIGINT",
       ...(stdio === undefined ? {} : { stdio }),
     });
     const ended = new Promise<void>((resolve, reject) => {
-      child.once("error", reject);
+      let error: Error | undefined;
+      child.once("error", (failure) => {
+        error = failure;
+        // One that was told to stop is waited for: it must not outlive us. One that never began will not exit.
+        if (child.pid === undefined) reject(failure);
+      });
       child.once("exit", (code, signal) => {
-        if (code === 0) resolve();
+        if (error !== undefined) reject(error);
+        else if (code === 0) resolve();
         else reject(new Error(`refloat ${args[0] ?? ""} ended with ${signal ?? `exit code ${code}`}`));
       });
     });

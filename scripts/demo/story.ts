@@ -1,7 +1,7 @@
 /**
- * The story: a shop is open, a point is taken, an upgrade corrupts prices while pages answer 200, customers notice, and only the
- * database is recovered while the upgraded application stays. Everything here is real but the waiting: what takes minutes or hours in
- * life takes seconds.
+ * The story: a shop is open, its schedule takes a point, minutes later an upgrade corrupts prices while pages answer 200, customers notice,
+ * and only the database is recovered while the upgraded application stays. All of it is real but two things: a script stands in for cron,
+ * and the operator needs seconds for a decision that takes longer in life.
  */
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
@@ -12,6 +12,8 @@ import { Customers } from "../../examples/shop/load/customers.ts";
 import type { Incident } from "../../examples/shop/load/incident-watch.ts";
 import { writeDeclaration } from "../../examples/shop/stage/declaration.ts";
 import { Shop } from "../../examples/shop/stage/shop.ts";
+import { formatDuration } from "../../src/core/time/duration.ts";
+import { type ScheduledPoint, withCron } from "./cron.ts";
 import type { DemoFolder } from "./demo-folder.ts";
 import {
   type Finding,
@@ -25,8 +27,10 @@ import { type Screen, count, seconds, timeOfDay } from "./screen.ts";
 
 export const shopSize = { orders: 214_000, invoices: 5_200 };
 const ordersPerSecond = 38;
-/** In life half an hour between points, and as long until somebody upgrades. */
-const waitMs = { beforePoint: 4_000, beforeUpgrade: 8_000, beforeDecision: 3_000 };
+/** How old the scheduled point is when the upgrade comes. */
+const pointAgeMs = 120_000;
+const tellEveryMs = 15_000;
+const decisionMs = 3_000;
 const calm = { durationMs: 2_000, answers: 40 };
 
 export type StoryParts = {
@@ -44,7 +48,6 @@ export type StoryResult = {
   readonly orders: ShopAccount;
 };
 
-const pointSchema = z.object({ id: z.string(), manifest: z.object({ consistentAt: z.iso.datetime() }) });
 const stepSchema = z.object({
   id: z.string(),
   state: z.string(),
@@ -96,7 +99,20 @@ export const withOpenShop = async <T>(
 /** The whole story on an open shop. */
 export const tellStory = async (parts: StoryParts, shop: Shop, customers: Customers): Promise<StoryResult> => {
   const refloat = new RefloatCommand(parts.folder, parts.screen, parts.signal);
-  await protectShop(parts, shop, refloat);
+  await declareShop(parts, shop, refloat);
+  return withCron(parts, "shop", async (scheduled) => {
+    await refloat.show(["status"]);
+    await doBusiness(parts, customers, scheduled);
+    return breakAndRecover(parts, shop, customers, { refloat, scheduled });
+  });
+};
+
+const breakAndRecover = async (
+  parts: StoryParts,
+  shop: Shop,
+  customers: Customers,
+  { refloat, scheduled }: { readonly refloat: RefloatCommand; readonly scheduled: ScheduledPoint },
+): Promise<StoryResult> => {
   const incident = await upgradeWrongly(parts, shop, customers);
   const upgradeAt = new Date(Math.floor(incident.upgradeAt.getTime() / 1000) * 1000);
   const request = ["shop", "--at", timeOfDay(upgradeAt), "--only", "db"];
@@ -105,27 +121,40 @@ export const tellStory = async (parts: StoryParts, shop: Shop, customers: Custom
   await refloat.show(["recover", ...request], ["--incident", incident.first.beganAt.toISOString(), "--yes"]);
   const over = await waitForNormal(parts, customers);
   const detail = await refloat.ask(["runs", "1"], runSchema);
-  return weigh(parts, shop, customers, { detail, incident: over });
+  return weigh(parts, shop, customers, {
+    detail,
+    incident: over,
+    scheduled,
+    upgradeAt: incident.upgradeAt,
+  });
 };
+
+const wholeSeconds = (ms: number): string => formatDuration(Math.floor(ms / 1000) * 1000);
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
 
-const protectShop = async (
-  { folder, screen, signal }: StoryParts,
-  shop: Shop,
-  refloat: RefloatCommand,
-): Promise<void> => {
+const declareShop = async ({ folder }: StoryParts, shop: Shop, refloat: RefloatCommand): Promise<void> => {
   await writeFile(folder.passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
   await writeDeclaration(folder.declaration, shop, { url: folder.vault, passwordFile: folder.passwordFile });
   await refloat.show(["vault", "init"]);
-  await pause(waitMs.beforePoint, signal);
-  await refloat.show(["capture", "shop"]);
-  const points = await refloat.ask(["points", "shop"], z.object({ points: z.array(pointSchema) }));
-  if (points.points.length !== 1) throw new Error(`one point was expected, ${points.points.length} were listed`);
+};
+
+/** Customers order until the point is old enough; the screen tells how much would be lost. */
+const doBusiness = async (
+  { screen, signal }: StoryParts,
+  customers: Customers,
+  { id, consistentAt }: ScheduledPoint,
+): Promise<void> => {
+  const ageMs = (): number => Date.now() - consistentAt.getTime();
   screen.event(
-    `${ordersPerSecond} orders/s come in; half an hour of business is ${waitMs.beforeUpgrade / 1000} seconds here`,
+    `${ordersPerSecond} orders/s come in; the upgrade comes when the point is ${formatDuration(pointAgeMs)} old`,
   );
-  await pause(waitMs.beforeUpgrade, signal);
+  for (let leftMs = pointAgeMs - ageMs(); leftMs > 0; leftMs = pointAgeMs - ageMs()) {
+    // A timer may be early by a millisecond.
+    await pause(Math.ceil(leftMs / Math.ceil(leftMs / tellEveryMs)) + 1, signal);
+    const since = customers.acknowledged.filter(({ at }) => at > consistentAt).length;
+    screen.event(`point ${id.slice(0, 8)} is ${wholeSeconds(ageMs())} old; ${count(since)} orders came in since`);
+  }
 };
 
 type Upgrade = { readonly upgradeAt: Date; readonly first: Incident };
@@ -148,7 +177,7 @@ const upgradeWrongly = async ({ screen, signal }: StoryParts, shop: Shop, custom
   screen.event(
     `its migration zeroed ${count(await countFreeProducts(shop))} prices; pages answer ${page.status}: ${await page.text()}`,
   );
-  await pause(waitMs.beforeDecision, signal);
+  await pause(decisionMs, signal);
   return { upgradeAt, first };
 };
 
@@ -196,9 +225,14 @@ const weigh = async (
   parts: StoryParts,
   shop: Shop,
   customers: Customers,
-  run: { readonly detail: RunDetail; readonly incident: Incident & { endedAt: Date } },
+  run: {
+    readonly detail: RunDetail;
+    readonly incident: Incident & { endedAt: Date };
+    readonly scheduled: ScheduledPoint;
+    readonly upgradeAt: Date;
+  },
 ): Promise<StoryResult> => {
-  const { detail, incident } = run;
+  const { detail, incident, scheduled } = run;
   // Those who are still inside are counted too; nobody comes in any more.
   await customers.end();
   const exportPath = join(parts.folder.state, "runs", String(detail.record.number), "lost", "orders.csv");
@@ -207,10 +241,16 @@ const weigh = async (
   const kept = await examineKeptDatabases(shop);
   const alive = z.object({ release: z.string() }).parse(await (await fetch(`${shop.url}/alive`)).json());
   const free = await countFreeProducts(shop);
-  const consistentAt = Date.parse(detail.plan.intent.point.consistentAt);
+  const { point } = detail.plan.intent;
+  const consistentAt = Date.parse(point.consistentAt);
+  const ageAtUpgradeMs = run.upgradeAt.getTime() - consistentAt;
   return {
     findings: [
       { ok: detail.record.state === "succeeded", what: `run ${detail.record.number} ${detail.record.state}` },
+      {
+        ok: point.id === scheduled.id && ageAtUpgradeMs >= pointAgeMs,
+        what: `point ${point.id.slice(0, 8)}, taken by the schedule (${scheduled.schedule}), was ${wholeSeconds(ageAtUpgradeMs)} old at the upgrade`,
+      },
       {
         ok: migrate?.output?.["needed"] === true,
         what: `release 2.5.0 failed its check on the restored schema until the migration ran: ${String(migrate?.output?.["before"])}`,

@@ -1,4 +1,4 @@
-/** When a service's next point should have been taken, by its declared schedule. */
+/** When a service's next point is due, or should have been taken, by its declared schedule. */
 import { Cron } from "croner";
 import { readSchedule } from "../declaration/schedule.ts";
 
@@ -18,7 +18,11 @@ export const overdueSince = (
   return due !== null && due.getTime() < Date.parse(now) ? due.toISOString() : null;
 };
 
-const nextDue = (text: string, lastAt: string, timeZone: string): Date | null => {
+/**
+ * When the point after one of `lastAt` (ISO) is due; null when the schedule cannot be read or names no further moment.
+ * @param text `every 30m` or a cron expression, which is read in `timeZone`
+ */
+export const nextDue = (text: string, lastAt: string, timeZone: string): Date | null => {
   const schedule = readSchedule(text);
   switch (schedule.kind) {
     case "every":
