@@ -16,7 +16,12 @@ var neededMajor = 24;
  * What Node and the C library only hear at their start. By default the C library keeps an arena for each thread and what was freed in it,
  * and Node lets the young objects of a thread grow to 48 MB: a restore takes 380 MB so, and 260 MB like this.
  */
-var memory = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "1048576" };
+var memory = {
+  MALLOC_ARENA_MAX: "1",
+  MALLOC_MMAP_THRESHOLD_: "1048576",
+  MALLOC_TRIM_THRESHOLD_: "16777216",
+  MALLOC_TOP_PAD_: "1048576",
+};
 var memoryFlag = "--max-semi-space-size=4";
 
 /** What somebody has chosen himself stays. */

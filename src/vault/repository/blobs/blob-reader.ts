@@ -3,13 +3,14 @@
  * vault has another, that one is read.
  */
 import { hash } from "node:crypto";
-import { zstdDecompressSync } from "node:zlib";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { BlobType } from "../format/pack-header.ts";
-import type { Sealer } from "../seal/seal.ts";
+import { type Sealer, sealBytes } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
-import { releaseMemory } from "./release-memory.ts";
 import type { BlobPlace, BlobTable } from "./blob-table.ts";
+import { releaseMemory } from "./release-memory.ts";
+import { Scratch } from "./scratch.ts";
+import { decompressInto } from "./zstd-context.ts";
 
 /** Nothing that restic or we write is larger; a tree of millions of entries is the largest. */
 const maxPlainBytes = 2 ** 31 - 1;
@@ -32,28 +33,48 @@ export const damagedBlob = (id: string, packId: string | null, what: string, cau
     },
   );
 
+/** Of the thread: between two calls nothing lies in them. */
+const frames = new Scratch();
+const contents = new Scratch();
+
+/**
+ * Opens one sealed blob into `memory`, or into that of the thread.
+ * @returns a view, valid until the memory is used again
+ * @throws RefloatError vault.damaged
+ */
+export const openBlobInto = (
+  sealed: Uint8Array,
+  id: string,
+  place: BlobPlace,
+  sealer: Sealer,
+  memory: Scratch = contents,
+): Buffer => {
+  const isFrame = place.plainLength > 0;
+  const opened = (isFrame ? frames : memory).room(Math.max(sealed.length - sealBytes, 0));
+  if (!sealer.unsealInto(sealed, opened)) throw damagedBlob(id, place.packId, "was changed: its seal is broken");
+  let plain = opened;
+  if (isFrame) {
+    // A byte more than there may be: a frame that needs it holds more than the index says.
+    plain = memory.room(Math.min(place.plainLength, maxPlainBytes) + 1);
+    try {
+      plain = plain.subarray(0, decompressInto(opened, plain));
+    } catch (error) {
+      throw damagedBlob(id, place.packId, "cannot be decompressed", error);
+    }
+  }
+  if (hash("sha256", plain, "hex") !== id) throw damagedBlob(id, place.packId, "has other content than its id says");
+  return plain;
+};
+
 /**
  * Opens one sealed blob. The plaintext lies in memory of its own.
  * @throws RefloatError vault.damaged
  */
 export const openBlob = (sealed: Uint8Array, id: string, place: BlobPlace, sealer: Sealer): Buffer => {
-  const opened = sealer.unseal(sealed);
-  if (opened === undefined) throw damagedBlob(id, place.packId, "was changed: its seal is broken");
-  let plain = opened;
-  if (place.plainLength > 0) {
-    try {
-      plain = zstdDecompressSync(opened, {
-        maxOutputLength: Math.min(place.plainLength, maxPlainBytes),
-        // One piece instead of many that are joined; at least what zlib asks for.
-        chunkSize: Math.max(place.plainLength, 64),
-      });
-    } catch (error) {
-      throw damagedBlob(id, place.packId, "cannot be decompressed", error);
-    }
-    releaseMemory(opened);
-  }
-  if (hash("sha256", plain, "hex") !== id) throw damagedBlob(id, place.packId, "has other content than its id says");
-  return plain;
+  const plain = openBlobInto(sealed, id, place, sealer);
+  const own = Buffer.allocUnsafeSlow(plain.length);
+  plain.copy(own);
+  return own;
 };
 
 export class BlobReader implements BlobSource {

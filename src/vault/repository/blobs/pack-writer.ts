@@ -3,23 +3,19 @@
  * blob is in memory; a finished pack is flushed to disk while the next one fills.
  */
 import { type Hash, createHash } from "node:crypto";
-import { constants, zstdCompressSync } from "node:zlib";
 import { type BlobType, type PackedBlob, encodePackHeader } from "../format/pack-header.ts";
-import { releaseMemory } from "./release-memory.ts";
 import type { IndexedPack } from "../format/index-file.ts";
-import type { Sealer } from "../seal/seal.ts";
-import { sealBytes } from "../seal/seal.ts";
+import { type Sealer, sealBytes } from "../seal/seal.ts";
 import type { PendingFile, Store } from "../stores/store.ts";
+import { Scratch } from "./scratch.ts";
+import { compressInto, compressedBound } from "./zstd-context.ts";
 
 const packBytes = 16 * 1024 * 1024;
 /** Well below what the header of 16 MiB can name. */
 const maxPackBlobs = 100_000;
-/** restic's default; like it, every blob is compressed, also one that does not get smaller. */
-const compressionLevel = 3;
-const compressionOptions = { params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } };
-
-/** ZSTD_COMPRESSBOUND, so that the result comes in one piece; memory that it does not touch costs nothing. */
-const compressedBound = (length: number): number => length + (length >>> 8) + 128;
+/** Of the thread: between two calls nothing lies in them. */
+const frames = new Scratch();
+const sealedBlobs = new Scratch();
 
 export type PackWriterOptions = {
   readonly type: BlobType;
@@ -36,7 +32,6 @@ export class PackWriter {
   readonly #flushing = new Set<Promise<void>>();
   #open: OpenPack | undefined;
   #failure: { readonly error: unknown } | undefined;
-  #scratch = Buffer.allocUnsafeSlow(1024 * 1024);
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
@@ -62,12 +57,10 @@ export class PackWriter {
   }
 
   #add(id: string, plain: Uint8Array): number {
-    const compressed = zstdCompressSync(plain, { ...compressionOptions, chunkSize: compressedBound(plain.length) });
-    const needed = compressed.length + sealBytes;
-    if (this.#scratch.length < needed) this.#scratch = Buffer.allocUnsafeSlow(Math.ceil(needed * 1.25));
-    this.#options.sealer.sealInto(compressed, this.#scratch);
-    releaseMemory(compressed);
-    const sealed = this.#scratch.subarray(0, needed);
+    const frame = frames.room(compressedBound(plain.length));
+    const frameBytes = compressInto(plain, frame);
+    const sealed = sealedBlobs.room(frameBytes + sealBytes);
+    this.#options.sealer.sealInto(frame.subarray(0, frameBytes), sealed);
     const pack = (this.#open ??= this.#begin());
     pack.file.append(sealed);
     pack.hash.update(sealed);
@@ -75,12 +68,12 @@ export class PackWriter {
       id,
       type: this.#options.type,
       offset: pack.length,
-      length: needed,
+      length: sealed.length,
       plainLength: plain.length,
     });
-    pack.length += needed;
+    pack.length += sealed.length;
     if (pack.length >= packBytes || pack.blobs.length >= maxPackBlobs) this.#finish(pack);
-    return needed;
+    return sealed.length;
   }
 
   /** Resolves when at most `most` finished packs are still on their way. @throws what the store threw */

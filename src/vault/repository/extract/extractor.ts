@@ -3,7 +3,6 @@ import { closeSync } from "node:fs";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { BlobSource } from "../blobs/blob-reader.ts";
 import type { BlobTable } from "../blobs/blob-table.ts";
-import { releaseMemory } from "../blobs/release-memory.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { readableText } from "../format/go-text.ts";
 import { TreeCursor } from "../format/tree-decoder.ts";
@@ -65,7 +64,6 @@ export const createExtractor = (store: Store, sealer: Sealer, table: BlobTable, 
             if (next.done === true) throw new RefloatError("bug", "a file's blobs ended early");
             const { length } = next.value;
             writer.write(next.value);
-            releaseMemory(next.value);
             await pause(length, 0);
           }
           writer.finish();

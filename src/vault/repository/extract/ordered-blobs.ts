@@ -3,8 +3,9 @@
  * a batch of at most some megabytes at a time.
  */
 import type { BlobPlace, BlobTable } from "../blobs/blob-table.ts";
-import { type BlobSource, openBlob } from "../blobs/blob-reader.ts";
+import { type BlobSource, openBlobInto } from "../blobs/blob-reader.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { Scratch } from "../blobs/scratch.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
 
@@ -14,11 +15,12 @@ const mostGapBytes = 128 * 1024;
 
 type Wanted = { readonly id: string; readonly place: BlobPlace };
 
-/** Each blob lies in memory of its own, which the caller may release. One list at a time: the bytes of a batch lie in memory that the next one takes. */
+/** Each blob is valid until the next one is asked for. One list at a time: the bytes of a batch lie in memory that the next one takes. */
 export type OrderedBlobs = (ids: Iterable<string>) => AsyncGenerator<Buffer>;
 
 export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTable, blobs: BlobSource): OrderedBlobs => {
   const scratch = Buffer.allocUnsafeSlow(batchBytes * 1.25);
+  const content = new Scratch();
 
   /** The sealed bytes of a batch, by id. What cannot be read here is left to `blobs`, which knows other copies. */
   const fetch = async (batch: readonly Wanted[]): Promise<ReadonlyMap<string, Buffer>> => {
@@ -57,7 +59,7 @@ export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTabl
   const open = async (id: string, place: BlobPlace | undefined, sealed: Buffer | undefined): Promise<Buffer> => {
     if (place !== undefined && sealed !== undefined) {
       try {
-        return openBlob(sealed, id, place, sealer);
+        return openBlobInto(sealed, id, place, sealer, content);
       } catch (error) {
         if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
       }

@@ -17,6 +17,11 @@ describe("sealing", () => {
     );
   });
 
+  it("gives back what is longer than the pieces that it works in", () => {
+    const plain = randomBytes(300_001);
+    expect(sealer.unseal(sealer.seal(plain))?.equals(plain)).toBe(true);
+  });
+
   it("notices a flip of any bit", () => {
     fc.assert(
       fc.property(anyBytes, fc.nat(), fc.integer({ min: 0, max: 7 }), (plain, at, bit) => {

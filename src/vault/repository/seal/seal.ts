@@ -22,6 +22,7 @@ export const sealBytes = ivBytes + tagBytes;
 export const keyBytes = 64;
 
 const poolBytes = 4096;
+const pieceBytes = 128 * 1024;
 
 export class Sealer {
   readonly #encryptionKey: KeyObject;
@@ -44,10 +45,9 @@ export class Sealer {
   sealInto(plain: Uint8Array, target: Uint8Array): number {
     const iv = this.#nextIv();
     target.set(iv);
-    const ciphertext = createCipheriv("aes-256-ctr", this.#encryptionKey, iv).update(plain);
-    target.set(ciphertext, ivBytes);
+    const ciphertext = target.subarray(ivBytes, ivBytes + plain.length);
+    this.#crypt(iv, plain, ciphertext);
     target.set(this.#tag(iv, ciphertext), ivBytes + plain.length);
-    releaseMemory(ciphertext);
     return plain.length + sealBytes;
   }
 
@@ -60,10 +60,28 @@ export class Sealer {
   /** @returns the plaintext, or undefined if the unit is not what was sealed with this key */
   unseal(sealed: Uint8Array): Buffer | undefined {
     if (sealed.length < sealBytes) return undefined;
+    const plain = Buffer.allocUnsafeSlow(sealed.length - sealBytes);
+    return this.unsealInto(sealed, plain) ? plain : undefined;
+  }
+
+  /** @param target 32 bytes shorter @returns false, with nothing written, if the unit is not what was sealed with this key */
+  unsealInto(sealed: Uint8Array, target: Uint8Array): boolean {
+    if (sealed.length < sealBytes) return false;
     const iv = sealed.subarray(0, ivBytes);
     const ciphertext = sealed.subarray(ivBytes, sealed.length - tagBytes);
-    if (!timingSafeEqual(this.#tag(iv, ciphertext), sealed.subarray(sealed.length - tagBytes))) return undefined;
-    return createCipheriv("aes-256-ctr", this.#encryptionKey, iv).update(ciphertext);
+    if (!timingSafeEqual(this.#tag(iv, ciphertext), sealed.subarray(sealed.length - tagBytes))) return false;
+    this.#crypt(iv, ciphertext, target);
+    return true;
+  }
+
+  /** Counter mode is its own inverse. Piece by piece, since the cipher answers in new memory, which is cheap while it is little. */
+  #crypt(iv: Uint8Array, from: Uint8Array, into: Uint8Array): void {
+    const cipher = createCipheriv("aes-256-ctr", this.#encryptionKey, iv);
+    for (let at = 0; at < from.length; at += pieceBytes) {
+      const piece = cipher.update(from.subarray(at, at + pieceBytes));
+      into.set(piece, at);
+      releaseMemory(piece);
+    }
   }
 
   #tag(iv: Uint8Array, ciphertext: Uint8Array): Uint8Array {

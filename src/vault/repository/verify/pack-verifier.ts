@@ -1,8 +1,7 @@
 /** Reads one pack through, in a worker thread: the pack's name, its header, and each blob must be what was written. */
 import { createHash } from "node:crypto";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { openBlob } from "../blobs/blob-reader.ts";
-import { releaseMemory } from "../blobs/release-memory.ts";
+import { openBlobInto } from "../blobs/blob-reader.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { type PackedBlob, decodePackHeader } from "../format/pack-header.ts";
 import type { Sealer } from "../seal/seal.ts";
@@ -57,7 +56,7 @@ export const createPackVerifier =
         }
         const sealed = await read(blob.length);
         try {
-          releaseMemory(openBlob(sealed, blob.id, { packId, ...blob }, sealer));
+          openBlobInto(sealed, blob.id, { packId, ...blob }, sealer);
         } catch (error) {
           if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
           problems.push({ blob, message: error.message });

@@ -8,7 +8,7 @@
  */
 import type { RepairOptions, RepairReport, VerifyReport } from "../../../core/ports/vault-verification.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { BlobReader, openBlob } from "../blobs/blob-reader.ts";
+import { BlobReader, openBlob, openBlobInto } from "../blobs/blob-reader.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";
 import { PackWriter } from "../blobs/pack-writer.ts";
 import { type IndexedPack, indexParts, readIndex, writeIndex } from "../format/index-file.ts";
@@ -143,7 +143,8 @@ class Repair {
     const { store, sealer } = this.#context;
     for (const blob of blobs) {
       try {
-        openBlob(await store.readRange("data", id, blob.offset, blob.length), blob.id, { packId: id, ...blob }, sealer);
+        const sealed = await store.readRange("data", id, blob.offset, blob.length);
+        openBlobInto(sealed, blob.id, { packId: id, ...blob }, sealer);
       } catch (error) {
         if (!isDamage(error)) throw error;
         return false;
