@@ -14,7 +14,8 @@ var neededMajor = 24;
 
 /**
  * What Node and the C library only hear at their start. By default the C library keeps an arena for each thread and what was freed in it,
- * and Node lets the young objects of a thread grow to 48 MB: a restore takes 380 MB so, and 260 MB like this.
+ * and Node lets the young objects of a thread grow to 48 MB: a restore takes 380 MB so, and 260 MB like this. What is free at the heap's
+ * end stays up to 16 MB, since giving it back and asking again for every blob took a tenth of a capture.
  */
 var memory = {
   MALLOC_ARENA_MAX: "1",
