@@ -60,7 +60,6 @@ export type RepositoryEnvironment = {
 };
 
 const cachedBytes = 32 * 1024 * 1024;
-const slicedBytes = 16 * 1024 * 1024;
 
 const never = new AbortController().signal;
 
@@ -325,7 +324,7 @@ export const assembleRepository = async (
   const lock = lockOfThisProcess({ store, sealer, version, clock, log });
   const reader = new BlobReader(store, sealer, table, trees);
   const blobs = new BlobCache(reader, cachedBytes);
-  const slices = new SliceReader(reader, slicedBytes);
+  const slices = new SliceReader(reader);
   return new OpenRepository(
     {
       store,

@@ -92,6 +92,15 @@ export class BlobReader implements BlobSource {
   }
 
   async read(id: string, type: BlobType): Promise<Buffer> {
+    return this.#readBy(openBlob, id, type);
+  }
+
+  /** @returns a view into `memory`, valid until that is used again @throws RefloatError vault.damaged */
+  async readInto(id: string, type: BlobType, memory: Scratch): Promise<Buffer> {
+    return this.#readBy((...blob) => openBlobInto(...blob, memory), id, type);
+  }
+
+  async #readBy(open: typeof openBlob, id: string, type: BlobType): Promise<Buffer> {
     const places = this.#table.locate(id, type);
     if (places.length === 0) throw damagedBlob(id, null, "is in no pack that the index knows");
     const stores = type === "tree" && this.#trees !== this.#store ? [this.#trees, this.#store] : [this.#store];
@@ -100,7 +109,7 @@ export class BlobReader implements BlobSource {
     for (const { place, store } of copies) {
       try {
         const sealed = await store.readRange("data", place.packId, place.offset, place.length);
-        const blob = openBlob(sealed, id, place, this.#sealer);
+        const blob = open(sealed, id, place, this.#sealer);
         releaseMemory(sealed);
         return blob;
       } catch (error) {

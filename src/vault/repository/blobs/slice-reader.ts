@@ -1,21 +1,22 @@
 /**
  * Small parts of blobs. A whole blob has to be opened and hashed for each, so the last ones are kept; they never leave here, only copies do,
- * so that their memory can be given back at once instead of being left to the garbage collector.
+ * so that the next blob can be opened in the memory of the oldest.
  */
-import type { BlobSource } from "./blob-reader.ts";
-import { releaseMemory } from "./release-memory.ts";
+import type { BlobReader } from "./blob-reader.ts";
+import { Scratch } from "./scratch.ts";
+
+/** Each grows to the longest blob that it held, at most some 10 MB. */
+const mostKept = 4;
+
+type Kept = { readonly memory: Scratch; readonly blob: Buffer };
 
 export class SliceReader {
-  readonly #source: BlobSource;
-  readonly #maxBytes: number;
+  readonly #source: Pick<BlobReader, "readInto">;
   /** In the order of their last use. */
-  readonly #kept = new Map<string, Buffer>();
-  #bytes = 0;
+  readonly #kept = new Map<string, Kept>();
 
-  /** @param source gives each blob in memory of its own */
-  constructor(source: BlobSource, maxBytes: number) {
+  constructor(source: Pick<BlobReader, "readInto">) {
     this.#source = source;
-    this.#maxBytes = maxBytes;
   }
 
   /** @throws RefloatError vault.damaged */
@@ -24,27 +25,23 @@ export class SliceReader {
     if (known !== undefined) {
       this.#kept.delete(id);
       this.#kept.set(id, known);
-      return Buffer.from(known.subarray(skip, skip + take));
+      return Buffer.from(known.blob.subarray(skip, skip + take));
     }
-    const blob = await this.#source.read(id, "data");
-    const slice = Buffer.from(blob.subarray(skip, skip + take));
-    this.#keep(id, blob);
-    return slice;
+    const memory = this.#free();
+    const blob = await this.#source.readInto(id, "data", memory);
+    // Another read of the same blob may have come first.
+    if (!this.#kept.has(id)) this.#kept.set(id, { memory, blob });
+    return Buffer.from(blob.subarray(skip, skip + take));
   }
 
-  #keep(id: string, blob: Buffer): void {
-    // Another read of the same blob may have come first; one that fills the room alone is not worth keeping.
-    if (this.#kept.has(id) || blob.length > this.#maxBytes / 2) {
-      releaseMemory(blob);
-      return;
+  /** That of the oldest, once there are enough; reads at the same time may have kept one more each. */
+  #free(): Scratch {
+    let free: Scratch | undefined;
+    for (const [id, { memory }] of this.#kept) {
+      if (this.#kept.size < mostKept) break;
+      this.#kept.delete(id);
+      free = memory;
     }
-    this.#kept.set(id, blob);
-    this.#bytes += blob.length;
-    for (const [oldest, old] of this.#kept) {
-      if (this.#bytes <= this.#maxBytes) return;
-      this.#kept.delete(oldest);
-      this.#bytes -= old.length;
-      releaseMemory(old);
-    }
+    return free ?? new Scratch();
   }
 }
