@@ -32,7 +32,15 @@ const run = (program: string, args: readonly string[]): string => {
   return result.stdout;
 };
 
-const required = ["bin/refloat.cjs", "bin/launch.cjs", "dist/main.js", "README.md", "CHANGELOG.md", "LICENSE"];
+const required = [
+  "bin/refloat.cjs",
+  "bin/launch.cjs",
+  "dist/main.js",
+  "dist/licences.txt",
+  "README.md",
+  "CHANGELOG.md",
+  "LICENSE",
+];
 
 const inspectPackage = (): string => {
   // npm 11 prints a list, npm 12 an object by package name.

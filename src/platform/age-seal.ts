@@ -1,12 +1,16 @@
 /** Seals bytes in the format of age (age-encryption.org/v1), so that the stock program opens them without Refloat. */
-import { Decrypter, Encrypter } from "age-encryption";
+import type { Encrypter } from "age-encryption";
 import { readRecoveryKey } from "../core/keys/recovery-key.ts";
 import type { EscrowKey, EscrowLock } from "../core/ports/escrow.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
+/** Only where a bundle is sealed or opened: its curves are computed when it is loaded. */
+const loadAge = async () => import("age-encryption");
+
 /** @throws RefloatError usage for a recipient that is none */
 export const sealWithAge = async (plain: Uint8Array, lock: EscrowLock): Promise<Uint8Array> => {
-  const encrypter = new Encrypter();
+  const age = await loadAge();
+  const encrypter = new age.Encrypter();
   if (lock.kind === "password") encrypter.setPassphrase(lock.secret.reveal());
   else for (const recipient of lock.recipients) addRecipient(encrypter, recipient);
   return encrypter.encrypt(plain);
@@ -28,7 +32,8 @@ const noMatch = "no identity matched any of the file's recipients";
 
 /** @throws RefloatError escrow.wrong-key, vault.damaged */
 export const openWithAge = async (sealed: Uint8Array, { kind, secret }: EscrowKey): Promise<Uint8Array> => {
-  const decrypter = new Decrypter();
+  const age = await loadAge();
+  const decrypter = new age.Decrypter();
   try {
     if (kind === "identity") decrypter.addIdentity(secret.reveal());
     else for (const spelling of spellings(secret.reveal())) decrypter.addPassphrase(spelling);

@@ -2,8 +2,7 @@
  * The http check: asks one URL once, as a user's browser would without following redirects, and compares status and body. Retrying
  * is the caller's business.
  */
-import { type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import type { CheckContext, CheckDriver } from "../../core/ports/driver.ts";
 import { expectSchema } from "../../model/declaration.ts";
@@ -38,7 +37,8 @@ const readBody = async (response: IncomingMessage): Promise<Omit<Answer, "status
 };
 
 const askOnce = async (url: URL, signal: AbortSignal): Promise<Answer> => {
-  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+  // Only when somebody asks: loading them takes a tenth of the start of a command.
+  const { request: send } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   // A connection of its own: a kept one would ask the process that has just been replaced.
   const request = send(
