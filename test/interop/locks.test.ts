@@ -1,7 +1,7 @@
 /** Repository locks: restic sees ours, we see restic's, stale ones block nobody. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/core/ports/environment.ts";
@@ -55,7 +55,7 @@ describe("locks", () => {
     const capturing = await lock.hold();
     const reading = lock.holdForReading();
     await reading.requireFresh();
-    const locks = (await lockNames()).map(async (name) => readLock(store, sealer, name));
+    const locks = (await lockNames()).map(async (name) => readLock(store, sealer, { name }));
     const roles = (await Promise.all(locks)).map(({ refloat }) => refloat?.role);
     expect(roles).toHaveLength(2);
     expect(new Set(roles)).toEqual(new Set(["capture", "read"]));
@@ -74,7 +74,11 @@ describe("locks", () => {
   }): Promise<string> => {
     const { store, sealer, config } = await internals();
     const { ageMs, ...rest } = lock;
-    return writeLock(store, sealer, config.version, { ...rest, username: "root", timeMs: Date.now() - ageMs });
+    const timeMs = Date.now() - ageMs;
+    const name = await writeLock(store, sealer, config.version, { ...rest, username: "root", timeMs });
+    // Whoever wrote it then, wrote it then by the disk's clock too.
+    await utimes(`${vault}/locks/${name}`, timeMs / 1000, timeMs / 1000);
+    return name;
   };
 
   it("keeps restic's prune and check away while a capture goes on, but not its backup", async () => {
@@ -102,30 +106,36 @@ describe("locks", () => {
     await writer.commit();
   });
 
-  it("restic's unlock removes the lock of a process of ours that was killed", async () => {
-    const entry = new URL("../../src/vault/repository/open-repository.ts", import.meta.url).href;
-    const script = `
+  it.each(["restic's unlock", "the next capture"])(
+    "%s removes the lock of a process of ours that was killed",
+    async (who) => {
+      const entry = new URL("../../src/vault/repository/open-repository.ts", import.meta.url).href;
+      const script = `
       const { openRepository } = await import(${JSON.stringify(entry)});
-      const repository = await openRepository(${JSON.stringify(vault)}, ${JSON.stringify(password)}, { clock: { now: () => new Date() } });
+      const repository = await openRepository(${JSON.stringify(vault)}, ${JSON.stringify(password)}, { clock: { now: () => new Date(), monotonicMs: () => performance.now() } });
       await repository.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: ["/a"] });
       process.kill(process.pid, "SIGKILL");
     `;
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "ignore" });
-    await once(child, "exit");
-    expect(await lockNames()).toHaveLength(1);
-    // Ours looks by itself: the lock is stale, and not exclusive.
-    await (await repository.beginSnapshot(request)).abort();
-    await repository.close();
-    expect(await lockNames()).toHaveLength(1);
-    await restic(vault, "unlock");
-    expect(await lockNames()).toEqual([]);
-  });
+      const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "ignore" });
+      await once(child, "exit");
+      expect(await lockNames()).toHaveLength(1);
+      if (who === "restic's unlock") await restic(vault, "unlock");
+      else {
+        await (await repository.beginSnapshot(request)).abort();
+        await repository.close();
+      }
+      expect(await lockNames()).toEqual([]);
+    },
+  );
 
-  it("refuses to capture while another has the vault for itself, and says who", async () => {
-    await plantLock({ exclusive: true, pid: 4711, hostname: "elsewhere", ageMs: 60_000 });
+  it.each([
+    ["another", { pid: 4711, hostname: "elsewhere" }],
+    ["a machine of the same name, whose process is none of ours,", { pid: 2 ** 22 - 1, hostname: hostname() }],
+  ])("refuses to capture while %s has the vault for itself, and says who", async (_, who) => {
+    await plantLock({ exclusive: true, ageMs: 60_000, ...who });
     await expect(repository.beginSnapshot(request)).rejects.toMatchObject({
       code: "vault.locked",
-      message: `the vault at ${vault} is in exclusive use by root@elsewhere, process 4711`,
+      message: `the vault at ${vault} is in exclusive use by root@${who.hostname}, process ${who.pid}`,
       retryable: true,
     });
     // Our own lock does not stay behind.
@@ -146,10 +156,6 @@ describe("locks", () => {
 
   it.each([
     ["is older than half an hour", { exclusive: true, pid: 4711, hostname: "elsewhere", ageMs: 31 * 60_000 }],
-    [
-      "is of a process of this machine that is gone",
-      { exclusive: true, pid: 2 ** 22 - 1, hostname: hostname(), ageMs: 0 },
-    ],
     ["is shared", { exclusive: false, pid: 4711, hostname: "elsewhere", ageMs: 0 }],
   ])("does not wait for a lock that %s", async (_, lock) => {
     await plantLock(lock);
@@ -162,7 +168,8 @@ describe("locks", () => {
   it("is refreshed by a new file before the old one goes", async () => {
     const { store, sealer, config } = await internals();
     let nowMs = Date.parse("2026-03-01T10:00:00Z");
-    const clock: Clock = { ...systemClock, now: () => new Date(nowMs) };
+    let monotonicMs = 0;
+    const clock: Clock = { ...systemClock, now: () => new Date(nowMs), monotonicMs: () => monotonicMs };
     const { AcquiredLock } = await import("../../src/vault/repository/locks/acquired-lock.ts");
     const owner = { hostname: "h", username: "u", pid: 1 };
     const lock = await AcquiredLock.write(
@@ -175,8 +182,14 @@ describe("locks", () => {
     await lock.refresh();
     expect(lock.name).not.toBe(first);
     expect(await lockNames()).toEqual([lock.name]);
-    expect((await readLock(store, sealer, lock.name)).timeMs).toBe(nowMs);
+    expect((await readLock(store, sealer, lock)).timeMs).toBe(nowMs);
     nowMs += 31 * 60_000;
+    expect(() => lock.requireFresh()).toThrow(expect.objectContaining({ code: "vault.locked" }));
+    // Set back by a day: the wall clock says that it was just written.
+    await lock.refresh();
+    nowMs -= 86_400_000;
+    lock.requireFresh();
+    monotonicMs += 31 * 60_000;
     expect(() => lock.requireFresh()).toThrow(expect.objectContaining({ code: "vault.locked" }));
     await lock.remove();
     expect(await lockNames()).toEqual([]);

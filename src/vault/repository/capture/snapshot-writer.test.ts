@@ -355,7 +355,7 @@ describe("a snapshot in the making", () => {
     // As another user, since root may read everything.
     const script = `
       const { createRepository } = await import(${JSON.stringify(entry)});
-      const repository = await createRepository(process.argv[1] + "/vault", "password", { clock: { now: () => new Date() } });
+      const repository = await createRepository(process.argv[1] + "/vault", "password", { clock: { now: () => new Date(), monotonicMs: () => performance.now() } });
       const writer = await repository.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: ["/x"] });
       try {
         await writer.tree(${JSON.stringify(tree)}, { exclude: [], oneFileSystem: false }, new AbortController().signal);

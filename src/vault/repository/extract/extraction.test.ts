@@ -263,7 +263,7 @@ describe("a restore", () => {
     const script = `
       const { openRepository } = await import(${JSON.stringify(entry)});
       const [vault, target] = process.argv.slice(1);
-      const repository = await openRepository(vault, "password", { clock: { now: () => new Date() } });
+      const repository = await openRepository(vault, "password", { clock: { now: () => new Date(), monotonicMs: () => performance.now() } });
       const [snapshot] = await repository.snapshots();
       const reader = await repository.openSnapshot(snapshot.id);
       console.log(JSON.stringify(await reader.extract("/t", target, new AbortController().signal)));

@@ -1,7 +1,8 @@
 /** One lock file of ours: written anew at intervals, so that nobody takes us for dead, and removed in the end. */
 import { randomUUID } from "node:crypto";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { type LockRole, type LockSession, staleMs, writeLock } from "./lock-file.ts";
+import { staleMs } from "./lock-age.ts";
+import { type LockRole, type LockSession, writeLock } from "./lock-file.ts";
 import type { RepositoryLockOptions } from "./repository-lock.ts";
 
 const refreshMs = 5 * 60 * 1000;
@@ -12,21 +13,22 @@ export class AcquiredLock {
   readonly #options: RepositoryLockOptions;
   readonly #session: LockSession;
   #name: string;
-  #writtenMs: number;
+  #written: Instant;
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> = Promise.resolve();
 
-  private constructor(options: RepositoryLockOptions, session: LockSession, name: string, writtenMs: number) {
+  private constructor(options: RepositoryLockOptions, session: LockSession, name: string, written: Instant) {
     this.#options = options;
     this.#session = session;
     this.#name = name;
-    this.#writtenMs = writtenMs;
+    this.#written = written;
   }
 
   static async write(options: RepositoryLockOptions, role: LockRole): Promise<AcquiredLock> {
-    const nowMs = options.clock.now().getTime();
-    const session = { session: randomUUID(), role };
-    return new AcquiredLock(options, session, await writeFile(options, session, nowMs), nowMs);
+    const { machine, startTicks } = options.owner;
+    const now = instantOf(options);
+    const session = { session: randomUUID(), role, machine, startTicks };
+    return new AcquiredLock(options, session, await writeFile(options, session, now), now);
   }
 
   get name(): string {
@@ -47,12 +49,12 @@ export class AcquiredLock {
 
   /** A new file, then the old one goes: at no time is there none. A failure is logged; the next turn tries again. */
   async refresh(): Promise<void> {
-    const { clock, store, log } = this.#options;
+    const { store, log } = this.#options;
     const old = this.#name;
-    const nowMs = clock.now().getTime();
+    const now = instantOf(this.#options);
     try {
-      this.#name = await writeFile(this.#options, this.#session, nowMs);
-      this.#writtenMs = nowMs;
+      this.#name = await writeFile(this.#options, this.#session, now);
+      this.#written = now;
       await store.remove("locks", old);
     } catch (error) {
       log.warn("the vault's lock could not be refreshed", { error: String(error) });
@@ -60,11 +62,13 @@ export class AcquiredLock {
   }
 
   /**
-   * Before anything that relies on nobody having pruned: the machine may have slept for hours.
+   * Before anything that relies on nobody having pruned: the machine may have slept for hours, which only the wall clock tells, or its wall
+   * clock may have been set back.
    * @throws RefloatError vault.locked
    */
   requireFresh(): void {
-    if (this.#options.clock.now().getTime() - this.#writtenMs < staleMs) return;
+    const { wallMs, monotonicMs } = instantOf(this.#options);
+    if (wallMs - this.#written.wallMs < staleMs && monotonicMs - this.#written.monotonicMs < staleMs) return;
     throw new RefloatError(
       "vault.locked",
       "our lock of the vault went stale, and another may have pruned it meanwhile",
@@ -88,9 +92,23 @@ export class AcquiredLock {
   }
 }
 
+type Instant = { readonly wallMs: number; readonly monotonicMs: number };
+
+const instantOf = ({ clock }: RepositoryLockOptions): Instant => ({
+  wallMs: clock.now().getTime(),
+  monotonicMs: clock.monotonicMs(),
+});
+
 const writeFile = async (
-  { store, sealer, version, owner }: RepositoryLockOptions,
+  { store, sealer, version, owner: { hostname, username, pid } }: RepositoryLockOptions,
   refloat: LockSession,
-  timeMs: number,
+  { wallMs }: Instant,
 ): Promise<string> =>
-  writeLock(store, sealer, version, { ...owner, timeMs, exclusive: refloat.role === "sweep", refloat });
+  writeLock(store, sealer, version, {
+    hostname,
+    username,
+    pid,
+    timeMs: wallMs,
+    exclusive: refloat.role === "sweep",
+    refloat,
+  });

@@ -1,7 +1,7 @@
 /** The repository's locks as files: who works on it, since when, and whether alone. Both programs read them. */
 import { z } from "zod";
 import type { Sealer } from "../seal/seal.ts";
-import type { Store } from "../stores/store.ts";
+import type { Store, StoredFile } from "../stores/store.ts";
 import { formatGoTime, parseGoTime } from "../format/go-time.ts";
 import { type RepositoryVersion, parseUnpacked, readUnpacked, writeUnpacked } from "../format/unpacked-file.ts";
 
@@ -14,7 +14,12 @@ const lockFileSchema = z.object({
   uid: z.int().optional(),
   gid: z.int().optional(),
   refloat: z
-    .object({ session: z.string(), role: z.enum(["capture", "read", "prune", "sweep"]) })
+    .object({
+      session: z.string(),
+      role: z.enum(["capture", "read", "prune", "sweep"]),
+      machine: z.string().optional(),
+      startTicks: z.int().optional(),
+    })
     .optional()
     .catch(undefined),
 });
@@ -25,7 +30,14 @@ const lockFileSchema = z.object({
  * indexes away, exclusive towards restic and harmless to captures of ours.
  */
 export type LockRole = "capture" | "read" | "prune" | "sweep";
-export type LockSession = { readonly session: string; readonly role: LockRole };
+export type LockSession = {
+  readonly session: string;
+  readonly role: LockRole;
+  /** Where a process id means something: a host's name alone may be that of two machines. Absent in locks of older versions. */
+  readonly machine?: string | undefined;
+  /** A process id is given again; with the time at which it began it names one process. */
+  readonly startTicks?: number | undefined;
+};
 
 export type RepositoryLockFile = {
   readonly name: string;
@@ -34,11 +46,17 @@ export type RepositoryLockFile = {
   readonly hostname: string;
   readonly username: string;
   readonly pid: number;
+  /** By the store's clock, where it tells. */
+  readonly writtenMs?: number | undefined;
   /** Absent in a lock of another program. */
   readonly refloat?: LockSession | undefined;
 };
 
-export const readLock = async (store: Store, sealer: Sealer, name: string): Promise<RepositoryLockFile> => {
+export const readLock = async (
+  store: Store,
+  sealer: Sealer,
+  { name, writtenMs }: Pick<StoredFile, "name" | "writtenMs">,
+): Promise<RepositoryLockFile> => {
   const json = await readUnpacked(store, sealer, "locks", name);
   const file = parseUnpacked("locks", name, json, (value) => lockFileSchema.parse(value));
   return {
@@ -48,6 +66,7 @@ export const readLock = async (store: Store, sealer: Sealer, name: string): Prom
     hostname: file.hostname,
     username: file.username,
     pid: file.pid,
+    writtenMs,
     refloat: file.refloat,
   };
 };
@@ -56,19 +75,9 @@ export const writeLock = async (
   store: Store,
   sealer: Sealer,
   version: RepositoryVersion,
-  lock: Omit<RepositoryLockFile, "name">,
+  lock: Omit<RepositoryLockFile, "name" | "writtenMs">,
 ): Promise<string> => {
   const { timeMs, ...rest } = lock;
   const json = { time: formatGoTime(BigInt(timeMs) * 1_000_000n), ...rest };
   return writeUnpacked(store, sealer, version, "locks", Buffer.from(JSON.stringify(json)));
 };
-
-/** After this long without a refresh, its holder is taken for dead, as restic does. */
-export const staleMs = 30 * 60 * 1000;
-
-/** @param isAlive asks about a process of this machine */
-export const isStaleLock = (
-  lock: RepositoryLockFile,
-  here: { readonly nowMs: number; readonly hostname: string; readonly isAlive: (pid: number) => boolean },
-): boolean =>
-  here.nowMs - lock.timeMs > staleMs || (lock.hostname === here.hostname && lock.pid > 0 && !here.isAlive(lock.pid));

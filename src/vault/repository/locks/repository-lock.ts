@@ -7,6 +7,7 @@ import type { Clock, Log } from "../../../core/ports/environment.ts";
 import type { RepositoryVersion } from "../format/unpacked-file.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
+import type { LockOwner } from "./lock-age.ts";
 import type { LockRole } from "./lock-file.ts";
 import { RoleLock } from "./role-lock.ts";
 
@@ -16,7 +17,7 @@ export type RepositoryLockOptions = {
   readonly version: RepositoryVersion;
   readonly clock: Clock;
   readonly log: Log;
-  readonly owner: { readonly hostname: string; readonly username: string; readonly pid: number };
+  readonly owner: LockOwner;
 };
 
 export type HeldLock = {

@@ -1,11 +1,12 @@
 /** The lock of one role in an open repository: one lock file for all who hold it, written with the first, and removed some seconds after the last. */
 import { setTimeout as delay } from "node:timers/promises";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { StoreFileMissing } from "../stores/store.ts";
 import { AcquiredLock } from "./acquired-lock.ts";
-import { type LockRole, type RepositoryLockFile, isStaleLock, readLock } from "./lock-file.ts";
-import { isProcessAlive } from "./process-alive.ts";
+import { removeEnded } from "./dead-locks.ts";
+import { isDead, staleMs } from "./lock-age.ts";
+import type { LockRole, RepositoryLockFile } from "./lock-file.ts";
 import type { HeldLock, RepositoryLockOptions } from "./repository-lock.ts";
+import { lookAtLocks } from "./seen-locks.ts";
 
 /** Two programs that lock at the same instant see each other when they look again after this. */
 export const settleMs = 200;
@@ -98,31 +99,20 @@ export class RoleLock {
     );
   }
 
+  /** @param own our lock file; without it the store's time is not known, and what by our clock looks dead is looked at again with it */
   async #refuseIfExclusive(own: string | undefined): Promise<void> {
-    const { store, clock, owner, log } = this.#options;
-    for await (const { name, sizeBytes } of store.list("locks")) {
-      // An empty file is what a crash leaves on some file systems; no program holds it.
-      if (name === own || sizeBytes === 0) continue;
-      const lock = await this.#read(name);
-      if (lock === undefined) continue;
-      const here = { nowMs: clock.now().getTime(), hostname: owner.hostname, isAlive: isProcessAlive };
-      if (isStaleLock(lock, here)) {
-        log.info("a stale lock of the vault is ignored", { hostname: lock.hostname, pid: lock.pid });
-        continue;
-      }
+    const { store, log } = this.#options;
+    const seen = await lookAtLocks(this.#options);
+    const { locks, unreadable, at } = seen;
+    if (unreadable[0] !== undefined) throw unreadable[0].error;
+    for (const lock of locks) {
       // A sweep of ours takes nothing that a capture of ours counts on.
-      if (lock.exclusive && lock.refloat?.role !== "sweep") throw inUse(store.location, lock);
+      if (lock.name === own || !lock.exclusive || lock.refloat?.role === "sweep") continue;
+      if (own === undefined && at.nowMs - lock.timeMs > staleMs) continue;
+      if (!isDead(lock, staleMs, at)) throw inUse(store.location, lock);
+      log.info("a stale lock of the vault is ignored", { hostname: lock.hostname, pid: lock.pid });
     }
-  }
-
-  /** @returns undefined if it went away meanwhile */
-  async #read(name: string): Promise<RepositoryLockFile | undefined> {
-    try {
-      return await readLock(this.#options.store, this.#options.sealer, name);
-    } catch (error) {
-      if (error instanceof StoreFileMissing) return undefined;
-      throw error;
-    }
+    if (own !== undefined && this.#role !== "read") await removeEnded(this.#options, seen);
   }
 }
 
@@ -133,6 +123,6 @@ const inUse = (location: string, lock: RepositoryLockFile): RefloatError =>
     {
       context: { hostname: lock.hostname, pid: lock.pid, since: new Date(lock.timeMs).toISOString() },
       state: "nothing was changed",
-      hint: "wait for it to end (a prune or a check); if it died on another machine, `restic unlock` removes its lock",
+      hint: "wait for it to end (a prune or a check); if it died, its lock counts for nothing after half an hour, and `restic unlock` removes it",
     },
   );

@@ -6,6 +6,7 @@
 import type { PruneForecast, PruneReport, Pruning } from "../../../core/ports/vault-pruning.ts";
 import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import { writeUnusedRecord } from "../format/unused-record.ts";
+import { removeDead } from "../locks/dead-locks.ts";
 import { type LoneLock, holdLoneLock } from "../locks/lone-lock.ts";
 import { readSessions } from "../locks/sessions.ts";
 import { type RepositoryContext, requireWritable } from "../repository-context.ts";
@@ -128,6 +129,7 @@ export const beginPrune = async (
   const lone = await holdLoneLock(context.lock);
   try {
     const swept = await context.store.sweep();
+    await removeDead(lone.lock.options);
     const census = new Census(context, signal, (items) => progress?.({ bytes: 0, items }));
     await census.count(new Set(without));
     const choices = await choosePacksOf(census, context);

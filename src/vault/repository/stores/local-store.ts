@@ -89,7 +89,9 @@ class LocalStore implements Store {
         // A half-written file of another program stands beside the finished ones under another kind of name.
         if (!hexName.test(name)) continue;
         try {
-          yield { name, sizeBytes: (await stat(join(folder, name))).size };
+          const { size, mtimeMs } = await stat(join(folder, name));
+          // The time of any other file may be the end of its lock.
+          yield { name, sizeBytes: size, ...(kind === "locks" ? { writtenMs: mtimeMs } : {}) };
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== "ENOENT")
             throw storeFailure(this.location, `list ${kind}`, error);

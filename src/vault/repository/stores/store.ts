@@ -23,7 +23,12 @@ export type StoreKind = (typeof storeKinds)[number];
 /** `config` is the one file of its kind; its name is empty. */
 export const configName = "";
 
-export type StoredFile = { readonly name: string; readonly sizeBytes: number };
+export type StoredFile = {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** When it was written, in milliseconds since 1970 by the store's own clock. Only of locks, and only where a listing tells it. */
+  readonly writtenMs?: number;
+};
 
 /** A file that is being written and has no name yet. */
 export type PendingFile = {

@@ -78,9 +78,11 @@ class S3Store implements Store {
           ...(token === undefined ? {} : { ContinuationToken: token }),
         }),
       );
-      for (const { Key = "", Size = 0 } of page.Contents ?? []) {
+      for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
         const name = this.#keys.nameOf(kind, Key);
-        if (name !== undefined) yield { name, sizeBytes: Size };
+        if (name === undefined) continue;
+        const isTold = kind === "locks" && LastModified !== undefined;
+        yield { name, sizeBytes: Size, ...(isTold ? { writtenMs: LastModified.getTime() } : {}) };
       }
       token = page.NextContinuationToken;
       more = page.IsTruncated === true;

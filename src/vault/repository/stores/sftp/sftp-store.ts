@@ -56,7 +56,7 @@ class SftpStore implements Store {
     }
     const top = await this.#act(`list ${kind}`, async (session) => readFolder(session, this.#at(kind)));
     if (kind !== "data") {
-      yield* filesOf(top);
+      yield* filesOf(top, kind === "locks");
       return;
     }
     const limit = pLimit(requestsAtOnce);
@@ -66,7 +66,7 @@ class SftpStore implements Store {
         limit(async () => this.#act(`list ${kind}`, async (session) => readFolder(session, this.#at(kind, filename)))),
       );
     for (const folder of folders) folder.catch(() => undefined);
-    for (const folder of folders) yield* filesOf(await folder);
+    for (const folder of folders) yield* filesOf(await folder, false);
   }
 
   async stat(kind: StoreKind, name: string): Promise<StoredFile> {
@@ -288,10 +288,15 @@ const readFolder = async (session: SshSession, path: string): Promise<readonly F
   session.request<FileEntryWithStats[]>((sftp, done) => sftp.readdir(path, done));
 
 /** A half-written file of another program stands beside the finished ones under another kind of name. */
-const filesOf = (entries: readonly FileEntryWithStats[]): readonly StoredFile[] =>
+const filesOf = (entries: readonly FileEntryWithStats[], isTimed: boolean): readonly StoredFile[] =>
   entries
     .filter(({ filename }) => hexName.test(filename))
-    .map(({ filename, attrs }) => ({ name: filename, sizeBytes: attrs.size }));
+    .map(({ filename, attrs: { size, mtime } }) => ({
+      name: filename,
+      sizeBytes: size,
+      // A server may leave times out.
+      ...(isTimed && mtime > 0 ? { writtenMs: mtime * 1000 } : {}),
+    }));
 
 /** A file that is not there any more is no error. */
 const unlink = async (session: SshSession, path: string): Promise<void> => {
