@@ -16,6 +16,9 @@ export type RetentionOptions = {
   readonly target: (kind: StoreKind, name: string) => Promise<Target>;
   readonly missing: (kind: StoreKind, name: string) => RefloatError;
   readonly write: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock | undefined) => Promise<void>;
+  /** As one more version, although there is such a file. */
+  readonly writeAgain: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
+  readonly read: (kind: StoreKind, name: string) => Promise<Buffer>;
   readonly refusePast: (act: string) => void;
   readonly hides: () => boolean;
 };
@@ -46,6 +49,8 @@ const isRefusedAsOver = (error: unknown, { until }: FileLock): boolean => {
   return hasCode(refused, "InvalidArgument", "InvalidRequest") && until <= systemClock.now();
 };
 
+type Refused = { readonly error: unknown; readonly wanted: FileLock };
+
 const sameLock = (a: FileLock, b: FileLock): boolean => a.mode === b.mode && a.until.getTime() === b.until.getTime();
 
 export const createRetention = (options: RetentionOptions): StoreRetention => {
@@ -75,7 +80,8 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
     );
   };
 
-  const lock: StoreRetention["lock"] = async (kind, name, wanted) => {
+  /** @returns the lock that it has now; or what keeps a governance lock from becoming a compliance one in its place */
+  const lockInPlace = async (kind: StoreKind, name: string, wanted: FileLock): Promise<FileLock | Refused> => {
     refusePast(`lock ${kind}/${name}`);
     const { key } = await target(kind, name);
     return connection.act(
@@ -88,27 +94,41 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         const asked = wholeSeconds(wanted);
         const next = present === null ? asked : stricterLock(present, asked);
         if (present !== null && sameLock(present, next)) return present;
+        const isStricter = present?.mode === "governance" && next.mode === "compliance";
         try {
           await s3.putObjectRetention({
             Bucket: bucket,
             Key: key,
             ...version(head.VersionId),
             // To become stricter counts as a change of a governance lock, which needs a right of its own.
-            ...(present?.mode === "governance" && next.mode === "compliance"
-              ? { BypassGovernanceRetention: true }
-              : {}),
+            ...(isStricter ? { BypassGovernanceRetention: true } : {}),
             Retention: {
               Mode: next.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
               RetainUntilDate: next.until,
             },
           });
         } catch (error) {
+          if (isStricter && hasCode(error, "AccessDenied")) return { error, wanted: next };
           if (!isRefusedAsOver(error, next)) throw error;
         }
         return next;
       },
       () => missing(kind, name),
     );
+  };
+
+  /** Who may not turn a governance lock into a compliance lock writes the same file again, as a version that is locked as it should be. */
+  const lock: StoreRetention["lock"] = async (kind, name, wanted) => {
+    const locked = await lockInPlace(kind, name, wanted);
+    if (!("error" in locked)) return locked;
+    const content = await options.read(kind, name);
+    if (name !== configName && hash("sha256", content, "hex") !== name) throw replaced(kind, name);
+    await options.writeAgain(kind, name, content, locked.wanted);
+    const again = await lockInPlace(kind, name, wanted);
+    if (!("error" in again)) return again;
+    return connection.act(`lock ${kind}/${name}`, async () => {
+      throw again.error;
+    });
   };
 
   return {
@@ -150,7 +170,7 @@ type Named = { readonly bucket: string; readonly key: string; readonly kind: Sto
 
 /**
  * Is what is there now what the name says? To lock anything else would protect nothing. A server that keeps checksums tells at once; with
- * another one the file is read, but only if it was ever replaced.
+ * another one the file is read, but only if it has versions that differ.
  */
 const requireContent = async (
   s3: S3,
@@ -163,8 +183,10 @@ const requireContent = async (
     if (Buffer.from(head.ChecksumSHA256, "base64").toString("hex") === name) return;
     throw replaced(kind, name);
   }
-  const { Versions = [] } = await s3.listObjectVersions({ Bucket: bucket, Prefix: key, MaxKeys: 2 });
-  if (Versions.filter(({ Key }) => Key === key).length < 2) return;
+  const { Versions = [], IsTruncated } = await s3.listObjectVersions({ Bucket: bucket, Prefix: key, MaxKeys: 10 });
+  const own = Versions.filter(({ Key }) => Key === key);
+  const isSame = own.every(({ ETag, Size }) => ETag === own[0]?.ETag && Size === own[0]?.Size);
+  if (isSame && (IsTruncated !== true || own.length < Versions.length)) return;
   const { Body } = await s3.getObject({ Bucket: bucket, Key: key, ...version(head.VersionId) });
   if (hash("sha256", (await Body?.transformToByteArray()) ?? Buffer.alloc(0), "hex") !== name)
     throw replaced(kind, name);

@@ -54,6 +54,10 @@ class S3Store implements Store {
       },
       missing: (kind, name) => this.#missing(kind, name),
       write: async (kind, name, content, lock) => this.#write(kind, name, content, lock),
+      writeAgain: async (kind, name, content, lock) => {
+        await upload(this.#connection, { ...this.#file(kind, name, content, lock), onlyNew: false });
+      },
+      read: async (kind, name) => this.read(kind, name),
       refusePast: (act) => this.#refusePast(act),
       hides: () => this.#hides,
     });
@@ -216,20 +220,18 @@ class S3Store implements Store {
   }
 
   async #write(kind: StoreKind, name: string, content: Uint8Array, lock: FileLock | undefined): Promise<void> {
-    const act = `write ${kind}/${name}`;
-    this.#refusePast(act);
-    const file = {
-      key: this.#keys.key(kind, name),
-      act,
-      content,
-      sha256: kind === "config" ? undefined : name,
-      lock,
-    };
+    const file = this.#file(kind, name, content, lock);
+    this.#refusePast(file.act);
     if (await upload(this.#connection, { ...file, onlyNew: onceKinds.has(kind) })) return;
     // The answer to an earlier try may have been lost.
     if (Buffer.compare(await this.read(kind, name), content) === 0) return;
     if (kind === "config") throw vaultExists(this.location);
     await upload(this.#connection, { ...file, onlyNew: false });
+  }
+
+  #file(kind: StoreKind, name: string, content: Uint8Array, lock: FileLock | undefined) {
+    const sha256 = kind === "config" ? undefined : name;
+    return { key: this.#keys.key(kind, name), act: `write ${kind}/${name}`, content, sha256, lock };
   }
 
   /** @throws StoreFileMissing if there was none at the instant that the store is opened as of */
