@@ -22,6 +22,7 @@ import type { Declaration } from "./model/declaration.ts";
 import { shortId } from "./model/identifiers.ts";
 import type { RunRecord } from "./model/run.ts";
 import { RefloatError } from "./model/refloat-error.ts";
+import { describeSystemError } from "./platform/system-error.ts";
 import { capture } from "./operations/capture.ts";
 import { currentPerson } from "./platform/current-person.ts";
 import { escrowTools } from "./platform/escrow-tools.ts";
@@ -357,15 +358,11 @@ const readDeclaration = async (file: string): Promise<Declaration> => {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new RefloatError(
-      "config.not-found",
-      `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`,
-      {
-        cause: error,
-        hint: "name it with --config FILE, or let Refloat propose one",
-        nextCommand: "refloat init",
-      },
-    );
+    throw new RefloatError("config.not-found", `${file} cannot be read: ${describeSystemError(error)}`, {
+      cause: error,
+      hint: "name it with --config FILE, or let Refloat propose one",
+      nextCommand: "refloat init",
+    });
   }
   const { declaration, diagnostics } = parseDeclaration(text, file, driverRegistry);
   if (declaration !== undefined) return declaration;

@@ -167,6 +167,8 @@ export const resultSchemas = {
         lastPoint: recoveryPointSchema.nullable(),
         probe: checkOutcomeSchema.nullable(),
         runs: z.array(runRecordSchema),
+        /** RTO actual of the last run that put the service back; null before the first. */
+        lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
       }),
     ),
   }),

@@ -186,6 +186,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The source does not allow its stable name to be switched.",
   },
+  "validate.faults": {
+    exit: 4,
+    http: 409,
+    kind: "operator",
+    meaning: "validate --live found what would stop a capture or a recovery.",
+  },
   "source.unreachable": { exit: 4, http: 503, kind: "retryable", meaning: "A source does not answer." },
   "source.denied": {
     exit: 4,

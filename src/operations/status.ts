@@ -3,6 +3,7 @@ import { withComponents } from "../core/components/component-access.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
 import type { LastVerification } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { rtoActual } from "../core/run/run-summary.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -17,6 +18,8 @@ export type ServiceStatus = {
   readonly probe: CheckOutcome | null;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  /** RTO actual of the last run that put the service back; null before the first. */
+  readonly lastRecovery: { readonly run: number; readonly actualMs: number } | null;
 };
 
 export type Status = {
@@ -41,14 +44,29 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
   for (const record of await journal.listRuns()) runs.push(await withTrueState(journal, leases, record));
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
+    const own = runs.filter((run) => run.service === service.name);
     services.push({
       service,
       lastPoint: points.find(({ manifest }) => manifest.service === service.name) ?? null,
       probe: await askProbe(bench, service, signal),
-      runs: runs.filter((run) => run.service === service.name),
+      runs: own,
+      lastRecovery: await lastRecovery(journal, own),
     });
   }
   return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
+};
+
+const lastRecovery = async (
+  journal: Awaited<ReturnType<Workbench["journal"]>>,
+  runs: readonly RunRecord[],
+): Promise<ServiceStatus["lastRecovery"]> => {
+  for (const { number, purpose, state } of runs) {
+    if (purpose !== "recover" || (state !== "succeeded" && state !== "committed")) continue;
+    const { record, plan } = await journal.readRun(number);
+    const rto = rtoActual(record, plan);
+    if (rto !== null) return { run: number, actualMs: rto.actualMs };
+  }
+  return null;
 };
 
 /** A vault that does not open is the first thing to show, not a reason to show nothing. */

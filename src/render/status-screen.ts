@@ -31,6 +31,8 @@ export type ServiceState = {
   readonly probe: CheckOutcome | null;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  /** RTO actual of the last run that put the service back; null before the first. */
+  readonly lastRecovery: { readonly actualMs: number } | null;
 };
 
 export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: Screen): string => {
@@ -103,14 +105,9 @@ const stateOf = (
 const against = (actual: string, objective: string | undefined): string =>
   objective === undefined ? actual : `${actual} of ${objective}`;
 
-const lastRecovery = (runs: readonly RunRecord[], objective: string | undefined): string => {
-  const run = runs.find(
-    ({ state, purpose, endedAt }) =>
-      purpose === "recover" && endedAt !== null && (state === "succeeded" || state === "committed"),
-  );
-  if (run === undefined || run.endedAt === null)
-    return objective === undefined ? "never" : `never, ${objective} wanted`;
-  return against(formatSpan(Date.parse(run.endedAt) - Date.parse(run.beganAt)), objective);
+const lastRecovery = (actual: ServiceState["lastRecovery"], objective: string | undefined): string => {
+  if (actual === null) return objective === undefined ? "never" : `never, ${objective} wanted`;
+  return against(formatSpan(actual.actualMs), objective);
 };
 
 const problemsOf = (
@@ -158,7 +155,7 @@ const leftByUndo = (runs: readonly RunRecord[]): RunRecord | undefined =>
   runs.find((run) => run.purpose === "undo" && run.state === "succeeded" && keptSides(run).length > 0);
 
 const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
-  const { service, lastPoint, runs } = state;
+  const { service, lastPoint } = state;
   const { rpo, rto } = service.objectives;
   const taken = lastPoint?.manifest.consistentAt;
   const problems = problemsOf(state, at, vaultOk, timeZone);
@@ -167,7 +164,7 @@ const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: 
     stateOf(state, at),
     taken === undefined ? (vaultOk ? "never" : "?") : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)`,
     taken === undefined ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(taken, at), rpo),
-    lastRecovery(runs, rto),
+    lastRecovery(state.lastRecovery, rto),
     { text: problems.join("; "), style: state.probe?.status === "failed" ? "red" : "yellow" },
   ];
 };
