@@ -315,6 +315,18 @@ export const resultSchemas = {
     dryRun: z.boolean(),
     services: z.array(retentionSchema),
     unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
+    /** Copies of runs that are old enough to go; with `lockedUntil` one that stays, since the store holds it. */
+    runCopies: z.array(
+      z.object({
+        snapshot: snapshotIdSchema,
+        run: z.string(),
+        service: z.string(),
+        savedAt: z.string(),
+        state: z.string(),
+        why: z.enum(["superseded", "ended"]),
+        lockedUntil: z.string().nullable(),
+      }),
+    ),
     forecast: z.object({
       usedBytes: z.number(),
       unusedBytes: z.number(),
