@@ -41,6 +41,7 @@ import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
 import { declarationOfPoints } from "./vault/points/declaration-of-points.ts";
 import { createEscrowBundles } from "./vault/points/escrow-bundles.ts";
+import { createMarks } from "./vault/points/marks.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -151,14 +152,16 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     return openVault(repository);
   });
 
+  const lockOfService = async (service: string) =>
+    lockBeside([(await declaration()).services[service]?.lock], clock.now());
+
   const openVault = (repository: Repository): OpenVault => ({
     repository,
     points: createPointStore(repository),
     departures: createPointDepartures(repository, clock),
     holds: createPointHolds(repository, clock),
-    runCopies: createRunCopies(repository, clock, async (service) =>
-      lockBeside([(await declaration()).services[service]?.lock], clock.now()),
-    ),
+    marks: createMarks({ repository, clock, lockFor: lockOfService }),
+    runCopies: createRunCopies(repository, clock, lockOfService),
     escrows: createEscrowBundles(repository, clock, lockOfLog),
   });
 

@@ -9,6 +9,7 @@ import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
 import { initCommand } from "./commands/init.ts";
+import { markCommand } from "./commands/mark.ts";
 import { mountCommand } from "./commands/mount.ts";
 import { logCommand } from "./commands/log.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -47,6 +48,7 @@ export const commandTable: readonly Command[] = [
   validateCommand,
   captureCommand,
   verifyCommand,
+  markCommand,
   logCommand,
   vaultInitCommand,
   vaultCopyCommand,

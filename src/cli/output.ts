@@ -43,12 +43,19 @@ const widthWithoutTerminal = 100;
 /** Asked each time: a window is made wider while a restore runs. A terminal that does not know its size says 0. */
 export const widthOf = ({ columns = 0 }: TerminalWritable): number => (columns > 0 ? columns : widthWithoutTerminal);
 
+/** A locale that names another character set; where none is set, terminals of today show UTF-8. */
+const isAscii = ({ LC_ALL, LC_CTYPE, LANG }: Shell["environment"]): boolean => {
+  const locale = [LC_ALL, LC_CTYPE, LANG].find((value) => value !== undefined && value !== "");
+  return locale !== undefined && !/utf-?8/i.test(locale);
+};
+
 const screenOf =
-  (stream: TerminalWritable, color: boolean) =>
+  (stream: TerminalWritable, color: boolean, ascii: boolean) =>
   (timeZone: string): Screen => ({
     paint: createPaint(color),
     width: widthOf(stream),
     timeZone,
+    ascii,
   });
 
 export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputOptions): Output => {
@@ -73,8 +80,8 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
 
   return {
     json,
-    screen: screenOf(shell.stdout, color && shell.isTerminal.stdout),
-    errorScreen: screenOf(shell.stderr, color && shell.isTerminal.stderr),
+    screen: screenOf(shell.stdout, color && shell.isTerminal.stdout, isAscii(shell.environment)),
+    errorScreen: screenOf(shell.stderr, color && shell.isTerminal.stderr, isAscii(shell.environment)),
     live,
     say: (text) => {
       if (!json) above(() => out.write(`${text}\n`));

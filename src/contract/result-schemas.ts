@@ -9,6 +9,7 @@ import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
+import { markSchema } from "../model/mark.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
 import { runEventSchema, runRecordSchema } from "../model/run.ts";
@@ -146,6 +147,8 @@ const servicePointsSchema = z.object({
   holds: z.array(
     z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), by: z.string(), at: z.string() }),
   ),
+  /** Named moments, the newest first. */
+  marks: z.array(markSchema),
 });
 
 export const resultSchemas = {
@@ -175,6 +178,15 @@ export const resultSchemas = {
   points: servicePointsSchema,
   /** Where no service was named. */
   "all-points": z.object({ services: z.array(servicePointsSchema) }),
+  mark: z.object({
+    service: z.string(),
+    /** Newest moment first. */
+    marks: z.array(markSchema),
+    /** The one that was just made; null otherwise. */
+    added: markSchema.nullable(),
+    /** The one that was just removed; null otherwise. */
+    removed: markSchema.nullable(),
+  }),
   browse: browseSchema,
   extract: extractSchema,
   find: findSchema,
@@ -305,6 +317,8 @@ export const resultSchemas = {
     ),
     /** Holds that were carried over. */
     holds: z.int().nonnegative(),
+    /** Marks that the copy did not have, and removals of marks. */
+    marks: z.int().nonnegative(),
     /** Escrow bundles that the copy did not have. */
     escrows: z.int().nonnegative(),
     /** Points and snapshots of the source that cannot be read. */

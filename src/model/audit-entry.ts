@@ -21,6 +21,8 @@ export const auditActions = [
   "prune",
   "hold",
   "release",
+  "mark",
+  "unmark",
   "lock",
   "key-add",
   "key-remove",

@@ -80,6 +80,19 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "A recovery point has lost a part and cannot be recovered whole.",
   },
+  "mark.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no mark of that name." },
+  "mark.ambiguous": {
+    exit: 2,
+    http: 409,
+    kind: "permanent",
+    meaning: "More than one mark has that name, and only one can be meant.",
+  },
+  "mark.unfit": {
+    exit: 2,
+    http: 400,
+    kind: "permanent",
+    meaning: "A mark cannot have this name: --at would read it as something else.",
+  },
   "plan.unknown": {
     exit: 2,
     http: 404,

@@ -9,6 +9,7 @@ import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
 import { newestFirst, selectPoint } from "../core/points/select-point.ts";
+import { selectionFacts } from "../core/points/selection-facts.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
@@ -34,15 +35,16 @@ export type PlanRequest = {
   readonly approve: boolean;
 };
 
-/** @throws RefloatError time.unclear, point.*, plan.no-space, plan.impossible, cutover.refused */
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, plan.no-space, plan.impossible, cutover.refused */
 export const plan = async (bench: Workbench, request: PlanRequest, signal: AbortSignal): Promise<Plan> => {
   const service = findService(await bench.declaration(), request.service);
   requireComponents(service, request.only ?? []);
   const now = bench.clock.now();
   const at = parseAt(request.at ?? "last", now, bench.host.timeZone);
   const points = newestFirst(await (await bench.vault()).points.list(service.name));
-  const { point, closer } = selectPoint(points, at, {
+  const { point, chosen, closer } = selectPoint(points, at, {
     service: service.name,
+    ...(await selectionFacts(bench, service.name, at)),
     ...(request.only === null ? {} : { scope: request.only }),
   });
   const only = request.only ?? Object.keys(point.manifest.components);
@@ -70,6 +72,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     service,
     graph,
     point,
+    chosen,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
     request: {

@@ -6,8 +6,10 @@ import { formatBytes } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
+import type { Mark } from "../model/mark.ts";
 import { formatTime } from "./clock-times.ts";
 import { cutText } from "./fit-text.ts";
+import { laneSigns } from "./lane-signs.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 import { type Row, renderTable } from "./table.ts";
 import { renderLane } from "./time-lane.ts";
@@ -22,6 +24,8 @@ export type PointsScreenData = {
   readonly now: string;
   /** A person's word that a point must not expire. */
   readonly holds?: readonly { readonly point: string; readonly reason: string }[];
+  /** In any order. */
+  readonly marks?: readonly Mark[];
   /** Each point in a row of its own, however alike they are. */
   readonly all: boolean;
 };
@@ -34,7 +38,15 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
     return lines(`${service} has no recovery point yet`, nextLine(screen, `refloat capture ${service}`));
   const best = ordered.find(({ manifest, missing }) => missing.length === 0 && passedAtCapture(manifest)) ?? newest;
   return lines(
-    renderLane({ label: service, instants: ordered.map(({ manifest }) => manifest.consistentAt), now }, screen),
+    renderLane(
+      {
+        label: service,
+        instants: ordered.map(({ manifest }) => manifest.consistentAt),
+        marks: marksSince(data, ordered).map(({ at }) => at),
+        now,
+      },
+      screen,
+    ),
     renderTable(
       [
         { title: "POINT" },
@@ -51,6 +63,14 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
     `recovery order: ${describeOrder(newest)}`,
     nextLine(screen, `refloat plan ${service} --at ${shortId(best.id)}`),
   );
+};
+
+/** Newest first. Nothing can be brought back to before the oldest point, so a mark there serves nobody. */
+const marksSince = ({ marks = [] }: PointsScreenData, ordered: readonly RecoveryPoint[]): readonly Mark[] => {
+  const oldest = ordered.at(-1)?.manifest.consistentAt ?? "";
+  return marks
+    .filter(({ at }) => Date.parse(at) >= Date.parse(oldest))
+    .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
 };
 
 type Holds = NonNullable<PointsScreenData["holds"]>;
@@ -82,18 +102,19 @@ const verifiedNote = (since: string | undefined, now: string): string => {
 /** How many alike points are shown before the rest is folded: a fault needs one row, good points are what is chosen from. */
 const shownAlike = (note: string): number => (note === "" ? 8 : 1);
 
-const rowsOf = (
-  ordered: readonly RecoveryPoint[],
-  { verified, holds = [], now, all }: PointsScreenData,
-  screen: Screen,
-): readonly Row[] => {
+const rowsOf = (ordered: readonly RecoveryPoint[], data: PointsScreenData, screen: Screen): readonly Row[] => {
+  const { verified, holds = [], now, all } = data;
   const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1], holds));
+  const marks = [...marksSince(data, ordered)];
   const rows: Row[] = [];
+  const isMarkedAfter = (point: RecoveryPoint | undefined): boolean =>
+    marks[0] !== undefined && point !== undefined && Date.parse(marks[0].at) >= Date.parse(point.manifest.consistentAt);
   let index = 0;
   while (index < ordered.length) {
+    while (isMarkedAfter(ordered[index])) rows.push(markRow(marks.shift(), now, screen));
     const note = notes[index] ?? "";
     let end = index + 1;
-    while (end < ordered.length && notes[end] === note) end += 1;
+    while (end < ordered.length && notes[end] === note && !isMarkedAfter(ordered[end])) end += 1;
     const shown = all || end - index - shownAlike(note) < 2 ? end - index : shownAlike(note);
     for (const point of ordered.slice(index, index + shown)) {
       const proven = verifiedNote(verified[point.id], now);
@@ -105,6 +126,13 @@ const rowsOf = (
   }
   return rows;
 };
+
+/** Between the points, so that it is seen which one is the last before it. */
+const markRow = (mark: Mark | undefined, now: string, screen: Screen): Row => ({
+  cells: [`      ${laneSigns(screen).mark}`, formatTime(mark?.at ?? now, now, screen.timeZone)],
+  rest: mark?.name ?? "",
+  style: "cyan",
+});
 
 const rowOf = ({ id, manifest, missing }: RecoveryPoint, note: string, now: string, { timeZone }: Screen): Row => {
   const members = Object.values(manifest.components);

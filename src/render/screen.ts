@@ -13,6 +13,8 @@ export type Screen = {
   readonly width: number;
   /** IANA name: times are shown on this zone's clocks. */
   readonly timeZone: string;
+  /** The terminal's character set has no signs beyond ASCII. */
+  readonly ascii?: boolean;
 };
 
 export const plainPaint: Paint = (_style, text) => text;

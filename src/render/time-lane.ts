@@ -2,12 +2,15 @@
 import { instantsOf, shiftDays, wallTimeAt } from "../core/time/wall-time.ts";
 import { formatDay, formatMinute, zoneName } from "./clock-times.ts";
 import { padEnd, textWidth } from "./fit-text.ts";
+import { laneSigns } from "./lane-signs.ts";
 import type { Screen } from "./screen.ts";
 
 export type Lane = {
   readonly label: string;
   /** ISO 8601, in any order; at least one. */
   readonly instants: readonly string[];
+  /** Moments that were named; before the first instant they are left out. */
+  readonly marks?: readonly string[];
   readonly now: string;
 };
 
@@ -33,9 +36,10 @@ const tickSteps = [
 ];
 
 const columnsPerTick = 12;
-const legend = "● point";
 
-export const renderLane = ({ label, instants, now }: Lane, screen: Screen): readonly string[] => {
+export const renderLane = ({ label, instants, marks = [], now }: Lane, screen: Screen): readonly string[] => {
+  const signs = laneSigns(screen);
+  const legend = [`${signs.point} point`, ...(marks.length === 0 ? [] : [`${signs.mark} mark`])].join(" ");
   const end = Date.parse(now);
   const begin = Math.min(...instants.map((instant) => Date.parse(instant)), end);
   const labelWidth = textWidth(label) + 2;
@@ -50,8 +54,13 @@ export const renderLane = ({ label, instants, now }: Lane, screen: Screen): read
   const width = Math.min(columnOf(end) + 1, room + columnsPerTick);
   const ticks: string[] = [];
   for (let tick = first; columnOf(tick) < width; tick += step) ticks.push(tickLabel(tick, step, screen));
-  const marks = new Set(instants.map((instant) => columnOf(Date.parse(instant))));
-  const lane = Array.from({ length: width }, (_, column) => (marks.has(column) ? "●" : " ")).join("");
+  const columns = (moments: readonly string[]): ReadonlySet<number> =>
+    new Set(moments.map((moment) => columnOf(Date.parse(moment))));
+  const [points, marked] = [columns(instants), columns(marks)];
+  // A point and a mark may share a column; the mark is rarer, and says why one looks there.
+  const lane = Array.from({ length: width }, (_, column) =>
+    marked.has(column) ? signs.mark : points.has(column) ? signs.point : " ",
+  ).join("");
   const hours = ticks.map((tick) => padEnd(tick, columnsPerTick)).join("");
   const rest = Math.max(width, textWidth(hours.trimEnd()));
   return [

@@ -9,6 +9,7 @@ import type { EscrowBundles, EscrowTools } from "./escrow.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
+import type { MarkStore } from "./vault-marks.ts";
 import type { VaultMemory } from "./vault-memory.ts";
 import type { Repository } from "./vault.ts";
 import type { PointDepartures, PointHolds, PointStore, RunCopies } from "./vault-points.ts";
@@ -18,6 +19,7 @@ export type OpenVault = {
   readonly points: PointStore;
   readonly departures: PointDepartures;
   readonly holds: PointHolds;
+  readonly marks: MarkStore;
   readonly runCopies: RunCopies;
   readonly escrows: EscrowBundles;
 };
