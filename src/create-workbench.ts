@@ -41,6 +41,7 @@ import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
 import { declarationOfPoints } from "./vault/points/declaration-of-points.ts";
 import { createEscrowBundles } from "./vault/points/escrow-bundles.ts";
+import { createIncidents } from "./vault/points/incidents.ts";
 import { createMarks } from "./vault/points/marks.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
@@ -161,6 +162,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     departures: createPointDepartures(repository, clock),
     holds: createPointHolds(repository, clock),
     marks: createMarks({ repository, clock, lockFor: lockOfService }),
+    incidents: createIncidents({ repository, clock, lockFor: lockOfService }),
     runCopies: createRunCopies(repository, clock, lockOfService),
     escrows: createEscrowBundles(repository, clock, lockOfLog),
   });

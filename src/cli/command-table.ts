@@ -8,6 +8,7 @@ import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
+import { incidentCommand } from "./commands/incident.ts";
 import { initCommand } from "./commands/init.ts";
 import { markCommand } from "./commands/mark.ts";
 import { mountCommand } from "./commands/mount.ts";
@@ -39,6 +40,7 @@ export const commandTable: readonly Command[] = [
   cancelCommand,
   undoCommand,
   commitCommand,
+  incidentCommand,
   browseCommand,
   findCommand,
   diffCommand,

@@ -7,6 +7,7 @@ import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, lockModeSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
+import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
 import { markSchema } from "../model/mark.ts";
@@ -92,6 +93,7 @@ const keepReasonSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("held"), reason: z.string() }),
   z.object({ kind: z.literal("tagged"), tag: z.string() }),
   z.object({ kind: z.literal("needed"), run: z.int() }),
+  z.object({ kind: z.literal("incident"), since: z.iso.datetime() }),
   z.object({ kind: z.literal("future") }),
   z.object({ kind: z.literal("no-policy") }),
 ]);
@@ -149,6 +151,8 @@ const servicePointsSchema = z.object({
   ),
   /** Named moments, the newest first. */
   marks: z.array(markSchema),
+  /** The one that is open; null while none is. What was read after its `since` is in doubt. */
+  incident: incidentSchema.nullable(),
 });
 
 export const resultSchemas = {
@@ -172,6 +176,8 @@ export const resultSchemas = {
         runs: z.array(runRecordSchema),
         /** RTO actual of the last run that put the service back; null before the first. */
         lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
+        /** The incident that is open; null while none is. */
+        incident: incidentSchema.nullable(),
       }),
     ),
   }),
@@ -186,6 +192,12 @@ export const resultSchemas = {
     added: markSchema.nullable(),
     /** The one that was just removed; null otherwise. */
     removed: markSchema.nullable(),
+  }),
+  incident: z.object({
+    /** Open and closed, the newest first; of one service where one was named. */
+    incidents: z.array(incidentSchema),
+    /** What was just done; null otherwise. */
+    done: z.object({ act: z.enum(["opened", "changed", "closed"]), incident: incidentSchema }).nullable(),
   }),
   browse: browseSchema,
   extract: extractSchema,
@@ -319,6 +331,8 @@ export const resultSchemas = {
     holds: z.int().nonnegative(),
     /** Marks that the copy did not have, and removals of marks. */
     marks: z.int().nonnegative(),
+    /** Records of incidents that the copy did not have. */
+    incidents: z.int().nonnegative(),
     /** Escrow bundles that the copy did not have. */
     escrows: z.int().nonnegative(),
     /** Points and snapshots of the source that cannot be read. */

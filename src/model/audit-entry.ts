@@ -23,6 +23,8 @@ export const auditActions = [
   "release",
   "mark",
   "unmark",
+  "incident-open",
+  "incident-close",
   "lock",
   "key-add",
   "key-remove",

@@ -93,6 +93,7 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "A mark cannot have this name: --at would read it as something else.",
   },
+  "incident.none": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no open incident." },
   "plan.unknown": {
     exit: 2,
     http: 404,

@@ -171,6 +171,8 @@ export type SpaceForecast = z.infer<typeof spaceForecastSchema>;
 export const pointChoiceSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("last") }),
   z.object({ kind: z.literal("id") }),
+  /** The last one from before an incident. */
+  z.object({ kind: z.literal("incident"), at: z.iso.datetime() }),
   /** The last one at or before `at`. */
   z.object({ kind: z.literal("instant"), at: z.iso.datetime() }),
   /** The last one whose bytes were read, at `at` or later, and were sound. */

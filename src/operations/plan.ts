@@ -8,6 +8,7 @@ import { componentOrder } from "../core/planner/component-order.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
+import { earlier } from "../core/points/open-incident.ts";
 import { newestFirst, selectPoint } from "../core/points/select-point.ts";
 import { selectionFacts } from "../core/points/selection-facts.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -26,6 +27,8 @@ export type PlanRequest = {
   readonly service: string;
   /** As typed; null for the newest point. */
   readonly at: string | null;
+  /** Since when the service is known to be wrong, ISO, besides what an open incident says; then `last` is the last from before it. */
+  readonly incidentAt?: string | null;
   /** Components to recover; null for all. */
   readonly only: readonly string[] | null;
   readonly cutover: boolean;
@@ -42,9 +45,12 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   const now = bench.clock.now();
   const at = parseAt(request.at ?? "last", now, bench.host.timeZone);
   const points = newestFirst(await (await bench.vault()).points.list(service.name));
+  const facts = await selectionFacts(bench, service.name, at);
+  const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);
   const { point, chosen, closer } = selectPoint(points, at, {
     service: service.name,
-    ...(await selectionFacts(bench, service.name, at)),
+    ...facts,
+    incidentSince,
     ...(request.only === null ? {} : { scope: request.only }),
   });
   const only = request.only ?? Object.keys(point.manifest.components);
@@ -73,6 +79,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     graph,
     point,
     chosen,
+    incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
     request: {

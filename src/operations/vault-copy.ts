@@ -167,7 +167,7 @@ const carryOver = async (
   const copies = await source.repository.copies();
   const points: CopiedPoint[] = [];
   let escrows = 0;
-  let marks = 0;
+  let [marks, incidents] = [0, 0];
   try {
     const copying = await target.repository.beginCopy(copies, { dryRun });
     try {
@@ -194,9 +194,11 @@ const carryOver = async (
       }
       listener(null, points.length, chosen.length);
       if (!dryRun) {
-        const carried = await carryMarks(bench, source, { target, copying, snapshots }, chosen, signal);
-        marks = carried.copied;
-        unreadable.push(...carried.damaged);
+        const receiving = { target, copying, snapshots };
+        const moments = await carryRecords(bench, "marks", source, receiving, chosen, signal);
+        const wrong = await carryRecords(bench, "incidents", source, receiving, chosen, signal);
+        [marks, incidents] = [moments.copied, wrong.copied];
+        unreadable.push(...moments.damaged, ...wrong.damaged);
       }
       // They serve all services: whoever takes away some points does not take the secrets of the others along.
       if (service === null && named.length === 0) {
@@ -210,7 +212,7 @@ const carryOver = async (
     const holds = dryRun ? 0 : await carryHolds(source, target, chosen, present);
     const { id: vault, location } = target.repository;
     const from = { location: source.repository.location, vault: source.repository.id };
-    return { dryRun, from, to: { location, vault, locks }, points, holds, marks, escrows, unreadable };
+    return { dryRun, from, to: { location, vault, locks }, points, holds, marks, incidents, escrows, unreadable };
   } finally {
     copies.release();
   }
@@ -288,9 +290,10 @@ const carryEscrows = async (
   return { copied: bundles.length - damaged.length, damaged };
 };
 
-/** With their ids and times, and locked like what is named now; what was removed here is removed there too. */
-const carryMarks = async (
+/** With their ids and times, and locked like what is recorded now; what was removed or closed here is so there too. */
+const carryRecords = async (
   bench: Workbench,
+  kind: "marks" | "incidents",
   source: OpenVault,
   { target, copying, snapshots }: Receiving,
   chosen: readonly RecoveryPoint[],
@@ -299,8 +302,8 @@ const carryMarks = async (
   let copied = 0;
   const damaged: Unreadable[] = [];
   for (const service of new Set(chosen.map(({ manifest }) => manifest.service))) {
-    const there = new Set<string>(await target.marks.records(service));
-    const records = (await source.marks.records(service)).filter((id) => !there.has(id));
+    const there = new Set<string>(await target[kind].records(service));
+    const records = (await source[kind].records(service)).filter((id) => !there.has(id));
     if (records.length === 0) continue;
     const newest = chosen.findLast(({ manifest }) => manifest.service === service);
     const lock = lockBeside([newest?.manifest.declaration.lock], bench.clock.now());

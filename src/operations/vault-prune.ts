@@ -7,6 +7,7 @@ import { decideRetention, type PointDecision, type RetentionDecision } from "../
 import { removalsOf, type Removals } from "../core/retention/removals.ts";
 import { type ExpiringRunCopy, expiringRunCopies } from "../core/retention/run-copy-lifetimes.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { openIncident } from "../core/points/open-incident.ts";
 import type { PruneForecast, PruneReport, Pruning } from "../core/ports/vault-pruning.ts";
 import type { Unreadable, VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
@@ -76,7 +77,7 @@ export const beginVaultPrune = async (
       audited(
         bench.audit,
         { action: "prune", service: null, detail: {} },
-        // A hold, a run or a point may have come while the plan was looked at.
+        // A hold, an incident, a run or a point may have come while the plan was looked at.
         async () =>
           carryOut(vault, await decide(bench, vault, declaration, request, decided), pruning, runSignal, runProgress),
         ({ expired, refused }) => ({ detail: { points: [...expired], refused: refused.length } }),
@@ -147,13 +148,14 @@ const decideRunCopies = async (
 
 const decideAll = async (
   bench: Workbench,
-  { repository, holds }: OpenVault,
+  { repository, holds, incidents }: OpenVault,
   declaration: Declaration,
   points: readonly RecoveryPoint[],
   { services, trustClock }: PruneRequest,
 ): Promise<readonly ServiceRetention[]> => {
   const held = await holds.list();
   const needed = await neededByRuns(bench);
+  const wrong = await incidents.list();
   const names = [...new Set(points.map(({ manifest }) => manifest.service))]
     .filter((name) => services.length === 0 || services.includes(name))
     .sort();
@@ -166,6 +168,7 @@ const decideAll = async (
         holds: held,
         lockedUntil,
         needed,
+        incidentSince: openIncident(wrong.filter((incident) => incident.service === service))?.since ?? null,
         now: bench.clock.now().toISOString(),
         timeZone: bench.host.timeZone,
         trustClock,

@@ -68,6 +68,8 @@ const describeChoice = ({ asked, chosen, at: now }: Plan["forecast"], screen: Sc
       return "";
     case "instant":
       return `the last before ${time(chosen.at)}`;
+    case "incident":
+      return `the last before the incident of ${time(chosen.at)}`;
     case "verified":
       return `the last verified (${time(chosen.at)})`;
     case "mark":

@@ -40,6 +40,8 @@ const describeReason = (reason: KeepReason, now: string, { timeZone }: Screen): 
       return `tag ${reason.tag}`;
     case "needed":
       return `needed: run ${reason.run} is not committed`;
+    case "incident":
+      return `an incident is open since ${formatTime(reason.since, now, timeZone)}`;
     case "future":
       return "taken in the future, by this clock";
     case "no-policy":

@@ -2,6 +2,7 @@
 import { shortId } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import type { ComponentOrder } from "./component-order.ts";
@@ -42,6 +43,16 @@ const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
   ];
 };
 
+const suspicion = ({ point, incidentSince = null }: RecoveryInput, { recovered }: Scope): readonly Warning[] =>
+  incidentSince !== null && isSuspect(point, incidentSince, recovered)
+    ? [
+        warn(
+          "point.suspect",
+          `the point was read after the incident began (${incidentSince}): it may hold what went wrong`,
+        ),
+      ]
+    : [];
+
 /** What was already wrong, or not certain, when the point was taken. */
 const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   const { manifest } = input.point;
@@ -55,6 +66,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   );
   return [
     ...namesakes(input.chosen),
+    ...suspicion(input, scope),
     ...(failed.length === 0
       ? []
       : [

@@ -69,6 +69,8 @@ export type RecoveryInput = {
   readonly point: RecoveryPoint;
   /** From the point's selection. */
   readonly chosen?: PointChoice;
+  /** Since when an incident doubts what was read, ISO. */
+  readonly incidentSince?: string | null;
   readonly closer: CloserPoint | null;
   /** The newest whole point of the service, to see whether the schema has changed since the chosen one. */
   readonly newest: RecoveryPoint | null;

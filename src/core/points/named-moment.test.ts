@@ -4,6 +4,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import type { Mark } from "../../model/mark.ts";
 import type { RunMoment } from "../run/run-moment.ts";
 import { parseAt } from "../time/at-expression.ts";
+import { readMoment } from "./named-moment.ts";
 import { type SelectionOptions, selectPoint } from "./select-point.ts";
 
 const now = new Date("2026-11-22T15:12:08.000Z");
@@ -132,6 +133,54 @@ describe("last verified", () => {
       code: "point.unknown",
       nextCommand: "refloat verify --read-data",
     });
+  });
+});
+
+describe("while an incident is open", () => {
+  const incidentSince = "2026-11-22T13:21:40.000Z";
+
+  it("last means the last from before it, and so does last verified", () => {
+    expect(chosen("last", { incidentSince })).toMatchObject({
+      point: { id: hexId("7f3a91c2") },
+      chosen: { kind: "incident", at: incidentSince },
+      closer: null,
+    });
+    const verified = { [hexId("9be2d410")]: incidentSince, [hexId("5d0c88e1")]: incidentSince };
+    expect(short(chosen("last verified", { verified, incidentSince }))).toBe("5d0c88e1");
+  });
+
+  it("a point that is named is taken all the same, and nothing in doubt is offered", () => {
+    expect(short(chosen("3c71", { incidentSince }))).toBe("3c71e0aa");
+    expect(chosen("5d0c", { incidentSince: "2026-11-22T13:10:00.000Z", scope: ["db"] }).closer).toBeNull();
+  });
+
+  it("says so when all points are in doubt", () => {
+    expect(refusal("last", { incidentSince: "2026-11-22T12:00:00.000Z" })).toMatchObject({
+      code: "point.unknown",
+      message: "shop has no point from before its incident (2026-11-22T12:00:00.000Z)",
+      hint: expect.stringContaining("--at 3c71e0aa"),
+    });
+  });
+});
+
+describe("readMoment", () => {
+  const clock = { now, timeZone: "Europe/Berlin" };
+  const read = (text: string): string => readMoment(text, clock, [upgrade], "shop");
+
+  it("reads times and names of marks", () => {
+    expect(read("14:05")).toBe("2026-11-22T13:05:00.000Z");
+    for (const text of ["upgrade 2.5.0", `"upgrade 2.5.0"`, "mark upgrade 2.5.0", "before upgrade 2.5.0"])
+      expect(read(text)).toBe(upgrade.at);
+  });
+
+  it.each([
+    ["tomorrow 9:00", "mark.unknown"],
+    ["the flood", "mark.unknown"],
+    ["last", "time.unclear"],
+    ["before run 42", "time.unclear"],
+    ["", "time.unclear"],
+  ])("refuses %j", (text, code) => {
+    expect(() => read(text)).toThrow(expect.objectContaining({ code }));
   });
 });
 

@@ -5,7 +5,7 @@ import type { Mark } from "../../model/mark.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
 import type { RunMoment } from "../run/run-moment.ts";
-import type { AtExpression } from "../time/at-expression.ts";
+import { type AtExpression, parseAt } from "../time/at-expression.ts";
 
 type MarkChoice = Extract<PointChoice, { readonly kind: "mark" }>;
 type RunChoice = Extract<PointChoice, { readonly kind: "run" }>;
@@ -65,6 +65,38 @@ export const markedMoment = (
   if (mark === undefined) throw unknownMark(marks, name, service, notTime);
   const rest = others.map(({ id, at }) => ({ id, at }));
   return { kind: "mark", id: mark.id, name: mark.name, at: mark.at, others: rest };
+};
+
+/**
+ * A moment itself, not what came before it: a time, or what a mark is called.
+ * @returns ISO @throws RefloatError time.unclear, mark.unknown
+ */
+export const readMoment = (
+  text: string,
+  { now, timeZone }: { readonly now: Date; readonly timeZone: string },
+  marks: readonly Mark[],
+  service: string,
+): string => {
+  const meant = parseMoment(text, now, timeZone);
+  if (meant.kind === "instant") return meant.instant;
+  if (meant.kind === "before-mark") return markedMoment(meant, marks, service).at;
+  throw new RefloatError("time.unclear", `"${text}" is no time, and no mark of ${service} is called so`, {
+    hint: 'a time or what a mark is called: "20 minutes ago", 14:05, 2026-11-20T14:05:00Z, "upgrade 2.5.0"',
+    nextCommand: `refloat mark ${service}`,
+  });
+};
+
+/** What is no time is what a mark is called. */
+const parseMoment = (text: string, now: Date, timeZone: string): AtExpression => {
+  try {
+    return parseAt(text, now, timeZone);
+  } catch (error) {
+    if (!(error instanceof RefloatError && error.code === "time.unclear") || text.trim() === "") throw error;
+    const named = parseAt(`before ${text}`, now, timeZone);
+    // In the future, on an hour that was skipped: then it is a time, and a wrong one.
+    if (named.kind !== "before-mark") throw error;
+    return named;
+  }
 };
 
 /** @throws RefloatError run.unknown, point.ambiguous */

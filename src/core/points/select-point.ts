@@ -11,6 +11,7 @@ import type { RunMoment } from "../run/run-moment.ts";
 import type { AtExpression } from "../time/at-expression.ts";
 import { type CloserPoint, closerPoint } from "./closer-point.ts";
 import { markedMoment, runMomentOf } from "./named-moment.ts";
+import { earlier, isSuspect } from "./open-incident.ts";
 import { endedBy } from "./point-span.ts";
 
 export type PointSelection = {
@@ -31,6 +32,8 @@ export type SelectionOptions = {
   readonly runs?: readonly RunMoment[];
   /** By id of the point, ISO: all that it needs was read at this instant or later, and was sound. */
   readonly verified?: Readonly<Record<string, string>>;
+  /** Since when an open incident doubts what was read, ISO: `last` is then the last from before it. */
+  readonly incidentSince?: string | null;
 };
 
 /** Newest first; points of one instant by id, so that the order never depends on the order of listing. */
@@ -110,18 +113,36 @@ const beforeMoment = (
   });
 };
 
+const last = (
+  points: readonly [RecoveryPoint, ...(readonly RecoveryPoint[])],
+  { service, scope, incidentSince = null }: SelectionOptions,
+): Omit<PointSelection, "closer"> => {
+  if (incidentSince === null) return { point: points[0], chosen: { kind: "last" } };
+  const point = points.find((candidate) => !isSuspect(candidate, incidentSince, scope));
+  if (point !== undefined) return { point, chosen: { kind: "incident", at: incidentSince } };
+  throw new RefloatError("point.unknown", `${service} has no point from before its incident (${incidentSince})`, {
+    hint: `all points are in doubt; to recover one all the same, name it: --at ${shortId(points[0].id)}`,
+    nextCommand: `refloat points ${service}`,
+  });
+};
+
 const lastVerified = (
   points: readonly RecoveryPoint[],
-  { service, scope, verified = {} }: SelectionOptions,
+  { service, scope, verified = {}, incidentSince = null }: SelectionOptions,
 ): { readonly point: RecoveryPoint; readonly at: string } => {
   for (const point of points) {
     const at = verified[point.id];
-    if (at !== undefined && lostMembers(point, scope).length === 0) return { point, at };
+    if (at !== undefined && lostMembers(point, scope).length === 0 && !isSuspect(point, incidentSince, scope))
+      return { point, at };
   }
-  throw new RefloatError("point.unknown", `this machine has verified no point of ${service} that is whole`, {
-    hint: "verify reads the bytes of all points, and remembers on this machine which ones were sound",
-    nextCommand: "refloat verify --read-data",
-  });
+  throw new RefloatError(
+    "point.unknown",
+    `this machine has verified no point of ${service} that is whole${incidentSince === null ? "" : " and from before its incident"}`,
+    {
+      hint: "verify reads the bytes of all points, and remembers on this machine which ones were sound",
+      nextCommand: "refloat verify --read-data",
+    },
+  );
 };
 
 const choose = (
@@ -132,7 +153,7 @@ const choose = (
   const { service, marks = [], runs = [] } = options;
   switch (at.kind) {
     case "last":
-      return { point: points[0], chosen: { kind: "last" } };
+      return last(points, options);
     case "id":
       return { point: withId(points, at.prefix, service), chosen: { kind: "id" } };
     case "instant":
@@ -155,11 +176,11 @@ const choose = (
 };
 
 /** Of what was asked to come before something, nothing after it is closer. */
-const doubtedSince = (chosen: PointChoice): string | null =>
+const boundOf = (chosen: PointChoice): string | null =>
   chosen.kind === "mark" || chosen.kind === "run" ? chosen.at : null;
 
 /**
- * The last point whose `consistentAt` is at or before the instant; the newest for `last`; the one with the id; the last one that had been read whole
+ * The last point whose `consistentAt` is at or before the instant; for `last` the newest, or the newest from before an open incident; the one with the id; the last one that had been read whole
  * when a mark was made or a run changed what is live.
  * @param points of one service, in any order
  * @throws RefloatError point.unknown, point.ambiguous, point.damaged, mark.unknown, run.unknown; each says what exists and what to type next
@@ -182,7 +203,7 @@ export const selectPoint = (
     scope: options.scope ?? Object.keys(point.manifest.components),
     marks: options.marks ?? [],
     wanted: at.kind === "instant" ? at.instant : null,
-    doubtedSince: doubtedSince(chosen),
+    doubtedSince: earlier(boundOf(chosen), options.incidentSince ?? null),
   });
   return { point, chosen, closer };
 };

@@ -9,6 +9,7 @@ import type { EscrowBundles, EscrowTools } from "./escrow.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
+import type { IncidentStore } from "./vault-incidents.ts";
 import type { MarkStore } from "./vault-marks.ts";
 import type { VaultMemory } from "./vault-memory.ts";
 import type { Repository } from "./vault.ts";
@@ -20,6 +21,7 @@ export type OpenVault = {
   readonly departures: PointDepartures;
   readonly holds: PointHolds;
   readonly marks: MarkStore;
+  readonly incidents: IncidentStore;
   readonly runCopies: RunCopies;
   readonly escrows: EscrowBundles;
 };
