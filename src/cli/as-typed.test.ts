@@ -2,19 +2,24 @@ import { describe, expect, it } from "vitest";
 import { RefloatError } from "../model/refloat-error.ts";
 import { commandsAsTyped, withTypedCommand } from "./as-typed.ts";
 
-const nothing = { vault: null, passwordFile: null, state: null, vaultAsOf: null };
+const nothing = { config: null, vault: null, passwordFile: null, state: null, vaultAsOf: null };
 
 describe("a command that is shown as the next step", () => {
-  it("stays as it is where a file says which vault", () => {
-    const asTyped = commandsAsTyped({ ...nothing, state: "/state" });
-    expect(asTyped("refloat resume 42")).toBe("refloat resume 42");
+  it("stays as it is where nothing was named", () => {
+    expect(commandsAsTyped(nothing)("refloat resume 42")).toBe("refloat resume 42");
+  });
+
+  it("names the file and the state folder again", () => {
+    const asTyped = commandsAsTyped({ ...nothing, config: "other.yaml", state: "/state" });
+    expect(asTyped("refloat resume 42")).toBe("refloat --config other.yaml --state /state resume 42");
+    expect(asTyped("refloat --config x.yaml validate")).toBe("refloat --config x.yaml validate");
   });
 
   it("names the vault again, and what opens it, in words that a shell takes", () => {
     const asTyped = commandsAsTyped({
+      ...nothing,
       vault: "s3:https://h/b/my vault",
       passwordFile: "key",
-      state: null,
       vaultAsOf: "2026-11-20 14:05",
     });
     const named = "refloat --vault 's3:https://h/b/my vault' --password-file key --vault-as-of '2026-11-20 14:05'";
