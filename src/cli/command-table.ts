@@ -20,6 +20,7 @@ import { resumeCommand } from "./commands/resume.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { statusCommand } from "./commands/status.ts";
+import { timelineCommand } from "./commands/timeline.ts";
 import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
@@ -33,6 +34,7 @@ import { verifyCommand } from "./commands/verify.ts";
 export const commandTable: readonly Command[] = [
   statusCommand,
   pointsCommand,
+  timelineCommand,
   planCommand,
   recoverCommand,
   runsCommand,

@@ -13,7 +13,7 @@ import { pointManifestSchema } from "../model/manifest.ts";
 import { markSchema } from "../model/mark.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
-import { runEventSchema, runRecordSchema } from "../model/run.ts";
+import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
 
 export const recoveryPointSchema = z.object({
   id: pointIdSchema,
@@ -198,6 +198,51 @@ export const resultSchemas = {
     incidents: z.array(incidentSchema),
     /** What was just done; null otherwise. */
     done: z.object({ act: z.enum(["opened", "changed", "closed"]), incident: incidentSchema }).nullable(),
+  }),
+  timeline: z.object({
+    service: z.string(),
+    since: z.iso.datetime(),
+    now: z.iso.datetime(),
+    schedule: z.string().nullable(),
+    /** All lists: oldest first. */
+    points: z.array(
+      z.object({
+        id: pointIdSchema,
+        at: z.iso.datetime(),
+        /** `failed`: a check at its capture. `suspect`: read after the begin of an open incident. */
+        state: z.enum(["good", "failed", "damaged", "suspect"]),
+        /** By this machine: its bytes were read at this instant or later and were sound. */
+        verifiedAt: z.string().nullable(),
+        held: z.array(z.string()),
+        /** As declared; null when that is over. `vault locks` asks the store. */
+        lockedUntil: z.string().nullable(),
+      }),
+    ),
+    /** Only those that do not follow the points of the service. */
+    components: z.array(
+      z.object({
+        component: nameSchema,
+        points: z.array(z.object({ id: pointIdSchema, at: z.iso.datetime(), lost: z.boolean() })),
+      }),
+    ),
+    marks: z.array(markSchema),
+    incidents: z.array(incidentSchema),
+    /** Those of this machine's journal, and those that only the vault knows. */
+    runs: z.array(
+      z.object({
+        number: z.int().positive(),
+        uid: z.uuid(),
+        service: z.string(),
+        purpose: z.enum(["recover", "undo"]),
+        state: runStateSchema,
+        beganAt: z.iso.datetime(),
+        endedAt: z.iso.datetime().nullable(),
+        /** When it first changed what is live; null if it did not, as far as is known. */
+        changedAt: z.iso.datetime().nullable(),
+      }),
+    ),
+    /** When points were due and were not taken; `to` is null for what goes on. */
+    gaps: z.array(z.object({ from: z.iso.datetime(), to: z.iso.datetime().nullable(), missed: z.int().positive() })),
   }),
   browse: browseSchema,
   extract: extractSchema,

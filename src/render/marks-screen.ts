@@ -1,4 +1,5 @@
 /** The named moments of a service. */
+import { shellWord } from "../core/text/shell-word.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Mark } from "../model/mark.ts";
 import { formatTime } from "./clock-times.ts";
@@ -21,7 +22,7 @@ export const renderMarks = (data: MarksScreenData, screen: Screen): string => {
   if (added !== null) {
     return lines(
       `marked ${service} at ${time(added.at)}: ${added.name}`,
-      nextLine(screen, `refloat plan ${service} --at "before ${added.name}"`),
+      nextLine(screen, `refloat plan ${service} --at ${shellWord(`before ${added.name}`)}`),
     );
   }
   const told = removed === null ? null : `removed the mark of ${time(removed.at)}: ${removed.name}`;
@@ -34,6 +35,6 @@ export const renderMarks = (data: MarksScreenData, screen: Screen): string => {
       marks.map(({ id, at, name, by }) => [shortId(id), time(at), name, by]),
       screen,
     ),
-    nextLine(screen, `refloat plan ${service} --at "before ${marks[0]?.name ?? ""}"`),
+    nextLine(screen, `refloat plan ${service} --at ${shellWord(`before ${marks[0]?.name ?? ""}`)}`),
   );
 };

@@ -88,6 +88,9 @@ describe("an incident", () => {
     const pruned = await succeed("vault", "prune", "--dry-run");
     expect(pruned.stdout).toMatch(/^notes {2}nothing expires$/m);
     expect(pruned.stdout).toMatch(/keep +an incident is open since/);
+    const drawn = await succeed("timeline", "notes");
+    expect(drawn.stdout).toMatch(/^incident +━+$/m);
+    expect(drawn.stdout).toMatch(/incident: prices are 0, still open/);
     expect((await succeed("log")).stdout).toMatch(/incident-open +notes +done/);
   });
 
@@ -112,6 +115,16 @@ describe("an incident", () => {
     expect(recovered.stderr).toContain("refloat incident close notes");
     expect(await readFile(`${folder.path}/docs/note`, "utf8")).toBe("good still");
     expect((await known()).incidents).toMatchObject([{ since: wrongSince, closedAt: null }, { since: wrongSince }]);
+    const { lines } = await succeed("timeline", "notes", "--since", "1 hour ago", "--json");
+    const { points, marks, runs, gaps } = resultEnvelopeSchema("timeline").parse(lines.at(-1)).data;
+    expect(points.map(({ id, state }) => [id, state])).toEqual([
+      [ids[0], "good"],
+      [ids[1], "good"],
+      [ids[2], "suspect"],
+    ]);
+    expect(marks).toMatchObject([{ name: "release 3" }]);
+    expect(runs).toMatchObject([{ number: 1, state: "succeeded", changedAt: expect.any(String) }]);
+    expect(gaps).toEqual([]);
   });
 
   it("is known to a copy of the vault, when nothing else is left", async () => {
@@ -126,6 +139,7 @@ describe("an incident", () => {
     const glass = ["--vault", `${folder.path}/copy`, "--password-file", `${folder.path}/password`];
     await succeed(...glass, "recover", "notes", "--yes");
     expect(await readFile(`${folder.path}/docs/note`, "utf8")).toBe("good still");
+    expect((await succeed(...glass, "timeline", "notes", "--since", "release 3")).stdout).toContain("release 3");
     await succeed(...glass, "incident", "close", "notes");
     expect((await succeed(...glass, "points", "notes")).stdout).not.toContain("suspect");
   });
