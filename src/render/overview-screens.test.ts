@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { outcome, shop, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
+import { outcome, shop, shopIncident, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
 import { shopRun } from "../../test/fixtures/shop-run.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import { renderCapture } from "./capture-screen.ts";
@@ -63,6 +63,20 @@ describe("status", () => {
     };
     expect(shown(down)).toContain("probe: price 0; no recovery point yet; critical; owners: dba and web");
     expect(shown(outcome("probe", "passed"))).not.toContain("owners");
+  });
+
+  it("shows an open incident, and what to type about it", () => {
+    const incident = shopIncident("2026-11-22T13:21:40.000Z", "prices are 0");
+    const shown = (parts: Partial<Parameters<typeof renderStatus>[0]["services"][number]>) => {
+      const state = { service: shop, lastPoint: shopPoints[0] ?? null, runs: [], lastRecovery: null, incident };
+      const services = [{ ...state, probe: outcome("probe", "passed"), ...parts }];
+      const wide = { ...screen, width: 160 };
+      return renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, wide);
+    };
+    expect(shown({})).toContain("incident since 14:21: prices are 0");
+    expect(shown({})).toContain("next: refloat plan shop");
+    expect(shown({ lastRecovery: { actualMs: 50_000 } })).toContain("next: refloat incident close shop");
+    expect(shown({ incident: null })).not.toContain("incident");
   });
 
   it("says when the vault was verified, and what came of it", () => {

@@ -32,7 +32,12 @@ export const markCommand = defineCommand({
       value: "TIME",
       about: 'the moment that is named: "10 minutes ago", 14:05, 2026-11-20T14:05:00Z; now when left out',
     },
-    { name: "remove", value: "NAME", about: "take a mark back, by its name or the first letters of its id" },
+    {
+      name: "remove",
+      value: "NAME",
+      about: "take a mark back, by its name or the first letters of its id",
+      completes: "marks",
+    },
   ],
   examples: [
     { line: 'refloat mark shop "upgrade 2.5.0"', about: "just before the upgrade, by hand or in its script" },
