@@ -40,10 +40,9 @@ export class RefloatCommand {
   }
 
   #run(args: readonly string[], stdio: SpawnOptions["stdio"]) {
-    const child = spawn(process.execPath, [program, ...args], {
+    const where = ["--config", this.#folder.declaration, "--state", this.#folder.state];
+    const child = spawn(process.execPath, [program, ...args, ...where], {
       cwd: this.#folder.path,
-      // Not as words: the next steps that Refloat names would repeat them.
-      env: { ...process.env, REFLOAT_CONFIG: this.#folder.declaration, REFLOAT_STATE: this.#folder.state },
       // A Ctrl-C at the terminal would reach it beside our own signal, and two of them mean "kill" to Refloat.
       detached: true,
       signal: this.#signal,

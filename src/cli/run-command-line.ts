@@ -2,10 +2,9 @@
  * The command line from its words to its exit code: parses, runs one command, prints its answer or its error, and leaves nothing
  * open. Knows no command by name; they come as a table.
  */
-import { errorData, errorEnvelope } from "../contract/envelope.ts";
+import { errorEnvelope } from "../contract/envelope.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import { answerCompletion } from "./answer-completion.ts";
-import { commandsAsTyped, withTypedCommand } from "./as-typed.ts";
 import type { Command, CommandResult } from "./command.ts";
 import { commandTable } from "./command-table.ts";
 import { completionCommandName } from "./completion-scripts.ts";
@@ -52,11 +51,7 @@ const tell = async (line: Extract<ParsedLine, { kind: "text" }>, shell: Shell): 
 const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell: Shell): Promise<ExitCode> => {
   const { command, input } = line;
   const global = readGlobalOptions(line.global, shell);
-  const output = createOutput(shell, {
-    ...global,
-    logOnStderr: logTarget(global, shell) === "-",
-    asTyped: commandsAsTyped(global),
-  });
+  const output = createOutput(shell, { ...global, logOnStderr: logTarget(global, shell) === "-" });
   const interruption = listenForInterrupts(shell, { note: output.note, killedExit: exitOfError("interrupted") });
   const workbench = lazyWorkbench({
     shell,
@@ -98,8 +93,7 @@ const asInterruption = (thrown: unknown, { signal }: Interruption): RefloatError
   });
 };
 
-const succeed = async (ended: CommandResult, command: Command, output: Output, shell: Shell): Promise<ExitCode> => {
-  const result = asTypedHere(ended, output);
+const succeed = async (result: CommandResult, command: Command, output: Output, shell: Shell): Promise<ExitCode> => {
   // The error first: a report ends in what to type next.
   if (result.error !== null) output.note(describe(result.error, output, shell));
   output.answer(result.text);
@@ -113,14 +107,7 @@ const succeed = async (ended: CommandResult, command: Command, output: Output, s
   return result.exit === 0 ? fail(error, command, output, shell) : result.exit;
 };
 
-const asTypedHere = (result: CommandResult, { asTyped }: Output): CommandResult => {
-  const error = result.error === null ? null : withTypedCommand(result.error, asTyped);
-  if (error === result.error || error === null) return result;
-  return { ...result, error, envelope: { ...result.envelope, error: errorData(error) } };
-};
-
-const fail = async (thrown: RefloatError, command: Command | null, output: Output, shell: Shell): Promise<ExitCode> => {
-  const error = withTypedCommand(thrown, output.asTyped);
+const fail = async (error: RefloatError, command: Command | null, output: Output, shell: Shell): Promise<ExitCode> => {
   output.note(describe(error, output, shell));
   output.event(errorEnvelope(error, command?.name ?? null));
   await output.flush();

@@ -84,7 +84,7 @@ type Shared<Value> = Value extends readonly (infer Item)[]
 
 export type ResultData<Kind extends ResultKind> = Shared<z.input<(typeof resultSchemas)[Kind]>>;
 
-export const errorData = (error: RefloatError) => ({
+const errorData = (error: RefloatError) => ({
   code: error.code,
   message: error.message,
   state: error.state,

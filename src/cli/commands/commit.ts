@@ -3,7 +3,6 @@ import { z } from "zod";
 import { keptSides } from "../../core/run/kept-sides.ts";
 import { commit } from "../../operations/commit.ts";
 import { readRun } from "../../operations/runs.ts";
-import { lines, nextLine } from "../../render/screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
@@ -53,10 +52,7 @@ export const commitCommand = defineCommand({
     return answer(
       "commit",
       result,
-      lines(
-        `Run ${run} is committed; dropped: ${discarded.length === 0 ? "nothing" : discarded.join(", ")}`,
-        nextLine(output.screen(bench.host.timeZone), "refloat status"),
-      ),
+      `Run ${run} is committed; dropped: ${discarded.length === 0 ? "nothing" : discarded.join(", ")}\nnext: refloat status`,
     );
   },
 });

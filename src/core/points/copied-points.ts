@@ -23,10 +23,6 @@ export type VaultCopy = {
   readonly points: readonly CopiedPoint[];
   /** Holds that were carried over. */
   readonly holds: number;
-  /** Marks that the copy did not have, and removals of marks. */
-  readonly marks: number;
-  /** Records of incidents that the copy did not have. */
-  readonly incidents: number;
   /** Escrow bundles that the copy did not have. */
   readonly escrows: number;
   readonly unreadable: readonly Unreadable[];

@@ -25,7 +25,6 @@ export const formatBytes = (bytes: number): string => {
 export const formatCount = (count: number): string => count.toLocaleString("en-US");
 
 const irregular = new Map([
-  ["copies", "copy"],
   ["directories", "directory"],
   ["entries", "entry"],
   ["libraries", "library"],

@@ -6,7 +6,6 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InstanceTarget } from "../../core/ports/driver.ts";
 import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
-import { formatAmount } from "../../core/text/quantity.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { endEarlierAttempts } from "./application-name.ts";
@@ -157,6 +156,7 @@ export const restorePostgres = async (
     const restored = await takeInstant(control, instance.name);
     const { own } = parseComment(detail.database.comment);
     await writeMark(control, instance.name, { ...mark, state: "whole", restored }, own);
-    const summary = `${formatAmount(plan.tables.length, "tables")}, ${formatAmount(facts.counts["rows"] ?? 0, "rows")}`;
-    return { sizeBytes: facts.sizeBytes, summary, warnings };
+    const tables = plan.tables.length.toLocaleString("en");
+    const rows = (facts.counts["rows"] ?? 0).toLocaleString("en");
+    return { sizeBytes: facts.sizeBytes, summary: `${tables} tables, ${rows} rows`, warnings };
   });

@@ -74,7 +74,6 @@ export const createRunCopies = (
     },
 
     of,
-    all: look,
 
     read: async (uid) => {
       const [copy] = await of(uid);

@@ -35,10 +35,10 @@ const startProgram = (
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ) =>
-  execa(process.execPath, [launcher, ...args], {
+  execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", state, ...args], {
     reject: false,
     cwd: folder,
-    env: { REFLOAT_CONFIG: `${folder}/refloat.yaml`, REFLOAT_STATE: state, ...environment },
+    env: environment,
     stdin: "ignore",
   });
 
