@@ -79,7 +79,12 @@ const play = async (screen: Screen, folder: DemoFolder): Promise<void> => {
     screen.line(`\nTo explore: npx refloat points shop ${where}`);
     screen.line(
       keepRunning
-        ? `The shop is still open, and nothing captures it any more: ${folder.path}`
+        ? [
+            `The shop is still open, and nothing captures it any more: ${folder.path}`,
+            `To undo: npx refloat undo 1 ${where}`,
+            "  It refuses at first, since customers have ordered on the new side: add --accept-loss. The old side is the damaged one,",
+            "  so the probe then tells of prices of 0, and the orders that only the new side has are in a point of their own.",
+          ].join("\n")
         : "The shop is closed again; npm run demo -- --keep-running leaves it open.",
     );
     screen.line("To remove everything: npm run demo -- --clean");

@@ -22,6 +22,7 @@ import type { Declaration } from "./model/declaration.ts";
 import { shortId } from "./model/identifiers.ts";
 import type { RunRecord } from "./model/run.ts";
 import { RefloatError } from "./model/refloat-error.ts";
+import { describeSystemError } from "./platform/system-error.ts";
 import { capture } from "./operations/capture.ts";
 import { currentPerson } from "./platform/current-person.ts";
 import { escrowTools } from "./platform/escrow-tools.ts";
@@ -40,6 +41,8 @@ import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
 import { declarationOfPoints } from "./vault/points/declaration-of-points.ts";
 import { createEscrowBundles } from "./vault/points/escrow-bundles.ts";
+import { createIncidents } from "./vault/points/incidents.ts";
+import { createMarks } from "./vault/points/marks.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
 import { createPointStore } from "./vault/points/point-store.ts";
@@ -150,14 +153,17 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     return openVault(repository);
   });
 
+  const lockOfService = async (service: string) =>
+    lockBeside([(await declaration()).services[service]?.lock], clock.now());
+
   const openVault = (repository: Repository): OpenVault => ({
     repository,
     points: createPointStore(repository),
     departures: createPointDepartures(repository, clock),
     holds: createPointHolds(repository, clock),
-    runCopies: createRunCopies(repository, clock, async (service) =>
-      lockBeside([(await declaration()).services[service]?.lock], clock.now()),
-    ),
+    marks: createMarks({ repository, clock, lockFor: lockOfService }),
+    incidents: createIncidents({ repository, clock, lockFor: lockOfService }),
+    runCopies: createRunCopies(repository, clock, lockOfService),
     escrows: createEscrowBundles(repository, clock, lockOfLog),
   });
 
@@ -357,15 +363,11 @@ const readDeclaration = async (file: string): Promise<Declaration> => {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new RefloatError(
-      "config.not-found",
-      `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`,
-      {
-        cause: error,
-        hint: "name it with --config FILE, or let Refloat propose one",
-        nextCommand: "refloat init",
-      },
-    );
+    throw new RefloatError("config.not-found", `${file} cannot be read: ${describeSystemError(error)}`, {
+      cause: error,
+      hint: "name it with --config FILE, or let Refloat propose one",
+      nextCommand: "refloat init",
+    });
   }
   const { declaration, diagnostics } = parseDeclaration(text, file, driverRegistry);
   if (declaration !== undefined) return declaration;

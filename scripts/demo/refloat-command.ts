@@ -40,9 +40,10 @@ export class RefloatCommand {
   }
 
   #run(args: readonly string[], stdio: SpawnOptions["stdio"]) {
-    const where = ["--config", this.#folder.declaration, "--state", this.#folder.state];
-    const child = spawn(process.execPath, [program, ...args, ...where], {
+    const child = spawn(process.execPath, [program, ...args], {
       cwd: this.#folder.path,
+      // Not as words: the next steps that Refloat names would repeat them.
+      env: { ...process.env, REFLOAT_CONFIG: this.#folder.declaration, REFLOAT_STATE: this.#folder.state },
       // A Ctrl-C at the terminal would reach it beside our own signal, and two of them mean "kill" to Refloat.
       detached: true,
       signal: this.#signal,

@@ -1,6 +1,7 @@
 /** Answers a shell at Tab. Whatever goes wrong, it offers less and says nothing: a message would land in the middle of what is typed. */
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { Declaration } from "../model/declaration.ts";
+import { shortId } from "../model/identifiers.ts";
 import type { Command } from "./command.ts";
 import { completePlaces } from "./complete-places.ts";
 import { type CompletionSources, type Suggestion, completeWords } from "./complete-words.ts";
@@ -65,6 +66,10 @@ const sourcesOf = (open: () => Promise<Workbench>): CompletionSources => {
       );
     },
     places: async (typed) => completePlaces(await open(), typed),
+    marks: async (service) => {
+      const marks = await (await (await open()).vault()).marks.list(service ?? undefined);
+      return marks.map(({ id, name, at }) => ({ word: shortId(id), about: `${name}, ${at}` }));
+    },
     runs: async () => {
       const runs = await (await (await open()).journal()).listRuns();
       return runs.map(({ number, service, purpose, state }) => ({

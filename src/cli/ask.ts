@@ -1,4 +1,7 @@
 /** Questions to the person at the terminal. Where there is none, and with `--json`, nobody is asked. */
+import type { Readable } from "node:stream";
+import { ReadStream } from "node:tty";
+import { setTimeout as delay } from "node:timers/promises";
 import { confirm, isCancel } from "@clack/prompts";
 import type { Output } from "./output.ts";
 import type { Shell } from "./shell.ts";
@@ -9,6 +12,29 @@ export const canAsk = (shell: Shell, output: Output): boolean =>
 /** `nobody`: there is no one to ask. `left`: the question was left by Ctrl-C or Escape. */
 export type Answer = boolean | "nobody" | "left";
 
+/** Long enough for the terminal to hand over what it has. */
+const typeAheadMs = 40;
+const ctrlC = "\u0003";
+
+/** What was typed or pasted before the question was there answers another one: the `n` of a pasted `npx` would be a no. */
+const dropTypeAhead = async (stdin: Readable): Promise<"left" | "dropped"> => {
+  if (!(stdin instanceof ReadStream)) return "dropped";
+  let typed = "";
+  const take = (bytes: Buffer): void => {
+    typed += bytes.toString("latin1");
+  };
+  stdin.setRawMode(true);
+  stdin.on("data", take);
+  try {
+    await delay(typeAheadMs);
+  } finally {
+    stdin.off("data", take);
+    stdin.pause();
+    stdin.setRawMode(false);
+  }
+  return typed.includes(ctrlC) ? "left" : "dropped";
+};
+
 export const askYesNo = async (
   shell: Shell,
   output: Output,
@@ -18,6 +44,7 @@ export const askYesNo = async (
   if (!canAsk(shell, output)) return "nobody";
   const giveBack = output.yieldTerminal();
   try {
+    if ((await dropTypeAhead(shell.stdin)) === "left") return "left";
     const answer = await confirm({
       message: question,
       // A tired Enter must not change what is live.

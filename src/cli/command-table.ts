@@ -8,7 +8,9 @@ import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
+import { incidentCommand } from "./commands/incident.ts";
 import { initCommand } from "./commands/init.ts";
+import { markCommand } from "./commands/mark.ts";
 import { mountCommand } from "./commands/mount.ts";
 import { logCommand } from "./commands/log.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -18,6 +20,7 @@ import { resumeCommand } from "./commands/resume.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { statusCommand } from "./commands/status.ts";
+import { timelineCommand } from "./commands/timeline.ts";
 import { undoCommand } from "./commands/undo.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { vaultInitCommand } from "./commands/vault-init.ts";
@@ -31,6 +34,7 @@ import { verifyCommand } from "./commands/verify.ts";
 export const commandTable: readonly Command[] = [
   statusCommand,
   pointsCommand,
+  timelineCommand,
   planCommand,
   recoverCommand,
   runsCommand,
@@ -38,6 +42,7 @@ export const commandTable: readonly Command[] = [
   cancelCommand,
   undoCommand,
   commitCommand,
+  incidentCommand,
   browseCommand,
   findCommand,
   diffCommand,
@@ -47,6 +52,7 @@ export const commandTable: readonly Command[] = [
   validateCommand,
   captureCommand,
   verifyCommand,
+  markCommand,
   logCommand,
   vaultInitCommand,
   vaultCopyCommand,

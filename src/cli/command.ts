@@ -14,7 +14,15 @@ import { readInput } from "./read-input.ts";
 import type { Shell } from "./shell.ts";
 
 /** What the shell may complete a word with; `null` where nothing can be known. */
-export type CompletionSource = "services" | "components" | "runs" | "places" | "files" | readonly string[] | null;
+export type CompletionSource =
+  | "services"
+  | "components"
+  | "runs"
+  | "marks"
+  | "places"
+  | "files"
+  | readonly string[]
+  | null;
 
 export type ArgumentDefinition = {
   /** As in the help: `SERVICE`. Its value is passed under the name in lower case. */

@@ -19,6 +19,7 @@ const sources = {
   components: async (service: string | null) =>
     service === "shop" ? known("db", "uploads") : known("db", "uploads", "orders"),
   runs: async () => known("42", "41"),
+  marks: async (service: string | null) => (service === "shop" ? known("0c0ffee0") : known("0c0ffee0", "5eed5eed")),
   places: async (typed: string) => (typed.includes(":") ? known("7f3a91c2:db", "7f3a91c2:uploads") : known("7f3a91c2")),
 };
 
@@ -41,6 +42,10 @@ describe("at Tab", () => {
     ["plan shop --only db,", ["db,uploads"]],
     ["plan --only db,o", ["db,orders"]],
     ["plan shop --at ", []],
+    ["mark shop --remove ", ["0c0ffee0"]],
+    ["incident ", ["list", "open", "close"]],
+    ["incident open ", ["shop", "market"]],
+    ["timeline s", ["shop"]],
     ["resume ", ["42", "41"]],
     ["browse ", ["7f3a91c2"]],
     ["browse 7f3a91c2:u", ["7f3a91c2:uploads"]],

@@ -15,6 +15,8 @@ export type CompletionSources = {
   /** @param service null when none has been typed yet: the components of all */
   readonly components: (service: string | null) => Promise<readonly Suggestion[]>;
   readonly runs: () => Promise<readonly Suggestion[]>;
+  /** By the first letters of their ids: their names have blanks. @param service null when none has been typed yet: those of all */
+  readonly marks: (service: string | null) => Promise<readonly Suggestion[]>;
   /** Points; after a colon components, after another one tables and files. @param typed the word so far */
   readonly places: (typed: string) => Promise<readonly Suggestion[]>;
 };
@@ -80,6 +82,7 @@ const valuesOf = async (
   if (source === "files") return "files";
   if (source === "services") return sources.services();
   if (source === "runs") return sources.runs();
+  if (source === "marks") return sources.marks(service);
   if (source === "places") return sources.places(current);
   if (source === "components") {
     // `--only db,up`: each name after a comma is completed, and none is offered twice.

@@ -10,6 +10,8 @@ import type { Shell, TerminalWritable } from "./shell.ts";
 
 export type Output = {
   readonly json: boolean;
+  /** A command as it has to be typed here. */
+  readonly asTyped: (line: string) => string;
   /** How to draw what goes to standard output. */
   readonly screen: (timeZone: string) => Screen;
   /** How to draw what goes to standard error. */
@@ -36,24 +38,47 @@ export type Output = {
   readonly flush: () => Promise<Error | null>;
 };
 
-export type OutputOptions = { readonly json: boolean; readonly color: boolean; readonly logOnStderr: boolean };
+export type OutputOptions = {
+  readonly json: boolean;
+  readonly color: boolean;
+  readonly logOnStderr: boolean;
+  /** What makes of a command the one that does the same when it is typed next. */
+  readonly asTyped?: (line: string) => string;
+};
 
 const widthWithoutTerminal = 100;
 
 /** Asked each time: a window is made wider while a restore runs. A terminal that does not know its size says 0. */
 export const widthOf = ({ columns = 0 }: TerminalWritable): number => (columns > 0 ? columns : widthWithoutTerminal);
 
+/** A locale that names another character set; where none is set, terminals of today show UTF-8. */
+const isAscii = ({ LC_ALL, LC_CTYPE, LANG }: Shell["environment"]): boolean => {
+  const locale = [LC_ALL, LC_CTYPE, LANG].find((value) => value !== undefined && value !== "");
+  return locale !== undefined && !/utf-?8/i.test(locale);
+};
+
+const asItStands = (line: string): string => line;
+
 const screenOf =
-  (stream: TerminalWritable, color: boolean) =>
+  (
+    stream: TerminalWritable,
+    { color, ascii = false, asTyped = asItStands }: Pick<Screen, "ascii" | "asTyped"> & { readonly color: boolean },
+  ) =>
   (timeZone: string): Screen => ({
     paint: createPaint(color),
     width: widthOf(stream),
     timeZone,
+    ascii,
+    asTyped,
   });
 
-export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputOptions): Output => {
+export const createOutput = (
+  shell: Shell,
+  { json, color, logOnStderr, asTyped = asItStands }: OutputOptions,
+): Output => {
   const out = watchWrites(shell.stdout);
   const err = watchWrites(shell.stderr);
+  const ascii = isAscii(shell.environment);
   const live = shell.isTerminal.stderr && !json && !logOnStderr;
   const drawn = live ? createLogUpdate(shell.stderr, { showCursor: true }) : null;
   let frame: string | null = null;
@@ -73,8 +98,9 @@ export const createOutput = (shell: Shell, { json, color, logOnStderr }: OutputO
 
   return {
     json,
-    screen: screenOf(shell.stdout, color && shell.isTerminal.stdout),
-    errorScreen: screenOf(shell.stderr, color && shell.isTerminal.stderr),
+    asTyped,
+    screen: screenOf(shell.stdout, { color: color && shell.isTerminal.stdout, ascii, asTyped }),
+    errorScreen: screenOf(shell.stderr, { color: color && shell.isTerminal.stderr, ascii, asTyped }),
     live,
     say: (text) => {
       if (!json) above(() => out.write(`${text}\n`));

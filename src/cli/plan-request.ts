@@ -7,7 +7,8 @@ export const planRequestOptions: readonly OptionDefinition[] = [
     name: "at",
     value: "TIME",
     about:
-      'the last point at or before it: "2 hours ago", 14:05, 2026-11-20T14:05:00Z, a point\'s id; the newest when left out',
+      'the last point at or before it: "2 hours ago", 14:05, 2026-11-20T14:05:00Z; "before upgrade 2.5.0" (a mark), "before run 42", ' +
+      '"last verified", a point\'s id; the newest when left out',
   },
   {
     name: "only",

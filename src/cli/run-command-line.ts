@@ -2,9 +2,10 @@
  * The command line from its words to its exit code: parses, runs one command, prints its answer or its error, and leaves nothing
  * open. Knows no command by name; they come as a table.
  */
-import { errorEnvelope } from "../contract/envelope.ts";
+import { errorData, errorEnvelope } from "../contract/envelope.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import { answerCompletion } from "./answer-completion.ts";
+import { commandsAsTyped, withTypedCommand } from "./as-typed.ts";
 import type { Command, CommandResult } from "./command.ts";
 import { commandTable } from "./command-table.ts";
 import { completionCommandName } from "./completion-scripts.ts";
@@ -51,7 +52,11 @@ const tell = async (line: Extract<ParsedLine, { kind: "text" }>, shell: Shell): 
 const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell: Shell): Promise<ExitCode> => {
   const { command, input } = line;
   const global = readGlobalOptions(line.global, shell);
-  const output = createOutput(shell, { ...global, logOnStderr: logTarget(global, shell) === "-" });
+  const output = createOutput(shell, {
+    ...global,
+    logOnStderr: logTarget(global, shell) === "-",
+    asTyped: commandsAsTyped(global),
+  });
   const interruption = listenForInterrupts(shell, { note: output.note, killedExit: exitOfError("interrupted") });
   const workbench = lazyWorkbench({
     shell,
@@ -93,7 +98,8 @@ const asInterruption = (thrown: unknown, { signal }: Interruption): RefloatError
   });
 };
 
-const succeed = async (result: CommandResult, command: Command, output: Output, shell: Shell): Promise<ExitCode> => {
+const succeed = async (ended: CommandResult, command: Command, output: Output, shell: Shell): Promise<ExitCode> => {
+  const result = asTypedHere(ended, output);
   // The error first: a report ends in what to type next.
   if (result.error !== null) output.note(describe(result.error, output, shell));
   output.answer(result.text);
@@ -107,7 +113,14 @@ const succeed = async (result: CommandResult, command: Command, output: Output, 
   return result.exit === 0 ? fail(error, command, output, shell) : result.exit;
 };
 
-const fail = async (error: RefloatError, command: Command | null, output: Output, shell: Shell): Promise<ExitCode> => {
+const asTypedHere = (result: CommandResult, { asTyped }: Output): CommandResult => {
+  const error = result.error === null ? null : withTypedCommand(result.error, asTyped);
+  if (error === result.error || error === null) return result;
+  return { ...result, error, envelope: { ...result.envelope, error: errorData(error) } };
+};
+
+const fail = async (thrown: RefloatError, command: Command | null, output: Output, shell: Shell): Promise<ExitCode> => {
+  const error = withTypedCommand(thrown, output.asTyped);
   output.note(describe(error, output, shell));
   output.event(errorEnvelope(error, command?.name ?? null));
   await output.flush();

@@ -4,6 +4,7 @@ import { toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord, StepRecord } from "../model/run.ts";
 import { type UnfinishedRun, unfinishedRuns } from "../operations/unfinished-runs.ts";
 import { formatTime } from "../render/clock-times.ts";
+import { type Screen, nextLine } from "../render/screen.ts";
 import type { Output } from "./output.ts";
 
 /** @param about the run that the command is given for; its reader knows of it */
@@ -11,7 +12,7 @@ export const tellUnfinishedRuns = async (bench: Workbench, output: Output, about
   try {
     for (const run of await unfinishedRuns(bench)) {
       if (run.record.number === about) continue;
-      output.note(`${unfinishedText(run, bench.clock.now().toISOString(), bench.host.timeZone)}\n`);
+      output.note(`${unfinishedText(run, bench.clock.now().toISOString(), output.errorScreen(bench.host.timeZone))}\n`);
     }
   } catch (error) {
     // The command may not need the journal at all (validate): it is told, and goes on.
@@ -22,14 +23,19 @@ export const tellUnfinishedRuns = async (bench: Workbench, output: Output, about
 };
 
 /** `run 42 of shop was interrupted after 16:13:02: 2 of 7 steps done, live untouched`, what was running, and what to type. */
-export const unfinishedText = (run: UnfinishedRun, now: string, timeZone: string): string => {
+export const unfinishedText = (run: UnfinishedRun, now: string, screen: Screen): string => {
+  const { timeZone } = screen;
   const { record } = run;
   const live = whatIsLive(run);
   const running = record.steps.filter(({ state }) => ["running", "interrupted", "compensating"].includes(state));
   return [
     `run ${record.number} of ${record.service} ${headOf(record, now, timeZone)}, ${live}`,
     ...(record.state === "interrupted" && running.length > 0 ? [`  ${wereRunning(running)}, safe to repeat`] : []),
-    `next: refloat resume ${record.number}${live === untouched ? `   or: refloat cancel ${record.number}` : ""}`,
+    nextLine(
+      screen,
+      `refloat resume ${record.number}`,
+      ...(live === untouched ? [`refloat cancel ${record.number}`] : []),
+    ),
   ].join("\n");
 };
 

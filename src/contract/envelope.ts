@@ -84,7 +84,7 @@ type Shared<Value> = Value extends readonly (infer Item)[]
 
 export type ResultData<Kind extends ResultKind> = Shared<z.input<(typeof resultSchemas)[Kind]>>;
 
-const errorData = (error: RefloatError) => ({
+export const errorData = (error: RefloatError) => ({
   code: error.code,
   message: error.message,
   state: error.state,

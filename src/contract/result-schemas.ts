@@ -7,11 +7,13 @@ import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, lockModeSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
+import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
+import { markSchema } from "../model/mark.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
-import { runEventSchema, runRecordSchema } from "../model/run.ts";
+import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
 
 export const recoveryPointSchema = z.object({
   id: pointIdSchema,
@@ -91,6 +93,7 @@ const keepReasonSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("held"), reason: z.string() }),
   z.object({ kind: z.literal("tagged"), tag: z.string() }),
   z.object({ kind: z.literal("needed"), run: z.int() }),
+  z.object({ kind: z.literal("incident"), since: z.iso.datetime() }),
   z.object({ kind: z.literal("future") }),
   z.object({ kind: z.literal("no-policy") }),
 ]);
@@ -146,6 +149,10 @@ const servicePointsSchema = z.object({
   holds: z.array(
     z.object({ point: pointIdSchema, service: z.string(), reason: z.string(), by: z.string(), at: z.string() }),
   ),
+  /** Named moments, the newest first. */
+  marks: z.array(markSchema),
+  /** The one that is open; null while none is. What was read after its `since` is in doubt. */
+  incident: incidentSchema.nullable(),
 });
 
 export const resultSchemas = {
@@ -167,12 +174,76 @@ export const resultSchemas = {
         lastPoint: recoveryPointSchema.nullable(),
         probe: checkOutcomeSchema.nullable(),
         runs: z.array(runRecordSchema),
+        /** RTO actual of the last run that put the service back; null before the first. */
+        lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
+        /** The incident that is open; null while none is. */
+        incident: incidentSchema.nullable(),
       }),
     ),
   }),
   points: servicePointsSchema,
   /** Where no service was named. */
   "all-points": z.object({ services: z.array(servicePointsSchema) }),
+  mark: z.object({
+    service: z.string(),
+    /** Newest moment first. */
+    marks: z.array(markSchema),
+    /** The one that was just made; null otherwise. */
+    added: markSchema.nullable(),
+    /** The one that was just removed; null otherwise. */
+    removed: markSchema.nullable(),
+  }),
+  incident: z.object({
+    /** Open and closed, the newest first; of one service where one was named. */
+    incidents: z.array(incidentSchema),
+    /** What was just done; null otherwise. */
+    done: z.object({ act: z.enum(["opened", "changed", "closed"]), incident: incidentSchema }).nullable(),
+  }),
+  timeline: z.object({
+    service: z.string(),
+    since: z.iso.datetime(),
+    now: z.iso.datetime(),
+    schedule: z.string().nullable(),
+    /** All lists: oldest first. */
+    points: z.array(
+      z.object({
+        id: pointIdSchema,
+        at: z.iso.datetime(),
+        /** `failed`: a check at its capture. `suspect`: read after the begin of an open incident. */
+        state: z.enum(["good", "failed", "damaged", "suspect"]),
+        /** By this machine: its bytes were read at this instant or later and were sound. */
+        verifiedAt: z.string().nullable(),
+        held: z.array(z.string()),
+        /** As declared; null when that is over. `vault locks` asks the store. */
+        lockedUntil: z.string().nullable(),
+      }),
+    ),
+    /** Only those that do not follow the points of the service. */
+    components: z.array(
+      z.object({
+        component: nameSchema,
+        points: z.array(z.object({ id: pointIdSchema, at: z.iso.datetime(), lost: z.boolean() })),
+      }),
+    ),
+    marks: z.array(markSchema),
+    incidents: z.array(incidentSchema),
+    /** Those of this machine's journal, and those that only the vault knows. */
+    runs: z.array(
+      z.object({
+        number: z.int().positive(),
+        uid: z.uuid(),
+        service: z.string(),
+        purpose: z.enum(["recover", "undo"]),
+        state: runStateSchema,
+        beganAt: z.iso.datetime(),
+        endedAt: z.iso.datetime().nullable(),
+        /** When it first changed what is live; null if it did not, as far as is known. */
+        changedAt: z.iso.datetime().nullable(),
+      }),
+    ),
+    /** When points were due and were not taken; `to` is null for what goes on. */
+    gaps: z.array(z.object({ from: z.iso.datetime(), to: z.iso.datetime().nullable(), missed: z.int().positive() })),
+  }),
   browse: browseSchema,
   extract: extractSchema,
   find: findSchema,
@@ -303,6 +374,10 @@ export const resultSchemas = {
     ),
     /** Holds that were carried over. */
     holds: z.int().nonnegative(),
+    /** Marks that the copy did not have, and removals of marks. */
+    marks: z.int().nonnegative(),
+    /** Records of incidents that the copy did not have. */
+    incidents: z.int().nonnegative(),
     /** Escrow bundles that the copy did not have. */
     escrows: z.int().nonnegative(),
     /** Points and snapshots of the source that cannot be read. */
@@ -313,6 +388,18 @@ export const resultSchemas = {
     dryRun: z.boolean(),
     services: z.array(retentionSchema),
     unreadable: z.array(z.object({ id: z.string(), reason: z.string() })),
+    /** Copies of runs that are old enough to go; with `lockedUntil` one that stays, since the store holds it. */
+    runCopies: z.array(
+      z.object({
+        snapshot: snapshotIdSchema,
+        run: z.string(),
+        service: z.string(),
+        savedAt: z.string(),
+        state: z.string(),
+        why: z.enum(["superseded", "ended"]),
+        lockedUntil: z.string().nullable(),
+      }),
+    ),
     forecast: z.object({
       usedBytes: z.number(),
       unusedBytes: z.number(),

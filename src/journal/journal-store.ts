@@ -7,12 +7,13 @@ import type { Transition } from "../core/ports/engine.ts";
 import { applyTransition, closeSteps, takenUp } from "../core/run/apply-transition.ts";
 import { mayFollow } from "../core/run/legal-transitions.ts";
 import { takenUpMessage } from "../core/run/stumbles.ts";
-import type { RunNumber } from "../model/identifiers.ts";
-import type { Plan } from "../model/plan.ts";
+import { type RunNumber, runNumberSchema } from "../model/identifiers.ts";
+import { type Plan, planSchema } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunDirection, RunEvent, RunRecord, StepRecord } from "../model/run.ts";
 import type { FaultPoint } from "../platform/fault-point.ts";
 import { type Database, findCorruption, inSnapshot, inTransaction, openDatabase } from "../platform/sqlite.ts";
+import { readEvent } from "./event-chain.ts";
 import { journalFailed, translateJournalError } from "./journal-errors.ts";
 import { journalMigrations } from "./journal-schema.ts";
 import type { RunWithoutSteps } from "./journal-statements.ts";
@@ -180,6 +181,20 @@ export class JournalStore {
   importRun(copy: Uint8Array): RunNumber {
     const run = readRunCopy(copy);
     return this.#write(() => importCopy(this.#tables, run));
+  }
+
+  readCopy(copy: Uint8Array): {
+    readonly record: RunRecord;
+    readonly plan: Plan;
+    readonly events: readonly RunEvent[];
+  } {
+    const { madeAs, record, planText, events } = readRunCopy(copy);
+    const number = runNumberSchema.parse(madeAs);
+    return {
+      record: { ...record, number },
+      plan: planSchema.parse(JSON.parse(planText)),
+      events: events.map(({ text }) => readEvent(text, number)),
+    };
   }
 
   close(): void {

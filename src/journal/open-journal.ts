@@ -86,6 +86,7 @@ export const openJournal = async (path: string): Promise<Journal> => {
     readPlan: (digest) => call("readPlan", digest),
     exportRun: (run) => call("exportRun", run),
     importRun: (copy) => call("importRun", copy),
+    readCopy: (copy) => call("readCopy", copy),
     close,
   };
 };

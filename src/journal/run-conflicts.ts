@@ -73,6 +73,7 @@ export const refuseTakeUp = (
   const wrongState = (why: string, hint: string): RefloatError =>
     new RefloatError("run.wrong-state", `run ${run.number} cannot be taken up: ${why}`, {
       hint,
+      nextCommand: `refloat runs ${run.number}`,
       context: { state: run.state },
     });
   const ended = endedForGood[run.state];

@@ -80,6 +80,20 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "A recovery point has lost a part and cannot be recovered whole.",
   },
+  "mark.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no mark of that name." },
+  "mark.ambiguous": {
+    exit: 2,
+    http: 409,
+    kind: "permanent",
+    meaning: "More than one mark has that name, and only one can be meant.",
+  },
+  "mark.unfit": {
+    exit: 2,
+    http: 400,
+    kind: "permanent",
+    meaning: "A mark cannot have this name: --at would read it as something else.",
+  },
+  "incident.none": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no open incident." },
   "plan.unknown": {
     exit: 2,
     http: 404,
@@ -186,6 +200,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The source does not allow its stable name to be switched.",
   },
+  "validate.faults": {
+    exit: 4,
+    http: 409,
+    kind: "operator",
+    meaning: "validate --live found what would stop a capture or a recovery.",
+  },
   "source.unreachable": { exit: 4, http: 503, kind: "retryable", meaning: "A source does not answer." },
   "source.denied": {
     exit: 4,
@@ -210,12 +230,6 @@ export const errorCatalogue = {
     http: 503,
     kind: "retryable",
     meaning: "Capture stopped itself because the source was suffering from it.",
-  },
-  "capture.no-space": {
-    exit: 4,
-    http: 507,
-    kind: "permanent",
-    meaning: "A capture needs room for a copy of its source, and there is too little; nothing was captured.",
   },
   "target.failed": { exit: 4, http: 502, kind: "permanent", meaning: "The place that data is restored to failed." },
   "target.exists": {

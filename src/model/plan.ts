@@ -167,11 +167,53 @@ export const spaceForecastSchema = z.object({
 });
 export type SpaceForecast = z.infer<typeof spaceForecastSchema>;
 
+/** Why it is this point. */
+export const pointChoiceSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("last") }),
+  z.object({ kind: z.literal("id") }),
+  /** The last one from before an incident. */
+  z.object({ kind: z.literal("incident"), at: z.iso.datetime() }),
+  /** The last one at or before `at`. */
+  z.object({ kind: z.literal("instant"), at: z.iso.datetime() }),
+  /** The last one whose bytes were read, at `at` or later, and were sound. */
+  z.object({ kind: z.literal("verified"), at: z.iso.datetime() }),
+  /** The last one that was whole before the mark; `others` bear the same name. */
+  z.object({
+    kind: z.literal("mark"),
+    id: z.string(),
+    name: z.string(),
+    at: z.iso.datetime(),
+    others: z.array(z.object({ id: z.string(), at: z.iso.datetime() })),
+  }),
+  /** The last one before the run first changed what is live; before it began where it has changed nothing, or that is not known. */
+  z.object({
+    kind: z.literal("run"),
+    run: z.int().positive(),
+    uid: z.string(),
+    at: z.iso.datetime(),
+    changed: z.boolean(),
+  }),
+]);
+export type PointChoice = z.infer<typeof pointChoiceSchema>;
+
+/** What speaks for a point that loses less than the chosen one. */
+export const closerReasonSchema = z.object({
+  /** What was asked of the source at its capture passed, and so it did at every capture since the chosen point. */
+  checked: z.boolean(),
+  /** It is the last one before this mark. */
+  mark: z.object({ name: z.string(), at: z.iso.datetime() }).optional(),
+  /** It was taken so long after the wanted moment, which is nearer than the chosen one. */
+  afterMs: z.int().nonnegative().optional(),
+});
+export type CloserReason = z.infer<typeof closerReasonSchema>;
+
 export const planForecastSchema = z.object({
   /** The moment the plan was computed at. */
   at: z.iso.datetime(),
   /** What `--at` said and the instant that it meant. */
   asked: z.object({ text: z.string(), instant: z.iso.datetime().nullable() }).nullable(),
+  /** Absent in plans of older versions, and of an undo. */
+  chosen: pointChoiceSchema.optional(),
   waves: z.array(z.array(stepIdSchema)),
   criticalPath: z.array(stepIdSchema),
   steps: z.record(z.string(), stepForecastSchema),
@@ -183,7 +225,15 @@ export const planForecastSchema = z.object({
   /** `app 2.5.0, proxy, uploads`, with what becomes of each. */
   keeps: z.array(z.string()),
   /** A later point that would lose less, when there is one before the incident. */
-  closer: z.object({ point: pointIdSchema, consistentAt: z.iso.datetime(), lostMs: z.int() }).nullable(),
+  closer: z
+    .object({
+      point: pointIdSchema,
+      consistentAt: z.iso.datetime(),
+      lostMs: z.int(),
+      /** Absent in plans of older versions. */
+      why: closerReasonSchema.optional(),
+    })
+    .nullable(),
   space: z.array(spaceForecastSchema),
   warnings: z.array(z.object({ code: z.string(), message: z.string() })),
 });

@@ -65,8 +65,8 @@ export const capture = async (bench: Workbench, options: CaptureOptions): Promis
     return point;
   } catch (error) {
     if (made !== null) throw afterwards(toRefloatError(error), service.name, made);
-    options.signal.throwIfAborted();
-    throw withState(toRefloatError(error), service.name, previous ?? null);
+    const why: unknown = options.signal.aborted ? options.signal.reason : error;
+    throw withState(toRefloatError(why), service.name, previous ?? null);
   }
 };
 
@@ -251,6 +251,12 @@ const unaskedChecks = (service: ServiceDeclaration, order: readonly string[]): r
     (service.components[component]?.checks ?? []).map((check) => ({ ...unasked(check.kind, component), component })),
   );
 
+/** Where looking at the sources would not help. */
+const nextAfter: Readonly<Record<string, string>> = {
+  interrupted: "refloat capture {service}",
+  "vault.no-space": "refloat vault prune --dry-run",
+};
+
 const withState = (error: RefloatError, service: string, previous: RecoveryPoint | null): RefloatError =>
   new RefloatError(error.code, error.message, {
     cause: error,
@@ -260,5 +266,6 @@ const withState = (error: RefloatError, service: string, previous: RecoveryPoint
         ? "no point was made; there is none yet"
         : `no point was made; the last is ${previous.id.slice(0, 8)}, ${previous.manifest.consistentAt}`,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
-    nextCommand: error.nextCommand ?? `refloat validate --live ${service}`,
+    nextCommand:
+      error.nextCommand ?? (nextAfter[error.code] ?? "refloat validate --live {service}").replace("{service}", service),
   });

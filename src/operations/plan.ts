@@ -8,7 +8,9 @@ import { componentOrder } from "../core/planner/component-order.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
+import { earlier } from "../core/points/open-incident.ts";
 import { newestFirst, selectPoint } from "../core/points/select-point.ts";
+import { selectionFacts } from "../core/points/selection-facts.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
@@ -25,6 +27,8 @@ export type PlanRequest = {
   readonly service: string;
   /** As typed; null for the newest point. */
   readonly at: string | null;
+  /** Since when the service is known to be wrong, ISO, besides what an open incident says; then `last` is the last from before it. */
+  readonly incidentAt?: string | null;
   /** Components to recover; null for all. */
   readonly only: readonly string[] | null;
   readonly cutover: boolean;
@@ -34,15 +38,19 @@ export type PlanRequest = {
   readonly approve: boolean;
 };
 
-/** @throws RefloatError time.unclear, point.*, plan.no-space, plan.impossible, cutover.refused */
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, plan.no-space, plan.impossible, cutover.refused */
 export const plan = async (bench: Workbench, request: PlanRequest, signal: AbortSignal): Promise<Plan> => {
   const service = findService(await bench.declaration(), request.service);
   requireComponents(service, request.only ?? []);
   const now = bench.clock.now();
   const at = parseAt(request.at ?? "last", now, bench.host.timeZone);
   const points = newestFirst(await (await bench.vault()).points.list(service.name));
-  const { point, closer } = selectPoint(points, at, {
+  const facts = await selectionFacts(bench, service.name, at);
+  const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);
+  const { point, chosen, closer } = selectPoint(points, at, {
     service: service.name,
+    ...facts,
+    incidentSince,
     ...(request.only === null ? {} : { scope: request.only }),
   });
   const only = request.only ?? Object.keys(point.manifest.components);
@@ -70,6 +78,8 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     service,
     graph,
     point,
+    chosen,
+    incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
     request: {

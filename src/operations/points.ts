@@ -1,10 +1,13 @@
 /** points: the recovery points of a service, or of each, newest first. */
 import { findService } from "../core/declaration/find-service.ts";
+import { openIncident } from "../core/points/open-incident.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
 import type { PointHold } from "../core/ports/vault-points.ts";
-import type { Workbench } from "../core/ports/workbench.ts";
+import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { Incident } from "../model/incident.ts";
+import type { Mark } from "../model/mark.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 
 export type ServicePoints = {
@@ -14,33 +17,46 @@ export type ServicePoints = {
   readonly verified: VaultNotes["verified"];
   /** A person's word that a point must not expire. */
   readonly holds: readonly PointHold[];
+  /** Newest moment first. */
+  readonly marks: readonly Mark[];
+  /** The one that is open; null while none is. */
+  readonly incident: Incident | null;
 };
 
 export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
   const service = findService(await bench.declaration(), name);
-  const { points, holds } = await bench.vault();
+  const { points, ...beside } = await bench.vault();
   const found = await points.list(service.name);
-  return pointsOf(service, found, (await rememberSeen(bench, found)).verified, await holds.list());
+  const { verified } = await rememberSeen(bench, found);
+  return pointsOf(service, found, { verified, ...(await knownBeside(beside, service.name)) });
 };
+
+/** @param service all when left out */
+const knownBeside = async ({ holds, marks, incidents }: Omit<OpenVault, "points">, service?: string) => ({
+  holds: await holds.list(),
+  marks: await marks.list(service),
+  incidents: await incidents.list(service),
+});
 
 /** In the order of the declaration. The vault is read once for all. */
 export const listAllPoints = async (bench: Workbench): Promise<readonly ServicePoints[]> => {
   const { services } = await bench.declaration();
-  const { points, holds } = await bench.vault();
+  const { points, ...beside } = await bench.vault();
   const found = await points.list();
   const { verified } = await rememberSeen(bench, found);
-  const held = await holds.list();
-  return Object.values(services).map((service) => pointsOf(service, found, verified, held));
+  const known = { verified, ...(await knownBeside(beside)) };
+  return Object.values(services).map((service) => pointsOf(service, found, known));
 };
 
 const pointsOf = (
   service: ServiceDeclaration,
   points: readonly RecoveryPoint[],
-  verified: ServicePoints["verified"],
-  holds: readonly PointHold[],
+  { verified, holds, marks, incidents }: Pick<ServicePoints, "verified"> & Awaited<ReturnType<typeof knownBeside>>,
 ): ServicePoints => ({
   service,
   points: points.filter(({ manifest }) => manifest.service === service.name),
   verified,
   holds: holds.filter((hold) => hold.service === service.name),
+  marks: marks.filter((mark) => mark.service === service.name),
+  incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
 });

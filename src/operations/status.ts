@@ -1,10 +1,13 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
 import { withComponents } from "../core/components/component-access.ts";
+import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
 import type { LastVerification } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { rtoActual } from "../core/run/run-summary.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { Incident } from "../model/incident.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
@@ -17,6 +20,10 @@ export type ServiceStatus = {
   readonly probe: CheckOutcome | null;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  /** RTO actual of the last run that put the service back; null before the first. */
+  readonly lastRecovery: { readonly run: number; readonly actualMs: number } | null;
+  /** The one that is open; null while none is, and where the vault does not open. */
+  readonly incident: Incident | null;
 };
 
 export type Status = {
@@ -34,29 +41,47 @@ export type Status = {
 
 export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
   const declaration = await bench.declaration();
-  const { points, ...vault } = await allPoints(bench);
+  const { points, incidents, ...vault } = await readVault(bench);
   const journal = await bench.journal();
   const leases = await bench.leases();
   const runs: RunRecord[] = [];
   for (const record of await journal.listRuns()) runs.push(await withTrueState(journal, leases, record));
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
+    const own = runs.filter((run) => run.service === service.name);
     services.push({
       service,
       lastPoint: points.find(({ manifest }) => manifest.service === service.name) ?? null,
       probe: await askProbe(bench, service, signal),
-      runs: runs.filter((run) => run.service === service.name),
+      runs: own,
+      lastRecovery: await lastRecovery(journal, own),
+      incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
     });
   }
   return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
 };
 
+const lastRecovery = async (
+  journal: Awaited<ReturnType<Workbench["journal"]>>,
+  runs: readonly RunRecord[],
+): Promise<ServiceStatus["lastRecovery"]> => {
+  for (const { number, purpose, state } of runs) {
+    if (purpose !== "recover" || (state !== "succeeded" && state !== "committed")) continue;
+    const { record, plan } = await journal.readRun(number);
+    const rto = rtoActual(record, plan);
+    if (rto !== null) return { run: number, actualMs: rto.actualMs };
+  }
+  return null;
+};
+
 /** A vault that does not open is the first thing to show, not a reason to show nothing. */
-const allPoints = async (
+const readVault = async (
   bench: Workbench,
-): Promise<Omit<Status["vault"], "url"> & { readonly points: readonly RecoveryPoint[] }> => {
+): Promise<
+  Omit<Status["vault"], "url"> & { readonly points: readonly RecoveryPoint[]; readonly incidents: readonly Incident[] }
+> => {
   try {
-    const { points: store, departures } = await bench.vault();
+    const { points: store, departures, incidents } = await bench.vault();
     const points = await store.list();
     const notes = await rememberSeen(bench, points);
     const unreadable = await store.unreadable();
@@ -66,11 +91,17 @@ const allPoints = async (
       const departed = new Set<string>((await departures.list()).keys());
       missed = missed.filter(({ point }) => !departed.has(point));
     }
-    return { points, problem: null, verification: notes.verification, gone: missed.map(({ point }) => point) };
+    return {
+      points,
+      incidents: await incidents.list(),
+      problem: null,
+      verification: notes.verification,
+      gone: missed.map(({ point }) => point),
+    };
   } catch (error) {
     const { code, message } = toRefloatError(error);
     if (code === "bug") throw error;
-    return { points: [], problem: message, verification: null, gone: [] };
+    return { points: [], incidents: [], problem: message, verification: null, gone: [] };
   }
 };
 

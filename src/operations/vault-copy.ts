@@ -167,6 +167,7 @@ const carryOver = async (
   const copies = await source.repository.copies();
   const points: CopiedPoint[] = [];
   let escrows = 0;
+  let [marks, incidents] = [0, 0];
   try {
     const copying = await target.repository.beginCopy(copies, { dryRun });
     try {
@@ -192,6 +193,13 @@ const carryOver = async (
         }
       }
       listener(null, points.length, chosen.length);
+      if (!dryRun) {
+        const receiving = { target, copying, snapshots };
+        const moments = await carryRecords(bench, "marks", source, receiving, chosen, signal);
+        const wrong = await carryRecords(bench, "incidents", source, receiving, chosen, signal);
+        [marks, incidents] = [moments.copied, wrong.copied];
+        unreadable.push(...moments.damaged, ...wrong.damaged);
+      }
       // They serve all services: whoever takes away some points does not take the secrets of the others along.
       if (service === null && named.length === 0) {
         const carried = await carryEscrows(bench, source, { target, copying, snapshots }, signal, progress);
@@ -204,7 +212,7 @@ const carryOver = async (
     const holds = dryRun ? 0 : await carryHolds(source, target, chosen, present);
     const { id: vault, location } = target.repository;
     const from = { location: source.repository.location, vault: source.repository.id };
-    return { dryRun, from, to: { location, vault, locks }, points, holds, escrows, unreadable };
+    return { dryRun, from, to: { location, vault, locks }, points, holds, marks, incidents, escrows, unreadable };
   } finally {
     copies.release();
   }
@@ -254,6 +262,8 @@ type Receiving = {
   readonly snapshots: ReadonlyMap<string, SnapshotInfo>;
 };
 
+type Carried = { readonly copied: number; readonly damaged: readonly Unreadable[] };
+
 /** Under their own keys as before, and locked like what is sealed now. */
 const carryEscrows = async (
   bench: Workbench,
@@ -261,7 +271,7 @@ const carryEscrows = async (
   { target, copying, snapshots }: Receiving,
   signal: AbortSignal,
   progress: VaultProgress,
-): Promise<{ readonly copied: number; readonly damaged: readonly Unreadable[] }> => {
+): Promise<Carried> => {
   const there = new Set<string>((await target.escrows.list()).map(({ id }) => id));
   const bundles = (await source.escrows.list()).filter(({ id }) => !there.has(id));
   if (bundles.length === 0) return { copied: 0, damaged: [] };
@@ -278,6 +288,31 @@ const carryEscrows = async (
     if (typeof received === "string") damaged.push({ id, reason: received });
   }
   return { copied: bundles.length - damaged.length, damaged };
+};
+
+/** With their ids and times, and locked like what is recorded now; what was removed or closed here is so there too. */
+const carryRecords = async (
+  bench: Workbench,
+  kind: "marks" | "incidents",
+  source: OpenVault,
+  { target, copying, snapshots }: Receiving,
+  chosen: readonly RecoveryPoint[],
+  signal: AbortSignal,
+): Promise<Carried> => {
+  let copied = 0;
+  const damaged: Unreadable[] = [];
+  for (const service of new Set(chosen.map(({ manifest }) => manifest.service))) {
+    const there = new Set<string>(await target[kind].records(service));
+    const records = (await source[kind].records(service)).filter((id) => !there.has(id));
+    if (records.length === 0) continue;
+    const newest = chosen.findLast(({ manifest }) => manifest.service === service);
+    const lock = lockBeside([newest?.manifest.declaration.lock], bench.clock.now());
+    const wanted = records.map((id) => ({ id, tags: snapshots.get(id)?.tags ?? [] }));
+    const received = await unlessDamaged(copying.add(wanted, { lock }, signal));
+    if (typeof received === "object") copied += received.snapshots;
+    else damaged.push({ id: records[0] ?? "", reason: typeof received === "string" ? received : "it went meanwhile" });
+  }
+  return { copied, damaged };
 };
 
 /** What a person has said of a point holds in the copy too; what was released here is not released there. */

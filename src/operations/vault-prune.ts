@@ -5,12 +5,14 @@
 import { audited } from "../core/audit/audited.ts";
 import { decideRetention, type PointDecision, type RetentionDecision } from "../core/retention/decide-retention.ts";
 import { removalsOf, type Removals } from "../core/retention/removals.ts";
+import { type ExpiringRunCopy, expiringRunCopies } from "../core/retention/run-copy-lifetimes.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { openIncident } from "../core/points/open-incident.ts";
 import type { PruneForecast, PruneReport, Pruning } from "../core/ports/vault-pruning.ts";
 import type { Unreadable, VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
 import type { Declaration, Keep } from "../model/declaration.ts";
-import { snapshotIdSchema } from "../model/identifiers.ts";
+import { type SnapshotId, snapshotIdSchema } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { RunState } from "../model/run.ts";
 
@@ -31,7 +33,14 @@ export type PrunePlan = {
   readonly expiring: readonly PointDecision[];
   /** Members that no point uses, whose capture or removal was killed long ago. */
   readonly removals: Removals;
+  readonly runCopies: readonly RunCopyDecision[];
   readonly forecast: PruneForecast;
+};
+
+/** A copy of a run that is old enough to go. */
+export type RunCopyDecision = ExpiringRunCopy & {
+  /** It stays: until then the store holds it. */
+  readonly lockedUntil: string | null;
 };
 
 export type PruneResult = {
@@ -60,7 +69,7 @@ export const beginVaultPrune = async (
   const vault = await bench.vault();
   const decided = await decide(bench, vault, declaration, request, null);
   const { manifests, members } = decided.removals;
-  const without = [...manifests, ...members];
+  const without = [...manifests, ...members, ...goingCopies(decided)];
   const pruning = await vault.repository.beginPrune({ without, graceMs: request.graceMs }, signal, progress);
   return {
     plan: { ...decided, forecast: pruning.forecast },
@@ -68,7 +77,7 @@ export const beginVaultPrune = async (
       audited(
         bench.audit,
         { action: "prune", service: null, detail: {} },
-        // A hold, a run or a point may have come while the plan was looked at.
+        // A hold, an incident, a run or a point may have come while the plan was looked at.
         async () =>
           carryOut(vault, await decide(bench, vault, declaration, request, decided), pruning, runSignal, runProgress),
         ({ expired, refused }) => ({ detail: { points: [...expired], refused: refused.length } }),
@@ -106,20 +115,47 @@ const decide = async (
     isCapturedInto,
     now: bench.clock.now().toISOString(),
   });
+  const shownCopies = before === null ? null : new Set<string>(goingCopies(before));
+  const runCopies = (await decideRunCopies(bench, vault, services, request)).filter(
+    ({ copy }) => shownCopies?.has(copy.id) !== false,
+  );
   const known = before === null ? null : new Set<string>(before.removals.members);
   const removals = { manifests, members: members.filter((id) => known?.has(id) !== false) };
-  return { services, unreadable, expiring, removals };
+  return { services, unreadable, expiring, removals, runCopies };
+};
+
+const goingCopies = ({ runCopies }: Pick<Decided, "runCopies">): readonly SnapshotId[] =>
+  runCopies.filter(({ lockedUntil }) => lockedUntil === null).map(({ copy }) => copy.id);
+
+/** None while the clock is in doubt for any service: all of them are judged by its age alone. */
+const decideRunCopies = async (
+  bench: Workbench,
+  { repository, runCopies }: OpenVault,
+  retentions: readonly ServiceRetention[],
+  { services }: PruneRequest,
+): Promise<readonly RunCopyDecision[]> => {
+  if (retentions.some(({ doubt }) => doubt !== null)) return [];
+  const old = expiringRunCopies(await runCopies.all(), bench.clock.now().toISOString()).filter(
+    ({ copy }) => services.length === 0 || services.includes(copy.service),
+  );
+  const ends = await repository.lockEnds(old.map(({ copy }) => copy.id));
+  const now = bench.clock.now();
+  return old.map((expiring) => {
+    const end = ends.get(expiring.copy.id);
+    return { ...expiring, lockedUntil: end === undefined || end <= now ? null : end.toISOString() };
+  });
 };
 
 const decideAll = async (
   bench: Workbench,
-  { repository, holds }: OpenVault,
+  { repository, holds, incidents }: OpenVault,
   declaration: Declaration,
   points: readonly RecoveryPoint[],
   { services, trustClock }: PruneRequest,
 ): Promise<readonly ServiceRetention[]> => {
   const held = await holds.list();
   const needed = await neededByRuns(bench);
+  const wrong = await incidents.list();
   const names = [...new Set(points.map(({ manifest }) => manifest.service))]
     .filter((name) => services.length === 0 || services.includes(name))
     .sort();
@@ -132,6 +168,7 @@ const decideAll = async (
         holds: held,
         lockedUntil,
         needed,
+        incidentSince: openIncident(wrong.filter((incident) => incident.service === service))?.since ?? null,
         now: bench.clock.now().toISOString(),
         timeZone: bench.host.timeZone,
         trustClock,
@@ -182,11 +219,16 @@ const neededByRuns = async (bench: Workbench) => {
 
 const carryOut = async (
   { repository, departures }: OpenVault,
-  { services, expiring, removals: { manifests, members } }: Decided,
+  decided: Decided,
   pruning: Pruning,
   signal: AbortSignal,
   progress: VaultProgress,
 ): Promise<PruneResult> => {
+  const {
+    services,
+    expiring,
+    removals: { manifests, members },
+  } = decided;
   // Before they go: a point that is gone and in no record was taken by somebody else.
   const keepOf = new Map(services.map(({ service, keep }) => [service, keep]));
   const leaving = expiring.map(({ point: { id, manifest } }) => ({
@@ -199,11 +241,13 @@ const carryOut = async (
   const kept = await repository.removeSnapshots(manifests);
   // A point that stays needs its members.
   const gone = kept.length === 0 ? await repository.removeSnapshots(members) : [];
+  const keptCopies = await repository.removeSnapshots(goingCopies(decided));
   const refused = new Set<string>(kept.map(({ id }) => id));
   await departures.takeBack(leaving.filter(({ point }) => refused.has(point)));
+  await departures.compact();
   return {
     expired: manifests.filter((id) => !refused.has(id)),
-    refused: [...kept, ...gone],
+    refused: [...kept, ...gone, ...keptCopies],
     report: await pruning.run(signal, progress),
   };
 };

@@ -62,14 +62,15 @@ const verify = async (
 ): Promise<VaultVerification> => {
   const { repository, points: store, departures } = await bench.vault();
   const memory = await bench.vaultMemory();
-  const reads = await memory.reads();
+  const known = await memory.reads();
+  const reads = new Map(known);
   const { depth, limit } = request;
   let report: VerifyReport;
   try {
     report = await repository.verify({ depth, limit, reads }, signal, progress);
   } finally {
     // What was read before an interruption need not be read again first.
-    await memory.saveReads(reads);
+    await memory.saveReads(known, reads);
   }
   const points = await store.list();
   const chain = await store.chain();

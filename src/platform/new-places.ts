@@ -1,11 +1,11 @@
 /** Makes what did not exist before, under another name until it is whole. Replaces nothing. */
-import { randomBytes } from "node:crypto";
 import { link, lstat, open, rename, rm, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { ByteStream } from "../core/ports/bytes.ts";
 import type { NewPlaces } from "../core/ports/new-places.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { syncDirectory } from "./atomic-file.ts";
+import { partialName, sweepPartials } from "./partial-names.ts";
 import { tarArchive } from "./tar-archive.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown";
@@ -20,6 +20,32 @@ const failed = (target: string, error: unknown): RefloatError =>
         ...(["ENOSPC", "EDQUOT"].includes(codeOf(error)) ? { hint: "make room on its file system" } : {}),
         ...(codeOf(error) === "ENOENT" ? { hint: `is there a folder ${dirname(target)}?` } : {}),
       });
+
+/** Nobody knows the other name: it is that of the place that was meant, unless something could not be removed again. */
+const inWordsOf = (target: string, partial: string, error: RefloatError, isGone: boolean): RefloatError => {
+  const inWords = (text: string): string => text.replaceAll(partial, target);
+  const context = Object.entries(error.context).map(([key, value]) => [
+    key,
+    typeof value === "string" ? inWords(value) : value,
+  ]);
+  // What was restored so far lies nowhere any more.
+  const left = isGone
+    ? "nothing was left there"
+    : `what was made until then is still at ${partial}, and nothing needs it`;
+  const state = isGone && error.code === "target.exists" ? error.state : left;
+  return new RefloatError(error.code, inWords(error.message), {
+    cause: error.cause ?? error,
+    context: Object.fromEntries(context) as typeof error.context,
+    diagnostics: error.diagnostics,
+    ...(state === undefined ? {} : { state }),
+    ...(error.hint === undefined ? {} : { hint: inWords(error.hint) }),
+    ...(isGone
+      ? error.nextCommand === undefined
+        ? {}
+        : { nextCommand: inWords(error.nextCommand) }
+      : { nextCommand: `rm -rf '${partial.replaceAll("'", String.raw`'\''`)}'` }),
+  });
+};
 
 const existing = (target: string): RefloatError =>
   new RefloatError("target.exists", `${target} is there already`, {
@@ -61,17 +87,9 @@ const settle = async (partial: string, target: string): Promise<void> => {
   }
 };
 
-/** At most 255 bytes, however long the name is that it stands for. */
-const partialName = (target: string): string => {
-  const kept = Buffer.from(basename(target))
-    .subarray(0, 200)
-    .toString("latin1")
-    .replaceAll(/[^\w.-]/g, "_");
-  return join(dirname(target), `.${kept}.refloat-partial-${randomBytes(4).toString("hex")}`);
-};
-
 const make: NewPlaces["make"] = async (target, fill) => {
   await requireNothing(target);
+  await sweepPartials(dirname(target));
   const partial = partialName(target);
   try {
     const result = await fill(partial);
@@ -79,8 +97,11 @@ const make: NewPlaces["make"] = async (target, fill) => {
     await syncDirectory(dirname(target));
     return result;
   } catch (error) {
-    await rm(partial, { recursive: true, force: true }).catch(() => undefined);
-    throw failed(target, error);
+    const isGone = await rm(partial, { recursive: true, force: true }).then(
+      () => true,
+      () => false,
+    );
+    throw inWordsOf(target, partial, failed(target, error), isGone);
   }
 };
 

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { inspect } from "node:util";
 import type { Secret } from "../core/ports/environment.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import { describeSystemError } from "./system-error.ts";
 import { runProgram } from "./subprocess.ts";
 
 class HiddenText implements Secret {
@@ -42,14 +43,17 @@ export const readSecret = async (source: string, signal: AbortSignal): Promise<S
   const scheme = source.slice(0, colon);
   const rest = source.slice(colon + 1);
   const unavailable = (why: string, cause?: unknown): RefloatError =>
-    new RefloatError("secret.unavailable", `the secret \${${source}} cannot be read: ${why}`, { cause });
+    new RefloatError("secret.unavailable", `the secret \${${source}} cannot be read: ${why}`, {
+      cause,
+      hint: "give it where the file says it is, or correct the place in refloat.yaml",
+    });
   switch (scheme) {
     case "file": {
       try {
         return hideText(withoutTrailingNewline(await readFile(rest, { encoding: "utf8", signal })));
       } catch (error) {
         signal.throwIfAborted();
-        throw unavailable((error as NodeJS.ErrnoException).code ?? "unreadable", error);
+        throw unavailable(describeSystemError(error), error);
       }
     }
     case "env": {

@@ -1,12 +1,14 @@
 /** What this machine remembers of a vault, as files in its state folder. What cannot be read is forgotten: all of it can be learnt again. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { Log } from "../core/ports/environment.ts";
 import type { PackReads, VaultMemory, VaultNotes } from "../core/ports/vault-memory.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
+import { type ProcessLock, acquireProcessLock } from "./process-lock.ts";
 import { makeStateFolder } from "./state-directories.ts";
 
 const notesSchema = z.object({
@@ -22,6 +24,10 @@ const nothing: VaultNotes = { seen: {}, verification: null, verified: {} };
 /** A record: id of the pack, seconds since 1970. The file ends with the SHA-256 of all before. */
 const recordBytes = 32 + 4;
 const digestBytes = 32;
+
+/** A write takes some milliseconds. */
+const waitMs = 10;
+const longestWaitMs = 30_000;
 
 const encodeReads = (reads: PackReads): Buffer => {
   const content = Buffer.alloc(reads.size * recordBytes + digestBytes);
@@ -43,6 +49,21 @@ const decodeReads = (content: Buffer): PackReads | undefined => {
   for (let at = 0; at < end; at += recordBytes)
     reads.set(content.toString("hex", at, at + 32), content.readUInt32LE(at + 32));
   return reads;
+};
+
+/** What one process has read or no longer believes in, laid over what others have saved meanwhile. */
+const withReads = (current: PackReads, before: Readonly<PackReads>, after: Readonly<PackReads>): PackReads => {
+  const merged: PackReads = new Map(current);
+  for (const pack of before.keys()) if (!after.has(pack)) merged.delete(pack);
+  for (const [pack, seconds] of after)
+    if (seconds !== before.get(pack)) merged.set(pack, Math.max(seconds, current.get(pack) ?? 0));
+  return merged;
+};
+
+/** @returns null for a change that changes nothing */
+const textAfter = (change: (before: VaultNotes) => VaultNotes, before: VaultNotes): string | null => {
+  const text = JSON.stringify(change(before));
+  return text === JSON.stringify(before) ? null : text;
 };
 
 /** @param vaultId of the repository: two vaults at one address in turn are not mixed up */
@@ -73,24 +94,62 @@ export const createVaultMemory = (stateDirectory: string, vaultId: string, log: 
     }
   };
 
+  /** One writer at a time, in this process and in others: what is read has not changed by the time that it is written. */
+  const alone = async <Result>(act: () => Promise<Result>): Promise<Result> => {
+    await makeStateFolder(folder);
+    const file = join(folder, "memory.lock");
+    const deadline = performance.now() + longestWaitMs;
+    for (;;) {
+      let lock: ProcessLock | null;
+      try {
+        lock = acquireProcessLock(file, 0);
+      } catch (error) {
+        throw failed(file, error);
+      }
+      if (lock !== null) {
+        try {
+          await sweep();
+          return await act();
+        } finally {
+          lock.release();
+        }
+      }
+      if (performance.now() > deadline) throw failed(file, new Error("another process keeps it"));
+      await delay(waitMs);
+    }
+  };
+
+  /** Whoever holds the lock is the only one who writes: what is half written was left by a killed process. */
+  const sweep = async (): Promise<void> => {
+    for (const name of await readdir(folder))
+      if (/^(notes\.json|pack-reads)\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+  };
+
   const notes = async (): Promise<VaultNotes> =>
     forgetting(notesFile, (content) => notesSchema.parse(JSON.parse(content.toString("utf8"))), nothing);
+
+  const reads = async (): Promise<PackReads> => forgetting<PackReads>(readsFile, decodeReads, new Map());
 
   return {
     notes,
     note: async (change) => {
-      const before = await notes();
-      const after = change(before);
-      if (JSON.stringify(after) !== JSON.stringify(before)) await save(notesFile, JSON.stringify(after));
+      // Most changes are none, and a folder that cannot be written must not keep them from being seen.
+      if (textAfter(change, await notes()) === null) return;
+      await alone(async () => {
+        const text = textAfter(change, await notes());
+        if (text !== null) await save(notesFile, text);
+      });
     },
-    reads: async () => forgetting<PackReads>(readsFile, decodeReads, new Map()),
+    reads,
     keepEvidence: async (name, content) => {
       const file = join(folder, "evidence", name);
       await makeStateFolder(join(folder, "evidence"));
       await save(file, content);
       return file;
     },
-    saveReads: async (reads) => save(readsFile, encodeReads(reads)),
+    saveReads: async (before, after) => {
+      await alone(async () => save(readsFile, encodeReads(withReads(await reads(), before, after))));
+    },
   };
 };
 

@@ -9,7 +9,7 @@ import { renderTable } from "./table.ts";
 
 /** @param now ISO 8601 */
 export const renderCopy = (copy: VaultCopy, now: string, screen: Screen): string => {
-  const { dryRun, to, points, holds, escrows, unreadable } = copy;
+  const { dryRun, to, points, holds, marks, incidents, escrows, unreadable } = copy;
   const moved = points.filter(({ state }) => state === "copied" || state === "missing");
   const there = points.filter(({ state }) => state === "there").length;
   const shown = points.filter(({ state }) => state !== "there");
@@ -19,6 +19,8 @@ export const renderCopy = (copy: VaultCopy, now: string, screen: Screen): string
     `${formatAmount(moved.length, "points")} ${dryRun ? "to copy" : "copied"}, ${dryRun ? "about " : ""}${formatBytes(bytes)} ${dryRun ? "to add" : "added"}`,
     ...(there === 0 ? [] : [`${there} there already`]),
     ...(holds === 0 ? [] : [`${formatAmount(holds, "holds")} carried over`]),
+    ...(incidents === 0 ? [] : [`${formatAmount(incidents, "records")} of incidents carried over`]),
+    ...(marks === 0 ? [] : [`${formatAmount(marks, "records")} of marks carried over`]),
     ...(escrows === 0 ? [] : [`${formatAmount(escrows, "escrow bundles")} ${dryRun ? "to carry" : "carried"} over`]),
   ];
   return lines(

@@ -95,7 +95,7 @@ const folderGuarantees = (screen: Screen) =>
 
 const noteOf = (point: PointLock, time: (instant: string) => string, byRoot: boolean): string => {
   if (point.missing > 0)
-    return `${formatAmount(point.missing, "files")} removed${byRoot ? "" : " or hidden; look with --vault-as-of"}`;
+    return `${formatAmount(point.missing, "files")} removed${byRoot ? " or damaged" : ", hidden or replaced; look with --vault-as-of"}`;
   if (point.unlocked > 0)
     return `${formatAmount(point.unlocked, "files")} without a lock, one is ${point.weakest ?? ""}`;
   if (point.declared === null) return "no lock was declared";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { outcome, shop, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
+import { outcome, shop, shopIncident, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
 import { shopRun } from "../../test/fixtures/shop-run.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import { renderCapture } from "./capture-screen.ts";
@@ -17,15 +17,28 @@ describe("status", () => {
 
   it("puts what users see first and ends in what to type", () => {
     const services = [
-      { service: shop, lastPoint: shopPoints[0] ?? null, probe: down, runs: [shopRun()] },
+      {
+        service: shop,
+        lastPoint: shopPoints[0] ?? null,
+        probe: down,
+        runs: [shopRun()],
+        lastRecovery: { actualMs: 50_000 },
+      },
       {
         service: { ...shop, name: "market" },
         lastPoint: shopPoints[0] ?? null,
         probe: outcome("probe", "passed"),
         runs: [],
+        lastRecovery: null,
       },
-      { service: notes, lastPoint: shopPoint({ id: "aa", at: "2026-11-22T10:00:00.000Z" }), probe: null, runs: [] },
-      { service: { ...notes, name: "new" }, lastPoint: null, probe: null, runs: [] },
+      {
+        service: notes,
+        lastPoint: shopPoint({ id: "aa", at: "2026-11-22T10:00:00.000Z" }),
+        probe: null,
+        runs: [],
+        lastRecovery: null,
+      },
+      { service: { ...notes, name: "new" }, lastPoint: null, probe: null, runs: [], lastRecovery: null },
     ];
     expect(renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, screen))
       .toMatchInlineSnapshot(`
@@ -44,12 +57,26 @@ describe("status", () => {
   it("names who is asked and how much hangs on it where something is wrong, and only there", () => {
     const owned = { ...shop, criticality: "critical" as const, owners: ["dba", "web"] };
     const shown = (probe: typeof down) => {
-      const services = [{ service: owned, lastPoint: null, probe, runs: [] }];
+      const services = [{ service: owned, lastPoint: null, probe, runs: [], lastRecovery: null }];
       const wide = { ...screen, width: 160 };
       return renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, wide);
     };
     expect(shown(down)).toContain("probe: price 0; no recovery point yet; critical; owners: dba and web");
     expect(shown(outcome("probe", "passed"))).not.toContain("owners");
+  });
+
+  it("shows an open incident, and what to type about it", () => {
+    const incident = shopIncident("2026-11-22T13:21:40.000Z", "prices are 0");
+    const shown = (parts: Partial<Parameters<typeof renderStatus>[0]["services"][number]>) => {
+      const state = { service: shop, lastPoint: shopPoints[0] ?? null, runs: [], lastRecovery: null, incident };
+      const services = [{ ...state, probe: outcome("probe", "passed"), ...parts }];
+      const wide = { ...screen, width: 160 };
+      return renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, wide);
+    };
+    expect(shown({})).toContain("incident since 14:21: prices are 0");
+    expect(shown({})).toContain("next: refloat plan shop");
+    expect(shown({ lastRecovery: { actualMs: 50_000 } })).toContain("next: refloat incident close shop");
+    expect(shown({ incident: null })).not.toContain("incident");
   });
 
   it("says when the vault was verified, and what came of it", () => {
@@ -63,7 +90,7 @@ describe("status", () => {
 
   it("shows a vault that does not open, and a run that waits before all else", () => {
     const interrupted = shopRun({ state: "interrupted", endedAt: null });
-    const service = { service: shop, lastPoint: null, probe: down, runs: [interrupted] };
+    const service = { service: shop, lastPoint: null, probe: down, runs: [interrupted], lastRecovery: null };
     const closed = { problem: "no key of the vault opens with this password", verification: null, gone: [] };
     expect(renderStatus({ at: now, vault: closed, services: [service] }, screen)).toMatchInlineSnapshot(`
       "16:12 CET, VAULT: no key of the vault opens with this password
@@ -234,7 +261,15 @@ describe("colour", () => {
     const data = {
       at: now,
       vault: { problem: null, verification: null, gone: [] },
-      services: [{ service: shop, lastPoint: shopPoints[0] ?? null, probe: outcome("probe", "failed"), runs: [] }],
+      services: [
+        {
+          service: shop,
+          lastPoint: shopPoints[0] ?? null,
+          probe: outcome("probe", "failed"),
+          runs: [],
+          lastRecovery: null,
+        },
+      ],
     };
     const text = renderStatus(data, painted);
     expect(text).toContain("<red>DOWN</red>");

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { liveShop, recoveryInput, shop } from "../../test/fixtures/shop.ts";
+import { liveShop, recoveryInput, shop, shopPoints } from "../../test/fixtures/shop.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { planUndo } from "../core/planner/plan-undo.ts";
 import type { RunNumber } from "../model/identifiers.ts";
+import type { CloserReason, PointChoice } from "../model/plan.ts";
 import { textWidth } from "./fit-text.ts";
 import { renderPlan, renderPlanBriefly } from "./plan-screen.ts";
 import { type Screen, plainPaint } from "./screen.ts";
@@ -45,6 +46,34 @@ describe("the plan", () => {
       WARNING app 2.5.0 runs on a newer schema of db than the point has; wave 3 tries it first
       next: refloat recover --plan 6055e19e"
     `);
+  });
+
+  it("says why it is this point, and what the closer one comes before", () => {
+    const [, , closer] = shopPoints;
+    if (closer === undefined) throw new Error("the shop has points");
+    const at = "2026-11-22T13:10:00.000Z";
+    const head = (chosen: PointChoice, why: CloserReason = { checked: true }): readonly string[] =>
+      renderPlan(planRecovery(recoveryInput({ chosen, closer: { point: closer, why } })), { ...screen, width: 120 })
+        .split("\n")
+        .filter((line) => /^(?:Plan|CLOSER|WARNING \d)/.test(line))
+        .map((line) => line.replace(/^Plan .* CET/, "Plan"));
+    const mark = { name: "upgrade 2.5.0", at: "2026-11-22T13:21:02.000Z" };
+    const others = [{ id: "ab".repeat(32), at: "2026-11-21T13:00:00.000Z" }];
+    expect(head({ kind: "mark", id: "00", name: "migration 42", at, others: [] }, { checked: true, mark })).toEqual([
+      'Plan, the last before mark "migration 42" (14:10:00)',
+      'CLOSER  7f3a91c2, 14:20:31, before "upgrade 2.5.0", loses 1m07s: --at 7f3a91c2',
+    ]);
+    expect(head({ kind: "mark", id: "00", name: "import", at, others })[2]).toContain('2 marks are named "import"');
+    expect(head({ kind: "run", run: 41, uid: "u", at, changed: true })[0]).toBe(
+      "Plan, the last before run 41 changed what is live (14:10:00)",
+    );
+    expect(head({ kind: "run", run: 41, uid: "u", at, changed: false })[0]).toBe(
+      "Plan, the last before run 41 began (14:10:00)",
+    );
+    expect(head({ kind: "verified", at }, { checked: false, afterMs: 503_000 })).toEqual([
+      "Plan, the last verified (14:10:00)",
+      "CLOSER  7f3a91c2, 14:20:31, 8m23s after what was asked, loses 1m07s: --at 7f3a91c2",
+    ]);
   });
 
   it("says below its head what hangs on the service and who is asked", () => {

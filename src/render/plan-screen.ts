@@ -3,7 +3,7 @@ import { describeStake } from "../core/declaration/stake.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
-import type { LossForecast, Plan, PlanStep } from "../model/plan.ts";
+import type { CloserReason, LossForecast, Plan, PlanStep } from "../model/plan.ts";
 import { formatTime, zoneName } from "./clock-times.ts";
 import { hanging, textWidth } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
@@ -50,13 +50,37 @@ const headline = ({ digest, intent, forecast }: Plan, screen: Screen): string =>
   if (intent.point === null) return scope;
   const { id, consistentAt } = intent.point;
   const taken = `${formatTime(consistentAt, forecast.at, screen.timeZone)} ${zoneName(consistentAt, screen.timeZone)}`;
-  const { asked } = forecast;
-  const why =
-    asked === null || asked.instant === null
-      ? ""
-      : `, the last before ${formatTime(asked.instant, forecast.at, screen.timeZone)}`;
+  const reason = describeChoice(forecast, screen);
+  const why = reason === "" ? "" : `, ${reason}`;
   const end = intent.cutover ? "" : ". Restored beside and checked, not cut over";
   return `${scope}.  Point ${shortId(id)}, ${taken}${why}${end}`;
+};
+
+/** Why it is this point: `the last before mark "upgrade 2.5.0" (14:21:02)`. */
+const describeChoice = ({ asked, chosen, at: now }: Plan["forecast"], screen: Screen): string => {
+  const time = (at: string): string => formatTime(at, now, screen.timeZone);
+  // Plans of older versions know the instant alone.
+  if (chosen === undefined)
+    return asked === null || asked.instant === null ? "" : `the last before ${time(asked.instant)}`;
+  switch (chosen.kind) {
+    case "last":
+    case "id":
+      return "";
+    case "instant":
+      return `the last before ${time(chosen.at)}`;
+    case "incident":
+      return `the last before the incident of ${time(chosen.at)}`;
+    case "verified":
+      return `the last verified (${time(chosen.at)})`;
+    case "mark":
+      return `the last before mark "${chosen.name}" (${time(chosen.at)})`;
+    case "run":
+      return chosen.changed
+        ? `the last before run ${chosen.run} changed what is live (${time(chosen.at)})`
+        : `the last before run ${chosen.run} began (${time(chosen.at)})`;
+    default:
+      return chosen satisfies never;
+  }
 };
 
 const losses = ({ forecast }: Plan, screen: Screen): readonly string[] =>
@@ -76,10 +100,19 @@ export const describeLoss = (loss: LossForecast, now: string, timeZone: string):
 
 const closer = ({ forecast }: Plan, screen: Screen): readonly string[] => {
   if (forecast.closer === null) return [];
-  const { point, consistentAt, lostMs } = forecast.closer;
+  const { point, consistentAt, lostMs, why } = forecast.closer;
   const taken = formatTime(consistentAt, forecast.at, screen.timeZone);
-  return [`${shortId(point)}, ${taken}, its checks passed, loses ${formatDuration(lostMs)}: --at ${shortId(point)}`];
+  const speaks = describeCloser(why ?? { checked: true });
+  return [`${shortId(point)}, ${taken}, ${speaks}, loses ${formatDuration(lostMs)}: --at ${shortId(point)}`];
 };
+
+/** The mark says most to whoever knows what happened there. */
+const describeCloser = ({ checked, mark, afterMs }: CloserReason): string =>
+  mark !== undefined
+    ? `before "${mark.name}"`
+    : checked || afterMs === undefined
+      ? "its checks passed"
+      : `${formatDuration(afterMs)} after what was asked`;
 
 const describeSpace = ({ fileSystem, neededBytes, freeBytes }: Plan["forecast"]["space"][number]): string =>
   `${fileSystem} needs ${formatBytes(neededBytes)} of ${formatBytes(freeBytes)} free`;

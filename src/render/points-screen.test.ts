@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
+import { shopIncident, shopMark, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
 import { textWidth } from "./fit-text.ts";
 import { renderPoints } from "./points-screen.ts";
 import { type Screen, plainPaint } from "./screen.ts";
@@ -34,6 +34,62 @@ describe("the points", () => {
       0bcd0000  12:00:03  1.29 GB  2.2 MB  1s ordered    no
       recovery order: db 1.1 GB, uploads 180 MB > app 9 MB > proxy 4 kB
       next: refloat plan shop --at 7f3a91c2"
+    `);
+  });
+
+  it("have marks between them and above them", () => {
+    const marks = [
+      shopMark("upgrade 2.5.0", "2026-11-22T13:21:02.000Z"),
+      shopMark("before everything", "2026-11-20T13:21:02.000Z"),
+      shopMark(
+        "a name that is longer than any of the columns that stand above it would ever be",
+        "2026-11-22T14:10:00.000Z",
+      ),
+    ];
+    const text = renderPoints({ service: "shop", points: afternoon, verified: {}, marks, now, all: false }, screen);
+    expect(text).toMatchInlineSnapshot(`
+      "      12:00       13:00       14:00       15:00       16:00  now 16:12 CET
+      shop  ●     ●     ●     ●     ●   ▲ ●     ● ▲   ●     ●      ● point ▲ mark
+      POINT     TAKEN        SIZE     NEW  WINDOW        LOCKED  NOTE
+      3c71e0aa  16:00:03  1.29 GB  4.1 MB  1.2s ordered  no      check fails: products
+      23450000  15:30:03  1.29 GB  2.2 MB  1s ordered    no      check fails: products
+            ▲   15:10:00  a name that is longer than any of the columns that stand above it would ever be
+      12340000  15:00:03  1.29 GB  2.2 MB  1s ordered    no      check fails: products
+      9be2d410  14:30:05  1.29 GB  212 MB  1.1s ordered  no      check fails: products; new schema
+            ▲   14:21:02  upgrade 2.5.0
+      7f3a91c2  14:20:31  1.29 GB  1.9 MB  0.9s ordered  no
+      5d0c88e1  14:00:04  1.29 GB  2.2 MB  1s ordered    no
+      3bcd0000  13:30:03  1.29 GB  2.2 MB  1s ordered    no
+      2bcd0000  13:00:03  1.29 GB  2.2 MB  1s ordered    no
+      1bcd0000  12:30:03  1.29 GB  2.2 MB  1s ordered    no
+      0bcd0000  12:00:03  1.29 GB  2.2 MB  1s ordered    no
+      recovery order: db 1.1 GB, uploads 180 MB > app 9 MB > proxy 4 kB
+      next: refloat plan shop --at 7f3a91c2"
+    `);
+    const narrow = renderPoints(
+      { service: "shop", points: afternoon, verified: {}, marks, now, all: false },
+      { ...screen, width: 60, ascii: true },
+    );
+    expect(narrow).toContain("o point ^ mark");
+    expect(narrow).not.toMatch(/[●▲]/);
+    const markLine = narrow.split("\n").find((line) => line.includes("a name that"));
+    expect(textWidth(markLine ?? "")).toBeLessThanOrEqual(60);
+  });
+
+  it("tell an incident, and which of them it doubts", () => {
+    const incident = shopIncident("2026-11-22T13:21:40.000Z", "prices are 0");
+    const text = renderPoints({ service: "shop", points: shopPoints, verified: {}, incident, now, all: true }, screen);
+    expect(text.split("\n").slice(3)).toMatchInlineSnapshot(`
+      [
+        "3c71e0aa  16:00:03  1.29 GB  4.1 MB  1.2s ordered  no      suspect; check fails: products",
+        "9be2d410  14:30:05  1.29 GB  212 MB  1.1s ordered  no      suspect; check fails: products;",
+        "                                                           new schema",
+        "      !   14:21:40  an incident is open since then: prices are 0",
+        "7f3a91c2  14:20:31  1.29 GB  1.9 MB  0.9s ordered  no",
+        "5d0c88e1  14:00:04  1.29 GB  2.2 MB  1s ordered    no",
+        "recovery order: db 1.1 GB, uploads 180 MB > app 9 MB > proxy 4 kB",
+        "next: refloat plan shop --at 7f3a91c2",
+      ]
     `);
   });
 

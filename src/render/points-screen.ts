@@ -1,14 +1,18 @@
 /** The recovery points of a service: a lane of time, a table, the order of recovery, and the point to look at first. */
 import { waves } from "../core/graph/order.ts";
 import { passedAtCapture, schemaDifferences } from "../core/points/closer-point.ts";
+import { isSuspect } from "../core/points/open-incident.ts";
 import { newestFirst } from "../core/points/select-point.ts";
 import { formatBytes } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
+import type { Incident } from "../model/incident.ts";
+import type { Mark } from "../model/mark.ts";
 import { formatTime } from "./clock-times.ts";
 import { cutText } from "./fit-text.ts";
-import { type Screen, lines, nextLine } from "./screen.ts";
+import { laneSigns } from "./lane-signs.ts";
+import { type Screen, type Style, lines, nextLine } from "./screen.ts";
 import { type Row, renderTable } from "./table.ts";
 import { renderLane } from "./time-lane.ts";
 
@@ -22,6 +26,10 @@ export type PointsScreenData = {
   readonly now: string;
   /** A person's word that a point must not expire. */
   readonly holds?: readonly { readonly point: string; readonly reason: string }[];
+  /** In any order. */
+  readonly marks?: readonly Mark[];
+  /** The one that is open. */
+  readonly incident?: Incident | null;
   /** Each point in a row of its own, however alike they are. */
   readonly all: boolean;
 };
@@ -32,9 +40,21 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
   const [newest] = ordered;
   if (newest === undefined)
     return lines(`${service} has no recovery point yet`, nextLine(screen, `refloat capture ${service}`));
-  const best = ordered.find(({ manifest, missing }) => missing.length === 0 && passedAtCapture(manifest)) ?? newest;
+  const since = data.incident?.since ?? null;
+  const best =
+    ordered.find(
+      (point) => point.missing.length === 0 && passedAtCapture(point.manifest) && !isSuspect(point, since),
+    ) ?? newest;
   return lines(
-    renderLane({ label: service, instants: ordered.map(({ manifest }) => manifest.consistentAt), now }, screen),
+    renderLane(
+      {
+        label: service,
+        instants: ordered.map(({ manifest }) => manifest.consistentAt),
+        marks: marksSince(data, ordered).map(({ at }) => at),
+        now,
+      },
+      screen,
+    ),
     renderTable(
       [
         { title: "POINT" },
@@ -53,9 +73,19 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
   );
 };
 
-type Holds = NonNullable<PointsScreenData["holds"]>;
+/** Newest first. Nothing can be brought back to before the oldest point, so a mark there serves nobody. */
+const marksSince = ({ marks = [] }: PointsScreenData, ordered: readonly RecoveryPoint[]): readonly Mark[] => {
+  const oldest = ordered.at(-1)?.manifest.consistentAt ?? "";
+  return marks
+    .filter(({ at }) => Date.parse(at) >= Date.parse(oldest))
+    .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+};
 
-const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined, holds: Holds): string => {
+const noteOf = (
+  point: RecoveryPoint,
+  previous: RecoveryPoint | undefined,
+  { holds = [], incident }: PointsScreenData,
+): string => {
   const { manifest, missing } = point;
   const failed = [...manifest.checks, ...manifest.invariants].filter(({ status }) => status === "failed");
   const reshaped =
@@ -63,6 +93,7 @@ const noteOf = (point: RecoveryPoint, previous: RecoveryPoint | undefined, holds
     schemaDifferences(previous.manifest, manifest, Object.keys(manifest.components)).length > 0;
   const warned = Object.values(manifest.components).some(({ warnings }) => warnings.length > 0);
   return [
+    ...(isSuspect(point, incident?.since ?? null) ? ["suspect"] : []),
     ...(missing.length === 0 ? [] : [`damaged: ${missing.join(", ")} lost`]),
     ...(failed.length === 0 ? [] : [`check fails: ${failed.map(({ subject }) => cutText(subject, 40)).join(", ")}`]),
     ...(reshaped ? ["new schema"] : []),
@@ -82,18 +113,21 @@ const verifiedNote = (since: string | undefined, now: string): string => {
 /** How many alike points are shown before the rest is folded: a fault needs one row, good points are what is chosen from. */
 const shownAlike = (note: string): number => (note === "" ? 8 : 1);
 
-const rowsOf = (
-  ordered: readonly RecoveryPoint[],
-  { verified, holds = [], now, all }: PointsScreenData,
-  screen: Screen,
-): readonly Row[] => {
-  const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1], holds));
+const rowsOf = (ordered: readonly RecoveryPoint[], data: PointsScreenData, screen: Screen): readonly Row[] => {
+  const { verified, now, all } = data;
+  const notes = ordered.map((point, index) => noteOf(point, ordered[index + 1], data));
+  const moments = momentsBetween(data, ordered, screen);
   const rows: Row[] = [];
+  const isAfter = (point: RecoveryPoint | undefined): boolean =>
+    moments[0] !== undefined &&
+    point !== undefined &&
+    Date.parse(moments[0].at) >= Date.parse(point.manifest.consistentAt);
   let index = 0;
   while (index < ordered.length) {
+    while (isAfter(ordered[index])) rows.push(...moments.splice(0, 1).map(({ row }) => row));
     const note = notes[index] ?? "";
     let end = index + 1;
-    while (end < ordered.length && notes[end] === note) end += 1;
+    while (end < ordered.length && notes[end] === note && !isAfter(ordered[end])) end += 1;
     const shown = all || end - index - shownAlike(note) < 2 ? end - index : shownAlike(note);
     for (const point of ordered.slice(index, index + shown)) {
       const proven = verifiedNote(verified[point.id], now);
@@ -105,6 +139,26 @@ const rowsOf = (
   }
   return rows;
 };
+
+/** What stands between the points, so that it is seen which one is the last before it. Newest first. */
+const momentsBetween = (
+  data: PointsScreenData,
+  ordered: readonly RecoveryPoint[],
+  screen: Screen,
+): { readonly at: string; readonly row: Row }[] => {
+  const { incident, now } = data;
+  const rowAt = (at: string, sign: string, rest: string, style: Style): { readonly at: string; readonly row: Row } => ({
+    at,
+    row: { cells: [`      ${sign}`, formatTime(at, now, screen.timeZone)], rest, style },
+  });
+  return [
+    ...marksSince(data, ordered).map(({ at, name }) => rowAt(at, laneSigns(screen).mark, name, "cyan")),
+    ...(incident == null ? [] : [rowAt(incident.since, "!", describeIncident(incident), "red")]),
+  ].toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+};
+
+const describeIncident = ({ reason }: Incident): string =>
+  reason === null ? "an incident is open since then" : `an incident is open since then: ${reason}`;
 
 const rowOf = ({ id, manifest, missing }: RecoveryPoint, note: string, now: string, { timeZone }: Screen): Row => {
   const members = Object.values(manifest.components);

@@ -14,6 +14,11 @@ export type PrunePlanScreenData = {
   readonly unreadable: readonly Unreadable[];
   /** Members of captures that were killed, and of points whose removal was. */
   readonly strays: number;
+  readonly runCopies: readonly {
+    readonly why: "superseded" | "ended";
+    /** ISO 8601; null for one that goes. */
+    readonly lockedUntil: string | null;
+  }[];
   readonly forecast: PruneForecast;
   /** ISO 8601. */
   readonly now: string;
@@ -35,6 +40,8 @@ const describeReason = (reason: KeepReason, now: string, { timeZone }: Screen): 
       return `tag ${reason.tag}`;
     case "needed":
       return `needed: run ${reason.run} is not committed`;
+    case "incident":
+      return `an incident is open since ${formatTime(reason.since, now, timeZone)}`;
     case "future":
       return "taken in the future, by this clock";
     case "no-policy":
@@ -58,6 +65,7 @@ export const renderPrunePlan = (data: PrunePlanScreenData, screen: Screen): stri
       ({ id, reason }) => `${screen.paint("yellow", shortId(id))}  unreadable: never expired by itself (${reason})`,
     ),
     strays === 0 ? null : `${formatAmount(strays, "snapshots")} of captures that were killed go as well`,
+    describeRunCopies(data.runCopies),
     hanging(
       "",
       `${formatBytes(unusedBytes + repackFreesBytes)} can be given back: ${formatBytes(unusedBytes)} in packs that nothing uses, ` +
@@ -66,6 +74,21 @@ export const renderPrunePlan = (data: PrunePlanScreenData, screen: Screen): stri
       screen.width,
     ),
   );
+};
+
+const describeRunCopies = (copies: PrunePlanScreenData["runCopies"]): readonly string[] => {
+  const going = copies.filter(({ lockedUntil }) => lockedUntil === null);
+  const ended = going.filter(({ why }) => why === "ended").length;
+  const locked = copies.length - going.length;
+  return [
+    ...(ended === 0 ? [] : [`${formatAmount(ended, "runs")} that ended more than 90 days ago: their last copies go`]),
+    ...(going.length === ended
+      ? []
+      : [
+          `${formatAmount(going.length - ended, "copies")} of runs, older than 90 days and superseded by later ones, go`,
+        ]),
+    ...(locked === 0 ? [] : [`${formatAmount(locked, "copies")} of runs, as old, stay: the store holds their locks`]),
+  ];
 };
 
 const describeService = (

@@ -227,7 +227,7 @@ const describeMachine = ({ machineMs, predictedMs, stumbles, state }: RunSummary
   return [`${formatSpan(machineMs)}${compared}; ${stumbled.join(", ")}`, ...warnings.map((text) => `warning: ${text}`)];
 };
 
-const nextCommands = (summary: RunSummary, plan: Plan, { paint }: Screen): string => {
+const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
   const { run, state, purpose, cutover, service, cutoverBegan, beside, kept } = summary;
   const { point } = plan.intent;
   const planned = `refloat plan ${service}${point === null ? "" : ` --at ${shortId(point.id)}`}`;
@@ -253,5 +253,5 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint }: Screen): strin
         return state satisfies never;
     }
   })();
-  return `next: ${commands.map((command) => paint("bold", command)).join(" | ")}`;
+  return `next: ${commands.map((command) => paint("bold", asTyped(command))).join(" | ")}`;
 };

@@ -13,6 +13,10 @@ export type Screen = {
   readonly width: number;
   /** IANA name: times are shown on this zone's clocks. */
   readonly timeZone: string;
+  /** The terminal's character set has no signs beyond ASCII. */
+  readonly ascii?: boolean;
+  /** A command as it has to be typed here; as it stands where nothing else is said. */
+  readonly asTyped?: (line: string) => string;
 };
 
 export const plainPaint: Paint = (_style, text) => text;
@@ -40,5 +44,8 @@ export const lines = (...parts: readonly (string | null | readonly string[])[]):
   );
 
 /** `next: refloat points shop   or: refloat cancel 42` */
-export const nextLine = ({ paint }: Screen, ...commands: readonly string[]): string =>
-  commands.map((command, index) => `${index === 0 ? "next: " : "   or: "}${paint("bold", command)}`).join("");
+export const nextLine = (
+  { paint, asTyped = (line) => line }: Pick<Screen, "paint" | "asTyped">,
+  ...commands: readonly string[]
+): string =>
+  commands.map((command, index) => `${index === 0 ? "next: " : "   or: "}${paint("bold", asTyped(command))}`).join("");

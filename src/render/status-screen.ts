@@ -6,9 +6,11 @@ import { formatAmount, formatList } from "../core/text/quantity.ts";
 import { shortName } from "../core/text/short-name.ts";
 import { formatDuration, parseDuration } from "../core/time/duration.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { Incident } from "../model/incident.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import type { RunRecord } from "../model/run.ts";
+import { cutText } from "./fit-text.ts";
 import { formatMinute, formatSpan, zoneName } from "./clock-times.ts";
 import { type Screen, type Style, lines, nextLine } from "./screen.ts";
 import { type Row, renderTable } from "./table.ts";
@@ -31,6 +33,10 @@ export type ServiceState = {
   readonly probe: CheckOutcome | null;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  /** RTO actual of the last run that put the service back; null before the first. */
+  readonly lastRecovery: { readonly actualMs: number } | null;
+  /** The one that is open. */
+  readonly incident?: Incident | null;
 };
 
 export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: Screen): string => {
@@ -103,18 +109,13 @@ const stateOf = (
 const against = (actual: string, objective: string | undefined): string =>
   objective === undefined ? actual : `${actual} of ${objective}`;
 
-const lastRecovery = (runs: readonly RunRecord[], objective: string | undefined): string => {
-  const run = runs.find(
-    ({ state, purpose, endedAt }) =>
-      purpose === "recover" && endedAt !== null && (state === "succeeded" || state === "committed"),
-  );
-  if (run === undefined || run.endedAt === null)
-    return objective === undefined ? "never" : `never, ${objective} wanted`;
-  return against(formatSpan(Date.parse(run.endedAt) - Date.parse(run.beganAt)), objective);
+const lastRecovery = (actual: ServiceState["lastRecovery"], objective: string | undefined): string => {
+  if (actual === null) return objective === undefined ? "never" : `never, ${objective} wanted`;
+  return against(formatSpan(actual.actualMs), objective);
 };
 
 const problemsOf = (
-  { service, lastPoint, probe, runs }: ServiceState,
+  { service, lastPoint, probe, runs, incident }: ServiceState,
   at: string,
   vaultOk: boolean,
   timeZone: string,
@@ -132,6 +133,7 @@ const problemsOf = (
     ...(run === undefined
       ? []
       : [`run ${run.number} ${run.state === "needs-operator" ? "needs a person" : run.state}`]),
+    ...(incident == null ? [] : [incidentWords(incident, at, timeZone)]),
     ...(probe?.status === "failed" ? [`probe: ${probe.found}`] : []),
     ...(lastPoint === null && vaultOk ? ["no recovery point yet"] : []),
     ...(overdue === null ? [] : [`overdue since ${formatMinute(overdue, at, timeZone)}`]),
@@ -144,6 +146,9 @@ const problemsOf = (
     ...(run === undefined && probe?.status !== "failed" ? [] : [describeStake(service) ?? []].flat()),
   ];
 };
+
+const incidentWords = ({ since, reason }: Incident, at: string, timeZone: string): string =>
+  `incident since ${formatMinute(since, at, timeZone)}${reason === null ? "" : `: ${cutText(reason, 60)}`}`;
 
 /** What stands beside takes room, and an old side ages: shown until somebody drops it. */
 const keptWords = (run: RunRecord): readonly string[] => {
@@ -158,7 +163,7 @@ const leftByUndo = (runs: readonly RunRecord[]): RunRecord | undefined =>
   runs.find((run) => run.purpose === "undo" && run.state === "succeeded" && keptSides(run).length > 0);
 
 const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
-  const { service, lastPoint, runs } = state;
+  const { service, lastPoint } = state;
   const { rpo, rto } = service.objectives;
   const taken = lastPoint?.manifest.consistentAt;
   const problems = problemsOf(state, at, vaultOk, timeZone);
@@ -167,7 +172,7 @@ const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: 
     stateOf(state, at),
     taken === undefined ? (vaultOk ? "never" : "?") : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)`,
     taken === undefined ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(taken, at), rpo),
-    lastRecovery(runs, rto),
+    lastRecovery(state.lastRecovery, rto),
     { text: problems.join("; "), style: state.probe?.status === "failed" ? "red" : "yellow" },
   ];
 };
@@ -180,6 +185,11 @@ const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: st
     return waiting.state === "running" ? `refloat runs ${waiting.number}` : `refloat resume ${waiting.number}`;
   const down = services.find(({ probe, lastPoint }) => probe?.status === "failed" && lastPoint !== null);
   if (down !== undefined) return `refloat points ${down.service.name}`;
+  const wrong = services.find(({ incident }) => incident != null);
+  if (wrong !== undefined)
+    return wrong.probe?.status === "passed" && wrong.lastRecovery !== null
+      ? `refloat incident close ${wrong.service.name}`
+      : `refloat plan ${wrong.service.name}`;
   const bare = services.find(
     ({ service, lastPoint }) =>
       lastPoint === null || overdueSince(service.schedule, lastPoint.manifest.consistentAt, at, timeZone) !== null,

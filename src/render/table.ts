@@ -1,5 +1,5 @@
 /** Tables of text: columns as wide as they need, one of them wrapped when the whole would be wider than the screen. */
-import { padEnd, padStart, textWidth, wrapText } from "./fit-text.ts";
+import { cutText, padEnd, padStart, textWidth, wrapText } from "./fit-text.ts";
 import type { Screen, Style } from "./screen.ts";
 
 export type Column = {
@@ -13,7 +13,14 @@ export type Column = {
 
 export type Cell = string | { readonly text: string; readonly style: Style };
 
-export type Row = readonly Cell[] | { readonly note: string };
+/**
+ * A row that is a `note` stands across all columns, after the first column's indent; one with a `rest` has cells in the first columns, and
+ * across all others a text that makes none of them wider.
+ */
+export type Row =
+  | readonly Cell[]
+  | { readonly note: string }
+  | { readonly cells: readonly Cell[]; readonly rest: string; readonly style: Style };
 
 const plain = (cell: Cell | undefined): string =>
   cell === undefined ? "" : typeof cell === "string" ? cell : cell.text;
@@ -22,9 +29,8 @@ const gapOf = ({ gap = 2 }: Column): number => gap;
 
 const smallestWrapped = 20;
 
-/** A row that is a `note` stands across all columns, after the first column's indent. */
 export const renderTable = (columns: readonly Column[], rows: readonly Row[], screen: Screen): readonly string[] => {
-  const cells = rows.filter((row): row is readonly Cell[] => Array.isArray(row));
+  const cells = rows.flatMap((row) => (isCells(row) ? [row] : "cells" in row ? [row.cells] : []));
   const natural = columns.map(({ title }, index) =>
     Math.max(textWidth(title), ...cells.map((row) => textWidth(plain(row[index])))),
   );
@@ -35,16 +41,22 @@ export const renderTable = (columns: readonly Column[], rows: readonly Row[], sc
     const width = natural[index] ?? 0;
     return wraps === true && over > 0 ? Math.max(Math.min(width, smallestWrapped), width - over) : width;
   });
+  const gapAt = (index: number): number => (columns[index] === undefined ? 0 : gapOf(columns[index]));
   const join = (parts: readonly string[]): string =>
     parts
-      .map((part, index) => part + " ".repeat(columns[index] === undefined ? 0 : gapOf(columns[index])))
+      .map((part, index) => part + " ".repeat(gapAt(index)))
       .join("")
       .trimEnd();
   const pad = (text: string, index: number): string =>
     columns[index]?.align === "right" ? padStart(text, widths[index] ?? 0) : padEnd(text, widths[index] ?? 0);
   const header = screen.paint("dim", join(columns.map(({ title }, index) => pad(title, index))));
   const body = rows.flatMap((row) => {
-    if (!isCells(row)) return [screen.paint("dim", `  ${row.note}`)];
+    if (!isCells(row)) {
+      if ("note" in row) return [screen.paint("dim", `  ${row.note}`)];
+      const begin = join(row.cells.map((cell, index) => pad(plain(cell), index)));
+      const place = widths.slice(0, row.cells.length).reduce((sum, width, index) => sum + width + gapAt(index), 0);
+      return [screen.paint(row.style, padEnd(begin, place) + cutText(row.rest, Math.max(8, screen.width - place)))];
+    }
     const wrapped = columns.map(({ wraps }, index) =>
       wraps === true ? wrapText(plain(row[index]), widths[index] ?? 0) : [plain(row[index])],
     );

@@ -1,81 +1,30 @@
-/** A lane of time: where the points lie between the oldest and now, with the hours (or days) above it. */
-import { instantsOf, shiftDays, wallTimeAt } from "../core/time/wall-time.ts";
-import { formatDay, formatMinute, zoneName } from "./clock-times.ts";
+/** A lane of time: where the points and marks lie between the oldest and now, with the hours (or days) above it. */
 import { padEnd, textWidth } from "./fit-text.ts";
+import { laneSigns } from "./lane-signs.ts";
 import type { Screen } from "./screen.ts";
+import { timeScale } from "./time-scale.ts";
 
 export type Lane = {
   readonly label: string;
   /** ISO 8601, in any order; at least one. */
   readonly instants: readonly string[];
+  /** Moments that were named; before the first instant they are left out. */
+  readonly marks?: readonly string[];
   readonly now: string;
 };
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
-
-const tickSteps = [
-  5 * minuteMs,
-  10 * minuteMs,
-  15 * minuteMs,
-  30 * minuteMs,
-  hourMs,
-  2 * hourMs,
-  3 * hourMs,
-  6 * hourMs,
-  12 * hourMs,
-  dayMs,
-  2 * dayMs,
-  7 * dayMs,
-  14 * dayMs,
-  28 * dayMs,
-];
-
-const columnsPerTick = 12;
-const legend = "● point";
-
-export const renderLane = ({ label, instants, now }: Lane, screen: Screen): readonly string[] => {
-  const end = Date.parse(now);
-  const begin = Math.min(...instants.map((instant) => Date.parse(instant)), end);
+export const renderLane = ({ label, instants, marks = [], now }: Lane, screen: Screen): readonly string[] => {
+  const signs = laneSigns(screen);
+  const legend = [`${signs.point} point`, ...(marks.length === 0 ? [] : [`${signs.mark} mark`])].join(" ");
   const labelWidth = textWidth(label) + 2;
-  const zone = zoneName(now, screen.timeZone);
-  const clock = `now ${formatMinute(now, now, screen.timeZone)} ${zone}`;
-  const room = Math.max(columnsPerTick, screen.width - labelWidth - 2 - Math.max(textWidth(clock), textWidth(legend)));
-  // One tick is kept back: the lane begins at the round time before the first point.
-  const smallestStep = ((end - begin) * columnsPerTick) / Math.max(columnsPerTick, room - columnsPerTick);
-  const step = tickSteps.find((ms) => ms >= smallestStep) ?? Math.ceil(smallestStep / dayMs) * dayMs;
-  const first = floorToStep(begin, step, screen.timeZone);
-  const columnOf = (instant: number): number => Math.round(((instant - first) / step) * columnsPerTick);
-  const width = Math.min(columnOf(end) + 1, room + columnsPerTick);
-  const ticks: string[] = [];
-  for (let tick = first; columnOf(tick) < width; tick += step) ticks.push(tickLabel(tick, step, screen));
-  const marks = new Set(instants.map((instant) => columnOf(Date.parse(instant))));
-  const lane = Array.from({ length: width }, (_, column) => (marks.has(column) ? "●" : " ")).join("");
-  const hours = ticks.map((tick) => padEnd(tick, columnsPerTick)).join("");
-  const rest = Math.max(width, textWidth(hours.trimEnd()));
-  return [
-    `${" ".repeat(labelWidth)}${screen.paint("dim", padEnd(hours.trimEnd(), rest))}  ${clock}`,
-    `${padEnd(label, labelWidth)}${padEnd(lane, rest)}  ${screen.paint("dim", legend)}`,
-  ];
-};
-
-/** The last round wall time at or before the instant: an hour by the clock on the wall, a day at its midnight. */
-const floorToStep = (instant: number, step: number, timeZone: string): number => {
-  const wall = wallTimeAt(new Date(instant), timeZone);
-  const midnight = { ...wall, hour: 0, minute: 0, second: 0, millisecond: 0 };
-  // Where midnight itself is skipped by daylight saving, that of the day before will do.
-  const start = (instantsOf(midnight, timeZone)[0] ?? instantsOf(shiftDays(midnight, -1), timeZone)[0])?.getTime();
-  if (start === undefined) return instant;
-  return step >= dayMs ? start : start + Math.floor((instant - start) / step) * step;
-};
-
-const tickLabel = (tick: number, step: number, { timeZone }: Screen): string => {
-  // Steps of days may come to lie an hour before midnight when the clocks go back on the way.
-  const instant = new Date(step >= dayMs ? tick + 2 * hourMs : tick).toISOString();
-  const { hour, minute } = wallTimeAt(new Date(tick), timeZone);
-  const midnight = hour === 0 && minute === 0;
-  return step >= dayMs || (midnight && step >= 2 * hourMs)
-    ? formatDay(instant, instant, timeZone)
-    : formatMinute(instant, instant, timeZone);
+  const begin = Math.min(...instants.map((instant) => Date.parse(instant)), Date.parse(now));
+  const scale = timeScale({ begin, now, labelWidth, sideWidth: textWidth(legend) }, screen);
+  const columns = (moments: readonly string[]): ReadonlySet<number> =>
+    new Set(moments.map((moment) => scale.columnOf(Date.parse(moment))));
+  const [points, marked] = [columns(instants), columns(marks)];
+  // A point and a mark may share a column; the mark is rarer, and says why one looks there.
+  const lane = Array.from({ length: scale.width }, (_, column) =>
+    marked.has(column) ? signs.mark : points.has(column) ? signs.point : " ",
+  ).join("");
+  return [scale.header, `${padEnd(label, labelWidth)}${padEnd(lane, scale.rest)}  ${screen.paint("dim", legend)}`];
 };

@@ -17,6 +17,7 @@ export const openInThreadJournal = (path: string, fault: FaultPoint = noFault): 
     readPlan: async (digest) => store.readPlan(digest),
     exportRun: async (run) => store.exportRun(run),
     importRun: async (copy) => store.importRun(copy),
+    readCopy: async (copy) => store.readCopy(copy),
     close: async () => store.close(),
   };
 };

@@ -52,6 +52,14 @@ export const describeRunCopies = (open: (folder: string) => Promise<Journal>): v
       expect(Buffer.from(await there.exportRun(given)).toString()).toContain('"kind":"seal"');
     });
 
+    it("tells what a copy says without taking it in", async () => {
+      const number = await runWithHistory();
+      const told = await there.readCopy(await here.exportRun(number));
+      expect(told).toEqual({ ...(await here.readRun(number)), events: await here.events(number) });
+      expect(await there.listRuns()).toEqual([]);
+      await expect(there.readCopy(Buffer.from("no copy"))).rejects.toMatchObject({ code: "journal.failed" });
+    });
+
     it("gives a run another number when its own is taken, and lets nobody take it up there", async () => {
       const number = await runWithHistory();
       await begin(there, "00000000-0000-4000-9000-000000000002");

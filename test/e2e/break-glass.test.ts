@@ -57,6 +57,16 @@ it("recovers a service whose file, state, secrets and sources are gone", async (
   });
   expect(await notes.digest()).toBe(before);
 
+  // What it says to type next does the same from here.
+  const words = glass.join(" ");
+  expect(recovered.stdout).toMatch(new RegExp(`next: refloat ${words} \\S+`));
+  const refused = await onAnother(...glass, "extract", `${id.slice(0, 8)}:docs`, "--stdout");
+  const next = /^next: refloat (?<typed>.*)$/m.exec(refused.stderr)?.groups?.["typed"] ?? "";
+  expect(next).toMatch(new RegExp(`^${words} `));
+  expect((await onAnother(...next.split(" "))).exitCode).toBe(0);
+  const inJson = await onAnother(...glass, "browse", "no:place:at:all:?", "--json");
+  expect(JSON.parse(inJson.stdout)).toMatchObject({ error: { next: `refloat ${words} points SERVICE` } });
+
   const log = await onAnother(...glass, "log", "--verify");
   expect(log.stdout).toContain("the log is whole");
   expect(log.exitCode).toBe(0);

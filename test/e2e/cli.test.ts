@@ -55,8 +55,8 @@ const typed = (line: string) =>
     stdin: "ignore",
   });
 
-/** The same at a terminal of its own, with keys pressed as soon as their question stands there. */
-const atTerminal = async (line: string, question: string, keys: string) => {
+/** The same at a terminal of its own, with keys pressed as soon as their question stands there. @param ahead typed before that */
+const atTerminal = async (line: string, question: string, keys: string, ahead = "") => {
   const program = execa(
     "script",
     ["-qefc", `stty cols 100 rows 40; "${process.execPath}" "${launcher}" ${line}`, "/dev/null"],
@@ -67,6 +67,7 @@ const atTerminal = async (line: string, question: string, keys: string) => {
       stdin: "pipe",
     },
   );
+  program.stdin.write(ahead);
   let screen = "";
   program.stdout.on("data", (part: Buffer) => {
     const before = screen.includes(question);
@@ -122,11 +123,11 @@ describe("from nothing to a recovered folder", () => {
     expect(await digest()).toBe(before);
   });
 
-  it("at a terminal an undo shows its plan, asks, and a yes does it", async () => {
+  it("at a terminal an undo shows its plan, asks, and a yes does it, whatever was pasted before the question", async () => {
     const declined = await atTerminal("undo 1", "Undo run 1 now?", "n");
     expect(declined.exit).toBe(3);
     expect(declined.screen).toContain("confirm.declined");
-    const { exit, screen } = await atTerminal("undo 1", "Undo run 1 now?", "y");
+    const { exit, screen } = await atTerminal("undo 1", "Undo run 1 now?", "y", "npx refloat cancel 1\n");
     expect(exit).toBe(0);
     expect(screen).toContain("NOTES IS BACK ON ITS OLD SIDE");
     expect(await readFile(docs("a.txt"), "utf8")).toBe("damaged\n");

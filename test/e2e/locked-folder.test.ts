@@ -1,5 +1,5 @@
 /** A vault in a folder whose points are locked: what a person sees, what root's mistakes and stock restic cannot do, and how it ends. */
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, unlink, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
@@ -121,6 +121,19 @@ describe.skipIf(!(await canLock()))("a folder with locked points", () => {
     expect(told.stdout).toContain("1 file without a lock");
     await execa("chattr", ["+i", `${vault}/snapshots/${ids[1] ?? ""}`]);
     expect((await program.run(["vault", "locks"])).exit).toBe(0);
+  });
+
+  it("locks marks and incidents as long, and takes both back all the same", async () => {
+    const { lines } = await succeed("mark", "notes", "upgrade 2.5.0", "--json");
+    const { added } = resultEnvelopeSchema("mark").parse(lines.at(-1)).data;
+    const opened = await succeed("incident", "open", "notes", "--since", "upgrade 2.5.0", "--json");
+    const { done } = resultEnvelopeSchema("incident").parse(opened.lines.at(-1)).data;
+    for (const id of [added?.id, done?.incident.id])
+      await expect(unlink(`${vault}/snapshots/${id ?? ""}`)).rejects.toMatchObject({ code: "EPERM" });
+    await succeed("mark", "notes", "--remove", "upgrade 2.5.0");
+    await succeed("incident", "close", "notes");
+    expect((await succeed("mark", "notes")).stdout).toContain("notes has no marks");
+    expect((await succeed("points", "notes")).stdout).not.toContain("suspect");
   });
 
   it("does not take a point for unlocked since another service has captured without a lock", async () => {

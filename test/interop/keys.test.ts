@@ -102,7 +102,9 @@ describe("the keys of a vault", () => {
     // It takes its exclusive lock, and then waits for the new password.
     await execa("mkfifo", [`${folder.path}/new`]);
     const changing = asRestic(password, "key", "passwd", "--new-password-file", `${folder.path}/new`);
-    await vi.waitUntil(async () => (await readdir(`${vault}/locks`)).length > 0, { timeout: 60_000 });
+    // A lock that is being written has another kind of name.
+    const isLocked = async () => (await readdir(`${vault}/locks`)).some((name) => /^[0-9a-f]{64}$/.test(name));
+    await vi.waitUntil(isLocked, { timeout: 60_000 });
     const refused = { code: "vault.locked", retryable: true };
     await expect(keys.remove(second.id)).rejects.toMatchObject(refused);
     await expect(keys.rotate("the new password")).rejects.toMatchObject(refused);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { keptSides } from "../../core/run/kept-sides.ts";
 import { commit } from "../../operations/commit.ts";
 import { readRun } from "../../operations/runs.ts";
+import { lines, nextLine } from "../../render/screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
@@ -52,7 +53,10 @@ export const commitCommand = defineCommand({
     return answer(
       "commit",
       result,
-      `Run ${run} is committed; dropped: ${discarded.length === 0 ? "nothing" : discarded.join(", ")}\nnext: refloat status`,
+      lines(
+        `Run ${run} is committed; dropped: ${discarded.length === 0 ? "nothing" : discarded.join(", ")}`,
+        nextLine(output.screen(bench.host.timeZone), "refloat status"),
+      ),
     );
   },
 });

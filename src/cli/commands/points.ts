@@ -54,8 +54,8 @@ export const pointsCommand = defineCommand({
     const bench = await open();
     const screen = output.screen(bench.host.timeZone);
     const now = bench.clock.now().toISOString();
-    const show = ({ service: { name }, points, verified, holds }: ServicePoints): string =>
-      renderPoints({ service: name, points, verified, holds, now, all }, screen);
+    const show = ({ service: { name }, ...known }: ServicePoints): string =>
+      renderPoints({ ...known, service: name, now, all }, screen);
     if (service === null) {
       const services = await during(output, bench.clock, "reading the vault", () => listAllPoints(bench));
       return answer("all-points", { services }, services.map(show).join("\n"));

@@ -4,6 +4,7 @@ import { refuseBrokenLinks } from "../../core/planner/refuse-broken-links.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import type { Plan } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { implyIncident } from "../../operations/incident.ts";
 import { plan } from "../../operations/plan.ts";
 import { readPlan, recover } from "../../operations/recover.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -51,7 +52,9 @@ export const recoverCommand = defineCommand({
     {
       name: "incident",
       value: "TIME",
-      about: "when the first wrong answer was given: the clock of the RTO starts there, not now",
+      about:
+        "when the first wrong answer was given: the clock of the RTO starts there, not now; last is the last point from before it, and an " +
+        "incident is opened",
     },
   ],
   examples: [
@@ -65,7 +68,7 @@ export const recoverCommand = defineCommand({
   act: async (input, context) => {
     const bench = await context.bench();
     const incidentAt = readIncident(input.incident, bench);
-    const chosen = await choosePlan(input, bench, context);
+    const chosen = await choosePlan(input, incidentAt, bench, context);
     await showPlan(chosen, bench, context.output);
     // Before a person is asked to say yes to what would be refused.
     refuseBrokenLinks(chosen);
@@ -76,13 +79,36 @@ export const recoverCommand = defineCommand({
         nextCommand: `refloat recover --plan ${chosen.digest.slice(0, 8)}`,
       });
     }
+    const { service } = chosen.intent;
+    if (incidentAt !== null) await openImplied(context, bench, service, incidentAt);
     return executeRun(context, bench, { plan: chosen, record: null }, (listener) =>
       recover(bench, { plan: chosen, incidentAt, listener, signal: context.signal }),
     );
   },
 });
 
-const choosePlan = async (input: RecoverInput, bench: Workbench, { output, signal }: CommandContext): Promise<Plan> => {
+/** After the yes: who only looked has said nothing about the service. */
+const openImplied = async (
+  { output, shell }: CommandContext,
+  bench: Workbench,
+  service: string,
+  since: string,
+): Promise<void> => {
+  const by = `${shell.userName}@${bench.host.hostname}`;
+  const { problem } = await implyIncident(bench, { service, since, by });
+  output.note(
+    problem === null
+      ? `an incident of ${service} is open: no point expires until refloat incident close ${service}`
+      : `no incident could be opened, so points may expire: ${problem}`,
+  );
+};
+
+const choosePlan = async (
+  input: RecoverInput,
+  incidentAt: string | null,
+  bench: Workbench,
+  { output, signal }: CommandContext,
+): Promise<Plan> => {
   const { service, plan: digest, ...request } = input;
   if (digest !== null) {
     const shown = await readPlan(bench, digest);
@@ -93,5 +119,5 @@ const choosePlan = async (input: RecoverInput, bench: Workbench, { output, signa
   }
   // The form of the input has seen to it that one of the two is there.
   if (service === null) throw new RefloatError("bug", "recover was given neither service nor plan");
-  return during(output, bench.clock, "planning", () => plan(bench, { ...request, service }, signal));
+  return during(output, bench.clock, "planning", () => plan(bench, { ...request, service, incidentAt }, signal));
 };

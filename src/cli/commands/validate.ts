@@ -85,7 +85,7 @@ const askLive = async (
   if (live.ok) return answer("validate-live", live, text);
   const faults = live.subjects.flatMap(({ report }) => report.findings.filter(({ ok }) => !ok));
   const error = new RefloatError(
-    "source.unreachable",
+    "validate.faults",
     `${formatAmount(faults.length, "faults")} would stop a capture or a recovery`,
     {
       state: "nothing was changed",

@@ -21,7 +21,7 @@ export const vaultCopyCommand = defineCommand({
     "Copies recovery points, the oldest first, to another vault: the third copy, in another place, under another password. Only what the other " +
       "vault lacks is sent. Every piece is decrypted and held against its SHA-256 on the way, and everything written is read back before a " +
       "point appears. Killed at any moment, it leaves no half point there; run again, it goes on.",
-    "Points keep their ids, times, tags, holds and place in the chain of points, so that refloat --vault URL points, plan and recover work from " +
+    "Points keep their ids, times, tags, holds, marks, incidents and place in the chain of points, so that refloat --vault URL points, plan and recover work from " +
       "the copy alone. A point with lock: is locked there as long, where the other store can lock. The copy has keys and an audit log of its " +
       "own; what is let go here stays there until it is pruned there.",
     "Nothing in the vault that is copied from is changed. A damaged point is named and left out, and the command ends with 4.",

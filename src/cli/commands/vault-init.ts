@@ -1,6 +1,7 @@
 /** vault init: make the vault that refloat.yaml names. */
 import { z } from "zod";
 import { initVault } from "../../operations/vault-init.ts";
+import { nextLine } from "../../render/screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 
@@ -28,7 +29,7 @@ export const vaultInitCommand = defineCommand({
       [
         `Made vault ${made.id.slice(0, 8)} at ${made.location}`,
         "Keep a copy of its password elsewhere: without it nobody can read the vault.",
-        `next: refloat capture ${services[0] ?? "SERVICE"}`,
+        nextLine(output.screen(bench.host.timeZone), `refloat capture ${services[0] ?? "SERVICE"}`),
       ].join("\n"),
     );
   },

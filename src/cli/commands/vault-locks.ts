@@ -15,7 +15,9 @@ export const vaultLocksCommand = defineCommand({
   summary: "until when no one can delete a point",
   about: [
     "Asks the vault's store, file by file, for the lock of everything that a point rests on: packs, the indexes that name them, keys and config " +
-      "too. A point is as safe as the least safe of its files. Nothing is taken from what Refloat wrote down.",
+      "too. A point is as safe as the least safe of its files. Nothing is taken from what Refloat wrote down. Of keys the one counts that has opened the vault.",
+    "What is locked in the place of a file counts as missing: it is told by the SHA-256 that the server keeps, else by versions that differ (which are read), " +
+      "else by a length that is too short for what is in it. What that does not tell, refloat verify --read-data does.",
     "Locks are set by a capture of a service with lock:, in a bucket with Object Lock, and prolonged when a later point rests on the same files. " +
       "In a folder they are the immutable flag of the file system, which root sets and can lift. It says what is and is not guaranteed, and ends " +
       "with 4 when a declared lock that has not run out is not kept.",

@@ -21,6 +21,8 @@ export const vaultPruneCommand = defineCommand({
     "Lets the points expire that no rule of their service's keep: holds on to, then removes data that nothing uses any more. A point that is " +
       "locked, held or tagged, that a run may still go back to, the newest one and the last one whose checks passed never expire; nor does " +
       "anything of a service without keep:. Shows of each point why it stays or goes, and asks.",
+    "Copies of runs go 90 days after they were saved, once a later copy supersedes them or the run was committed or undone, failed or was " +
+      "cancelled. The last copy of a run that could still be taken up stays, whatever its age; so do records of points that left, and escrow bundles.",
     "Works in two steps beside captures and never makes one wait: what is found unused is removed by a later prune, a day after, when " +
       "nobody can count on it any more. --now does not wait for the day, only for those who are at work.",
     "When the clock seems wrong (a point in the future, or a gap that would let all before it go) nothing expires; --trust-clock says that " +
@@ -113,6 +115,15 @@ const dataOf = (plan: PrunePlan, result: PruneResult | null) => ({
     })),
   })),
   unreadable: plan.unreadable,
+  runCopies: plan.runCopies.map(({ copy: { id, uid, service, savedAt, state }, why, lockedUntil }) => ({
+    snapshot: id,
+    run: uid,
+    service,
+    savedAt,
+    state,
+    why,
+    lockedUntil,
+  })),
   forecast: plan.forecast,
   result,
 });

@@ -36,8 +36,10 @@ export const forecastCloser = (input: RecoveryInput, scope: Scope): PlanForecast
   if (closer === null) return null;
   const lossOf = (point: RecoveryPoint): number =>
     Math.max(0, ...scope.recovered.map((component) => lossSince(input, point, component)?.lostMs ?? 0));
-  const lostMs = lossOf(closer);
-  return lostMs < lossOf(input.point) ? { point: closer.id, consistentAt: closer.manifest.consistentAt, lostMs } : null;
+  const { point, why } = closer;
+  const lostMs = lossOf(point);
+  if (lostMs >= lossOf(input.point)) return null;
+  return { point: point.id, consistentAt: point.manifest.consistentAt, lostMs, why };
 };
 
 /** What of a kept component is left without its referrer when the referring one goes back in time. */

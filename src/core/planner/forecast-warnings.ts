@@ -1,6 +1,8 @@
 /** What a person should know before saying yes. Each warning has a stable code, for `--json`, and a sentence. */
+import { shortId } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import type { ComponentOrder } from "./component-order.ts";
@@ -28,6 +30,29 @@ const processesOf = ({ steps }: WarningFacts): readonly string[] =>
 const heldTogether = ({ consistency: { proven, mode }, invariants }: PointManifest): boolean =>
   proven || (mode === "ordered" && invariants.length > 0 && invariants.every(({ status }) => status === "passed"));
 
+/** Another mark of the same name may have been meant. */
+const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
+  if (chosen?.kind !== "mark" || chosen.others.length === 0) return [];
+  const { name, at, others } = chosen;
+  const named = others.map((other) => `${other.at} (--at "before ${shortId(other.id)}")`);
+  return [
+    warn(
+      "mark.repeated",
+      `${others.length + 1} marks are named "${name}": that of ${at} is meant, not ${formatList(named, 3)}`,
+    ),
+  ];
+};
+
+const suspicion = ({ point, incidentSince = null }: RecoveryInput, { recovered }: Scope): readonly Warning[] =>
+  incidentSince !== null && isSuspect(point, incidentSince, recovered)
+    ? [
+        warn(
+          "point.suspect",
+          `the point was read after the incident began (${incidentSince}): it may hold what went wrong`,
+        ),
+      ]
+    : [];
+
 /** What was already wrong, or not certain, when the point was taken. */
 const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   const { manifest } = input.point;
@@ -40,6 +65,8 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
     (manifest.components[name]?.warnings ?? []).map((warning) => `${name}: ${warning}`),
   );
   return [
+    ...namesakes(input.chosen),
+    ...suspicion(input, scope),
     ...(failed.length === 0
       ? []
       : [

@@ -58,6 +58,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     forecast: {
       at: input.now,
       asked: request.at,
+      ...(input.chosen === undefined ? {} : { chosen: input.chosen }),
       ...steps,
       loses,
       ...(input.breaks === undefined || input.breaks.length === 0 ? {} : { breaks: [...input.breaks] }),

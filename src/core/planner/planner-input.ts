@@ -7,7 +7,8 @@ import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
-import type { BrokenLinks, PlanIntent, SpaceForecast } from "../../model/plan.ts";
+import type { BrokenLinks, PlanIntent, PointChoice, SpaceForecast } from "../../model/plan.ts";
+import type { CloserPoint } from "../points/closer-point.ts";
 
 /** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
 export type ComponentCapabilities = {
@@ -67,7 +68,10 @@ export type RecoveryInput = {
   readonly graph: Graph;
   readonly point: RecoveryPoint;
   /** From the point's selection. */
-  readonly closer: RecoveryPoint | null;
+  readonly chosen?: PointChoice;
+  /** Since when an incident doubts what was read, ISO. */
+  readonly incidentSince?: string | null;
+  readonly closer: CloserPoint | null;
   /** The newest whole point of the service, to see whether the schema has changed since the chosen one. */
   readonly newest: RecoveryPoint | null;
   readonly request: RecoveryRequest;

@@ -23,6 +23,10 @@ export type VaultCopy = {
   readonly points: readonly CopiedPoint[];
   /** Holds that were carried over. */
   readonly holds: number;
+  /** Marks that the copy did not have, and removals of marks. */
+  readonly marks: number;
+  /** Records of incidents that the copy did not have. */
+  readonly incidents: number;
   /** Escrow bundles that the copy did not have. */
   readonly escrows: number;
   readonly unreadable: readonly Unreadable[];

@@ -94,7 +94,7 @@ describe("selectPoint", () => {
 
 describe("closer", () => {
   it("is the latest good point before the first bad one", () => {
-    expect(short(chosen(shopPoints, id("5d0c"), ["db"]).closer)).toBe("7f3a91c2");
+    expect(short(chosen(shopPoints, id("5d0c"), ["db"]).closer?.point ?? null)).toBe("7f3a91c2");
     expect(chosen(shopPoints, id("7f3a"), ["db"]).closer).toBeNull();
     expect(chosen(shopPoints, last, ["db"]).closer).toBeNull();
   });
@@ -106,7 +106,7 @@ describe("closer", () => {
     const skipped = { ...later, manifest: { ...later.manifest, checks: [outcome("x", "skipped")], invariants: [] } };
     const reshaped = shopPoint({ id: "2222", at: "2026-11-22T11:00:00.000Z", schema: "bb" });
     const holed = { ...later, missing: ["db"] };
-    expect(short(chosen([first, later], id("1111")).closer)).toBe("22220000");
+    expect(short(chosen([first, later], id("1111")).closer?.point ?? null)).toBe("22220000");
     for (const point of [unasked, skipped, reshaped, holed]) {
       expect(chosen([first, point], id("1111")).closer).toBeNull();
     }

@@ -125,6 +125,12 @@ export type Journal = {
   readonly exportRun: (run: RunNumber) => Promise<Uint8Array>;
   /** Takes a copy from the vault over, under a free number of this journal if its own is taken. @returns the number */
   readonly importRun: (copy: Uint8Array) => Promise<RunNumber>;
+  /** What a copy says, taken in by nobody; the run has the number that it was made as. @throws RefloatError journal.failed for one that cannot be trusted */
+  readonly readCopy: (copy: Uint8Array) => Promise<{
+    readonly record: RunRecord;
+    readonly plan: Plan;
+    readonly events: readonly RunEvent[];
+  }>;
   readonly close: () => Promise<void>;
 };
 

@@ -18,7 +18,7 @@ export type LockReport = {
   readonly id: string;
   readonly files: number;
   readonly unlocked: number;
-  /** Files that are not there, or hidden by a deletion. */
+  /** Files that are not there, hidden by a deletion, or replaced by something else. */
   readonly missing: number;
   /** ISO; null if any file has no lock or is missing. */
   readonly until: string | null;

@@ -25,10 +25,14 @@ export type PackReads = Map<string, number>;
 
 export type VaultMemory = {
   readonly notes: () => Promise<VaultNotes>;
-  /** @param change of what is remembered at that moment @throws RefloatError journal.failed */
+  /**
+   * @param change of what is remembered at that moment, by whichever process; called again if another one was quicker
+   * @throws RefloatError journal.failed
+   */
   readonly note: (change: (before: VaultNotes) => VaultNotes) => Promise<void>;
   readonly reads: () => Promise<PackReads>;
-  readonly saveReads: (reads: PackReads) => Promise<void>;
+  /** Remembers what has changed between the two, beside what another process has saved meanwhile. @throws RefloatError journal.failed */
+  readonly saveReads: (before: Readonly<PackReads>, after: Readonly<PackReads>) => Promise<void>;
   /** Keeps what a repair takes out of the vault. Durable when it resolves. @returns the path of the file */
   readonly keepEvidence: (name: string, content: Uint8Array) => Promise<string>;
 };

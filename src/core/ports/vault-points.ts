@@ -43,6 +43,8 @@ export type PointDepartures = {
   /** Takes that back for points that the store did not let go of: should somebody take them later, they are missed. */
   readonly takeBack: (points: readonly Omit<Departure, "recordedAt">[]) => Promise<void>;
   readonly list: () => Promise<ReadonlyMap<PointId, Departure>>;
+  /** Joins many records into one; nothing of them is forgotten. @returns how many were joined */
+  readonly compact: () => Promise<number>;
 };
 
 /** A point as the vault that it is copied from has it. */
@@ -104,6 +106,8 @@ export type RunCopies = {
   ) => Promise<RunCopy["id"]>;
   /** The newest copy of each run, newest first. */
   readonly list: (service?: string) => Promise<readonly RunCopy[]>;
+  /** Of all runs; of one run the newest first. */
+  readonly all: () => Promise<readonly RunCopy[]>;
   /** All copies of one run, the newest first. Asked again it reads only what has come since. */
   readonly of: (uid: string) => Promise<readonly RunCopy[]>;
   /** @throws RefloatError run.unknown */

@@ -9,6 +9,8 @@ import type { EscrowBundles, EscrowTools } from "./escrow.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
+import type { IncidentStore } from "./vault-incidents.ts";
+import type { MarkStore } from "./vault-marks.ts";
 import type { VaultMemory } from "./vault-memory.ts";
 import type { Repository } from "./vault.ts";
 import type { PointDepartures, PointHolds, PointStore, RunCopies } from "./vault-points.ts";
@@ -18,6 +20,8 @@ export type OpenVault = {
   readonly points: PointStore;
   readonly departures: PointDepartures;
   readonly holds: PointHolds;
+  readonly marks: MarkStore;
+  readonly incidents: IncidentStore;
   readonly runCopies: RunCopies;
   readonly escrows: EscrowBundles;
 };

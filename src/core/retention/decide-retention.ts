@@ -2,8 +2,8 @@
  * Decides which recovery points of a service may expire, and why each stays. Pure: whether the store lets go of a point, and what else
  * uses its data, is for the vault to say.
  *
- * A lock wins over everything. Nothing expires without a `keep:`; the newest point and the last good one never do, nor what a person
- * holds or a run may still go back to.
+ * A lock wins over everything. Nothing expires without a `keep:`, or while an incident is open; the newest point and the last good one never
+ * do, nor what a person holds or a run may still go back to.
  */
 import type { Keep } from "../../model/declaration.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
@@ -21,6 +21,8 @@ export type KeepReason =
   | { readonly kind: "held"; readonly reason: string }
   | { readonly kind: "tagged"; readonly tag: string }
   | { readonly kind: "needed"; readonly run: number }
+  /** Nothing of a service expires while it is open: how far back the harm goes is known when it is over. */
+  | { readonly kind: "incident"; readonly since: string }
   | { readonly kind: "future" }
   | { readonly kind: "no-policy" };
 
@@ -48,6 +50,8 @@ export type RetentionInput = {
   readonly lockedUntil: ReadonlyMap<string, string>;
   /** Points that runs may still go back to. */
   readonly needed: readonly { readonly point: string; readonly run: number }[];
+  /** Since when the service is known to be wrong, ISO; null while no incident is open. */
+  readonly incidentSince: string | null;
   /** ISO. */
   readonly now: string;
   readonly timeZone: string;
@@ -77,7 +81,7 @@ const lockEnd = (point: RecoveryPoint, lockedUntil: RetentionInput["lockedUntil"
     .at(-1) ?? null;
 
 export const decideRetention = (input: RetentionInput): RetentionDecision => {
-  const { holds, lockedUntil, needed, now, timeZone } = input;
+  const { holds, lockedUntil, needed, incidentSince, now, timeZone } = input;
   // `keep: {}` says nothing, and nothing is not "keep none".
   const keep = input.keep === null || Object.keys(input.keep).length === 0 ? null : input.keep;
   const ordered = newestFirst(input.points);
@@ -92,6 +96,7 @@ export const decideRetention = (input: RetentionInput): RetentionDecision => {
       ...(until !== null && Date.parse(until) > Date.parse(now) ? [{ kind: "locked" as const, until }] : []),
       ...holds.filter((hold) => hold.point === point.id).map(({ reason }) => ({ kind: "held" as const, reason })),
       ...needed.filter((need) => need.point === point.id).map(({ run }) => ({ kind: "needed" as const, run })),
+      ...(incidentSince === null ? [] : [{ kind: "incident" as const, since: incidentSince }]),
       ...(isFuture(takenAt(point), now) ? [{ kind: "future" as const }] : []),
       ...(point === newest ? [{ kind: "newest" as const }] : []),
       ...(point === lastGood ? [{ kind: "last-good" as const }] : []),

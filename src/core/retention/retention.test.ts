@@ -42,6 +42,7 @@ const decide = (points: readonly RecoveryPoint[], keep: Keep | null, parts: Part
     holds: [],
     lockedUntil: new Map(),
     needed: [],
+    incidentSince: null,
     now,
     timeZone: "UTC",
     trustClock: false,
@@ -116,6 +117,15 @@ describe("retention", () => {
     const decision = decide(points, { last: 1 }, { lockedUntil: new Map([[hexId("a9"), until]]) });
     expect(expired(decision)).toEqual(["a7", "a8", "aa", "ab"]);
     expect(reasonsOf(decision, "a9")).toEqual([{ kind: "locked", until }]);
+  });
+
+  it("keeps everything while an incident is open, and says so", () => {
+    const incidentSince = daysAgo(2);
+    const decision = decide(daily(6), { last: 1 }, { incidentSince });
+    expect(expired(decision)).toEqual([]);
+    expect(reasonsOf(decision, "a5")).toEqual([{ kind: "incident", since: incidentSince }]);
+    expect(reasonsOf(decision, "a1")).toEqual([{ kind: "incident", since: incidentSince }]);
+    expect(expired(decide(daily(6), { last: 1 }))).toEqual(["a1", "a2", "a3", "a4", "a5"]);
   });
 
   it("keeps what is held, tagged, needed by a run, and the last good point however many bad ones follow", () => {

@@ -62,7 +62,11 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
   const told = [`save-lost:${component}:final`, `save-lost:${component}`]
     .map((id) => lostOutputSchema.safeParse(find(id)?.output))
     .find(({ success }) => success)?.data;
-  const lastWriteAt = told?.lastWriteAt ?? forecast.lastWriteAt ?? null;
+  // What a column says may be older than the point: an update that leaves `created_at` alone was written later all the same.
+  const lastWriteAt =
+    [told?.lastWriteAt, forecast.lastWriteAt].find(
+      (at) => typeof at === "string" && Date.parse(at) > Date.parse(since),
+    ) ?? null;
   const units = told === undefined ? [] : writtenUnits(told);
   const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0;
   const actualMs = nothing ? 0 : lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);

@@ -50,6 +50,22 @@ describe("summarizeRun", () => {
     expect(early.rpo[0]?.units[0]?.added).toBe(310);
   });
 
+  it("takes no time from before the point for that of the last write: what updated a row may have left its times alone", () => {
+    const output = {
+      lastWriteAt: "2026-01-01T00:00:00.000Z",
+      units: [{ name: "orders", added: 0, changed: 20_000, removed: 0, file: null }],
+      gaps: [],
+      directory: "d",
+      settled: [],
+    };
+    const run = shopRun({}, (id) => (id.startsWith("save-lost") ? { output } : {}));
+    const [forecast] = shopPlan.forecast.loses;
+    const loses = forecast === undefined ? [] : [{ component: forecast.component, lostMs: forecast.lostMs }];
+    const [db] = summarizeRun(run, { ...shopPlan, forecast: { ...shopPlan.forecast, loses } }, [], now).rpo;
+    expect(db).toMatchObject({ actualMs: forecast?.lostMs, lastWriteAt: null });
+    expect(db?.actualMs).toBeGreaterThan(0);
+  });
+
   it("says that nothing was lost when the ledger found nothing", () => {
     const nothing = { lastWriteAt: null, units: [], gaps: [], directory: "d", settled: [] };
     const summary = summarizeRun(

@@ -84,15 +84,8 @@ type Journaled = {
 /** @param now ISO: for a run that has not ended */
 export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly RunEvent[], now: string): RunSummary => {
   const stumbles = stumblesOf(events);
-  const steps = new Map(plan.intent.steps.map((step) => [step.id, step]));
-  const journaled: Journaled = {
-    plan,
-    record,
-    actionOf: (id) => steps.get(id)?.action,
-    phaseOf: (id) => steps.get(id)?.phase,
-    find: (id) => record.steps.find((step) => step.id === id),
-  };
-  const rto = rtoActual(journaled);
+  const journaled = readJournaled(record, plan);
+  const rto = rtoOf(journaled);
   const phases = phaseDurations(journaled, rto, now);
   const decided = phases.find(({ phase }) => phase === "decide")?.durationMs ?? 0;
   const ran = Date.parse(record.endedAt ?? now) - Date.parse(record.beganAt);
@@ -148,6 +141,20 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
   };
 };
 
+const readJournaled = (record: RunRecord, plan: Plan): Journaled => {
+  const steps = new Map(plan.intent.steps.map((step) => [step.id, step]));
+  return {
+    plan,
+    record,
+    actionOf: (id) => steps.get(id)?.action,
+    phaseOf: (id) => steps.get(id)?.phase,
+    find: (id) => record.steps.find((step) => step.id === id),
+  };
+};
+
+/** Null for a run that did not put the service back. */
+export const rtoActual = (record: RunRecord, plan: Plan): RtoActual | null => rtoOf(readJournaled(record, plan));
+
 /** A done step proves that it was asked, not how it was answered. */
 const probeOutcome = ({ find }: Journaled): CheckOutcome | null => {
   const step = find("probe");
@@ -161,7 +168,7 @@ const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null 
     .toSorted()
     .at(-1) ?? null;
 
-const rtoActual = (journaled: Journaled): RtoActual | null => {
+const rtoOf = (journaled: Journaled): RtoActual | null => {
   const { record, plan, find } = journaled;
   if (record.state !== "succeeded" && record.state !== "committed") return null;
   // A service that answers wrong is not back, whatever its names stand for.

@@ -63,6 +63,40 @@ describe("parseAt", () => {
   });
 
   it.each([
+    ["before migration 42", "migration 42"],
+    ["before upgrade 2.5.0", "upgrade 2.5.0"],
+    [`before "upgrade 2.5.0"`, "upgrade 2.5.0"],
+    ["just before 'upgrade 2.5.0'", "upgrade 2.5.0"],
+    ["Before  the upgrade", "the upgrade"],
+    ["before mark run 42", "run 42"],
+    [`before the mark "14:05"`, "14:05"],
+    [`before "14:05"`, "14:05"],
+    ["before 2.5.0", "2.5.0"],
+    ["before 14:05 banana", "14:05 banana"],
+  ])("reads %j as what a mark is called", (text, name) => {
+    expect(parseAt(text, now, berlin)).toMatchObject({ kind: "before-mark", name });
+  });
+
+  it("keeps why a name is no time, for when nothing bears it", () => {
+    expect(parseAt("before tomorrow 9:00", now, berlin)).toMatchObject({ notTime: expect.stringContaining("future") });
+    expect(parseAt("before migration 42", now, berlin)).toMatchObject({ notTime: "no time can be found in it" });
+    expect(parseAt(`before "noon"`, now, berlin)).toMatchObject({ notTime: null });
+    expect(instant("just before 14:05")).toBe("2026-11-22T13:05:00.000Z");
+  });
+
+  it.each([
+    ["before run 42", "42"],
+    ["just before run #42", "42"],
+    ["before run 6F1C0A2B-77", "6f1c0a2b-77"],
+  ])("reads %j as a run", (text, run) => {
+    expect(parseAt(text, now, berlin)).toMatchObject({ kind: "before-run", run });
+  });
+
+  it("reads last verified", () => {
+    expect(parseAt("last verified", now, berlin)).toEqual({ kind: "last-verified", text: "last verified" });
+  });
+
+  it.each([
     ["", "empty"],
     ["yesterday", "no time of day"],
     ["2026-11-20", "no time of day"],
@@ -79,10 +113,8 @@ describe("parseAt", () => {
     ["2026-13-20 14:05", "no time can be found"],
     ["whenever", "no time can be found"],
     ["latest", `"last"`],
-    ["last verified", "cannot be named in this release"],
-    ["before migration 42", "cannot be named in this release"],
-    ["just before the upgrade", "cannot be named in this release"],
-    [`mark "upgrade 2.5.0"`, "cannot be named in this release"],
+    ["migration 42", "no time can be found"],
+    [`mark "upgrade 2.5.0"`, "cannot read the time"],
   ])("refuses %j", (text, why) => {
     const error = refusal(text);
     expect(error.code).toBe("time.unclear");

@@ -1,6 +1,7 @@
 /**
- * Reads what a person gives to `--at` and freezes it: an instant, "last", or the beginning of a point's id. A time that is vague, ambiguous
- * or in the future is refused with examples, never guessed: a wrong guess here restores the wrong data. Finding the point is not done here.
+ * Reads what a person gives to `--at` and freezes it: an instant, "last", what a mark or a run is called, or the beginning of a point's id. A time that
+ * is vague, ambiguous or in the future is refused with examples, never guessed: a wrong guess here restores the wrong data. Finding the point is
+ * not done here, nor is whether there is such a mark or run.
  */
 import type { ParsedResult } from "chrono-node";
 import { GB } from "chrono-node/en";
@@ -9,30 +10,48 @@ import { type WallTime, instantsOf, offsetMinutesAt, shiftDays } from "./wall-ti
 
 export type AtExpression =
   | { readonly kind: "last"; readonly text: string }
+  /** The newest point whose bytes were read and were sound. */
+  | { readonly kind: "last-verified"; readonly text: string }
+  /** `notTime`: why it is no time, for a name that nothing bears; null where a mark was plainly meant. */
+  | { readonly kind: "before-mark"; readonly text: string; readonly name: string; readonly notTime: string | null }
+  /** A number, or the beginning of a run's uid. */
+  | { readonly kind: "before-run"; readonly text: string; readonly run: string }
   /** `instant` is ISO 8601 in UTC. */
   | { readonly kind: "instant"; readonly text: string; readonly instant: string }
   /** At least four hex characters, lower case. */
   | { readonly kind: "id"; readonly text: string; readonly prefix: string };
 
-const examples = `try "2 hours ago", 14:05, "2026-11-20 14:05", 2026-11-20T14:05:00Z, last, or the first letters of a point's id`;
+const examples = `try "2 hours ago", 14:05, "2026-11-20 14:05", 2026-11-20T14:05:00Z, last, "last verified", "before MARK", "before run 42", or the first letters of a point's id`;
 
 const unclear = (text: string, why: string, hint = examples): RefloatError =>
-  new RefloatError("time.unclear", `cannot read the time "${text}": ${why}`, { hint, context: { text } });
-
-/** Expressions that later releases will know; told apart from nonsense so that nobody hunts for a typing mistake. */
-const notYet: readonly { readonly form: RegExp; readonly what: string }[] = [
-  { form: /^(?:the )?last verified$/i, what: "the last verified point" },
-  {
-    form: /^(?:just )?before (?:the )?(?:migration|upgrade|release|deploy(?:ment)?)\b/i,
-    what: "a migration or release",
-  },
-  { form: /^(?:(?:just )?before )?mark\b|^@/i, what: "a mark" },
-];
+  new RefloatError("time.unclear", `cannot read the time "${text}": ${why}`, { hint, context: { text, why } });
 
 const parser = GB;
 
 /** The words that may stand before a time without changing it: the last point at or before it is meant in any case. */
-const leading = /^(?:at|on|before)\s+/i;
+const leading = /^(?:at|on|(?:just )?before)\s+/i;
+
+/** Quotes within the text, for a name that would be read as something else. */
+const quotes = /^(?:"(?<double>.*)"|'(?<single>.*)'|\u201C(?<curly>.*)\u201D)$/u;
+
+const beforeForm = /^(?:just )?before (?<what>.+)$/i;
+const markForm = /^(?:the )?mark (?<name>.+)$/i;
+const runForm = /^(?:the )?run #?(?<run>\d+|[0-9a-f]{8}[0-9a-f-]*)$/i;
+
+const unquoted = (text: string): string | null => {
+  const { double, single, curly } = quotes.exec(text)?.groups ?? {};
+  return (double ?? single ?? curly)?.trim() || null;
+};
+
+/** "before X": a run, or a mark that is plainly meant, whatever else its name could be read as. */
+const plainlyBefore = (text: string): AtExpression | null => {
+  const what = beforeForm.exec(text)?.groups?.["what"];
+  if (what === undefined) return null;
+  const quoted = unquoted(what) ?? markForm.exec(what)?.groups?.["name"];
+  if (quoted !== undefined) return { kind: "before-mark", text, name: unquoted(quoted) ?? quoted, notTime: null };
+  const run = runForm.exec(what)?.groups?.["run"];
+  return run === undefined ? null : { kind: "before-run", text, run: run.toLowerCase() };
+};
 
 const relative = (result: ParsedResult): boolean => /\bago$/i.test(result.text.trim());
 
@@ -98,11 +117,21 @@ export const parseAt = (text: string, now: Date, timeZone: string): AtExpression
     return { kind: "last", text: said };
   }
   if (/^[0-9a-f]{4,64}$/i.test(said)) return { kind: "id", text: said, prefix: said.toLowerCase() };
-  for (const { form, what } of notYet) {
-    if (form.test(said)) {
-      throw unclear(text, `${what} cannot be named in this release`, "name the point or the time: see refloat points");
-    }
+  if (/^(?:the )?last verified(?: point)?$/i.test(said)) return { kind: "last-verified", text: said };
+  const plain = plainlyBefore(said);
+  if (plain !== null) return plain;
+  const name = beforeForm.exec(said)?.groups?.["what"];
+  try {
+    return { kind: "instant", text: said, instant: readInstant(text, said, now, timeZone).toISOString() };
+  } catch (error) {
+    if (name === undefined || !(error instanceof RefloatError && error.code === "time.unclear")) throw error;
+    const { why } = error.context;
+    return { kind: "before-mark", text: said, name, notTime: typeof why === "string" ? why : error.message };
   }
+};
+
+/** @throws RefloatError time.unclear */
+const readInstant = (text: string, said: string, now: Date, timeZone: string): Date => {
   if (/^\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b/.test(said)) {
     throw unclear(text, "it may be day and month or month and day", `write the date as 2026-11-20: ${examples}`);
   }
@@ -117,5 +146,5 @@ export const parseAt = (text: string, now: Date, timeZone: string): AtExpression
   }
   const instant = instantOf(text, result, now, timeZone);
   if (instant > now) throw unclear(text, `${instant.toISOString()} lies in the future`);
-  return { kind: "instant", text: said, instant: instant.toISOString() };
+  return instant;
 };

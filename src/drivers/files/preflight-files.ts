@@ -96,8 +96,8 @@ export const preflightFiles = async (context: FilesContext): Promise<PreflightRe
   const commands = [`read ${path}`];
   const recoveryCommands = reload === undefined ? [] : [reload];
   const user = userInfo().username;
-  const grants = process.getuid?.() === 0 ? [] : [`setfacl -R -m u:${user}:rX,d:u:${user}:rX ${path}`];
-  const asked = { commands, recoveryCommands, grants };
+  const needed = process.getuid?.() === 0 ? [] : [`setfacl -R -m u:${user}:rX,d:u:${user}:rX ${path}`];
+  const asked = { commands, recoveryCommands, grants: needed };
   try {
     await lstat(path);
   } catch (error) {
@@ -105,7 +105,9 @@ export const preflightFiles = async (context: FilesContext): Promise<PreflightRe
     return { findings: [{ ok: false, subject: path, found, hint: "is path: spelled right?" }], ...asked };
   }
   try {
-    return { findings: [await lookInside(context, path), ...(await lookBeside(context, path))], ...asked };
+    const inside = await lookInside(context, path);
+    const grants = inside.ok ? [] : needed;
+    return { findings: [inside, ...(await lookBeside(context, path))], ...asked, grants };
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof RefloatError) throw error;

@@ -21,6 +21,8 @@ type Rights = {
   readonly bypassRowSecurity: boolean;
   readonly ownsDatabase: boolean;
   readonly canSignal: boolean;
+  /** Roles other than ours that are connected to the database. */
+  readonly others: readonly string[];
   readonly encoding: string;
   readonly standby: boolean;
   readonly unreadable: readonly string[];
@@ -37,7 +39,10 @@ const rightsSql = `
        and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast'))
   select r.rolsuper as superuser, r.rolcreatedb as "createDatabase", r.rolcreaterole as "createRole",
          r.rolbypassrls as "bypassRowSecurity", pg_has_role(d.datdba, 'member') as "ownsDatabase",
-         pg_has_role('pg_signal_backend', 'member') as "canSignal", pg_encoding_to_char(d.encoding) as encoding,
+         pg_has_role('pg_signal_backend', 'member') as "canSignal",
+         array(select distinct usename::text from pg_stat_activity
+                where datname = current_database() and not pg_has_role(usename, 'member') order by 1) as others,
+         pg_encoding_to_char(d.encoding) as encoding,
          pg_is_in_recovery() as standby,
          array(select name from tables where not has_table_privilege(oid, 'select') order by 1) as unreadable,
          array(select name from tables where relrowsecurity order by 1) as guarded,
@@ -52,16 +57,33 @@ const failure = (subject: string, error: unknown): Finding => {
   return { ...finding(false, subject, error.message, hint), ...(nextCommand === undefined ? {} : { nextCommand }) };
 };
 
+const isLoopback = (host: string): boolean => ["127.0.0.1", "::1", "localhost"].includes(host);
+
 const psqlCommand = ({ host, port, database }: ConnectionTarget): string =>
   [
-    ...(host.startsWith("/") ? ["sudo", "-u", "postgres", "psql"] : ["psql", "-U", "postgres"]),
-    ...(host === "/var/run/postgresql" ? [] : ["-h", host]),
+    // On its own machine a stock server lets the system's postgres in, and has no password for it.
+    ...(host.startsWith("/") || isLoopback(host) ? ["sudo", "-u", "postgres", "psql"] : ["psql", "-U", "postgres"]),
+    ...(host === "/var/run/postgresql" || isLoopback(host) ? [] : ["-h", host]),
     ...(port === 5432 ? [] : ["-p", String(port)]),
     "-d",
     database,
   ]
     .map(shellWord)
     .join(" ");
+
+/** A role may end the sessions of its own and of roles that it belongs to. */
+const signalFinding = ({ superuser, canSignal, others }: Rights, hint: string): Finding => {
+  const subject = "end old sessions at the cutover";
+  if (superuser || canSignal) return finding(true, subject, "yes");
+  return others.length === 0
+    ? finding(true, subject, "its own, and no other role is connected; for those of others it needs pg_signal_backend")
+    : finding(
+        false,
+        subject,
+        `not those of ${listed(others)}, who is connected: not a member of pg_signal_backend`,
+        hint,
+      );
+};
 
 const rightsFindings = (rights: Rights, target: ConnectionTarget): readonly Finding[] => {
   const seeGrants = `give the rights below, as an administrator: ${psqlCommand(target)}`;
@@ -100,12 +122,7 @@ const rightsFindings = (rights: Rights, target: ConnectionTarget): readonly Find
       superuser || rights.ownsDatabase ? "yes" : "not its owner",
       seeGrants,
     ),
-    finding(
-      superuser || rights.canSignal,
-      "end old sessions at the cutover",
-      superuser || rights.canSignal ? "yes" : "not a member of pg_signal_backend",
-      seeGrants,
-    ),
+    signalFinding(rights, seeGrants),
   ];
 };
 

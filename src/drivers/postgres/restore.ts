@@ -6,6 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InstanceTarget } from "../../core/ports/driver.ts";
 import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
+import { formatAmount } from "../../core/text/quantity.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { endEarlierAttempts } from "./application-name.ts";
@@ -156,7 +157,6 @@ export const restorePostgres = async (
     const restored = await takeInstant(control, instance.name);
     const { own } = parseComment(detail.database.comment);
     await writeMark(control, instance.name, { ...mark, state: "whole", restored }, own);
-    const tables = plan.tables.length.toLocaleString("en");
-    const rows = (facts.counts["rows"] ?? 0).toLocaleString("en");
-    return { sizeBytes: facts.sizeBytes, summary: `${tables} tables, ${rows} rows`, warnings };
+    const summary = `${formatAmount(plan.tables.length, "tables")}, ${formatAmount(facts.counts["rows"] ?? 0, "rows")}`;
+    return { sizeBytes: facts.sizeBytes, summary, warnings };
   });

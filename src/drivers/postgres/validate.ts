@@ -3,6 +3,7 @@
  * themselves were verified on their way in.
  */
 import type { InstanceTarget } from "../../core/ports/driver.ts";
+import { formatAmount } from "../../core/text/quantity.ts";
 import type { Facts } from "../../model/facts.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { capturedDetailSchema, largeObjectsUnit } from "./captured-detail.ts";
@@ -123,14 +124,14 @@ export const validatePostgres = async (
   });
   const outcomes = differences.map(outcome);
   if (outcomes.some(({ status }) => status === "failed")) return outcomes;
-  const tables = number(facts.counts["tables"] ?? 0);
-  const rows = number(facts.counts["rows"] ?? 0);
+  const tables = formatAmount(facts.counts["tables"] ?? 0, "tables");
+  const rows = formatAmount(facts.counts["rows"] ?? 0, "rows");
   const passed: CheckOutcome = {
     subject: "facts: tables, rows, sequences, schema",
     kind: "facts",
     component: context.component,
     status: "passed",
-    found: `${tables} tables and ${rows} rows as captured`,
+    found: `${tables} and ${rows} as captured`,
     durationMs,
   };
   return [...outcomes, passed];

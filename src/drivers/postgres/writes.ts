@@ -57,10 +57,12 @@ const lookAlone = async (table: WrittenTable, here: Scanned, counters: Counters)
   const changed = counted.updated === 0 ? 0 : Math.max(0, writes.added - counted.inserted);
   const gaps =
     counted.updated > 0 && writes.added > 0
-      ? [`${table.label}: new and changed rows are told apart by the server's statistics only`]
+      ? [`${table.label}: which rows are new and which changed is an estimate, by the server's own counts`]
       : [];
   const removedGap =
-    counted.deleted > 0 ? [`${table.label}: deleted rows are counted by the server's statistics only`] : [];
+    counted.deleted > 0
+      ? [`${table.label}: how many rows were deleted is an estimate, by the server's own counts`]
+      : [];
   const split = { ...writes, added: writes.added - changed, changed };
   return found(table, split, Math.max(counted.deleted, fewer), [...gaps, ...removedGap]);
 };

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Clock } from "../../core/ports/environment.ts";
 import type { Repository } from "../../core/ports/vault.ts";
 import type { Departure, PointDepartures } from "../../core/ports/vault-points.ts";
-import { type PointId, pointIdSchema } from "../../model/identifiers.ts";
+import { type PointId, type SnapshotId, pointIdSchema } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { systemClock } from "../../platform/system-clock.ts";
 
@@ -35,11 +35,18 @@ const isLater = (one: Recorded, other: Recorded | undefined): boolean =>
   one.recordedAt > other.recordedAt ||
   (one.recordedAt === other.recordedAt && one.stayed === true);
 
+/** So many records are joined: each is read whenever departures are asked for. */
+const joinedAt = 32;
+
 export const createPointDepartures = (repository: Repository, clock: Clock = systemClock): PointDepartures => {
   const write = async (points: readonly Omit<Recorded, "recordedAt">[]): Promise<void> => {
-    if (points.length === 0) return;
     const recordedAt = clock.now().toISOString();
-    const content = { schemaVersion: 1, departed: points.map((point) => ({ ...point, recordedAt })) };
+    await store(points.map((point) => ({ ...point, recordedAt })));
+  };
+
+  const store = async (departed: readonly Recorded[]): Promise<void> => {
+    if (departed.length === 0) return;
+    const content = { schemaVersion: 1, departed };
     const writer = await repository.beginSnapshot({
       hostname: hostname(),
       time: clock.now(),
@@ -54,13 +61,16 @@ export const createPointDepartures = (repository: Repository, clock: Clock = sys
     }
   };
 
-  const list = async (): Promise<ReadonlyMap<PointId, Departure>> => {
+  /** What was said last of each point, and the snapshots that could be read. */
+  const read = async () => {
     const departed = new Map<PointId, Recorded>();
+    const sources: SnapshotId[] = [];
     for (const { id, tags } of await repository.snapshots()) {
       if (!tags.includes(departedTag)) continue;
       try {
         const content = await (await repository.openSnapshot(id)).read(departuresPath);
         const { departed: all } = departuresSchema.parse(JSON.parse(Buffer.from(content).toString("utf8")));
+        sources.push(id);
         for (const one of all) if (isLater(one, departed.get(one.point))) departed.set(one.point, one);
       } catch (error) {
         // A record that is lost makes its points stand out, which is the safe side.
@@ -68,12 +78,23 @@ export const createPointDepartures = (repository: Repository, clock: Clock = sys
         if (!(error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code))) throw error;
       }
     }
-    return new Map([...departed].filter(([, { stayed }]) => stayed !== true));
+    return { departed, sources };
   };
+
+  const list = async (): Promise<ReadonlyMap<PointId, Departure>> =>
+    new Map([...(await read()).departed].filter(([, { stayed }]) => stayed !== true));
 
   return {
     record: (points) => write(points),
     takeBack: (points) => write(points.map((point) => ({ ...point, stayed: true }))),
     list,
+    compact: async () => {
+      const { departed, sources } = await read();
+      if (sources.length < joinedAt) return 0;
+      await store([...departed.values()]);
+      // Only now: killed before, all is there twice and says the same.
+      await repository.removeSnapshots(sources);
+      return sources.length;
+    },
   };
 };

@@ -74,6 +74,7 @@ export const createRunCopies = (
     },
 
     of,
+    all: look,
 
     read: async (uid) => {
       const [copy] = await of(uid);

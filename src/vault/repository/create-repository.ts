@@ -24,13 +24,13 @@ export const createRepository = async (
   try {
     const masterKey = randomBytes(keyBytes);
     const { hostname, username } = currentOwner();
-    await addKey(store, masterKey, password, { hostname, username }, environment.clock.now());
+    const key = await addKey(store, masterKey, password, { hostname, username }, environment.clock.now());
     // Last: without its config a repository does not exist, and can be made again.
     await writeConfig(store, new Sealer(masterKey), {
       ...drawConfig(),
       ...(cutAs === undefined ? {} : { polynomial: BigInt(`0x${cutAs.polynomial}`) }),
     });
-    return await assembleRepository(store, masterKey, environment);
+    return await assembleRepository(store, masterKey, environment, key);
   } catch (error) {
     await store.close();
     throw error;

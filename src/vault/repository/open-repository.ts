@@ -2,7 +2,7 @@
 import type { Repository } from "../../core/ports/vault.ts";
 import { requireConfig } from "./format/config-file.ts";
 import { type RepositoryEnvironment, assembleRepository } from "./repository.ts";
-import { openMasterKey } from "./seal/key-file.ts";
+import { openKey } from "./seal/key-file.ts";
 import { openStore } from "./stores/open-store.ts";
 
 /**
@@ -18,7 +18,8 @@ export const openRepository = async (
   const store = openStore(location, { blocking: false, settings: environment.settings ?? {} });
   try {
     await requireConfig(store);
-    return await assembleRepository(store, await openMasterKey(store, password), environment);
+    const { masterKey, name } = await openKey(store, password);
+    return await assembleRepository(store, masterKey, environment, name);
   } catch (error) {
     // A connection that stays open would keep the process alive.
     await store.close();

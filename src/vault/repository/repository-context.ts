@@ -19,6 +19,8 @@ export type RepositoryContext = {
   /** Indexes and snapshots, from nearby where they are. */
   readonly documents: Store;
   readonly trees: Store;
+  /** The key file that has opened it, where that is known. */
+  readonly openedBy: string | undefined;
   readonly sealer: Sealer;
   readonly config: RepositoryConfig;
   readonly table: BlobTable;

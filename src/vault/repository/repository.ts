@@ -303,11 +303,12 @@ class OpenRepository implements Repository {
   }
 }
 
-/** Opens what is there. @throws RefloatError vault.damaged, vault.unsupported */
+/** Opens what is there. @param openedBy the key file that gave the master key @throws RefloatError vault.damaged, vault.unsupported */
 export const assembleRepository = async (
   store: Store,
   masterKey: Buffer,
   { clock, log = silentLog, settings = {}, threadEntry }: RepositoryEnvironment,
+  openedBy?: string,
 ): Promise<Repository> => {
   const sealer = new Sealer(masterKey);
   const config = await readConfig(store, sealer);
@@ -330,6 +331,7 @@ export const assembleRepository = async (
       store,
       documents,
       trees,
+      openedBy,
       sealer,
       config,
       table,

@@ -3,10 +3,11 @@
  * snapshot holds is not known here.
  */
 import type { Unreadable } from "../../core/ports/vault-snapshots.ts";
+import { snapshotIdSchema } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
 import type { RepositoryContext } from "./repository-context.ts";
-import { StoreFileMissing } from "./stores/store.ts";
+import { StoreFileMissing, ifMissing } from "./stores/store.ts";
 
 export type ListedSnapshots = {
   /** Each id once. */
@@ -50,8 +51,12 @@ export class SnapshotFiles {
   }
 
   async #fileOf(id: string): Promise<string> {
+    const { store } = this.#context;
+    // By far the most are asked for by all of their name, and lie under it.
+    if (snapshotIdSchema.safeParse(id).success && (await store.stat("snapshots", id).catch(ifMissing)) !== null)
+      return id;
     const names: string[] = [];
-    for await (const { name } of this.#context.store.list("snapshots")) names.push(name);
+    for await (const { name } of store.list("snapshots")) names.push(name);
     const fitting = names.filter((name) => id !== "" && name.startsWith(id));
     if (fitting.length === 0 && id !== "") {
       const { readable } = await this.list();

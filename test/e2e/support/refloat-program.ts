@@ -35,10 +35,10 @@ const startProgram = (
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ) =>
-  execa(process.execPath, [launcher, "--config", `${folder}/refloat.yaml`, "--state", state, ...args], {
+  execa(process.execPath, [launcher, ...args], {
     reject: false,
     cwd: folder,
-    env: environment,
+    env: { REFLOAT_CONFIG: `${folder}/refloat.yaml`, REFLOAT_STATE: state, ...environment },
     stdin: "ignore",
   });
 

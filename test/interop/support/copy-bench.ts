@@ -8,6 +8,8 @@ import type { PointId } from "../../../src/model/identifiers.ts";
 import { silentLog } from "../../../src/platform/log.ts";
 import { systemClock } from "../../../src/platform/system-clock.ts";
 import { createEscrowBundles } from "../../../src/vault/points/escrow-bundles.ts";
+import { createIncidents } from "../../../src/vault/points/incidents.ts";
+import { createMarks } from "../../../src/vault/points/marks.ts";
 import { createPointDepartures } from "../../../src/vault/points/departures.ts";
 import { createPointHolds } from "../../../src/vault/points/point-holds.ts";
 import { createPointStore } from "../../../src/vault/points/point-store.ts";
@@ -26,6 +28,8 @@ export const asOpenVault = (repository: Repository): OpenVault => ({
   points: createPointStore(repository),
   departures: createPointDepartures(repository),
   holds: createPointHolds(repository),
+  marks: createMarks({ repository, clock: systemClock, lockFor: async () => null }),
+  incidents: createIncidents({ repository, clock: systemClock, lockFor: async () => null }),
   runCopies: createRunCopies(repository),
   escrows: createEscrowBundles(repository),
 });

@@ -3,14 +3,15 @@ import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { nodeTypeOf } from "../format/go-file-mode.ts";
 import { readableText } from "../format/go-text.ts";
-import { type TreeNode, encodeNode } from "../format/tree-node.ts";
+import { type TreeNode, encodeNode, encodeNodeHead } from "../format/tree-node.ts";
 import type { BlobSaver } from "./blob-saver.ts";
 import type { FileCapture } from "./file-capture.ts";
 import { type UnsteadyEntry, type WalkCounts, addCounts, noCounts } from "./folder-task.ts";
 import { type NodeBody, nodeOfStats } from "./node-of-stats.ts";
 import type { OwnerNames } from "./owner-names.ts";
-import { isUnchanged } from "./parent-folder.ts";
+import { type ParentFolder, isUnchanged } from "./parent-folder.ts";
 
+const itemsPerTurn = 32;
 const noSubtree = "0".repeat(64);
 
 /** Called between pieces of work with what was done since: reports, lets other tasks of the thread run, waits for the disk. */
@@ -34,7 +35,8 @@ export class EntryCapture {
   readonly #saver: BlobSaver;
   readonly #files: FileCapture;
   readonly #pause: Pause;
-  #counts: WalkCounts = noCounts;
+  readonly #counts: { -readonly [Key in keyof WalkCounts]: WalkCounts[Key] } = { ...noCounts };
+  #untold = { bytes: 0, items: 0 };
 
   constructor(owners: OwnerNames, saver: BlobSaver, files: FileCapture, pause: Pause) {
     this.#owners = owners;
@@ -47,12 +49,36 @@ export class EntryCapture {
     return this.#counts;
   }
 
+  /** So much was done since the last pause that others should have a turn; an entry by itself is too little work. */
+  get isDue(): boolean {
+    return this.#untold.items >= itemsPerTurn;
+  }
+
+  /** Pauses with what was done since the last one. */
+  async tell(): Promise<void> {
+    const { bytes, items } = this.#untold;
+    this.#untold = { bytes: 0, items: 0 };
+    await this.#pause(bytes, items);
+  }
+
   look(path: Buffer): BigIntStats | undefined {
     try {
       return lstatSync(path, { bigint: true });
     } catch (error) {
       return this.#vanished(error, path);
     }
+  }
+
+  /**
+   * A file of which nothing has changed since the parent snapshot: neither it nor its node is read.
+   * @returns the node's JSON
+   */
+  takeSame(name: Uint8Array, stats: BigIntStats, parent: ParentFolder): string | undefined {
+    if (!stats.isFile()) return undefined;
+    const same = parent.takeSame(name, encodeNodeHead(nodeOfStats(name, stats, this.#owners, { content: null })));
+    if (same === undefined || !this.#hasAll(same.content)) return undefined;
+    this.#countUnchanged(stats);
+    return same.text;
   }
 
   /** A regular file whose content the vault may not have yet. */
@@ -92,8 +118,8 @@ export class EntryCapture {
   ): Promise<string | undefined> {
     const known = this.#knownContent(stats, before);
     if (known !== undefined) {
-      this.#count({ files: 1, unchangedFiles: 1, sizeBytes: Number(stats.size), newestNs: stats.mtimeNs });
-      await this.#pause(Number(stats.size), 1);
+      this.#countUnchanged(stats);
+      if (this.isDue) await this.tell();
       return node({ content: known });
     }
     try {
@@ -105,7 +131,9 @@ export class EntryCapture {
       const { content, sizeBytes, newBytes } = file;
       if (file.changed) this.unsteady.push({ path: readableText(path), reason: "changed" });
       this.#count({ files: 1, sizeBytes, newBytes, newestNs: stats.mtimeNs });
-      await this.#pause(sizeBytes - told, 1);
+      this.#untold.bytes += sizeBytes - told;
+      this.#untold.items += 1;
+      await this.tell();
       return node({ content, sizeBytes });
     } catch (error) {
       // ELOOP: a symlink took the file's place since lstat.
@@ -115,7 +143,22 @@ export class EntryCapture {
 
   #knownContent(stats: BigIntStats, before: TreeNode | undefined): readonly string[] | undefined {
     const content = before !== undefined && isUnchanged(before, stats) ? before.content : null;
-    return content?.every((id) => this.#saver.has(id, "data")) === true ? content : undefined;
+    return content !== null && this.#hasAll(content) ? content : undefined;
+  }
+
+  #hasAll(content: readonly string[]): boolean {
+    return content.every((id) => this.#saver.has(id, "data"));
+  }
+
+  #countUnchanged(stats: BigIntStats): void {
+    const counts = this.#counts;
+    const sizeBytes = Number(stats.size);
+    counts.files += 1;
+    counts.unchangedFiles += 1;
+    counts.sizeBytes += sizeBytes;
+    if (counts.newestNs === null || stats.mtimeNs > counts.newestNs) counts.newestNs = stats.mtimeNs;
+    this.#untold.bytes += sizeBytes;
+    this.#untold.items += 1;
   }
 
   #vanished(error: unknown, path: Buffer, ...also: readonly string[]): undefined {
@@ -124,6 +167,6 @@ export class EntryCapture {
   }
 
   #count(counts: Partial<WalkCounts>): void {
-    this.#counts = addCounts(this.#counts, { ...noCounts, ...counts });
+    Object.assign(this.#counts, addCounts(this.#counts, { ...noCounts, ...counts }));
   }
 }

@@ -7,8 +7,9 @@ export type ExcludeRules = {
   readonly excludes: (relative: Uint8Array, isFolder: boolean) => boolean;
 };
 
-export const compileExcludes = (patterns: readonly string[]): ExcludeRules => {
-  if (patterns.length === 0) return { excludes: () => false };
+/** @returns undefined where nothing is left out */
+export const compileExcludes = (patterns: readonly string[]): ExcludeRules | undefined => {
+  if (patterns.length === 0) return undefined;
   let rules = ignore().add([...patterns]);
   let asked = 0;
   return {

@@ -25,16 +25,28 @@ import { ParentFolder } from "./parent-folder.ts";
 const namesPerTask = 1024;
 /** From this size on a file that has to be read is a task of its own: what comes after it need not wait for it. */
 const largeFileBytes = 64 * 1024 * 1024;
-const slash = Buffer.from("/");
+const slash = 0x2f;
+/** As long as names may be on common file systems. */
+const usualNameBytes = 255;
 /** `"}` follows the subtree's id at the end of a folder's node. */
 const holeFromEnd = 66;
 
-type Walk = { readonly excludes: ExcludeRules; readonly owners: OwnerNames };
+type Walk = { readonly excludes: ExcludeRules | undefined; readonly owners: OwnerNames };
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
-const join = (folder: Uint8Array, name: Uint8Array): Buffer =>
-  folder.length === 0 ? buffer(name) : Buffer.concat(folder.at(-1) === 0x2f ? [folder, name] : [folder, slash, name]);
+/** Puts names behind a folder's path, always in the same memory: valid until the next one. */
+const joinTo = (folder: Uint8Array): ((name: Uint8Array) => Buffer) => {
+  const head = folder.length === 0 || folder.at(-1) === slash ? [folder] : [folder, Buffer.of(slash)];
+  const begin = head.reduce((sum, { length }) => sum + length, 0);
+  let room = Buffer.concat(head, begin + usualNameBytes);
+  return (name) => {
+    const end = begin + name.length;
+    if (end > room.length) room = Buffer.concat([room.subarray(0, begin)], end);
+    room.set(name, begin);
+    return room.subarray(0, end);
+  };
+};
 
 const packNames = (names: readonly Uint8Array[]): Uint8Array => {
   const nul = Buffer.of(0);
@@ -82,6 +94,7 @@ export class FolderCapture {
         context: { path: readableText(start.path) },
       });
     }
+    await entry.tell();
     const bytes = Buffer.from(node);
     return {
       isFolder: stats.isDirectory(),
@@ -112,11 +125,24 @@ export class FolderCapture {
     const nodes: string[] = [];
     const folders: FoundFolder[] = [];
     let length = 0;
+    const pathOf = joinTo(path);
+    const relativeOf = joinTo(task.relative);
+    const add = (node: string): number => {
+      const start = length + (nodes.length > 0 ? 1 : 0);
+      length = start + Buffer.byteLength(node);
+      nodes.push(node);
+      return start;
+    };
     for (const [index, name] of names.entries()) {
-      const relative = join(task.relative, name);
-      const entryPath = join(path, name);
+      const entryPath = pathOf(name);
       const stats = entry.look(entryPath);
-      if (stats === undefined || walk.excludes.excludes(relative, stats.isDirectory())) continue;
+      if (stats === undefined || walk.excludes?.excludes(relativeOf(name), stats.isDirectory()) === true) continue;
+      const same = parent === undefined ? undefined : entry.takeSame(name, stats, parent);
+      if (same !== undefined) {
+        add(same);
+        if (entry.isDue) await entry.tell();
+        continue;
+      }
       const before = parent?.find(name);
       if (names.length > 1 && stats.size >= largeFileBytes && entry.wouldRead(stats, before)) {
         rest.push(packNames([name]));
@@ -125,15 +151,14 @@ export class FolderCapture {
       }
       const node = await entry.capture(entryPath, name, stats, before);
       if (node === undefined) continue;
-      const start = length + (nodes.length > 0 ? 1 : 0);
-      length = start + Buffer.byteLength(node);
-      nodes.push(node);
+      const start = add(node);
       if (stats.isDirectory()) {
         const closed = task.rules.oneFileSystem && stats.dev !== task.device;
         const subtree = before?.type === "dir" ? (before.subtree ?? null) : null;
         folders.push({ name, start, end: length, hole: length - holeFromEnd, parent: subtree, closed });
       }
     }
+    await entry.tell();
     for (let at = namesPerTask; at < all.length; at += namesPerTask)
       rest.push(packNames(all.slice(at, at + namesPerTask)));
     const { unsteady } = entry;

@@ -1,38 +1,63 @@
 /**
  * A folder as it was in the parent snapshot, for telling unchanged files. Names are asked in ascending order, so the tree is read along
- * and never held as objects.
+ * and never held as objects; and what did not change at all is not even read: its text is what would be written now.
  */
 import type { BigIntStats } from "node:fs";
-import { decodeTree } from "../format/tree-decoder.ts";
+import { TreeCursor } from "../format/tree-decoder.ts";
 import { type TreeNode, compareNames } from "../format/tree-node.ts";
+
+/** What may follow the head of a file's node: its blobs, and the end of the node. */
+const contentAndEnd = /\[(?:"([0-9a-f]{64}(?:","[0-9a-f]{64})*)")?\]\}/y;
+
+export type SameNode = {
+  /** The whole node's JSON. */
+  readonly text: string;
+  readonly content: readonly string[];
+};
 
 export class ParentFolder {
   readonly id: string;
   readonly #blob: Buffer;
-  #nodes: Generator<TreeNode>;
+  /** The blob, a character for each byte: what is not ASCII is equal to no text, and is read node by node. */
+  readonly #text: string;
+  #cursor: TreeCursor;
+  /** The next node, once it was decoded. */
   #current: TreeNode | undefined;
 
   constructor(blob: Buffer, id: string) {
     this.id = id;
     this.#blob = blob;
-    this.#nodes = decodeTree(blob, id);
-    this.#advance();
+    this.#text = blob.toString("latin1");
+    this.#cursor = new TreeCursor(blob, id);
   }
 
   find(name: Uint8Array): TreeNode | undefined {
-    while (this.#current !== undefined && compareNames(this.#current.name, name) < 0) this.#advance();
+    this.#current ??= this.#cursor.next();
+    while (this.#current !== undefined && compareNames(this.#current.name, name) < 0)
+      this.#current = this.#cursor.next();
     return this.#current !== undefined && compareNames(this.#current.name, name) === 0 ? this.#current : undefined;
+  }
+
+  /**
+   * @param head what would be written now of that name, up to the content
+   * @returns its node if it begins so and has nothing but a list of blobs behind; then it counts as read
+   */
+  takeSame(name: Uint8Array, head: string): SameNode | undefined {
+    if (this.#current !== undefined && compareNames(this.#current.name, name) < 0) this.#current = undefined;
+    const from = this.#cursor.position;
+    if (this.#current !== undefined || from === undefined || !this.#text.startsWith(head, from)) return undefined;
+    contentAndEnd.lastIndex = from + head.length;
+    const found = contentAndEnd.exec(this.#text);
+    if (found === null) return undefined;
+    const end = contentAndEnd.lastIndex;
+    this.#cursor.seek(end);
+    return { text: this.#text.slice(from, end), content: found[1]?.split('","') ?? [] };
   }
 
   /** Back to the first name. */
   rewind(): void {
-    this.#nodes = decodeTree(this.#blob, this.id);
-    this.#advance();
-  }
-
-  #advance(): void {
-    const next = this.#nodes.next();
-    this.#current = next.done === true ? undefined : next.value;
+    this.#cursor = new TreeCursor(this.#blob, this.id);
+    this.#current = undefined;
   }
 }
 

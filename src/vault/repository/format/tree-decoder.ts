@@ -124,6 +124,12 @@ export class TreeCursor {
     return this.#blob[this.#at] === openBrace ? this.#at : undefined;
   }
 
+  /** @param position past the end of a node that was read otherwise @throws RefloatError vault.damaged */
+  seek(position: number): void {
+    this.#at = position;
+    this.#skip();
+  }
+
   /** @returns undefined after the last one @throws RefloatError vault.damaged, path.hostile */
   next(): TreeNode | undefined {
     const from = this.position;

@@ -45,16 +45,18 @@ const linkTarget = (target: Uint8Array | undefined): string => {
 const content = (ids: readonly string[] | null): string =>
   ids === null ? "null" : ids.length === 0 ? "[]" : `["${ids.join('","')}"]`;
 
-/** Members in the order of restic's struct; those that are empty there are left out here. */
-export const encodeNode = (node: TreeNode): string =>
+/** The JSON of a node up to its content: all that lstat tells. Members in the order of restic's struct; those that are empty there are left out. */
+export const encodeNodeHead = (node: TreeNode): string =>
   `{"name":${goJsonString(goQuote(node.name))},"type":"${node.type}"${optional("mode", node.goMode)}` +
   `,"mtime":"${formatGoTime(node.modifiedNs)}","atime":"${formatGoTime(node.accessedNs)}"` +
   `,"ctime":"${formatGoTime(node.changedNs)}","uid":${node.uid},"gid":${node.gid}` +
   `${optional("user", node.user)}${optional("group", node.group)}${optional("inode", node.inode)}` +
   `${optional("device_id", node.deviceId)}${optional("size", node.sizeBytes)}` +
   `${node.type === "dir" ? "" : optional("links", node.links)}${linkTarget(node.linkTarget)}` +
-  `${optional("device", node.device)},"content":${content(node.content)}` +
-  `${node.subtree === undefined ? "" : `,"subtree":"${node.subtree}"`}}`;
+  `${optional("device", node.device)},"content":`;
+
+export const encodeNode = (node: TreeNode): string =>
+  `${encodeNodeHead(node)}${content(node.content)}${node.subtree === undefined ? "" : `,"subtree":"${node.subtree}"`}}`;
 
 /** A whole tree blob from the JSON of its nodes, sorted by the bytes of their names. */
 export const encodeTree = (nodes: readonly string[]): Buffer => Buffer.from(`{"nodes":[${nodes.join(",")}]}\n`);

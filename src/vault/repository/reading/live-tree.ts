@@ -30,7 +30,7 @@ class LiveEntry extends NodeEntry {
   }
 }
 
-type Place = { readonly root: string; readonly owners: OwnerNames; readonly excludes: ExcludeRules };
+type Place = { readonly root: string; readonly owners: OwnerNames; readonly excludes: ExcludeRules | undefined };
 
 const pathOf = ({ root }: Place, relative: Uint8Array): Buffer =>
   relative.length === 0 ? Buffer.from(root) : Buffer.concat([Buffer.from(root === "/" ? "" : root), slash, relative]);
@@ -78,7 +78,7 @@ function* entriesIn(place: Place, relative: Buffer): Generator<FolderEntry> {
   for (const name of namesIn(pathOf(place, relative))) {
     const child = childOf(relative, name);
     const stats = look(pathOf(place, child));
-    if (stats === undefined || place.excludes.excludes(child, stats.isDirectory())) continue;
+    if (stats === undefined || place.excludes?.excludes(child, stats.isDirectory()) === true) continue;
     const entry = entryOf(place, child, name, stats);
     if (entry !== undefined) yield entry;
   }

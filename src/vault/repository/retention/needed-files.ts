@@ -76,9 +76,20 @@ const readTree = async (
   }
 };
 
-/** Without these nothing in the vault is opened: all keys, since it is not said which of them a person will have. */
+/** Without these nothing in the vault is opened. What is promised is promised to whoever has any of the passwords: so all keys are locked. */
 export const configAndKeys = async (store: Store): Promise<readonly NeededFile[]> => {
   const files: NeededFile[] = [{ kind: "config", name: configName }];
   for await (const { name } of store.list("keys")) files.push({ kind: "keys", name });
   return files;
+};
+
+/**
+ * Of the keys only the one that has opened the vault: it is enough to open all of it, and the only one of which that is proven. Another
+ * one may have been added since, without a lock, or be forged.
+ * @param openedBy its name; where it is not known, or not there any more, all keys
+ */
+export const configAndKey = async (store: Store, openedBy: string | undefined): Promise<readonly NeededFile[]> => {
+  const all = await configAndKeys(store);
+  const isThere = all.some(({ kind, name }) => kind === "keys" && name === openedBy);
+  return isThere ? all.filter(({ kind, name }) => kind !== "keys" || name === openedBy) : all;
 };

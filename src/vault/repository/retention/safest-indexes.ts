@@ -4,12 +4,13 @@
  */
 import type { FileLock } from "../stores/store.ts";
 
-/** What the store says of one file. */
-export type LockAnswer = FileLock | "none" | "missing";
+/** What the store says of one file. `replaced`: something else is there in its place. */
+export type LockAnswer = FileLock | "none" | "replaced" | "missing";
 
 /** @returns positive if `a` holds longer, or as long and more strictly */
 const compareAnswers = (a: LockAnswer, b: LockAnswer): number => {
-  const rank = (answer: LockAnswer): number => (answer === "missing" ? 0 : answer === "none" ? 1 : 2);
+  const rank = (answer: LockAnswer): number =>
+    answer === "missing" || answer === "replaced" ? 0 : answer === "none" ? 1 : 2;
   if (typeof a === "string" || typeof b === "string") return rank(a) - rank(b);
   const strictness = ({ mode }: FileLock): number => (mode === "compliance" ? 1 : 0);
   return a.until.getTime() - b.until.getTime() || strictness(a) - strictness(b);

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { chmod, readFile, readdir, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../../core/ports/environment.ts";
 import type { Repository } from "../../../core/ports/vault.ts";
@@ -9,7 +9,7 @@ import { noise } from "../../../../test/interop/support/nasty-tree.ts";
 import { createRepository } from "../create-repository.ts";
 import { type IndexedPack, readIndex, writeIndex } from "../format/index-file.ts";
 import { assembleRepository } from "../repository.ts";
-import { openMasterKey } from "../seal/key-file.ts";
+import { addKey, openKey, openMasterKey } from "../seal/key-file.ts";
 import { Sealer } from "../seal/seal.ts";
 import { openStore } from "../stores/open-store.ts";
 import type { FileLock, Store, StoreKind } from "../stores/store.ts";
@@ -24,6 +24,8 @@ describe("a vault whose points are locked", () => {
   let nowMs: number;
   let locks: Map<string, FileLock>;
   /** Called whenever keys are listed: after the indexes were loaded, and before anything is locked. */
+  let replaced: string | undefined;
+  let openedBy: string | undefined;
   let beforeLocking: (store: Store) => Promise<readonly string[]>;
   const clock: Clock = { ...systemClock, now: () => new Date(nowMs) };
 
@@ -32,6 +34,8 @@ describe("a vault whose points are locked", () => {
     vault = `${folder.path}/vault`;
     nowMs = Date.parse("2026-03-01T00:00:00Z");
     locks = new Map();
+    replaced = undefined;
+    openedBy = undefined;
     beforeLocking = async () => [];
     await (await createRepository(vault, password, { clock })).close();
   });
@@ -76,13 +80,18 @@ describe("a vault whose points are locked", () => {
           await store.stat(kind, name);
           return locks.get(`${kind}/${name}`) ?? null;
         },
+        lockOfContent: async (kind, name, atLeastBytes) => {
+          if (name === replaced || (await store.stat(kind, name)).sizeBytes < atLeastBytes)
+            throw new RefloatError("vault.damaged", `${kind}/${name} was replaced by something else`);
+          return locks.get(`${kind}/${name}`) ?? null;
+        },
         writeLocked: async (kind, name, content, wanted) => {
           await store.write(kind, name, content);
           await lock(kind, name, wanted);
         },
       },
     };
-    return assembleRepository(locking, await openMasterKey(store, password), { clock });
+    return assembleRepository(locking, await openMasterKey(store, password), { clock }, openedBy);
   };
 
   const withVault = async <Result>(act: (repository: Repository) => Promise<Result>): Promise<Result> => {
@@ -163,6 +172,44 @@ describe("a vault whose points are locked", () => {
       counts.push(await filesOf("index"));
     }
     expect(counts[2]).toBe(counts[1]);
+  });
+
+  it("is not safe while something else is locked in the place of a file, or is too short for what is in it", async () => {
+    const id = await withVault(async (repository) => capture(repository, 0));
+    const ask = async () => withVault(async (repository) => repository.locksOf([{ id: "it", snapshots: [id] }], never));
+    expect(await ask()).toMatchObject([{ missing: 0, unlocked: 0, until: expect.any(String) }]);
+    for (const name of [...locks.keys()].filter((file) => !file.startsWith("config"))) {
+      replaced = name.split("/")[1];
+      expect(await ask()).toMatchObject([{ missing: 1, unlocked: 0, until: null, mode: null, weakest: name }]);
+    }
+    replaced = undefined;
+    // Trees are read to know what the point rests on: only the pack of its contents can be too short unnoticed.
+    for (const pack of [...locks.keys()].filter((name) => name.startsWith("data/"))) {
+      const file = `${vault}/data/${pack.slice(5, 7)}/${pack.slice(5)}`;
+      const content = await readFile(file);
+      await chmod(file, 0o600);
+      await writeFile(file, content.subarray(0, content.length / 2));
+      expect((await ask())[0]).toMatchObject({ until: null, mode: null });
+      expect((await ask())[0]?.missing).toBeGreaterThan(0);
+      await writeFile(file, content);
+    }
+    expect(await ask()).toMatchObject([{ missing: 0, unlocked: 0 }]);
+  });
+
+  it("is as safe as the key that opens it, whatever keys were added since", async () => {
+    const store = openStore(vault, { blocking: false });
+    const { name, masterKey } = await openKey(store, password);
+    const id = await withVault(async (repository) => capture(repository, 0));
+    const added = await addKey(store, masterKey, "another", { hostname: "h", username: "u" }, clock.now());
+    const ask = async () => withVault(async (repository) => repository.locksOf([{ id: "it", snapshots: [id] }], never));
+    openedBy = name;
+    expect(await ask()).toMatchObject([{ unlocked: 0, missing: 0, mode: "governance" }]);
+    // Whoever has only this password loses the vault with this key.
+    openedBy = added;
+    expect(await ask()).toMatchObject([{ unlocked: 1, weakest: `keys/${added}`, until: null }]);
+    // Locked with the next point, as all keys are.
+    await withVault(async (repository) => capture(repository, 1));
+    expect(await ask()).toMatchObject([{ unlocked: 0, missing: 0, mode: "governance" }]);
   });
 
   it("is locked, and asked for its locks, although indexes and keys go away meanwhile", async () => {

@@ -13,7 +13,7 @@ import type { RepositoryContext } from "../repository-context.ts";
 import { type IndexedPack, readIndex } from "../format/index-file.ts";
 import { type Store, StoreFileMissing, type StoreKind, type StoreRetention } from "../stores/store.ts";
 import { chooseIndexes } from "./choose-indexes.ts";
-import { type NeededFile, configAndKeys, packsOfTrees } from "./needed-files.ts";
+import { type NeededFile, configAndKey, configAndKeys, packsOfTrees } from "./needed-files.ts";
 import { type LockAnswer, safestIndexes, safestOf } from "./safest-indexes.ts";
 
 /** More than the store lets through at once, so that it never waits for us. */
@@ -23,7 +23,7 @@ const requestsAtOnce = 32;
 const mostAttempts = 10;
 const changingKinds: ReadonlySet<StoreKind> = new Set(["index", "keys"]);
 
-type LockContext = Pick<RepositoryContext, "store" | "documents" | "sealer" | "blobs" | "table" | "index">;
+type LockContext = Pick<RepositoryContext, "openedBy" | "store" | "documents" | "sealer" | "blobs" | "table" | "index">;
 
 export const lockSupport = async ({ store }: Pick<RepositoryContext, "store">): Promise<LockSupport> =>
   store.retention === undefined
@@ -169,21 +169,30 @@ export const reportLocks = async (
     if (known !== undefined) return known;
     const answer = limit(async () => {
       signal.throwIfAborted();
-      const lock = await lockOrMissing(retention, file);
+      const lock = await answerOf(retention, file, packBytes.get(file.name) ?? 1);
       progress?.({ bytes: 0, items: 1 });
       return lock;
     });
     asked.set(key, answer);
     return answer;
   };
-  let common = await configAndKeys(context.store);
+  /** A pack is at least as long as the blobs of it that are needed. */
+  const packBytes = new Map<string, number>();
+  let common = await configAndKey(context.store, context.openedBy);
   const look = async ({ id, snapshots }: LockQuestion): Promise<Looked> => {
     const indexesByPack = context.index.indexesByPack();
     let broken = 0;
     const { blobs, table } = context;
     // What a prune has copied out of a locked pack lies in both, and the locked one is enough.
     const places = await packsOfTrees(
-      { blobs, packsOf: (blob, type) => table.locate(blob, type).map(({ packId }) => packId) },
+      {
+        blobs,
+        packsOf: (blob, type) =>
+          table.locate(blob, type).map(({ packId, offset, length }) => {
+            packBytes.set(packId, Math.max(packBytes.get(packId) ?? 0, offset + length));
+            return packId;
+          }),
+      },
       snapshots.map(({ tree }) => tree),
       signal,
       () => (broken += 1),
@@ -219,7 +228,7 @@ export const reportLocks = async (
     for (let attempt = 1; looked.goneMeanwhile.length > 0 && attempt < mostAttempts; attempt += 1) {
       for (const file of looked.goneMeanwhile) asked.delete(file);
       await context.index.loadReadable(() => undefined);
-      common = await configAndKeys(context.store);
+      common = await configAndKey(context.store, context.openedBy);
       looked = await look(question);
     }
     reports.push(looked.report);
@@ -229,6 +238,20 @@ export const reportLocks = async (
 
 /** @property goneMeanwhile indexes and keys that were listed, and not there when they were asked for */
 type Looked = { readonly report: LockReport; readonly goneMeanwhile: readonly string[] };
+
+const answerOf = async (
+  retention: StoreRetention,
+  { kind, name }: NeededFile,
+  atLeastBytes: number,
+): Promise<LockAnswer> => {
+  try {
+    return (await retention.lockOfContent(kind, name, atLeastBytes)) ?? "none";
+  } catch (error) {
+    if (error instanceof StoreFileMissing) return "missing";
+    if (error instanceof RefloatError && error.code === "vault.damaged") return "replaced";
+    throw error;
+  }
+};
 
 const lockOrMissing = async (retention: StoreRetention, { kind, name }: NeededFile): Promise<LockAnswer> => {
   try {
@@ -243,7 +266,7 @@ type Answered = { readonly file: NeededFile; readonly lock: LockAnswer };
 
 /** As safe as its least safe file. */
 const summarise = (id: string, answers: readonly Answered[]): LockReport => {
-  const missing = answers.filter(({ lock }) => lock === "missing");
+  const missing = answers.filter(({ lock }) => lock === "missing" || lock === "replaced");
   const unlocked = answers.filter(({ lock }) => lock === "none");
   const locked = answers.flatMap(({ file, lock }) => (typeof lock === "string" ? [] : [{ file, lock }]));
   const shortest = locked.reduce<(typeof locked)[number] | undefined>(

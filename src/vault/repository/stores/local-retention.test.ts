@@ -85,6 +85,8 @@ describe.skipIf(!(await canLock()))("locks of a folder", () => {
     await retention.lock("data", name, { until: late, mode: "governance" });
     await retention.lock("data", name, { until: early, mode: "governance" });
     expect((await retention.lockOf("data", name))?.until).toEqual(late);
+    expect((await retention.lockOfContent("data", name, 1))?.until).toEqual(late);
+    await expect(retention.lockOfContent("data", name, 1_000_000)).rejects.toMatchObject({ code: "vault.damaged" });
     const others = await Promise.all([1, 2, 3, 4].map(async () => openLocalStore(folder.path, { blocking: false })));
     await Promise.all(
       others.map(async (other, at) =>

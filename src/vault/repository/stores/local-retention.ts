@@ -80,6 +80,14 @@ export const createLocalRetention = (options: LocalRetentionOptions): StoreReten
     throw storeFailure(location, `lock ${kind}/${name}`, said ?? "its immutable flag does not stay");
   };
 
+  const lockOf: StoreRetention["lockOf"] = async (kind, name) => {
+    try {
+      return await lockAt(pathOf(kind, name));
+    } catch (error) {
+      throw failure("ask for the lock of", kind, name, error);
+    }
+  };
+
   const resume = async (): Promise<void> => {
     const now = systemClock.now();
     const left: string[] = [];
@@ -105,12 +113,15 @@ export const createLocalRetention = (options: LocalRetentionOptions): StoreReten
 
     lock,
 
-    lockOf: async (kind, name) => {
-      try {
-        return await lockAt(pathOf(kind, name));
-      } catch (error) {
-        throw failure("ask for the lock of", kind, name, error);
-      }
+    lockOf,
+
+    lockOfContent: async (kind, name, atLeastBytes) => {
+      const found = await lockOf(kind, name);
+      if ((await stat(pathOf(kind, name))).size >= atLeastBytes) return found;
+      throw new RefloatError("vault.damaged", `the vault's ${kind} file ${name} is too short for what is in it`, {
+        context: { location, kind, file: name },
+        nextCommand: "refloat verify --read-data",
+      });
     },
 
     writeLocked: async (kind, name, content, wanted) => {

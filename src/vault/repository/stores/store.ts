@@ -64,6 +64,12 @@ export type StoreRetention = {
   readonly lock: (kind: StoreKind, name: string, lock: FileLock) => Promise<FileLock>;
   /** Asks the store, each time. @returns null if it is not locked @throws StoreFileMissing; vault.denied */
   readonly lockOf: (kind: StoreKind, name: string) => Promise<FileLock | null>;
+  /**
+   * Like `lockOf`, and looks whether it is the file itself that is locked, and not something that was put in its place. As far as the store tells without
+   * sending all of it: `--read-data` of a verification tells the rest.
+   * @throws RefloatError vault.damaged if it was replaced
+   */
+  readonly lockOfContent: (kind: StoreKind, name: string, atLeastBytes: number) => Promise<FileLock | null>;
   /** Like `write`, and at no time is the file there without the lock; or, where both are not one act, without what `resume` needs. */
   readonly writeLocked: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
   /** Has `remove` only hidden what it was told to, so that its bytes are still there? Known once something was removed. */

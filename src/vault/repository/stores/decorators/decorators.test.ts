@@ -89,6 +89,7 @@ describe("decorators of a store", () => {
         support: () => failing({ locks: true, reason: null, keptBy: "server" }),
         lock: () => failing(lock),
         lockOf: () => failing(lock),
+        lockOfContent: () => failing(lock),
         writeLocked: () => failing(undefined),
       } satisfies Store["retention"],
     });
@@ -97,6 +98,7 @@ describe("decorators of a store", () => {
       () => retention?.support(),
       () => retention?.lock("data", "a", lock),
       () => retention?.lockOf("data", "a"),
+      () => retention?.lockOfContent("data", "a", 1),
       () => retention?.writeLocked("data", "a", content, lock),
     ]) {
       left = 2;

@@ -55,6 +55,8 @@ export const retryingStore = (store: Store, options: RetryOptions = {}): Store =
     support: async () => retry(async () => retention.support()),
     lock: async (kind, name, lock) => retry(async () => retention.lock(kind, name, lock)),
     lockOf: async (kind, name) => retry(async () => retention.lockOf(kind, name)),
+    lockOfContent: async (kind, name, atLeastBytes) =>
+      retry(async () => retention.lockOfContent(kind, name, atLeastBytes)),
     writeLocked: async (kind, name, content, lock) =>
       retry(async () => retention.writeLocked(kind, name, content, lock)),
   });

@@ -57,27 +57,36 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
   const { connection, target, missing, write, refusePast } = options;
   const { bucket } = connection;
 
-  const lockOf = async (kind: StoreKind, name: string): Promise<FileLock | null> => {
+  /** @param atLeastBytes undefined if only the lock is asked for, whatever it is that is locked */
+  const ask = async (kind: StoreKind, name: string, atLeastBytes: number | undefined): Promise<FileLock | null> => {
     const { key, versionId } = await target(kind, name);
     return connection.act(
       `ask for the lock of ${kind}/${name}`,
       async (s3) => {
-        const head = await s3.headObject({ Bucket: bucket, Key: key, ...version(versionId) });
-        const present = lockOfHead(head);
-        if (present !== null) return present;
-        try {
-          // Without the right to see locks the answer to HEAD is the same as without a lock; this one tells them apart.
-          const { Retention } = await s3.getObjectRetention({ Bucket: bucket, Key: key, ...version(head.VersionId) });
-          const until = Retention?.RetainUntilDate;
-          return until === undefined ? null : { until, mode: modeOf(Retention?.Mode) };
-        } catch (error) {
-          if (hasCode(error, "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"))
-            return null;
-          throw error;
-        }
+        const object = { Bucket: bucket, Key: key, ...version(versionId) };
+        if (atLeastBytes === undefined) return lockOfVersion(s3, key, await s3.headObject(object));
+        const head = await s3.headObject({ ...object, ChecksumMode: "ENABLED" });
+        await requireContent(s3, { bucket, key, kind, name }, head);
+        if ((head.ContentLength ?? 0) < atLeastBytes) throw replaced(kind, name);
+        return lockOfVersion(s3, key, head);
       },
       () => missing(kind, name),
     );
+  };
+
+  const lockOfVersion = async (s3: S3, key: string, head: HeadObjectCommandOutput): Promise<FileLock | null> => {
+    const present = lockOfHead(head);
+    if (present !== null) return present;
+    try {
+      // Without the right to see locks the answer to HEAD is the same as without a lock; this one tells them apart.
+      const { Retention } = await s3.getObjectRetention({ Bucket: bucket, Key: key, ...version(head.VersionId) });
+      const until = Retention?.RetainUntilDate;
+      return until === undefined ? null : { until, mode: modeOf(Retention?.Mode) };
+    } catch (error) {
+      if (hasCode(error, "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"))
+        return null;
+      throw error;
+    }
   };
 
   /** @returns the lock that it has now; or what keeps a governance lock from becoming a compliance one in its place */
@@ -147,7 +156,8 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
           throw error;
         }
       }),
-    lockOf,
+    lockOf: async (kind, name) => ask(kind, name, undefined),
+    lockOfContent: ask,
     lock,
     hides: options.hides,
     writeLocked: async (kind, name, content, wanted) => {

@@ -232,6 +232,32 @@ describe("S3 store with locks", () => {
     await store.close();
   });
 
+  it("takes no lock for that of a file whose place something else has, although the bucket locks all that comes", async () => {
+    const bucket = await newBucket(true);
+    const store = openStore(`s3:${server.url}/${bucket}`, options());
+    const Rule = { DefaultRetention: { Mode: "GOVERNANCE", Days: 1 } } as const;
+    const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule } as const;
+    await client.putObjectLockConfiguration({ Bucket: bucket, ObjectLockConfiguration });
+    const content = randomBytes(100);
+    const name = named(content);
+    await store.write("data", name, content);
+    const { retention } = store;
+    expect((await retention?.lockOfContent("data", name, 100))?.mode).toBe("governance");
+    expect(await retention?.lockOfContent("data", name, 100)).toEqual(await retention?.lockOf("data", name));
+    // Written again, by a retry: other versions of the same.
+    await store.write("data", name, content);
+    expect((await retention?.lockOfContent("data", name, 100))?.mode).toBe("governance");
+    const replaced = { code: "vault.damaged", message: `the vault's data file ${name} was replaced by something else` };
+    const Key = `data/${name.slice(0, 2)}/${name}`;
+    await client.putObject({ Bucket: bucket, Key, Body: randomBytes(100) });
+    expect((await retention?.lockOf("data", name))?.mode).toBe("governance");
+    await expect(retention?.lockOfContent("data", name, 100)).rejects.toMatchObject(replaced);
+    const other = named(Buffer.from("never written"));
+    await client.putObject({ Bucket: bucket, Key: `data/${other.slice(0, 2)}/${other}`, Body: "short" });
+    await expect(retention?.lockOfContent("data", other, 100)).rejects.toMatchObject({ code: "vault.damaged" });
+    await store.close();
+  });
+
   it("shows what there was at an instant, whatever was removed or overwritten since, and writes nothing", async () => {
     const location = `s3:${server.url}/${await newBucket(true)}/vault`;
     const store = openStore(location, options());

@@ -1,0 +1,100 @@
+/** mark: names a moment of a service in the vault, or takes such a name back. */
+import { audited } from "../core/audit/audited.ts";
+import { findService } from "../core/declaration/find-service.ts";
+import { findMarks, unknownMark } from "../core/points/named-moment.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { parseAt } from "../core/time/at-expression.ts";
+import { shortId } from "../model/identifiers.ts";
+import type { Mark } from "../model/mark.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+
+export type MarkRequest = {
+  readonly service: string;
+  readonly name: string;
+  /** As typed; null for now. */
+  readonly at: string | null;
+  readonly by: string;
+};
+
+/** @throws RefloatError service.unknown */
+export const listMarks = async (bench: Workbench, service: string): Promise<readonly Mark[]> => {
+  const { name } = findService(await bench.declaration(), service);
+  return (await bench.vault()).marks.list(name);
+};
+
+const longestName = 100;
+
+/** A name must be read back as a mark's by `--at "before NAME"`. @throws RefloatError mark.unfit */
+const requireFit = (name: string, bench: Workbench): void => {
+  const unfit = (why: string): RefloatError =>
+    new RefloatError("mark.unfit", `a mark cannot be named "${name}": ${why}`, {
+      state: "nothing was marked",
+      hint: 'a name says what is about to be done: "upgrade 2.5.0", "migration 42"',
+    });
+  if (name.length > longestName) throw unfit(`it has more than ${longestName} characters`);
+  if (/\p{Cc}|\p{Bidi_Control}/u.test(name)) throw unfit("it has characters that cannot be printed");
+  const read = parseAt(`before ${name}`, bench.clock.now(), bench.host.timeZone);
+  if (read.kind === "before-run") throw unfit("it would be read as a run");
+  if (read.kind !== "before-mark") throw unfit("it would be read as a time");
+  if (read.name !== name || /^the /i.test(name)) throw unfit("it begins or ends with what is not part of a name");
+};
+
+const instantOf = (text: string | null, { clock, host }: Workbench): string => {
+  const now = clock.now();
+  if (text === null) return now.toISOString();
+  const at = parseAt(text, now, host.timeZone);
+  if (at.kind === "instant") return at.instant;
+  throw new RefloatError("time.unclear", `--at "${text}" is no time`, {
+    state: "nothing was marked",
+    hint: 'the moment that is named: "10 minutes ago", 14:05, 2026-11-20T14:05:00Z',
+  });
+};
+
+/** @throws RefloatError service.unknown, mark.unfit, time.unclear, vault.* */
+export const markMoment = async (bench: Workbench, request: MarkRequest): Promise<Mark> => {
+  const { name: service } = findService(await bench.declaration(), request.service);
+  const name = request.name.trim().replaceAll(/\s+/g, " ");
+  requireFit(name, bench);
+  const at = instantOf(request.at, bench);
+  const { marks } = await bench.vault();
+  return audited(
+    bench.audit,
+    { action: "mark", service, detail: { name, at } },
+    () => marks.add({ service, name, at, by: request.by }),
+    ({ id }) => ({ detail: { mark: id } }),
+  );
+};
+
+/** @param name or the first letters of its id @throws RefloatError mark.unknown, mark.ambiguous */
+export const unmarkMoment = async (
+  bench: Workbench,
+  { service: typed, name, by }: Pick<MarkRequest, "service" | "name" | "by">,
+): Promise<Mark> => {
+  const { name: service } = findService(await bench.declaration(), typed);
+  const { marks } = await bench.vault();
+  const all = await marks.list(service);
+  const [mark, second] = findMarks(all, name);
+  if (mark === undefined) throw unknownMark(all, name, service);
+  if (second !== undefined) {
+    const shown = findMarks(all, name).map(({ id, at }) => `${shortId(id)} (${at})`);
+    throw new RefloatError(
+      "mark.ambiguous",
+      `${shown.length} marks of ${service} are named "${name}": ${shown.join(", ")}`,
+      {
+        state: "nothing was removed",
+        hint: "name the one by the first letters of its id",
+        nextCommand: `refloat mark ${service} --remove ${shortId(mark.id)}`,
+      },
+    );
+  }
+  const detail = { mark: mark.id, name: mark.name, at: mark.at };
+  return audited(
+    bench.audit,
+    { action: "unmark", service, detail },
+    async () => {
+      await marks.remove(mark, by);
+      return mark;
+    },
+    () => ({ detail: {} }),
+  );
+};

@@ -1,0 +1,33 @@
+/** timeline: what happened to a service, from the vault and this machine's journal. Changes nothing. */
+import { findService } from "../core/declaration/find-service.ts";
+import { readMoment } from "../core/points/named-moment.ts";
+import { rememberSeen } from "../core/points/seen-points.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { allRunMoments } from "../core/run/known-run-moments.ts";
+import { type Timeline, buildTimeline } from "../core/timeline/build-timeline.ts";
+
+/** @param since as typed: a time, or what a mark is called @throws RefloatError service.unknown, time.unclear, mark.unknown */
+export const readTimeline = async (
+  bench: Workbench,
+  { service: typed, since }: { readonly service: string; readonly since: string | null },
+): Promise<Timeline> => {
+  const service = findService(await bench.declaration(), typed);
+  const { points, holds, marks, incidents } = await bench.vault();
+  const [now, { timeZone }] = [bench.clock.now(), bench.host];
+  const named = await marks.list(service.name);
+  const begin = since === null ? null : readMoment(since, { now, timeZone }, named, service.name);
+  const all = await points.list();
+  return buildTimeline({
+    service,
+    points: all,
+    chain: (await points.chain()).points,
+    verified: (await rememberSeen(bench, all)).verified,
+    holds: await holds.list(),
+    marks: named,
+    incidents: await incidents.list(service.name),
+    runs: await allRunMoments(bench, service.name),
+    since: begin,
+    now: now.toISOString(),
+    timeZone,
+  });
+};
