@@ -80,6 +80,9 @@ describe("marks", () => {
     expect((await succeed("plan", "notes", "--at", "before upgrade 2.5.0")).stdout).toMatch(
       /^Plan .*the last before mark "upgrade 2\.5\.0" \(/,
     );
+    expect((await program.run(["plan", "notes", "--at", "upgrade 2.5.0"])).stderr).toContain(
+      "next: refloat plan notes --at 'before upgrade 2.5.0'",
+    );
     const { exit, stderr } = await program.run(["plan", "notes", "--at", "before upgrade 2.5.1"]);
     expect({ exit, stderr }).toMatchObject({
       exit: 2,

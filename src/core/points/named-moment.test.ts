@@ -4,7 +4,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import type { Mark } from "../../model/mark.ts";
 import type { RunMoment } from "../run/run-moment.ts";
 import { parseAt } from "../time/at-expression.ts";
-import { readMoment } from "./named-moment.ts";
+import { asMarkName, readMoment } from "./named-moment.ts";
 import { type SelectionOptions, selectPoint } from "./select-point.ts";
 
 const now = new Date("2026-11-22T15:12:08.000Z");
@@ -163,6 +163,19 @@ describe("while an incident is open", () => {
       message: "shop has no point from before its incident (2026-11-22T12:00:00.000Z)",
       hint: expect.stringContaining("--at 3c71e0aa"),
     });
+  });
+});
+
+describe("the name of a mark alone", () => {
+  const unclear = new RefloatError("time.unclear", "no time can be found in it");
+
+  it("is answered with the words for it, and anything else as it was", () => {
+    expect(asMarkName(unclear, "upgrade 2.5.0", [upgrade])).toMatchObject({
+      code: "time.unclear",
+      hint: "the last point from before it: --at 'before upgrade 2.5.0'",
+      nextCommand: "refloat plan shop --at 'before upgrade 2.5.0'",
+    });
+    expect(asMarkName(unclear, "upgrade 2.5.1", [upgrade])).toBe(unclear);
   });
 });
 

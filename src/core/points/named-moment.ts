@@ -5,6 +5,7 @@ import type { Mark } from "../../model/mark.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
 import type { RunMoment } from "../run/run-moment.ts";
+import { shellWord } from "../text/shell-word.ts";
 import { type AtExpression, parseAt } from "../time/at-expression.ts";
 
 type MarkChoice = Extract<PointChoice, { readonly kind: "mark" }>;
@@ -65,6 +66,21 @@ export const markedMoment = (
   if (mark === undefined) throw unknownMark(marks, name, service, notTime);
   const rest = others.map(({ id, at }) => ({ id, at }));
   return { kind: "mark", id: mark.id, name: mark.name, at: mark.at, others: rest };
+};
+
+/**
+ * What `--at` said cannot be read; where it is what a mark is called, the answer is the words for it: of the name alone nobody can tell on which
+ * side the point is to be.
+ */
+export const asMarkName = (unclear: RefloatError, text: string, marks: readonly Mark[]): RefloatError => {
+  const [mark] = findMarks(marks, text);
+  if (mark === undefined) return unclear;
+  const words = shellWord(`before ${mark.name}`);
+  return new RefloatError("time.unclear", `"${text}" is what a mark is called (${mark.at}), and no time`, {
+    cause: unclear,
+    hint: `the last point from before it: --at ${words}`,
+    nextCommand: `refloat plan ${mark.service} --at ${words}`,
+  });
 };
 
 /**
