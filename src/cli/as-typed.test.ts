@@ -35,8 +35,14 @@ describe("a command that is shown as the next step", () => {
     const cause = new Error("first");
     const given = { cause, state: "s", hint: "h", context: { a: 1 }, nextCommand: "refloat points" };
     const typed = withTypedCommand(new RefloatError("vault.damaged", "m", given), asTyped);
-    expect({ ...typed }).toEqual({
-      ...new RefloatError("vault.damaged", "m", { ...given, nextCommand: "refloat --vault /v points" }),
+    const { code, message, state, hint, context, nextCommand } = typed;
+    expect({ code, message, state, hint, context, nextCommand }).toEqual({
+      code: "vault.damaged",
+      message: "m",
+      state: "s",
+      hint: "h",
+      context: { a: 1 },
+      nextCommand: "refloat --vault /v points",
     });
     expect(typed.cause).toBe(cause);
     const silent = new RefloatError("vault.damaged", "m");

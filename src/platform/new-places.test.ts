@@ -106,7 +106,7 @@ describe("a new place", () => {
     expect(await readFile(join(folder.path, left, "secret"), "utf8")).toBe("hunter2");
     const living = await killedWhileMaking(targetOf("other"), "waits");
     try {
-      const strangers = [".mine.refloat-partial-0badc0de", `${left.replace(/-[0-9a-f]{8}-/, "-ffffffff-")}`];
+      const strangers = [".mine.refloat-partial-0badc0de", left.replace(/-[0-9a-f]{8}-/, "-ffffffff-")];
       for (const name of strangers) await writeFile(targetOf(name), "");
       await newPlaces.make(targetOf("third"), async (partial) => mkdir(partial));
       const names = await readdir(folder.path);

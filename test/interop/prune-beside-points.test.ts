@@ -59,12 +59,9 @@ it("removes old copies of runs that nobody can take up, after it has shown them,
   const recent = await saveCopy("cccc", "committed", 10, 1);
   const prune = await begin();
   try {
-    expect(prune.plan.runCopies.map(({ copy, why, lockedUntil }) => [copy.id, why, lockedUntil]).sort()).toEqual(
-      [
-        [superseded, "superseded", null],
-        [first, "superseded", null],
-        [committed, "ended", null],
-      ].sort(),
+    const planned = prune.plan.runCopies.map(({ copy, why, lockedUntil }) => `${copy.id} ${why} ${lockedUntil}`);
+    expect(planned.sort()).toEqual(
+      [`${superseded} superseded null`, `${first} superseded null`, `${committed} ended null`].sort(),
     );
     expect((await repository.snapshots()).length).toBe(5);
     // What became old while a person looked was not shown.
