@@ -43,6 +43,7 @@ const requirements: readonly Requirement[] = [
   },
   { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
+  { debianPackage: "sqlite3", purpose: "independent reader of databases", isThere: () => isOnPath("sqlite3") },
   { debianPackage: "age", purpose: "independent reader of escrow bundles", isThere: () => isOnPath("age-keygen") },
   { debianPackage: "openssh-server", purpose: "server of vaults over SFTP", isThere: () => isOnPath("sshd") },
   { debianPackage: "openssh-client", purpose: "keys and configuration of SSH", isThere: () => isOnPath("ssh-keygen") },

@@ -20,7 +20,7 @@ const good: readonly (readonly [string, string])[] = [
 
 describe("the drivers of this build", () => {
   test("claim each word once", () => {
-    expect([...driverRegistry.components.keys()].sort()).toEqual(["files", "postgres", "process"]);
+    expect([...driverRegistry.components.keys()].sort()).toEqual(["files", "postgres", "process", "sqlite"]);
     expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "sql", "tcp"]);
     expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "haproxy"]);
     expect(() => createDriverRegistry([filesBundle, filesBundle])).toThrow(

@@ -1,16 +1,19 @@
 /** Composition root: the one list of what this build can capture, check and direct. A new technology is one folder and one line here. */
-import type { DriverBundle, DriverRegistry } from "./core/ports/driver.ts";
+import { joinChecks } from "./core/components/join-checks.ts";
+import type { CheckDriver, DriverBundle, DriverRegistry } from "./core/ports/driver.ts";
 import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
+import { sqliteBundle } from "./drivers/sqlite/sqlite-bundle.ts";
 import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 
 const bundles: readonly DriverBundle[] = [
   postgresBundle,
+  sqliteBundle,
   filesBundle,
   processBundle,
   httpBundle,
@@ -33,17 +36,27 @@ const byWord = <Driver>(
   return words;
 };
 
+/** A kind that several technologies know is one check. */
+const joinedChecks = (from: readonly DriverBundle[]): readonly CheckDriver[] => {
+  const kinds = new Map<string, Map<string, CheckDriver>>();
+  for (const { name, checks } of from)
+    for (const check of checks) {
+      const known = kinds.get(check.kind) ?? new Map<string, CheckDriver>();
+      kinds.set(check.kind, known.set(name, check));
+    }
+  return [...kinds.values()].map((technologies) => {
+    const [only] = technologies.values();
+    return only !== undefined && technologies.size === 1 ? only : joinChecks(technologies);
+  });
+};
+
 export const createDriverRegistry = (from: readonly DriverBundle[]): DriverRegistry => ({
   components: byWord(
     from.flatMap(({ components }) => components),
     "component type",
     ({ type }) => type,
   ),
-  checks: byWord(
-    from.flatMap(({ checks }) => checks),
-    "kind of check",
-    ({ kind }) => kind,
-  ),
+  checks: byWord(joinedChecks(from), "kind of check", ({ kind }) => kind),
   traffic: byWord(
     from.flatMap(({ traffic }) => traffic),
     "kind of cutover",

@@ -231,6 +231,12 @@ export const errorCatalogue = {
     kind: "retryable",
     meaning: "Capture stopped itself because the source was suffering from it.",
   },
+  "capture.no-space": {
+    exit: 4,
+    http: 507,
+    kind: "permanent",
+    meaning: "A capture needs room for a copy of its source, and there is too little; nothing was captured.",
+  },
   "target.failed": { exit: 4, http: 502, kind: "permanent", meaning: "The place that data is restored to failed." },
   "target.exists": {
     exit: 3,

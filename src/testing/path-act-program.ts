@@ -1,4 +1,4 @@
-/** A program that does one act of the files driver and may be killed in the middle of it; see kill-points.ts. */
+/** A program that does one act of the files or the sqlite driver and may be killed in the middle of it; see kill-points.ts. */
 import "./kill-points.ts";
 import { readFileSync } from "node:fs";
 import type { Exchange, ExchangeObservation, InstanceTarget } from "../core/ports/driver.ts";
@@ -6,11 +6,13 @@ import type { CapturedComponent } from "../model/manifest.ts";
 
 /** The request as JSON in the file named by the first argument. */
 export type PathAct = {
+  readonly driver?: "files" | "sqlite";
   readonly path: string;
   readonly folder: string;
   readonly vault: string;
   readonly target: InstanceTarget;
   readonly act:
+    | { readonly kind: "capture" }
     | { readonly kind: "exchange"; readonly exchange: Exchange; readonly expected: ExchangeObservation }
     | { readonly kind: "restore"; readonly captured: CapturedComponent }
     | { readonly kind: "drop" }
@@ -18,15 +20,19 @@ export type PathAct = {
 };
 
 const { filesBundle } = await import("../drivers/files/files-bundle.ts");
+const { sqliteBundle } = await import("../drivers/sqlite/sqlite-bundle.ts");
 const { createTestContext } = await import("./driver-context.ts");
-const { createDirectoryReader } = await import("./directory-vault.ts");
+const { createDirectoryReader, createDirectorySink } = await import("./directory-vault.ts");
 
 const request = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as PathAct;
-const [driver] = filesBundle.components;
+const [driver] = (request.driver === "sqlite" ? sqliteBundle : filesBundle).components;
 if (driver === undefined) throw new Error("the bundle has no driver");
 const context = createTestContext<unknown>({ options: { path: request.path }, folder: request.folder });
 const { act, target } = request;
 switch (act.kind) {
+  case "capture":
+    await driver.capture(context, createDirectorySink(request.vault), null);
+    break;
   case "exchange":
     await driver.switching.exchange(context, act.exchange, act.expected);
     break;

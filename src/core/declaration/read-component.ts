@@ -137,6 +137,8 @@ const typeAliases = new Map<string, string>(
     pg: "postgres",
     psql: "postgres",
     database: "postgres",
+    sqlite3: "sqlite",
+    db3: "sqlite",
     app: "process",
     application: "process",
     service: "process",

@@ -28,7 +28,6 @@ export const unsupportedComponentTypes: Words = {
   mariadb: captureByFiles,
   mysql: captureByFiles,
   redis: captureByFiles,
-  sqlite: captureByFiles,
   kubernetes: "declare what runs on this machine",
 };
 

@@ -318,6 +318,8 @@ export type CheckDriver<Options = unknown> = {
   readonly summary: string;
   /** Strict zod object with the kind's key, e.g. `{ http: string, expect?: ... }`. */
   readonly options: z.ZodType<Options>;
+  /** Of a kind that several technologies know (`sql`): can this one ask what has these outputs? Their keys are the same. */
+  readonly answers?: (outputs: Outputs) => boolean;
   /** An answer that is wrong is an outcome, not an error; so is a refused connection. */
   readonly run: (context: CheckContext, options: Options) => Promise<CheckOutcome>;
 };

@@ -1,52 +1,19 @@
 /** The sql check: one query that answers true, asked of whatever stands for the component, in a read-only transaction. */
-import { z } from "zod";
-import type { CheckContext, CheckDriver } from "../../core/ports/driver.ts";
+import { type SqlCheckOptions, judgeAnswer, sqlCheckOptionsSchema } from "../../core/components/sql-answer.ts";
+import type { CheckContext, CheckDriver, Outputs } from "../../core/ports/driver.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { parsePostgresUrl } from "./connection-target.ts";
 import { sqlStateOf } from "./server-errors.ts";
-import { inTransaction, type Session, withSession } from "./session.ts";
-
-const optionsSchema = z
-  .strictObject({
-    sql: z.string().min(1).meta({
-      description: "A query with one row of one column that is true (or a number other than zero) when all is well.",
-    }),
-  })
-  .meta({ description: "A query of the component's own database answers true." });
-type SqlOptions = z.infer<typeof optionsSchema>;
-
-const foundLength = 200;
-
-const isTrue = (value: unknown): boolean => {
-  if (typeof value === "boolean") return value;
-  if (typeof value === "number") return value !== 0;
-  if (typeof value !== "string") return false;
-  return (
-    /^(?:t|true|yes|on)$/i.test(value) || (value.trim() !== "" && Number.isFinite(Number(value)) && Number(value) !== 0)
-  );
-};
-
-const describeValue = (value: unknown): string => {
-  if (value === null || value === undefined) return "null";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length <= foundLength ? text : `${text.slice(0, foundLength)}...`;
-};
-
-const judge = (answer: Awaited<ReturnType<Session["ask"]>>): { readonly ok: boolean; readonly found: string } => {
-  const { columns, rows } = answer;
-  const [row] = rows;
-  if (columns !== 1) return { ok: false, found: `${columns} columns, one is expected` };
-  if (row === undefined) return { ok: false, found: "no row" };
-  if (rows.length > 1) return { ok: false, found: `${rows.length.toLocaleString("en-US")} rows, one is expected` };
-  return { ok: isTrue(row[0]), found: describeValue(row[0]) };
-};
+import { inTransaction, withSession } from "./session.ts";
 
 const queryCanceled = "57014";
 
-const runSqlCheck = async (context: CheckContext, options: SqlOptions): Promise<CheckOutcome> => {
+const isPostgres = ({ url }: Outputs): boolean => url !== undefined && /^postgres(?:ql)?:/.test(url.value);
+
+const runSqlCheck = async (context: CheckContext, options: SqlCheckOptions): Promise<CheckOutcome> => {
   const { url } = context.outputs;
-  if (url === undefined || !/^postgres(?:ql)?:/.test(url.value)) {
+  if (url === undefined || !isPostgres(context.outputs)) {
     throw new RefloatError("config.invalid", "a sql check belongs to a component of type postgres", {
       hint: "put it under the checks of the database",
     });
@@ -77,7 +44,7 @@ const runSqlCheck = async (context: CheckContext, options: SqlOptions): Promise<
           return session.ask(bound.value);
         }),
     );
-    const { ok, found } = judge(answer);
+    const { ok, found } = judgeAnswer(answer);
     return outcome(ok ? "passed" : "failed", found);
   } catch (error) {
     context.signal.throwIfAborted();
@@ -87,9 +54,10 @@ const runSqlCheck = async (context: CheckContext, options: SqlOptions): Promise<
   }
 };
 
-export const sqlCheck: CheckDriver<SqlOptions> = {
+export const sqlCheck: CheckDriver<SqlCheckOptions> = {
   kind: "sql",
   summary: "A query of the component's own database answers true.",
-  options: optionsSchema,
+  options: sqlCheckOptionsSchema,
+  answers: isPostgres,
   run: runSqlCheck,
 };
