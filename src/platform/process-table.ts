@@ -99,6 +99,15 @@ export const descendantsOf = (pid: number, table: readonly ProcessRow[]): readon
   return children.flatMap((child) => [child, ...descendantsOf(child.pid, table)]);
 };
 
+/** The processes that it came from, and those that share its session. */
+export const relativesOf = ({ pid, session }: ProcessRow, table: readonly ProcessRow[]): readonly number[] => {
+  const parents = new Map(table.map((row) => [row.pid, row.parent]));
+  const ancestors: number[] = [];
+  for (let at = parents.get(pid); at !== undefined && at > 0; at = parents.get(at)) ancestors.push(at);
+  const sharing = table.filter((row) => row.session === session && row.pid !== pid).map((row) => row.pid);
+  return [...new Set([...ancestors, ...sharing])];
+};
+
 /** All running processes that have every one of these variables with these values. Those of other users are seen by root only. */
 export const findByEnvironment = (variables: Readonly<Record<string, string>>): readonly ProcessRow[] => {
   const wanted = Object.entries(variables);

@@ -158,6 +158,10 @@ services:
       await app("POST");
       const holder = await startHolder(path, "select 1");
       try {
+        const { stdout: plan } = await refloat.succeed(["plan", "shop", "--only", "db"]);
+        expect(plan.replaceAll(/\s+/g, " ")).toMatch(
+          new RegExp(`WARNING db is open in ${holder.pid} \\([^)]*\\), which this recovery does not stop`),
+        );
         const failed = await refloat.run(["recover", "shop", "--only", "db", "--yes"]);
         expect(failed.exit, `${failed.stdout}\n${failed.stderr}`).toBe(5);
         expect(failed.stderr).toContain(`${path} is held open by ${holder.pid} (`);
@@ -180,6 +184,7 @@ services:
     async () => {
       const { stdout: plan } = await refloat.succeed(["plan", "shop", "--only", "db"]);
       expect(plan.replaceAll(/\s+/g, " ")).toContain("about 1 orders");
+      expect(plan).not.toContain("is open in");
       const done = await refloat.succeed(["recover", "shop", "--only", "db", "--yes"]);
       const said = done.stdout.replaceAll(/\s+/g, " ");
       expect(said).toContain("SHOP IS BACK");

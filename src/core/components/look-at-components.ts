@@ -106,6 +106,7 @@ const lookAt = async (
       captured?.fingerprint === undefined
         ? []
         : ((await driver.compareFingerprint?.(context, captured.fingerprint)) ?? []),
+    heldBy: present ? ((await driver.switching.holders?.(context)) ?? []) : [],
     ...(await lookAtRuntime(driver, context, present)),
   };
   return { live, taken: { instance: seen.incoming !== null, retired: seen.outgoing !== null } };
@@ -115,12 +116,13 @@ const lookAtRuntime = async (
   { runtime }: ComponentDriver,
   context: DriverContext,
   present: boolean,
-): Promise<Pick<LiveComponent, "release" | "freePort">> => {
+): Promise<Pick<LiveComponent, "release" | "freePort" | "pid">> => {
   if (runtime === undefined) return { release: null, freePort: null };
   const live = await runtime.live(context);
   return {
     release: present ? await runtime.liveRelease(context) : null,
     freePort: await runtime.freePort(context, live),
+    ...(live === null || live.pid === null ? {} : { pid: live.pid }),
   };
 };
 

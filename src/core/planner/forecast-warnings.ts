@@ -216,6 +216,24 @@ const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
     .flatMap(([name, { every, in: within }]) => brokenLinkWarning(input, name, sideOf(every), sideOf(within))),
 ];
 
+/** Who has it open and is none of the processes that the cutover stops. */
+const holdWarnings = ({ input, scope, steps }: WarningFacts): readonly Warning[] => {
+  if (!input.request.cutover) return [];
+  const stopped = steps.flatMap(({ action }) =>
+    action.kind === "fence" ? (input.components[action.component]?.pid ?? []) : [],
+  );
+  return scope.recovered.flatMap((name) => {
+    const others = (input.components[name]?.heldBy ?? []).filter(
+      ({ pid, relatives }) => !stopped.some((one) => one === pid || relatives.includes(one)),
+    );
+    if (others.length === 0) return [];
+    const who = formatList(others.map(({ words }) => words));
+    return [
+      warn("live.held", `${name} is open in ${who}, which this recovery does not stop: stop it before the cutover`),
+    ];
+  });
+};
+
 const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, within: string): readonly Warning[] => {
   const told = input.breaks?.find(({ invariant }) => invariant === name);
   if (told === undefined) {
@@ -232,6 +250,7 @@ const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, wi
 export const forecastWarnings = (facts: WarningFacts): Warning[] => [
   ...pointWarnings(facts),
   ...scopeWarnings(facts),
+  ...holdWarnings(facts),
   ...schemaWarnings(facts),
   ...fingerprintWarnings(facts),
   ...testWarnings(facts),

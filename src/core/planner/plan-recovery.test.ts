@@ -62,6 +62,24 @@ describe("the steps of a recovery", () => {
     expect(codes(plan)).toContain("space.unseen");
   });
 
+  it("names who has a component open and is not stopped by the cutover", () => {
+    const known = liveShop["app"];
+    if (known === undefined) throw new Error("no app");
+    const heldBy = [
+      { pid: 11, relatives: [10, 1], words: "11 (worker of the application)" },
+      { pid: 20, relatives: [1], words: "20 (sqlite3 shop.db)" },
+    ];
+    const components = { ...withLive("db", { heldBy }), app: { ...known, pid: 10 } };
+    const warned = planRecovery(recoveryInput({ components })).forecast.warnings.find(
+      ({ code }) => code === "live.held",
+    );
+    expect(warned?.message).toBe(
+      "db is open in 20 (sqlite3 shop.db), which this recovery does not stop: stop it before the cutover",
+    );
+    const idle = { ...withLive("db", { heldBy: heldBy.slice(0, 1) }), app: { ...known, pid: 10 } };
+    expect(codes(planRecovery(recoveryInput({ components: idle })))).not.toContain("live.held");
+  });
+
   it("leaves out what would ask a kept component that cannot be looked at, and says so", () => {
     const known = liveShop["db"];
     if (known === undefined) throw new Error("no db");

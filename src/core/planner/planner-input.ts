@@ -1,6 +1,7 @@
 /**
  * All that the planner is told. It asks nobody: no clock, no disk, no driver; the caller has looked before and says what it saw.
  */
+import type { Holder } from "../ports/driver.ts";
 import type { Position } from "../../model/facts.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { FingerprintDifference } from "../../model/fingerprint.ts";
@@ -32,6 +33,10 @@ export type LiveComponent = {
   readonly release: { readonly path: string; readonly label: string } | null;
   /** Of a component that runs: where a second one could run beside it; null when nowhere. */
   readonly freePort: number | null;
+  /** Of a component that runs: the process that serves. */
+  readonly pid?: number;
+  /** Processes that have it open and keep its name from being switched. */
+  readonly heldBy?: readonly Holder[];
   /** A cheap estimate of what was written since the point; null when the driver cannot say. */
   readonly loss: { readonly about: string; readonly lastWriteAt: string | null } | null;
   /** It is restored where the room that is left cannot be seen from here, such as to the server of another machine. */

@@ -126,10 +126,21 @@ export type ExchangeObservation = {
   readonly outgoing: Identity;
 };
 
+/** A process that has what is behind a stable name open. */
+export type Holder = {
+  readonly pid: number;
+  /** Those that it came from, and those of its session: of one application, as far as can be told. */
+  readonly relatives: readonly number[];
+  /** For people: pid and command line, without secrets. */
+  readonly words: string;
+};
+
 /** Switching a stable name. One atomic act with a memory: identities are journaled before it, so a resumed run knows whether it happened. */
 export type SwitchOperations<Options = unknown> = {
   /** @throws RefloatError cutover.refused if the source forbids it (prepared transactions, a mount point), with the reason */
   readonly observe: (context: DriverContext<Options>, exchange: Exchange) => Promise<ExchangeObservation>;
+  /** Who keeps the name from being switched until it lets go. Left out where the exchange itself ends all connections. */
+  readonly holders?: (context: DriverContext<Options>) => Promise<readonly Holder[]>;
   /**
    * Compare-and-set: acts only if `observe` would return `expected`. Ends the connections of old writers, as far as the technology has any.
    * Afterwards stable = expected.incoming and outgoing = expected.stable. Undo is the same act with the names exchanged. With

@@ -12,7 +12,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { type FileIdentity, findFileHolders } from "../../platform/file-holders.ts";
 import { lookAt } from "../../platform/path-names.ts";
 import { createPathSwitching } from "../../platform/path-operations.ts";
-import { describeProcess, systemdUnitOf } from "../../platform/process-table.ts";
+import { describeProcess, listProcesses, relativesOf, systemdUnitOf } from "../../platform/process-table.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import { type DatabaseFile, findDatabases, refuseLink } from "./database-files.ts";
 import { moveSiblings, removeSiblings } from "./siblings.ts";
@@ -124,6 +124,16 @@ const isSwitched = (seen: ExchangeObservation, expected: ExchangeObservation): b
   seen.stable === expected.incoming && seen.outgoing === expected.stable && seen.stable !== expected.stable;
 
 export const sqliteSwitching: SwitchOperations<SqliteOptions> = {
+  holders: async (context) => {
+    const { holders } = findFileHolders(await identitiesOf(await databasesAt(context, await stablePathOf(context))));
+    const table = holders.length === 0 ? [] : listProcesses();
+    return holders.map((row) => ({
+      pid: row.pid,
+      relatives: relativesOf(row, table),
+      words: describeProcess(row.pid),
+    }));
+  },
+
   observe: async (context, exchange) => {
     await refuseLink(await stablePathOf(context));
     return byPath.observe(context, exchange);
