@@ -9,7 +9,7 @@ import type { RunCopy } from "../ports/vault-points.ts";
 export const runCopyKeptMs = 90 * 86_400_000;
 
 /** What the newest copy says of a run that nobody takes up, undoes or commits any more. A word that is not known keeps it. */
-const ended: ReadonlySet<string> = new Set(["failed", "undone", "cancelled", "committed"] satisfies RunState[]);
+const ended: ReadonlySet<string> = new Set(["cancelled", "committed"] satisfies RunState[]);
 
 export type ExpiringRunCopy = {
   readonly copy: RunCopy;

@@ -65,7 +65,9 @@ export const plantNastyTree = async (root: string): Promise<void> => {
     await chown(`${root}/empty folder`, 65_534, 65_534);
   }
   await utimes(`${root}/docs/-dash`, 1, 1);
-  await utimes(`${root}/docs/a\tb`, -1000, -86_400 * 365 * 30);
+  // As text: numbers below zero Node takes for "now".
+  await utimes(`${root}/docs/a\tb`, "-1000", String(-86_400 * 365 * 30));
+  await lutimes(`${root}/docs/absolute`, "-1.25", "-1.25");
   await lutimes(`${root}/docs/dangling`, 981_173_106, 981_173_106);
   await utimes(`${root}/docs/deep/er`, 1_000_000_000, 1_000_000_000.5);
 };

@@ -2,7 +2,8 @@
  * Zstandard frames by one context for each thread. Node's `zstdCompressSync` makes a context of up to some megabytes, a stream and a
  * buffer for every call, which for a file of 16 KB takes as long as the compression itself. The handle behind a stream can be used
  * again and again; it is not public, although npm's own archives are written by it (minizlib). So nothing here trusts it: where it is
- * not as expected, or a frame is not what it was expected to be, the public functions do the work and have the last word.
+ * not as expected, or a frame is not what it was expected to be, the public functions do the work. Whoever holds the content against
+ * its hash asks them too before it is called damaged.
  */
 import { constants, createZstdCompress, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
@@ -50,10 +51,10 @@ const createContext = (stream: object, flush: number, isWhole: (left: number) =>
 };
 
 /** Makes a context at the first use, and a new one after a frame that it could not do: it may be in the middle of that frame. */
-const createReused = (make: () => Run | undefined): Run => {
+const createReused = (make: () => Run | undefined): { readonly run: Run; readonly drop: () => void } => {
   let run: Run | undefined;
   let usable = true;
-  return (input, target) => {
+  const reused: Run = (input, target) => {
     if (!usable) return undefined;
     run ??= make();
     usable = run !== undefined;
@@ -61,6 +62,10 @@ const createReused = (make: () => Run | undefined): Run => {
     if (written === undefined) run = undefined;
     return written;
   };
+  const drop = (): void => {
+    run = undefined;
+  };
+  return { run: reused, drop };
 };
 
 const compressor = createReused(() =>
@@ -79,7 +84,7 @@ export const compressedBound = (plainBytes: number): number => plainBytes + (pla
  * @returns the length of the frame
  */
 export const compressInto = (plain: Uint8Array, target: Uint8Array): number => {
-  const written = compressor(plain, target);
+  const written = compressor.run(plain, target);
   if (written !== undefined) return written;
   const frame = zstdCompressSync(plain, { ...compressionOptions, chunkSize: compressedBound(plain.length) });
   target.set(frame);
@@ -93,8 +98,12 @@ export const compressInto = (plain: Uint8Array, target: Uint8Array): number => {
  * @throws what zlib throws when it is no frame, or its content is longer
  */
 export const decompressInto = (frame: Uint8Array, target: Uint8Array): number => {
-  const written = decompressor(frame, target);
-  if (written !== undefined) return written;
+  return decompressor.run(frame, target) ?? decompressAlone(frame, target);
+};
+
+/** The same by the public function alone, after which nothing of an earlier frame is left. */
+export const decompressAlone = (frame: Uint8Array, target: Uint8Array): number => {
+  decompressor.drop();
   const plain = zstdDecompressSync(frame, {
     maxOutputLength: target.length - 1,
     chunkSize: Math.max(target.length, leastChunkBytes),

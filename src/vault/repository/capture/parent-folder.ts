@@ -2,6 +2,7 @@
  * A folder as it was in the parent snapshot, for telling unchanged files. Names are asked in ascending order, so the tree is read along
  * and never held as objects; and what did not change at all is not even read: its text is what would be written now.
  */
+import { isAscii } from "node:buffer";
 import type { BigIntStats } from "node:fs";
 import { TreeCursor } from "../format/tree-decoder.ts";
 import { type TreeNode, compareNames } from "../format/tree-node.ts";
@@ -18,7 +19,7 @@ export type SameNode = {
 export class ParentFolder {
   readonly id: string;
   readonly #blob: Buffer;
-  /** The blob, a character for each byte: what is not ASCII is equal to no text, and is read node by node. */
+  /** The blob, a character for each byte. */
   readonly #text: string;
   #cursor: TreeCursor;
   /** The next node, once it was decoded. */
@@ -46,6 +47,8 @@ export class ParentFolder {
     if (this.#current !== undefined && compareNames(this.#current.name, name) < 0) this.#current = undefined;
     const from = this.#cursor.position;
     if (this.#current !== undefined || from === undefined || !this.#text.startsWith(head, from)) return undefined;
+    // The bytes of another name, read one by one, may look like this one.
+    if (!isAscii(Buffer.from(head))) return undefined;
     contentAndEnd.lastIndex = from + head.length;
     const found = contentAndEnd.exec(this.#text);
     if (found === null) return undefined;

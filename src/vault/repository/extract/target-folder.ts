@@ -23,7 +23,11 @@ import type { TreeNode } from "../format/tree-node.ts";
 export const pathWithin = (folder: number, name: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`/proc/self/fd/${folder}/`), name]);
 
-const seconds = (ns: bigint): number => Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9;
+/** A time before 1970 as text: a number below zero Node takes for "now". */
+const seconds = (ns: bigint): number | string => {
+  const value = Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9;
+  return value < 0 ? String(value) : value;
+};
 
 /** @param shown the folder's path for people */
 export const targetFailure = (shown: string, name: Uint8Array, act: string, cause: unknown): RefloatError => {

@@ -67,7 +67,9 @@ export const requireConfig = async (store: Store): Promise<void> => {
     if (!(error instanceof StoreFileMissing)) throw error;
     throw new RefloatError("vault.not-found", `there is no vault at ${store.location}`, {
       cause: error,
-      hint: "check the address, or make one",
+      hint: store.location.startsWith("s3:")
+        ? "check the address, or make one; in a bucket that keeps versions one that was deleted is still there: --vault-as-of TIME reads it"
+        : "check the address, or make one",
       nextCommand: "refloat vault init",
     });
   }

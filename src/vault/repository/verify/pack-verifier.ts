@@ -4,6 +4,7 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { openBlobInto } from "../blobs/blob-reader.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { type PackedBlob, decodePackHeader } from "../format/pack-header.ts";
+import { Scratch } from "../blobs/scratch.ts";
 import type { Sealer } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
 import type { PackProblem, VerifiedPack, VerifyPackTask } from "./verify-task.ts";
@@ -31,16 +32,24 @@ const checkHeader = (file: Buffer, blobs: readonly PackedBlob[], sealer: Sealer)
   return undefined;
 };
 
-export const createPackVerifier =
-  (store: Store, sealer: Sealer) =>
-  async (task: VerifyPackTask, pause: Pause): Promise<VerifiedPack> => {
+/** @returns what verifies packs, one after the other: they are read into the same memory */
+export const createPackVerifier = (store: Store, sealer: Sealer) => {
+  const memory = new Scratch();
+  return async (task: VerifyPackTask, pause: Pause): Promise<VerifiedPack> => {
     const { packId, sizeBytes } = task;
     const blobs = [...task.blobs].sort((a, b) => a.offset - b.offset);
     const problems: PackProblem[] = [];
     const hash = createHash("sha256");
     let at = 0;
+    /** What was read of the pack and where it begins: a request for each blob would take an hour where each goes to a bucket. */
+    let step: { readonly from: number; readonly bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
+    /** The next bytes, valid until the next call. */
     const read = async (length: number): Promise<Buffer> => {
-      const bytes = await store.readRange("data", packId, at, length);
+      if (at + length > step.from + step.bytes.length) {
+        const wanted = Math.max(length, Math.min(stepBytes, sizeBytes - at));
+        step = { from: at, bytes: await store.readRange("data", packId, at, wanted, memory.room(wanted)) };
+      }
+      const bytes = step.bytes.subarray(at - step.from, at - step.from + length);
       hash.update(bytes);
       at += length;
       await pause(length, 0);
@@ -78,3 +87,4 @@ export const createPackVerifier =
     await pause(0, 1);
     return { bytesRead: at, problems };
   };
+};
