@@ -14,7 +14,16 @@ import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { systemClock } from "../../../platform/system-clock.ts";
-import { isBusy, isWriteRefused, named, openToRead, openToWrite, valueOf } from "./open-database.ts";
+import {
+  isBusy,
+  isWalFile,
+  isWriteRefused,
+  lockedFor,
+  named,
+  openToRead,
+  openToWrite,
+  valueOf,
+} from "./open-database.ts";
 
 export type CopyRequest = {
   readonly databases: readonly { readonly path: string; readonly copy: string }[];
@@ -82,17 +91,12 @@ const copyDifferences = (from: number, copy: string): void => {
   }
 };
 
-const journalMode = (database: DatabaseSync): string => String(valueOf(database, "PRAGMA main.journal_mode"));
-
-/** Looks at a database and, in the modes with a rollback journal, copies it as it lies: some of it may be half written. */
-const prepare = (source: CopyRequest["databases"][number], busyTimeoutMs: number): Source & { shared: boolean } =>
-  named(source.path, busyTimeoutMs, () => {
-    const database = openToRead(source.path, busyTimeoutMs);
-    const isWal = journalMode(database) === "wal";
-    database.close();
-    const shared = !isWal && copyFile(source.path, source.copy);
-    return { ...source, isWal, shared, file: isWal ? null : openSync(source.path, "r") };
-  });
+/** In the modes with a rollback journal, copies it as it lies: some of it may be half written. Takes no lock, which others would have to wait for. */
+const prepare = (source: CopyRequest["databases"][number]): Source & { shared: boolean } => {
+  const isWal = isWalFile(source.path);
+  const shared = !isWal && copyFile(source.path, source.copy);
+  return { ...source, isWal, shared, file: isWal ? null : openSync(source.path, "r") };
+};
 
 type Held = { readonly readers: readonly DatabaseSync[]; readonly writers: readonly DatabaseSync[] };
 
@@ -112,34 +116,76 @@ const beginReading = (path: string, busyTimeoutMs: number): DatabaseSync => {
   }
 };
 
-const retryPauseMs = 20;
+/** Short: between two transactions of a busy writer there may be no more. */
+const retryPauseMs = 1;
+/** SQLite's own wait looks again ever more seldom, and would find a busy writer's pauses by chance only. */
+const beginReadingPatiently = async (path: string, busyTimeoutMs: number): Promise<DatabaseSync> => {
+  const deadlineMs = systemClock.monotonicMs() + busyTimeoutMs;
+  for (;;) {
+    try {
+      return beginReading(path, 0);
+    } catch (error) {
+      if (!isBusy(error))
+        return named(path, busyTimeoutMs, () => {
+          throw error;
+        });
+      if (systemClock.monotonicMs() > deadlineMs) throw lockedFor(path, busyTimeoutMs);
+      await delay(retryPauseMs);
+    }
+  }
+};
+
+/** Whoever waits for the first while they hold the next must be let through at last, and who only ends a transaction is done by then. */
+const patienceMs = 250;
+
+/** @returns whether the lock was taken in time */
+const takeWriteLock = async (writer: DatabaseSync, deadlineMs: number): Promise<boolean> => {
+  for (;;) {
+    try {
+      writer.exec("BEGIN IMMEDIATE");
+      return true;
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (systemClock.monotonicMs() > deadlineMs) return false;
+      await delay(retryPauseMs);
+    }
+  }
+};
+
+/** @returns the database that was busy, or null when all are locked */
+const takeAll = async (
+  writers: readonly { readonly path: string; readonly writer: DatabaseSync }[],
+  deadlineMs: number,
+): Promise<string | null> => {
+  for (const [index, { path, writer }] of writers.entries()) {
+    const isFirst = index === 0;
+    const untilMs = isFirst ? deadlineMs : Math.min(deadlineMs, systemClock.monotonicMs() + patienceMs);
+    if (!(await takeWriteLock(writer, untilMs))) return path;
+  }
+  return null;
+};
 
 /**
  * Somebody who writes to two of them in one transaction may hold the second and wait for the first: then all are let go and asked
  * for again.
+ * @returns null where the user may not write to one of them
  */
 const lockAll = async (sources: readonly Source[], busyTimeoutMs: number): Promise<readonly DatabaseSync[] | null> => {
-  const deadline = systemClock.monotonicMs() + busyTimeoutMs;
-  for (;;) {
-    const writers: DatabaseSync[] = [];
-    let asked = sources[0]?.path ?? "";
-    try {
-      for (const { path } of sources) {
-        asked = path;
-        const writer = openToWrite(path, 0);
-        writers.push(writer);
-        writer.exec("BEGIN IMMEDIATE");
-      }
-      return writers;
-    } catch (error) {
-      closeAll(writers);
-      if (isWriteRefused(error)) return null;
-      if (!isBusy(error) || systemClock.monotonicMs() > deadline)
-        return named(asked, busyTimeoutMs, () => {
-          throw error;
-        });
+  const deadlineMs = systemClock.monotonicMs() + busyTimeoutMs;
+  const writers = sources.map(({ path }) => ({ path, writer: openToWrite(path, 0) }));
+  const open = writers.map(({ writer }) => writer);
+  try {
+    for (;;) {
+      const busy = await takeAll(writers, deadlineMs);
+      if (busy === null) return open;
+      for (const { writer } of writers) if (writer.isTransaction) writer.exec("ROLLBACK");
+      if (systemClock.monotonicMs() > deadlineMs) throw lockedFor(busy, busyTimeoutMs);
       await delay(retryPauseMs);
     }
+  } catch (error) {
+    closeAll(open);
+    if (isWriteRefused(error)) return null;
+    throw error;
   }
 };
 
@@ -147,7 +193,7 @@ const hold = async (sources: readonly Source[], busyTimeoutMs: number): Promise<
   const writers = sources.length > 1 ? await lockAll(sources, busyTimeoutMs) : [];
   const readers: DatabaseSync[] = [];
   try {
-    for (const { path } of sources) readers.push(named(path, busyTimeoutMs, () => beginReading(path, busyTimeoutMs)));
+    for (const { path } of sources) readers.push(await beginReadingPatiently(path, busyTimeoutMs));
     return { readers, writers: writers ?? [], isOneMoment: writers !== null };
   } catch (error) {
     closeAll([...readers, ...(writers ?? [])]);
@@ -172,7 +218,7 @@ const settleCopy = ({ path, copy }: Source): void =>
 const walSize = (path: string): number => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 
 export const copyDatabases = async ({ databases, busyTimeoutMs }: CopyRequest): Promise<CopyReport> => {
-  const sources = databases.map((source) => prepare(source, busyTimeoutMs));
+  const sources = databases.map(prepare);
   const beginAt = systemClock.now().toISOString();
   const begunMs = systemClock.monotonicMs();
   const { readers, writers, isOneMoment } = await hold(sources, busyTimeoutMs);

@@ -1,8 +1,16 @@
 /** What a database holds, as facts: rows and their hashes, the shape of the schema, settings of the file, and what SQLite's own checks say. */
 import { createHash } from "node:crypto";
 import { type DatabaseSync } from "node:sqlite";
-import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { type NamedDatabase, named, openToRead, openUnchanging, quoteName, valueOf } from "./open-database.ts";
+import { statSync } from "node:fs";
+import {
+  type NamedDatabase,
+  isWalFile,
+  named,
+  openToRead,
+  openUnchanging,
+  quoteName,
+  valueOf,
+} from "./open-database.ts";
 import { readRows, rowsSql } from "./read-rows.ts";
 import { RowHash } from "./row-hash.ts";
 import { type TableShape, fromTable, readTableShapes } from "./table-shapes.ts";
@@ -103,24 +111,13 @@ const checkForeignKeys = (database: DatabaseSync): Readonly<Record<string, numbe
   return counts;
 };
 
-/** Byte 18 of the file. A connection that takes no locks says something else of itself; one that does is asked, since reading the file here would end its locks. */
-const writesWal = (path: string): boolean => {
-  const header = Buffer.alloc(20);
-  const file = openSync(path, "r");
-  try {
-    readSync(file, header, 0, header.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  return header[18] === 2;
-};
-
 const inspect = (
   database: DatabaseSync,
   { name, path }: NamedDatabase,
   { withChecks, isUnchanging }: Pick<InspectRequest, "withChecks" | "isUnchanging">,
 ): DatabaseInspection => {
-  const isWal = isUnchanging ? writesWal(path) : valueOf(database, "PRAGMA main.journal_mode") === "wal";
+  // A connection that takes no locks does not know. One that does is asked: to read the file here would end its locks.
+  const isWal = isUnchanging ? isWalFile(path) : valueOf(database, "PRAGMA main.journal_mode") === "wal";
   const number = (sql: string): number => Number(valueOf(database, sql));
   database.exec("BEGIN");
   const { tables, unreadable } = readTableShapes(database);

@@ -1,7 +1,7 @@
 /** Opens databases and says what SQLite says in words that name the file. */
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
-import { lstatSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readSync } from "node:fs";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { findFileHolders } from "../../../platform/file-holders.ts";
 import { describeProcess } from "../../../platform/process-table.ts";
@@ -47,16 +47,20 @@ const holdersOf = (path: string): string => {
   }
 };
 
+/** Somebody else had the lock of a database for all the time that one was ready to wait. */
+export const lockedFor = (path: string, waitedMs: number, cause?: Error): RefloatError =>
+  new RefloatError(
+    "source.unreachable",
+    `${path} was locked by another process for ${waitedMs / 1_000} s${holdersOf(path)}`,
+    { cause, hint: "wait until its transaction has ended, or set busyTimeout: higher" },
+  );
+
 const inWords = (path: string, error: Error, seconds: number): RefloatError => {
   const text = error.message;
   switch (primary(error) ?? codes.generic) {
     case codes.busy:
     case codes.locked:
-      return new RefloatError(
-        "source.unreachable",
-        `${path} was locked by another process for ${seconds} s${holdersOf(path)}`,
-        { cause: error, hint: "wait until its transaction has ended, or set busyTimeout: higher" },
-      );
+      return lockedFor(path, seconds * 1_000, error);
     case codes.notDatabase:
       return new RefloatError("source.failed", `${path} is no SQLite database, or its first page is damaged`, {
         cause: error,
@@ -108,6 +112,18 @@ const prepared = (database: DatabaseSync): DatabaseSync => {
 /** Reads the first page, so that what cannot be read is told by the opening and not by the first query. */
 const touch = (database: DatabaseSync): void =>
   void database.prepare("SELECT count(*) FROM main.sqlite_schema LIMIT 1").all();
+
+/** By byte 18 of the file, without a lock. Not for a file that this process has locked: closing it ends the locks. */
+export const isWalFile = (path: string): boolean => {
+  const header = Buffer.alloc(20);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return header[18] === 2;
+};
 
 export const openToWrite = (path: string, busyTimeoutMs: number): DatabaseSync => {
   lstatSync(path);
