@@ -10,7 +10,7 @@ import type { TreeNode } from "../format/tree-node.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
 import { type ExtractTask, type ExtractedPart, largeFileBytes, nodesPerTask } from "./extract-task.ts";
-import { createOrderedBlobs } from "./ordered-blobs.ts";
+import { createOrderedBlobs } from "../blobs/ordered-blobs.ts";
 import { SparseWriter } from "./sparse-writer.ts";
 import { applyMetadata, createFile, makeFolder, makeSymlink, targetFailure } from "./target-folder.ts";
 

@@ -11,6 +11,7 @@ import { FileCapture } from "../capture/file-capture.ts";
 import { FolderCapture } from "../capture/folder-capture.ts";
 import { StreamIntake } from "../capture/stream-intake.ts";
 import { createExtractor } from "../extract/extractor.ts";
+import { createOrderedBlobs } from "../blobs/ordered-blobs.ts";
 import { Sealer } from "../seal/seal.ts";
 import { openStore } from "../stores/open-store.ts";
 import { unpackSettings } from "../stores/store-settings.ts";
@@ -82,6 +83,10 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
   const folders = new FolderCapture(saver, blobs, new FileCapture(saver, kernel, data.polynomial));
   const extract = createExtractor(store, sealer, table, blobs);
   const verifyPack = createPackVerifier(store, sealer);
+  const orderedBlobs = createOrderedBlobs(store, sealer, table, blobs);
+  const eachTree = async function* (ids: Iterable<string>): AsyncGenerator<Buffer> {
+    for (const id of ids) yield blobs.read(id, "tree");
+  };
   const queue = createQueue();
   const cancelled = new Set<number>();
 
@@ -147,8 +152,12 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
     "copy-blobs": ({ type, ids }) =>
       queue(async () => {
         let bytes = 0;
+        // Trees lie together in few packs, which may be nearby; data is read in large steps.
+        const contents = type === "data" ? orderedBlobs(ids) : eachTree(ids);
         for (const id of ids) {
-          bytes += saver.copy(id, type, await blobs.read(id, type));
+          const next = await contents.next();
+          if (next.done === true) throw new RefloatError("bug", "blobs to copy ended early");
+          bytes += saver.copy(id, type, next.value);
           await saver.settle();
         }
         return { bytes };

@@ -2,10 +2,10 @@
  * Yields the plain blobs of a list in order. Packs are read in few large pieces: what lies close together in a pack is fetched at once,
  * a batch of at most some megabytes at a time.
  */
-import type { BlobPlace, BlobTable } from "../blobs/blob-table.ts";
-import { type BlobSource, openBlobInto } from "../blobs/blob-reader.ts";
+import type { BlobPlace, BlobTable } from "./blob-table.ts";
+import { type BlobSource, openBlobInto } from "./blob-reader.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { Scratch } from "../blobs/scratch.ts";
+import { Scratch } from "./scratch.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
 
