@@ -194,7 +194,7 @@ describe("a mistake in the file", () => {
     const { exitCode, stderr } = await typed("refloat status --config broken.yaml");
     expect(exitCode).toBe(2);
     expect(stderr).toContain("broken.yaml:3:3 |   passwrod: x");
-    expect(stderr).toMatch(/^\d errors?; next: refloat validate/m);
+    expect(stderr).toMatch(/^\d errors?; next: refloat --config broken\.yaml validate/m);
   });
 
   it("no file at all is told with the place", async () => {
