@@ -10,7 +10,7 @@ import { type Store, StoreFileMissing } from "../stores/store.ts";
 import type { BlobPlace, BlobTable } from "./blob-table.ts";
 import { releaseMemory } from "./release-memory.ts";
 import { Scratch } from "./scratch.ts";
-import { decompressAlone, decompressInto } from "./zstd-context.ts";
+import { decompressInto } from "./zstd-frames.ts";
 
 /** Nothing that restic or we write is larger; a tree of millions of entries is the largest. */
 const maxPlainBytes = 2 ** 31 - 1;
@@ -53,19 +53,14 @@ export const openBlobInto = (
   const opened = (isFrame ? frames : memory).room(Math.max(sealed.length - sealBytes, 0));
   if (!sealer.unsealInto(sealed, opened)) throw damagedBlob(id, place.packId, "was changed: its seal is broken");
   if (!isFrame) return requireContent(opened, id, place);
-  // A byte more than there may be: a frame that needs it holds more than the index says.
-  const room = memory.room(Math.min(place.plainLength, maxPlainBytes) + 1);
-  const decompressBy = (decompress: typeof decompressInto): Buffer => {
-    try {
-      return room.subarray(0, decompress(opened, room));
-    } catch (error) {
-      throw damagedBlob(id, place.packId, "cannot be decompressed", error);
-    }
-  };
-  const plain = decompressBy(decompressInto);
-  if (hash("sha256", plain, "hex") === id) return plain;
-  // A frame before it may have left the context in its middle: nothing is called damaged on its word alone.
-  return requireContent(decompressBy(decompressAlone), id, place);
+  const room = memory.room(Math.min(place.plainLength, maxPlainBytes));
+  let plainBytes: number;
+  try {
+    plainBytes = decompressInto(opened, room);
+  } catch (error) {
+    throw damagedBlob(id, place.packId, "cannot be decompressed", error);
+  }
+  return requireContent(room.subarray(0, plainBytes), id, place);
 };
 
 const requireContent = (plain: Buffer, id: string, { packId }: BlobPlace): Buffer => {

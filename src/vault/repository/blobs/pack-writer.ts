@@ -8,7 +8,7 @@ import type { IndexedPack } from "../format/index-file.ts";
 import { type Sealer, sealBytes } from "../seal/seal.ts";
 import type { PendingFile, Store } from "../stores/store.ts";
 import { Scratch } from "./scratch.ts";
-import { compressInto, compressedBound } from "./zstd-context.ts";
+import { compressInto, compressedBound } from "./zstd-frames.ts";
 
 const packBytes = 16 * 1024 * 1024;
 /** Well below what the header of 16 MiB can name. */
