@@ -2,8 +2,8 @@
  * Commands that are shown as the next step, as they have to be typed: what was named in words, a vault alone or a file that is not the usual one,
  * has to be named again. What the environment says stays said.
  */
+import { shellWord } from "../core/text/shell-word.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import { shellWord } from "../render/browse-screen.ts";
 import type { GlobalOptions } from "./global-options.ts";
 
 type Named = Pick<GlobalOptions, "config" | "vault" | "passwordFile" | "state" | "vaultAsOf">;

@@ -4,6 +4,7 @@ import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { formatAmount, formatBytes, formatCount } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { formatPlace } from "../core/granular/parse-place.ts";
+import { shellWord } from "../core/text/shell-word.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { CapturedComponent, RecoveryPoint } from "../model/manifest.ts";
 import { formatTime } from "./clock-times.ts";
@@ -20,10 +21,6 @@ export type PointComponent = {
 };
 
 type Of = { readonly point: RecoveryPoint; readonly captured: CapturedComponent };
-
-/** A word of a shell that needs no thought: quoted where it holds anything that a shell would read. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 export const placeWord = (point: RecoveryPoint, component: string | null = null, path: Uint8Array | null = null) =>
   shellWord(formatPlace({ point: shortId(point.id), component, path: path === null ? null : showName(path) }));

@@ -2,7 +2,7 @@
 import { formatAmount, formatBytes } from "../core/text/quantity.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
-import { shellWord } from "./browse-screen.ts";
+import { shellWord } from "../core/text/shell-word.ts";
 import { hanging } from "./fit-text.ts";
 import { lines } from "./screen.ts";
 

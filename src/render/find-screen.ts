@@ -4,7 +4,7 @@ import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { formatAmount, formatBytes, formatCount } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { shortId } from "../model/identifiers.ts";
-import { shellWord } from "./browse-screen.ts";
+import { shellWord } from "../core/text/shell-word.ts";
 import { formatStamp } from "./entry-line.ts";
 import { hanging } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { eventEnvelope } from "../../contract/envelope.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { type Mounted, mountPoint } from "../../operations/mount.ts";
-import { shellWord } from "../../render/browse-screen.ts";
+import { shellWord } from "../../core/text/shell-word.ts";
 import { formatList } from "../../core/text/quantity.ts";
 import { answer, defineCommand } from "../command.ts";
 import { pointArgument } from "../words.ts";
