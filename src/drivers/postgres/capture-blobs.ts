@@ -2,7 +2,7 @@
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { CaptureSink, VaultProgress } from "../../core/ports/vault-snapshots.ts";
 import type { ArchiveToc } from "./archive-toc.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 const pieceBytes = 512 * 1024;
 

@@ -4,8 +4,8 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { type TocEntry, dataFileName } from "./archive-toc.ts";
 import { archiveTrailer, copyOut } from "./copy-streams.ts";
 import type { Relation } from "./relations.ts";
-import { sqlStateOf } from "./server-errors.ts";
-import type { Session } from "./session.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 export type TableTask = { readonly entry: TocEntry; readonly relation: Relation };
 

@@ -8,8 +8,8 @@ import { delimiter, join } from "node:path";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../../platform/base-environment.ts";
 import { runProgram } from "../../platform/subprocess.ts";
-import { applicationName } from "./application-name.ts";
-import type { ConnectionTarget } from "./connection-target.ts";
+import { applicationName } from "../../platform/postgres/application-name.ts";
+import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
 
 export type ClientPrograms = {
   readonly pgDump: string;

@@ -9,7 +9,7 @@ import { from as copyFrom } from "pg-copy-streams";
 import { copyOut } from "./copy-streams.ts";
 import { exportFileName, exportRows } from "./export-rows.ts";
 import { quoteName } from "./instance-names.ts";
-import { inTransaction, type Session } from "./session.ts";
+import { inTransaction, type Session } from "../../platform/postgres/session.ts";
 import type { ScanOf, WrittenSide } from "./written-side.ts";
 import type { WrittenTable } from "./written-tables.ts";
 

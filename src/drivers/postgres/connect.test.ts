@@ -5,12 +5,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type TestFolder, bindFrom, createTestFolder } from "../../testing/driver-context.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
-import { applicationName, endEarlierAttempts } from "./application-name.ts";
+import { applicationName, endEarlierAttempts } from "../../platform/postgres/application-name.ts";
 import { connectionArgument, findClientPrograms, programEnvironment } from "./client-programs.ts";
-import { parsePostgresUrl, resolveTarget, targetOutputs } from "./connection-target.ts";
+import { parsePostgresUrl, resolveTarget, targetOutputs } from "../../platform/postgres/connection-target.ts";
 import { readDumpToc } from "./dump-toc.ts";
 import { postgresOptionsSchema } from "./postgres-options.ts";
-import { openSession, withSession } from "./session.ts";
+import { openSession, withSession } from "../../platform/postgres/session.ts";
 
 const signal = new AbortController().signal;
 const marker = "refloat/1/restore:db/1";

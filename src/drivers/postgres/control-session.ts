@@ -1,8 +1,8 @@
 /** A connection beside the databases that are created, renamed and dropped: none of that works from within them. */
-import { type ConnectionTarget, resolveTarget } from "./connection-target.ts";
+import { type ConnectionTarget, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import type { PostgresContext } from "./postgres-context.ts";
-import { type ServerRole, sqlStateOf } from "./server-errors.ts";
-import { type Session, openSession } from "./session.ts";
+import { type ServerRole, sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import { type Session, openSession } from "../../platform/postgres/session.ts";
 
 const maintenanceDatabases = ["postgres", "template1"];
 

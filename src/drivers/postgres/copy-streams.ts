@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import type { ByteStream, SealedStream } from "../../core/ports/bytes.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 /** What pg_dump appends to the rows in each data file of a directory archive. */
 export const archiveTrailer = Buffer.from("\\.\n\n\n");

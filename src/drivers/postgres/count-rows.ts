@@ -2,7 +2,7 @@
  * Rows per table as they are now, for as many tables as can be counted while traffic is held: later a table that has fewer has
  * lost some, whatever the server's statistics say.
  */
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 import { readWrittenTables, type TablePart } from "./written-tables.ts";
 
 /** Of the server's pages, 8 kB each: a few hundredths of a second. The smallest tables are counted first. */

@@ -3,7 +3,7 @@
  * Not in any of it: passwords. Read inside the snapshot of a capture.
  */
 import { z } from "zod";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 const roleSchema = z.object({
   name: z.string(),

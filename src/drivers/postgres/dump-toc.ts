@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { childEnvironment, programError } from "../../platform/subprocess.ts";
 import { type ArchiveToc, TocReader } from "./archive-toc.ts";
 import { type ClientPrograms, connectionArgument, programEnvironment } from "./client-programs.ts";
-import type { ConnectionTarget } from "./connection-target.ts";
+import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
 import { clientProgramError } from "./program-errors.ts";
 
 export type DumpOptions = {

@@ -6,8 +6,8 @@ import type { RestoredPosition } from "./instance-mark.ts";
 import { quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { openLocation } from "./retired-database.ts";
-import { sqlStateOf } from "./server-errors.ts";
-import { inTransaction, type Session } from "./session.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import { inTransaction, type Session } from "../../platform/postgres/session.ts";
 import { floorSince, predicateSince, type WrittenPredicate } from "./written-predicate.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 

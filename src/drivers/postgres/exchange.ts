@@ -7,15 +7,15 @@ import type { Exchange, ExchangeObservation, Identity, SwitchOperations } from "
 import type { Clock } from "../../core/ports/environment.ts";
 import type { Position } from "../../model/facts.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import type { ConnectionTarget } from "./connection-target.ts";
+import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
 import { openControlSession, withControlSession } from "./control-session.ts";
 import { readDatabaseState } from "./instance-mark.ts";
 import { isDerivedName, quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import type { PostgresOptions } from "./postgres-options.ts";
 import { makePosition, takeInstant } from "./position.ts";
-import { sqlStateOf } from "./server-errors.ts";
-import { inTransaction, type Session } from "./session.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import { inTransaction, type Session } from "../../platform/postgres/session.ts";
 import { settleSequences } from "./settle.ts";
 
 type Names = Exchange & { readonly stable: string };

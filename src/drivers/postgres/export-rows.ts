@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { syncDirectory } from "../../platform/atomic-file.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
 import { copyOut } from "./copy-streams.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 /** `orders` gives `orders.csv`; what could leave the folder or collide is replaced and told apart by `oid`. */
 export const exportFileName = (label: string, oid: string): string => {

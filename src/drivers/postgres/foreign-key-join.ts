@@ -4,7 +4,7 @@
  * that. It needs an index on the referring columns.
  */
 import type { ForeignKey } from "./restore-plan.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 const columnPattern = /"(?:[^"]|"")*"|[^,\s]+/g;
 

@@ -8,8 +8,8 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
 import { type PositionMark, takeMark } from "./position.ts";
 import { listTables, type Relation, readRelations } from "./relations.ts";
-import { sqlStateOf } from "./server-errors.ts";
-import { type Session, type SessionOptions, openSession } from "./session.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import { type Session, type SessionOptions, openSession } from "../../platform/postgres/session.ts";
 
 export type SnapshotLimits = {
   readonly lockTimeoutMs: number;

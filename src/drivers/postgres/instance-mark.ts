@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { InstanceTarget, Presence } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { PositionMark } from "./position.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 export type InstanceMark = {
   readonly run: number;

@@ -2,7 +2,7 @@
 import type { Footprint, InstanceOperations, Outputs } from "../../core/ports/driver.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { capturedDetailSchema } from "./captured-detail.ts";
-import { isLocal, resolveTarget, targetOutputs } from "./connection-target.ts";
+import { isLocal, resolveTarget, targetOutputs } from "../../platform/postgres/connection-target.ts";
 import { withControlSession } from "./control-session.ts";
 import { presenceOf, readDatabaseState } from "./instance-mark.ts";
 import { instanceName, quoteName, retiredName } from "./instance-names.ts";

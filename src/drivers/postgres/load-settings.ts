@@ -3,9 +3,9 @@
  * machine and its size can be seen; another machine keeps its own settings.
  */
 import { availableParallelism, totalmem } from "node:os";
-import { type ConnectionTarget, isLocal } from "./connection-target.ts";
-import { sqlStateOf } from "./server-errors.ts";
-import type { Session } from "./session.ts";
+import { type ConnectionTarget, isLocal } from "../../platform/postgres/connection-target.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 const megabyte = 1024 * 1024;
 const mostMemory = 256 * megabyte;

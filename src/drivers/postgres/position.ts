@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Position } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 const markSchema = z.object({
   /** Of the cluster; a position of another cluster says nothing about this one's transactions. Null when it may not be read. */

@@ -2,34 +2,14 @@
 import { z } from "zod";
 import { durationTextSchema } from "../../model/declaration.ts";
 import { parseDuration } from "../../core/time/duration.ts";
-
-const withoutReferences = (text: string): string => text.replaceAll(/\$\{[^}]*\}/g, "x");
-
-const hasPasswordLiteral = (url: string): boolean => /^[a-z]+:\/\/[^/@?#]*:[^/@?#]*@/.test(withoutReferences(url));
-
-/** The whole text is one reference with a colon: `${file:/etc/shop/db-password}`. */
-const isSecretReference = (text: string): boolean => /^\$\{(?:file|env|command):[^}]+\}$/.test(text);
+import { connectionUrlSchema, passwordReferenceSchema } from "../../platform/postgres/connection-keys.ts";
 
 export const postgresOptionsSchema = z
   .strictObject({
-    url: z
-      .string()
-      .refine(
-        (url) => !hasPasswordLiteral(url),
-        "a password does not belong in the url: take it out and add `password: ${file:/etc/refloat/db-password}` (or ${env:NAME}, ${command:...})",
-      )
-      .meta({
-        description:
-          "The database behind its stable name: postgres://user@host:port/database, or postgres:///database for the local socket. Parameters: host, port, sslmode (disable, require, verify-full), sslrootcert.",
-      }),
-    password: z
-      .string()
-      .refine(
-        isSecretReference,
-        "a password is kept elsewhere and referred to: ${file:/path}, ${env:NAME} or ${command:...}",
-      )
-      .optional()
-      .meta({ description: "Where the password is: ${file:/path}, ${env:NAME} or ${command:...}." }),
+    url: connectionUrlSchema(
+      "The database behind its stable name: postgres://user@host:port/database, or postgres:///database for the local socket.",
+    ),
+    password: passwordReferenceSchema,
     jobs: z
       .int()
       .min(1)

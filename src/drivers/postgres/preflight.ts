@@ -1,17 +1,16 @@
 /** What `validate --live` says of a database: can it be reached, captured, restored beside and switched, and with which rights. */
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
 import { supportedArchives } from "./archive-toc.ts";
 import { type ClientPrograms, connectionArgument, findClientPrograms } from "./client-programs.ts";
-import { type ConnectionTarget, describeAddress, resolveTarget } from "./connection-target.ts";
+import { type ConnectionTarget, describeAddress, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { archiveEncoding, dumpArguments } from "./dump-toc.ts";
 import { quoteName, quoteText } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
-import { type Finding, finding, listed } from "./preflight-finding.ts";
-import { readServerVersion } from "./server-version.ts";
-import { type Session, withSession } from "./session.ts";
+import { type Finding, failure, finding, listed } from "../../platform/postgres/preflight-finding.ts";
+import { readServerVersion } from "../../platform/postgres/server-version.ts";
+import { type Session, withSession } from "../../platform/postgres/session.ts";
 import { type SuperuserNeeds, needsFindings, needsSuperuser, readSuperuserNeeds } from "./superuser-needs.ts";
 
 type Rights = {
@@ -50,12 +49,6 @@ const rightsSql = `
          array(select distinct pg_get_userbyid(relowner)::text from tables where not pg_has_role(relowner, 'member') order by 1) as "foreignOwners"
     from pg_roles r, pg_database d
    where r.rolname = current_user and d.datname = current_database()`;
-
-const failure = (subject: string, error: unknown): Finding => {
-  if (!(error instanceof RefloatError)) throw error;
-  const { hint, nextCommand } = error;
-  return { ...finding(false, subject, error.message, hint), ...(nextCommand === undefined ? {} : { nextCommand }) };
-};
 
 const isLoopback = (host: string): boolean => ["127.0.0.1", "::1", "localhost"].includes(host);
 

@@ -2,8 +2,8 @@
 import { ExecaError } from "execa";
 import type { ErrorCode } from "../../model/error-catalogue.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type ConnectionTarget, describeAddress } from "./connection-target.ts";
-import type { ServerRole } from "./server-errors.ts";
+import { type ConnectionTarget, describeAddress } from "../../platform/postgres/connection-target.ts";
+import type { ServerRole } from "../../platform/postgres/server-errors.ts";
 
 type Reading = {
   readonly pattern: RegExp;

@@ -1,5 +1,5 @@
 /** The tables of a database as a capture sees them: what is locked, how large it is, which rows of it belong to the point. */
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 export type Relation = {
   readonly oid: number;

@@ -1,7 +1,7 @@
 /** The bytes of large objects; the objects themselves, with owner and grants, are made by pg_restore. */
 import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type Session, inTransaction } from "./session.ts";
+import { type Session, inTransaction } from "../../platform/postgres/session.ts";
 
 const pieceBytes = 512 * 1024;
 

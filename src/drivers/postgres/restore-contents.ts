@@ -7,7 +7,7 @@ import type { Facts } from "../../model/facts.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { dataFileName, type TocEntry } from "./archive-toc.ts";
 import { largeObjectsUnit } from "./captured-detail.ts";
-import type { ConnectionTarget } from "./connection-target.ts";
+import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
 import { copyIn } from "./copy-streams.ts";
 import { hasIndexFor } from "./foreign-key-join.ts";
 import { prepareLoadSession } from "./load-settings.ts";
@@ -15,7 +15,7 @@ import type { PostgresContext } from "./postgres-context.ts";
 import { parseBlobList, restoreBlobs } from "./restore-blobs.ts";
 import type { ForeignKey, RestorePlan, TableLoad } from "./restore-plan.ts";
 import { loadTasks, type TaskActs } from "./restore-tasks.ts";
-import { type Session, inTransaction, openSession } from "./session.ts";
+import { type Session, inTransaction, openSession } from "../../platform/postgres/session.ts";
 import { type Task, workThrough } from "./work-queue.ts";
 
 export type ContentsParts = {

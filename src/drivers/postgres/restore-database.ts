@@ -4,8 +4,8 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { type DatabaseFacts, everybody } from "./database-facts.ts";
 import { creationSign, formatComment, type InstanceMark } from "./instance-mark.ts";
 import { quoteName, quoteText } from "./instance-names.ts";
-import type { ServerVersion } from "./server-version.ts";
-import type { Session } from "./session.ts";
+import type { ServerVersion } from "../../platform/postgres/server-version.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 const providers: Readonly<Record<string, string>> = { c: "libc", i: "icu", b: "builtin" };
 

@@ -4,7 +4,7 @@
  */
 import type { RoleFacts } from "./database-facts.ts";
 import { quoteName, quoteText } from "./instance-names.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 /** Powers over the whole server are for a person to give, not for a restore of one database. */
 const withheld = (role: RoleFacts): string[] =>

@@ -1,7 +1,7 @@
 /** The tasks of a load: which statement needs what, and what it locks. The locks are those that the server itself would take. */
 import type { TocEntry } from "./archive-toc.ts";
 import type { ForeignKey, RestorePlan, TableLoad } from "./restore-plan.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 import type { Task } from "./work-queue.ts";
 
 export type TaskActs = {

@@ -9,11 +9,11 @@ import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { runProgram } from "../../platform/subprocess.ts";
-import { endEarlierAttempts } from "./application-name.ts";
+import { endEarlierAttempts } from "../../platform/postgres/application-name.ts";
 import { parseDirectoryToc, type TocEntry } from "./archive-toc.ts";
 import { capturedDetailSchema } from "./captured-detail.ts";
 import { type ClientPrograms, connectionArgument, findClientPrograms, programEnvironment } from "./client-programs.ts";
-import type { ConnectionTarget } from "./connection-target.ts";
+import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
 import { withControlSession } from "./control-session.ts";
 import { describeOrigin, type InstanceMark, parseComment } from "./instance-mark.ts";
 import type { PostgresContext } from "./postgres-context.ts";
@@ -25,8 +25,8 @@ import { restoreContents } from "./restore-contents.ts";
 import { createDatabase, examineTarget, finishDatabase, writeMark } from "./restore-database.ts";
 import { formatRestoreList, planRestore } from "./restore-plan.ts";
 import { createMissingRoles } from "./restore-roles.ts";
-import { readServerVersion } from "./server-version.ts";
-import type { Session } from "./session.ts";
+import { readServerVersion } from "../../platform/postgres/server-version.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 type RestoreReport = { readonly sizeBytes: number; readonly summary: string; readonly warnings: readonly string[] };
 

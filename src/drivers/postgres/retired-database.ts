@@ -2,12 +2,12 @@
  * Reading a database that was closed when it was switched out: opened for the moment that our own connections need, and closed
  * again before anybody reads a row. Sessions that exist go on in a closed database; new ones are refused.
  */
-import { resolveTarget } from "./connection-target.ts";
+import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { withControlSession } from "./control-session.ts";
 import { readDatabaseState } from "./instance-mark.ts";
 import { quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
-import { openSession, type Session } from "./session.ts";
+import { openSession, type Session } from "../../platform/postgres/session.ts";
 
 type OpenOptions = {
   /** Close it even if it was open, as after a crash in here. */

@@ -11,7 +11,7 @@ import { query } from "../../testing/query.ts";
 import { readMark } from "./position.ts";
 import { openLocations } from "./retired-database.ts";
 import { type Scanner, scanTables } from "./scan-tables.ts";
-import { inTransaction } from "./session.ts";
+import { inTransaction } from "../../platform/postgres/session.ts";
 import { predicateSince, writtenAfter } from "./written-predicate.ts";
 import { readWrittenTables } from "./written-tables.ts";
 import { postgresWrites } from "./writes.ts";

@@ -4,7 +4,7 @@
  * by several sessions that share one snapshot; larger ones whole. The server's statistics could say sooner that nothing was written, but
  * they prove nothing: they arrive late and are forgotten in a crash.
  */
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 import { type Task, workThrough } from "./work-queue.ts";
 import type { WrittenPredicate } from "./written-predicate.ts";
 import type { TablePart, WrittenTable } from "./written-tables.ts";

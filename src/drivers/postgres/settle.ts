@@ -1,7 +1,7 @@
 /** Lets the new side go on where the old one stopped: no customer gets an order number twice. */
 import type { PostgresContext } from "./postgres-context.ts";
 import { openLocation } from "./retired-database.ts";
-import { type Session, inTransaction } from "./session.ts";
+import { type Session, inTransaction } from "../../platform/postgres/session.ts";
 
 type Sequence = {
   readonly name: string;

@@ -3,9 +3,9 @@ import { type SqlCheckOptions, judgeAnswer, sqlCheckOptionsSchema } from "../../
 import type { CheckContext, CheckDriver, Outputs } from "../../core/ports/driver.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { parsePostgresUrl } from "./connection-target.ts";
-import { sqlStateOf } from "./server-errors.ts";
-import { inTransaction, withSession } from "./session.ts";
+import { parsePostgresUrl } from "../../platform/postgres/connection-target.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import { inTransaction, withSession } from "../../platform/postgres/session.ts";
 
 const queryCanceled = "57014";
 

@@ -2,9 +2,9 @@
  * What in this database only a superuser could make again: found before a capture, since a restore finds it when it is needed most.
  * Not responsible for rights that a GRANT can give.
  */
-import { type Finding, finding, listed } from "./preflight-finding.ts";
-import type { ServerVersion } from "./server-version.ts";
-import type { Session } from "./session.ts";
+import { type Finding, finding, listed } from "../../platform/postgres/preflight-finding.ts";
+import type { ServerVersion } from "../../platform/postgres/server-version.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 export type SuperuserNeeds = {
   /** Extensions that are not marked as trusted. */

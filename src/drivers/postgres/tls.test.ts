@@ -7,8 +7,8 @@ import { type TestFolder, createTestFolder } from "../../testing/driver-context.
 import { captureInto, postgresContext } from "../../testing/postgres-bench.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
-import { parsePostgresUrl } from "./connection-target.ts";
-import { withSession } from "./session.ts";
+import { parsePostgresUrl } from "../../platform/postgres/connection-target.ts";
+import { withSession } from "../../platform/postgres/session.ts";
 
 let server: PostgresServer;
 let folder: TestFolder;

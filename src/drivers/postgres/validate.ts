@@ -8,15 +8,15 @@ import type { Facts } from "../../model/facts.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { capturedDetailSchema, largeObjectsUnit } from "./captured-detail.ts";
 import { findClientPrograms } from "./client-programs.ts";
-import { resolveTarget } from "./connection-target.ts";
+import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { readDumpToc } from "./dump-toc.ts";
 import { quoteText } from "./instance-names.ts";
 import { readMark } from "./position.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { readSchemaShape, type SchemaShape } from "./schema-shape.ts";
-import { readServerVersion } from "./server-version.ts";
-import { type Session, withSession } from "./session.ts";
+import { readServerVersion } from "../../platform/postgres/server-version.ts";
+import { type Session, withSession } from "../../platform/postgres/session.ts";
 
 type Difference = { readonly subject: string; readonly found: string; readonly status: "failed" | "skipped" };
 

@@ -9,7 +9,7 @@ import type { PostgresContext } from "./postgres-context.ts";
 import type { PostgresOptions } from "./postgres-options.ts";
 import { makePosition, type PositionMark, readCounters, takeMark } from "./position.ts";
 import { openLocation } from "./retired-database.ts";
-import { inTransaction, type Session } from "./session.ts";
+import { inTransaction, type Session } from "../../platform/postgres/session.ts";
 import { compareSettings, type ScanOf, type WritesRequest, type WrittenSide, withWrittenSide } from "./written-side.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 

@@ -4,7 +4,7 @@
  */
 import { describeOrigin, parseComment, readDatabaseState, type RestoredPosition } from "./instance-mark.ts";
 import type { PositionMark } from "./position.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 /** A condition on a table's rows, or null when every row has to be looked at. */
 export type WrittenPredicate = string | null;

@@ -9,8 +9,8 @@ import { type PositionMark, readMark, readSystemIdentifier } from "./position.ts
 import type { RestoredPosition } from "./instance-mark.ts";
 import { openLocations } from "./retired-database.ts";
 import { type Scanner, scanTables, type TableScan } from "./scan-tables.ts";
-import { readServerVersion } from "./server-version.ts";
-import { inTransaction, type Session } from "./session.ts";
+import { readServerVersion } from "../../platform/postgres/server-version.ts";
+import { inTransaction, type Session } from "../../platform/postgres/session.ts";
 import { floorSince, predicateSince, type WrittenPredicate } from "./written-predicate.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 

@@ -1,5 +1,5 @@
 /** The tables of a database as a comparison of two sides sees them: a partitioned table is one, whatever its partitions. */
-import type { Session } from "./session.ts";
+import type { Session } from "../../platform/postgres/session.ts";
 
 export type Column = { readonly name: string; readonly type: string };
 

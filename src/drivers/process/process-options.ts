@@ -4,19 +4,7 @@ import type { DriverContext } from "../../core/ports/driver.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { durationTextSchema } from "../../model/declaration.ts";
 import { bindStablePath, stablePathPattern } from "../../platform/path-operations.ts";
-
-const portSchema = z.int().min(1).max(65_535);
-
-/** `8081-8082`: more than a few would be looked at one by one for nothing. */
-const maximumPorts = 64;
-
-const readRange = (text: string): readonly number[] | null => {
-  const [, first, last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
-  const from = Number(first);
-  const to = Number(last ?? first);
-  const isRange = from >= 1 && to <= 65_535 && from <= to && to - from < maximumPorts;
-  return isRange ? Array.from({ length: to - from + 1 }, (_, index) => from + index) : null;
-};
+import { portRangeSchema, portsIn } from "../../platform/port-range.ts";
 
 export const processOptionsSchema = z
   .strictObject({
@@ -35,14 +23,9 @@ export const processOptionsSchema = z
       description:
         "Line that brings restored data up to what this release needs. It runs on the restored instances only and must be repeatable.",
     }),
-    ports: z
-      .union([
-        portSchema,
-        z.string().refine((text) => readRange(text) !== null, "write a port or a range, such as 8081-8082"),
-      ])
-      .meta({
-        description: "Ports that the application may listen on: one is live, the others are free for the next release.",
-      }),
+    ports: portRangeSchema.meta({
+      description: "Ports that the application may listen on: one is live, the others are free for the next release.",
+    }),
     environment: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.union([z.string(), z.number(), z.boolean()]))
       .optional()
@@ -66,7 +49,7 @@ export type ProcessContext = DriverContext<ProcessOptions>;
 export const releasePathOf = (context: ProcessContext): Promise<string> =>
   bindStablePath(context.bind, context.options.release, `release of ${context.component}`);
 
-export const portsOf = ({ ports }: ProcessOptions): readonly number[] => readRange(String(ports)) ?? [];
+export const portsOf = ({ ports }: ProcessOptions): readonly number[] => portsIn(ports);
 
 export const startTimeoutMs = ({ startTimeout }: ProcessOptions): number =>
   parseDuration(startTimeout ?? "60s") ?? 60_000;

@@ -4,7 +4,14 @@
  */
 import { readFile } from "node:fs/promises";
 import { Socket } from "node:net";
-import { Client, type QueryArrayConfig, type QueryConfig, type QueryResult, type Submittable } from "pg";
+import {
+  Client,
+  type ClientConfig,
+  type QueryArrayConfig,
+  type QueryConfig,
+  type QueryResult,
+  type Submittable,
+} from "pg";
 import { applicationName } from "./application-name.ts";
 import type { ConnectionTarget } from "./connection-target.ts";
 import { type ServerRole, serverError } from "./server-errors.ts";
@@ -65,15 +72,27 @@ const sessionSettings = `
 /** Lets the server notice soon that we were killed, also while it builds an index. Not on every version and platform. */
 const noticeDeath = "set client_connection_check_interval = '1s'";
 
-/** @throws RefloatError source.unreachable, source.denied, source.failed; the signal's reason when aborted */
-export const openSession = async (options: SessionOptions): Promise<Session> => {
+/** A connection that is open, before anything was asked of it. */
+type OpenClient = {
+  readonly client: Client;
+  readonly translate: (error: unknown) => Error;
+  readonly lost: AbortSignal;
+  /** Idempotent; never throws. @param politely lets the server end what was asked; without it the connection is cut */
+  readonly close: (politely: boolean) => Promise<void>;
+};
+
+/**
+ * @param replication speaks the replication protocol, which has commands of its own and no SQL
+ * @throws RefloatError source.unreachable, source.denied, source.failed; the signal's reason when aborted
+ */
+const openClient = async (options: SessionOptions, replication = false): Promise<OpenClient> => {
   const { signal, role } = options;
   const target = options.database === undefined ? options.target : { ...options.target, database: options.database };
   signal.throwIfAborted();
   const socket = new Socket();
   const lost = new AbortController();
   let closing = false;
-  const client = new Client({
+  const config: ClientConfig & { readonly replication?: string } = {
     host: target.host,
     port: target.port,
     user: target.user,
@@ -85,7 +104,9 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     keepAlive: true,
     client_encoding: "UTF8",
     stream: () => socket,
-  });
+    ...(replication ? { replication: "true" } : {}),
+  };
+  const client = new Client(config);
   const translate = (error: unknown): Error => {
     if (signal.aborted) return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
     return serverError(error, target, role);
@@ -101,6 +122,28 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     release();
     if (!closing) lost.abort(translate(new Error("Connection terminated")));
   });
+  const close = async (politely: boolean): Promise<void> => {
+    closing = true;
+    release();
+    if (!politely) socket.destroy();
+    await client.end().catch(() => undefined);
+    socket.destroy();
+  };
+  try {
+    await client.connect();
+  } catch (error) {
+    closing = true;
+    release();
+    socket.destroy();
+    throw translate(error);
+  }
+  return { client, translate, lost: lost.signal, close };
+};
+
+/** @throws RefloatError source.unreachable, source.denied, source.failed; the signal's reason when aborted */
+export const openSession = async (options: SessionOptions): Promise<Session> => {
+  const { client, translate, lost, close } = await openClient(options);
+  const target = options.database === undefined ? options.target : { ...options.target, database: options.database };
   const query = async <Row>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> => {
     try {
       const result: QueryResult | QueryResult[] = await client.query(asked(sql, values));
@@ -122,23 +165,23 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
       throw translate(error);
     }
   };
-  const close = async (): Promise<void> => {
-    closing = true;
-    release();
-    await client.end().catch(() => undefined);
-    socket.destroy();
-  };
   try {
-    await client.connect();
     await client.query(sessionSettings);
     await client.query(noticeDeath).catch(() => undefined);
   } catch (error) {
-    closing = true;
-    release();
-    socket.destroy();
-    throw translate(error);
+    const translated = translate(error);
+    await close(false);
+    throw translated;
   }
-  return { target, query, ask, submit: (stream) => client.query(stream), translate, lost: lost.signal, close };
+  return {
+    target,
+    query,
+    ask,
+    submit: (stream) => client.query(stream),
+    translate,
+    lost,
+    close: () => close(true),
+  };
 };
 
 export const withSession = async <Result>(

@@ -7,8 +7,8 @@ import { userInfo } from "node:os";
 import type { BoundOutput, DriverContext, Outputs } from "../../core/ports/driver.ts";
 import type { Secret } from "../../core/ports/environment.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { hideText } from "../../platform/secret.ts";
-import type { PostgresOptions } from "./postgres-options.ts";
+import { hideText } from "../secret.ts";
+import type { ConnectionKeys } from "./connection-keys.ts";
 
 export type TlsMode = "disable" | "require" | "verify-full";
 
@@ -108,7 +108,7 @@ export const parsePostgresUrl = (url: string): ConnectionTarget => {
 
 /** @throws RefloatError config.invalid, secret.unavailable */
 export const resolveTarget = async (
-  context: Pick<DriverContext<PostgresOptions>, "options" | "bind" | "component">,
+  context: Pick<DriverContext<ConnectionKeys>, "options" | "bind" | "component">,
 ): Promise<ConnectionTarget> => {
   const url = await context.bind(context.options.url);
   const target = parsePostgresUrl(url.value);

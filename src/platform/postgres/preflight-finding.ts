@@ -1,10 +1,18 @@
 /** One thing that `validate --live` asked of a database, and what it found. */
 import type { PreflightReport } from "../../core/ports/driver.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
 
 export type Finding = PreflightReport["findings"][number];
 
 export const finding = (ok: boolean, subject: string, found: string, hint?: string): Finding =>
   ok || hint === undefined ? { ok, subject, found } : { ok, subject, found, hint };
+
+/** An error of ours is a finding like any other; what is none is a mistake of ours. */
+export const failure = (subject: string, error: unknown): Finding => {
+  if (!(error instanceof RefloatError)) throw error;
+  const { hint, nextCommand } = error;
+  return { ...finding(false, subject, error.message, hint), ...(nextCommand === undefined ? {} : { nextCommand }) };
+};
 
 export const listed = (names: readonly string[]): string =>
   names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
