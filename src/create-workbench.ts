@@ -42,6 +42,7 @@ import { createAuditArchive } from "./vault/points/audit-archive.ts";
 import { declarationOfPoints } from "./vault/points/declaration-of-points.ts";
 import { createEscrowBundles } from "./vault/points/escrow-bundles.ts";
 import { createIncidents } from "./vault/points/incidents.ts";
+import { createLogs } from "./vault/points/logs.ts";
 import { createMarks } from "./vault/points/marks.ts";
 import { createPointDepartures } from "./vault/points/departures.ts";
 import { createPointHolds } from "./vault/points/point-holds.ts";
@@ -165,6 +166,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     incidents: createIncidents({ repository, clock, lockFor: lockOfService }),
     runCopies: createRunCopies(repository, clock, lockOfService),
     escrows: createEscrowBundles(repository, clock, lockOfLog),
+    logs: createLogs({ repository, clock, lockFor: lockOfService }),
   });
 
   /** As long as any point that may be taken now: the log tells of all of them, and a bundle serves all of them. */

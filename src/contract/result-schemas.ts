@@ -10,6 +10,7 @@ import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "..
 import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
+import { logSpanSchema } from "../model/log-span.ts";
 import { markSchema } from "../model/mark.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
@@ -93,6 +94,7 @@ const keepReasonSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("held"), reason: z.string() }),
   z.object({ kind: z.literal("tagged"), tag: z.string() }),
   z.object({ kind: z.literal("needed"), run: z.int() }),
+  z.object({ kind: z.literal("window"), component: z.string() }),
   z.object({ kind: z.literal("incident"), since: z.iso.datetime() }),
   z.object({ kind: z.literal("future") }),
   z.object({ kind: z.literal("no-policy") }),
@@ -304,6 +306,8 @@ export const resultSchemas = {
         parts: z.array(z.object({ component: z.string(), files: z.array(z.string()), tables: z.array(z.string()) })),
       }),
     ),
+    /** Stretches of logs of which something is damaged or missing: no moment in them can be reached. */
+    hurtLogs: z.array(logSpanSchema),
     roots: z.object({
       proven: z.int().nonnegative(),
       none: z.int().nonnegative(),
@@ -378,6 +382,8 @@ export const resultSchemas = {
     marks: z.int().nonnegative(),
     /** Records of incidents that the copy did not have. */
     incidents: z.int().nonnegative(),
+    /** Pieces of logs that the copy did not have. */
+    logs: z.int().nonnegative(),
     /** Escrow bundles that the copy did not have. */
     escrows: z.int().nonnegative(),
     /** Points and snapshots of the source that cannot be read. */
@@ -398,6 +404,24 @@ export const resultSchemas = {
         state: z.string(),
         why: z.enum(["superseded", "ended"]),
         lockedUntil: z.string().nullable(),
+      }),
+    ),
+    /** Stretches of logs of one fate. */
+    logs: z.array(
+      logSpanSchema.omit({ driver: true }).extend({
+        /** `twice`: other pieces have all of it. */
+        verdict: z.enum(["keep", "expire", "twice"]),
+        reason: z
+          .discriminatedUnion("kind", [
+            z.object({ kind: z.literal("point"), point: z.string(), at: z.string() }),
+            z.object({ kind: z.literal("incident"), since: z.string() }),
+            z.object({ kind: z.literal("no-policy") }),
+            z.object({ kind: z.literal("doubt") }),
+            z.object({ kind: z.literal("no-point") }),
+          ])
+          .nullable(),
+        /** Snapshots that they lie in. */
+        pieces: z.int().nonnegative(),
       }),
     ),
     forecast: z.object({

@@ -80,6 +80,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "A recovery point has lost a part and cannot be recovered whole.",
   },
+  "log.gap": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The vault does not hold the part of a component's log that leads to this moment.",
+  },
   "mark.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no mark of that name." },
   "mark.ambiguous": {
     exit: 2,

@@ -3,6 +3,7 @@
  * rest on and their holds go with them. Nothing in the source changes, and nothing in the target but what is added.
  */
 import { audited } from "../core/audit/audited.ts";
+import { coveredPieces, isHeld } from "../core/logs/log-spans.ts";
 import type { CopiedPoint, VaultCopy } from "../core/points/copied-points.ts";
 import { declaredLock, lockBeside } from "../core/points/point-locks.ts";
 import { newestFirst } from "../core/points/select-point.ts";
@@ -167,6 +168,7 @@ const carryOver = async (
   const copies = await source.repository.copies();
   const points: CopiedPoint[] = [];
   let escrows = 0;
+  let logs = 0;
   let [marks, incidents] = [0, 0];
   try {
     const copying = await target.repository.beginCopy(copies, { dryRun });
@@ -200,6 +202,11 @@ const carryOver = async (
         [marks, incidents] = [moments.copied, wrong.copied];
         unreadable.push(...moments.damaged, ...wrong.damaged);
       }
+      if (named.length === 0) {
+        const carried = await carryLogs(bench, source, { target, copying, snapshots }, chosen, signal, progress);
+        logs = carried.copied;
+        unreadable.push(...carried.damaged);
+      }
       // They serve all services: whoever takes away some points does not take the secrets of the others along.
       if (service === null && named.length === 0) {
         const carried = await carryEscrows(bench, source, { target, copying, snapshots }, signal, progress);
@@ -212,7 +219,7 @@ const carryOver = async (
     const holds = dryRun ? 0 : await carryHolds(source, target, chosen, present);
     const { id: vault, location } = target.repository;
     const from = { location: source.repository.location, vault: source.repository.id };
-    return { dryRun, from, to: { location, vault, locks }, points, holds, marks, incidents, escrows, unreadable };
+    return { dryRun, from, to: { location, vault, locks }, points, holds, marks, incidents, logs, escrows, unreadable };
   } finally {
     copies.release();
   }
@@ -311,6 +318,40 @@ const carryRecords = async (
     const received = await unlessDamaged(copying.add(wanted, { lock }, signal));
     if (typeof received === "object") copied += received.snapshots;
     else damaged.push({ id: records[0] ?? "", reason: typeof received === "string" ? received : "it went meanwhile" });
+  }
+  return { copied, damaged };
+};
+
+/**
+ * Pieces that the copy has not all of, in whatever pieces it has them: those that were joined here since the last copy are not carried again. What
+ * was joined is locked there like what is joined now.
+ */
+const carryLogs = async (
+  bench: Workbench,
+  source: OpenVault,
+  { target, copying, snapshots }: Receiving,
+  chosen: readonly RecoveryPoint[],
+  signal: AbortSignal,
+  progress: VaultProgress,
+): Promise<Carried> => {
+  let copied = 0;
+  const damaged: Unreadable[] = [];
+  for (const service of new Set(chosen.map(({ manifest }) => manifest.service))) {
+    const held = await target.logs.spans(service);
+    const newest = chosen.findLast(({ manifest }) => manifest.service === service);
+    const lock = lockBeside([newest?.manifest.declaration.lock], bench.clock.now());
+    const missing = (await source.logs.pieces(service)).filter((piece) => !isHeld(piece, held));
+    const joined = new Set(coveredPieces(missing));
+    for (const piece of missing) {
+      if (joined.has(piece)) continue;
+      signal.throwIfAborted();
+      const wanted = [{ id: piece.id, tags: snapshots.get(piece.id)?.tags ?? [] }];
+      const options = { lock: piece.joined > 0 ? lock : null };
+      const received = await unlessDamaged(copying.add(wanted, options, signal, progress));
+      if (typeof received === "object") copied += received.snapshots;
+      // Joined and forgotten meanwhile: what it was joined to comes with the next copy.
+      else if (typeof received === "string") damaged.push({ id: piece.id, reason: received });
+    }
   }
   return { copied, damaged };
 };

@@ -4,8 +4,10 @@
  */
 import { audited } from "../core/audit/audited.ts";
 import { decideRetention, type PointDecision, type RetentionDecision } from "../core/retention/decide-retention.ts";
+import { pitrMs, windowBase } from "../core/retention/log-lifetimes.ts";
 import { removalsOf, type Removals } from "../core/retention/removals.ts";
 import { type ExpiringRunCopy, expiringRunCopies } from "../core/retention/run-copy-lifetimes.ts";
+import { type LogRetention, decideVaultLogs, goingLogs } from "../core/retention/vault-logs.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import type { PruneForecast, PruneReport, Pruning } from "../core/ports/vault-pruning.ts";
@@ -34,6 +36,8 @@ export type PrunePlan = {
   /** Members that no point uses, whose capture or removal was killed long ago. */
   readonly removals: Removals;
   readonly runCopies: readonly RunCopyDecision[];
+  /** Pieces of logs, and why each stays. */
+  readonly logs: readonly LogRetention[];
   readonly forecast: PruneForecast;
 };
 
@@ -69,7 +73,7 @@ export const beginVaultPrune = async (
   const vault = await bench.vault();
   const decided = await decide(bench, vault, declaration, request, null);
   const { manifests, members } = decided.removals;
-  const without = [...manifests, ...members, ...goingCopies(decided)];
+  const without = [...manifests, ...members, ...goingCopies(decided), ...goingLogs(decided.logs)];
   const pruning = await vault.repository.beginPrune({ without, graceMs: request.graceMs }, signal, progress);
   return {
     plan: { ...decided, forecast: pruning.forecast },
@@ -121,7 +125,26 @@ const decide = async (
   );
   const known = before === null ? null : new Set<string>(before.removals.members);
   const removals = { manifests, members: members.filter((id) => known?.has(id) !== false) };
-  return { services, unreadable, expiring, removals, runCopies };
+  const shownLogs = before === null ? null : new Set<string>(goingLogs(before.logs));
+  const logs = await decideVaultLogs({
+    vault,
+    registry: bench.registry,
+    declaration,
+    services: request.services,
+    retentions: services,
+    expiring: new Set(expiring.map(({ point }) => point.id)),
+    unreadable: unreadable.length,
+    incidents: await vault.incidents.list(),
+    now: bench.clock.now(),
+  });
+  return {
+    services,
+    unreadable,
+    expiring,
+    removals,
+    runCopies,
+    logs: logs.filter(({ verdict, piece }) => verdict === "keep" || shownLogs?.has(piece.id) !== false),
+  };
 };
 
 const goingCopies = ({ runCopies }: Pick<Decided, "runCopies">): readonly SnapshotId[] =>
@@ -169,6 +192,7 @@ const decideAll = async (
         lockedUntil,
         needed,
         incidentSince: openIncident(wrong.filter((incident) => incident.service === service))?.since ?? null,
+        windows: windowsOf(declaration, points, service, bench.clock.now().toISOString()),
         now: bench.clock.now().toISOString(),
         timeZone: bench.host.timeZone,
         trustClock,
@@ -183,6 +207,22 @@ const decideAll = async (
       doomed.map(({ point }) => point),
     ),
   );
+};
+
+/** Points that a component's log goes on from for as long as was promised. */
+const windowsOf = (
+  declaration: Declaration,
+  points: readonly RecoveryPoint[],
+  service: string,
+  now: string,
+): readonly { readonly point: string; readonly component: string }[] => {
+  const own = points.filter(({ manifest }) => manifest.service === service);
+  const declared = declaration.services[service];
+  return Object.keys(declared?.components ?? {}).flatMap((component) => {
+    const windowMs = pitrMs(declared, component);
+    const base = windowMs === null ? undefined : windowBase(own, component, windowMs, now);
+    return base === undefined ? [] : [{ point: base.id, component }];
+  });
 };
 
 /** Until when the store holds a point: as long as it does not let go of one of its snapshots. */
@@ -242,12 +282,14 @@ const carryOut = async (
   // A point that stays needs its members.
   const gone = kept.length === 0 ? await repository.removeSnapshots(members) : [];
   const keptCopies = await repository.removeSnapshots(goingCopies(decided));
+  // Last: a log without its point serves nobody, a point without its log has lost its range.
+  const keptLogs = kept.length === 0 ? await repository.removeSnapshots(goingLogs(decided.logs)) : [];
   const refused = new Set<string>(kept.map(({ id }) => id));
   await departures.takeBack(leaving.filter(({ point }) => refused.has(point)));
   await departures.compact();
   return {
     expired: manifests.filter((id) => !refused.has(id)),
-    refused: [...kept, ...gone, ...keptCopies],
+    refused: [...kept, ...gone, ...keptCopies, ...keptLogs],
     report: await pruning.run(signal, progress),
   };
 };

@@ -1,12 +1,15 @@
 /** verify: proves the vault's bytes and the chain of its points, and names what damage would hurt. */
 import { audited } from "../core/audit/audited.ts";
 import { missedPoints, withSeen } from "../core/points/seen-points.ts";
+import { isHeld, joinedSpans } from "../core/logs/log-spans.ts";
+import type { StoredLogPiece } from "../core/ports/vault-logs.ts";
 import type { PointChain } from "../core/ports/vault-points.ts";
 import type { VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { VerifyDepth, VerifyFinding, VerifyLimit, VerifyReport } from "../core/ports/vault-verification.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { type PointId, pointIdSchema, shortId } from "../model/identifiers.ts";
+import type { LogSpan } from "../model/log-span.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 
 export type VerifyRequest = {
@@ -31,6 +34,8 @@ export type HurtPoint = {
 export type VaultVerification = VerifyReport & {
   /** Points that need something that is damaged or missing. */
   readonly hurt: readonly HurtPoint[];
+  /** Stretches of logs of which something is damaged or missing: no moment in them can be reached. */
+  readonly hurtLogs: readonly LogSpan[];
   /** Points whose root was proven; made without one by an earlier version; made in another vault. */
   readonly roots: { readonly proven: number; readonly none: number; readonly foreign: number };
   /** Points that were there and are not, and whose departure nobody recorded. */
@@ -60,7 +65,7 @@ const verify = async (
   signal: AbortSignal,
   progress: VaultProgress,
 ): Promise<VaultVerification> => {
-  const { repository, points: store, departures } = await bench.vault();
+  const { repository, points: store, departures, logs } = await bench.vault();
   const memory = await bench.vaultMemory();
   const known = await memory.reads();
   const reads = new Map(known);
@@ -95,6 +100,7 @@ const verify = async (
     ...report,
     findings,
     hurt,
+    hurtLogs: hurtLogs(report, await logs.pieces()),
     roots: { proven: count("proven"), none: count("none"), foreign: count("foreign") },
     gone: gone.map(({ point, service }) => ({ point, service, accepted: request.acceptGone })),
   };
@@ -116,6 +122,13 @@ const hurtPoints = (bench: Workbench, report: VerifyReport, points: readonly Rec
     const components = parts.map(({ component }) => component);
     return parts.length === 0 ? [] : [{ point: id, service: manifest.service, components, parts }];
   });
+};
+
+/** A piece that is there twice is hurt only where both are. */
+const hurtLogs = ({ findings }: VerifyReport, pieces: readonly StoredLogPiece[]): readonly LogSpan[] => {
+  const affected = new Set<string>(findings.flatMap(({ affects }) => affects.map(({ snapshot }) => snapshot)));
+  const sound = joinedSpans(pieces.filter(({ id }) => !affected.has(id)));
+  return joinedSpans(pieces.filter((piece) => affected.has(piece.id) && !isHeld(piece, sound)));
 };
 
 const pointFinding = (point: string, message: string): VerifyFinding => ({

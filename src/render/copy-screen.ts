@@ -9,7 +9,7 @@ import { renderTable } from "./table.ts";
 
 /** @param now ISO 8601 */
 export const renderCopy = (copy: VaultCopy, now: string, screen: Screen): string => {
-  const { dryRun, to, points, holds, marks, incidents, escrows, unreadable } = copy;
+  const { dryRun, to, points, holds, marks, incidents, logs, escrows, unreadable } = copy;
   const moved = points.filter(({ state }) => state === "copied" || state === "missing");
   const there = points.filter(({ state }) => state === "there").length;
   const shown = points.filter(({ state }) => state !== "there");
@@ -21,6 +21,7 @@ export const renderCopy = (copy: VaultCopy, now: string, screen: Screen): string
     ...(holds === 0 ? [] : [`${formatAmount(holds, "holds")} carried over`]),
     ...(incidents === 0 ? [] : [`${formatAmount(incidents, "records")} of incidents carried over`]),
     ...(marks === 0 ? [] : [`${formatAmount(marks, "records")} of marks carried over`]),
+    ...(logs === 0 ? [] : [`${formatAmount(logs, "pieces")} of logs ${dryRun ? "to carry" : "carried"} over`]),
     ...(escrows === 0 ? [] : [`${formatAmount(escrows, "escrow bundles")} ${dryRun ? "to carry" : "carried"} over`]),
   ];
   return lines(

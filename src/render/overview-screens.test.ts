@@ -154,7 +154,7 @@ describe("verify", () => {
     const reading = { packs: 310, packsRead: 310, bytes: 4_100_000_000, bytesRead: 4_100_000_000 };
     const rate = { durationMs: 20_500, fullPassMs: 20_500 };
     const known = { coverage, reading: { ...reading, ...rate }, roots: { proven: 38, none: 2, foreign: 0 } };
-    const whole = { ...counts, ...known, depth: "read-data" as const, findings: [], hurt: [] };
+    const whole = { ...counts, ...known, depth: "read-data" as const, findings: [], hurt: [], hurtLogs: [] };
     expect(renderVerify(whole, screen)).toMatchInlineSnapshot(`
       "the vault is whole  40 snapshots, 310 packs, 52,110 blobs; every byte read (4.1 GB)
       100 % read in the last 30 days, from this machine
@@ -167,6 +167,7 @@ describe("verify", () => {
       depth: "sample" as const,
       findings: [],
       hurt: [],
+      hurtLogs: [],
       bytesRead: 120_000_000,
       reading: { ...reading, packsRead: 9, bytesRead: 120_000_000, durationMs: 600_400, fullPassMs: 20_513_667 },
     };
@@ -194,6 +195,7 @@ describe("verify", () => {
           affects: [{ snapshot, path: "/db/3012.dat" }],
         },
       ],
+      hurtLogs: [],
       hurt: [{ point: shopPoints[3]?.id ?? "", service: "shop", components: ["db"], parts }],
     };
     expect(renderVerify(damaged, screen)).toMatchInlineSnapshot(`

@@ -2,6 +2,8 @@
 import type { PruneForecast, PruneReport } from "../core/ports/vault-pruning.ts";
 import type { Unreadable } from "../core/ports/vault-snapshots.ts";
 import type { KeepReason, RetentionDecision } from "../core/retention/decide-retention.ts";
+import { type LogDecision, logFates } from "../core/retention/log-lifetimes.ts";
+import type { LogRetention } from "../core/retention/vault-logs.ts";
 import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortId } from "../model/identifiers.ts";
 import { formatDay, formatTime } from "./clock-times.ts";
@@ -19,6 +21,7 @@ export type PrunePlanScreenData = {
     /** ISO 8601; null for one that goes. */
     readonly lockedUntil: string | null;
   }[];
+  readonly logs: readonly LogRetention[];
   readonly forecast: PruneForecast;
   /** ISO 8601. */
   readonly now: string;
@@ -40,6 +43,8 @@ const describeReason = (reason: KeepReason, now: string, { timeZone }: Screen): 
       return `tag ${reason.tag}`;
     case "needed":
       return `needed: run ${reason.run} is not committed`;
+    case "window":
+      return `the log of ${reason.component} goes on from it`;
     case "incident":
       return `an incident is open since ${formatTime(reason.since, now, timeZone)}`;
     case "future":
@@ -66,6 +71,7 @@ export const renderPrunePlan = (data: PrunePlanScreenData, screen: Screen): stri
     ),
     strays === 0 ? null : `${formatAmount(strays, "snapshots")} of captures that were killed go as well`,
     describeRunCopies(data.runCopies),
+    describeLogs(data.logs, now, screen),
     hanging(
       "",
       `${formatBytes(unusedBytes + repackFreesBytes)} can be given back: ${formatBytes(unusedBytes)} in packs that nothing uses, ` +
@@ -89,6 +95,45 @@ const describeRunCopies = (copies: PrunePlanScreenData["runCopies"]): readonly s
         ]),
     ...(locked === 0 ? [] : [`${formatAmount(locked, "copies")} of runs, as old, stay: the store holds their locks`]),
   ];
+};
+
+const describeLogs = (logs: readonly LogRetention[], now: string, screen: Screen): readonly string[] => {
+  const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
+  const locked = logs.filter(({ lockedUntil }) => lockedUntil !== null).length;
+  const twice = logs.filter(({ verdict, lockedUntil }) => verdict === "twice" && lockedUntil === null).length;
+  return [
+    ...logFates(logs.filter(({ verdict }) => verdict !== "twice")).flatMap(
+      ({ service, component, fromAt, toAt, verdict, reason }) =>
+        hanging(
+          `log of ${service}/${component}  `,
+          `${time(fromAt)} to ${time(toAt)} ${verdict === "keep" ? "stays" : screen.paint("yellow", "goes")}: ${describeLogReason(reason, time)}`,
+          screen.width,
+        ),
+    ),
+    ...(twice === 0 ? [] : [`${formatAmount(twice, "pieces")} of logs that are there twice go`]),
+    ...(locked === 0
+      ? []
+      : [`${formatAmount(locked, "pieces")} of logs that would go stay: the store holds their locks`]),
+  ];
+};
+
+const describeLogReason = (reason: LogDecision["reason"], time: (instant: string) => string): string => {
+  switch (reason?.kind) {
+    case undefined:
+      return "no point that is kept goes on by it";
+    case "point":
+      return `point ${shortId(reason.point)}, ${time(reason.at)}, goes on by it`;
+    case "incident":
+      return `an incident is open since ${time(reason.since)}`;
+    case "no-policy":
+      return "no keep: is declared";
+    case "doubt":
+      return "nothing expires while a point cannot be read or the clock is in doubt";
+    case "no-point":
+      return "no point of it is there yet";
+    default:
+      return reason satisfies never;
+  }
 };
 
 const describeService = (

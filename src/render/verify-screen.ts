@@ -3,6 +3,7 @@ import type { VerifyReport } from "../core/ports/vault-verification.ts";
 import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
+import type { LogSpan } from "../model/log-span.ts";
 import { hanging } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 
@@ -17,6 +18,7 @@ export type VerifyScreenData = VerifyReport & {
       readonly tables: readonly string[];
     }[];
   }[];
+  readonly hurtLogs: readonly LogSpan[];
   readonly roots: { readonly proven: number; readonly none: number; readonly foreign: number };
 };
 
@@ -44,6 +46,13 @@ export const renderVerify = (report: VerifyScreenData, screen: Screen, isRepaire
           : hanging(`  ${component}: `, formatList(tables.length > 0 ? tables : files), screen.width),
       ),
     ]),
+    report.hurtLogs.flatMap(({ service, component, fromAt, toAt }) =>
+      hanging(
+        `log of ${service}/${component}  `,
+        `damaged between ${fromAt} and ${toAt}: no moment in it can be reached, nor any after it from a point before it`,
+        screen.width,
+      ),
+    ),
     describeReading(report, screen),
     describeCoverage(report),
     describeRoots(report),
@@ -92,14 +101,14 @@ const describeFinding = (finding: VerifyReport["findings"][number], screen: Scre
 const mendedKinds: ReadonlySet<string> = new Set(["pack", "index", "blob"]);
 
 const nextCommand = (
-  { depth, hurt }: VerifyScreenData,
+  { depth, hurt, hurtLogs }: VerifyScreenData,
   errors: VerifyReport["findings"],
   isRepaired: boolean,
 ): string => {
   // Before the repair a capture would count what the damaged packs are said to hold as stored.
   if (!isRepaired && errors.some(({ object }) => mendedKinds.has(object.kind)))
     return "refloat verify --read-data --repair";
-  const [first] = hurt;
+  const [first] = [...hurt, ...hurtLogs];
   if (first !== undefined) return `refloat capture ${first.service}`;
   if (errors.length > 0) return "refloat verify --read-data";
   return depth === "read-data" ? "refloat status" : "refloat verify --read-data";

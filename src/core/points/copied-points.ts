@@ -27,6 +27,8 @@ export type VaultCopy = {
   readonly marks: number;
   /** Records of incidents that the copy did not have. */
   readonly incidents: number;
+  /** Pieces of logs that the copy did not have. */
+  readonly logs: number;
   /** Escrow bundles that the copy did not have. */
   readonly escrows: number;
   readonly unreadable: readonly Unreadable[];

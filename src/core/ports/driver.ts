@@ -17,6 +17,8 @@ import type { CapturedComponent } from "../../model/manifest.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
+import type { LogSpan } from "../../model/log-span.ts";
+import type { LogStore } from "./vault-logs.ts";
 import type { CaptureSink, SnapshotReader, TreeReader } from "./vault-snapshots.ts";
 
 /** What every act is given. */
@@ -273,6 +275,44 @@ export type CapturedContents = {
   ) => ByteStream;
 };
 
+/** What a receiver of a log says of itself as it goes on. */
+export type LogEvent =
+  /** So far the vault has it. `lagMs`: how long before the source's last word that was; `behindBytes`: how much the source has beyond it. */
+  | {
+      readonly type: "durable";
+      readonly position: string;
+      readonly at: string;
+      readonly lagMs: number;
+      readonly behindBytes: number;
+    }
+  /** It goes on by itself once the source or the vault answers again. */
+  | { readonly type: "waiting"; readonly for: "source" | "vault"; readonly reason: string }
+  /** What the source no longer has and the vault never got. `from` is null where the vault has nothing before it. */
+  | { readonly type: "gap"; readonly from: LogSpan | null; readonly reason: string; readonly nextCommand: string }
+  | { readonly type: "warning"; readonly message: string; readonly hint: string };
+
+export type LogReceiving = {
+  /** What the vault has of this component. */
+  readonly held: readonly LogSpan[];
+  /** Resolves once the piece is durable, however long that takes; throws only when it is to end. */
+  readonly append: LogStore["append"];
+  /** The longest time that what the source has written is kept back to be joined with what follows. */
+  readonly everyMs: number;
+  readonly report: (event: LogEvent) => void;
+};
+
+/** The log that the source writes of all its changes, by which a point can be rolled forward. */
+export type LogOperations<Options = unknown> = {
+  /** The first position that going on from a captured point reads, and the line it lies in; null for a point that cannot be rolled forward. */
+  readonly startOf: (captured: CapturedComponent) => { readonly line: string; readonly from: string } | null;
+  /**
+   * Receives until aborted, then flushes and returns. Appends whole pieces in order, and lets the source forget only what is durable. Connections
+   * that are lost are made anew; what the source no longer has is reported as a gap.
+   * @throws RefloatError source.denied, source.unsupported: what waiting does not mend
+   */
+  readonly receive: (context: DriverContext<Options>, request: LogReceiving) => Promise<void>;
+};
+
 export type OutputDescription = { readonly description: string; readonly secret: boolean };
 
 export type ComponentDriver<Options = unknown> = {
@@ -293,6 +333,7 @@ export type ComponentDriver<Options = unknown> = {
   readonly switching: SwitchOperations<Options>;
   readonly writes?: WriteLedger<Options>;
   readonly contents?: CapturedContents;
+  readonly logs?: LogOperations<Options>;
   readonly runtime?: RuntimeOperations<Options>;
   /** Runs the declared reload command, for components whose reader must be told. */
   readonly reload?: (context: DriverContext<Options>) => Promise<void>;

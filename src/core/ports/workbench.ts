@@ -10,6 +10,7 @@ import type { MountPoint } from "./mounts.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
 import type { IncidentStore } from "./vault-incidents.ts";
+import type { LogStore } from "./vault-logs.ts";
 import type { MarkStore } from "./vault-marks.ts";
 import type { VaultMemory } from "./vault-memory.ts";
 import type { Repository } from "./vault.ts";
@@ -24,6 +25,7 @@ export type OpenVault = {
   readonly incidents: IncidentStore;
   readonly runCopies: RunCopies;
   readonly escrows: EscrowBundles;
+  readonly logs: LogStore;
 };
 
 export type OtherVault = {

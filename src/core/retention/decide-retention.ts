@@ -21,6 +21,8 @@ export type KeepReason =
   | { readonly kind: "held"; readonly reason: string }
   | { readonly kind: "tagged"; readonly tag: string }
   | { readonly kind: "needed"; readonly run: number }
+  /** The log of the component goes on from it: without it the window of `pitr:` would be shorter. */
+  | { readonly kind: "window"; readonly component: string }
   /** Nothing of a service expires while it is open: how far back the harm goes is known when it is over. */
   | { readonly kind: "incident"; readonly since: string }
   | { readonly kind: "future" }
@@ -50,6 +52,8 @@ export type RetentionInput = {
   readonly lockedUntil: ReadonlyMap<string, string>;
   /** Points that runs may still go back to. */
   readonly needed: readonly { readonly point: string; readonly run: number }[];
+  /** Points that windows of `pitr:` begin with. */
+  readonly windows?: readonly { readonly point: string; readonly component: string }[];
   /** Since when the service is known to be wrong, ISO; null while no incident is open. */
   readonly incidentSince: string | null;
   /** ISO. */
@@ -96,6 +100,9 @@ export const decideRetention = (input: RetentionInput): RetentionDecision => {
       ...(until !== null && Date.parse(until) > Date.parse(now) ? [{ kind: "locked" as const, until }] : []),
       ...holds.filter((hold) => hold.point === point.id).map(({ reason }) => ({ kind: "held" as const, reason })),
       ...needed.filter((need) => need.point === point.id).map(({ run }) => ({ kind: "needed" as const, run })),
+      ...(input.windows ?? [])
+        .filter((window) => window.point === point.id)
+        .map(({ component }) => ({ kind: "window" as const, component })),
       ...(incidentSince === null ? [] : [{ kind: "incident" as const, since: incidentSince }]),
       ...(isFuture(takenAt(point), now) ? [{ kind: "future" as const }] : []),
       ...(point === newest ? [{ kind: "newest" as const }] : []),

@@ -9,6 +9,7 @@ import { silentLog } from "../../../src/platform/log.ts";
 import { systemClock } from "../../../src/platform/system-clock.ts";
 import { createEscrowBundles } from "../../../src/vault/points/escrow-bundles.ts";
 import { createIncidents } from "../../../src/vault/points/incidents.ts";
+import { createLogs } from "../../../src/vault/points/logs.ts";
 import { createMarks } from "../../../src/vault/points/marks.ts";
 import { createPointDepartures } from "../../../src/vault/points/departures.ts";
 import { createPointHolds } from "../../../src/vault/points/point-holds.ts";
@@ -32,6 +33,7 @@ export const asOpenVault = (repository: Repository): OpenVault => ({
   incidents: createIncidents({ repository, clock: systemClock, lockFor: async () => null }),
   runCopies: createRunCopies(repository),
   escrows: createEscrowBundles(repository),
+  logs: createLogs({ repository, clock: systemClock, lockFor: async () => null }),
 });
 
 /**

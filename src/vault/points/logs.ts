@@ -1,0 +1,123 @@
+/** Logs over a repository: pieces that are appended, found, read and joined. What lies in one piece: log-pieces.ts. */
+import type { Clock } from "../../core/ports/environment.ts";
+import type { LogName, LogPiece, LogStore, StoredLogPiece } from "../../core/ports/vault-logs.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { VaultLock } from "../../core/ports/vault-locks.ts";
+import { bytesBefore, comparePositions } from "../../core/logs/log-position.ts";
+import { inOrder, joinedSpans } from "../../core/logs/log-spans.ts";
+import type { LogMoment } from "../../model/log-span.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { compactLog } from "./log-compaction.ts";
+import { pieceOf, readMoments, sizeOf, writePiece } from "./log-pieces.ts";
+import { createLogReader } from "./log-reader.ts";
+
+export type LogStoreParts = {
+  readonly repository: Repository;
+  readonly clock: Clock;
+  /** What a piece that was joined is locked with. */
+  readonly lockFor: (service: string) => Promise<VaultLock | null>;
+};
+
+const isOf =
+  ({ service, component }: LogName) =>
+  (piece: StoredLogPiece): boolean =>
+    piece.service === service && piece.component === component;
+
+/** The part of a piece that is not held yet; null when all of it is. Only its begin can be: one process adds to a log, and only at its end. */
+const unheld = (
+  piece: LogPiece,
+  content: Uint8Array,
+  held: readonly StoredLogPiece[],
+): { readonly piece: LogPiece; readonly content: Uint8Array } | null => {
+  const span = joinedSpans(held.filter(({ line }) => line === piece.line)).find(
+    ({ from, to }) => comparePositions(from, piece.from) <= 0 && comparePositions(to, piece.from) >= 0,
+  );
+  if (span === undefined || comparePositions(span.to, piece.from) <= 0) {
+    const isSaid = span !== undefined && piece.from === piece.to && Date.parse(span.toAt) >= Date.parse(piece.toAt);
+    return isSaid ? null : { piece, content };
+  }
+  if (comparePositions(span.to, piece.to) >= 0 && Date.parse(span.toAt) >= Date.parse(piece.toAt)) return null;
+  const from = comparePositions(span.to, piece.to) >= 0 ? piece.to : span.to;
+  const moments = piece.moments.filter(({ position }) => comparePositions(position, from) >= 0);
+  const cut = Number(bytesBefore(from) - bytesBefore(piece.from));
+  return { piece: { ...piece, from, fromAt: moments[0]?.at ?? piece.toAt, moments }, content: content.subarray(cut) };
+};
+
+const lastUpTo = (moments: readonly LogMoment[], at: string): LogMoment | undefined =>
+  moments.findLast((moment) => Date.parse(moment.at) <= Date.parse(at));
+
+export const createLogs = (parts: LogStoreParts): LogStore => {
+  const { repository, clock } = parts;
+  /** By id, all snapshots that were read before; a snapshot never changes. */
+  const seen = new Map<string, StoredLogPiece | null>();
+  /** Looked at once; afterwards this process knows what it has added itself. */
+  let isLookedAt = false;
+  const stuck = new Set<string>();
+
+  const look = async (): Promise<readonly StoredLogPiece[]> => {
+    const infos = await repository.snapshots();
+    const there = new Set<string>(infos.map(({ id }) => id));
+    for (const id of seen.keys()) if (!there.has(id)) seen.delete(id);
+    for (const info of infos) if (!seen.has(info.id)) seen.set(info.id, pieceOf(info));
+    isLookedAt = true;
+    return known();
+  };
+  const known = (): readonly StoredLogPiece[] => inOrder([...seen.values()].filter((piece) => piece !== null));
+  const pieces: LogStore["pieces"] = async (service) =>
+    (await look()).filter((piece) => service === undefined || piece.service === service);
+  const piecesOf = async (name: LogName): Promise<readonly StoredLogPiece[]> => (await look()).filter(isOf(name));
+
+  return {
+    pieces,
+
+    spans: async (service) => joinedSpans(await pieces(service)),
+
+    append: async (piece, content) => {
+      if (content.length !== sizeOf(piece)) throw new RefloatError("bug", "a piece of a log is not as long as it says");
+      const held = (isLookedAt ? known() : await look()).filter(isOf(piece));
+      const added = unheld(piece, content, held);
+      if (added === null) return;
+      const stored = await writePiece(repository, {
+        piece: added.piece,
+        joined: 0,
+        time: clock.now(),
+        lock: null,
+        parent: held.findLast(({ from, to }) => from !== to)?.id ?? null,
+        content: async (writer, path) => void (await writer.bytes(path, added.content)),
+      });
+      seen.set(stored.id, stored);
+    },
+
+    positionAt: async ({ at, ...name }) => {
+      const own = await piecesOf(name);
+      const instant = Date.parse(at);
+      // Where two lines hold the moment, the later one is where the source went on.
+      const span = joinedSpans(own).findLast(
+        ({ fromAt, toAt }) => Date.parse(fromAt) <= instant && instant <= Date.parse(toAt),
+      );
+      if (span === undefined) return null;
+      const within = own.filter(
+        ({ line, from, to, fromAt }) =>
+          line === span.line &&
+          comparePositions(from, span.from) >= 0 &&
+          comparePositions(to, span.to) <= 0 &&
+          Date.parse(fromAt) <= instant,
+      );
+      for (const piece of within.toReversed()) {
+        const found = lastUpTo((await readMoments(repository, piece)).moments, at);
+        if (found !== undefined) return { span, ...found };
+      }
+      return { span, position: span.from, at: span.fromAt };
+    },
+
+    reader: async (name) => createLogReader(repository, () => piecesOf(name)),
+
+    compact: async (name, signal) => {
+      const { written, removed, refused } = await compactLog(parts, await piecesOf(name), stuck, signal);
+      for (const id of removed) seen.delete(id);
+      for (const id of refused) stuck.add(id);
+      for (const piece of written) seen.set(piece.id, piece);
+      return removed.length;
+    },
+  };
+};
