@@ -11,6 +11,7 @@ import { findCommand } from "./commands/find.ts";
 import { incidentCommand } from "./commands/incident.ts";
 import { initCommand } from "./commands/init.ts";
 import { markCommand } from "./commands/mark.ts";
+import { mendCommand } from "./commands/mend.ts";
 import { mountCommand } from "./commands/mount.ts";
 import { logCommand } from "./commands/log.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -47,6 +48,7 @@ export const commandTable: readonly Command[] = [
   findCommand,
   diffCommand,
   extractCommand,
+  mendCommand,
   mountCommand,
   initCommand,
   validateCommand,

@@ -12,6 +12,7 @@ import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
 import { logSpanSchema } from "../model/log-span.ts";
 import { markSchema } from "../model/mark.ts";
+import { mendProposalSchema } from "../model/mend.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
 import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
@@ -248,6 +249,13 @@ export const resultSchemas = {
   }),
   browse: browseSchema,
   extract: extractSchema,
+  mend: mendProposalSchema.extend({
+    service: z.string(),
+    component: z.string(),
+    /** `undo`: what was proposed was taken back. */
+    direction: z.enum(["mend", "undo"]),
+    applied: z.boolean(),
+  }),
   find: findSchema,
   mount: mountSchema,
   diff: diffSchema,

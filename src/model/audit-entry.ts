@@ -16,6 +16,7 @@ export const auditActions = [
   "approve",
   "verify",
   "repair",
+  "mend",
   "copy",
   "expire",
   "prune",

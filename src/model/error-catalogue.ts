@@ -86,6 +86,13 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault does not hold the part of a component's log that leads to this moment.",
   },
+  "rows.changed": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "A row is no longer as it was when it was compared, and nothing was put back.",
+  },
+  "mend.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "Nothing was proposed under that digest." },
   "mark.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no mark of that name." },
   "mark.ambiguous": {
     exit: 2,

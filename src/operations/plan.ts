@@ -8,14 +8,10 @@ import { componentOrder } from "../core/planner/component-order.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
-import { asMarkName } from "../core/points/named-moment.ts";
-import { earlier } from "../core/points/open-incident.ts";
-import { newestFirst, selectPoint } from "../core/points/select-point.ts";
-import { selectionFacts } from "../core/points/selection-facts.ts";
+import { choosePoint } from "../core/points/choose-point.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
-import { type AtExpression, parseAt } from "../core/time/at-expression.ts";
 import { invariantSide } from "../core/invariants/check-invariant.ts";
 import { compareSets } from "../core/invariants/compare-sets.ts";
 import { linksAtRisk } from "../core/invariants/links-at-risk.ts";
@@ -23,7 +19,6 @@ import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { Graph } from "../model/graph.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { BrokenLinks, Plan } from "../model/plan.ts";
-import { RefloatError } from "../model/refloat-error.ts";
 
 export type PlanRequest = {
   readonly service: string;
@@ -45,16 +40,11 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   const service = findService(await bench.declaration(), request.service);
   requireComponents(service, request.only ?? []);
   const now = bench.clock.now();
-  const at = await readAt(bench, service.name, request.at ?? "last", now);
-  const points = newestFirst(await (await bench.vault()).points.list(service.name));
-  const facts = await selectionFacts(bench, service.name, at);
-  const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);
-  const { point, chosen, closer } = selectPoint(points, at, {
-    service: service.name,
-    ...facts,
-    incidentSince,
-    ...(request.only === null ? {} : { scope: request.only }),
-  });
+  const { point, chosen, closer, points, at, incidentSince } = await choosePoint(
+    bench,
+    { ...request, service: service.name },
+    now,
+  );
   const only = request.only ?? Object.keys(point.manifest.components);
   if (bench.breakGlass) await requireSecrets(bench, service, only, signal);
   const journal = await bench.journal();
@@ -101,20 +91,6 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
   refuseIfShort(planned);
   await journal.savePlan(planned);
   return planned;
-};
-
-/** A vault that does not open must not hide a mistake in what was typed. */
-const readAt = async (bench: Workbench, service: string, text: string, now: Date): Promise<AtExpression> => {
-  try {
-    return parseAt(text, now, bench.host.timeZone);
-  } catch (error) {
-    if (!(error instanceof RefloatError && error.code === "time.unclear")) throw error;
-    const marks = await bench.vault().then(
-      (vault) => vault.marks.list(service),
-      () => [],
-    );
-    throw asMarkName(error, text, marks);
-  }
 };
 
 /** What is recovered, and the processes that depend on it: they are bound anew. */

@@ -19,6 +19,7 @@ import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import type { LogStore } from "./vault-logs.ts";
+import type { RowMending } from "./row-mending.ts";
 import type { CaptureSink, SnapshotReader, TreeReader } from "./vault-snapshots.ts";
 
 /** What every act is given. */
@@ -334,6 +335,8 @@ export type ComponentDriver<Options = unknown> = {
   readonly writes?: WriteLedger<Options>;
   readonly contents?: CapturedContents;
   readonly logs?: LogOperations<Options>;
+  /** Puts single rows of a point back into what is live. */
+  readonly mending?: RowMending<Options>;
   readonly runtime?: RuntimeOperations<Options>;
   /** Runs the declared reload command, for components whose reader must be told. */
   readonly reload?: (context: DriverContext<Options>) => Promise<void>;

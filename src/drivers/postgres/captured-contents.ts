@@ -75,17 +75,25 @@ const tableAt: CapturedContents["tableAt"] = (captured, path) => {
   return (detail.success && dumpId !== undefined ? detail.data.labels[dumpId] : undefined) ?? null;
 };
 
+/** The rows of one table as COPY text, the columns that they have, in their order. */
+export const openRows = async (
+  tree: TreeReader,
+  captured: CapturedComponent,
+  table: CapturedTable,
+): Promise<{ readonly columns: readonly string[]; readonly text: ByteStream }> => {
+  const entry = await entryOf(tree, captured, table);
+  const path = `${captured.path}/${dataFileName(entry)}`;
+  const file = await tree.entry(path);
+  if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${path} for ${table.name}`);
+  return { columns: readColumns(entry.copyStatement), text: asCaptured(tree.content(file), table) };
+};
+
 export const postgresContents: CapturedContents = {
   tables: tablesOf,
   tableAt,
   rows: async function* rows(tree, captured, { table, format, signal }) {
-    const entry = await entryOf(tree, captured, table);
-    const path = `${captured.path}/${dataFileName(entry)}`;
-    const file = await tree.entry(path);
-    if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${path} for ${table.name}`);
-    const text = asCaptured(tree.content(file), table);
-    const out = format === "copy" ? text : copyTextToCsv(text, readColumns(entry.copyStatement));
-    for await (const chunk of out) {
+    const { columns, text } = await openRows(tree, captured, table);
+    for await (const chunk of format === "copy" ? text : copyTextToCsv(text, columns)) {
       signal.throwIfAborted();
       yield chunk;
     }

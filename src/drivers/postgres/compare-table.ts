@@ -6,6 +6,7 @@ import type { ByteStream } from "../../core/ports/bytes.ts";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { from as copyFrom } from "pg-copy-streams";
+import { copyTextSql } from "./catalog-sql.ts";
 import { copyOut } from "./copy-streams.ts";
 import { exportFileName, exportRows } from "./export-rows.ts";
 import { quoteName } from "./instance-names.ts";
@@ -70,9 +71,6 @@ export const countWritten = async (table: WrittenTable, comparison: Comparison):
   return { ...written, file };
 };
 
-/** As COPY writes it: a cast to text gives something else for booleans, addresses and padded text. */
-const asText = (expression: string): string => `case num_nulls(${expression}) when 0 then concat(${expression}) end`;
-
 const candidates = "refloat_written";
 
 /** Moves the candidates over; the columns are `c0`, `c1`, ... as text, and `committed`. */
@@ -114,9 +112,9 @@ export const compareTable = async (
       const [mine, theirs] = [`w.c${indexOf.get(name) ?? 0}`, `o.${quoteName(name)}`];
       const type = typeThere.get(name);
       const alike = type === table.columns[indexOf.get(name) ?? 0]?.type;
-      return alike ? `${theirs} = ${mine}::${type}` : `${asText(theirs)} = ${mine}`;
+      return alike ? `${theirs} = ${mine}::${type}` : `${copyTextSql(theirs)} = ${mine}`;
     });
-    const theirRow = common.map(({ name }) => asText(`o.${quoteName(name)}`)).join(", ");
+    const theirRow = common.map(({ name }) => copyTextSql(`o.${quoteName(name)}`)).join(", ");
     const ourRow = common.map(({ name }) => `w.c${indexOf.get(name) ?? 0}`).join(", ");
     const absent = `not exists (select from ${other.from} o where ${key.join(" and ")})`;
     const differs = `exists (select from ${other.from} o where ${key.join(" and ")} and row(${theirRow}) is distinct from row(${ourRow}))`;

@@ -4,6 +4,7 @@ import { postgresContents } from "./captured-contents.ts";
 import { postgresSwitching } from "./exchange.ts";
 import { postgresInstances, stableOutputs } from "./instances.ts";
 import { postgresInvariantValues } from "./invariant-values.ts";
+import { postgresMending } from "./mend/row-mending.ts";
 import { type PostgresOptions, postgresOptionsSchema } from "./postgres-options.ts";
 import { preflightPostgres } from "./preflight.ts";
 import { sqlCheck } from "./sql-check.ts";
@@ -31,6 +32,7 @@ const postgresDriver: ComponentDriver<PostgresOptions> = {
   switching: postgresSwitching,
   writes: postgresWrites,
   contents: postgresContents,
+  mending: postgresMending,
   invariantValues: postgresInvariantValues,
 };
 

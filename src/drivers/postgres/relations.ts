@@ -1,5 +1,6 @@
 /** The tables of a database as a capture sees them: what is locked, how large it is, which rows of it belong to the point. */
 import type { Session } from "../../platform/postgres/session.ts";
+import { labelSql } from "./catalog-sql.ts";
 
 export type Relation = {
   readonly oid: number;
@@ -38,7 +39,7 @@ export const listTables = async (session: Session): Promise<readonly string[]> =
  */
 const relationsSql = `
   select c.oid::int8::float8 as oid, format('%I.%I', n.nspname, c.relname) as qualified,
-         case n.nspname when 'public' then format('%I', c.relname) else format('%I.%I', n.nspname, c.relname) end as label,
+         ${labelSql("c", "n")} as label,
          c.relkind = 'p' as partitioned, coalesce(pg_table_size(c.oid), 0)::float8 as "sizeBytes",
          x.condition as "extensionCondition",
          c.relkind = 'r' and c.relfilenode is distinct from pg_relation_filenode(c.oid) as rewritten

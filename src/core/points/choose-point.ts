@@ -1,0 +1,56 @@
+/** From the words of `--at` to the recovery point that they mean: what plan, mend and assess are given. */
+import { asMarkName } from "./named-moment.ts";
+import { earlier } from "./open-incident.ts";
+import { newestFirst, type PointSelection, selectPoint } from "./select-point.ts";
+import { selectionFacts } from "./selection-facts.ts";
+import type { Workbench } from "../ports/workbench.ts";
+import { type AtExpression, parseAt } from "../time/at-expression.ts";
+import type { RecoveryPoint } from "../../model/manifest.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+
+export type PointRequest = {
+  readonly service: string;
+  /** As typed; null for the newest point. */
+  readonly at: string | null;
+  /** Since when the service is known to be wrong, ISO, besides what an open incident says. */
+  readonly incidentAt?: string | null;
+  /** Components that are needed; null for all. */
+  readonly only: readonly string[] | null;
+};
+
+export type ChosenPoint = PointSelection & {
+  readonly at: AtExpression;
+  /** Of the service, newest first. */
+  readonly points: readonly RecoveryPoint[];
+  readonly incidentSince: string | null;
+};
+
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.* */
+export const choosePoint = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenPoint> => {
+  const { service, only } = request;
+  const at = await readAt(bench, service, request.at ?? "last", now);
+  const points = newestFirst(await (await bench.vault()).points.list(service));
+  const facts = await selectionFacts(bench, service, at);
+  const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);
+  const selected = selectPoint(points, at, {
+    service,
+    ...facts,
+    incidentSince,
+    ...(only === null ? {} : { scope: only }),
+  });
+  return { ...selected, at, points, incidentSince };
+};
+
+/** A vault that does not open must not hide a mistake in what was typed. */
+const readAt = async (bench: Workbench, service: string, text: string, now: Date): Promise<AtExpression> => {
+  try {
+    return parseAt(text, now, bench.host.timeZone);
+  } catch (error) {
+    if (!(error instanceof RefloatError && error.code === "time.unclear")) throw error;
+    const marks = await bench.vault().then(
+      (vault) => vault.marks.list(service),
+      () => [],
+    );
+    throw asMarkName(error, text, marks);
+  }
+};

@@ -1,0 +1,48 @@
+/**
+ * Putting rows of a point back into what is live: compared by key, written as a script that can be reviewed, done in one transaction that
+ * does nothing at all if a row is no longer as it was when it was compared.
+ */
+import type { CapturedComponent } from "../../model/manifest.ts";
+import type { MendDirection, MendedRows, MendProposal } from "../../model/mend.ts";
+import type { CapturedTable, DriverContext } from "./driver.ts";
+import type { TreeReader } from "./vault-snapshots.ts";
+
+export type MendRequest = {
+  /** What was asked for. Others come along where rows that are put back refer to rows that are gone as well. */
+  readonly tables: readonly CapturedTable[];
+  readonly rows: readonly MendedRows[];
+  /** Columns of changed rows that are put back; null for all that differ. */
+  readonly columns: readonly string[] | null;
+  /** A condition on rows as the point has them, in the database's own language; null for all. */
+  readonly where: string | null;
+  /** False: the script keeps the tables' own triggers from firing. */
+  readonly fireTriggers: boolean;
+};
+
+export type MendSource = {
+  readonly tree: TreeReader;
+  readonly captured: CapturedComponent;
+  /** Everything that the point has. */
+  readonly tables: readonly CapturedTable[];
+  /** For people: `5d0c88e1, 2026-11-26T14:00:04Z`. */
+  readonly words: string;
+};
+
+export type RowMending<Options = unknown> = {
+  /**
+   * Compares, and keeps script and reverse under the digest of the script. Changes nothing of the source but temporary tables of its own.
+   * @throws RefloatError source.unsupported for a table that cannot be compared, with the reason; usage; source.*
+   */
+  readonly propose: (
+    context: DriverContext<Options>,
+    source: MendSource,
+    request: MendRequest,
+  ) => Promise<MendProposal>;
+  /** What was proposed under this digest, or its first characters; null if nothing was. @throws RefloatError usage when several fit */
+  readonly read: (context: DriverContext<Options>, digest: string) => Promise<MendProposal | null>;
+  /**
+   * Runs what was proposed, or its reverse: all of it or nothing.
+   * @throws RefloatError rows.changed when a row is not as it was compared, source.denied, target.failed
+   */
+  readonly apply: (context: DriverContext<Options>, proposal: MendProposal, direction: MendDirection) => Promise<void>;
+};

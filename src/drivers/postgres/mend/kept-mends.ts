@@ -1,0 +1,83 @@
+/** Where proposals are kept until somebody decides: one folder each, named by the digest of its script, made whole or not at all. */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type MendProposal, mendProposalSchema } from "../../../model/mend.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { syncDirectory } from "../../../platform/atomic-file.ts";
+import { translateSystemErrors } from "../../../platform/system-error.ts";
+
+const files = { mend: "mend.sql", undo: "undo.sql", facts: "mend.json" } as const;
+
+const folderOf = (stateDirectory: string): string => join(stateDirectory, "mends");
+
+/** @returns SHA-256 of what was written, hex */
+const write = async (path: string, pieces: AsyncIterable<string> | Iterable<string>): Promise<string> => {
+  const hash = createHash("sha256");
+  const handle = await open(path, "wx", 0o600);
+  try {
+    for await (const piece of pieces) {
+      hash.update(piece);
+      await handle.writeFile(piece);
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return hash.digest("hex");
+};
+
+export type KeptScripts = {
+  readonly mend: AsyncIterable<string>;
+  readonly undo: AsyncIterable<string>;
+  readonly describe: (digest: string, paths: { readonly script: string; readonly undo: string }) => MendProposal;
+};
+
+/** @throws RefloatError target.failed when the folder cannot be written; whatever the scripts throw */
+export const keepMend = async (stateDirectory: string, scripts: KeptScripts): Promise<MendProposal> =>
+  translateSystemErrors("target.failed", "the script could not be kept", async () => {
+    const folder = folderOf(stateDirectory);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const partial = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
+    await mkdir(partial, { mode: 0o700 });
+    try {
+      const digest = await write(join(partial, files.mend), scripts.mend);
+      await write(join(partial, files.undo), scripts.undo);
+      const final = join(folder, digest);
+      const proposal = scripts.describe(digest, { script: join(final, files.mend), undo: join(final, files.undo) });
+      await write(join(partial, files.facts), [`${JSON.stringify(proposal, null, 2)}\n`]);
+      await syncDirectory(partial);
+      await rename(partial, final);
+      await syncDirectory(folder);
+      return proposal;
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
+  });
+
+/** @param digest or its first characters @throws RefloatError usage when several begin so */
+export const readMend = async (stateDirectory: string, digest: string): Promise<MendProposal | null> => {
+  const folder = folderOf(stateDirectory);
+  const kept = await readdir(folder).catch(() => []);
+  const [name, ...others] = kept.filter((one) => one.startsWith(digest));
+  if (name === undefined) return null;
+  if (others.length > 0)
+    throw new RefloatError("usage", `${others.length + 1} proposals begin with ${digest}`, {
+      hint: "give more characters of the digest",
+    });
+  return mendProposalSchema.parse(JSON.parse(await readFile(join(folder, name, files.facts), "utf8")));
+};
+
+/** What is run is what was shown: a script that was changed since is refused. @throws RefloatError usage, target.failed */
+export const readScript = async (proposal: MendProposal, direction: keyof typeof files & ("mend" | "undo")) =>
+  translateSystemErrors("target.failed", "the script could not be read", async () => {
+    const path = direction === "mend" ? proposal.script : proposal.undo;
+    if (path === null) throw new RefloatError("usage", "nothing was to be put back: there is no script");
+    const text = await readFile(path, "utf8");
+    if (direction === "mend" && createHash("sha256").update(text).digest("hex") !== proposal.digest)
+      throw new RefloatError("usage", `${path} is not what was shown: somebody has changed it`, {
+        state: "nothing was changed",
+        hint: "a script of your own is for psql: psql -X -v ON_ERROR_STOP=1 -f FILE",
+      });
+    return text;
+  });

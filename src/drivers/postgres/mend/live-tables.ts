@@ -1,0 +1,95 @@
+/** The live tables as rows are put back into them: columns, key, what they refer to, what fires. Partitions are tables of their own here. */
+import { keySql, labelSql, ofUsersSql } from "../catalog-sql.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
+
+export type LiveColumn = {
+  readonly name: string;
+  readonly type: string;
+  /** Its value is worked out by the server: neither compared nor put back. */
+  readonly generated: boolean;
+  /** Has its type an equality that tells values apart? */
+  readonly comparable: boolean;
+  /** Fit for SQL: the sequence that it takes its numbers from; null without one. */
+  readonly sequence: string | null;
+};
+
+export type ForeignKey = {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** Its label. */
+  readonly parent: string;
+  /** For SQL. */
+  readonly parentQualified: string;
+  /** False for a partitioned table: its rows lie in its partitions. */
+  readonly parentHasRows: boolean;
+  readonly parentColumns: readonly string[];
+};
+
+export type LiveTable = {
+  /** For people, as in facts. */
+  readonly label: string;
+  /** For SQL: `public.orders`. */
+  readonly qualified: string;
+  readonly columns: readonly LiveColumn[];
+  readonly key: readonly string[];
+  readonly foreignKeys: readonly ForeignKey[];
+  /** That are enabled; `always` ones fire in each kind of session. */
+  readonly triggers: readonly {
+    readonly name: string;
+    readonly events: readonly string[];
+    readonly when: string;
+    readonly always: boolean;
+  }[];
+};
+
+/** Geometric types have an `=` that compares areas; json, xml and the like have none. */
+const comparable = `
+  case when et.typcategory = 'G' then false
+       else et.typcategory in ('S', 'E', 'R') or exists (
+         select from pg_operator o where o.oprname = '=' and o.oprleft = et.oid and o.oprright = et.oid) end`;
+
+const columnsSql = `
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '',
+           'comparable', ${comparable},
+           'sequence', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname)) order by a.attnum), '[]')
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    join pg_type b on b.oid = case t.typtype when 'd' then t.typbasetype else t.oid end
+    join pg_type et on et.oid = case b.typcategory when 'A' then coalesce(nullif(b.typelem, 0), b.oid) else b.oid end
+   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped`;
+
+const namesOf = (relation: string, numbers: string): string => `
+  (select jsonb_agg(a.attname order by k.n) from unnest(${numbers}) with ordinality as k(attnum, n)
+     join pg_attribute a on a.attrelid = ${relation} and a.attnum = k.attnum)`;
+
+const foreignKeysSql = `
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'name', f.conname, 'columns', ${namesOf("f.conrelid", "f.conkey")},
+           'parent', ${labelSql("pc", "pn")}, 'parentQualified', format('%I.%I', pn.nspname, pc.relname),
+           'parentHasRows', pc.relkind = 'r',
+           'parentColumns', ${namesOf("f.confrelid", "f.confkey")}) order by f.conname), '[]')
+    from pg_constraint f
+    join pg_class pc on pc.oid = f.confrelid join pg_namespace pn on pn.oid = pc.relnamespace
+   where f.conrelid = c.oid and f.contype = 'f'
+     and not exists (select from pg_constraint whole where whole.oid = f.conparentid and whole.conrelid = f.conrelid)`;
+
+const triggersSql = `
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'name', g.tgname, 'always', g.tgenabled = 'A',
+           'events', array_remove(array[case when g.tgtype & 4 <> 0 then 'insert' end, case when g.tgtype & 16 <> 0 then 'update' end,
+                                        case when g.tgtype & 8 <> 0 then 'delete' end], null),
+           'when', case when g.tgtype & 2 <> 0 then 'before' when g.tgtype & 64 <> 0 then 'instead of' else 'after' end)
+         order by g.tgname), '[]')
+    from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled in ('O', 'A')`;
+
+const tablesSql = `
+  select ${labelSql("c", "n")} as label, format('%I.%I', n.nspname, c.relname) as qualified,
+         (${columnsSql}) as columns, coalesce((${keySql}), '{}') as key,
+         (${foreignKeysSql}) as "foreignKeys", (${triggersSql}) as triggers
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+   where c.relkind = 'r' and ${ofUsersSql}
+   order by 1`;
+
+export const readLiveTables = async (session: Session): Promise<ReadonlyMap<string, LiveTable>> =>
+  new Map((await session.query<LiveTable>(tablesSql)).map((table) => [table.label, table]));

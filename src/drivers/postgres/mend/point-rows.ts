@@ -1,0 +1,99 @@
+/** Rows of a point beside the live ones: in a temporary table of the live types, which ends with the transaction. */
+import { pipeline } from "node:stream/promises";
+import { from as copyFrom } from "pg-copy-streams";
+import type { CapturedTable } from "../../../core/ports/driver.ts";
+import type { MendSource } from "../../../core/ports/row-mending.ts";
+import { RefloatError, toRefloatError } from "../../../model/refloat-error.ts";
+import { capturedDetailSchema } from "../captured-detail.ts";
+import { openRows } from "../captured-contents.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
+import type { LiveColumn, LiveTable } from "./live-tables.ts";
+
+export type PointRows = {
+  readonly live: LiveTable;
+  /** For SQL: the temporary table with the point's rows, under their own names and, where the live table has them, its types. */
+  readonly from: string;
+  /** On both sides, and not worked out by the server. */
+  readonly shared: readonly LiveColumn[];
+  /** Only the point has them. */
+  readonly dropped: readonly string[];
+};
+
+/** @throws RefloatError source.unsupported */
+const requireKey = ({ label, key, columns }: LiveTable, captured: readonly string[]): void => {
+  if (key.length === 0)
+    throw new RefloatError("source.unsupported", `${label} has no primary key: nobody can tell which row is which`, {
+      state: "nothing was changed",
+      hint: "a table without a key is put back as a whole, with its database: refloat recover",
+    });
+  const missing = key.filter((name) => !captured.includes(name));
+  const generated = columns.filter(({ name, generated }) => generated && key.includes(name)).map(({ name }) => name);
+  const [first] = [...missing, ...generated];
+  if (first === undefined) return;
+  throw new RefloatError(
+    "source.unsupported",
+    `the point's rows of ${label} have no ${first}, which is in the key now`,
+    {
+      state: "nothing was changed",
+    },
+  );
+};
+
+/** What stands in the point does not fit what the table has become, such as another type of a column. */
+const doesNotFit = (label: string, error: Error): Error => {
+  const translated = toRefloatError(error);
+  if (translated.code !== "source.failed" && translated.code !== "bug") return error;
+  return new RefloatError("source.unsupported", `the point's rows of ${label} do not fit the table: ${error.message}`, {
+    cause: error,
+    state: "nothing was changed",
+    hint: "the table was changed since the point; the whole database can be recovered beside it: --no-cutover",
+  });
+};
+
+/** The session is in a transaction. @param number tells the temporary tables of one transaction apart */
+export const loadPointRows = async (
+  session: Session,
+  live: LiveTable,
+  { tree, captured }: MendSource,
+  table: CapturedTable,
+  number: number,
+): Promise<PointRows> => {
+  const { columns, text } = await openRows(tree, captured, table);
+  requireKey(live, columns);
+  const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
+  const byName = new Map(live.columns.map((column) => [column.name, column]));
+  const from = `pg_temp.refloat_point_${number}`;
+  const definitions = columns.map((name) => `${quoteName(name)} ${byName.get(name)?.type ?? "text"}`);
+  await session.query(`create temporary table refloat_point_${number} (${definitions.join(", ")}) on commit drop`);
+  const stream = session.submit(
+    copyFrom(`copy ${from} (${columns.map(quoteName).join(", ")}) from stdin with (encoding ${quoteText(encoding)})`, {
+      highWaterMark: 1,
+    }),
+  );
+  let sourceError: { readonly thrown: unknown } | undefined;
+  const rows = async function* () {
+    try {
+      yield* text;
+    } catch (thrown) {
+      sourceError = { thrown };
+      throw thrown;
+    }
+  };
+  try {
+    await pipeline(rows(), stream);
+  } catch (error) {
+    if (sourceError !== undefined) throw sourceError.thrown;
+    throw doesNotFit(live.label, session.translate(error));
+  }
+  await session.query(`create index on ${from} (${live.key.map(quoteName).join(", ")}); analyze ${from}`);
+  return {
+    live,
+    from,
+    shared: columns.flatMap((name) => {
+      const column = byName.get(name);
+      return column === undefined || column.generated ? [] : [column];
+    }),
+    dropped: columns.filter((name) => !byName.has(name)),
+  };
+};

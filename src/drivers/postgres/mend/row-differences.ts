@@ -1,0 +1,113 @@
+/**
+ * The rows of a point and the live ones, matched by key, in a temporary table: one row for each that differs or is gone, `wanted` where it is to
+ * be put back. What is only live is counted and left alone.
+ */
+import type { MendedRows, MendedTable } from "../../../model/mend.ts";
+import { copyTextSql } from "../catalog-sql.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
+import type { PointRows } from "./point-rows.ts";
+
+export type RowDifferences = PointRows & {
+  /**
+   * For SQL: columns `n` (order of the key), `at` (ctid in the point's rows), `kind`, `columns` (names that differ and may be put back), `key`,
+   * `point`, `live` (values as text, of the key and of the shared columns in their order), `wanted`.
+   */
+  readonly differences: string;
+  readonly counts: Pick<MendedTable, "equal" | "changed" | "gone" | "newer">;
+};
+
+export type RowWish = {
+  readonly rows: readonly MendedRows[];
+  readonly columns: readonly string[] | null;
+  readonly where: string | null;
+};
+
+/** A table that only comes along: nothing of it is wanted until a row refers to it. */
+export const nothingWanted: RowWish = { rows: [], columns: null, where: null };
+
+const textArray = (expressions: readonly string[]): string => `array[${expressions.join(", ")}]::text[]`;
+
+export const matchedSql = (key: readonly string[], left: string, right: string): string =>
+  key.map((name) => `${left}.${quoteName(name)} = ${right}.${quoteName(name)}`).join(" and ");
+
+/** @throws RefloatError source.failed when the server does not understand the condition */
+export const compareRows = async (
+  session: Session,
+  point: PointRows,
+  wish: RowWish,
+  number: number,
+): Promise<RowDifferences> => {
+  const { live, from, shared } = point;
+  const differences = `pg_temp.refloat_difference_${number}`;
+  const texts = (side: "p" | "t", columns: readonly string[]): string =>
+    columns.map((name) => copyTextSql(`${side}.${quoteName(name)}`)).join(", ");
+  const names = shared.map(({ name }) => name);
+  const mended = names.filter((name) => wish.columns === null || wish.columns.includes(name));
+  const differing = mended.map(
+    (name) => `case when ${texts("p", [name])} is distinct from ${texts("t", [name])} then ${quoteText(name)} end`,
+  );
+  const firstKey = `t.${quoteName(live.key[0] ?? "")}`;
+  const kinds = textArray(wish.rows.map(quoteText));
+  // One statement only, which the extended protocol sees to: the condition is a person's text.
+  await session.query(
+    `create temporary table refloat_difference_${number} on commit drop as
+     select row_number() over (order by ${live.key.map((name) => `p.${quoteName(name)}`).join(", ")}) as n, p."refloat at" as at,
+            k.kind, d.columns, ${textArray([texts("p", live.key)])} as key,
+            ${textArray([texts("p", names)])} as point, ${textArray([texts("t", names)])} as live,
+            k.kind = any(${kinds}) and p."refloat wanted" and (k.kind = 'gone' or cardinality(d.columns) > 0) as wanted
+       from (select *, ctid as "refloat at", ${wish.where === null ? "true" : `((${wish.where}\n) is true)`} as "refloat wanted" from ${from}) p
+       left join only ${live.qualified} t on ${matchedSql(live.key, "t", "p")}
+      cross join lateral (select case when ${firstKey} is null then 'gone' else 'changed' end as kind) k
+      cross join lateral (select array_remove(${textArray(differing)}, null) as columns) d
+      where k.kind = 'gone' or row(${texts("p", names)}) is distinct from row(${texts("t", names)})`,
+    [],
+  );
+  const [counted] = await session.query<RowDifferences["counts"] & { readonly all: number }>(
+    `select (select count(*) from ${from})::float8 as all,
+            count(*) filter (where kind = 'changed')::float8 as changed, count(*) filter (where kind = 'gone')::float8 as gone,
+            (select count(*) from only ${live.qualified} t
+              where not exists (select from ${from} p where ${matchedSql(live.key, "p", "t")}))::float8 as newer
+       from ${differences}`,
+  );
+  const { all = 0, changed = 0, gone = 0, newer = 0 } = counted ?? {};
+  return { ...point, differences, counts: { equal: all - changed - gone, changed, gone, newer } };
+};
+
+const shownSamples = 10;
+
+type SampleRow = {
+  readonly kind: MendedRows;
+  readonly columns: readonly string[];
+  readonly key: readonly string[];
+  readonly point: readonly (string | null)[];
+  readonly live: readonly (string | null)[];
+};
+
+/** What would be put back, in numbers and by a few examples. */
+export const describeWanted = async (
+  session: Session,
+  { differences, shared, live }: RowDifferences,
+): Promise<Pick<MendedTable, "puts" | "columns" | "samples">> => {
+  const [puts] = await session.query<MendedTable["puts"]>(
+    `select count(*) filter (where kind = 'changed')::float8 as changed, count(*) filter (where kind = 'gone')::float8 as gone
+       from ${differences} where wanted`,
+  );
+  const columns = await session.query<MendedTable["columns"][number]>(
+    `select name, count(*)::float8 as rows from ${differences} cross join unnest(columns) as name
+      where wanted and kind = 'changed' group by name order by rows desc, name`,
+  );
+  const rows = await session.query<SampleRow>(
+    `select kind, columns, key, point, live from ${differences} where wanted order by n limit ${shownSamples}`,
+  );
+  const samples = rows.map(({ kind, columns: differing, key, point, live: now }) => ({
+    kind,
+    key: Object.fromEntries(live.key.map((name, index) => [name, key[index] ?? ""])),
+    columns: shared.flatMap(({ name }, index) =>
+      differing.includes(name) && !(kind === "gone" && live.key.includes(name))
+        ? [{ name, point: point[index] ?? null, live: now[index] ?? null }]
+        : [],
+    ),
+  }));
+  return { puts: puts ?? { changed: 0, gone: 0 }, columns: [...columns], samples };
+};

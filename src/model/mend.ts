@@ -1,0 +1,57 @@
+/** What putting rows back from a point would do, as it is shown, kept and answered. */
+import { z } from "zod";
+
+/** `changed`: the row is there and differs. `gone`: only the point has it. */
+export const mendedRowsSchema = z.enum(["changed", "gone"]);
+export type MendedRows = z.infer<typeof mendedRowsSchema>;
+
+export type MendDirection = "mend" | "undo";
+
+export const mendSampleSchema = z.object({
+  kind: mendedRowsSchema,
+  /** Columns of the key with their values as text. */
+  key: z.record(z.string(), z.string()),
+  /** What differs; null is SQL's own, or nothing for a row that is gone. */
+  columns: z.array(z.object({ name: z.string(), point: z.string().nullable(), live: z.string().nullable() })),
+});
+
+export const mendedTableSchema = z.object({
+  /** As facts name it: `orders`, `audit.log`. */
+  name: z.string(),
+  /** False for a table that only comes along because rows refer to it. */
+  asked: z.boolean(),
+  key: z.array(z.string()),
+  /** Of the whole table: rows that are alike, that differ, that only the point has, that only the live side has. */
+  equal: z.int().nonnegative(),
+  changed: z.int().nonnegative(),
+  gone: z.int().nonnegative(),
+  newer: z.int().nonnegative(),
+  /** What the script puts back. */
+  puts: z.object({ changed: z.int().nonnegative(), gone: z.int().nonnegative() }),
+  /** In how many of the changed rows that are put back each column differs. */
+  columns: z.array(z.object({ name: z.string(), rows: z.int().positive() })),
+  samples: z.array(mendSampleSchema),
+  /** The table's own triggers that would fire: `products_audit, after update`. */
+  triggers: z.array(z.string()),
+});
+export type MendedTable = z.infer<typeof mendedTableSchema>;
+
+export const mendProposalSchema = z.object({
+  /** SHA-256 of the script, hex. */
+  digest: z.string(),
+  /** Id of the point that rows come from, and the moment that it holds. */
+  point: z.string(),
+  tables: z.array(mendedTableSchema),
+  /** Do the triggers named above fire? */
+  fireTriggers: z.boolean(),
+  warnings: z.array(z.string()),
+  /** Files with the SQL; null when there is nothing to put back. */
+  script: z.string().nullable(),
+  undo: z.string().nullable(),
+  writtenAt: z.iso.datetime(),
+});
+export type MendProposal = z.infer<typeof mendProposalSchema>;
+
+/** Rows that the script touches. */
+export const rowsPutBack = ({ tables }: Pick<MendProposal, "tables">): number =>
+  tables.reduce((sum, { puts }) => sum + puts.changed + puts.gone, 0);

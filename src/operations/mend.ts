@@ -1,0 +1,139 @@
+/** mend: rows of a recovery point back into what is live, as SQL that was shown, in one transaction; and the way back. */
+import { audited } from "../core/audit/audited.ts";
+import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
+import { findService, requireComponents } from "../core/declaration/find-service.ts";
+import { nearestWord } from "../core/declaration/nearest-word.ts";
+import { openComponent } from "../core/granular/open-place.ts";
+import { choosePoint } from "../core/points/choose-point.ts";
+import type { CapturedTable, ComponentDriver } from "../core/ports/driver.ts";
+import type { MendRequest, RowMending } from "../core/ports/row-mending.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
+import { shortId } from "../model/identifiers.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
+import { type MendDirection, type MendProposal, rowsPutBack } from "../model/mend.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+
+export type ProposeMendRequest = Omit<MendRequest, "tables"> & {
+  readonly service: string;
+  readonly component: string;
+  /** As typed; at least one. */
+  readonly tables: readonly string[];
+  /** As typed; null for the newest point. */
+  readonly at: string | null;
+};
+
+export type Mend = { readonly service: string; readonly component: string; readonly proposal: MendProposal };
+
+const marker = (service: string): string => `refloat/mend/${service}`;
+
+const mendingOf = (access: ComponentAccess, component: string): RowMending => {
+  const { mending, type }: ComponentDriver = access.driver(component);
+  if (mending !== undefined) return mending;
+  throw new RefloatError("source.unsupported", `${component} is ${type}, and no single rows of that are put back`, {
+    state: "nothing was changed",
+    hint: "one file or table of it comes out of a point by refloat extract; all of it comes back by refloat recover",
+  });
+};
+
+const tableOf = (name: string, tables: readonly CapturedTable[], point: RecoveryPoint): CapturedTable => {
+  const found = tables.find((table) => table.name === name || table.aliases.includes(name));
+  if (found !== undefined && found.hasRows) return found;
+  const near = nearestWord(
+    name,
+    tables.map((table) => table.name),
+  );
+  throw new RefloatError("usage", `point ${shortId(point.id)} has no rows of a table "${name}"`, {
+    state: "nothing was changed",
+    ...(near === undefined ? {} : { hint: `did you mean "${near}"?` }),
+    nextCommand: `refloat browse ${shortId(point.id)}`,
+  });
+};
+
+/**
+ * Compares tables of a point with the live ones; changes nothing.
+ * @throws RefloatError service.unknown, component.unknown, point.*, source.*, usage
+ */
+export const proposeMend = async (
+  bench: Workbench,
+  { service: typed, component, tables: names, at, ...wish }: ProposeMendRequest,
+  signal: AbortSignal,
+): Promise<Mend> => {
+  const service = findService(await bench.declaration(), typed);
+  requireComponents(service, [component]);
+  const request = { service: service.name, at, only: [component] };
+  const { point } = await choosePoint(bench, request, bench.clock.now());
+  const { captured, tree, tables } = await openComponent(bench, point, component);
+  const options = { service, locate: () => null, marker: marker(service.name), signal };
+  return withComponents(bench, options, async (access) => {
+    const mending = mendingOf(access, component);
+    const chosen = names.map((name) => tableOf(name, tables ?? [], point));
+    const words = `${shortId(point.id)} (${point.manifest.consistentAt})`;
+    const source = { tree, captured, tables: tables ?? [], words };
+    const context = await access.context(component);
+    const proposal = await mending.propose(context, source, { ...wish, tables: chosen });
+    return { service: service.name, component, proposal };
+  });
+};
+
+/** What was proposed for a service under this digest. @throws RefloatError service.unknown, mend.unknown */
+export const readProposal = async (
+  bench: Workbench,
+  request: { readonly service: string; readonly digest: string },
+  signal: AbortSignal,
+): Promise<Mend> => {
+  const service = findService(await bench.declaration(), request.service);
+  return withMending(bench, service, signal, async (access, component) => {
+    const proposal = await mendingOf(access, component).read(await access.context(component), request.digest);
+    return proposal === null ? null : { service: service.name, component, proposal };
+  }).then((found) => {
+    if (found !== null) return found;
+    throw new RefloatError("mend.unknown", `nothing was proposed for ${service.name} under ${request.digest}`, {
+      hint: "proposals are kept on the machine that compared",
+      nextCommand: "refloat mend --help",
+    });
+  });
+};
+
+/** The first component that has an answer. */
+const withMending = async <Found>(
+  bench: Workbench,
+  service: ServiceDeclaration,
+  signal: AbortSignal,
+  ask: (access: ComponentAccess, component: string) => Promise<Found | null>,
+): Promise<Found | null> =>
+  withComponents(bench, { service, locate: () => null, marker: marker(service.name), signal }, async (access) => {
+    for (const component of Object.keys(service.components)) {
+      if (access.driver(component).mending === undefined) continue;
+      const found = await ask(access, component);
+      if (found !== null) return found;
+    }
+    return null;
+  });
+
+/** All of it or nothing. @throws RefloatError rows.changed, source.denied, target.failed */
+export const applyMend = async (
+  bench: Workbench,
+  { service: name, component, proposal }: Mend,
+  direction: MendDirection,
+  signal: AbortSignal,
+): Promise<void> => {
+  const service = findService(await bench.declaration(), name);
+  const detail = {
+    component,
+    digest: proposal.digest,
+    point: proposal.point,
+    direction,
+    tables: proposal.tables.map((table) => table.name),
+    rows: rowsPutBack(proposal),
+  };
+  await audited(
+    bench.audit,
+    { action: "mend", service: name, detail },
+    () =>
+      withComponents(bench, { service, locate: () => null, marker: marker(name), signal }, async (access) =>
+        mendingOf(access, component).apply(await access.context(component), proposal, direction),
+      ),
+    () => ({ detail: {} }),
+  );
+};

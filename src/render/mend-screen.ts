@@ -1,0 +1,103 @@
+/** What putting rows back would do: how much differs, a few rows of it, what fires, where the SQL lies. */
+import { formatAmount, formatCount } from "../core/text/quantity.ts";
+import { showName } from "../core/text/shown-name.ts";
+import { type MendDirection, type MendedTable, type MendProposal, rowsPutBack } from "../model/mend.ts";
+import { cutText } from "./fit-text.ts";
+import { type Screen, lines, nextLine } from "./screen.ts";
+
+export type MendOnScreen = {
+  readonly service: string;
+  readonly component: string;
+  readonly proposal: MendProposal;
+};
+
+/** `4c1e90ab`: as it is typed. */
+export const shortDigest = (digest: string): string => digest.slice(0, 8);
+
+const widestValue = 40;
+
+const value = (text: string | null): string =>
+  text === null ? "null" : cutText(showName(Buffer.from(text)), widestValue);
+
+const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number]): string => {
+  const id = Object.entries(key)
+    .map(([name, text]) => `${name} ${value(text)}`)
+    .join(", ");
+  const shown = columns.slice(0, 4).map(({ name, point, live }) => {
+    const to = value(point);
+    return kind === "gone" ? `${name} ${to}` : `${name} ${value(live)} > ${to}`;
+  });
+  const more = columns.length > shown.length ? `, ${formatCount(columns.length - shown.length)} more columns` : "";
+  return `${kind === "gone" ? "+" : "*"} ${id}: ${shown.join(", ")}${more}`;
+};
+
+const countsLine = ({ name, equal, changed, gone, newer }: MendedTable): string => {
+  const words = [
+    `${formatCount(changed)} differ`,
+    `${formatCount(gone)} gone`,
+    `${formatCount(newer)} newer, left alone`,
+    `${formatCount(equal)} equal`,
+  ];
+  return `${name}: ${words.join(", ")}`;
+};
+
+const putsLine = ({ puts, columns, asked }: MendedTable): string => {
+  const by = columns.map(({ name, rows }) => (columns.length === 1 ? name : `${name} in ${formatCount(rows)}`));
+  const parts = [
+    ...(puts.changed === 0 ? [] : [`${formatAmount(puts.changed, "rows")} get back ${by.join(", ")}`]),
+    ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, "rows")} come back`]),
+  ];
+  const why = asked ? "" : ", which rows that come back refer to";
+  return `  ${parts.length === 0 ? "nothing to put back" : parts.join(", ")}${why}`;
+};
+
+const tableLines = (table: MendedTable, screen: Screen): readonly string[] => {
+  const left = table.puts.changed + table.puts.gone - table.samples.length;
+  return [
+    screen.paint("bold", countsLine(table)),
+    putsLine(table),
+    ...table.samples.map((sample) =>
+      screen.paint(sample.kind === "gone" ? "green" : "yellow", cutText(`  ${sampleLine(sample)}`, screen.width)),
+    ),
+    ...(left > 0 ? [`  ... ${formatCount(left)} more in the script`] : []),
+  ];
+};
+
+const triggerLine = ({ tables, fireTriggers }: MendProposal): string | null => {
+  const triggers = tables.flatMap((table) => table.triggers);
+  if (triggers.length === 0) return null;
+  return fireTriggers
+    ? `FIRES    ${triggers.join("; ")} (--no-triggers keeps them quiet)`
+    : `QUIET    ${triggers.join("; ")}`;
+};
+
+export const renderProposal = ({ service, component, proposal }: MendOnScreen, screen: Screen): string =>
+  lines(
+    screen.paint("bold", `Mend ${service}, ${component}, from point ${proposal.point}`),
+    proposal.tables.flatMap((table) => tableLines(table, screen)),
+    triggerLine(proposal),
+    proposal.warnings.map((warning) => screen.paint("yellow", `WARNING  ${warning}`)),
+    proposal.script === null ? null : `SCRIPT   ${proposal.script}`,
+    proposal.undo === null ? null : `UNDO     ${proposal.undo}`,
+  );
+
+export const renderNothingToMend = ({ service }: MendOnScreen, screen: Screen): string =>
+  lines("nothing was changed: there is nothing to put back", nextLine(screen, `refloat points ${service}`));
+
+export const renderMended = (
+  { service, component, proposal }: MendOnScreen,
+  direction: MendDirection,
+  screen: Screen,
+): string => {
+  const rows = formatAmount(rowsPutBack(proposal), "rows");
+  const digest = shortDigest(proposal.digest);
+  return direction === "mend"
+    ? lines(
+        screen.paint("green", `${rows} of ${service} ${component} are as point ${proposal.point} has them`),
+        nextLine(screen, `refloat mend ${service} --undo ${digest}`),
+      )
+    : lines(
+        screen.paint("green", `${rows} of ${service} ${component} are as they were before`),
+        nextLine(screen, `refloat mend ${service} --proposal ${digest}`),
+      );
+};

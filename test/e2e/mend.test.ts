@@ -1,0 +1,230 @@
+/** Single rows back from a point into a real database that goes on being written to: what differs, what is gone, and nothing else. */
+import { chmod, writeFile } from "node:fs/promises";
+import { execa } from "execa";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
+import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
+import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
+import { query } from "../../src/testing/query.ts";
+import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
+
+const schema = String.raw`
+  create type mood as enum ('sad', 'it''s fine', 'glad');
+  create domain price as numeric(10,2) check (value >= 0);
+  create type size as (width int, height int);
+  create table customers (id int primary key, email text not null unique);
+  create table orders (id bigint generated always as identity primary key, customer int not null references customers, note text);
+  create table order_items (order_id bigint references orders, line int, sku text, primary key (order_id, line));
+  create table products (
+    sku text primary key, price price not null, tags text[], doc json, docb jsonb, spot point, raw bytea, seen timestamptz, mood mood,
+    size size, live boolean, padded char(6), ratio float8, took interval, twice numeric generated always as (price * 2) stored);
+  create table "odd ""name"".b" ("a, b" int, "select" text, primary key ("a, b"));
+  create table keyless (a int);
+  create table events (id int, at date, primary key (id, at)) partition by range (at);
+  create table events_2026 partition of events for values from ('2026-01-01') to ('2027-01-01');
+  create table audit (id serial primary key, what text);
+  create function note() returns trigger language plpgsql as $$ begin insert into public.audit (what) values (tg_op || ' ' || new.sku); return new; end $$;
+  create trigger products_noted after update on products for each row execute function note();
+  insert into customers select n, 'c' || n || '@example.org' from generate_series(1, 50) n;
+  insert into orders (customer, note) select 1 + n % 50, E'note\t' || n || E'\n\\N''quoted"' from generate_series(1, 200) n;
+  insert into order_items select o.id, l, 'sku' || l from orders o, generate_series(1, 3) l;
+  insert into products
+    select 'sku' || n, n + 0.10, array['a,b', 'c"d', null, '{}'], '{"a" :  1}', '{"a": 1}', point(n, 0.1), '\x00ff27', '2026-01-01 00:00:00+00',
+           'it''s fine', row(n, null::int)::size, n % 2 = 0, 'ab', 0.1 + n, '1 day 2 hours' from generate_series(1, 1200) n;
+  insert into "odd ""name"".b" values (1, E'x\\y'), (2, null);
+  insert into keyless values (1);
+  insert into events values (1, '2026-05-05');
+`;
+
+describe("mend", () => {
+  let folder: TestFolder;
+  let server: PostgresServer;
+  let program: RefloatInside;
+  let count = 0;
+  let database = "";
+  let point = "";
+
+  const sql = <Row = Record<string, unknown>>(text: string): Promise<Row[]> => query<Row>(server.url(database), text);
+  const one = async (expression: string): Promise<unknown> =>
+    (await sql<{ v: unknown }>(`select ${expression} as v`))[0]?.v;
+  const mend = (...args: readonly string[]) => program.run(["mend", "shop", ...args]);
+  const data = async (...args: readonly string[]) =>
+    resultEnvelopeSchema("mend").parse((await program.succeed(["mend", "shop", ...args, "--json"])).lines.at(-1)).data;
+  const digestOf = (table: string): Promise<unknown> =>
+    one(`(select md5(string_agg(t::text, E'\\n' order by t::text)) from ${table} t)`);
+
+  beforeAll(async () => {
+    folder = await createTestFolder("refloat-mend");
+    await chmod(folder.path, 0o755);
+    server = await startPostgresServer();
+    await query(server.url("postgres"), "create database template_shop");
+    await query(server.url("template_shop"), schema);
+    await writeFile(`${folder.path}/password`, "correct horse battery staple", { mode: 0o600 });
+  });
+
+  beforeEach(async () => {
+    count += 1;
+    database = `shop${count}`;
+    await query(server.url("postgres"), `create database ${database} template template_shop`);
+    const text = `vault: { url: ${folder.path}/vault, password: "\${file:${folder.path}/password}" }
+services: { shop: { components: { db: { type: postgres, url: "${server.url(database)}" } } } }`;
+    await writeFile(`${folder.path}/refloat.yaml`, text);
+    program = refloatInside(folder.path);
+    if (count === 1) await program.succeed(["vault", "init"]);
+    const captured = await program.succeed(["capture", "shop", "--json"]);
+    point = resultEnvelopeSchema("capture").parse(captured.lines.at(-1)).data.id;
+    return () => program.close();
+  });
+
+  afterAll(async () => {
+    await server.stop();
+    await folder.remove();
+  });
+
+  it("puts one column of the damaged rows back, leaves alone what came since, and takes it back again", async () => {
+    const before = await digestOf("(select sku, price from products where sku <> 'new')");
+    await sql("update products set price = 0 where sku < 'sku7'; insert into products (sku, price) values ('new', 5)");
+    await sql("update products set live = not live where sku = 'sku1'; truncate audit");
+    const damaged = await digestOf("products");
+    const shown = await mend("--at", point, "--only", "db:products", "--columns", "price", "--no-apply");
+    expect(shown).toMatchObject({ exit: 0 });
+    expect(shown.stdout).toMatch(/products: [\d,]+ differ, 0 gone, 1 newer, left alone/);
+    expect(shown.stdout).toMatch(/\* sku sku1: price 0\.00 > 1\.10/);
+    expect(shown.stdout).toContain("products_noted on products, after update");
+    expect(await digestOf("products")).toBe(damaged);
+    const { digest, applied, tables } = await data(
+      "--at",
+      point,
+      "--only",
+      "db:products",
+      "--columns",
+      "price",
+      "--yes",
+    );
+    expect(applied).toBe(true);
+    expect(await digestOf("(select sku, price from products where sku <> 'new')")).toBe(before);
+    expect(await one("(select count(*)::int from audit)")).toBe(tables[0]?.puts.changed);
+    expect(await one("(select live from products where sku = 'sku1')")).toBe(true);
+    expect((await program.succeed(["mend", "shop", "--undo", digest, "--yes"])).exit).toBe(0);
+    expect(await digestOf("products")).toBe(damaged);
+    expect((await program.succeed(["log"])).stdout).toMatch(/mend +shop +done/);
+  });
+
+  it("puts back every kind of value as it was, and deleted rows with what they refer to", async () => {
+    const tables = ["customers", "orders", "order_items", "products", `"odd ""name"".b"`];
+    const before = await Promise.all(tables.map(digestOf));
+    await sql(`
+      update products set tags = null, doc = '{"a":1}', docb = '{}', spot = null, raw = '\\x', seen = now(), mood = 'sad', size = row(0, 0),
+             live = null, padded = 'x', ratio = 1, took = '1 second' where sku <> 'sku3';
+      delete from products where sku = 'sku3';
+      delete from order_items where order_id in (7, 8); delete from orders where id in (7, 8); delete from orders where id > 190 and false;
+      delete from order_items where order_id in (select id from orders where customer = 9);
+      delete from orders where customer = 9; delete from customers where id = 9;
+      update "odd ""name"".b" set "select" = 'z'; delete from "odd ""name"".b" where "a, b" = 2;
+      truncate audit`);
+    const items = await data("--only", "db:order_items", "--rows", "gone", "--yes");
+    expect(items.tables.map(({ name, asked, puts }) => [name, asked, puts.gone])).toEqual([
+      ["customers", false, 1],
+      ["orders", false, 5],
+      ["order_items", true, 15],
+    ]);
+    await program.succeed(["mend", "shop", "--only", `db:products,db:"odd ""name"".b"`, "--no-triggers", "--yes"]);
+    expect(await Promise.all(tables.map(digestOf))).toEqual(before);
+    expect(await one("(select count(*)::int from audit)")).toBe(0);
+    expect(await sql("select tgenabled from pg_trigger where tgname = 'products_noted'")).toEqual([{ tgenabled: "O" }]);
+    const again = await data("--only", "db:products", "--yes");
+    expect(again).toMatchObject({ applied: false, script: null });
+  });
+
+  it("does nothing at all when one row was written meanwhile", async () => {
+    await sql("update products set price = 0");
+    const { digest, script } = await data("--only", "db:products", "--no-apply");
+    await sql("update products set price = 9 where sku = 'sku500'");
+    const damaged = await digestOf("products");
+    const refused = await mend("--proposal", digest);
+    expect(refused).toMatchObject({ exit: 3 });
+    expect(refused.stderr).toMatch(/error rows\.changed: of .* only .* are as they were compared; nothing was changed/);
+    const psql = await execa(
+      `${server.binaries}/psql`,
+      ["-X", "-v", "ON_ERROR_STOP=1", "-f", script ?? "", server.url(database)],
+      {
+        reject: false,
+      },
+    );
+    expect(psql.exitCode).not.toBe(0);
+    expect(await digestOf("products")).toBe(damaged);
+    expect((await program.succeed(["log"])).stdout).toMatch(/mend +shop +failed/);
+  });
+
+  it("writes a script that psql runs, and refuses one that was changed", async () => {
+    const before = await digestOf("products");
+    await sql("alter table products disable trigger products_noted; update products set ratio = -ratio");
+    const { digest, script } = await data("--only", "db:products", "--no-apply");
+    await execa(`${server.binaries}/psql`, [
+      "-X",
+      "-q",
+      "-v",
+      "ON_ERROR_STOP=1",
+      "-f",
+      script ?? "",
+      server.url(database),
+    ]);
+    expect(await digestOf("products")).toBe(before);
+    await writeFile(script ?? "", "drop table products;");
+    expect(await mend("--proposal", digest)).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining("is not what was shown"),
+    });
+  });
+
+  it("takes a condition on the point's rows, as one statement", async () => {
+    await sql("update products set price = 0; delete from events_2026");
+    const some = await data("--only", "db:products", "--where", "sku in ('sku1', 'sku2') and price > 1.5", "--yes");
+    expect(some.tables[0]).toMatchObject({ changed: 1200, puts: { changed: 1, gone: 0 } });
+    expect(await one("(select price::text from products where sku = 'sku2')")).toBe("2.10");
+    expect(await one("(select price::text from products where sku = 'sku1')")).toBe("0.00");
+    const hostile = await mend("--only", "db:products", "--where", "true)) as x; drop table keyless; --");
+    expect(hostile.exit).toBe(4);
+    expect(await one("(select count(*)::int from keyless)")).toBe(1);
+    expect((await data("--only", "db:events_2026", "--yes")).tables[0]?.puts.gone).toBe(1);
+    expect(await one("(select count(*)::int from events)")).toBe(1);
+  });
+
+  it("gives no number out twice, and says what cannot be put back", async () => {
+    await sql("truncate audit restart identity; insert into audit (what) values ('one'), ('two'), ('three')");
+    await program.succeed(["capture", "shop"]);
+    await sql("truncate audit restart identity");
+    await program.succeed(["mend", "shop", "--only", "db:audit", "--yes"]);
+    await sql("insert into audit (what) values ('four')");
+    expect(await one("(select string_agg(id::text, ',' order by id) from audit)")).toBe("1,2,3,4");
+    for (const [args, words] of [
+      [["--only", "db:keyless"], "has no primary key"],
+      [["--only", "db:prodcts"], 'did you mean "products"?'],
+      [["--only", "db:products", "--columns", "prise"], 'did you mean "price"?'],
+      [["--only", "db"], "--only names tables of a component"],
+      [["--only", "db:a,db2:b"], "one transaction is of one component"],
+      [["--proposal", "0000"], "nothing was proposed"],
+      [["--only", "db:products", "--where", "nonsense"], "nonsense"],
+    ] as const) {
+      const refused = await mend(...args);
+      expect(refused.exit).not.toBe(0);
+      expect(refused.stderr).toContain(words);
+    }
+    await sql("drop table keyless; alter table products rename to goods");
+    expect((await mend("--only", "db:products")).stderr).toContain("there is no table products any more");
+  });
+
+  it("says which rows the server will refuse, and leaves everything as it was when it does", async () => {
+    await sql(
+      "delete from order_items where order_id = 5; delete from orders where id = 5; update customers set email = 'taken' where id = 5",
+    );
+    await sql(
+      "delete from order_items; delete from orders; delete from customers where id = 6; insert into customers values (900, 'c6@example.org')",
+    );
+    const damaged = await Promise.all(["customers", "orders", "order_items"].map(digestOf));
+    const refused = await mend("--only", "db:orders", "--yes");
+    expect(refused).toMatchObject({ exit: 4 });
+    expect(refused.stderr).toMatch(/the server refuses a row: .*customers_email_key/);
+    expect(await Promise.all(["customers", "orders", "order_items"].map(digestOf))).toEqual(damaged);
+  });
+});
