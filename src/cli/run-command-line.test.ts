@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { RefloatError } from "../model/refloat-error.ts";
 import { type Command, type CommandContext, type CommandResult, answer, defineCommand } from "./command.ts";
@@ -199,10 +200,19 @@ describe("Ctrl-C", () => {
   });
 
   it("twice ends the process at once", async () => {
-    const { shell, exit } = started();
+    const ended = Promise.withResolvers<void>();
+    const stubborn = commandThat(async () => {
+      await ended.promise;
+      throw new Error("connection terminated");
+    });
+    const shell = createTestShell({ bench: emptyJournal });
+    const exit = runCommandLine(["act"], shell, stubborn);
     shell.send("SIGINT");
+    // What comes together counts as one.
+    await setTimeout(600);
     shell.send("SIGINT");
     expect(shell.exits).toEqual([7]);
+    ended.resolve();
     await exit;
   });
 

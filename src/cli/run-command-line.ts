@@ -15,6 +15,7 @@ import { logTarget, readGlobalOptions } from "./global-options.ts";
 import { type Interruption, listenForInterrupts } from "./interruption.ts";
 import { lazyWorkbench } from "./open-workbench.ts";
 import { type Output, createOutput, widthOf } from "./output.ts";
+import { systemClock } from "../platform/system-clock.ts";
 import { type ParsedLine, parseCommandLine } from "./parse-command-line.ts";
 import type { Shell } from "./shell.ts";
 
@@ -57,7 +58,11 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
     logOnStderr: logTarget(global, shell) === "-",
     asTyped: commandsAsTyped(global),
   });
-  const interruption = listenForInterrupts(shell, { note: output.note, killedExit: exitOfError("interrupted") });
+  const interruption = listenForInterrupts(shell, {
+    note: output.note,
+    killedExit: exitOfError("interrupted"),
+    clock: systemClock,
+  });
   const workbench = lazyWorkbench({
     shell,
     global,

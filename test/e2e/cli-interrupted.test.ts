@@ -96,6 +96,24 @@ describe("Ctrl-C", () => {
   });
 });
 
+describe("a signal that comes twice at once, as timeout sends it to the process and to its group", () => {
+  it("stops in order, as one", async () => {
+    await arm();
+    const program = refloat.spawn(["recover", "notes", "--yes"]);
+    await untilHeld();
+    program.kill("SIGTERM");
+    program.kill("SIGTERM");
+    const { exitCode, stderr } = await program;
+    await disarm();
+    expect(exitCode).toBe(7);
+    expect(stderr).toContain("stopping in order; again to kill");
+    expect(stderr).not.toContain("killed by");
+    const run = await runNumber();
+    expect(stderr).toContain(`error run.interrupted: run ${run} of notes was interrupted`);
+    await refloat.succeed(["cancel", run]);
+  });
+});
+
 describe("kill -9", () => {
   it("leaves a run that is told as interrupted, and that cancel removes", async () => {
     await arm();
