@@ -153,7 +153,7 @@ describe("verify", () => {
     };
     const reading = { packs: 310, packsRead: 310, bytes: 4_100_000_000, bytesRead: 4_100_000_000 };
     const rate = { durationMs: 20_500, fullPassMs: 20_500 };
-    const known = { coverage, reading: { ...reading, ...rate }, roots: { proven: 38, none: 2, foreign: 0 } };
+    const known = { coverage, reading: { ...reading, ...rate }, roots: { proven: 38, none: 2, foreign: 0 }, gone: [] };
     const whole = { ...counts, ...known, depth: "read-data" as const, findings: [], hurt: [], hurtLogs: [] };
     expect(renderVerify(whole, screen)).toMatchInlineSnapshot(`
       "the vault is whole  40 snapshots, 310 packs, 52,110 blobs; every byte read (4.1 GB)
@@ -209,6 +209,18 @@ describe("verify", () => {
       38 points proven by their roots; 2 of an earlier version without one
       next: refloat verify --read-data --repair"
     `);
+    // No repair brings back what was taken away whole.
+    const point = "7f3a91c2".repeat(8);
+    const gone = {
+      severity: "error" as const,
+      message: "the point is gone",
+      object: { kind: "point", id: point },
+      affects: [],
+    };
+    const missed = { ...whole, findings: [gone], gone: [{ point, accepted: false }] };
+    expect(renderVerify(missed, screen)).toMatch(/next: refloat verify --accept-gone$/);
+    const broken = { ...gone, object: { kind: "point", id: "another" } };
+    expect(renderVerify({ ...missed, findings: [gone, broken] }, screen)).toMatch(/next: refloat verify --read-data$/);
   });
 });
 

@@ -20,6 +20,7 @@ export type VerifyScreenData = VerifyReport & {
   }[];
   readonly hurtLogs: readonly LogSpan[];
   readonly roots: { readonly proven: number; readonly none: number; readonly foreign: number };
+  readonly gone: readonly { readonly point: string; readonly accepted: boolean }[];
 };
 
 /** @param isRepaired what could be mended was */
@@ -100,8 +101,14 @@ const describeFinding = (finding: VerifyReport["findings"][number], screen: Scre
 
 const mendedKinds: ReadonlySet<string> = new Set(["pack", "index", "blob"]);
 
+/** Is all that is wrong that points are missed? No repair brings them back. */
+export const isOnlyMissed = (errors: VerifyReport["findings"], gone: VerifyScreenData["gone"]): boolean => {
+  const missed = new Set(gone.filter(({ accepted }) => !accepted).map(({ point }) => point));
+  return errors.length > 0 && errors.every(({ object }) => object.kind === "point" && missed.has(object.id));
+};
+
 const nextCommand = (
-  { depth, hurt, hurtLogs }: VerifyScreenData,
+  { depth, hurt, hurtLogs, gone }: VerifyScreenData,
   errors: VerifyReport["findings"],
   isRepaired: boolean,
 ): string => {
@@ -110,6 +117,7 @@ const nextCommand = (
     return "refloat verify --read-data --repair";
   const [first] = [...hurt, ...hurtLogs];
   if (first !== undefined) return `refloat capture ${first.service}`;
+  if (isOnlyMissed(errors, gone)) return "refloat verify --accept-gone";
   if (errors.length > 0) return "refloat verify --read-data";
   return depth === "read-data" ? "refloat status" : "refloat verify --read-data";
 };

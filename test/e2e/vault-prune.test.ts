@@ -93,6 +93,21 @@ describe("vault prune", () => {
     expect(await program.run(["points", "notes", "--release", ids[0] ?? ""])).toMatchObject({ exit: 2 });
   });
 
+  it("says of a point that restic's forget took away whole how to tell that it was meant", async () => {
+    const { lines } = await succeed("capture", "notes", "--json");
+    const { id } = resultEnvelopeSchema("capture").parse(lines.at(-1)).data;
+    await program.close();
+    await restic(`${folder.path}/vault`, "forget", id);
+    const missed = await program.run(["verify"]);
+    expect(missed.exit).toBe(4);
+    expect(missed.stderr).toContain("error vault.damaged: 1 point gone");
+    expect(missed.stderr).toContain("--accept-gone records it");
+    expect(missed.stderr).not.toContain("--repair");
+    expect(missed.stdout).toContain("next: refloat verify --accept-gone");
+    await succeed("verify", "--accept-gone", "--yes");
+    await succeed("verify");
+  });
+
   it("shows a point that lost a member to restic's forget as damaged", async () => {
     const { points } = await listed();
     await program.close();

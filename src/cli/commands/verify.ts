@@ -9,7 +9,7 @@ import { parseDuration } from "../../core/time/duration.ts";
 import { type VaultVerification, type VerifyRequest, verifyVault } from "../../operations/verify.ts";
 import { repairVault } from "../../operations/repair.ts";
 import { isRepairable, renderRepair } from "../../render/repair-screen.ts";
-import { renderVerify } from "../../render/verify-screen.ts";
+import { isOnlyMissed, renderVerify } from "../../render/verify-screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import type { Shell } from "../shell.ts";
@@ -184,9 +184,21 @@ const sourceOf = ({ from, fromPasswordFile }: z.infer<typeof verifyInput>, shell
     ? null
     : { url: from, password: fromPasswordFile === null ? null : () => passwordInFile(fromPasswordFile, shell) };
 
-const damageOf = ({ findings, hurt }: VaultVerification, repairs: readonly RepairReport[]): RefloatError | null => {
+const damageOf = (
+  { findings, hurt, gone }: VaultVerification,
+  repairs: readonly RepairReport[],
+): RefloatError | null => {
   const errors = findings.filter(({ severity }) => severity === "error");
   if (errors.length === 0 && hurt.length === 0) return null;
+  if (hurt.length === 0 && isOnlyMissed(errors, gone)) {
+    return new RefloatError("vault.damaged", `${formatAmount(errors.length, "points")} gone`, {
+      state: "nothing was changed; points that are not named can be recovered",
+      hint:
+        "if they were removed on purpose, as by `restic forget`, --accept-gone records it; if not, `refloat log` tells who did what, " +
+        "and another copy of the vault may still have them",
+      nextCommand: "refloat verify --accept-gone",
+    });
+  }
   return new RefloatError(
     "vault.damaged",
     `${formatAmount(errors.length, "errors")}; ${formatAmount(hurt.length, "points")} hurt`,
