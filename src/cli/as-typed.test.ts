@@ -30,17 +30,41 @@ describe("a command that is shown as the next step", () => {
     expect(asTyped("refloat --vault URL points")).toBe("refloat --vault URL points");
   });
 
+  it("says once what the command itself says otherwise", () => {
+    const asTyped = commandsAsTyped({ ...nothing, vault: "/v", vaultAsOf: "2026-11-20 14:05" });
+    expect(asTyped("refloat --vault-as-of 2026-11-19T00:00:00Z points")).toBe(
+      "refloat --vault /v --vault-as-of 2026-11-19T00:00:00Z points",
+    );
+  });
+
+  it("is one in the prose of a hint", () => {
+    const asTyped = commandsAsTyped({ ...nothing, vault: "/v" });
+    expect(asTyped("is vault.password the right one? (refloat vault keys list, with one that opens it)")).toBe(
+      "is vault.password the right one? (refloat --vault /v vault keys list, with one that opens it)",
+    );
+    expect(asTyped("move it away: `refloat log --verify` tells what is missing; or refloat --vault URL points")).toBe(
+      "move it away: `refloat --vault /v log --verify` tells what is missing; or refloat --vault URL points",
+    );
+    expect(asTyped("go on with it, or remove what it built: refloat cancel 42")).toBe(
+      "go on with it, or remove what it built: refloat --vault /v cancel 42",
+    );
+    expect(asTyped("apt-get install refloat, which Refloat needs")).toBe(
+      "apt-get install refloat, which Refloat needs",
+    );
+  });
+
   it("is that of the error too, which is the same else", () => {
     const asTyped = commandsAsTyped({ ...nothing, vault: "/v" });
     const cause = new Error("first");
-    const given = { cause, state: "s", hint: "h", context: { a: 1 }, nextCommand: "refloat points" };
+    const hint = "refloat runs says more";
+    const given = { cause, state: "s", hint, context: { a: 1 }, nextCommand: "refloat points" };
     const typed = withTypedCommand(new RefloatError("vault.damaged", "m", given), asTyped);
-    const { code, message, state, hint, context, nextCommand } = typed;
-    expect({ code, message, state, hint, context, nextCommand }).toEqual({
+    const { code, message, state, context, nextCommand } = typed;
+    expect({ code, message, state, hint: typed.hint, context, nextCommand }).toEqual({
       code: "vault.damaged",
       message: "m",
       state: "s",
-      hint: "h",
+      hint: "refloat --vault /v runs says more",
       context: { a: 1 },
       nextCommand: "refloat --vault /v points",
     });

@@ -1,6 +1,6 @@
 /**
- * Commands that are shown as the next step, as they have to be typed: what was named in words, a vault alone or a file that is not the usual one,
- * has to be named again. What the environment says stays said.
+ * Commands that are shown as the next step or named in a hint, as they have to be typed: what was named in words, a vault alone or a file that
+ * is not the usual one, has to be named again. What the environment says stays said.
  */
 import { shellWord } from "../core/text/shell-word.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -8,7 +8,10 @@ import type { GlobalOptions } from "./global-options.ts";
 
 type Named = Pick<GlobalOptions, "config" | "vault" | "passwordFile" | "state" | "vaultAsOf">;
 
-/** @returns what turns each `refloat ...` of a line into the one that does the same from here */
+/** A command in a line or in prose, to its end; not the name of the package. */
+const commands = /(?<!install )\brefloat (?=[a-z-])[^|&;,)`]*/g;
+
+/** @returns what turns each `refloat ...` of a line or of prose into the one that does the same from here */
 export const commandsAsTyped = ({
   config,
   vault,
@@ -17,23 +20,31 @@ export const commandsAsTyped = ({
   vaultAsOf,
 }: Named): ((line: string) => string) => {
   const options = { config, vault, "password-file": passwordFile, state, "vault-as-of": vaultAsOf };
-  const words = Object.entries(options).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, value]));
-  if (words.length === 0) return (line) => line;
-  const named = words.map(shellWord).join(" ");
-  return (line) =>
-    line.replaceAll(/(?<=^|\| |&& |; )refloat (?!.*--(?:config|vault|help)\b)/g, () => `refloat ${named} `);
+  const named = Object.entries(options).flatMap(([name, value]) =>
+    value === null ? [] : [{ option: `--${name}`, value: shellWord(value) }],
+  );
+  if (named.length === 0) return (text) => text;
+  return (text) =>
+    text.replaceAll(commands, (command) => {
+      const words = command.split(/\s+/);
+      if (["--config", "--vault", "--help"].some((option) => words.includes(option))) return command;
+      const missing = named.flatMap(({ option, value }) => (words.includes(option) ? [] : [option, value]));
+      return ["refloat", ...missing, command.slice("refloat ".length)].join(" ");
+    });
 };
 
 export const withTypedCommand = (error: RefloatError, asTyped: (line: string) => string): RefloatError => {
-  const { nextCommand } = error;
-  if (nextCommand === undefined || asTyped(nextCommand) === nextCommand) return error;
+  const typed = (text: string | undefined): string | undefined => (text === undefined ? undefined : asTyped(text));
+  const nextCommand = typed(error.nextCommand);
+  const hint = typed(error.hint);
+  if (nextCommand === error.nextCommand && hint === error.hint) return error;
   return new RefloatError(error.code, error.message, {
     // Whoever looks for where it went wrong finds the first.
     cause: error.cause ?? error,
     context: error.context,
     diagnostics: error.diagnostics,
-    nextCommand: asTyped(nextCommand),
+    ...(nextCommand === undefined ? {} : { nextCommand }),
     ...(error.state === undefined ? {} : { state: error.state }),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(hint === undefined ? {} : { hint }),
   });
 };
