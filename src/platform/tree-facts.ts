@@ -9,14 +9,20 @@ import { type TreeCount, type WalkRules, countTree, walkTree } from "./tree-walk
 
 const namesShown = 5;
 
-/** What a person should know of entries that moved under the walk. */
+const unsteadyWords = {
+  vanished: "entries vanished before they could be read",
+  changed: "entries changed while they were read",
+  "read-anew":
+    "folders were read anew with all below, since what an earlier point holds of them cannot be read (`refloat verify` tells what is hurt)",
+} as const satisfies Record<TreeReceipt["unsteady"][number]["reason"], string>;
+
+/** What a person should know of entries that moved under the walk, and of folders of which no earlier state could be read. */
 export const unsteadyWarnings = (receipt: TreeReceipt): string[] =>
-  (["vanished", "changed"] as const).flatMap((reason) => {
+  Object.entries(unsteadyWords).flatMap(([reason, words]) => {
     const paths = receipt.unsteady.filter((entry) => entry.reason === reason).map(({ path }) => path);
     if (paths.length === 0) return [];
     const more = paths.length > namesShown ? ` and ${paths.length - namesShown} more` : "";
-    const what = reason === "vanished" ? "vanished before they could be read" : "changed while they were read";
-    return [`${paths.length} entries ${what}: ${paths.slice(0, namesShown).join(", ")}${more}`];
+    return [`${paths.length} ${words}: ${paths.slice(0, namesShown).join(", ")}${more}`];
   });
 
 /**

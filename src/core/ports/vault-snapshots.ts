@@ -37,8 +37,11 @@ export type TreeReceipt = {
   readonly unchangedFiles: number;
   /** Newest modification time among the files, ISO; null for an empty tree. */
   readonly newestAt: string | null;
-  /** Entries that were there when the folder was listed and gone when they were opened, or that changed while being read. */
-  readonly unsteady: readonly { readonly path: string; readonly reason: "vanished" | "changed" }[];
+  /**
+   * Entries that were there when the folder was listed and gone when they were opened, or that changed while being read; and folders that were
+   * read anew with all below, since what the parent snapshot holds of them cannot be read.
+   */
+  readonly unsteady: readonly { readonly path: string; readonly reason: "vanished" | "changed" | "read-anew" }[];
 };
 
 /**

@@ -49,6 +49,11 @@ export class EntryCapture {
     return this.#counts;
   }
 
+  /** Of a folder: what the parent snapshot holds of it cannot be read. */
+  tellReadAnew(path: Uint8Array): void {
+    this.unsteady.push({ path: readableText(path), reason: "read-anew" });
+  }
+
   /** So much was done since the last pause that others should have a turn; an entry by itself is too little work. */
   get isDue(): boolean {
     return this.#untold.items >= itemsPerTurn;

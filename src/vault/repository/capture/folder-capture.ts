@@ -19,7 +19,7 @@ import {
   noCounts,
 } from "./folder-task.ts";
 import { type OwnerNames, readOwnerNames } from "./owner-names.ts";
-import { ParentFolder } from "./parent-folder.ts";
+import { ParentFolder, isUnreadableParent } from "./parent-folder.ts";
 
 /** Names that one task takes: a folder with more is shared between the threads. */
 const namesPerTask = 1024;
@@ -30,6 +30,9 @@ const slash = 0x2f;
 const usualNameBytes = 255;
 /** `"}` follows the subtree's id at the end of a folder's node. */
 const holeFromEnd = 66;
+
+/** The folder in the parent snapshot; undefined is the answer to everything where there is none, or what there is cannot be read. */
+type AskedParent = { readonly ask: <Answer>(look: (parent: ParentFolder) => Answer | undefined) => Answer | undefined };
 
 type Walk = { readonly excludes: ExcludeRules | undefined; readonly owners: OwnerNames };
 
@@ -86,8 +89,9 @@ export class FolderCapture {
       throw unreadable(start.path, error);
     }
     const { owners } = this.#walk(start.walk, start.rules);
-    const before = (await this.#openParent(start.parentFolder))?.find(start.name);
     const entry = new EntryCapture(owners, this.#saver, this.#files, pause);
+    const parent = await this.#openParent(start.parentFolder, () => entry.tellReadAnew(start.path));
+    const before = parent.ask((folder) => folder.find(start.name));
     const node = await entry.capture(buffer(start.path), start.name, stats, before);
     if (node === undefined) {
       throw new RefloatError("source.failed", `${readableText(start.path)} vanished while it was read`, {
@@ -120,8 +124,8 @@ export class FolderCapture {
     const names = all.slice(0, namesPerTask);
     const rest: Uint8Array[] = [];
 
-    const parent = await this.#openParent(task.parent);
     const entry = new EntryCapture(walk.owners, this.#saver, this.#files, pause);
+    const parent = await this.#openParent(task.parent, () => entry.tellReadAnew(path));
     const nodes: string[] = [];
     const folders: FoundFolder[] = [];
     let length = 0;
@@ -137,13 +141,13 @@ export class FolderCapture {
       const entryPath = pathOf(name);
       const stats = entry.look(entryPath);
       if (stats === undefined || walk.excludes?.excludes(relativeOf(name), stats.isDirectory()) === true) continue;
-      const same = parent === undefined ? undefined : entry.takeSame(name, stats, parent);
+      const same = parent.ask((folder) => entry.takeSame(name, stats, folder));
       if (same !== undefined) {
         add(same);
         if (entry.isDue) await entry.tell();
         continue;
       }
-      const before = parent?.find(name);
+      const before = parent.ask((folder) => folder.find(name));
       if (names.length > 1 && stats.size >= largeFileBytes && entry.wouldRead(stats, before)) {
         rest.push(packNames([name]));
         if (index + 1 < names.length) rest.push(packNames(names.slice(index + 1)));
@@ -191,20 +195,32 @@ export class FolderCapture {
     }
   }
 
-  async #openParent(id: string | null): Promise<ParentFolder | undefined> {
-    if (id === null) return undefined;
-    if (this.#parent?.id === id) {
-      this.#parent.rewind();
-      return this.#parent;
-    }
+  /** @param unreadable told once if it is damaged or malformed; from then on it has nothing to say */
+  async #openParent(id: string | null, unreadable: () => void): Promise<AskedParent> {
+    let parent: ParentFolder | undefined;
+    const giveUp = (error: unknown): undefined => {
+      if (!isUnreadableParent(error)) throw error;
+      parent = undefined;
+      this.#parent = undefined;
+      unreadable();
+    };
     try {
-      this.#parent = new ParentFolder(await this.#blobs.read(id, "tree"), id);
-      return this.#parent;
+      if (id !== null && this.#parent?.id === id) this.#parent.rewind();
+      else if (id !== null) this.#parent = new ParentFolder(await this.#blobs.read(id, "tree"), id);
+      parent = id === null ? undefined : this.#parent;
     } catch (error) {
-      // A damaged parent costs time, not the capture: its files are read again.
-      if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
-      throw error;
+      giveUp(error);
     }
+    return {
+      ask: (look) => {
+        if (parent === undefined) return undefined;
+        try {
+          return look(parent);
+        } catch (error) {
+          return giveUp(error);
+        }
+      },
+    };
   }
 }
 

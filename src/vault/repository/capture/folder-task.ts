@@ -1,4 +1,5 @@
 /** What passes between the main thread and the workers while a local tree is captured. Paths and names are raw bytes. */
+import type { TreeReceipt } from "../../../core/ports/vault-snapshots.ts";
 
 export type WalkRules = {
   readonly exclude: readonly string[];
@@ -75,7 +76,7 @@ export const addCounts = (a: WalkCounts, b: WalkCounts): WalkCounts => ({
   newestNs: a.newestNs === null || (b.newestNs !== null && b.newestNs > a.newestNs) ? b.newestNs : a.newestNs,
 });
 
-export type UnsteadyEntry = { readonly path: string; readonly reason: "vanished" | "changed" };
+export type UnsteadyEntry = TreeReceipt["unsteady"][number];
 
 /** A folder found inside the one that was read: its node lies in `nodes` and lacks its subtree. */
 export type FoundFolder = {

@@ -4,6 +4,7 @@
  */
 import { isAscii } from "node:buffer";
 import type { BigIntStats } from "node:fs";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { TreeCursor } from "../format/tree-decoder.ts";
 import { type TreeNode, compareNames } from "../format/tree-node.ts";
 
@@ -16,6 +17,11 @@ export type SameNode = {
   readonly content: readonly string[];
 };
 
+/** It only saves time: of one that cannot be read everything is captured anew. */
+export const isUnreadableParent = (error: unknown): boolean =>
+  error instanceof RefloatError && (error.code === "vault.damaged" || error.code === "path.hostile");
+
+/** What of it is malformed is thrown when it is reached. */
 export class ParentFolder {
   readonly id: string;
   readonly #blob: Buffer;
@@ -32,6 +38,7 @@ export class ParentFolder {
     this.#cursor = new TreeCursor(blob, id);
   }
 
+  /** @throws RefloatError vault.damaged, path.hostile */
   find(name: Uint8Array): TreeNode | undefined {
     this.#current ??= this.#cursor.next();
     while (this.#current !== undefined && compareNames(this.#current.name, name) < 0)
@@ -42,6 +49,7 @@ export class ParentFolder {
   /**
    * @param head what would be written now of that name, up to the content
    * @returns its node if it begins so and has nothing but a list of blobs behind; then it counts as read
+   * @throws RefloatError vault.damaged
    */
   takeSame(name: Uint8Array, head: string): SameNode | undefined {
     if (this.#current !== undefined && compareNames(this.#current.name, name) < 0) this.#current = undefined;
@@ -57,7 +65,7 @@ export class ParentFolder {
     return { text: this.#text.slice(from, end), content: found[1]?.split('","') ?? [] };
   }
 
-  /** Back to the first name. */
+  /** Back to the first name. @throws RefloatError vault.damaged */
   rewind(): void {
     this.#cursor = new TreeCursor(this.#blob, this.id);
     this.#current = undefined;

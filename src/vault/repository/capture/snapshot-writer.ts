@@ -26,6 +26,7 @@ import type { StreamContent } from "../threads/calls.ts";
 import { clearFailure } from "./capture-state.ts";
 import { nodeOfStats } from "./node-of-stats.ts";
 import { readOwnerNames } from "./owner-names.ts";
+import { isUnreadableParent } from "./parent-folder.ts";
 import { SnapshotLayout, type LayoutFolder, pathNames } from "./snapshot-layout.ts";
 import { SlotRings, StreamFeed } from "./stream-feed.ts";
 import { TreeWalk } from "./tree-walk.ts";
@@ -96,10 +97,14 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     return this.#working(async () => {
       const { pool, blobs } = this.#context;
       const parentRoot = this.#request.parent?.tree;
+      const readAnew: TreeReceipt["unsteady"][number][] = [];
       const parentFolder =
         parentRoot === undefined
           ? undefined
-          : await this.#ifUndamaged(findFolder(blobs, parentRoot, names.slice(0, -1)));
+          : await findFolder(blobs, parentRoot, names.slice(0, -1)).catch((error: unknown) => {
+              if (!isUnreadableParent(error)) throw error;
+              readAnew.push({ path: local, reason: "read-anew" });
+            });
       const describe = rules.as === undefined ? await this.#foldersAbove(local) : () => this.#madeFolder;
       const { job, end } = pool.beginJob((bytes, items) => progress?.({ bytes, items }));
       try {
@@ -118,7 +123,17 @@ class RepositorySnapshotWriter implements SnapshotWriter {
         const directories = counts.directories - (tree === null ? 0 : 1);
         this.#count(files, sizeBytes, newBytes);
         const newestAt = newestNs === null ? null : formatGoTime(newestNs);
-        return { path, files, directories, others, sizeBytes, newBytes, unchangedFiles, newestAt, unsteady };
+        return {
+          path,
+          files,
+          directories,
+          others,
+          sizeBytes,
+          newBytes,
+          unchangedFiles,
+          newestAt,
+          unsteady: [...readAnew, ...unsteady],
+        };
       } finally {
         end();
       }
@@ -317,15 +332,6 @@ class RepositorySnapshotWriter implements SnapshotWriter {
       );
     }
     return (depth) => folders[depth] ?? this.#madeFolder;
-  }
-
-  async #ifUndamaged<Value>(looked: Promise<Value>): Promise<Value | undefined> {
-    try {
-      return await looked;
-    } catch (error) {
-      if (error instanceof RefloatError && error.code === "vault.damaged") return undefined;
-      throw error;
-    }
   }
 
   #count(files: number, bytes: number, newBytes: number): void {

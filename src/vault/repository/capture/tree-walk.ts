@@ -172,7 +172,11 @@ export class TreeWalk {
 
   #take(part: { readonly counts: WalkCounts; readonly unsteady: readonly UnsteadyEntry[] }): void {
     this.#counts = addCounts(this.#counts, part.counts);
-    this.#unsteady.push(...part.unsteady);
+    for (const entry of part.unsteady) {
+      // Each part of a large folder tells of the same.
+      const isTold = entry.reason === "read-anew" && this.#unsteady.some(({ path }) => path === entry.path);
+      if (!isTold) this.#unsteady.push(entry);
+    }
   }
 
   #finishedRoot(root: RootNode): Uint8Array {
