@@ -14,6 +14,17 @@ export type BlobCopies = {
 export type CopySource = BlobCopies & {
   /** Id of the repository. */
   readonly vault: string;
+  /**
+   * Many data blobs, in whatever order is the cheapest: what lies close together is fetched by one request, some megabytes at a time, a few
+   * requests at once.
+   * @param take told of each once, of up to some at the same time: the bytes, valid until it resolves; undefined for what is lost or damaged
+   * @throws what `take` throws
+   */
+  readonly readMany: (
+    ids: readonly string[],
+    take: (id: string, bytes: Uint8Array | undefined) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<void>;
   /** What a blob takes in the source's packs; 0 if no index knows it. */
   readonly storedBytes: (id: string, type: "data" | "tree") => number;
   /** Root tree, and all that the snapshot's file says. @throws RefloatError point.unknown, vault.damaged */

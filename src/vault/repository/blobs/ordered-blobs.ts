@@ -9,9 +9,13 @@ import { Scratch } from "./scratch.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
 
-const batchBytes = 4 * 1024 * 1024;
+export const batchBytes = 4 * 1024 * 1024;
 /** Reading over a gap of this size costs less than another request. */
 const mostGapBytes = 128 * 1024;
+
+/** In the order in which they lie in the store. */
+export const comparePlaces = (a: BlobPlace, b: BlobPlace): number =>
+  a.packId < b.packId ? -1 : a.packId > b.packId ? 1 : a.offset - b.offset;
 
 type Wanted = { readonly id: string; readonly place: BlobPlace };
 
@@ -26,7 +30,7 @@ export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTabl
   const fetch = async (batch: readonly Wanted[]): Promise<ReadonlyMap<string, Buffer>> => {
     const sealed = new Map<string, Buffer>();
     const sorted = [...new Map(batch.map((wanted) => [wanted.id, wanted])).values()].sort((a, b) =>
-      a.place.packId < b.place.packId ? -1 : a.place.packId > b.place.packId ? 1 : a.place.offset - b.place.offset,
+      comparePlaces(a.place, b.place),
     );
     let used = 0;
     for (let from = 0; from < sorted.length;) {

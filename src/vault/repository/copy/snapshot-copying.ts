@@ -21,8 +21,8 @@ import type { RepositoryContext } from "../repository-context.ts";
 import { lockedTarget } from "../retention/vault-locks.ts";
 import type { SnapshotFiles } from "../snapshot-files.ts";
 
-/** Blobs on their way: each may be 8 MiB, and each is a round trip to the source. */
-const blobsAtOnce = 16;
+/** Trees on their way: each is a round trip to the source where they are not nearby. */
+const treesAtOnce = 16;
 /** So many ids are gathered before their blobs are copied. */
 const blobsPerBatch = 4096;
 /** What a kill can cost: packs that were not yet read back are written again. */
@@ -101,7 +101,7 @@ class RepositoryCopying implements SnapshotCopying {
     signal: AbortSignal,
     progress: VaultProgress | undefined,
   ): Promise<Omit<CopyReceipt, "snapshots">> {
-    const limit = pLimit(blobsAtOnce);
+    const limit = pLimit(treesAtOnce);
     let blobs = 0;
     let newBytes = 0;
     let unsettledBytes = 0;
@@ -115,7 +115,13 @@ class RepositoryCopying implements SnapshotCopying {
     const copyBatch = async (): Promise<void> => {
       const ids = batch;
       batch = [];
-      await eachOf(ids, limit, signal, async (id) => tell(await this.#copyBlob(id, "data")));
+      if (this.#dryRun) for (const id of ids) tell(this.#source.storedBytes(id, "data"));
+      else {
+        const copy = async (id: string, bytes: Uint8Array | undefined): Promise<void> =>
+          // The bytes are the source's; what goes to a thread moves there.
+          tell(await this.#store(id, "data", new Uint8Array(this.#required(id, bytes))));
+        await this.#source.readMany(ids, copy, signal);
+      }
       if (unsettledBytes < settledAfterBytes || this.#dryRun) return;
       await this.#settle(signal);
       unsettledBytes = 0;
@@ -123,9 +129,9 @@ class RepositoryCopying implements SnapshotCopying {
     const waiting = wanted.map(({ tree }) => tree).filter((tree) => this.#seen.claim(tree, "tree"));
     while (waiting.length > 0) {
       signal.throwIfAborted();
-      const trees = waiting.splice(-blobsAtOnce);
+      const trees = waiting.splice(-treesAtOnce);
       await eachOf(trees, limit, signal, async (id) => {
-        const bytes = await this.#read(id, "tree");
+        const bytes = this.#required(id, await this.#source.read(id, "tree"));
         for (const node of decodeTree(Buffer.from(bytes), id)) {
           for (const data of node.content ?? [])
             if (this.#seen.claim(data, "data") && !this.#context.table.has(data, "data")) batch.push(data);
@@ -139,13 +145,7 @@ class RepositoryCopying implements SnapshotCopying {
     return { blobs, newBytes };
   }
 
-  async #copyBlob(id: string, type: BlobType): Promise<number> {
-    if (this.#dryRun) return this.#source.storedBytes(id, type);
-    return this.#store(id, type, await this.#read(id, type));
-  }
-
-  async #read(id: string, type: BlobType): Promise<Uint8Array> {
-    const bytes = await this.#source.read(id, type);
+  #required(id: string, bytes: Uint8Array | undefined): Uint8Array {
     if (bytes === undefined) throw damagedBlob(id, null, `is lost or damaged in the ${this.#source.name}`);
     return bytes;
   }

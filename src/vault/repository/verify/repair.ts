@@ -8,7 +8,7 @@
  */
 import type { RepairOptions, RepairReport, VerifyReport } from "../../../core/ports/vault-verification.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { BlobReader, openBlob, openBlobInto } from "../blobs/blob-reader.ts";
+import { BlobReader, openBlob } from "../blobs/blob-reader.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";
 import { PackWriter } from "../blobs/pack-writer.ts";
 import { type IndexedPack, indexParts, readIndex, writeIndex } from "../format/index-file.ts";
@@ -17,6 +17,7 @@ import { writeUnusedRecord } from "../format/unused-record.ts";
 import { takeOut } from "../prune/let-go.ts";
 import { lockAlike } from "../retention/lock-alike.ts";
 import type { RepositoryContext } from "../repository-context.ts";
+import { createPackVerifier } from "./pack-verifier.ts";
 import { readPackHeader } from "./read-pack-header.ts";
 
 /** Finished packs that may be on their way to disk. */
@@ -126,31 +127,18 @@ class Repair {
   async #lookAtPacks(): Promise<void> {
     if (this.#rottenIndexes.size === 0 && this.#named("blob").size === 0) return;
     const { store, sealer } = this.#context;
+    const verifyPack = createPackVerifier(store, sealer);
     for await (const { name, sizeBytes } of store.list("data")) {
       if (this.#present.has(name)) continue;
       this.#signal.throwIfAborted();
       const blobs = await readPackHeader(store, sealer, name, sizeBytes);
       if (blobs === undefined) continue;
-      const pack = { id: name, blobs };
-      const sound = await this.#isSound(pack);
-      if (sound) this.#table.place(name, blobs);
-      if (sound) this.#found.push(pack);
-      else this.#damaged.set(name, blobs);
+      const { problems } = await verifyPack({ job: 0, packId: name, sizeBytes, blobs }, async () => undefined);
+      if (problems.length === 0) {
+        this.#table.place(name, blobs);
+        this.#found.push({ id: name, blobs });
+      } else this.#damaged.set(name, blobs);
     }
-  }
-
-  async #isSound({ id, blobs }: IndexedPack): Promise<boolean> {
-    const { store, sealer } = this.#context;
-    for (const blob of blobs) {
-      try {
-        const sealed = await store.readRange("data", id, blob.offset, blob.length);
-        openBlobInto(sealed, blob.id, { packId: id, ...blob }, sealer);
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        return false;
-      }
-    }
-    return true;
   }
 
   /** Each once: what lay in damaged packs, and what is in no pack at all. */
