@@ -134,6 +134,54 @@ describe("a copy in a bucket", () => {
   });
 });
 
+describe("a vault whose config somebody has overwritten while it was open", () => {
+  it("locks nothing in its stead, and takes the lock of nothing else for that of the config", async () => {
+    const bucket = "other-config";
+    await makeBucket(client, bucket, { locks: true });
+    const vault = `s3:${server.url}/${bucket}/vault`;
+    const Key = "vault/config";
+    const repository = await createRepository(vault, password, {
+      clock: systemClock,
+      settings: { s3: s3SettingsOf(server.owner) },
+    });
+    const capture = async () => {
+      const until = new Date(Date.now() + hourMs);
+      const lock = { until, mode: "governance", members: [] } as const;
+      const writer = await repository.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: ["/a"], lock });
+      try {
+        await writer.bytes("/a", noise(1000, "a"));
+        return (await writer.commit()).id;
+      } finally {
+        await writer.abort();
+      }
+    };
+    const id = await capture();
+    const own = await client.headObject({ Bucket: bucket, Key });
+    const locksOf = async () => (await repository.locksOf([{ id, snapshots: [id] }], never))[0];
+    expect(await locksOf()).toMatchObject({ missing: 0, unlocked: 0, mode: "governance" });
+
+    const { VersionId } = await client.putObject({
+      Bucket: bucket,
+      Key,
+      Body: "another".padEnd(own.ContentLength ?? 0),
+    });
+    const replaced = {
+      code: "vault.damaged",
+      message: "the vault's config file config was replaced by something else",
+    };
+    await expect(capture()).rejects.toMatchObject(replaced);
+    expect((await client.headObject({ Bucket: bucket, Key, VersionId })).ObjectLockRetainUntilDate).toBeUndefined();
+    const Retention = { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + hourMs) } as const;
+    await client.putObjectRetention({ Bucket: bucket, Key, VersionId, Retention });
+    expect(await locksOf()).toMatchObject({ missing: 1, weakest: "config" });
+
+    await client.deleteObject({ Bucket: bucket, Key, VersionId, BypassGovernanceRetention: true });
+    await capture();
+    expect(await locksOf()).toMatchObject({ missing: 0, unlocked: 0, mode: "governance" });
+    await repository.close();
+  });
+});
+
 describe("the command line with a bucket", () => {
   let program: RefloatInside;
 

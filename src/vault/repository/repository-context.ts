@@ -4,7 +4,7 @@ import type { BlobSource } from "./blobs/blob-reader.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
 import type { SliceReader } from "./blobs/slice-reader.ts";
 import type { CaptureState } from "./capture/capture-state.ts";
-import type { RepositoryConfig } from "./format/config-file.ts";
+import type { StoredConfig } from "./format/config-file.ts";
 import type { RepositoryOwner } from "./current-owner.ts";
 import type { IndexKeeper } from "./index-keeper.ts";
 import type { RepositoryLock } from "./locks/repository-lock.ts";
@@ -22,7 +22,7 @@ export type RepositoryContext = {
   /** The key file that has opened it, where that is known. */
   readonly openedBy: string | undefined;
   readonly sealer: Sealer;
-  readonly config: RepositoryConfig;
+  readonly config: StoredConfig;
   readonly table: BlobTable;
   readonly index: IndexKeeper;
   readonly blobs: BlobSource;

@@ -1,5 +1,5 @@
 /** The repository's config: version, id, and the polynomial that its chunks are cut by. */
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { z } from "zod";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { isIrreducible, polynomialDegree, randomPolynomial } from "../chunking/polynomial.ts";
@@ -7,8 +7,8 @@ import type { Sealer } from "../seal/seal.ts";
 import { StoreFileMissing, type Store, configName } from "../stores/store.ts";
 import {
   type RepositoryVersion,
+  openUnpacked,
   parseUnpacked,
-  readUnpacked,
   repositoryVersions,
   writeUnpacked,
 } from "./unpacked-file.ts";
@@ -25,6 +25,9 @@ export type RepositoryConfig = {
   readonly polynomial: bigint;
 };
 
+/** @property sha256 of the file, hex: what a server has to hold in its place */
+export type StoredConfig = RepositoryConfig & { readonly sha256: string };
+
 export const drawConfig = (): RepositoryConfig => ({
   version: 2,
   id: randomBytes(32).toString("hex"),
@@ -38,10 +41,11 @@ export const writeConfig = async (store: Store, sealer: Sealer, config: Reposito
 };
 
 /** @throws RefloatError vault.not-found, vault.damaged, vault.unsupported */
-export const readConfig = async (store: Store, sealer: Sealer): Promise<RepositoryConfig> => {
-  const raw = parseUnpacked("config", configName, await readUnpacked(store, sealer, "config", configName), (value) =>
-    configSchema.parse(value),
-  );
+export const readConfig = async (store: Store, sealer: Sealer): Promise<StoredConfig> => {
+  const sealed = await store.read("config", configName);
+  const sha256 = hash("sha256", sealed, "hex");
+  const json = await openUnpacked(sealed, sealer, "config", configName);
+  const raw = parseUnpacked("config", configName, json, (value) => configSchema.parse(value));
   const version = repositoryVersions.find((known) => known === raw.version);
   if (version === undefined) {
     throw new RefloatError(
@@ -56,7 +60,7 @@ export const readConfig = async (store: Store, sealer: Sealer): Promise<Reposito
   if (polynomial.toString(2).length !== polynomialDegree + 1 || !isIrreducible(polynomial)) {
     throw new RefloatError("vault.damaged", "the vault's config holds a polynomial that cannot be one of restic's");
   }
-  return { version, id: raw.id, polynomial };
+  return { version, id: raw.id, polynomial, sha256 };
 };
 
 /** @throws RefloatError vault.not-found, in a word that tells an empty folder from a wrong address */

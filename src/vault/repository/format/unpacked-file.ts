@@ -34,8 +34,16 @@ export const damagedFile = (kind: UnpackedKind, name: string, what: string, caus
   });
 
 /** @returns the JSON's bytes @throws RefloatError vault.damaged, StoreFileMissing */
-export const readUnpacked = async (store: Store, sealer: Sealer, kind: UnpackedKind, name: string): Promise<Buffer> => {
-  const sealed = await store.read(kind, name);
+export const readUnpacked = async (store: Store, sealer: Sealer, kind: UnpackedKind, name: string): Promise<Buffer> =>
+  openUnpacked(await store.read(kind, name), sealer, kind, name);
+
+/** @param sealed the file; its memory is given back @returns the JSON's bytes @throws RefloatError vault.damaged */
+export const openUnpacked = async (
+  sealed: Buffer,
+  sealer: Sealer,
+  kind: UnpackedKind,
+  name: string,
+): Promise<Buffer> => {
   if (kind !== "config" && createHash("sha256").update(sealed).digest("hex") !== name) {
     throw damagedFile(kind, name, "is not what was written: its name and its content differ");
   }

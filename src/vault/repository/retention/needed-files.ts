@@ -7,9 +7,11 @@ import { createBlobTable } from "../blobs/blob-table.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
-import { type Store, type StoreKind, configName } from "../stores/store.ts";
+import type { RepositoryContext } from "../repository-context.ts";
+import { type StoreKind, configName } from "../stores/store.ts";
 
-export type NeededFile = { readonly kind: StoreKind; readonly name: string };
+/** @property sha256 of what it has to hold, where its name does not say it */
+export type NeededFile = { readonly kind: StoreKind; readonly name: string; readonly sha256?: string };
 
 /** Each is a round trip to the store. */
 const treesAtOnce = 16;
@@ -77,19 +79,24 @@ const readTree = async (
 };
 
 /** Without these nothing in the vault is opened. What is promised is promised to whoever has any of the passwords: so all keys are locked. */
-export const configAndKeys = async (store: Store): Promise<readonly NeededFile[]> => {
-  const files: NeededFile[] = [{ kind: "config", name: configName }];
+export const configAndKeys = async ({
+  store,
+  config: { sha256 },
+}: Pick<RepositoryContext, "store" | "config">): Promise<readonly NeededFile[]> => {
+  const files: NeededFile[] = [{ kind: "config", name: configName, sha256 }];
   for await (const { name } of store.list("keys")) files.push({ kind: "keys", name });
   return files;
 };
 
 /**
  * Of the keys only the one that has opened the vault: it is enough to open all of it, and the only one of which that is proven. Another
- * one may have been added since, without a lock, or be forged.
- * @param openedBy its name; where it is not known, or not there any more, all keys
+ * one may have been added since, without a lock, or be forged. Where it is not known, or not there any more, all keys.
  */
-export const configAndKey = async (store: Store, openedBy: string | undefined): Promise<readonly NeededFile[]> => {
-  const all = await configAndKeys(store);
+export const configAndKey = async (
+  context: Pick<RepositoryContext, "store" | "config" | "openedBy">,
+): Promise<readonly NeededFile[]> => {
+  const { openedBy } = context;
+  const all = await configAndKeys(context);
   const isThere = all.some(({ kind, name }) => kind === "keys" && name === openedBy);
   return isThere ? all.filter(({ kind, name }) => kind !== "keys" || name === openedBy) : all;
 };

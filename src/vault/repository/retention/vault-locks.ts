@@ -23,7 +23,10 @@ const requestsAtOnce = 32;
 const mostAttempts = 10;
 const changingKinds: ReadonlySet<StoreKind> = new Set(["index", "keys"]);
 
-type LockContext = Pick<RepositoryContext, "openedBy" | "store" | "documents" | "sealer" | "blobs" | "table" | "index">;
+type LockContext = Pick<
+  RepositoryContext,
+  "openedBy" | "store" | "documents" | "sealer" | "config" | "blobs" | "table" | "index"
+>;
 
 export const lockSupport = async ({ store }: Pick<RepositoryContext, "store">): Promise<LockSupport> =>
   store.retention === undefined
@@ -60,14 +63,14 @@ const lockFiles = async (
       const files: readonly NeededFile[] = [
         ...[...packs].map((name) => ({ kind: "data", name }) as const),
         ...snapshots.map((name) => ({ kind: "snapshots", name }) as const),
-        ...(await configAndKeys(context.store)),
+        ...(await configAndKeys(context)),
         ...(await indexesOf(context, packs, retention, lock)),
       ];
-      await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name }) => {
+      await eachOf(files, pLimit(requestsAtOnce), signal, async ({ kind, name, sha256 }) => {
         const file = `${kind}/${name}`;
         if (locked.has(file)) return;
         try {
-          await retention.lock(kind, name, lock);
+          await retention.lock(kind, name, lock, sha256);
         } catch (error) {
           throw isGoneMeanwhile(error) ? error : lockRefused(error);
         }
@@ -178,7 +181,7 @@ export const reportLocks = async (
   };
   /** A pack is at least as long as the blobs of it that are needed. */
   const packBytes = new Map<string, number>();
-  let common = await configAndKey(context.store, context.openedBy);
+  let common = await configAndKey(context);
   const look = async ({ id, snapshots }: LockQuestion): Promise<Looked> => {
     const indexesByPack = context.index.indexesByPack();
     let broken = 0;
@@ -228,7 +231,7 @@ export const reportLocks = async (
     for (let attempt = 1; looked.goneMeanwhile.length > 0 && attempt < mostAttempts; attempt += 1) {
       for (const file of looked.goneMeanwhile) asked.delete(file);
       await context.index.loadReadable(() => undefined);
-      common = await configAndKey(context.store, context.openedBy);
+      common = await configAndKey(context);
       looked = await look(question);
     }
     reports.push(looked.report);
@@ -241,11 +244,11 @@ type Looked = { readonly report: LockReport; readonly goneMeanwhile: readonly st
 
 const answerOf = async (
   retention: StoreRetention,
-  { kind, name }: NeededFile,
+  { kind, name, sha256 }: NeededFile,
   atLeastBytes: number,
 ): Promise<LockAnswer> => {
   try {
-    return (await retention.lockOfContent(kind, name, atLeastBytes)) ?? "none";
+    return (await retention.lockOfContent(kind, name, atLeastBytes, sha256)) ?? "none";
   } catch (error) {
     if (error instanceof StoreFileMissing) return "missing";
     if (error instanceof RefloatError && error.code === "vault.damaged") return "replaced";

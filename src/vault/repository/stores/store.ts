@@ -58,18 +58,25 @@ export type StoreRetention = {
   readonly support: () => Promise<LockAbility>;
   /**
    * Locks it at least so long and so strictly; what is longer or stricter stays. Idempotent.
+   * @param sha256 of what it has to hold, hex: its name, unless it is the config, whose name does not say it
    * @returns the lock that it has now
-   * @throws StoreFileMissing; vault.denied
+   * @throws StoreFileMissing; vault.denied; vault.damaged if a server is seen to hold something else in its place
    */
-  readonly lock: (kind: StoreKind, name: string, lock: FileLock) => Promise<FileLock>;
+  readonly lock: (kind: StoreKind, name: string, lock: FileLock, sha256?: string) => Promise<FileLock>;
   /** Asks the store, each time. @returns null if it is not locked @throws StoreFileMissing; vault.denied */
   readonly lockOf: (kind: StoreKind, name: string) => Promise<FileLock | null>;
   /**
    * Like `lockOf`, and looks whether it is the file itself that is locked, and not something that was put in its place. As far as the store tells without
    * sending all of it: `--read-data` of a verification tells the rest.
+   * @param sha256 as for `lock`
    * @throws RefloatError vault.damaged if it was replaced
    */
-  readonly lockOfContent: (kind: StoreKind, name: string, atLeastBytes: number) => Promise<FileLock | null>;
+  readonly lockOfContent: (
+    kind: StoreKind,
+    name: string,
+    atLeastBytes: number,
+    sha256?: string,
+  ) => Promise<FileLock | null>;
   /** Like `write`, and at no time is the file there without the lock; or, where both are not one act, without what `resume` needs. */
   readonly writeLocked: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
   /** Has `remove` only hidden what it was told to, so that its bytes are still there? Known once something was removed. */

@@ -53,10 +53,9 @@ export const retryingStore = (store: Store, options: RetryOptions = {}): Store =
   const retryRetention = (retention: StoreRetention): StoreRetention => ({
     ...retention,
     support: async () => retry(async () => retention.support()),
-    lock: async (kind, name, lock) => retry(async () => retention.lock(kind, name, lock)),
+    lock: async (...file) => retry(async () => retention.lock(...file)),
     lockOf: async (kind, name) => retry(async () => retention.lockOf(kind, name)),
-    lockOfContent: async (kind, name, atLeastBytes) =>
-      retry(async () => retention.lockOfContent(kind, name, atLeastBytes)),
+    lockOfContent: async (...file) => retry(async () => retention.lockOfContent(...file)),
     writeLocked: async (kind, name, content, lock) =>
       retry(async () => retention.writeLocked(kind, name, content, lock)),
   });

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { HeadObjectCommandOutput, S3 } from "@aws-sdk/client-s3";
 import { systemClock } from "../../../../platform/system-clock.ts";
-import { type FileLock, type LockAbility, type StoreKind, type StoreRetention, configName } from "../store.ts";
+import type { FileLock, LockAbility, StoreKind, StoreRetention } from "../store.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { stricterLock } from "../stricter-lock.ts";
@@ -57,17 +57,21 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
   const { connection, target, missing, write, refusePast } = options;
   const { bucket } = connection;
 
-  /** @param atLeastBytes undefined if only the lock is asked for, whatever it is that is locked */
-  const ask = async (kind: StoreKind, name: string, atLeastBytes: number | undefined): Promise<FileLock | null> => {
+  /** @param content undefined if only the lock is asked for, whatever it is that is locked */
+  const ask = async (
+    kind: StoreKind,
+    name: string,
+    content: { readonly atLeastBytes: number; readonly sha256: string } | undefined,
+  ): Promise<FileLock | null> => {
     const { key, versionId } = await target(kind, name);
     return connection.act(
       `ask for the lock of ${kind}/${name}`,
       async (s3) => {
         const object = { Bucket: bucket, Key: key, ...version(versionId) };
-        if (atLeastBytes === undefined) return lockOfVersion(s3, key, await s3.headObject(object));
+        if (content === undefined) return lockOfVersion(s3, key, await s3.headObject(object));
         const head = await s3.headObject({ ...object, ChecksumMode: "ENABLED" });
-        await requireContent(s3, { bucket, key, kind, name }, head);
-        if ((head.ContentLength ?? 0) < atLeastBytes) throw replaced(kind, name);
+        await requireContent(s3, { bucket, key, kind, name, sha256: content.sha256 }, head);
+        if ((head.ContentLength ?? 0) < content.atLeastBytes) throw replaced(kind, name);
         return lockOfVersion(s3, key, head);
       },
       () => missing(kind, name),
@@ -90,7 +94,12 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
   };
 
   /** @returns the lock that it has now; or what keeps a governance lock from becoming a compliance one in its place */
-  const lockInPlace = async (kind: StoreKind, name: string, wanted: FileLock): Promise<FileLock | Refused> => {
+  const lockInPlace = async (
+    kind: StoreKind,
+    name: string,
+    wanted: FileLock,
+    sha256: string,
+  ): Promise<FileLock | Refused> => {
     refusePast(`lock ${kind}/${name}`);
     const { key } = await target(kind, name);
     return connection.act(
@@ -98,7 +107,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
       async (s3) => {
         // Of the version that was looked at: another may come between.
         const head = await s3.headObject({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
-        await requireContent(s3, { bucket, key, kind, name }, head);
+        await requireContent(s3, { bucket, key, kind, name, sha256 }, head);
         const present = lockOfHead(head);
         const asked = wholeSeconds(wanted);
         const next = present === null ? asked : stricterLock(present, asked);
@@ -127,13 +136,13 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
   };
 
   /** Who may not turn a governance lock into a compliance lock writes the same file again, as a version that is locked as it should be. */
-  const lock: StoreRetention["lock"] = async (kind, name, wanted) => {
-    const locked = await lockInPlace(kind, name, wanted);
+  const lock: StoreRetention["lock"] = async (kind, name, wanted, sha256 = name) => {
+    const locked = await lockInPlace(kind, name, wanted, sha256);
     if (!("error" in locked)) return locked;
     const content = await options.read(kind, name);
-    if (name !== configName && hash("sha256", content, "hex") !== name) throw replaced(kind, name);
+    if (hash("sha256", content, "hex") !== sha256) throw replaced(kind, name);
     await options.writeAgain(kind, name, content, locked.wanted);
-    const again = await lockInPlace(kind, name, wanted);
+    const again = await lockInPlace(kind, name, wanted, sha256);
     if (!("error" in again)) return again;
     return connection.act(`lock ${kind}/${name}`, async () => {
       throw again.error;
@@ -157,7 +166,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
         }
       }),
     lockOf: async (kind, name) => ask(kind, name, undefined),
-    lockOfContent: ask,
+    lockOfContent: async (kind, name, atLeastBytes, sha256 = name) => ask(kind, name, { atLeastBytes, sha256 }),
     lock,
     hides: options.hides,
     writeLocked: async (kind, name, content, wanted) => {
@@ -176,34 +185,43 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
 
 const version = (versionId: string | undefined) => (versionId === undefined ? {} : { VersionId: versionId });
 
-type Named = { readonly bucket: string; readonly key: string; readonly kind: StoreKind; readonly name: string };
+type Named = {
+  readonly bucket: string;
+  readonly key: string;
+  readonly kind: StoreKind;
+  readonly name: string;
+  /** Of what it has to hold. */
+  readonly sha256: string;
+};
 
 /**
- * Is what is there now what the name says? To lock anything else would protect nothing. A server that keeps checksums tells at once; with
- * another one the file is read, but only if it has versions that differ.
+ * Is what is there now what has to be there? To lock anything else would protect nothing. A server that keeps checksums tells at once; with
+ * another one the file is read, but only if it has versions that differ. The config is small, and is read whenever the server does not tell.
  */
 const requireContent = async (
   s3: S3,
-  { bucket, key, kind, name }: Named,
+  { bucket, key, kind, name, sha256 }: Named,
   head: HeadObjectCommandOutput,
 ): Promise<void> => {
-  // The config is authenticated whenever the vault is opened.
-  if (name === configName) return;
   if (head.ChecksumSHA256 !== undefined && head.ChecksumType !== "COMPOSITE") {
-    if (Buffer.from(head.ChecksumSHA256, "base64").toString("hex") === name) return;
+    if (Buffer.from(head.ChecksumSHA256, "base64").toString("hex") === sha256) return;
     throw replaced(kind, name);
   }
-  const { Versions = [], IsTruncated } = await s3.listObjectVersions({ Bucket: bucket, Prefix: key, MaxKeys: 10 });
-  const own = Versions.filter(({ Key }) => Key === key);
-  const isSame = own.every(({ ETag, Size }) => ETag === own[0]?.ETag && Size === own[0]?.Size);
-  if (isSame && (IsTruncated !== true || own.length < Versions.length)) return;
+  if (kind !== "config" && (await hasOneContent(s3, bucket, key))) return;
   const { Body } = await s3.getObject({ Bucket: bucket, Key: key, ...version(head.VersionId) });
-  if (hash("sha256", (await Body?.transformToByteArray()) ?? Buffer.alloc(0), "hex") !== name)
+  if (hash("sha256", (await Body?.transformToByteArray()) ?? Buffer.alloc(0), "hex") !== sha256)
     throw replaced(kind, name);
 };
 
+const hasOneContent = async (s3: S3, bucket: string, key: string): Promise<boolean> => {
+  const isSame = own.every(({ ETag, Size }) => ETag === own[0]?.ETag && Size === own[0]?.Size);
+  return isSame && (IsTruncated !== true || own.length < Versions.length);
+  const { Versions = [], IsTruncated } = await s3.listObjectVersions({ Bucket: bucket, Prefix: key, MaxKeys: 10 });
+  const own = Versions.filter(({ Key }) => Key === key);
+};
+
 const replaced = (kind: StoreKind, name: string): RefloatError =>
-  new RefloatError("vault.damaged", `the vault's ${kind} file ${name} was replaced by something else`, {
+  new RefloatError("vault.damaged", `the vault's ${kind} file ${name || "config"} was replaced by something else`, {
     context: { kind, file: name },
     hint: "open the vault as of a time before that with --vault-as-of, and verify it",
   });
