@@ -189,7 +189,18 @@ services:
     ).rejects.toMatchObject({ name: "InvalidBucketState" });
     await expect(client.deleteBucket({ Bucket: bucket })).rejects.toMatchObject({ name: "BucketNotEmpty" });
 
-    expect((await refloat.run(["points", "notes"])).exit).toBe(3);
+    // Whoever finds nothing is told how to find it, and never to make another vault there.
+    const lost = await refloat.run(["points", "notes"]);
+    expect(lost.exit).toBe(3);
+    expect(lost.stderr).toContain("was deleted, and is still there as it was before");
+    expect(lost.stderr).not.toContain("vault init");
+    const next = /^next: refloat (--vault-as-of \S+ points)$/m.exec(lost.stderr)?.[1] ?? "";
+    expect((await data("points", ...next.split(" "))).points).toHaveLength(1);
+    const tooLate = await refloat.run(["points", "--vault-as-of", new Date().toISOString()]);
+    expect(tooLate).toMatchObject({ exit: 3, stderr: expect.stringContaining(`next: refloat ${next}`) });
+    const tooEarly = await refloat.run(["points", "--vault-as-of", "2026-01-01T00:00:00Z"]);
+    expect(tooEarly).toMatchObject({ exit: 3, stderr: expect.stringContaining(`next: refloat ${next}`) });
+    expect((await refloat.run(["vault", "keys"])).stderr).toContain(`next: refloat ${next}`);
     const asOf = ["--vault-as-of", before.toISOString()] as const;
     const { points } = await data("points", "points", "notes", ...asOf);
     expect(points).toHaveLength(1);

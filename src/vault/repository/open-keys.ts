@@ -20,7 +20,7 @@ export const openKeys = async (
 ): Promise<VaultKeys> => {
   const store = openStore(location, { blocking: false, settings: settings ?? {} });
   try {
-    await requireConfig(store);
+    await requireConfig(store, settings?.asOf);
     const opened = await openKey(store, password);
     let current = opened.name;
     const sealer = new Sealer(opened.masterKey);

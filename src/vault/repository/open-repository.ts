@@ -17,7 +17,7 @@ export const openRepository = async (
 ): Promise<Repository> => {
   const store = openStore(location, { blocking: false, settings: environment.settings ?? {} });
   try {
-    await requireConfig(store);
+    await requireConfig(store, environment.settings?.asOf);
     const { masterKey, name } = await openKey(store, password);
     return await assembleRepository(store, masterKey, environment, name);
   } catch (error) {

@@ -63,18 +63,49 @@ export const readConfig = async (store: Store, sealer: Sealer): Promise<StoredCo
   return { version, id: raw.id, polynomial, sha256 };
 };
 
-/** @throws RefloatError vault.not-found, in a word that tells an empty folder from a wrong address */
-export const requireConfig = async (store: Store): Promise<void> => {
+/**
+ * @param asOf the instant that the store was opened as of
+ * @throws RefloatError vault.not-found, in words that tell an empty place and a wrong address from a vault that was deleted in a bucket
+ */
+export const requireConfig = async (store: Store, asOf: Date | undefined): Promise<void> => {
   try {
     await store.stat("config", configName);
   } catch (error) {
     if (!(error instanceof StoreFileMissing)) throw error;
-    throw new RefloatError("vault.not-found", `there is no vault at ${store.location}`, {
-      cause: error,
-      hint: store.location.startsWith("s3:")
-        ? "check the address, or make one; in a bucket that keeps versions one that was deleted is still there: --vault-as-of TIME reads it"
-        : "check the address, or make one",
-      nextCommand: "refloat vault init",
+    throw await notFound(store, asOf, error);
+  }
+};
+
+/** Whoever finds nothing must never be led to make a vault where an old one only needs to be looked for. */
+const notFound = async (store: Store, asOf: Date | undefined, cause: StoreFileMissing): Promise<RefloatError> => {
+  const { location, retention } = store;
+  // Undefined where it may not be asked.
+  const lastSeen = await retention?.lastSeen?.("config", configName).catch(() => undefined);
+  if (lastSeen instanceof Date && lastSeen.getTime() !== asOf?.getTime()) {
+    return new RefloatError(
+      "vault.not-found",
+      `the vault at ${location} was deleted, and is still there as it was before`,
+      {
+        cause,
+        state: "a bucket with versions only hides what is deleted: nothing is lost before somebody purges it",
+        hint: "do not make a new vault there; every command that reads takes --vault-as-of, with an earlier time if that is not early enough",
+        nextCommand: `refloat --vault-as-of ${lastSeen.toISOString()} points`,
+      },
+    );
+  }
+  if (asOf !== undefined) {
+    return new RefloatError("vault.not-found", `there was no vault at ${location} as of ${asOf.toISOString()}`, {
+      cause,
+      hint: "it was made later, or deleted before: give another time, or leave out --vault-as-of",
     });
   }
+  const isBucket = retention?.lastSeen !== undefined;
+  return new RefloatError("vault.not-found", `there is no vault at ${location}`, {
+    cause,
+    hint:
+      isBucket && lastSeen === undefined
+        ? "check the address; if there was one it may be hidden only: --vault-as-of TIME reads it as it was, and these credentials may not look for it (s3:ListBucketVersions)"
+        : "check the address, or make one",
+    ...(isBucket && lastSeen === undefined ? {} : { nextCommand: "refloat vault init" }),
+  });
 };

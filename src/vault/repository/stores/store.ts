@@ -81,6 +81,11 @@ export type StoreRetention = {
   readonly writeLocked: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
   /** Has `remove` only hidden what it was told to, so that its bytes are still there? Known once something was removed. */
   readonly hides?: () => boolean;
+  /**
+   * Of a file that is not there: the last instant as of which the store, opened so, still shows it. Null where there is none.
+   * @throws RefloatError vault.denied without the right to ask
+   */
+  readonly lastSeen?: (kind: StoreKind, name: string) => Promise<Date | null>;
   /** Locks what a killed process was about to lock. Only where that takes more than one act. */
   readonly resume?: () => Promise<void>;
 };

@@ -20,6 +20,7 @@ export type RetentionOptions = {
   readonly writeAgain: (kind: StoreKind, name: string, content: Uint8Array, lock: FileLock) => Promise<void>;
   readonly read: (kind: StoreKind, name: string) => Promise<Buffer>;
   readonly refusePast: (act: string) => void;
+  readonly lastSeen: NonNullable<StoreRetention["lastSeen"]>;
   readonly hides: () => boolean;
 };
 
@@ -169,6 +170,7 @@ export const createRetention = (options: RetentionOptions): StoreRetention => {
     lockOfContent: async (kind, name, atLeastBytes, sha256 = name) => ask(kind, name, { atLeastBytes, sha256 }),
     lock,
     hides: options.hides,
+    lastSeen: options.lastSeen,
     writeLocked: async (kind, name, content, wanted) => {
       const asked = wholeSeconds(wanted);
       try {
@@ -214,10 +216,10 @@ const requireContent = async (
 };
 
 const hasOneContent = async (s3: S3, bucket: string, key: string): Promise<boolean> => {
-  const isSame = own.every(({ ETag, Size }) => ETag === own[0]?.ETag && Size === own[0]?.Size);
-  return isSame && (IsTruncated !== true || own.length < Versions.length);
   const { Versions = [], IsTruncated } = await s3.listObjectVersions({ Bucket: bucket, Prefix: key, MaxKeys: 10 });
   const own = Versions.filter(({ Key }) => Key === key);
+  const isSame = own.every(({ ETag, Size }) => ETag === own[0]?.ETag && Size === own[0]?.Size);
+  return isSame && (IsTruncated !== true || own.length < Versions.length);
 };
 
 const replaced = (kind: StoreKind, name: string): RefloatError =>

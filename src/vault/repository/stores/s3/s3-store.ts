@@ -21,7 +21,7 @@ import { isMissing, statusOf } from "./s3-failure.ts";
 import { S3Keys } from "./s3-keys.ts";
 import { createRetention } from "./s3-retention.ts";
 import { upload } from "./s3-upload.ts";
-import { S3Versions } from "./s3-versions.ts";
+import { S3Versions, lastSeenAt } from "./s3-versions.ts";
 
 /** An upload in parts that is older is nobody's any more. */
 const staleUploadMs = 24 * 60 * 60 * 1000;
@@ -60,6 +60,7 @@ class S3Store implements Store {
       read: async (kind, name) => this.read(kind, name),
       refusePast: (act) => this.#refusePast(act),
       hides: () => this.#hides,
+      lastSeen: async (kind, name) => lastSeenAt(connection, this.#keys.key(kind, name)),
     });
   }
 
