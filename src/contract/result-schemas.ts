@@ -474,6 +474,10 @@ export const resultSchemas = {
     ),
     /** A key that was just drawn; null otherwise. */
     recoveryKey: z.string().nullable(),
+    /** Of a key that was just added: as the vault's others are locked; null where they are not. */
+    lock: z.object({ until: z.string(), mode: lockModeSchema }).nullable(),
+    /** Why a key that was just added could not be locked so; null otherwise. */
+    notLocked: z.string().nullable(),
   }),
   "vault-escrow": z.object({
     location: z.string(),

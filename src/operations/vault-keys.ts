@@ -1,6 +1,6 @@
 /** vault keys: lists, adds, removes and changes the passwords that open the vault. */
 import { audited } from "../core/audit/audited.ts";
-import type { VaultKey } from "../core/ports/vault-keys.ts";
+import type { AddedKey, VaultKey } from "../core/ports/vault-keys.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { shortId } from "../model/identifiers.ts";
 
@@ -11,7 +11,7 @@ export const addKey = async (
   bench: Workbench,
   password: string,
   kind: "password" | "recovery key",
-): Promise<VaultKey> => {
+): Promise<AddedKey> => {
   const keys = await bench.vaultKeys();
   return audited(
     bench.audit,
@@ -35,7 +35,7 @@ export const removeKey = async (bench: Workbench, id: string): Promise<VaultKey>
 export const rotateKey = async (
   bench: Workbench,
   password: string,
-): Promise<{ readonly added: VaultKey; readonly removed: VaultKey }> => {
+): Promise<{ readonly added: AddedKey; readonly removed: VaultKey }> => {
   const keys = await bench.vaultKeys();
   // Open already: after the change the password that the file names may open nothing.
   await bench.vault();

@@ -253,6 +253,31 @@ services:
     expect(await readFile(join(docs, "small"), "utf8")).toBe("small\n");
   });
 
+  it("locks a key that is added, or put in the place of another, as long and as strictly as the others", async () => {
+    const bucket = "keyed";
+    await makeBucket(client, bucket, { locks: true });
+    await use(`s3:${server.url}/${bucket}/vault`, "lock: { for: 1d, mode: compliance }");
+    await data("vault-init", "vault", "init");
+    const keysIn = async () => [...(await locksIn(bucket))].filter(([key]) => key.startsWith("vault/keys/"));
+    await data("capture", "capture", "notes");
+    const [first] = await keysIn();
+    expect(first?.[1]).toEqual({ until: expect.any(Date), mode: "COMPLIANCE" });
+
+    await writeFile(join(folder.path, "later"), "later horse battery\n", { mode: 0o600 });
+    const added = await data("vault-keys", "vault", "keys", "add", "--new-password-file", join(folder.path, "later"));
+    expect(added).toMatchObject({
+      lock: { until: first?.[1].until?.toISOString(), mode: "compliance" },
+      notLocked: null,
+    });
+    expect(await keysIn()).toHaveLength(2);
+    for (const [, lock] of await keysIn()) expect(lock).toEqual(first?.[1]);
+
+    await writeFile(join(folder.path, "other"), "other horse battery\n", { mode: 0o600 });
+    await data("vault-keys", "vault", "keys", "rotate", "--new-password-file", join(folder.path, "other"));
+    for (const [, lock] of await keysIn()) expect(lock).toEqual(first?.[1]);
+    await program.close();
+  });
+
   it("lets points go whose lock is over, and what they alone needed, while the locked one stays and comes back", async () => {
     const bucket = "expiring";
     await makeBucket(client, bucket, { locks: true });

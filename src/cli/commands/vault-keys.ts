@@ -1,11 +1,11 @@
 /** vault keys: the passwords that open the vault. */
 import { z } from "zod";
 import { writeRecoveryKey } from "../../core/keys/recovery-key.ts";
-import type { VaultKey } from "../../core/ports/vault-keys.ts";
+import type { AddedKey, VaultKey } from "../../core/ports/vault-keys.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { addKey, listKeys, removeKey, rotateKey } from "../../operations/vault-keys.ts";
-import { renderKeys } from "../../render/keys-screen.ts";
+import { type KeysView, renderKeys } from "../../render/keys-screen.ts";
 import { newPassword } from "../ask-password.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
@@ -74,7 +74,7 @@ const acts = {
     const shown = recovery ? writeRecoveryKey(drawRecoveryKeyBytes()) : null;
     const password = shown ?? (await newPassword(context, newPasswordFile));
     const added = await addKey(bench, password, recovery ? "recovery key" : "password");
-    return answerKeys(bench, context, { shown, done: `added key ${shortId(added.id)}` });
+    return answerKeys(bench, context, { shown, done: `added key ${shortId(added.id)}`, added });
   },
 
   remove: async (bench, input, context) => {
@@ -94,6 +94,7 @@ const acts = {
     return answerKeys(bench, context, {
       shown: null,
       done: `${change}: put the new password where vault.password points to`,
+      added,
     });
   },
 } as const satisfies Record<(typeof actions)[number], Act>;
@@ -101,10 +102,11 @@ const acts = {
 const answerKeys = async (
   bench: Workbench,
   { output }: CommandContext,
-  { shown, done }: { readonly shown: string | null; readonly done: string | null },
+  { shown, done, added }: Pick<KeysView, "shown" | "done"> & { readonly added?: AddedKey },
 ): Promise<CommandResult> => {
   const keys: readonly VaultKey[] = await listKeys(bench);
   const now = bench.clock.now().toISOString();
-  const text = renderKeys(keys, { shown, done, now }, output.screen(bench.host.timeZone));
-  return answer("vault-keys", { keys, recoveryKey: shown }, text);
+  const { lock = null, notLocked = null } = added ?? {};
+  const text = renderKeys(keys, { shown, done, lock, notLocked, now }, output.screen(bench.host.timeZone));
+  return answer("vault-keys", { keys, recoveryKey: shown, lock, notLocked }, text);
 };

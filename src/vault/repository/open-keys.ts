@@ -1,16 +1,18 @@
 /** The keys of a repository, without opening what they seal. Both programs read each other's key files. */
 import { createHash } from "node:crypto";
-import type { VaultKey, VaultKeys } from "../../core/ports/vault-keys.ts";
+import type { AddedKey, VaultKey, VaultKeys } from "../../core/ports/vault-keys.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import { silentLog } from "../../platform/log.ts";
 import { currentOwner } from "./current-owner.ts";
 import { readConfig, requireConfig } from "./format/config-file.ts";
 import { lockOfThisProcess } from "./locks/process-lock.ts";
 import type { RepositoryEnvironment } from "./repository.ts";
+import { lockAlike } from "./retention/lock-alike.ts";
+import type { NeededFile } from "./retention/needed-files.ts";
 import { addKey, openKey, readKeyFile } from "./seal/key-file.ts";
 import { Sealer } from "./seal/seal.ts";
 import { openStore } from "./stores/open-store.ts";
-import { ifMissing } from "./stores/store.ts";
+import { configName, ifMissing } from "./stores/store.ts";
 
 /** @throws RefloatError vault.not-found, vault.wrong-password, vault.damaged, vault.unsupported, vault.store-failed */
 export const openKeys = async (
@@ -57,14 +59,28 @@ export const openKeys = async (
       return keys.sort((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt) || a.id.localeCompare(b.id));
     };
 
-    const add = async (newPassword: string): Promise<VaultKey> => {
+    /** Who has only this password must open what is locked as long as who has another one. */
+    const lockLikeOthers = async (id: string): Promise<Pick<AddedKey, "lock" | "notLocked">> => {
+      const others: NeededFile[] = [{ kind: "config", name: configName }];
+      for await (const { name } of store.list("keys")) if (name !== id) others.push({ kind: "keys", name });
+      try {
+        const lock = await lockAlike(store, others, [{ kind: "keys", name: id }], clock.now());
+        return { lock: lock === null ? null : { until: lock.until.toISOString(), mode: lock.mode }, notLocked: null };
+      } catch (error) {
+        // The key is there and opens the vault: what it lacks must not hide that, nor a recovery key that is shown once.
+        if (error instanceof RefloatError) return { lock: null, notLocked: error.message };
+        throw error;
+      }
+    };
+
+    const add = async (newPassword: string): Promise<AddedKey> => {
       const id = await addKey(store, opened.masterKey, newPassword, currentOwner(), clock.now());
       // Read back before anybody relies on it, or removes another for it.
       const proven = await openKey(store, newPassword, id);
       const key = await read(id);
       if (key === null || !proven.masterKey.equals(opened.masterKey))
         throw new RefloatError("vault.damaged", `the new key ${id.slice(0, 8)} is not what was written`);
-      return key;
+      return { ...key, ...(await lockLikeOthers(id)) };
     };
 
     /** A folder keeps locked keys until their time; a bucket hides them. @param state what a refusal leaves */

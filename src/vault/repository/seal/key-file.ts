@@ -146,7 +146,10 @@ export const openKey = async (store: Store, password: string, only?: string): Pr
       tried === 0
         ? `the vault at ${store.location} has no key`
         : `no key of the vault at ${store.location} opens, and ${damaged.length} of ${tried} are damaged`,
-      { context: { damaged }, hint: "put its keys folder back from a copy, or open a bucket with versions as it was before (--vault-as-of): without a key nothing can be read" },
+      {
+        context: { damaged },
+        hint: "put its keys folder back from a copy, or open a bucket with versions as it was before (--vault-as-of): without a key nothing can be read",
+      },
     );
   }
   throw new RefloatError("vault.wrong-password", `the password opens no key of the vault at ${store.location}`, {
