@@ -80,8 +80,18 @@ const craft = async (id: SnapshotId, path: string, change: (text: string) => str
   const time = new Date();
   const summary = { backupStart: time, backupEnd: time, totalFiles: 0, totalBytes: 0, newBytes: 0 };
   const crafted = await writeSnapshot(store, sealer, 2, {
-    ...{ time, hostname, paths, summary, tags: [], excludes: [] },
-    ...{ parent: undefined, tree: below?.[1] ?? "", username: "", uid: 0, gid: 0, programVersion: "" },
+    time,
+    parent: undefined,
+    tree: below?.[1] ?? "",
+    paths,
+    hostname,
+    username: "",
+    uid: 0,
+    gid: 0,
+    excludes: [],
+    tags: [],
+    programVersion: "",
+    summary,
   });
   await store.close();
   return snapshotIdSchema.parse(crafted);
