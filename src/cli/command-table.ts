@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from "./command.ts";
+import { assessCommand } from "./commands/assess.ts";
 import { browseCommand } from "./commands/browse.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { captureCommand } from "./commands/capture.ts";
@@ -34,6 +35,7 @@ import { verifyCommand } from "./commands/verify.ts";
 
 export const commandTable: readonly Command[] = [
   statusCommand,
+  assessCommand,
   pointsCommand,
   timelineCommand,
   planCommand,

@@ -3,6 +3,7 @@
  * added, none changes its meaning or goes.
  */
 import { z } from "zod";
+import { assessmentSchema } from "../model/assessment.ts";
 import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, lockModeSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
@@ -249,6 +250,7 @@ export const resultSchemas = {
   }),
   browse: browseSchema,
   extract: extractSchema,
+  assess: assessmentSchema,
   mend: mendProposalSchema.extend({
     service: z.string(),
     component: z.string(),

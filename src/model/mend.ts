@@ -28,8 +28,16 @@ export const mendedTableSchema = z.object({
   newer: z.int().nonnegative(),
   /** What the script puts back. */
   puts: z.object({ changed: z.int().nonnegative(), gone: z.int().nonnegative() }),
-  /** In how many of the changed rows that are put back each column differs. */
-  columns: z.array(z.object({ name: z.string(), rows: z.int().positive() })),
+  /** In how many of the changed rows that are put back each column differs, and the live value that most of them have. */
+  columns: z.array(
+    z.object({
+      name: z.string(),
+      rows: z.int().positive(),
+      mostly: z.object({ value: z.string().nullable(), rows: z.int().positive() }),
+      /** How many different values those rows have in the point. */
+      distinctBefore: z.int().positive(),
+    }),
+  ),
   samples: z.array(mendSampleSchema),
   /** The table's own triggers that would fire: `products_audit, after update`. */
   triggers: z.array(z.string()),

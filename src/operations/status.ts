@@ -1,5 +1,6 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
 import { withComponents } from "../core/components/component-access.ts";
+import { unaskedOutcome } from "../core/components/live-answers.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
 import type { LastVerification } from "../core/ports/vault-memory.ts";
@@ -112,13 +113,5 @@ const askProbe = (bench: Workbench, service: ServiceDeclaration, signal: AbortSi
     bench,
     { service, locate: () => null, marker: `refloat/status/${service.name}`, signal },
     (access) => access.runCheck(probe, null),
-  ).catch((error: unknown) => unasked(error, probe.kind, signal));
-};
-
-/** A probe that cannot be bound (its application is gone, a stranger has its port) is one service's trouble, not that of the others. */
-const unasked = (error: unknown, kind: string, signal: AbortSignal): CheckOutcome => {
-  signal.throwIfAborted();
-  const { code, message } = toRefloatError(error);
-  if (code === "bug") throw error;
-  return { subject: "probe", kind, status: "failed", found: `could not be asked: ${message}`, durationMs: 0 };
+  ).catch((error: unknown) => unaskedOutcome(error, { subject: "probe", kind: probe.kind }, signal));
 };

@@ -42,7 +42,10 @@ const countsLine = ({ name, equal, changed, gone, newer }: MendedTable): string 
 };
 
 const putsLine = ({ puts, columns, asked }: MendedTable): string => {
-  const by = columns.map(({ name, rows }) => (columns.length === 1 ? name : `${name} in ${formatCount(rows)}`));
+  const by = columns.map(({ name, rows, mostly }) => {
+    const now = mostly.rows === rows && rows > 1 ? ` (${value(mostly.value)} in all of them)` : "";
+    return `${columns.length === 1 ? name : `${name} in ${formatCount(rows)}`}${now}`;
+  });
   const parts = [
     ...(puts.changed === 0 ? [] : [`${formatAmount(puts.changed, "rows")} get back ${by.join(", ")}`]),
     ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, "rows")} come back`]),

@@ -3,7 +3,7 @@
  * does nothing at all if a row is no longer as it was when it was compared.
  */
 import type { CapturedComponent } from "../../model/manifest.ts";
-import type { MendDirection, MendedRows, MendProposal } from "../../model/mend.ts";
+import type { MendDirection, MendedRows, MendedTable, MendProposal } from "../../model/mend.ts";
 import type { CapturedTable, DriverContext } from "./driver.ts";
 import type { TreeReader } from "./vault-snapshots.ts";
 
@@ -29,6 +29,8 @@ export type MendSource = {
 };
 
 export type RowMending<Options = unknown> = {
+  /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
+  readonly compare: (context: DriverContext<Options>, source: MendSource, table: CapturedTable) => Promise<MendedTable>;
   /**
    * Compares, and keeps script and reverse under the digest of the script. Changes nothing of the source but temporary tables of its own.
    * @throws RefloatError source.unsupported for a table that cannot be compared, with the reason; usage; source.*

@@ -98,49 +98,67 @@ const compareAll = async (
   return { tables: parentsFirst([...compared.values()]), warnings: [...dropped, ...warnings] };
 };
 
-export const proposeMend = async (
+/** Read committed would compare one table with what another no longer is. */
+const comparing = async <Result>(
   context: PostgresContext,
-  source: MendSource,
-  request: MendRequest,
-): Promise<MendProposal> => {
+  act: (session: Session) => Promise<Result>,
+): Promise<Result> => {
   const session = await openLocation(context, null);
   try {
     await session.query(compareSettings);
-    // Read committed would compare one table with what another no longer is.
-    return await inTransaction(session, "isolation level repeatable read", async () => {
-      const { tables, warnings } = await compareAll(session, source, request);
-      const asked = new Set(request.tables.map(({ name }) => name));
-      const described: MendedTable[] = [];
-      for (const table of tables) described.push(await describe(session, table, asked.has(table.live.label)));
-      const proposal = (digest: string, paths: { readonly script: string | null; readonly undo: string | null }) => ({
-        digest,
-        point: source.words,
-        tables: described,
-        fireTriggers: request.fireTriggers,
-        warnings: [...warnings],
-        ...paths,
-        writtenAt: context.clock.now().toISOString(),
-      });
-      const rows = rowsPutBack({ tables: described });
-      if (rows === 0) return proposal("", { script: null, undo: null });
-      if (rows > mostRows) {
-        throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
-          state: "nothing was changed",
-          hint: `at most ${formatCount(mostRows)}: narrow it by --where or --columns, or recover the whole database`,
-        });
-      }
-      const options = { tables, fireTriggers: request.fireTriggers, words: words(context, source, described) };
-      return await keepMend(context.stateDirectory, {
-        mend: writeScript(session, { ...options, direction: "mend" }),
-        undo: writeScript(session, {
-          ...options,
-          direction: "undo",
-          words: ["The other way round, of what follows:", ...options.words],
-        }),
-        describe: proposal,
-      });
-    });
+    return await inTransaction(session, "isolation level repeatable read", () => act(session));
   } finally {
     await session.close();
   }
 };
+
+export const compareTableWithLive = async (
+  context: PostgresContext,
+  source: MendSource,
+  table: CapturedTable,
+): Promise<MendedTable> =>
+  comparing(context, async (session) => {
+    const live = requireLive(table.name, await readLiveTables(session));
+    const rows = await loadPointRows(session, live, source, table, 0);
+    const wish: RowWish = { rows: ["changed", "gone"], columns: null, where: null };
+    return describe(session, await compareRows(session, rows, wish, 0), true);
+  });
+
+export const proposeMend = async (
+  context: PostgresContext,
+  source: MendSource,
+  request: MendRequest,
+): Promise<MendProposal> =>
+  comparing(context, async (session) => {
+    const { tables, warnings } = await compareAll(session, source, request);
+    const asked = new Set(request.tables.map(({ name }) => name));
+    const described: MendedTable[] = [];
+    for (const table of tables) described.push(await describe(session, table, asked.has(table.live.label)));
+    const proposal = (digest: string, paths: { readonly script: string | null; readonly undo: string | null }) => ({
+      digest,
+      point: source.words,
+      tables: described,
+      fireTriggers: request.fireTriggers,
+      warnings: [...warnings],
+      ...paths,
+      writtenAt: context.clock.now().toISOString(),
+    });
+    const rows = rowsPutBack({ tables: described });
+    if (rows === 0) return proposal("", { script: null, undo: null });
+    if (rows > mostRows) {
+      throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
+        state: "nothing was changed",
+        hint: `at most ${formatCount(mostRows)}: narrow it by --where or --columns, or recover the whole database`,
+      });
+    }
+    const options = { tables, fireTriggers: request.fireTriggers, words: words(context, source, described) };
+    return await keepMend(context.stateDirectory, {
+      mend: writeScript(session, { ...options, direction: "mend" }),
+      undo: writeScript(session, {
+        ...options,
+        direction: "undo",
+        words: ["The other way round, of what follows:", ...options.words],
+      }),
+      describe: proposal,
+    });
+  });

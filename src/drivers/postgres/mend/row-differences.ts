@@ -93,9 +93,17 @@ export const describeWanted = async (
     `select count(*) filter (where kind = 'changed')::float8 as changed, count(*) filter (where kind = 'gone')::float8 as gone
        from ${differences} where wanted`,
   );
+  const places = shared.map(({ name }, index) => `(${quoteText(name)}, ${index + 1})`).join(", ");
   const columns = await session.query<MendedTable["columns"][number]>(
-    `select name, count(*)::float8 as rows from ${differences} cross join unnest(columns) as name
-      where wanted and kind = 'changed' group by name order by rows desc, name`,
+    `with differing as (
+       select c.name, d.live[p.place] as now, coalesce(d.point[p.place], 'null of ' || p.place) as before
+         from ${differences} d cross join unnest(d.columns) as c(name) join (values ${places}) as p(name, place) on p.name = c.name
+        where d.wanted and d.kind = 'changed')
+     select name, sum(rows)::float8 as rows,
+            (array_agg(jsonb_build_object('value', left(now, 200), 'rows', rows) order by rows desc, now))[1] as mostly,
+            (select count(distinct before)::float8 from differing b where b.name = counted.name) as "distinctBefore"
+       from (select name, now, count(*)::float8 as rows from differing group by 1, 2) counted
+      group by name order by rows desc, name`,
   );
   const rows = await session.query<SampleRow>(
     `select kind, columns, key, point, live from ${differences} where wanted order by n limit ${shownSamples}`,

@@ -6,12 +6,13 @@ import { openLocation } from "../retired-database.ts";
 import { sqlStateOf } from "../../../platform/postgres/server-errors.ts";
 import { readMend, readScript } from "./kept-mends.ts";
 import { rowsChangedState } from "./mend-script.ts";
-import { proposeMend } from "./propose-mend.ts";
+import { compareTableWithLive, proposeMend } from "./propose-mend.ts";
 
 /** The words of an integrity constraint that refuses a row: the rest of the transaction is undone with it. */
 const isRefusal = (state: string | undefined): boolean => state?.startsWith("23") === true;
 
 export const postgresMending: RowMending<PostgresOptions> = {
+  compare: compareTableWithLive,
   propose: proposeMend,
   read: (context, digest) => readMend(context.stateDirectory, digest),
   apply: async (context, proposal, direction) => {

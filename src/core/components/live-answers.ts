@@ -1,0 +1,48 @@
+/** What is live is asked what a recovery asks of the new side: each check, each invariant, and last the probe. */
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { CheckOutcome } from "../../model/outcome.ts";
+import { toRefloatError } from "../../model/refloat-error.ts";
+import { checkInvariant } from "../invariants/check-invariant.ts";
+import type { Clock } from "../ports/environment.ts";
+import type { ComponentAccess } from "./component-access.ts";
+
+/** What cannot be asked (its application is gone, a stranger has its port) is one subject's trouble, not that of the others. */
+export const unaskedOutcome = (
+  error: unknown,
+  asked: Pick<CheckOutcome, "subject" | "kind">,
+  signal: AbortSignal,
+): CheckOutcome => {
+  signal.throwIfAborted();
+  const { code, message } = toRefloatError(error);
+  if (code === "bug") throw error;
+  return { ...asked, status: "failed", found: `could not be asked: ${message}`, durationMs: 0 };
+};
+
+export const liveAnswers = async (
+  service: ServiceDeclaration,
+  access: ComponentAccess,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly CheckOutcome[]> => {
+  const answers: CheckOutcome[] = [];
+  const ask = async (
+    asked: Pick<CheckOutcome, "subject" | "kind">,
+    act: () => Promise<CheckOutcome>,
+  ): Promise<void> => {
+    answers.push(await act().catch((error: unknown) => unaskedOutcome(error, asked, signal)));
+  };
+  const { probe } = service;
+  if (probe !== undefined)
+    await ask({ subject: "probe", kind: probe.kind }, async () => ({
+      ...(await access.runCheck(probe, null)),
+      subject: "probe",
+    }));
+  for (const { name, checks } of Object.values(service.components))
+    for (const check of checks)
+      await ask({ subject: `check ${check.kind} of ${name}`, kind: check.kind }, () => access.runCheck(check, name));
+  for (const [name, invariant] of Object.entries(service.invariants))
+    await ask({ subject: `invariant ${name}`, kind: "invariant" }, () =>
+      checkInvariant(name, invariant, access, () => null, clock),
+    );
+  return answers;
+};
