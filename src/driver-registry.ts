@@ -5,6 +5,7 @@ import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
+import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
 import { sqliteBundle } from "./drivers/sqlite/sqlite-bundle.ts";
@@ -13,6 +14,7 @@ import { RefloatError } from "./model/refloat-error.ts";
 
 const bundles: readonly DriverBundle[] = [
   postgresBundle,
+  postgresClusterBundle,
   sqliteBundle,
   filesBundle,
   processBundle,

@@ -117,6 +117,8 @@ export type RestoreRequest = {
   readonly label: string;
   readonly signal: AbortSignal;
   readonly progress: VaultProgress;
+  /** What has to be done to the extracted tree before it counts as whole. It stands under the partial name, which is given. */
+  readonly finish?: (partial: string) => Promise<void>;
 };
 
 /** @throws RefloatError target.failed, vault.damaged, path.hostile; what was written stays under the partial name, which `inspectInstance` tells as partial */
@@ -132,6 +134,7 @@ export const restoreInstance = async (request: RestoreRequest): Promise<ExtractR
   const marker: Marker = { runUid, run, label: request.label, inode: null, bootId: readBootId() };
   await writeSiblingRecord(markerPath(target.name), JSON.stringify(marker));
   const report = await request.source.extract(request.captured.path, partial, signal, request.progress);
+  await request.finish?.(partial);
   const { ino } = await lstat(partial);
   await writeSiblingRecord(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));
   await rename(partial, target.name);

@@ -81,6 +81,26 @@ const observe = (parts: StepParts, context: SwitchContext, exchange: Exchange): 
     stableView,
   );
 
+const hasServer = (parts: StepParts, context: SwitchContext): Promise<boolean> =>
+  withStep(
+    parts,
+    context,
+    async (access) => access.driver(context.action.component).switching.serve !== undefined,
+    stableView,
+  );
+
+/** An exchange that was killed before the names changed hands may have stopped the old side already. */
+const serve = (parts: StepParts, context: SwitchContext): Promise<void> =>
+  withStep(
+    parts,
+    context,
+    async (access) => {
+      const { component } = context.action;
+      await access.driver(component).switching.serve?.(await access.context(component));
+    },
+    stableView,
+  );
+
 const positionOf = (parts: StepParts, context: SwitchContext, location: string): Promise<Position | null> =>
   withStep(
     parts,
@@ -161,6 +181,8 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const { exchange, before, newPosition } = remembered(context.intent);
     const now = await observe(parts, context, exchange);
     if (sideOf(context.action.component, now, before) === "old") return { presence: "absent" };
+    // The names are exchanged, and nobody has heard whether a server was started behind them: it is asked for again.
+    if (ownOutput(context) === undefined && (await hasServer(parts, context))) return { presence: "partial" };
     const unheard = toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition });
     return { presence: "done", output: ownOutput(context) ?? unheard };
   },
@@ -174,7 +196,9 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
       async (access) => {
         const { component } = context.action;
         const { exchange, before, newPosition } = remembered(context.intent);
-        await refuseNewWrites(context, access);
+        const now = await access.driver(component).switching.observe(await access.context(component), exchange);
+        // What stands behind the name after an exchange is not what an undo would lose.
+        if (sideOf(component, now, before) === "old") await refuseNewWrites(context, access);
         const report = await access
           .driver(component)
           .switching.exchange(await access.context(component), exchange, before);
@@ -196,7 +220,10 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const { component } = context.action;
     const { exchange, before } = remembered(context.intent);
     const now = await observe(parts, context, exchange);
-    if (sideOf(component, now, before) === "old") return;
+    if (sideOf(component, now, before) === "old") {
+      await serve(parts, context);
+      return;
+    }
     const outgoing = ownOutput(context)?.["outgoing"];
     const back: Exchange = {
       incoming: typeof outgoing === "string" ? outgoing : exchange.outgoing,

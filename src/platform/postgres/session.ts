@@ -73,7 +73,7 @@ const sessionSettings = `
 const noticeDeath = "set client_connection_check_interval = '1s'";
 
 /** A connection that is open, before anything was asked of it. */
-type OpenClient = {
+export type OpenClient = {
   readonly client: Client;
   readonly translate: (error: unknown) => Error;
   readonly lost: AbortSignal;
@@ -85,7 +85,7 @@ type OpenClient = {
  * @param replication speaks the replication protocol, which has commands of its own and no SQL
  * @throws RefloatError source.unreachable, source.denied, source.failed; the signal's reason when aborted
  */
-const openClient = async (options: SessionOptions, replication = false): Promise<OpenClient> => {
+export const openClient = async (options: SessionOptions, replication = false): Promise<OpenClient> => {
   const { signal, role } = options;
   const target = options.database === undefined ? options.target : { ...options.target, database: options.database };
   signal.throwIfAborted();

@@ -1,0 +1,191 @@
+/** Captures of clusters that are written to, with tablespaces, without rights, and cut off in the middle. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chown, mkdir, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
+import {
+  captureClusterInto,
+  clusterContext,
+  clusterDriver,
+  contentOf,
+  createVault,
+  dataOf,
+  withServerOf,
+} from "../../testing/cluster-bench.ts";
+import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
+import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
+import { query } from "../../testing/query.ts";
+import type { ClusterContext } from "./cluster-options.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+
+const target = (name: string, run = 42) => ({ name, run, runUid: "0b8f2f3e-1111-4222-8333-444455556666" });
+
+let server: PostgresServer;
+let folder: TestFolder;
+let context: ClusterContext;
+let vault: Repository;
+
+beforeAll(async () => {
+  server = await startPostgresServer({ settings: { max_wal_size: "1GB" } });
+  await query(server.url("postgres"), "create database bank");
+  await execa(join(server.binaries, "pgbench"), ["-i", "-q", "-s", "4", server.url("bank")]);
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  folder = await createTestFolder("refloat-cluster");
+  context = await clusterContext(server, folder.path);
+  vault = await createVault(folder.path);
+});
+afterEach(async () => {
+  await clusterDriver.instances.drop(context, target(await clusterDriver.instances.name(context, 42)));
+  await vault.close();
+  await folder.remove();
+});
+
+describe("a capture", () => {
+  test("is one moment of a cluster that is written to all the while", async () => {
+    const load = spawn(join(server.binaries, "pgbench"), ["-c", "4", "-T", "60", "-n", server.url("bank")], {
+      stdio: "ignore",
+    });
+    const ended = once(load, "exit");
+    const captured = await captureClusterInto(context, vault);
+    load.kill();
+    await ended;
+    expect(captured.consistency).toBe("snapshot");
+    expect(captured.warnings).toEqual([]);
+    const instance = target(await clusterDriver.instances.name(context, 42));
+    await clusterDriver.instances.restore(context, instance, await vault.openSnapshot(captured.snapshot), captured);
+    const outcomes = await clusterDriver.instances.validate(context, instance, captured.facts);
+    expect(outcomes.filter(({ status }) => status !== "passed")).toEqual([]);
+    const [sums] = await withServerOf(context, instance.name, "bank", async (client) => {
+      const { rows } = await client.query<Record<string, string>>(
+        `select (select sum(abalance) from pgbench_accounts)::text as accounts, (select sum(bbalance) from pgbench_branches)::text as branches,
+                (select sum(tbalance) from pgbench_tellers)::text as tellers, coalesce((select sum(delta) from pgbench_history), 0)::text as history,
+                (select count(*) > 0 from pgbench_history)::text as written`,
+      );
+      return rows;
+    });
+    expect(sums).toEqual({
+      accounts: sums?.["history"],
+      branches: sums?.["history"],
+      tellers: sums?.["history"],
+      history: sums?.["history"],
+      written: "true",
+    });
+    // What came after the point is counted by the server.
+    const since = captured.facts.position;
+    if (since === undefined) throw new Error("a point of a cluster has a position");
+    await query(
+      server.url("bank"),
+      "insert into pgbench_history (tid, bid, aid, delta) select 1, 1, 1, 0 from generate_series(1, 500)",
+    );
+    const written = await clusterDriver.writes?.writesSince(context, { location: null, since });
+    expect(written?.units.find(({ name }) => name === "bank")?.added).toBeGreaterThanOrEqual(500);
+    expect(written?.gaps.join()).toContain("of log were written");
+  });
+
+  test("holds tablespaces, which are restored beside their live places and go with the instance", async () => {
+    const place = join(server.directory, "fast");
+    await mkdir(place, { mode: 0o700 });
+    const { uid, gid } = await stat(dataOf(server));
+    await chown(place, uid, gid);
+    await query(server.url("postgres"), `create tablespace fast location '${place}'`);
+    await query(
+      server.url("bank"),
+      "create table t (v text) tablespace fast; insert into t select 'row ' || n from generate_series(1, 5000) n",
+    );
+    const live = await withServerOf(context, dataOf(server), "bank", contentOf);
+    const captured = await captureClusterInto(context, vault);
+    const instance = target(await clusterDriver.instances.name(context, 42));
+    await clusterDriver.instances.restore(context, instance, await vault.openSnapshot(captured.snapshot), captured);
+    expect(await withServerOf(context, instance.name, "bank", contentOf)).toBe(live);
+    expect(await readdir(`${place}.r42`)).toHaveLength(1);
+    await clusterDriver.instances.drop(context, instance);
+    expect((await readdir(server.directory)).filter((name) => name.includes(".r42"))).toEqual([]);
+    expect(await withServerOf(context, dataOf(server), "bank", contentOf)).toBe(live);
+    await query(server.url("bank"), "drop table t");
+    await query(server.url("postgres"), "drop tablespace fast");
+  });
+
+  test("that loses its connection in the middle fails, and leaves no slot and no sender behind", async () => {
+    const cutting = (sink: CaptureSink): CaptureSink => ({
+      ...sink,
+      bytes: async (path, content) => {
+        if (path.includes("/base/"))
+          await query(
+            server.url("postgres"),
+            "select pg_terminate_backend(pid) from pg_stat_replication where state = 'backup'",
+          );
+        return sink.bytes(path, content);
+      },
+    });
+    await expect(captureClusterInto(context, vault, cutting)).rejects.toMatchObject({ code: "source.unreachable" });
+    expect(await vault.snapshots()).toEqual([]);
+    await expect
+      .poll(
+        async () => {
+          const [left] = await query<{ slots: number; senders: number }>(
+            server.url("postgres"),
+            "select (select count(*)::int from pg_replication_slots) as slots, (select count(*)::int from pg_stat_replication) as senders",
+          );
+          return left;
+        },
+        { timeout: 30_000 },
+      )
+      .toEqual({ slots: 0, senders: 0 });
+  });
+
+  test("stops when the vault fails, and when it is aborted", async () => {
+    const failure = new Error("the vault is full");
+    await expect(
+      captureClusterInto(context, vault, (sink) => ({
+        ...sink,
+        bytes: async () => {
+          throw failure;
+        },
+      })),
+    ).rejects.toBe(failure);
+    const stopping = new AbortController();
+    const reason = new Error("the operator has changed his mind");
+    await expect(
+      captureClusterInto({ ...context, signal: stopping.signal }, vault, (sink) => ({
+        ...sink,
+        bytes: async (path, content) => {
+          stopping.abort(reason);
+          return sink.bytes(path, content);
+        },
+      })),
+    ).rejects.toBe(reason);
+  });
+
+  test("by a role that may not replicate says what is missing", async () => {
+    await query(server.url("postgres"), "create role weak login");
+    const weak = await clusterContext(server, folder.path, { more: { url: server.url("postgres", "weak") } });
+    await expect(captureClusterInto(weak, vault)).rejects.toMatchObject({
+      code: "source.denied",
+      hint: 'as an administrator: ALTER ROLE "weak" REPLICATION;',
+    });
+    const { findings, grants } = await clusterDriver.preflight(weak);
+    expect(findings.filter(({ ok }) => !ok).map(({ subject, found }) => `${subject}: ${found}`)).toEqual([
+      "role weak: may not replicate",
+    ]);
+    expect(grants[0]).toBe('ALTER ROLE "weak" REPLICATION;');
+    await query(server.url("postgres"), "alter role weak replication");
+    const captured = await captureClusterInto(weak, vault);
+    expect(captured.warnings.join()).toContain("GRANT pg_read_all_settings");
+  });
+
+  test("is preceded by a look at everything that it needs", async () => {
+    const { findings, commands } = await clusterDriver.preflight(context);
+    expect(findings.filter(({ ok }) => !ok)).toEqual([]);
+    expect(commands.join("\n")).toContain("BASE_BACKUP");
+    const elsewhere = await clusterContext(server, folder.path, { more: { data: "/nowhere/data" } });
+    const missing = (await clusterDriver.preflight(elsewhere)).findings.filter(({ ok }) => !ok);
+    expect(missing.map(({ subject }) => subject)).toContain("/nowhere/data");
+  });
+});

@@ -1,0 +1,245 @@
+/** Restores and switches of clusters that are killed in the middle, refused, disarmed, repeated. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Exchange, InstanceTarget } from "../../core/ports/driver.ts";
+import type { Repository } from "../../core/ports/vault.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import { pathExists } from "../../platform/tree-files.ts";
+import {
+  captureClusterInto,
+  clusterContext,
+  clusterDriver,
+  createVault,
+  dataOf,
+  withServerOf,
+} from "../../testing/cluster-bench.ts";
+import type { ClusterOrder } from "../../testing/cluster-child.ts";
+import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
+import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
+import { query } from "../../testing/query.ts";
+import { type ClusterContext, instancePortsOf } from "./cluster-options.ts";
+import { findPostmaster, startPostmaster, stopPostmaster } from "./postmaster.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+
+const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
+const never = "archive commands of a copy must not run";
+
+let server: PostgresServer;
+let folder: TestFolder;
+let context: ClusterContext;
+let captured: CapturedComponent;
+let vault: Repository;
+let instance: InstanceTarget;
+let exchange: Exchange;
+
+const { instances, switching } = clusterDriver;
+
+const restore = async (run = 42) =>
+  instances.restore(
+    context,
+    { ...instance, name: instance.name.replace(/42$/, String(run)), run },
+    await vault.openSnapshot(captured.snapshot),
+    captured,
+  );
+
+const orders = (location: string): Promise<number> =>
+  withServerOf(context, location, "postgres", async (client) => {
+    const { rows } = await client.query<{ n: number }>("select count(*)::int as n from orders");
+    return rows[0]?.n ?? -1;
+  });
+
+const act = async (order: ClusterOrder) => {
+  const program = fileURLToPath(new URL("../../testing/cluster-child.ts", import.meta.url));
+  return spawn(process.execPath, [program], { env: { ...process.env, ORDER: JSON.stringify(order) }, stdio: "ignore" });
+};
+
+beforeEach(async () => {
+  folder = await createTestFolder("refloat-cluster");
+  server = await startPostgresServer({
+    settings: { archive_mode: "on", archive_command: `echo '${never}' >> ${folder.path}/archived; true` },
+  });
+  await query(
+    server.url("postgres"),
+    "create table orders (id serial primary key); insert into orders select from generate_series(1, 10)",
+  );
+  context = await clusterContext(server, folder.path);
+  vault = await createVault(folder.path);
+  captured = await captureClusterInto(context, vault);
+  instance = { name: await instances.name(context, 42), run: 42, runUid };
+  exchange = { incoming: instance.name, outgoing: await instances.retiredName(context, 42) };
+});
+afterEach(async () => {
+  for (const path of [instance.name, `${instance.name}.partial`, exchange.outgoing, instance.name.replace(/42$/, "43")])
+    if ((await pathExists(path)) && (await findPostmaster(path)) !== null) await stopPostmaster(context, path);
+  await server.stop();
+  await vault.close();
+  await folder.remove();
+});
+
+describe("a restore", () => {
+  test("that is killed while its server starts is told as partial, stopped and dropped", async () => {
+    const child = await act({
+      act: "restore",
+      options: context.options,
+      folder: folder.path,
+      target: instance,
+      vault: join(folder.path, "vault"),
+      captured,
+    });
+    const ended = once(child, "exit");
+    const partial = `${instance.name}.partial`;
+    await expect.poll(() => pathExists(join(partial, "postmaster.pid")), { timeout: 120_000, interval: 5 }).toBe(true);
+    child.kill("SIGKILL");
+    await ended;
+    expect(await instances.inspect(context, instance)).toBe("partial");
+    await instances.drop(context, instance);
+    expect(await instances.inspect(context, instance)).toBe("absent");
+    expect(await pathExists(partial)).toBe(false);
+    expect(await orders(dataOf(server))).toBe(10);
+    await restore();
+    expect(await orders(instance.name)).toBe(10);
+  });
+
+  test("finds no free port, and says which are declared", async () => {
+    const listeners = await Promise.all(
+      instancePortsOf(context).map(async (port) => {
+        const listener = createServer().listen(port, "127.0.0.1");
+        await once(listener, "listening");
+        return listener;
+      }),
+    );
+    await expect(restore()).rejects.toMatchObject({
+      code: "target.failed",
+      message: `none of the ports ${context.options.ports} of db is free`,
+    });
+    for (const listener of listeners) listener.close();
+    expect(await instances.inspect(context, instance)).toBe("absent");
+  });
+
+  test("needs the programs of the version that was captured", async () => {
+    const { programs: _, ...options } = context.options;
+    const other = { ...captured, facts: { ...captured.facts, detail: { ...captured.facts.detail, major: 14 } } };
+    await expect(
+      instances.restore({ ...context, options }, instance, await vault.openSnapshot(captured.snapshot), other),
+    ).rejects.toMatchObject({ code: "program.missing", nextCommand: "apt-get install postgresql-14" });
+    await expect(
+      instances.restore(context, instance, await vault.openSnapshot(captured.snapshot), other),
+    ).rejects.toMatchObject({
+      code: "program.version",
+    });
+  });
+});
+
+describe("a switch", () => {
+  test("keeps what the old side did, disarms the new one, and is armed by hand", async () => {
+    await query(server.url("postgres"), "alter system set synchronous_standby_names = 'nobody'");
+    captured = await captureClusterInto(context, vault);
+    await restore();
+    await rm(join(folder.path, "archived"), { force: true });
+    await switching.exchange(context, exchange, await switching.observe(context, exchange));
+    const [settings] = await query(
+      server.url("postgres"),
+      "select current_setting('archive_mode') as archive, current_setting('synchronous_standby_names') as standbys, current_setting('port') as port",
+    );
+    expect(settings).toEqual({ archive: "off", standbys: "", port: String(server.port) });
+    await query(server.url("postgres"), "insert into orders default values; select pg_switch_wal(); checkpoint");
+    const said = await switching.settle?.(context, exchange.outgoing);
+    expect(said?.join()).toContain("to arm them: mv");
+    const kept = join(dataOf(server), "postgresql.auto.conf.before-recovery");
+    await rename(kept, join(dataOf(server), "postgresql.auto.conf"));
+    await stopPostmaster(context, dataOf(server));
+    expect(await pathExists(join(folder.path, "archived"))).toBe(false);
+    await startPostmaster(context, dataOf(server), {
+      options: `-p ${server.port}`,
+      log: join(server.directory, "log"),
+    });
+    const [armed] = await query(server.url("postgres"), "select current_setting('archive_mode') as archive");
+    expect(armed).toEqual({ archive: "on" });
+  });
+
+  test("of one point twice gives each cluster a timeline of its own", async () => {
+    await restore();
+    await switching.exchange(context, exchange, await switching.observe(context, exchange));
+    const report = await restore(43);
+    expect(report.summary).toContain("timeline 3");
+    await instances.drop(context, { name: instance.name.replace(/42$/, "43"), run: 43, runUid });
+    await query(server.url("postgres"), "insert into orders default values");
+  });
+
+  test("that nobody has written to since is known to be free of loss, and one that was is not", async () => {
+    await restore();
+    const since = await clusterDriver.writes?.position(context, instance.name);
+    await switching.exchange(context, exchange, await switching.observe(context, exchange));
+    if (since === undefined) throw new Error("a cluster has a ledger");
+    expect(await clusterDriver.writes?.writesSince(context, { location: null, since })).toEqual({
+      lastWriteAt: null,
+      units: [],
+      gaps: [],
+    });
+    await query(server.url("postgres"), "insert into orders default values");
+    const written = await clusterDriver.writes?.writesSince(context, { location: null, since });
+    expect(written?.units).toEqual([{ name: "postgres", added: 1, changed: 0, removed: 0 }]);
+    const old = await clusterDriver.writes?.writesSince(context, { location: exchange.outgoing, since });
+    expect(old?.gaps.join()).toContain("rows cannot be counted");
+  });
+
+  test("that is killed after the live server was stopped leaves it to be started again", async () => {
+    await restore();
+    const before = await switching.observe(context, exchange);
+    const stop = `setpriv --reuid=postgres --regid=postgres --init-groups ${server.binaries}/pg_ctl -D ${dataOf(server)} -m fast -w stop; kill -9 $PPID`;
+    const options = { ...context.options, stop };
+    const child = await act({ act: "exchange", options, folder: folder.path, exchange, before });
+    await once(child, "exit");
+    expect(await findPostmaster(dataOf(server))).toBeNull();
+    expect(await switching.observe(context, exchange)).toEqual(before);
+    await switching.serve?.(context);
+    expect((await findPostmaster(dataOf(server)))?.port).toBe(server.port);
+    await switching.exchange(context, exchange, before);
+    expect(await orders(dataOf(server))).toBe(10);
+  });
+
+  test("that is killed before the new side was started is finished by the same act", async () => {
+    await query(server.url("postgres"), "insert into orders default values");
+    await restore();
+    const before = await switching.observe(context, exchange);
+    const options = { ...context.options, start: "kill -9 $PPID" };
+    const child = await act({ act: "exchange", options, folder: folder.path, exchange, before });
+    await once(child, "exit");
+    expect(await findPostmaster(dataOf(server))).toBeNull();
+    expect((await switching.observe(context, exchange)).stable).toBe(before.incoming);
+    await switching.exchange(context, exchange, before);
+    expect((await findPostmaster(dataOf(server)))?.port).toBe(server.port);
+    expect(await orders(dataOf(server))).toBe(10);
+    const back = { incoming: exchange.outgoing, outgoing: exchange.incoming };
+    await switching.exchange(context, back, await switching.observe(context, back));
+    expect(await orders(dataOf(server))).toBe(11);
+  });
+
+  test("is refused while standbys follow, and under a manager", async () => {
+    const follower = spawn(
+      join(server.binaries, "pg_receivewal"),
+      ["-D", folder.path, "-d", `host=127.0.0.1 port=${server.port} user=postgres application_name=replica1`],
+      { stdio: "ignore" },
+    );
+    const gone = once(follower, "exit");
+    await expect
+      .poll(() => query(server.url("postgres"), "select from pg_stat_replication where state = 'streaming'"), {
+        timeout: 30_000,
+      })
+      .toHaveLength(1);
+    await expect(switching.observe(context, exchange)).rejects.toMatchObject({
+      code: "cutover.refused",
+      message: `standbys follow the cluster in ${dataOf(server)} (replica1 at 127.0.0.1/32), and cannot follow one that was recovered to an earlier moment`,
+    });
+    follower.kill();
+    await gone;
+    await writeFile(join(dataOf(server), "patroni.dynamic.json"), "{}");
+    await expect(switching.observe(context, exchange)).rejects.toMatchObject({ code: "cutover.refused" });
+  });
+});

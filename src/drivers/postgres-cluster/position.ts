@@ -1,0 +1,90 @@
+/**
+ * Where a cluster stood: the position in its log, and how many rows its server has counted as written in each database. The counts are
+ * those of the server's statistics, which a crash takes away: evidence for people, told with that doubt.
+ */
+import { z } from "zod";
+import type { Position } from "../../model/facts.ts";
+import { toJsonObject } from "../../model/json.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { type Session, type SessionOptions, withSession } from "../../platform/postgres/session.ts";
+
+const countersSchema = z.tuple([z.number(), z.number(), z.number()]);
+
+const markSchema = z.object({
+  systemIdentifier: z.string(),
+  timeline: z.int(),
+  lsn: z.string(),
+  /** Database to rows inserted, updated and deleted in tables of users; `null` where it could not be asked. */
+  counters: z.record(z.string(), countersSchema.nullable()).nullable(),
+  /** Database to changes of definitions, roles and the like, by the same statistics. */
+  definitions: z.record(z.string(), z.number()).nullable(),
+});
+export type PositionMark = z.infer<typeof markSchema>;
+
+export const readMark = (position: Position): PositionMark => markSchema.parse(position.mark);
+
+export const makePosition = (takenAt: Date, mark: PositionMark): Position => ({
+  takenAt: takenAt.toISOString(),
+  mark: toJsonObject(mark),
+});
+
+/** The control file knows it only after the next checkpoint; the names of log files begin with it. */
+export const timelineSql = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int";
+
+/** What the server itself writes into catalogs, of its own accord. */
+const countersSql = `
+  select coalesce(sum(n_tup_ins) filter (where user_table), 0)::float8 as inserted,
+         coalesce(sum(n_tup_upd) filter (where user_table), 0)::float8 as updated,
+         coalesce(sum(n_tup_del) filter (where user_table), 0)::float8 as deleted,
+         coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del) filter (where not user_table), 0)::float8 as definitions
+    from (select n_tup_ins, n_tup_upd, n_tup_del,
+                 schemaname not in ('pg_catalog', 'information_schema') and schemaname !~ '^pg_toast' as user_table
+            from pg_stat_all_tables
+           where schemaname !~ '^pg_temp' and schemaname !~ '^pg_toast'
+             and (schemaname <> 'pg_catalog' or relname not in ('pg_statistic', 'pg_statistic_ext_data'))) tables`;
+
+type CountersRow = {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly definitions: number;
+};
+
+/** More than these would take longer to ask than anybody waits for a plan. */
+const databasesAsked = 100;
+
+/** @param asked how the session was opened: other databases of the server are asked the same way */
+export const takeMark = async (session: Session, asked: SessionOptions): Promise<PositionMark> => {
+  const [row] = await session.query<{ id: string; timeline: number; lsn: string }>(
+    `select system_identifier::text as id, ${timelineSql} as timeline, pg_current_wal_insert_lsn()::text as lsn
+       from pg_control_system()`,
+  );
+  if (row === undefined) throw new RefloatError("bug", "a query without a condition has no row");
+  const databases = await session.query<{ name: string }>(
+    "select datname as name from pg_database where datallowconn and not datistemplate order by datname",
+  );
+  const counters: Record<string, [number, number, number] | null> = {};
+  const definitions: Record<string, number> = {};
+  for (const { name } of databases.slice(0, databasesAsked)) {
+    const found = await countIn(session, asked, name);
+    counters[name] = found === null ? null : [found.inserted, found.updated, found.deleted];
+    if (found !== null) definitions[name] = found.definitions;
+  }
+  for (const { name } of databases.slice(databasesAsked)) counters[name] = null;
+  return { systemIdentifier: row.id, timeline: row.timeline, lsn: row.lsn, counters, definitions };
+};
+
+const countIn = async (session: Session, asked: SessionOptions, database: string): Promise<CountersRow | null> => {
+  if (database === session.target.database) return (await session.query<CountersRow>(countersSql))[0] ?? null;
+  try {
+    return await withSession(
+      { ...asked, database },
+      async (other) => (await other.query<CountersRow>(countersSql))[0] ?? null,
+    );
+  } catch (error) {
+    asked.signal.throwIfAborted();
+    // A database that lets nobody in, or not us, is one that cannot be counted: `null` says so.
+    if (error instanceof RefloatError) return null;
+    throw error;
+  }
+};

@@ -1,0 +1,40 @@
+import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import { captureCluster } from "./capture.ts";
+import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
+import { clusterInstances, stableOutputs } from "./instances.ts";
+import { preflightCluster } from "./preflight.ts";
+import { clusterSwitching } from "./switching.ts";
+import { clusterWrites } from "./writes.ts";
+
+const clusterDriver: ComponentDriver<ClusterOptions> = {
+  type: "postgres-cluster",
+  summary:
+    "One whole PostgreSQL cluster, captured physically over the replication protocol, switched by the path of its data folder.",
+  options: clusterOptionsSchema,
+  outputs: {
+    url: { description: "postgres://user:password@host:port/database, as an application uses it.", secret: true },
+    address: {
+      description: "host:port; the folder of the socket in place of the host for a local socket.",
+      secret: false,
+    },
+    host: { description: "Host name, address or folder of the socket.", secret: false },
+    port: { description: "Port.", secret: false },
+    database: { description: "The database of the url.", secret: false },
+    user: { description: "The user that Refloat connects as.", secret: false },
+    data: { description: "Absolute path of the data folder.", secret: false },
+  },
+  stableOutputs,
+  preflight: preflightCluster,
+  capture: captureCluster,
+  instances: clusterInstances,
+  switching: clusterSwitching,
+  writes: clusterWrites,
+};
+
+/** The `postgres-cluster` driver. */
+export const postgresClusterBundle: DriverBundle = {
+  name: "postgres-cluster",
+  components: [clusterDriver as ComponentDriver],
+  checks: [],
+  traffic: [],
+};

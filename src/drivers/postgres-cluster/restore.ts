@@ -1,0 +1,175 @@
+/**
+ * Restores a cluster beside the live one: files, folders, tablespaces at places of their own, disarmed; then its server replays the log to the
+ * end of the backup and is started on a free port. The name is given last, when all of this has gone well.
+ */
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { InstanceOperations, InstanceTarget } from "../../core/ports/driver.ts";
+import type { SnapshotReader, VaultProgress } from "../../core/ports/vault-snapshots.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { accumulateProgress } from "../../platform/accumulate-progress.ts";
+import { restoreInstance } from "../../platform/path-instance.ts";
+import { partialPath } from "../../platform/path-names.ts";
+import { runProgram } from "../../platform/subprocess.ts";
+import { translateSystemErrors } from "../../platform/system-error.ts";
+import { countOf } from "../../platform/tree-facts.ts";
+import { pathExists } from "../../platform/tree-files.ts";
+import { readBackupManifest } from "./backup-manifest.ts";
+import { type CapturedDetail, capturedDetailSchema } from "./cluster-facts.ts";
+import { type ClusterContext, type ClusterOptions, dataPathOf } from "./cluster-options.ts";
+import { compareRestored } from "./compare-restored.ts";
+import { readControlData } from "./control-data.ts";
+import { disarm } from "./disarm.ts";
+import { chooseInstancePort, startInstance, writeInstanceFiles } from "./instance-server.ts";
+import { stopPostmaster } from "./postmaster.ts";
+import { prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
+import { rememberStart } from "./start-record.ts";
+import { type Owner, findServerPrograms, ownerOf } from "./server-programs.ts";
+import { formatTablespaceMap, planLocations, restoredLocation } from "./tablespaces.ts";
+import { type Layout, dataFolder, layoutName, layoutSchema, manifestName, placeInVault } from "./vault-places.ts";
+
+type Restore = InstanceOperations<ClusterOptions>["restore"];
+
+const readLayout = async (source: SnapshotReader, root: string): Promise<Layout> => {
+  const text = Buffer.from(await source.read(`${root}/${layoutName}`)).toString("utf8");
+  try {
+    return layoutSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new RefloatError("point.damaged", `${layoutName} of the point cannot be read`, { cause: error });
+  }
+};
+
+/** Whom the restored data is to belong to: as the live one does, or as it did; without root to us. */
+const futureOwner = async (context: ClusterContext, stable: string, { owner }: CapturedDetail): Promise<Owner> => {
+  const { signal } = context;
+  if (process.getuid?.() !== 0) return ownerOf(context.workDirectory, signal);
+  if (await pathExists(stable)) return ownerOf(stable, signal);
+  const user = owner?.user ?? "postgres";
+  try {
+    const [, , uid, gid] = (await runProgram("getent", ["passwd", user], { signal })).stdout.trim().split(":");
+    return { user, uid: Number(uid), gid: Number(gid) };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new RefloatError(
+      "target.failed",
+      `there is no user ${user} on this machine, whom the data folder is to belong to`,
+      {
+        cause: error,
+        hint: "PostgreSQL refuses to run as root",
+        nextCommand: `apt-get install postgresql-common`,
+      },
+    );
+  }
+};
+
+const makeFolders = async (root: string, folders: readonly string[]): Promise<void> => {
+  for (const folder of folders) await mkdir(join(root, folder), { recursive: true, mode: 0o700 });
+};
+
+const giveTree = async (path: string, owner: Owner, signal: AbortSignal): Promise<void> => {
+  if (process.getuid?.() !== 0) return;
+  await runProgram("chown", ["-R", "-h", `${owner.uid}:${owner.gid}`, "--", path], { signal });
+};
+
+type Placed = { readonly oid: string; readonly path: string };
+
+/** Each into a new folder. @throws RefloatError instance.exists when there is something */
+const restoreTablespaces = async (
+  context: ClusterContext,
+  stable: string,
+  target: InstanceTarget,
+  source: {
+    readonly reader: SnapshotReader;
+    readonly root: string;
+    readonly layout: Layout;
+    readonly progress: VaultProgress;
+  },
+): Promise<readonly Placed[]> => {
+  const { signal } = context;
+  const placed: readonly Placed[] = await Promise.all(
+    source.layout.tablespaces.map(async (one) => ({
+      oid: one.oid,
+      path: await restoredLocation(stable, target.run, one),
+    })),
+  );
+  for (const { path } of placed)
+    if (await pathExists(path))
+      throw new RefloatError("instance.exists", `${path} is there already, where a tablespace is to be restored`, {
+        hint: "move it away by hand if nobody needs it, then resume",
+      });
+  await planLocations(
+    partialPath(target.name),
+    placed.map(({ path }) => path),
+  );
+  for (const { oid, path } of placed) {
+    const place = placeInVault(source.root, oid);
+    // One in which nothing was ever put has no file, and so is not in the snapshot.
+    if ((await source.reader.stat(place)) === undefined) await mkdir(path, { mode: 0o700 });
+    else await source.reader.extract(place, path, signal, source.progress);
+    await makeFolders(path, source.layout.folders[oid] ?? []);
+  }
+  return placed;
+};
+
+export const restoreCluster: Restore = async (context, target, source, captured) => {
+  const { signal } = context;
+  const stable = await dataPathOf(context);
+  const detail = capturedDetailSchema.parse(captured.facts.detail);
+  await findServerPrograms(context, detail.major);
+  const port = chooseInstancePort(context);
+  const layout = await readLayout(source, captured.path);
+  const manifest = readBackupManifest(Buffer.from(await collect(source, `${captured.path}/${manifestName}`)));
+  const progress = accumulateProgress(context.progress, {
+    unit: "files",
+    bytesTotal: captured.facts.sizeBytes,
+    itemsTotal: captured.facts.counts["files"] ?? 0,
+  });
+  const finish = async (folder: string): Promise<void> => {
+    const owner = await futureOwner(context, stable, detail);
+    await makeFolders(folder, layout.folders[dataFolder] ?? []);
+    const placed = await restoreTablespaces(context, stable, target, {
+      reader: source,
+      root: captured.path,
+      layout,
+      progress,
+    });
+    await compareRestored(folder, placed, manifest);
+    if (placed.length > 0) await writeFile(join(folder, "tablespace_map"), formatTablespaceMap(placed));
+    await disarm(folder, detail, target.run);
+    for (const path of [folder, ...placed.map((one) => one.path)]) {
+      await chmod(path, 0o700);
+      await giveTree(path, owner, signal);
+    }
+    await writeInstanceFiles(folder, port, owner);
+    const recovery = await prepareRecovery(context, { stable, folder, owner }, detail);
+    await startInstance(context, folder, recovery);
+    // A server that is renamed under its feet would look for its configuration at its old name.
+    await stopPostmaster(context, folder);
+    await removeRecoveryFiles(folder);
+  };
+  return translateSystemErrors("target.failed", `${target.name} cannot be restored`, async () => {
+    const report = await restoreInstance({
+      target,
+      source,
+      captured: { ...captured, path: placeInVault(captured.path, null) },
+      label: basename(stable),
+      signal,
+      progress,
+      finish,
+    });
+    await startInstance(context, target.name);
+    if (detail.startOptions !== null) await rememberStart(stable, detail.startOptions, { replace: false });
+    const { timeline } = await readControlData(context, target.name);
+    return {
+      sizeBytes: captured.facts.sizeBytes,
+      summary: `${countOf(detail.databases.length, "database")} as of ${detail.endLsn} into ${basename(target.name)} in ${dirname(target.name)}, on port ${port}, timeline ${timeline}`,
+      warnings: report.warnings,
+    };
+  });
+};
+
+const collect = async (source: SnapshotReader, path: string): Promise<Buffer> => {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of source.stream(path)) pieces.push(piece);
+  return Buffer.concat(pieces);
+};

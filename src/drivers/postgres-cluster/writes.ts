@@ -1,0 +1,109 @@
+/**
+ * What was written to a cluster since a position. No table is compared with another: the server's own statistics tell how many rows were
+ * written in which database, and the log how much. Which rows they are is not told here.
+ */
+import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
+import { formatBytes } from "../../core/text/quantity.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import type { ClusterContext, ClusterOptions } from "./cluster-options.ts";
+import { readControlData } from "./control-data.ts";
+import { placeOf, withCluster } from "./locations.ts";
+import { bytesBefore } from "../../core/logs/log-position.ts";
+import { type PositionMark, makePosition, readMark, takeMark } from "./position.ts";
+
+/** Of a cluster that is stopped the end of its log is known, and no count. */
+export const stoppedMark = async (context: ClusterContext, folder: string): Promise<PositionMark> => {
+  const { systemIdentifier, timeline, position } = await readControlData(context, folder);
+  return { systemIdentifier, timeline, lsn: position, counters: null, definitions: null };
+};
+
+const markAt = async (context: ClusterContext, location: string | null): Promise<PositionMark> => {
+  const place = await placeOf(context, location);
+  return place.kind === "stopped"
+    ? stoppedMark(context, place.folder)
+    : withCluster(context, place.target, "source", takeMark);
+};
+
+type Compared = Pick<WriteReport, "units" | "gaps"> & { readonly rows: number | null; readonly logBytes: number };
+
+const compareDefinitions = (then: PositionMark, now: PositionMark): readonly string[] =>
+  Object.entries(now.definitions ?? {}).flatMap(([name, changes]) => {
+    const before = then.definitions?.[name];
+    return before !== undefined && before !== changes ? [`definitions, roles or rights of ${name} were changed`] : [];
+  });
+
+/** @returns null when the statistics were begun anew in between */
+const compareCounters = (then: PositionMark, now: PositionMark): Omit<Compared, "logBytes"> | null => {
+  if (then.counters === null || now.counters === null) return null;
+  const units: WriteReport["units"][number][] = [];
+  const gaps: string[] = [];
+  for (const [name, counts] of Object.entries(now.counters)) {
+    const before = then.counters[name] ?? (name in then.counters ? null : ([0, 0, 0] as const));
+    if (counts === null || before === null)
+      gaps.push(`how many rows were written in ${name} cannot be told: it could not be asked`);
+    else {
+      const [added, changed, removed] = counts.map((count, at) => count - (before[at] ?? 0)) as [
+        number,
+        number,
+        number,
+      ];
+      if (added < 0 || changed < 0 || removed < 0) return null;
+      if (added + changed + removed > 0) units.push({ name, added, changed, removed });
+    }
+  }
+  for (const name of Object.keys(then.counters)) if (!(name in now.counters)) gaps.push(`the database ${name} is gone`);
+  for (const name of Object.keys(now.counters)) if (!(name in then.counters)) gaps.push(`the database ${name} is new`);
+  return { units, gaps, rows: units.reduce((sum, unit) => sum + unit.added + unit.changed + unit.removed, 0) };
+};
+
+const compare = (then: PositionMark, now: PositionMark): Compared => {
+  const logBytes = Math.max(0, Number(bytesBefore(now.lsn) - bytesBefore(then.lsn)));
+  const written = `${formatBytes(logBytes)} of log were written`;
+  if (then.systemIdentifier !== now.systemIdentifier)
+    return { units: [], gaps: ["it is another cluster than the one of the position"], rows: null, logBytes };
+  const counted = compareCounters(then, now);
+  if (counted === null)
+    return { units: [], gaps: [`rows cannot be counted for a whole cluster here; ${written}`], rows: null, logBytes };
+  const gaps = [...counted.gaps, ...compareDefinitions(then, now)];
+  const said = counted.units.length > 0 ? [`which rows they are is not told for a whole cluster; ${written}`] : [];
+  return { ...counted, gaps: [...gaps, ...said], logBytes };
+};
+
+const databasesShown = 3;
+
+export const clusterWrites: WriteLedger<ClusterOptions> = {
+  position: async (context, location) => {
+    const takenAt = context.clock.now();
+    return makePosition(takenAt, await markAt(context, location));
+  },
+
+  writesSince: async (context, { location, since }) => {
+    const { units, gaps } = compare(readMark(since), await markAt(context, location));
+    // A log has the times of its transactions; who asks the server alone does not learn them.
+    return { lastWriteAt: null, units, gaps };
+  },
+
+  estimateSince: async (context, since) => {
+    let now: PositionMark;
+    try {
+      now = await markAt(context, null);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      // A server that is down is the usual reason for a recovery: nothing can be told then.
+      if (error instanceof RefloatError) return null;
+      throw error;
+    }
+    const { units, rows, logBytes } = compare(readMark(since), now);
+    const log = `${formatBytes(logBytes)} of log`;
+    if (rows === null) return { about: log, lastWriteAt: null };
+    if (rows === 0) return { about: `no rows by the server's counts, ${log}`, lastWriteAt: null };
+    const named = units
+      .toSorted((a, b) => b.added + b.changed + b.removed - (a.added + a.changed + a.removed))
+      .slice(0, databasesShown)
+      .map(({ name }) => name);
+    return {
+      about: `about ${rows.toLocaleString("en-US")} rows written in ${named.join(", ")}, ${log}`,
+      lastWriteAt: null,
+    };
+  },
+};
