@@ -15,13 +15,14 @@ export type CopySource = BlobCopies & {
   /** Id of the repository. */
   readonly vault: string;
   /**
-   * Many data blobs, in whatever order is the cheapest: what lies close together is fetched by one request, some megabytes at a time, a few
+   * Many blobs of a type, in whatever order is the cheapest: what lies close together is fetched by one request, some megabytes at a time, a few
    * requests at once.
    * @param take told of each once, of up to some at the same time: the bytes, valid until it resolves; undefined for what is lost or damaged
    * @throws what `take` throws
    */
   readonly readMany: (
     ids: readonly string[],
+    type: "data" | "tree",
     take: (id: string, bytes: Uint8Array | undefined) => Promise<void>,
     signal: AbortSignal,
   ) => Promise<void>;

@@ -5,6 +5,7 @@
 import type { BlobPlace, BlobTable } from "./blob-table.ts";
 import { type BlobSource, openBlobInto } from "./blob-reader.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import type { BlobType } from "../format/pack-header.ts";
 import { Scratch } from "./scratch.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";
@@ -20,7 +21,7 @@ export const comparePlaces = (a: BlobPlace, b: BlobPlace): number =>
 type Wanted = { readonly id: string; readonly place: BlobPlace };
 
 /** Each blob is valid until the next one is asked for. One list at a time: the bytes of a batch lie in memory that the next one takes. */
-export type OrderedBlobs = (ids: Iterable<string>) => AsyncGenerator<Buffer>;
+export type OrderedBlobs = (ids: Iterable<string>, type?: BlobType) => AsyncGenerator<Buffer>;
 
 export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTable, blobs: BlobSource): OrderedBlobs => {
   const scratch = Buffer.allocUnsafeSlow(batchBytes * 1.25);
@@ -60,7 +61,12 @@ export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTabl
     return sealed;
   };
 
-  const open = async (id: string, place: BlobPlace | undefined, sealed: Buffer | undefined): Promise<Buffer> => {
+  const open = async (
+    id: string,
+    type: BlobType,
+    place: BlobPlace | undefined,
+    sealed: Buffer | undefined,
+  ): Promise<Buffer> => {
     if (place !== undefined && sealed !== undefined) {
       try {
         return openBlobInto(sealed, id, place, sealer, content);
@@ -68,20 +74,20 @@ export const createOrderedBlobs = (store: Store, sealer: Sealer, table: BlobTabl
         if (!(error instanceof RefloatError && error.code === "vault.damaged")) throw error;
       }
     }
-    return blobs.read(id, "data");
+    return blobs.read(id, type);
   };
 
-  return async function* orderedBlobs(ids) {
+  return async function* orderedBlobs(ids, type = "data") {
     let batch: { readonly id: string; readonly place: BlobPlace | undefined }[] = [];
     let bytes = 0;
     const drain = async function* (): AsyncGenerator<Buffer> {
       const sealed = await fetch(batch.filter((wanted): wanted is Wanted => wanted.place !== undefined));
-      for (const { id, place } of batch) yield open(id, place, sealed.get(id));
+      for (const { id, place } of batch) yield open(id, type, place, sealed.get(id));
       batch = [];
       bytes = 0;
     };
     for (const id of ids) {
-      const [place] = table.locate(id, "data");
+      const [place] = table.locate(id, type);
       const length = place?.length ?? 0;
       if (bytes > 0 && bytes + length > batchBytes) yield* drain();
       batch.push({ id, place });

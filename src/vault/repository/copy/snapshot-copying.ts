@@ -21,8 +21,8 @@ import type { RepositoryContext } from "../repository-context.ts";
 import { lockedTarget } from "../retention/vault-locks.ts";
 import type { SnapshotFiles } from "../snapshot-files.ts";
 
-/** Trees on their way: each is a round trip to the source where they are not nearby. */
-const treesAtOnce = 16;
+/** So many trees are known before they are read, so that those which lie together are read together. */
+const treesPerBatch = 256;
 /** So many ids are gathered before their blobs are copied. */
 const blobsPerBatch = 4096;
 /** What a kill can cost: packs that were not yet read back are written again. */
@@ -101,7 +101,6 @@ class RepositoryCopying implements SnapshotCopying {
     signal: AbortSignal,
     progress: VaultProgress | undefined,
   ): Promise<Omit<CopyReceipt, "snapshots">> {
-    const limit = pLimit(treesAtOnce);
     let blobs = 0;
     let newBytes = 0;
     let unsettledBytes = 0;
@@ -120,25 +119,24 @@ class RepositoryCopying implements SnapshotCopying {
         const copy = async (id: string, bytes: Uint8Array | undefined): Promise<void> =>
           // The bytes are the source's; what goes to a thread moves there.
           tell(await this.#store(id, "data", new Uint8Array(this.#required(id, bytes))));
-        await this.#source.readMany(ids, copy, signal);
+        await this.#source.readMany(ids, "data", copy, signal);
       }
       if (unsettledBytes < settledAfterBytes || this.#dryRun) return;
       await this.#settle(signal);
       unsettledBytes = 0;
     };
     const waiting = wanted.map(({ tree }) => tree).filter((tree) => this.#seen.claim(tree, "tree"));
+    const copyTree = async (id: string, found: Uint8Array | undefined): Promise<void> => {
+      const bytes = this.#required(id, found);
+      for (const node of decodeTree(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), id)) {
+        for (const data of node.content ?? [])
+          if (this.#seen.claim(data, "data") && !this.#context.table.has(data, "data")) batch.push(data);
+        if (node.subtree !== undefined && this.#seen.claim(node.subtree, "tree")) waiting.push(node.subtree);
+      }
+      if (!this.#context.table.has(id, "tree")) tell(await this.#store(id, "tree", new Uint8Array(bytes)));
+    };
     while (waiting.length > 0) {
-      signal.throwIfAborted();
-      const trees = waiting.splice(-treesAtOnce);
-      await eachOf(trees, limit, signal, async (id) => {
-        const bytes = this.#required(id, await this.#source.read(id, "tree"));
-        for (const node of decodeTree(Buffer.from(bytes), id)) {
-          for (const data of node.content ?? [])
-            if (this.#seen.claim(data, "data") && !this.#context.table.has(data, "data")) batch.push(data);
-          if (node.subtree !== undefined && this.#seen.claim(node.subtree, "tree")) waiting.push(node.subtree);
-        }
-        if (!this.#context.table.has(id, "tree")) tell(await this.#store(id, "tree", bytes));
-      });
+      await this.#source.readMany(waiting.splice(-treesPerBatch), "tree", copyTree, signal);
       if (batch.length >= blobsPerBatch) await copyBatch();
     }
     await copyBatch();

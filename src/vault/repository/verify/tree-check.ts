@@ -1,5 +1,6 @@
 /** Walks the trees of snapshots: is each blob that they need in a pack that is there? And which paths need one that is hurt? */
 import type { BlobSource } from "../blobs/blob-reader.ts";
+import type { ManyBlobs } from "../blobs/many-blobs.ts";
 import { type BlobTable, createBlobTable } from "../blobs/blob-table.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";
@@ -10,38 +11,55 @@ import type { Damage } from "./damage.ts";
 const isDamage = (error: unknown): error is RefloatError =>
   error instanceof RefloatError && (error.code === "vault.damaged" || error.code === "path.hostile");
 
+/** So many are known before they are read, so that those which lie together are read together. */
+const treesPerBatch = 1024;
+
 /** Every tree once, however many snapshots share it. */
 export class TreeCheck {
   readonly #table: BlobTable;
-  readonly #blobs: BlobSource;
+  readonly #blobs: ManyBlobs;
   readonly #damage: Damage;
   /** Used as a set: trees that were seen. */
   readonly #seen = createBlobTable();
 
-  constructor(table: BlobTable, blobs: BlobSource, damage: Damage) {
+  constructor(table: BlobTable, blobs: ManyBlobs, damage: Damage) {
     this.#table = table;
     this.#blobs = blobs;
     this.#damage = damage;
   }
 
-  async check(tree: string, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (!this.#seen.claim(tree, "tree")) return;
+  async check(roots: readonly string[], signal: AbortSignal): Promise<void> {
+    const waiting = roots.filter((root) => this.#seen.claim(root, "tree"));
+    while (waiting.length > 0) {
+      const look = async (tree: string, found: Buffer | RefloatError): Promise<void> => {
+        if (found instanceof RefloatError) this.#hurt(tree, found);
+        else waiting.push(...this.#subtreesOf(tree, found));
+      };
+      await this.#blobs(waiting.splice(-treesPerBatch), "tree", look, signal);
+    }
+  }
+
+  /** @returns those that were not seen */
+  #subtreesOf(tree: string, bytes: Buffer): readonly string[] {
     const subtrees: string[] = [];
     try {
-      for (const node of decodeTree(await this.#blobs.read(tree, "tree"), tree)) {
+      for (const node of decodeTree(bytes, tree)) {
         for (const id of node.content ?? []) {
           if (this.#table.has(id, "data")) continue;
           const draft = this.#damage.add("error", "blob", id, `the data blob ${id.slice(0, 8)} is in no pack`);
           this.#damage.hurt(draft, id, "data");
         }
-        if (node.subtree !== undefined) subtrees.push(node.subtree);
+        if (node.subtree !== undefined && this.#seen.claim(node.subtree, "tree")) subtrees.push(node.subtree);
       }
     } catch (error) {
       if (!isDamage(error)) throw error;
-      this.#damage.hurt(this.#damage.add("error", "blob", tree, error.message), tree, "tree");
+      this.#hurt(tree, error);
     }
-    for (const subtree of subtrees) await this.check(subtree, signal);
+    return subtrees;
+  }
+
+  #hurt(tree: string, error: RefloatError): void {
+    this.#damage.hurt(this.#damage.add("error", "blob", tree, error.message), tree, "tree");
   }
 }
 

@@ -11,6 +11,7 @@ import type { VerifyCoverage, VerifyLimit, VerifyReport } from "../../../core/po
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { BlobCache } from "../blobs/blob-cache.ts";
 import { BlobReader } from "../blobs/blob-reader.ts";
+import { createManyBlobs } from "../blobs/many-blobs.ts";
 import { createBlobTable } from "../blobs/blob-table.ts";
 import { type IndexedPack, readIndex } from "../format/index-file.ts";
 import { type PackedBlob, packHeaderBytes } from "../format/pack-header.ts";
@@ -88,8 +89,9 @@ class Verification {
       await this.#readPacks(indexes, job);
       this.#hurtByLoss();
     }
-    const check = new TreeCheck(this.#table, this.#blobs, this.#damage);
-    for (const { tree } of snapshots) await check.check(tree, this.#signal);
+    const trees = snapshots.map(({ tree }) => tree);
+    const manyBlobs = createManyBlobs(store, this.#context.sealer, this.#table, this.#blobs);
+    await new TreeCheck(this.#table, manyBlobs, this.#damage).check(trees, this.#signal);
     if (depth === "sample") {
       await this.#readSample(indexes, job, limit ?? {});
       this.#hurtByLoss();
