@@ -1,9 +1,10 @@
 /**
- * Captures and prunes at once, in processes that are killed at any moment, round after round: every snapshot that was committed and not
- * removed reads byte for byte, at any time and in the end, and stock restic finds nothing wrong. `PRUNE_ROUNDS=120` for a longer run.
+ * Captures, prunes and restores at once, in processes that are killed at any moment, round after round: every snapshot that was committed and
+ * not removed reads byte for byte, at any time and in the end, and stock restic finds nothing wrong. `PRUNE_ROUNDS=120` for a longer run.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile, rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Repository } from "../../src/core/ports/vault.ts";
@@ -31,6 +32,7 @@ describe(`captures and prunes that are killed, ${rounds} rounds`, () => {
   let started = 0;
   let done = 0;
   let removedPacks = 0;
+  let restored = 0;
   const users = new Map<number, User>();
 
   beforeAll(async () => {
@@ -75,14 +77,23 @@ describe(`captures and prunes that are killed, ${rounds} rounds`, () => {
     }
   };
 
-  /** Whatever goes on: a snapshot that is there can be read. */
+  const restore = async (repository: Repository, { id, tags }: SnapshotInfo): Promise<void> => {
+    restored += 1;
+    const target = `${folder.path}/restored-${restored}`;
+    await (await repository.openSnapshot(id)).extract("/c", target, new AbortController().signal);
+    for (const content of contentsOfTags(tags))
+      expect((await readFile(`${target}/${content}`)).equals(contentOf(content))).toBe(true);
+    await rm(target, { recursive: true });
+  };
+
+  /** Whatever goes on: a snapshot that is there can be read and restored. */
   const readOne = async (round: number): Promise<void> => {
     const repository = await openRepository(vault, password, { clock: systemClock });
     try {
       const snapshots = await repository.snapshots();
       const info = snapshots[round % Math.max(1, snapshots.length)];
       if (info === undefined) return;
-      await read(repository, info).catch(async (error: unknown) => {
+      await (round % 4 === 0 ? read : restore)(repository, info).catch(async (error: unknown) => {
         if ((await repository.snapshots()).some(({ id }) => id === info.id)) throw error;
       });
     } finally {
