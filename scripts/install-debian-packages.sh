@@ -36,6 +36,12 @@ apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold ins
 case " $* " in
   *" haproxy "*) update-rc.d haproxy disable > /dev/null 2>&1 || true ;;
 esac
+case " $* " in
+  *" redis-server "*) update-rc.d redis-server disable > /dev/null 2>&1 || true ;;
+esac
+case " $* " in
+  *" etcd-server "*) update-rc.d etcd disable > /dev/null 2>&1 || true ;;
+esac
 # A machine that serves no SSH must not begin to at its next boot because a test brought the program.
 case " $* " in
   *" openssh-server "*) update-rc.d ssh disable > /dev/null 2>&1 || true ;;

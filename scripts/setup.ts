@@ -52,6 +52,9 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "ceph-osd", purpose: "the same: its storage", isThere: () => isOnPath("ceph-osd") },
   { debianPackage: "ceph-common", purpose: "the same: its tools", isThere: () => isOnPath("ceph") },
   { debianPackage: "radosgw", purpose: "the same: its S3 gateway", isThere: () => isOnPath("radosgw") },
+  { debianPackage: "etcd-server", purpose: "what plugins are shown with", isThere: () => isOnPath("etcd") },
+  { debianPackage: "etcd-client", purpose: "its command line", isThere: () => isOnPath("etcdctl") },
+  { debianPackage: "redis-server", purpose: "what commands are shown with", isThere: () => isOnPath("redis-server") },
   { debianPackage: "e2fsprogs", purpose: "locks of vaults in folders", isThere: () => isOnPath("chattr") },
   { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
   { debianPackage: "borgbackup", purpose: "to be raced by the vault's bench", isThere: () => isOnPath("borg") },
@@ -73,6 +76,9 @@ const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["ceph-common", "tests"],
   ["radosgw", "tests"],
   ["fuse3", "tests"],
+  ["etcd-server", "tests"],
+  ["etcd-client", "tests"],
+  ["redis-server", "tests"],
   ["borgbackup", "bench"],
 ]);
 

@@ -8,6 +8,7 @@ import { componentOrder } from "../core/planner/component-order.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
+import { refuseUnswitchable } from "../core/planner/refuse-unswitchable.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
@@ -65,6 +66,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
       };
     },
   );
+  refuseUnswitchable({ service: service.name, scope: only, cutover: request.cutover, ...look });
   refuseTakenNames({ service: service.name, run, scope: only, cutover: request.cutover, ...look });
   const planned = planRecovery({
     service,

@@ -2,8 +2,9 @@
  * Runs a command line that a person declared, by /bin/sh, in a process group of its own, so that a time limit or an abort ends
  * whatever the line has started. Keeps only the end of what it says.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Duplex, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { RefloatError } from "../model/refloat-error.ts";
 import { baseEnvironment } from "./base-environment.ts";
@@ -39,7 +40,7 @@ export type ShellLineResult = {
 const keptCharacters = 65_536;
 const graceMs = 2_000;
 /** A line may leave a child in the background that holds the pipe open; its end is not waited for. */
-const drainMs = 500;
+export const drainMs = 500;
 
 export const redact = (text: string, secrets: readonly string[]): string =>
   secrets.reduce((redacted, secret) => (secret === "" ? redacted : redacted.replaceAll(secret, "[secret]")), text);
@@ -67,14 +68,28 @@ const signalGroup = (pid: number, name: NodeJS.Signals): void => {
   }
 };
 
-/** @throws RefloatError program.missing when there is no shell or no such folder; the signal's reason when aborted */
-export const runShellLine = async (line: string, options: ShellLineOptions): Promise<ShellLineResult> => {
-  options.signal.throwIfAborted();
-  const words = [...(options.prefix ?? []), "/bin/sh", "-c", line];
+export type StartedShell = {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  /** The other end of its standard input, where data is given to it. */
+  readonly input: Duplex | null;
+  /** @returns exit code and signal @throws what kept it from being started */
+  readonly exited: Promise<readonly [number | null, NodeJS.Signals | null]>;
+  readonly hasTimedOut: () => boolean;
+  /** Ends it and all that it started, at once. */
+  readonly kill: () => void;
+  /** Lets go of timers and listeners. */
+  readonly release: () => void;
+};
+
+/** Starts a line; an abort and the time limit end it and all that it started. Whoever calls must `release`. */
+export const startShell = (line: string, options: ShellLineOptions, stdin: "nothing" | "data"): StartedShell => {
+  // Node closes its end of descriptor 0 when a child ends, whether or not all of it was read; of any other it is left to us.
+  const fed = stdin === "data" ? `exec <&3 3<&-; ${line}` : line;
+  const words = [...(options.prefix ?? []), "/bin/sh", "-c", fed];
   const [program, ...args] = [words[0] ?? "/bin/sh", ...words.slice(1)];
   const child = spawn(program, args, {
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", ...(stdin === "data" ? (["pipe"] as const) : [])],
     env: {
       ...baseEnvironment(),
       ...options.environment,
@@ -82,24 +97,28 @@ export const runShellLine = async (line: string, options: ShellLineOptions): Pro
       ...(options.mayLeaveDaemon === true ? { REFLOAT_INSTANCE: `left-by/${options.marker}` } : {}),
     },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-  });
-  let stdout = "";
-  let output = "";
-  const keep = (kept: string, text: string): string => (kept + text).slice(-keptCharacters);
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout = keep(stdout, text);
-    output = keep(output, text);
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (output = keep(output, text)));
-  const closed = once(child, "close").catch(() => undefined);
+  }) as ChildProcessByStdio<null, Readable, Readable>;
+  const { pid } = child;
+  const exited = (async () => {
+    try {
+      return (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      const where = options.cwd === undefined ? "" : ` in ${options.cwd}`;
+      throw new RefloatError("program.missing", `${program} cannot be started${where}`, { cause: error });
+    }
+  })();
+  exited.catch(() => undefined);
 
   let timedOut = false;
   let killer: NodeJS.Timeout | undefined;
+  const kill = (): void => {
+    if (pid !== undefined) signalGroup(pid, "SIGKILL");
+  };
   const end = (): void => {
-    if (child.pid === undefined) return;
-    const { pid } = child;
+    if (pid === undefined) return;
     signalGroup(pid, "SIGTERM");
-    killer = setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
+    killer = setTimeout(kill, graceMs);
   };
   const timer =
     options.timeoutMs === undefined
@@ -109,30 +128,49 @@ export const runShellLine = async (line: string, options: ShellLineOptions): Pro
           end();
         }, options.timeoutMs);
   options.signal.addEventListener("abort", end, { once: true });
+  return {
+    child,
+    input: (child.stdio[3] ?? null) as Duplex | null,
+    exited,
+    hasTimedOut: () => timedOut,
+    kill,
+    release: () => {
+      clearTimeout(timer);
+      clearTimeout(killer);
+      options.signal.removeEventListener("abort", end);
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
+  };
+};
+
+/** Adds to what is kept of an output: its end. */
+export const keepEnd = (kept: string, text: string): string => (kept + text).slice(-keptCharacters);
+
+/** @throws RefloatError program.missing when there is no shell or no such folder; the signal's reason when aborted */
+export const runShellLine = async (line: string, options: ShellLineOptions): Promise<ShellLineResult> => {
+  options.signal.throwIfAborted();
+  const { child, exited, hasTimedOut, kill, release } = startShell(line, options, "nothing");
+  let stdout = "";
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout = keepEnd(stdout, text);
+    output = keepEnd(output, text);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (output = keepEnd(output, text)));
+  const closed = once(child, "close").catch(() => undefined);
   try {
-    const [exitCode, endedBy] = (await once(child, "exit")) as [number | null, string | null];
+    const [exitCode, endedBy] = await exited;
     await Promise.race([closed, delay(drainMs, undefined, { ref: false })]);
-    if (child.pid !== undefined && (timedOut || options.signal.aborted)) signalGroup(child.pid, "SIGKILL");
+    const timedOut = hasTimedOut();
+    if (timedOut || options.signal.aborted) kill();
     options.signal.throwIfAborted();
     const secrets = options.secrets ?? [];
     return { exitCode, endedBy, timedOut, stdout: redact(stdout, secrets), output: redact(output, secrets) };
   } catch (error) {
     options.signal.throwIfAborted();
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new RefloatError(
-        "program.missing",
-        `${program} cannot be started${options.cwd === undefined ? "" : ` in ${options.cwd}`}`,
-        {
-          cause: error,
-        },
-      );
-    }
     throw error;
   } finally {
-    clearTimeout(timer);
-    clearTimeout(killer);
-    options.signal.removeEventListener("abort", end);
-    child.stdout.destroy();
-    child.stderr.destroy();
+    release();
   }
 };

@@ -96,10 +96,12 @@ const lookAt = async (
   const retired = await driver.instances.retiredName(context, run);
   const seen = await driver.switching.observe(context, { incoming: instance, outgoing: retired });
   const present = seen.stable !== null;
+  const refusal = (await driver.switching.refusal?.(context)) ?? null;
   const since = captured?.facts.position;
   const live = {
     capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
     present,
+    ...(refusal === null ? {} : { unswitchable: refusal }),
     names: { stable: await stableName(driver, context), instance, retired },
     loss: present && since !== undefined ? ((await driver.writes?.estimateSince?.(context, since)) ?? null) : null,
     fingerprint:
@@ -140,5 +142,5 @@ const capabilitiesOf = (
 /** What people call it: the database's name, the path. */
 const stableName = async (driver: ComponentDriver, context: DriverContext): Promise<string> => {
   const outputs = await driver.stableOutputs(context);
-  return outputs["database"]?.value ?? outputs["path"]?.value ?? context.component;
+  return outputs["database"]?.value ?? outputs["path"]?.value ?? outputs["name"]?.value ?? context.component;
 };

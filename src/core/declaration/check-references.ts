@@ -3,6 +3,7 @@ import { formatList } from "../text/quantity.ts";
 import { nearestWord } from "./nearest-word.ts";
 import type { ServiceDraft } from "./service-draft.ts";
 import type { Reading } from "./reading.ts";
+import { outputsOf } from "./outputs-of.ts";
 import { subjectText } from "./report-issues.ts";
 import {
   type FoundReference,
@@ -12,6 +13,7 @@ import {
   type OutputPart,
   findReferences,
 } from "./template.ts";
+import { keysAt, shapeOf } from "./schema-shape.ts";
 import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 import { unsupportedComponentKeys, unsupportedServiceKeys } from "./unsupported-words.ts";
 
@@ -79,11 +81,18 @@ const report = (one: One, said: Said): void => {
   one.reading.collector.report({ ...said, place, path: one.path });
 };
 
+/** A key that this version does not support, unless it is one of the component's own driver. */
+const isNaming = ({ draft, reading }: One, [, component, key]: JsonPath): boolean => {
+  if (!namingKeys.has(String(key))) return false;
+  const driver = reading.registry.components.get(draft.components[String(component)]?.type ?? "");
+  return driver === undefined || !keysAt(shapeOf(driver.options), []).includes(String(key));
+};
+
 const checkOne = (one: One): void => {
   const below = one.path.slice(one.service.length);
   const section = String(below[0]);
   if (Object.hasOwn(unsupportedServiceKeys, section)) return;
-  if (literalKeys.has(section) || (section === "components" && namingKeys.has(String(below[2])))) {
+  if (literalKeys.has(section) || (section === "components" && isNaming(one, below))) {
     report(one, {
       code: "config.bad-reference",
       message: `references are not read in ${subjectText(one.path)}`,
@@ -102,8 +111,8 @@ const checkOne = (one: One): void => {
 const checkOutput = (one: One, part: OutputPart, owner: string | undefined): void => {
   const { draft, reading } = one;
   if (part.component === "self" && owner === undefined) {
-    const like = Object.values(draft.components).findLast(({ type }) =>
-      Object.hasOwn(reading.registry.components.get(type)?.outputs ?? {}, part.output),
+    const like = Object.values(draft.components).findLast((component) =>
+      Object.hasOwn(outputsOf(reading.registry, component) ?? {}, part.output),
     );
     report(one, {
       code: "config.bad-reference",
@@ -117,8 +126,9 @@ const checkOutput = (one: One, part: OutputPart, owner: string | undefined): voi
     report(one, unknownComponent(one, part));
     return;
   }
-  const type = draft.components[name]?.type ?? "";
-  const outputs = reading.registry.components.get(type)?.outputs;
+  const component = draft.components[name];
+  const type = component?.type ?? "";
+  const outputs = component === undefined ? undefined : outputsOf(reading.registry, component);
   if (outputs === undefined || Object.hasOwn(outputs, part.output)) return;
   const names = Object.keys(outputs);
   const nearest = nearestWord(part.output, names);
@@ -156,9 +166,9 @@ const malformed = (one: One, part: MalformedPart): Said => {
 
 type Explain = (inside: string, source: string, one: One) => Omit<Said, "code"> & { readonly code?: Said["code"] };
 
-const outputsOf = (one: One, component: string): readonly string[] => {
-  const type = Object.hasOwn(one.draft.components, component) ? one.draft.components[component]?.type : undefined;
-  return Object.keys(one.reading.registry.components.get(type ?? "")?.outputs ?? {});
+const outputNames = (one: One, component: string): readonly string[] => {
+  const declared = Object.hasOwn(one.draft.components, component) ? one.draft.components[component] : undefined;
+  return declared === undefined ? [] : Object.keys(outputsOf(one.reading.registry, declared) ?? {});
 };
 
 const malformations: Readonly<Record<Malformation, Explain>> = {
@@ -173,7 +183,7 @@ const malformations: Readonly<Record<Malformation, Explain>> = {
   variable: (inside, source, one) => {
     const name = /^\w+/.exec(inside)?.[0] ?? inside;
     const owner = one.path[one.service.length] === "components" ? String(one.path[one.service.length + 1]) : "";
-    const output = outputsOf(one, owner).find((known) => known.toLowerCase() === name.toLowerCase());
+    const output = outputNames(one, owner).find((known) => known.toLowerCase() === name.toLowerCase());
     const first = output === undefined ? "" : `did you mean \${self.${output}}? `;
     return {
       message: `${source} is Compose's form and means nothing here`,
@@ -181,7 +191,7 @@ const malformations: Readonly<Record<Malformation, Explain>> = {
     };
   },
   "no-output": (inside, source, one) => {
-    const outputs = outputsOf(one, inside);
+    const outputs = outputNames(one, inside);
     if (outputs.length > 0)
       return {
         message: `${source} does not say which output of ${inside}`,

@@ -3,6 +3,7 @@
  * characters are shown in no excerpt; a secret in a command is refused, since every user of a machine reads command lines.
  */
 import type { Json } from "../../model/json.ts";
+import { outputsOf } from "./outputs-of.ts";
 import { keysAt, shapeOf } from "./schema-shape.ts";
 import { isSecretKey, isSecretVariable, passwordsInUrls, takesFromElsewhere } from "./secret-keys.ts";
 import type { Reading } from "./reading.ts";
@@ -12,7 +13,15 @@ import { type JsonPath, type OutputPart, findReferences } from "./template.ts";
 import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
-const commandKeys = new Set(["start", "stop", "migrate", "command", "reload", "hold", "observe"]);
+const commandKeys = new Set(
+  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line".split(
+    " ",
+  ),
+);
+
+/** Outputs of a component are lines, whatever their names. */
+const isCommand = (path: JsonPath): boolean =>
+  commandKeys.has(keyOf(path)) || (path[2] === "components" && path[4] === "outputs");
 
 /** @param service path of the service; `${...}` that cannot be read are told elsewhere */
 export const checkSecrets = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
@@ -94,8 +103,7 @@ const hide = (reading: Reading, path: JsonPath): void => {
 };
 
 const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft): void => {
-  const key = keyOf(path);
-  if (!commandKeys.has(key) || path.includes("environment")) return;
+  if (!isCommand(path) || path.includes("environment")) return;
   const text = nodeAt(reading.root, path)?.value ?? "";
   for (const { part } of findReferences(text)) {
     if (part.kind === "malformed" || (part.kind === "output" && !isSecretOutput(reading, path, part, draft))) continue;
@@ -112,10 +120,8 @@ const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft):
 const isSecretOutput = (reading: Reading, path: JsonPath, part: OutputPart, draft: ServiceDraft): boolean => {
   const name = part.component === "self" ? String(path[3]) : part.component;
   const component = Object.hasOwn(draft.components, name) ? draft.components[name] : undefined;
-  const driver = component === undefined ? undefined : reading.registry.components.get(component.type);
-  return (
-    driver !== undefined && Object.hasOwn(driver.outputs, part.output) && driver.outputs[part.output]?.secret === true
-  );
+  const outputs = component === undefined ? undefined : outputsOf(reading.registry, component);
+  return outputs !== undefined && Object.hasOwn(outputs, part.output) && outputs[part.output]?.secret === true;
 };
 
 /** The variable that already holds it, or the line that would make one. */

@@ -22,12 +22,12 @@ export const unsupportedComponentKeys: Words = {
   restore: "every declared component is captured and restored; leave out what can be empty",
 };
 
-const captureByFiles = "a dump of it in a folder can be declared as files";
+const captureByCommand = "its own dump and load commands can be declared: type: command (docs/plugins.md)";
 
 export const unsupportedComponentTypes: Words = {
-  mariadb: captureByFiles,
-  mysql: captureByFiles,
-  redis: captureByFiles,
+  mariadb: captureByCommand,
+  mysql: captureByCommand,
+  redis: captureByCommand,
   kubernetes: "declare what runs on this machine",
 };
 

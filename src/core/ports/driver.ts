@@ -140,6 +140,8 @@ export type Holder = {
 
 /** Switching a stable name. One atomic act with a memory: identities are journaled before it, so a resumed run knows whether it happened. */
 export type SwitchOperations<Options = unknown> = {
+  /** Why nothing can ever be put behind the component's name; null when it can. Left out where that depends on nothing declared. */
+  readonly refusal?: (context: DriverContext<Options>) => Promise<string | null>;
   /** @throws RefloatError cutover.refused if the source forbids it (prepared transactions, a mount point), with the reason */
   readonly observe: (context: DriverContext<Options>, exchange: Exchange) => Promise<ExchangeObservation>;
   /** Who keeps the name from being switched until it lets go. Left out where the exchange itself ends all connections. */
@@ -328,6 +330,8 @@ export type ComponentDriver<Options = unknown> = {
   /** The component's own keys as a strict zod object with descriptions; becomes part of the published JSON Schema. */
   readonly options: z.ZodType<Options>;
   readonly outputs: Readonly<Record<string, OutputDescription>>;
+  /** Further ones, of a component as it is declared; pure, and lenient with what is not right yet. */
+  readonly declaredOutputs?: (options: unknown) => Readonly<Record<string, OutputDescription>>;
   /** Outputs of what is behind the stable name. */
   readonly stableOutputs: (context: DriverContext<Options>) => Promise<Outputs>;
   readonly preflight: (context: DriverContext<Options>) => Promise<PreflightReport>;

@@ -3,7 +3,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { runAsUser } from "../../platform/run-as.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
-import { bindEnvironment } from "./bound-environment.ts";
+import { bindEnvironment } from "../../platform/bound-environment.ts";
 import type { ProcessContext } from "./process-options.ts";
 
 const linesShown = 8;

@@ -9,7 +9,7 @@ import { instancePath } from "../../platform/path-names.ts";
 import { describeProcess, readEnvironment, systemdUnitOf } from "../../platform/process-table.ts";
 import { runAsUser } from "../../platform/run-as.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
-import { bindEnvironment } from "./bound-environment.ts";
+import { bindEnvironment } from "../../platform/bound-environment.ts";
 import { findFreePort, findLiveProcess } from "./live-process.ts";
 import { findLiveRelease } from "./live-release.ts";
 import { findStartProgram } from "./process-fingerprint.ts";

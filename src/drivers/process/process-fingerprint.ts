@@ -17,7 +17,7 @@ import {
   readOperatingSystem,
 } from "../../platform/fingerprint.ts";
 import { readEnvironment } from "../../platform/process-table.ts";
-import { bindEnvironment } from "./bound-environment.ts";
+import { bindEnvironment } from "../../platform/bound-environment.ts";
 import { type ProcessContext, releasePathOf } from "./process-options.ts";
 
 /** What sessions, shells and supervisors put into every environment; it says nothing of the application. */

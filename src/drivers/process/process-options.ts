@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { durationTextSchema } from "../../model/declaration.ts";
+import { environmentSchema } from "../../platform/bound-environment.ts";
 import { bindStablePath, stablePathPattern } from "../../platform/path-operations.ts";
 import { portRangeSchema, portsIn } from "../../platform/port-range.ts";
 
@@ -26,8 +27,7 @@ export const processOptionsSchema = z
     ports: portRangeSchema.meta({
       description: "Ports that the application may listen on: one is live, the others are free for the next release.",
     }),
-    environment: z
-      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.union([z.string(), z.number(), z.boolean()]))
+    environment: environmentSchema
       .optional()
       .meta({ description: "Variables for start, stop and migrate. The place for references, secret ones too." }),
     user: z

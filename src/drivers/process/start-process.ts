@@ -21,7 +21,7 @@ import {
 import { runAsUser } from "../../platform/run-as.ts";
 import { lastLines, redact } from "../../platform/shell-line.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
-import { bindEnvironment } from "./bound-environment.ts";
+import { bindEnvironment } from "../../platform/bound-environment.ts";
 import { findInstanceProcesses, findProcess, leaderOf, portHolder } from "./find-process.ts";
 import { type ProcessContext, portsOf, startTimeoutMs } from "./process-options.ts";
 import { instanceVariables, logPathOf, readLogTail, removeRecord, writeRecord } from "./process-records.ts";

@@ -20,7 +20,7 @@ import {
 import { runAsUser } from "../../platform/run-as.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
-import { bindEnvironment } from "./bound-environment.ts";
+import { bindEnvironment } from "../../platform/bound-environment.ts";
 import { findInstanceProcesses } from "./find-process.ts";
 import { type ProcessContext, stopTimeoutMs } from "./process-options.ts";
 import { listRecords, instancePrefix, removeRecord } from "./process-records.ts";

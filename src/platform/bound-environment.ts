@@ -1,6 +1,12 @@
 /** The declared environment with its references replaced, and which of its values are secret. */
-import type { Bind } from "../../core/ports/environment.ts";
-import type { ProcessOptions } from "./process-options.ts";
+import { z } from "zod";
+import type { Bind } from "../core/ports/environment.ts";
+
+/** `environment:` of a component that runs commands. */
+export const environmentSchema = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
+  z.union([z.string(), z.number(), z.boolean()]),
+);
 
 export type BoundEnvironment = {
   readonly variables: Readonly<Record<string, string>>;
@@ -10,21 +16,21 @@ export type BoundEnvironment = {
 
 export const bindEnvironment = async (
   bind: Bind,
-  declared: ProcessOptions["environment"],
+  declared: z.infer<typeof environmentSchema> | undefined,
 ): Promise<BoundEnvironment> => {
   const variables: Record<string, string> = {};
   const secrets: string[] = [];
   for (const [name, text] of Object.entries(declared ?? {})) {
     const { value, secret } = await bind(String(text));
     variables[name] = value;
-    if (secret) secrets.push(value, ...passwordIn(value));
+    if (secret) secrets.push(...secretsIn(value));
   }
   return { variables, secrets };
 };
 
-/** The password inside a URL is what leaks, more often than the whole of it. */
-const passwordIn = (value: string): readonly string[] => {
-  if (!URL.canParse(value)) return [];
+/** A secret value, and the password inside a URL: it leaks more often than the whole of it. */
+export const secretsIn = (value: string): readonly string[] => {
+  if (!URL.canParse(value)) return [value];
   const { password } = new URL(value);
-  return password === "" ? [] : [password, decodeURIComponent(password)];
+  return password === "" ? [value] : [value, password, decodeURIComponent(password)];
 };

@@ -1,0 +1,14 @@
+/** Which outputs a component has: those of its driver, and those that it declares itself. */
+import type { DriverRegistry, OutputDescription } from "../ports/driver.ts";
+import type { ComponentDeclaration } from "../../model/declaration.ts";
+
+type Declared = Pick<ComponentDeclaration, "type" | "options">;
+
+/** @returns undefined for a type that is not known */
+export const outputsOf = (
+  registry: DriverRegistry,
+  { type, options }: Declared,
+): Readonly<Record<string, OutputDescription>> | undefined => {
+  const driver = registry.components.get(type);
+  return driver === undefined ? undefined : { ...driver.outputs, ...driver.declaredOutputs?.(options) };
+};

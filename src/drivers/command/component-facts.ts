@@ -1,0 +1,96 @@
+/** Facts that a declared line tells of a place: a flat JSON object, taken at capture and compared with each restored instance. */
+import { z } from "zod";
+import { RefloatError } from "../../model/refloat-error.ts";
+import type { Facts } from "../../model/facts.ts";
+import type { CheckOutcome } from "../../model/outcome.ts";
+import type { CommandContext } from "./component-options.ts";
+import { about, runLine } from "./run-line.ts";
+
+const toldSchema = z.record(z.string().min(1), z.union([z.string().max(1_000), z.number(), z.boolean()]));
+export type ToldFacts = z.infer<typeof toldSchema>;
+
+export const detailSchema = z.object({
+  told: toldSchema.nullable(),
+  /** Facts that changed while the data was written: nobody can say which of the two it has. */
+  moved: z.array(z.string()),
+});
+
+/** @returns null where no line is declared @throws RefloatError program.failed */
+export const askFacts = async (context: CommandContext, name: string): Promise<ToldFacts | null> => {
+  if (context.options.facts === undefined) return null;
+  const said = await runLine(context, "facts", about(name));
+  try {
+    return toldSchema.parse(JSON.parse(said));
+  } catch (error) {
+    const shown = said.trim().slice(0, 200);
+    throw new RefloatError(
+      "program.failed",
+      `the facts of ${context.component} are no JSON object of texts and numbers: ${shown === "" ? "nothing was printed" : shown}`,
+      { cause: error, hint: 'print one object, such as {"keys": 12, "hash": "9f3a"}' },
+    );
+  }
+};
+
+export const movedFacts = (before: ToldFacts | null, after: ToldFacts | null): readonly string[] =>
+  before === null || after === null
+    ? []
+    : [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => before[key] !== after[key]);
+
+/** What people read in plans: whole numbers that are told. */
+export const countsOf = (told: ToldFacts | null): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(told ?? {}).filter(
+      (entry): entry is [string, number] =>
+        typeof entry[1] === "number" && Number.isSafeInteger(entry[1]) && entry[1] >= 0,
+    ),
+  );
+
+type Said = Pick<CheckOutcome, "subject" | "status" | "found">;
+
+const compare = (captured: ToldFacts, moved: readonly string[], found: ToldFacts): readonly Said[] => {
+  const differing = Object.entries(captured)
+    .filter(([key, value]) => !moved.includes(key) && found[key] !== value)
+    .map(([key, value]): Said => ({
+      subject: `facts: ${key}`,
+      status: "failed",
+      found: `${String(found[key] ?? "not told")}, captured ${String(value)}`,
+    }));
+  if (differing.length > 0) return differing;
+  const same = Object.keys(captured).filter((key) => !moved.includes(key));
+  if (same.length === 0)
+    return [{ subject: "facts", status: "skipped", found: "all of them changed while the data was captured" }];
+  return [
+    { subject: "facts", status: "passed", found: `${same.join(", ")} as captured` },
+    ...(moved.length === 0
+      ? []
+      : [
+          {
+            subject: "facts",
+            status: "skipped",
+            found: `${moved.join(", ")} changed while the data was captured`,
+          } as const,
+        ]),
+  ];
+};
+
+export const validateFacts = async (
+  context: CommandContext,
+  name: string,
+  facts: Facts,
+): Promise<readonly CheckOutcome[]> => {
+  const began = context.clock.monotonicMs();
+  const detail = detailSchema.safeParse(facts.detail);
+  const { told, moved } = detail.success ? detail.data : { told: null, moved: [] };
+  const said: readonly Said[] =
+    told === null
+      ? [{ subject: "facts", status: "skipped", found: "none were taken: no facts: line was declared at the capture" }]
+      : context.options.facts === undefined
+        ? [{ subject: "facts", status: "skipped", found: "no facts: line is declared any more" }]
+        : compare(told, moved, (await askFacts(context, name)) ?? {});
+  return said.map((one) => ({
+    ...one,
+    kind: "facts",
+    component: context.component,
+    durationMs: context.clock.monotonicMs() - began,
+  }));
+};
