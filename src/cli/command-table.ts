@@ -18,6 +18,7 @@ import { logCommand } from "./commands/log.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
+import { reconcileCommand } from "./commands/reconcile.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { schemaCommand } from "./commands/schema.ts";
@@ -44,6 +45,7 @@ export const commandTable: readonly Command[] = [
   resumeCommand,
   cancelCommand,
   undoCommand,
+  reconcileCommand,
   commitCommand,
   incidentCommand,
   browseCommand,

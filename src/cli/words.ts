@@ -32,3 +32,10 @@ export const runArgument: ArgumentDefinition = {
 
 /** Whether it is declared is said by the operation, which knows what is. */
 export const serviceInput = z.string();
+
+/** `--only a,b --only c` is one list. */
+export const splitList = z
+  .array(z.string())
+  .default([])
+  .transform((lists) => lists.flatMap((list) => list.split(",")).map((name) => name.trim()))
+  .refine((names) => names.every((name) => name !== ""), "a list has names between its commas");

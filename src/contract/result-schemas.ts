@@ -251,6 +251,13 @@ export const resultSchemas = {
   browse: browseSchema,
   extract: extractSchema,
   assess: assessmentSchema,
+  reconcile: z.object({
+    service: z.string(),
+    run: runNumberSchema,
+    batches: z.array(mendProposalSchema.extend({ component: z.string(), applied: z.boolean() })),
+    /** Kept sides that are not made of rows. */
+    left: z.array(z.object({ component: z.string(), side: z.string() })),
+  }),
   mend: mendProposalSchema.extend({
     service: z.string(),
     component: z.string(),

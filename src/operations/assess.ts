@@ -11,7 +11,7 @@ import { openComponent } from "../core/granular/open-place.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import { passedAtCapture } from "../core/points/closer-point.ts";
 import { isSuspect } from "../core/points/open-incident.ts";
-import type { MendSource } from "../core/ports/row-mending.ts";
+import type { PointSource } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { formatAmount, formatBytes } from "../core/text/quantity.ts";
@@ -122,8 +122,8 @@ const assessTables = async (parts: Parts, diff: ComponentDiff): Promise<readonly
   if (diff.tables.length === 0) return [];
   const { bench, point, name } = parts;
   const { tree, captured, tables } = await openComponent(bench, point, name);
-  const words = `${shortId(point.id)} (${point.manifest.consistentAt})`;
-  const source: MendSource = { tree, captured, tables: tables ?? [], words };
+  const words = `point ${shortId(point.id)} (${point.manifest.consistentAt})`;
+  const source: PointSource = { tree, captured, tables: tables ?? [], words };
   const assessed: AssessedTable[] = [];
   for (const difference of diff.tables) assessed.push(await assessTable(parts, source, difference));
   return assessed;
@@ -131,7 +131,7 @@ const assessTables = async (parts: Parts, diff: ComponentDiff): Promise<readonly
 
 const assessTable = async (
   { access, name, signal }: Parts,
-  source: MendSource,
+  source: PointSource,
   { kind, name: table, before, after }: TableDifference,
 ): Promise<AssessedTable> => {
   const base = { name: table, kind, before: before?.rows ?? null, after: after?.rows ?? null };
@@ -143,7 +143,7 @@ const assessTable = async (
   if ((before.sizeBytes ?? 0) > mostTableBytes)
     return unseen(`${formatBytes(before.sizeBytes ?? 0)} are not compared row by row`);
   try {
-    const rows = await mending.compare(await access.context(name), source, before);
+    const rows = await mending.compare(await access.context(name), source, before.name);
     const signs = damageSigns(rows);
     return {
       ...base,

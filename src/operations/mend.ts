@@ -68,10 +68,10 @@ export const proposeMend = async (
   return withComponents(bench, options, async (access) => {
     const mending = mendingOf(access, component);
     const chosen = names.map((name) => tableOf(name, tables ?? [], point));
-    const words = `${shortId(point.id)} (${point.manifest.consistentAt})`;
+    const words = `point ${shortId(point.id)} (${point.manifest.consistentAt})`;
     const source = { tree, captured, tables: tables ?? [], words };
     const context = await access.context(component);
-    const proposal = await mending.propose(context, source, { ...wish, tables: chosen });
+    const proposal = await mending.propose(context, source, { ...wish, tables: chosen.map((table) => table.name) });
     return { service: service.name, component, proposal };
   });
 };
@@ -122,7 +122,7 @@ export const applyMend = async (
   const detail = {
     component,
     digest: proposal.digest,
-    point: proposal.point,
+    source: proposal.source,
     direction,
     tables: proposal.tables.map((table) => table.name),
     rows: rowsPutBack(proposal),

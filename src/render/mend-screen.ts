@@ -76,7 +76,7 @@ const triggerLine = ({ tables, fireTriggers }: MendProposal): string | null => {
 
 export const renderProposal = ({ service, component, proposal }: MendOnScreen, screen: Screen): string =>
   lines(
-    screen.paint("bold", `Mend ${service}, ${component}, from point ${proposal.point}`),
+    screen.paint("bold", `Mend ${service}, ${component}, from ${proposal.source}`),
     proposal.tables.flatMap((table) => tableLines(table, screen)),
     triggerLine(proposal),
     proposal.warnings.map((warning) => screen.paint("yellow", `WARNING  ${warning}`)),
@@ -96,7 +96,7 @@ export const renderMended = (
   const digest = shortDigest(proposal.digest);
   return direction === "mend"
     ? lines(
-        screen.paint("green", `${rows} of ${service} ${component} are as point ${proposal.point} has them`),
+        screen.paint("green", `${rows} of ${service} ${component} are as ${proposal.source} has them`),
         nextLine(screen, `refloat mend ${service} --undo ${digest}`),
       )
     : lines(

@@ -227,15 +227,24 @@ const describeMachine = ({ machineMs, predictedMs, stumbles, state }: RunSummary
   return [`${formatSpan(machineMs)}${compared}; ${stumbled.join(", ")}`, ...warnings.map((text) => `warning: ${text}`)];
 };
 
+/** Rows that only the old side has: exported as CSV. Files are listed otherwise. */
+const hasLostRows = ({ units }: RpoActual): boolean =>
+  units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true);
+
 const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
-  const { run, state, purpose, cutover, service, cutoverBegan, beside, kept } = summary;
+  const { run, state, purpose, cutover, service, cutoverBegan, beside, kept, rpo } = summary;
   const { point } = plan.intent;
   const planned = `refloat plan ${service}${point === null ? "" : ` --at ${shortId(point.id)}`}`;
   const commands = ((): readonly string[] => {
     switch (state) {
       case "succeeded":
         if (purpose === "undo") return ["refloat status", ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
-        return cutover ? [`refloat undo ${run}`, `refloat commit ${run}`] : [planned, `refloat cancel ${run}`];
+        if (!cutover) return [planned, `refloat cancel ${run}`];
+        return [
+          `refloat undo ${run}`,
+          ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
+          `refloat commit ${run}`,
+        ];
       case "committed":
         return ["refloat status"];
       case "failed":

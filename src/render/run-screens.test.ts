@@ -116,7 +116,7 @@ describe("the report", () => {
       Kept        old side: db as shop_old42
                   refloat undo 42 puts it back, free of loss until the new side takes its first write
       Machine     39s of 1m21s predicted; no retries
-      next: refloat undo 42 | refloat commit 42"
+      next: refloat undo 42 | refloat reconcile 42 | refloat commit 42"
     `);
   });
 

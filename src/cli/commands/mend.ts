@@ -9,19 +9,13 @@ import { renderMended, renderNothingToMend, renderProposal, shortDigest } from "
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
-import { serviceArgument, serviceInput } from "../words.ts";
+import { serviceArgument, serviceInput, splitList } from "../words.ts";
 
 const digestInput = z
   .string()
   .regex(/^[0-9a-f]{4,64}$/, "a proposal is named by its digest, or the first characters of it")
   .nullable()
   .default(null);
-
-const splitList = z
-  .array(z.string())
-  .default([])
-  .transform((lists) => lists.flatMap((list) => list.split(",")).map((name) => name.trim()))
-  .refine((names) => names.every((name) => name !== ""), "a list has names between its commas");
 
 /** `db:products`: all of one component. */
 const tablesInput = splitList.transform((places, context) => {

@@ -2,14 +2,18 @@
  * Putting rows of a point back into what is live: compared by key, written as a script that can be reviewed, done in one transaction that
  * does nothing at all if a row is no longer as it was when it was compared.
  */
+import type { Position } from "../../model/facts.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { MendDirection, MendedRows, MendedTable, MendProposal } from "../../model/mend.ts";
 import type { CapturedTable, DriverContext } from "./driver.ts";
 import type { TreeReader } from "./vault-snapshots.ts";
 
 export type MendRequest = {
-  /** What was asked for. Others come along where rows that are put back refer to rows that are gone as well. */
-  readonly tables: readonly CapturedTable[];
+  /**
+   * Names of what was asked for, as facts have them; null for every table that has rows to put back. Others come along where rows that are put back
+   * refer to rows that are gone as well.
+   */
+  readonly tables: readonly string[] | null;
   readonly rows: readonly MendedRows[];
   /** Columns of changed rows that are put back; null for all that differ. */
   readonly columns: readonly string[] | null;
@@ -19,18 +23,29 @@ export type MendRequest = {
   readonly fireTriggers: boolean;
 };
 
-export type MendSource = {
+/** Rows of a point. */
+export type PointSource = {
   readonly tree: TreeReader;
   readonly captured: CapturedComponent;
   /** Everything that the point has. */
   readonly tables: readonly CapturedTable[];
-  /** For people: `5d0c88e1, 2026-11-26T14:00:04Z`. */
+  /** For people: `point 5d0c88e1 (2026-11-26T14:00:04.112Z)`. */
   readonly words: string;
 };
 
+/** Rows that were written after a position to a side that was switched out and is kept. */
+export type KeptSideSource = {
+  /** Its name, as in Exchange. */
+  readonly side: string;
+  readonly since: Position;
+  readonly words: string;
+};
+
+export type MendSource = PointSource | KeptSideSource;
+
 export type RowMending<Options = unknown> = {
   /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
-  readonly compare: (context: DriverContext<Options>, source: MendSource, table: CapturedTable) => Promise<MendedTable>;
+  readonly compare: (context: DriverContext<Options>, source: PointSource, table: string) => Promise<MendedTable>;
   /**
    * Compares, and keeps script and reverse under the digest of the script. Changes nothing of the source but temporary tables of its own.
    * @throws RefloatError source.unsupported for a table that cannot be compared, with the reason; usage; source.*

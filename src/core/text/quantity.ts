@@ -25,6 +25,7 @@ export const formatBytes = (bytes: number): string => {
 export const formatCount = (count: number): string => count.toLocaleString("en-US");
 
 const irregular = new Map([
+  ["batches", "batch"],
   ["indexes", "index"],
   ["copies", "copy"],
   ["directories", "directory"],

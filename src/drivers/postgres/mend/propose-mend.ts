@@ -1,7 +1,6 @@
 /** Compares tables of a point with the live ones and writes what puts their rows back. Leaves nothing in the database. */
 import { formatCount } from "../../../core/text/quantity.ts";
-import type { CapturedTable } from "../../../core/ports/driver.ts";
-import type { MendRequest, MendSource } from "../../../core/ports/row-mending.ts";
+import type { MendRequest, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
 import { nearestWord } from "../../../core/declaration/nearest-word.ts";
 import { type MendedTable, type MendProposal, rowsPutBack } from "../../../model/mend.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
@@ -12,8 +11,9 @@ import { compareSettings } from "../written-side.ts";
 import { keepMend } from "./kept-mends.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { writeScript } from "./mend-script.ts";
-import { loadPointRows } from "./point-rows.ts";
+import { loadRows } from "./loaded-rows.ts";
 import { parentsFirst, wantReferred } from "./referred-rows.ts";
+import { type RowSource, withRowSource } from "./row-source.ts";
 import { type RowDifferences, type RowWish, compareRows, describeWanted, nothingWanted } from "./row-differences.ts";
 
 /** Above this a script is nothing that anybody reviews, and one transaction holds too much. */
@@ -60,42 +60,63 @@ const describe = async (session: Session, table: RowDifferences, asked: boolean)
   };
 };
 
-const words = (context: PostgresContext, source: MendSource, tables: readonly MendedTable[]): readonly string[] => [
-  `Refloat: rows of ${context.service}/${source.captured.name} as point ${source.words} has them.`,
+const words = (context: PostgresContext, source: string, tables: readonly MendedTable[]): readonly string[] => [
+  `Refloat: rows of ${context.service}/${context.component} as ${source} has them.`,
   ...tables.map(
     ({ name, puts }) => `${name}: ${formatCount(puts.changed)} rows differ, ${formatCount(puts.gone)} are gone`,
   ),
   "All or nothing: a row that is no longer as it was compared ends it with an error. For psql: psql -X -v ON_ERROR_STOP=1 -f FILE",
 ];
 
+const compareOne = async (
+  session: Session,
+  live: LiveTable,
+  source: RowSource,
+  wish: RowWish,
+  number: number,
+): Promise<RowDifferences> => {
+  const rows = await source.open(live.label);
+  if (rows === null) throw new RefloatError("bug", `${source.words} has no table ${live.label}`);
+  return compareRows(session, await loadRows(session, live, rows, number), wish, number);
+};
+
 const compareAll = async (
   session: Session,
-  source: MendSource,
+  source: RowSource,
   request: MendRequest,
 ): Promise<{ readonly tables: readonly RowDifferences[]; readonly warnings: readonly string[] }> => {
   const live = await readLiveTables(session);
   const wish: RowWish = { rows: request.rows, columns: request.columns, where: request.where };
   const compared = new Map<string, RowDifferences>();
-  const compare = async (table: CapturedTable, wanted: RowWish): Promise<RowDifferences> => {
-    const number = compared.size;
-    const rows = await loadPointRows(session, requireLive(table.name, live), source, table, number);
-    const found = await compareRows(session, rows, wanted, number);
-    compared.set(table.name, found);
+  const compare = async (label: string, wanted: RowWish): Promise<RowDifferences> => {
+    const found = await compareOne(session, requireLive(label, live), source, wanted, compared.size);
+    compared.set(label, found);
     return found;
   };
-  for (const table of request.tables) await compare(table, wish);
+  const unfit: string[] = [];
+  if (request.tables === null) {
+    // Of everything that there is, one table that cannot be compared does not keep the others from it.
+    for (const label of source.labels) {
+      await session.query("savepoint refloat_table");
+      try {
+        await compare(label, wish);
+      } catch (error) {
+        if (!(error instanceof RefloatError) || error.code !== "source.unsupported") throw error;
+        await session.query("rollback to savepoint refloat_table");
+        unfit.push(error.message);
+      }
+    }
+  } else for (const label of request.tables) await compare(label, wish);
   if (request.columns !== null) requireColumns(request.columns, [...compared.values()]);
   const warnings = await wantReferred(session, {
     compared,
-    compare: async (label) => {
-      const table = source.tables.find(({ name }) => name === label);
-      return table === undefined || !live.has(label) ? null : compare(table, nothingWanted);
-    },
+    compare: async (label) =>
+      !live.has(label) || !source.labels.includes(label) ? null : compare(label, nothingWanted),
   });
   const dropped = [...compared.values()].flatMap(({ live: { label }, dropped: columns }) =>
-    columns.length === 0 ? [] : [`${label} has no ${columns.join(", ")} any more: those values stay in the point`],
+    columns.length === 0 ? [] : [`${label} has no ${columns.join(", ")} any more: those values stay where they are`],
   );
-  return { tables: parentsFirst([...compared.values()]), warnings: [...dropped, ...warnings] };
+  return { tables: parentsFirst([...compared.values()]), warnings: [...unfit, ...dropped, ...warnings] };
 };
 
 /** Read committed would compare one table with what another no longer is. */
@@ -114,51 +135,65 @@ const comparing = async <Result>(
 
 export const compareTableWithLive = async (
   context: PostgresContext,
-  source: MendSource,
-  table: CapturedTable,
+  source: PointSource,
+  table: string,
 ): Promise<MendedTable> =>
-  comparing(context, async (session) => {
-    const live = requireLive(table.name, await readLiveTables(session));
-    const rows = await loadPointRows(session, live, source, table, 0);
-    const wish: RowWish = { rows: ["changed", "gone"], columns: null, where: null };
-    return describe(session, await compareRows(session, rows, wish, 0), true);
-  });
+  withRowSource(context, source, (rows) =>
+    comparing(context, async (session) => {
+      const live = requireLive(table, await readLiveTables(session));
+      const wish: RowWish = { rows: ["changed", "gone"], columns: null, where: null };
+      return describe(session, await compareOne(session, live, rows, wish, 0), true);
+    }),
+  );
 
 export const proposeMend = async (
   context: PostgresContext,
   source: MendSource,
   request: MendRequest,
 ): Promise<MendProposal> =>
-  comparing(context, async (session) => {
-    const { tables, warnings } = await compareAll(session, source, request);
-    const asked = new Set(request.tables.map(({ name }) => name));
-    const described: MendedTable[] = [];
-    for (const table of tables) described.push(await describe(session, table, asked.has(table.live.label)));
-    const proposal = (digest: string, paths: { readonly script: string | null; readonly undo: string | null }) => ({
-      digest,
-      point: source.words,
-      tables: described,
-      fireTriggers: request.fireTriggers,
-      warnings: [...warnings],
-      ...paths,
-      writtenAt: context.clock.now().toISOString(),
-    });
-    const rows = rowsPutBack({ tables: described });
-    if (rows === 0) return proposal("", { script: null, undo: null });
-    if (rows > mostRows) {
-      throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
-        state: "nothing was changed",
-        hint: `at most ${formatCount(mostRows)}: narrow it by --where or --columns, or recover the whole database`,
-      });
-    }
-    const options = { tables, fireTriggers: request.fireTriggers, words: words(context, source, described) };
-    return await keepMend(context.stateDirectory, {
-      mend: writeScript(session, { ...options, direction: "mend" }),
-      undo: writeScript(session, {
-        ...options,
-        direction: "undo",
-        words: ["The other way round, of what follows:", ...options.words],
-      }),
-      describe: proposal,
-    });
+  withRowSource(context, source, (rows) =>
+    comparing(context, (session) => proposeFrom(context, session, rows, request)),
+  );
+
+const proposeFrom = async (
+  context: PostgresContext,
+  session: Session,
+  source: RowSource,
+  request: MendRequest,
+): Promise<MendProposal> => {
+  const { tables, warnings } = await compareAll(session, source, request);
+  const described: MendedTable[] = [];
+  for (const table of tables) {
+    const asked = request.tables === null || request.tables.includes(table.live.label);
+    const one = await describe(session, table, asked);
+    // Whoever asked for nothing by name is told only of what there is to do.
+    if (request.tables !== null || one.puts.changed + one.puts.gone > 0) described.push(one);
+  }
+  const proposal = (digest: string, paths: { readonly script: string | null; readonly undo: string | null }) => ({
+    digest,
+    source: source.words,
+    tables: described,
+    fireTriggers: request.fireTriggers,
+    warnings: [...warnings],
+    ...paths,
+    writtenAt: context.clock.now().toISOString(),
   });
+  const rows = rowsPutBack({ tables: described });
+  if (rows === 0) return proposal("", { script: null, undo: null });
+  if (rows > mostRows) {
+    throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
+      state: "nothing was changed",
+      hint: `at most ${formatCount(mostRows)}: narrow it by tables, --where or --columns, or recover the whole database`,
+    });
+  }
+  const options = { tables, fireTriggers: request.fireTriggers, words: words(context, source.words, described) };
+  return keepMend(context.stateDirectory, {
+    mend: writeScript(session, { ...options, direction: "mend" }),
+    undo: writeScript(session, {
+      ...options,
+      direction: "undo",
+      words: ["The other way round, of what follows:", ...options.words],
+    }),
+    describe: proposal,
+  });
+};

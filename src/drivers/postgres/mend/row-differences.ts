@@ -6,9 +6,9 @@ import type { MendedRows, MendedTable } from "../../../model/mend.ts";
 import { copyTextSql } from "../catalog-sql.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
-import type { PointRows } from "./point-rows.ts";
+import type { LoadedRows } from "./loaded-rows.ts";
 
-export type RowDifferences = PointRows & {
+export type RowDifferences = LoadedRows & {
   /**
    * For SQL: columns `n` (order of the key), `at` (ctid in the point's rows), `kind`, `columns` (names that differ and may be put back), `key`,
    * `point`, `live` (values as text, of the key and of the shared columns in their order), `wanted`.
@@ -34,7 +34,7 @@ export const matchedSql = (key: readonly string[], left: string, right: string):
 /** @throws RefloatError source.failed when the server does not understand the condition */
 export const compareRows = async (
   session: Session,
-  point: PointRows,
+  point: LoadedRows,
   wish: RowWish,
   number: number,
 ): Promise<RowDifferences> => {

@@ -1,22 +1,19 @@
-/** Rows of a point beside the live ones: in a temporary table of the live types, which ends with the transaction. */
+/** Rows of a source beside the live ones: in a temporary table of the live types, which ends with the transaction. */
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom } from "pg-copy-streams";
-import type { CapturedTable } from "../../../core/ports/driver.ts";
-import type { MendSource } from "../../../core/ports/row-mending.ts";
 import { RefloatError, toRefloatError } from "../../../model/refloat-error.ts";
-import { capturedDetailSchema } from "../captured-detail.ts";
-import { openRows } from "../captured-contents.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { LiveColumn, LiveTable } from "./live-tables.ts";
+import type { SourceRows } from "./row-source.ts";
 
-export type PointRows = {
+export type LoadedRows = {
   readonly live: LiveTable;
-  /** For SQL: the temporary table with the point's rows, under their own names and, where the live table has them, its types. */
+  /** For SQL: the temporary table with the source's rows, under their own names and, where the live table has them, its types. */
   readonly from: string;
   /** On both sides, and not worked out by the server. */
   readonly shared: readonly LiveColumn[];
-  /** Only the point has them. */
+  /** Only the source has them. */
   readonly dropped: readonly string[];
 };
 
@@ -52,16 +49,13 @@ const doesNotFit = (label: string, error: Error): Error => {
 };
 
 /** The session is in a transaction. @param number tells the temporary tables of one transaction apart */
-export const loadPointRows = async (
+export const loadRows = async (
   session: Session,
   live: LiveTable,
-  { tree, captured }: MendSource,
-  table: CapturedTable,
+  { columns, encoding, text }: SourceRows,
   number: number,
-): Promise<PointRows> => {
-  const { columns, text } = await openRows(tree, captured, table);
+): Promise<LoadedRows> => {
   requireKey(live, columns);
-  const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
   const byName = new Map(live.columns.map((column) => [column.name, column]));
   const from = `pg_temp.refloat_point_${number}`;
   const definitions = columns.map((name) => `${quoteName(name)} ${byName.get(name)?.type ?? "text"}`);

@@ -1,0 +1,104 @@
+/** reconcile: rows of the old side into the recovered one. */
+import { z } from "zod";
+import { formatAmount } from "../../core/text/quantity.ts";
+import { mendedRowsSchema, rowsPutBack } from "../../model/mend.ts";
+import { applyMend } from "../../operations/mend.ts";
+import { type Reconciliation, proposeReconciliation } from "../../operations/reconcile.ts";
+import { renderMended, renderProposal, shortDigest } from "../../render/mend-screen.ts";
+import { renderReconciled } from "../../render/reconcile-screen.ts";
+import { type CommandContext, answer, defineCommand } from "../command.ts";
+import { requireYes } from "../confirmation.ts";
+import { during } from "../live-progress.ts";
+import { runNumberInput } from "../run-number.ts";
+import { runArgument, splitList } from "../words.ts";
+
+export const reconcileCommand = defineCommand({
+  name: "reconcile",
+  group: "At 3 a.m.",
+  summary: "after a recovery: what came after the point back into the recovered side",
+  about: [
+    "A recovery goes back to a point, and what was written after it stays on the old side, which is kept. This finds those rows by key, and puts the ones that the " +
+      "recovered side does not have into it: the orders that came in after the bad migration, without the migration. Each component is a batch of its own: shown, " +
+      "written as SQL, asked about, and done in one transaction or not at all.",
+    "Rows that both sides have and that differ are left alone, since the old side may have them wrong: --rows changed takes those too, for tables that you name. " +
+      "Only rows come back: no mail is sent and no payment taken again; the triggers of the tables that would fire are listed first. " +
+      "Each batch can be taken back by refloat mend SERVICE --undo.",
+    "Needs the old side: before refloat commit.",
+  ],
+  arguments: [runArgument],
+  options: [
+    {
+      name: "only",
+      value: "COMPONENT[:TABLE]",
+      repeatable: true,
+      about: "only these components, or tables of them",
+    },
+    {
+      name: "rows",
+      value: "KIND",
+      repeatable: true,
+      about: "gone (the recovered side does not have them) or changed; gone when left out",
+      completes: ["changed", "gone"],
+    },
+    { name: "no-triggers", about: "keep the tables' own triggers from firing (the tables are locked meanwhile)" },
+    { name: "no-apply", about: "write the SQL and stop" },
+  ],
+  examples: [
+    { line: "refloat reconcile 42", about: "everything that was added after the point" },
+    {
+      line: "refloat reconcile 42 --only db:orders,db:order_items",
+      about: "what belongs together, in one transaction",
+    },
+  ],
+  exits: [3, 4, 7],
+  input: z.object({
+    run: runNumberInput,
+    only: splitList.transform((places) =>
+      places.length === 0
+        ? null
+        : places.map((place) => {
+            const colon = place.indexOf(":");
+            return colon === -1
+              ? { component: place, table: null }
+              : { component: place.slice(0, colon), table: place.slice(colon + 1) };
+          }),
+    ),
+    rows: splitList.pipe(z.array(mendedRowsSchema)),
+    triggers: z.boolean().default(true),
+    apply: z.boolean().default(true),
+  }),
+  act: async ({ run, only, rows, triggers, apply }, context) => {
+    const bench = await context.bench();
+    const screen = context.output.screen(bench.host.timeZone);
+    const request = { run, only, rows: rows.length === 0 ? (["gone"] as const) : rows, fireTriggers: triggers };
+    const found = await during(context.output, bench.clock, "comparing", () =>
+      proposeReconciliation(bench, request, context.signal),
+    );
+    const batches = [];
+    for (const batch of found.batches) {
+      const mend = { service: found.service, ...batch };
+      context.output.say(renderProposal(mend, screen));
+      const applied = apply && rowsPutBack(batch.proposal) > 0;
+      if (applied) {
+        await approve(found, batch, context);
+        await during(context.output, bench.clock, "writing", () => applyMend(bench, mend, "mend", context.signal));
+        context.output.say(renderMended(mend, "mend", screen));
+      }
+      batches.push({ component: batch.component, applied, ...batch.proposal });
+    }
+    const { service, left } = found;
+    const data = { service, run, batches, left: [...left] };
+    return answer("reconcile", data, renderReconciled({ ...data, apply }, screen));
+  },
+});
+
+const approve = async (
+  { service }: Reconciliation,
+  { component, proposal }: Reconciliation["batches"][number],
+  context: CommandContext,
+): Promise<void> =>
+  requireYes(context, {
+    question: `Put ${formatAmount(rowsPutBack(proposal), "rows")} into ${component} now?`,
+    unasked: "it changes what is live",
+    nextCommand: `refloat mend ${service} --proposal ${shortDigest(proposal.digest)}`,
+  });

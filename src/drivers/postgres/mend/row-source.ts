@@ -1,0 +1,69 @@
+/** Where rows come from that are put back: a point, or what was written to a side that is kept. Table by table, as COPY text. */
+import type { ByteStream } from "../../../core/ports/bytes.ts";
+import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
+import { capturedDetailSchema } from "../captured-detail.ts";
+import { openRows } from "../captured-contents.ts";
+import { copyOut } from "../copy-streams.ts";
+import { quoteName } from "../instance-names.ts";
+import type { PostgresContext } from "../postgres-context.ts";
+import { type WrittenSide, withWrittenSide } from "../written-side.ts";
+
+export type SourceRows = { readonly columns: readonly string[]; readonly encoding: string; readonly text: ByteStream };
+
+export type RowSource = {
+  readonly words: string;
+  /** Tables that have rows, as facts name them. */
+  readonly labels: readonly string[];
+  /** Ends without an error only if all rows were there. Null for a table that it does not have. */
+  readonly open: (label: string) => Promise<SourceRows | null>;
+};
+
+const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource => ({
+  words,
+  labels: tables.filter(({ hasRows }) => hasRows).map(({ name }) => name),
+  open: async (label) => {
+    const table = tables.find(({ name }) => name === label);
+    if (table === undefined) return null;
+    const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
+    return { ...(await openRows(tree, captured, table)), encoding };
+  },
+});
+
+async function* sealed({ bytes, seal }: ReturnType<typeof copyOut>): ByteStream {
+  yield* bytes;
+  await seal();
+}
+
+/** A partitioned table is its partitions here, as rows are put back into them. */
+const keptRows = async (side: WrittenSide, { words }: KeptSideSource): Promise<RowSource> => {
+  const { session, predicate, tables } = side;
+  const scanOf = await side.scan();
+  const parts = new Map(
+    tables
+      .filter((table) => scanOf(table).written > 0)
+      .flatMap(({ columns, parts: of }) => of.map(({ label, from }) => [label, { columns, from }] as const)),
+  );
+  return {
+    words,
+    labels: [...parts.keys()],
+    open: async (label) => {
+      const part = parts.get(label);
+      if (part === undefined) return null;
+      const columns = part.columns.map(({ name }) => name);
+      const written = predicate === null ? "" : ` where ${predicate}`;
+      const rows = `select ${columns.map(quoteName).join(", ")} from ${part.from}${written}`;
+      return { columns, encoding: "UTF8", text: sealed(copyOut(session, `copy (${rows}) to stdout`)) };
+    },
+  };
+};
+
+export const withRowSource = async <Result>(
+  context: PostgresContext,
+  source: MendSource,
+  act: (rows: RowSource) => Promise<Result>,
+): Promise<Result> =>
+  "tree" in source
+    ? act(pointRows(source))
+    : withWrittenSide(context, { location: source.side, since: source.since }, async (side) =>
+        act(await keptRows(side, source)),
+      );

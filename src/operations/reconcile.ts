@@ -1,0 +1,84 @@
+/**
+ * reconcile: what was written to the old side between the point and the cutover, and what the recovered side does not have: found by key, shown, and put into it
+ * batch by batch. Only rows; what an application did beside them (a mail, a payment) is not repeated.
+ */
+import { withComponents } from "../core/components/component-access.ts";
+import { findService } from "../core/declaration/find-service.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { keptSides } from "../core/run/kept-sides.ts";
+import type { RunNumber } from "../model/identifiers.ts";
+import type { MendedRows, MendProposal } from "../model/mend.ts";
+import type { Plan } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import type { RunRecord } from "../model/run.ts";
+
+export type ReconcileRequest = {
+  readonly run: RunNumber;
+  /** Components, or tables of one: `db`, `db:orders`; null for all. */
+  readonly only: readonly { readonly component: string; readonly table: string | null }[] | null;
+  readonly rows: readonly MendedRows[];
+  readonly fireTriggers: boolean;
+};
+
+export type Reconciliation = {
+  readonly service: string;
+  readonly run: RunNumber;
+  /** One for each component whose rows can be compared. */
+  readonly batches: readonly { readonly component: string; readonly proposal: MendProposal }[];
+  /** What is kept and cannot be reconciled by rows, and where it stands: for a person. */
+  readonly left: readonly { readonly component: string; readonly side: string }[];
+};
+
+/** Compares; changes nothing. @throws RefloatError run.unknown, run.wrong-state, component.unknown, source.* */
+export const proposeReconciliation = async (
+  bench: Workbench,
+  { run, only, ...wish }: ReconcileRequest,
+  signal: AbortSignal,
+): Promise<Reconciliation> => {
+  const { record, plan } = await (await bench.journal()).readRun(run);
+  const sides = keptOf(record, plan);
+  const service = findService(await bench.declaration(), record.service);
+  const unknown = only?.find(({ component }) => !sides.some((side) => side.component === component));
+  if (unknown !== undefined) {
+    throw new RefloatError("component.unknown", `run ${run} has put no old side of "${unknown.component}" away`, {
+      hint: `it keeps ${sides.map(({ component }) => component).join(", ")}`,
+      nextCommand: `refloat runs ${run}`,
+    });
+  }
+  const options = { service, locate: () => null, marker: `refloat/${run}/reconcile`, signal };
+  return withComponents(bench, options, async (access) => {
+    const batches: Reconciliation["batches"][number][] = [];
+    const left: Reconciliation["left"][number][] = [];
+    for (const { component, name: side } of sides) {
+      const asked = only?.filter((one) => one.component === component);
+      if (asked?.length === 0) continue;
+      const { mending } = access.driver(component);
+      const since = plan.intent.point?.components[component]?.facts.position;
+      if (mending === undefined || since === undefined) {
+        left.push({ component, side });
+        continue;
+      }
+      const tables = asked?.flatMap(({ table }) => table ?? []) ?? [];
+      const source = { side, since, words: `the old side of run ${run} (${side})` };
+      const request = { ...wish, tables: tables.length === 0 ? null : tables, columns: null, where: null };
+      batches.push({ component, proposal: await mending.propose(await access.context(component), source, request) });
+    }
+    return { service: service.name, run, batches, left };
+  });
+};
+
+const keptOf = (record: RunRecord, plan: Plan): ReturnType<typeof keptSides> => {
+  const sides = keptSides(record);
+  if (plan.intent.purpose === "recover" && record.state === "succeeded" && sides.length > 0) return sides;
+  const why =
+    plan.intent.purpose !== "recover"
+      ? "is no recovery"
+      : record.state === "committed"
+        ? "was committed: its old side is dropped"
+        : `is ${record.state}`;
+  throw new RefloatError("run.wrong-state", `run ${record.number} ${why}, so there is nothing to reconcile`, {
+    state: "nothing was changed",
+    ...(record.state === "committed" ? { hint: "what was saved before the cutover is named in its report" } : {}),
+    nextCommand: `refloat runs ${record.number}`,
+  });
+};
