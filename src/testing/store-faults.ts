@@ -10,7 +10,7 @@ import type { Repository } from "../core/ports/vault.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { systemClock } from "../platform/system-clock.ts";
-import { type RepositoryEnvironment, assembleRepository } from "../vault/repository/repository.ts";
+import { type RepositoryEnvironment, assembleRepository } from "../vault/repository/assemble-repository.ts";
 import type { Store } from "../vault/repository/stores/store.ts";
 import type { StartFaults } from "./fault-sources.ts";
 import { seededRandom } from "./faulty-store.ts";

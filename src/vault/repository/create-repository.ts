@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Repository } from "../../core/ports/vault.ts";
 import { currentOwner } from "./current-owner.ts";
 import { drawConfig, writeConfig } from "./format/config-file.ts";
-import { type RepositoryEnvironment, assembleRepository } from "./repository.ts";
+import { type RepositoryEnvironment, assembleRepository } from "./assemble-repository.ts";
 import { addKey } from "./seal/key-file.ts";
 import { Sealer, keyBytes } from "./seal/seal.ts";
 import { createStore } from "./stores/open-store.ts";

@@ -6,7 +6,7 @@ import { silentLog } from "../../platform/log.ts";
 import { currentOwner } from "./current-owner.ts";
 import { readConfig, requireConfig } from "./format/config-file.ts";
 import { lockOfThisProcess } from "./locks/process-lock.ts";
-import type { RepositoryEnvironment } from "./repository.ts";
+import type { RepositoryEnvironment } from "./assemble-repository.ts";
 import { lockAlike } from "./retention/lock-alike.ts";
 import type { NeededFile } from "./retention/needed-files.ts";
 import { addKey, openKey, readKeyFile } from "./seal/key-file.ts";

@@ -1,7 +1,7 @@
 /** Opens a repository that is there, of restic's version 1 (to read) or 2. */
 import type { Repository } from "../../core/ports/vault.ts";
 import { requireConfig } from "./format/config-file.ts";
-import { type RepositoryEnvironment, assembleRepository } from "./repository.ts";
+import { type RepositoryEnvironment, assembleRepository } from "./assemble-repository.ts";
 import { openKey } from "./seal/key-file.ts";
 import { openStore } from "./stores/open-store.ts";
 

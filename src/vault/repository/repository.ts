@@ -1,7 +1,4 @@
-/**
- * A repository in restic's format, open: snapshots are made, listed, read and verified through it. Its parts share one table of blobs, one
- * pool of worker threads and one lock.
- */
+/** A repository in restic's format, open: snapshots are made, listed, read and verified through it. */
 import { createHmac, hkdfSync } from "node:crypto";
 import type { Repository } from "../../core/ports/vault.ts";
 import type { BlobCopies, CopySource, SnapshotCopying } from "../../core/ports/vault-copying.ts";
@@ -12,29 +9,17 @@ import type {
   TreeReader,
   Unreadable,
 } from "../../core/ports/vault-snapshots.ts";
-import type { Clock, Log } from "../../core/ports/environment.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
-import { silentLog } from "../../platform/log.ts";
-import { cachedViews } from "./cache/caching-stores.ts";
-import { BlobCache } from "./blobs/blob-cache.ts";
-import { BlobReader } from "./blobs/blob-reader.ts";
 import { openCopySource } from "./copy/copy-source.ts";
 import { beginSnapshotCopying } from "./copy/snapshot-copying.ts";
-import { SliceReader } from "./blobs/slice-reader.ts";
-import { createBlobTable } from "./blobs/blob-table.ts";
-import { CaptureState, clearFailure } from "./capture/capture-state.ts";
+import { clearFailure } from "./capture/capture-state.ts";
 import { type RecordRequest, writeRecord } from "./capture/record-writer.ts";
+import { findParent } from "./capture/find-parent.ts";
 import { beginSnapshotWriter } from "./capture/snapshot-writer.ts";
-import { readConfig } from "./format/config-file.ts";
 import { type StoredSnapshot, readSnapshot } from "./format/snapshot-file.ts";
-import { parseGoTime } from "./format/go-time.ts";
-import { IndexKeeper } from "./index-keeper.ts";
 import { holdLoneLock } from "./locks/lone-lock.ts";
 import { readSessions } from "./locks/sessions.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
-import { lockOfThisProcess } from "./locks/process-lock.ts";
-import { currentOwner } from "./current-owner.ts";
 import { letGo } from "./prune/let-go.ts";
 import { beginPrune } from "./prune/prune.ts";
 import { type LockQuestion, lockEnds, lockSupport, lockedTarget, reportLocks } from "./retention/vault-locks.ts";
@@ -42,30 +27,17 @@ import { openSnapshotReader } from "./reading/snapshot-reader.ts";
 import { openLiveTree } from "./reading/live-tree.ts";
 import { openTreeReader } from "./reading/tree-reader.ts";
 import { type RepositoryContext, requireWritable } from "./repository-context.ts";
-import { Sealer } from "./seal/seal.ts";
 import type { Store } from "./stores/store.ts";
-import { type StoreSettings, packSettings } from "./stores/store-settings.ts";
-import { ThreadPool } from "./threads/thread-pool.ts";
 import { openLiveFiles } from "./verify/live-chunks.ts";
 import { repairRepository } from "./verify/repair.ts";
 import { verifyRepository } from "./verify/verification.ts";
-
-export type RepositoryEnvironment = {
-  readonly clock: Clock;
-  readonly log?: Log;
-  /** How the store is reached. */
-  readonly settings?: StoreSettings;
-  /** The module that worker threads run, when it is not the program's own: tests put faults before the threads' stores. */
-  readonly threadEntry?: URL;
-};
-
-const cachedBytes = 32 * 1024 * 1024;
 
 const never = new AbortController().signal;
 
 type SnapshotOptions = Parameters<Repository["beginSnapshot"]>[0];
 
-class OpenRepository implements Repository {
+/** Shares one table of blobs, one pool of worker threads and one lock among its parts. */
+export class OpenRepository implements Repository {
   readonly id: string;
   readonly location: string;
   readonly polynomial: string;
@@ -92,7 +64,7 @@ class OpenRepository implements Repository {
       await store.sweep();
       await clearFailure(this.#context);
       const { hostname, time, tags, paths, lock: wanted } = options;
-      const parent = await this.#parentOf(options);
+      const parent = await findParent(this.#snapshots, options);
       await this.#loadIndex(held.session());
       const request = { hostname, time, tags, paths, parent, lock: wanted };
       return beginSnapshotWriter(this.#context, request, held);
@@ -279,72 +251,4 @@ class OpenRepository implements Repository {
       log.warn("an index of the vault cannot be read", { index: name, reason: error.message });
     }, session);
   }
-
-  async #parentOf(options: SnapshotOptions): Promise<StoredSnapshot | undefined> {
-    if (options.parent !== undefined) {
-      try {
-        return await this.#snapshots.read(options.parent);
-      } catch (error) {
-        // A parent only saves time.
-        if (error instanceof RefloatError && ["vault.damaged", "point.unknown"].includes(error.code)) return undefined;
-        throw error;
-      }
-    }
-    const when = (snapshot: StoredSnapshot): bigint => parseGoTime(snapshot.time) ?? 0n;
-    const now = BigInt(options.time.getTime()) * 1_000_000n;
-    const samePaths = [...options.paths].sort().join("\0");
-    return (await this.#snapshots.list()).readable
-      .filter(({ hostname, paths }) => hostname === options.hostname && [...paths].sort().join("\0") === samePaths)
-      .filter((snapshot) => when(snapshot) <= now)
-      .reduce<StoredSnapshot | undefined>(
-        (newest, snapshot) => (newest === undefined || when(snapshot) > when(newest) ? snapshot : newest),
-        undefined,
-      );
-  }
 }
-
-/** Opens what is there. @param openedBy the key file that gave the master key @throws RefloatError vault.damaged, vault.unsupported */
-export const assembleRepository = async (
-  store: Store,
-  masterKey: Buffer,
-  { clock, log = silentLog, settings = {}, threadEntry }: RepositoryEnvironment,
-  openedBy?: string,
-): Promise<Repository> => {
-  const sealer = new Sealer(masterKey);
-  const config = await readConfig(store, sealer);
-  const table = createBlobTable();
-  const { documents, trees } = cachedViews(store, settings.cache, log.warn);
-  const index = new IndexKeeper(documents, sealer, config.version, table);
-  const owner = currentOwner();
-  const { version, polynomial } = config;
-  const pool = new ThreadPool(
-    { location: store.location, settings: packSettings(settings), masterKey, version, polynomial, table: table.handle },
-    { pack: (pack) => index.add(pack) },
-    threadEntry,
-  );
-  const lock = lockOfThisProcess({ store, sealer, version, clock, log });
-  const reader = new BlobReader(store, sealer, table, trees);
-  const blobs = new BlobCache(reader, cachedBytes);
-  const slices = new SliceReader(reader);
-  return new OpenRepository(
-    {
-      store,
-      documents,
-      trees,
-      openedBy,
-      sealer,
-      config,
-      table,
-      index,
-      blobs,
-      slices,
-      pool,
-      lock,
-      captures: new CaptureState(),
-      clock,
-      log,
-      owner,
-    },
-    masterKey,
-  );
-};

@@ -8,7 +8,7 @@ import { type TestFolder, createTestFolder } from "../../../testing/driver-conte
 import { noise } from "../../../../test/interop/support/nasty-tree.ts";
 import { createRepository } from "../create-repository.ts";
 import { openRepository } from "../open-repository.ts";
-import { assembleRepository } from "../repository.ts";
+import { assembleRepository } from "../assemble-repository.ts";
 import { openMasterKey } from "../seal/key-file.ts";
 import { openStore } from "../stores/open-store.ts";
 import type { Store } from "../stores/store.ts";

@@ -8,7 +8,7 @@ import { type TestFolder, createTestFolder } from "../../../testing/driver-conte
 import { noise } from "../../../../test/interop/support/nasty-tree.ts";
 import { createRepository } from "../create-repository.ts";
 import { type IndexedPack, readIndex, writeIndex } from "../format/index-file.ts";
-import { assembleRepository } from "../repository.ts";
+import { assembleRepository } from "../assemble-repository.ts";
 import { addKey, openKey, openMasterKey } from "../seal/key-file.ts";
 import { Sealer } from "../seal/seal.ts";
 import { openStore } from "../stores/open-store.ts";

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { systemClock } from "../../../platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../../testing/driver-context.ts";
 import { createRepository } from "../create-repository.ts";
-import { assembleRepository } from "../repository.ts";
+import { assembleRepository } from "../assemble-repository.ts";
 import { openMasterKey } from "../seal/key-file.ts";
 import { openStore } from "../stores/open-store.ts";
 import type { Store, StoreKind } from "../stores/store.ts";
