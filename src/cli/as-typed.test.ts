@@ -2,26 +2,30 @@ import { describe, expect, it } from "vitest";
 import { RefloatError } from "../model/refloat-error.ts";
 import { commandsAsTyped, withTypedCommand } from "./as-typed.ts";
 
+const verbs = ["points", "runs", "cancel", "resume", "log", "vault", "plan", "validate"];
 const nothing = { config: null, vault: null, passwordFile: null, state: null, vaultAsOf: null };
 
 describe("a command that is shown as the next step", () => {
   it("stays as it is where nothing was named", () => {
-    expect(commandsAsTyped(nothing)("refloat resume 42")).toBe("refloat resume 42");
+    expect(commandsAsTyped(nothing, verbs)("refloat resume 42")).toBe("refloat resume 42");
   });
 
   it("names the file and the state folder again", () => {
-    const asTyped = commandsAsTyped({ ...nothing, config: "other.yaml", state: "/state" });
+    const asTyped = commandsAsTyped({ ...nothing, config: "other.yaml", state: "/state" }, verbs);
     expect(asTyped("refloat resume 42")).toBe("refloat --config other.yaml --state /state resume 42");
     expect(asTyped("refloat --config x.yaml validate")).toBe("refloat --config x.yaml validate");
   });
 
   it("names the vault again, and what opens it, in words that a shell takes", () => {
-    const asTyped = commandsAsTyped({
-      ...nothing,
-      vault: "s3:https://h/b/my vault",
-      passwordFile: "key",
-      vaultAsOf: "2026-11-20 14:05",
-    });
+    const asTyped = commandsAsTyped(
+      {
+        ...nothing,
+        vault: "s3:https://h/b/my vault",
+        passwordFile: "key",
+        vaultAsOf: "2026-11-20 14:05",
+      },
+      verbs,
+    );
     const named = "refloat --vault 's3:https://h/b/my vault' --password-file key --vault-as-of '2026-11-20 14:05'";
     expect(asTyped("refloat points notes")).toBe(`${named} points notes`);
     expect(asTyped("refloat resume 42 | refloat cancel 42")).toBe(`${named} resume 42 | ${named} cancel 42`);
@@ -31,14 +35,14 @@ describe("a command that is shown as the next step", () => {
   });
 
   it("says once what the command itself says otherwise", () => {
-    const asTyped = commandsAsTyped({ ...nothing, vault: "/v", vaultAsOf: "2026-11-20 14:05" });
+    const asTyped = commandsAsTyped({ ...nothing, vault: "/v", vaultAsOf: "2026-11-20 14:05" }, verbs);
     expect(asTyped("refloat --vault-as-of 2026-11-19T00:00:00Z points")).toBe(
       "refloat --vault /v --vault-as-of 2026-11-19T00:00:00Z points",
     );
   });
 
   it("is one in the prose of a hint", () => {
-    const asTyped = commandsAsTyped({ ...nothing, vault: "/v" });
+    const asTyped = commandsAsTyped({ ...nothing, vault: "/v" }, verbs);
     expect(asTyped("is vault.password the right one? (refloat vault keys list, with one that opens it)")).toBe(
       "is vault.password the right one? (refloat --vault /v vault keys list, with one that opens it)",
     );
@@ -54,7 +58,7 @@ describe("a command that is shown as the next step", () => {
   });
 
   it("is that of the error too, which is the same else", () => {
-    const asTyped = commandsAsTyped({ ...nothing, vault: "/v" });
+    const asTyped = commandsAsTyped({ ...nothing, vault: "/v" }, verbs);
     const cause = new Error("first");
     const hint = "refloat runs says more";
     const given = { cause, state: "s", hint, context: { a: 1 }, nextCommand: "refloat points" };

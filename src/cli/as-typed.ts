@@ -8,22 +8,21 @@ import type { GlobalOptions } from "./global-options.ts";
 
 type Named = Pick<GlobalOptions, "config" | "vault" | "passwordFile" | "state" | "vaultAsOf">;
 
-/** A command in a line or in prose, to its end; not the name of the package. */
-const commands = /(?<!install )\brefloat (?=[a-z-])[^|&;,)`]*/g;
+/** A command in a line or, by its first word, in prose, to its end; not a package, a role or a user of that name. */
+const commandPattern = (verbs: readonly string[]): RegExp =>
+  new RegExp(`(?:(?<=^|\\| |&& |; )refloat (?=[a-z-])|\\brefloat (?=(?:${verbs.join("|")})\\b))[^|&;,)\`]*`, "g");
 
-/** @returns what turns each `refloat ...` of a line or of prose into the one that does the same from here */
-export const commandsAsTyped = ({
-  config,
-  vault,
-  passwordFile,
-  state,
-  vaultAsOf,
-}: Named): ((line: string) => string) => {
+/** @param verbs first words of all commands @returns what turns each `refloat ...` of a line or of prose into the one that does the same from here */
+export const commandsAsTyped = (
+  { config, vault, passwordFile, state, vaultAsOf }: Named,
+  verbs: readonly string[],
+): ((text: string) => string) => {
   const options = { config, vault, "password-file": passwordFile, state, "vault-as-of": vaultAsOf };
   const named = Object.entries(options).flatMap(([name, value]) =>
     value === null ? [] : [{ option: `--${name}`, value: shellWord(value) }],
   );
   if (named.length === 0) return (text) => text;
+  const commands = commandPattern(verbs);
   return (text) =>
     text.replaceAll(commands, (command) => {
       const words = command.split(/\s+/);

@@ -56,7 +56,10 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
   const output = createOutput(shell, {
     ...global,
     logOnStderr: logTarget(global, shell) === "-",
-    asTyped: commandsAsTyped(global),
+    asTyped: commandsAsTyped(
+      global,
+      commandTable.map(({ name }) => name.split(" ")[0] ?? name),
+    ),
   });
   const interruption = listenForInterrupts(shell, {
     note: output.note,
