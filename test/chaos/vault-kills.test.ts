@@ -1,7 +1,7 @@
 /**
- * A vault whose process is killed by SIGKILL at one write, for as many of them as there are: a capture over SFTP, a repair, a copy, in the
- * threads that write packs too. Nothing that was there is lost or half there, and the same act finishes afterwards. The usual run meets a few of
- * the writes, REFLOAT_KILLS=all every single one; REFLOAT_FAULT_SEED to meet the same ones again.
+ * A vault whose process is killed by SIGKILL at one write, for as many of them as there are: a capture over SFTP or into a bucket, a repair, a
+ * copy, in the threads that write packs too. Nothing that was there is lost or half there, and the same act finishes afterwards. The usual run
+ * meets a few of the writes, REFLOAT_KILLS=all every single one; REFLOAT_FAULT_SEED to meet the same ones again.
  */
 import { chmod, cp, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,9 +13,12 @@ import { copyVault } from "../../src/operations/vault-copy.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { seededRandom } from "../../src/testing/faulty-store.ts";
+import { type RadosgwServer, startRadosgw } from "../../src/testing/radosgw-server.ts";
+import { makeBucket, s3ClientOf, s3SettingsOf } from "../../src/testing/s3-bucket.ts";
 import { type SshServer, startSshServer } from "../../src/testing/ssh-server.ts";
 import { createRepository } from "../../src/vault/repository/create-repository.ts";
 import { openRepository } from "../../src/vault/repository/open-repository.ts";
+import type { StoreSettings } from "../../src/vault/repository/stores/store-settings.ts";
 import { asOpenVault, copyTo, createCopyBench, otherPassword, takePoint } from "../interop/support/copy-bench.ts";
 import { noise } from "../interop/support/nasty-tree.ts";
 import { password, requireRestic, restic } from "../interop/support/restic.ts";
@@ -35,12 +38,13 @@ describe(`a vault whose process is killed at a write, seed ${seed}`, () => {
   const random = seededRandom(seed);
   let folder: TestFolder;
   let server: SshServer;
+  let gateway: RadosgwServer;
   let tree: string;
   let original: string;
 
   beforeAll(async () => {
     folder = await createTestFolder("refloat-vault-kills");
-    server = await startSshServer();
+    [server, gateway] = await Promise.all([startSshServer(), startRadosgw()]);
     tree = `${folder.path}/tree`;
     original = `${folder.path}/original`;
     await mkdir(`${tree}/deep/er`, { recursive: true });
@@ -54,6 +58,7 @@ describe(`a vault whose process is killed at a write, seed ${seed}`, () => {
   });
 
   afterAll(async () => {
+    await gateway.stop();
     await server.stop();
     await folder.remove();
   });
@@ -74,7 +79,13 @@ describe(`a vault whose process is killed at a write, seed ${seed}`, () => {
 
   /** @returns how many writes there were; null if it was killed */
   const run = async (killAt: number, ...args: readonly string[]): Promise<number | null> => {
-    const env = { KILL_AT: String(killAt), NODE_COMPILE_CACHE: `${folder.path}/compiled` };
+    const { accessKeyId, secretAccessKey } = gateway.owner;
+    const env = {
+      KILL_AT: String(killAt),
+      NODE_COMPILE_CACHE: `${folder.path}/compiled`,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    };
     const { signal, stdout, stderr, exitCode } = await execa(process.execPath, [script, ...args], {
       reject: false,
       env,
@@ -96,10 +107,11 @@ describe(`a vault whose process is killed at a write, seed ${seed}`, () => {
   const killAtEach = async (
     prepare: (name: string) => Promise<readonly string[]>,
     check: (args: readonly string[], moment: string) => Promise<void>,
+    leastWrites = 20,
   ): Promise<void> => {
     const count = await run(0, ...(await prepare("unharmed")));
     if (count === null) throw new Error("it was killed though nobody asked");
-    expect(count).toBeGreaterThan(20);
+    expect(count).toBeGreaterThan(leastWrites);
     let killed = 0;
     for (const moment of momentsOf(count)) {
       const args = await prepare(`killed-${moment}`);
@@ -164,6 +176,42 @@ describe(`a vault whose process is killed at a write, seed ${seed}`, () => {
       .map((name) => join(vault, kind, name))
       .sort();
 
+  /** Nothing half, and the same capture finishes. */
+  const expectCapturable = async (location: string, moment: string, settings: StoreSettings): Promise<void> =>
+    inVault(
+      location,
+      async (repository) => {
+        expect(await errorsOf(repository), `at ${moment}`).toEqual([]);
+        const committed = await repository.snapshots();
+        expect([0, 1], `at ${moment}`).toContain(committed.length);
+        if (committed.length === 1) await expectContents(repository);
+        const writer = await repository.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: [tree] });
+        await writer.tree(tree, { exclude: [], oneFileSystem: false }, never);
+        await writer.commit();
+        await expectContents(repository);
+        expect(await errorsOf(repository), `at ${moment}`).toEqual([]);
+      },
+      password,
+      settings,
+    );
+
+  it("captures into a bucket", { timeout: timeoutMs }, async () => {
+    const settings = { s3: s3SettingsOf(gateway.owner) };
+    const client = s3ClientOf(gateway);
+    await makeBucket(client, "kills", { locks: false });
+    const prepare = async (name: string) => {
+      const location = `s3:${gateway.url}/kills/${name}`;
+      await (await createRepository(location, password, { ...environment, settings })).close();
+      return ["capture", location, tree];
+    };
+    const check = async ([, location = ""]: readonly string[], moment: string): Promise<void> =>
+      expectCapturable(location, moment, settings);
+    // A file is one request, or two.
+    await killAtEach(prepare, check, 5);
+    expect((await client.listMultipartUploads({ Bucket: "kills" })).Uploads ?? []).toEqual([]);
+    client.destroy();
+  });
+
   it("captures over SFTP", { timeout: timeoutMs }, async () => {
     const settings = { sshConfig: server.configFile };
     await (await createRepository(server.location("empty"), password, { ...environment, settings })).close();
@@ -172,22 +220,7 @@ describe(`a vault whose process is killed at a write, seed ${seed}`, () => {
       return ["capture", server.location(name), tree, server.configFile];
     };
     await killAtEach(prepare, async ([, location = ""], moment) => {
-      await inVault(
-        location,
-        async (repository) => {
-          expect(await errorsOf(repository), `at ${moment}`).toEqual([]);
-          const committed = await repository.snapshots();
-          expect([0, 1], `at ${moment}`).toContain(committed.length);
-          if (committed.length === 1) await expectContents(repository);
-          const writer = await repository.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: [tree] });
-          await writer.tree(tree, { exclude: [], oneFileSystem: false }, never);
-          await writer.commit();
-          await expectContents(repository);
-          expect(await errorsOf(repository), `at ${moment}`).toEqual([]);
-        },
-        password,
-        settings,
-      );
+      await expectCapturable(location, moment, settings);
       expect(
         await readdir(join(server.folder, location.slice(location.lastIndexOf("/")), "tmp")),
         `at ${moment}`,
