@@ -1,5 +1,4 @@
 /** What tests of the `postgres-cluster` driver share: a real cluster as a source, captures in a folder, and the content of a data folder that no server runs on. */
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import getPort from "get-port";
 import type { Client } from "pg";
@@ -83,7 +82,7 @@ export const withServerOf = async <Result>(
   if (running !== null) return withClient(url(running.port), act);
   const port = await getPort();
   const options = `-p ${port} -c unix_socket_directories=''`;
-  await startPostmaster(context, folder, { options, log: join(tmpdir(), `refloat-cluster-bench-${port}.log`) });
+  await startPostmaster(context, folder, { options, log: join(folder, "refloat-server.log") });
   try {
     return await withClient(url(port), act);
   } finally {
