@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { diagnosticSchema } from "../model/diagnostic.ts";
 import type { RefloatError } from "../model/refloat-error.ts";
+import { logSpanSchema } from "../model/log-span.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { planSchema } from "../model/plan.ts";
 import { progressSchema, runEventSchema } from "../model/run.ts";
@@ -51,6 +52,34 @@ const captureEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("warning"), message: z.string(), hint: z.string(), nextCommand: z.string() }),
 ]);
 
+const captureLogEventSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("begin"), component: z.string(), from: logSpanSchema.nullable() }),
+  /** So far the vault has it. */
+  z.object({
+    type: z.literal("durable"),
+    component: z.string(),
+    position: z.string(),
+    at: z.string(),
+    lagMs: z.number().nonnegative(),
+    behindBytes: z.number(),
+  }),
+  z.object({
+    type: z.literal("waiting"),
+    component: z.string(),
+    for: z.enum(["source", "vault"]),
+    reason: z.string(),
+  }),
+  /** What the source no longer has and the vault never got. */
+  z.object({
+    type: z.literal("gap"),
+    component: z.string(),
+    from: logSpanSchema.nullable(),
+    reason: z.string(),
+    nextCommand: z.string(),
+  }),
+  z.object({ type: z.literal("warning"), component: z.string(), message: z.string(), hint: z.string() }),
+]);
+
 /** `point` is the one that is being copied. */
 const copyEventSchema = z.object({
   point: z.string().nullable(),
@@ -67,6 +96,7 @@ export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("plan"), data: planSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("run"), data: runEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture-log"), data: captureLogEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("copy"), data: copyEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("browse"), data: entryFactsSchema }),

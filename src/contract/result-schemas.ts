@@ -157,6 +157,8 @@ const servicePointsSchema = z.object({
   marks: z.array(markSchema),
   /** The one that is open; null while none is. What was read after its `since` is in doubt. */
   incident: incidentSchema.nullable(),
+  /** What the vault has of logs of its components, oldest first: any second in them can be reached from a point before it. */
+  logs: z.array(logSpanSchema),
 });
 
 export const resultSchemas = {
@@ -182,6 +184,10 @@ export const resultSchemas = {
         lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
         /** The incident that is open; null while none is. */
         incident: incidentSchema.nullable(),
+        /** By component with a log, until when the vault has it. */
+        logs: z.array(z.object({ component: nameSchema, toAt: z.iso.datetime() })),
+        /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. */
+        recoverableTo: z.iso.datetime().nullable(),
       }),
     ),
   }),
@@ -245,6 +251,10 @@ export const resultSchemas = {
         changedAt: z.iso.datetime().nullable(),
       }),
     ),
+    /** Logs of components: any second in them can be reached from a point before it. */
+    logs: z.array(logSpanSchema),
+    /** Stretches of logs that nobody has. */
+    logGaps: z.array(z.object({ component: nameSchema, from: z.iso.datetime(), to: z.iso.datetime() })),
     /** When points were due and were not taken; `to` is null for what goes on. */
     gaps: z.array(z.object({ from: z.iso.datetime(), to: z.iso.datetime().nullable(), missed: z.int().positive() })),
   }),
@@ -269,6 +279,8 @@ export const resultSchemas = {
   mount: mountSchema,
   diff: diffSchema,
   capture: recoveryPointSchema,
+  /** Of `capture --continuous`, when it has ended: what the vault has. */
+  "capture-log": z.object({ service: z.string(), spans: z.array(logSpanSchema) }),
   plan: planSchema,
   /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */
   run: z.object({

@@ -8,6 +8,7 @@ import { jsonObjectSchema } from "./json.ts";
 export const auditActions = [
   "vault-init",
   "capture",
+  "receive",
   "recover",
   "undo",
   "resume",

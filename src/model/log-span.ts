@@ -24,6 +24,6 @@ export const logSpanSchema = z.object({
 });
 export type LogSpan = z.infer<typeof logSpanSchema>;
 
-/** All that was committed up to `at`, by the source's clock, lies before `position`, and nothing else does. */
+/** The log ended at `position` when it was `at`, by the source's clock: nothing before it was committed later. */
 export const logMomentSchema = z.object({ position: logPositionSchema, at: z.iso.datetime() });
 export type LogMoment = z.infer<typeof logMomentSchema>;

@@ -72,6 +72,17 @@ export const planStepSchema = z.object({
 });
 export type PlanStep = z.infer<typeof planStepSchema>;
 
+/** A component goes on from the point by its log. The position counts; the moment is what it stands for. */
+export const plannedReplaySchema = z.object({
+  line: z.string(),
+  /** Where going on begins. */
+  from: z.string(),
+  to: z.string(),
+  /** By the clock of the source. */
+  at: z.iso.datetime(),
+});
+export type PlannedReplay = z.infer<typeof plannedReplaySchema>;
+
 export const planIntentSchema = z.object({
   schemaVersion: z.literal(1),
   /** `recover` puts a point behind the stable names; `undo` puts the old side of a run back. */
@@ -118,6 +129,8 @@ export const planIntentSchema = z.object({
    * accepted.
    */
   acceptBroken: z.array(nameSchema).optional(),
+  /** Components that do not stay at the point. Absent where all do. */
+  replays: z.record(nameSchema, plannedReplaySchema).optional(),
   steps: z.array(planStepSchema),
 });
 export type PlanIntent = z.infer<typeof planIntentSchema>;

@@ -10,6 +10,7 @@ import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../core/planner/refuse-unswitchable.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
+import { resolveReplays } from "../core/points/resolve-replays.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
@@ -47,6 +48,10 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     now,
   );
   const only = request.only ?? Object.keys(point.manifest.components);
+  const replays = await resolveReplays(
+    { logs: (await bench.vault()).logs, registry: bench.registry },
+    { point, chosen, scope: only },
+  );
   if (bench.breakGlass) await requireSecrets(bench, service, only, signal);
   const journal = await bench.journal();
   const runs = await journal.listRuns();
@@ -62,7 +67,8 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
       return {
         ...looked,
         orphans: await orphansLeft(access, service, point, only, isSeen),
-        breaks: await brokenLinks(bench, access, service, point, only, isSeen),
+        // What goes on from the point has more than the point's own list tells.
+        breaks: await brokenLinks(bench, access, service, point, only, (name) => isSeen(name) && !(name in replays)),
       };
     },
   );
@@ -73,6 +79,7 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     graph,
     point,
     chosen,
+    replays,
     incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
@@ -136,7 +143,7 @@ const brokenLinks = async (
   const { repository } = await bench.vault();
   const breaks: BrokenLinks[] = [];
   for (const { invariant, every, within } of linksAtRisk(service, point.manifest, only)) {
-    if (!isSeen(every.component)) continue;
+    if (!isSeen(every.component) || !isSeen(within.component)) continue;
     const { invariantValues } = access.driver(every.component);
     const { capturedValues } = access.driver(within.component);
     const captured = point.manifest.components[within.component];

@@ -7,6 +7,7 @@ import type { PointHold } from "../core/ports/vault-points.ts";
 import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { Incident } from "../model/incident.ts";
+import type { LogSpan } from "../model/log-span.ts";
 import type { Mark } from "../model/mark.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 
@@ -21,6 +22,8 @@ export type ServicePoints = {
   readonly marks: readonly Mark[];
   /** The one that is open; null while none is. */
   readonly incident: Incident | null;
+  /** What the vault has of logs of its components, oldest first: any second in them can be reached from a point before it. */
+  readonly logs: readonly LogSpan[];
 };
 
 export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
@@ -32,7 +35,8 @@ export const listPoints = async (bench: Workbench, name: string): Promise<Servic
 };
 
 /** @param service all when left out */
-const knownBeside = async ({ holds, marks, incidents }: Omit<OpenVault, "points">, service?: string) => ({
+const knownBeside = async ({ holds, marks, incidents, logs }: Omit<OpenVault, "points">, service?: string) => ({
+  logs: await logs.spans(service),
   holds: await holds.list(),
   marks: await marks.list(service),
   incidents: await incidents.list(service),
@@ -51,7 +55,13 @@ export const listAllPoints = async (bench: Workbench): Promise<readonly ServiceP
 const pointsOf = (
   service: ServiceDeclaration,
   points: readonly RecoveryPoint[],
-  { verified, holds, marks, incidents }: Pick<ServicePoints, "verified"> & Awaited<ReturnType<typeof knownBeside>>,
+  {
+    verified,
+    holds,
+    marks,
+    incidents,
+    logs,
+  }: Pick<ServicePoints, "verified"> & Awaited<ReturnType<typeof knownBeside>>,
 ): ServicePoints => ({
   service,
   points: points.filter(({ manifest }) => manifest.service === service.name),
@@ -59,4 +69,5 @@ const pointsOf = (
   holds: holds.filter((hold) => hold.service === service.name),
   marks: marks.filter((mark) => mark.service === service.name),
   incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
+  logs: logs.filter((span) => span.service === service.name),
 });

@@ -9,6 +9,7 @@ import { rtoActual } from "../core/run/run-summary.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { Incident } from "../model/incident.ts";
+import type { LogSpan } from "../model/log-span.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
@@ -25,6 +26,10 @@ export type ServiceStatus = {
   readonly lastRecovery: { readonly run: number; readonly actualMs: number } | null;
   /** The one that is open; null while none is, and where the vault does not open. */
   readonly incident: Incident | null;
+  /** By component with a log, until when the vault has it. */
+  readonly logs: readonly { readonly component: string; readonly toAt: string }[];
+  /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. Null without a point. */
+  readonly recoverableTo: string | null;
 };
 
 export type Status = {
@@ -42,7 +47,7 @@ export type Status = {
 
 export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
   const declaration = await bench.declaration();
-  const { points, incidents, ...vault } = await readVault(bench);
+  const { points, incidents, logs, ...vault } = await readVault(bench);
   const journal = await bench.journal();
   const leases = await bench.leases();
   const runs: RunRecord[] = [];
@@ -50,9 +55,13 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
     const own = runs.filter((run) => run.service === service.name);
+    const lastPoint = points.find(({ manifest }) => manifest.service === service.name) ?? null;
+    const received = logEnds(logs.filter((span) => span.service === service.name));
     services.push({
       service,
-      lastPoint: points.find(({ manifest }) => manifest.service === service.name) ?? null,
+      lastPoint,
+      logs: received,
+      recoverableTo: lastPoint === null ? null : recoverableTo(bench, lastPoint, received),
       probe: await askProbe(bench, service, signal),
       runs: own,
       lastRecovery: await lastRecovery(journal, own),
@@ -60,6 +69,27 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
     });
   }
   return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
+};
+
+const logEnds = (spans: readonly LogSpan[]): ServiceStatus["logs"] =>
+  [...Map.groupBy(spans, ({ component }) => component)].map(([component, own]) => ({
+    component,
+    toAt: own.map(({ toAt }) => toAt).reduce((a, b) => (Date.parse(a) > Date.parse(b) ? a : b)),
+  }));
+
+/** The oldest of what its data goes back to; a release is code, and its age loses no one's work. */
+const recoverableTo = (
+  { registry }: Workbench,
+  { manifest }: RecoveryPoint,
+  logs: ServiceStatus["logs"],
+): string | null => {
+  const moments = Object.values(manifest.components)
+    .filter(({ driver }) => registry.components.get(driver)?.runtime === undefined)
+    .map(({ name }) => {
+      const end = logs.find(({ component }) => component === name)?.toAt;
+      return Math.max(Date.parse(manifest.consistentAt), end === undefined ? 0 : Date.parse(end));
+    });
+  return moments.length === 0 ? manifest.consistentAt : new Date(Math.min(...moments)).toISOString();
 };
 
 const lastRecovery = async (
@@ -79,10 +109,14 @@ const lastRecovery = async (
 const readVault = async (
   bench: Workbench,
 ): Promise<
-  Omit<Status["vault"], "url"> & { readonly points: readonly RecoveryPoint[]; readonly incidents: readonly Incident[] }
+  Omit<Status["vault"], "url"> & {
+    readonly points: readonly RecoveryPoint[];
+    readonly incidents: readonly Incident[];
+    readonly logs: readonly LogSpan[];
+  }
 > => {
   try {
-    const { points: store, departures, incidents } = await bench.vault();
+    const { points: store, departures, incidents, logs } = await bench.vault();
     const points = await store.list();
     const notes = await rememberSeen(bench, points);
     const unreadable = await store.unreadable();
@@ -95,6 +129,7 @@ const readVault = async (
     return {
       points,
       incidents: await incidents.list(),
+      logs: await logs.spans(),
       problem: null,
       verification: notes.verification,
       gone: missed.map(({ point }) => point),
@@ -102,7 +137,7 @@ const readVault = async (
   } catch (error) {
     const { code, message } = toRefloatError(error);
     if (code === "bug") throw error;
-    return { points: [], incidents: [], problem: message, verification: null, gone: [] };
+    return { points: [], incidents: [], logs: [], problem: message, verification: null, gone: [] };
   }
 };
 

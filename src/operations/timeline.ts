@@ -12,7 +12,7 @@ export const readTimeline = async (
   { service: typed, since }: { readonly service: string; readonly since: string | null },
 ): Promise<Timeline> => {
   const service = findService(await bench.declaration(), typed);
-  const { points, holds, marks, incidents } = await bench.vault();
+  const { points, holds, marks, incidents, logs } = await bench.vault();
   const [now, { timeZone }] = [bench.clock.now(), bench.host];
   const named = await marks.list(service.name);
   const begin = since === null ? null : readMoment(since, { now, timeZone }, named, service.name);
@@ -26,6 +26,7 @@ export const readTimeline = async (
     marks: named,
     incidents: await incidents.list(service.name),
     runs: await allRunMoments(bench, service.name),
+    logs: await logs.spans(service.name),
     since: begin,
     now: now.toISOString(),
     timeZone,

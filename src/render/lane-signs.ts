@@ -5,6 +5,8 @@ const signs = {
   point: "●",
   doubt: "○",
   mark: "▲",
+  /** The log of a component leads to any second. */
+  range: "═",
   /** Below a point of which something is true. */
   tick: "▪",
   run: "─",
@@ -17,6 +19,7 @@ const asciiSigns = {
   point: "o",
   doubt: "x",
   mark: "^",
+  range: "=",
   tick: "'",
   run: "-",
   cutover: "#",

@@ -27,6 +27,7 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
   return lines(
     hanging("", headline(plan, screen), screen.width),
     part("STAKE", [describeStake(intent.declaration) ?? []].flat()),
+    part("MOMENT", momentsOf(plan, screen)),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
     part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
     part("CLOSER", closer(plan, screen)),
@@ -82,6 +83,36 @@ const describeChoice = ({ asked, chosen, at: now }: Plan["forecast"], screen: Sc
       return chosen satisfies never;
   }
 };
+
+/** `db to 14:12:07.9, 0.1s before what was asked; uploads to the point, 12m older` */
+const momentsOf = ({ intent, forecast }: Plan, { timeZone }: Screen): readonly string[] => {
+  const { replays = {}, point, scope } = intent;
+  if (point === null || Object.keys(replays).length === 0) return [];
+  const wanted = forecast.chosen !== undefined && "at" in forecast.chosen ? forecast.chosen.at : null;
+  const newest = Math.max(...Object.values(replays).map(({ at }) => Date.parse(at)));
+  return [
+    scope
+      .map((component) => {
+        const replay = replays[component];
+        if (replay === undefined) {
+          const olderMs = newest - Date.parse(point.consistentAt);
+          return `${component} to the point, ${formatDuration(Math.round(olderMs / 1000) * 1000)} older`;
+        }
+        const beforeMs = wanted === null ? 0 : Date.parse(wanted) - Date.parse(replay.at);
+        const seconds = (beforeMs / 1000).toFixed(1);
+        const before =
+          beforeMs < 50
+            ? ""
+            : `, ${beforeMs < 60_000 ? `${seconds}s` : formatDuration(beforeMs)} before what was asked`;
+        return `${component} to ${formatTenths(replay.at, forecast.at, timeZone)}${before} (${replay.to})`;
+      })
+      .join("; "),
+  ];
+};
+
+/** `14:12:07.9` */
+const formatTenths = (at: string, now: string, timeZone: string): string =>
+  `${formatTime(at, now, timeZone)}.${Math.floor((Date.parse(at) % 1000) / 100)}`;
 
 const losses = ({ forecast }: Plan, screen: Screen): readonly string[] =>
   forecast.loses.length === 0

@@ -7,6 +7,7 @@ import { formatBytes } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
+import type { LogSpan } from "../model/log-span.ts";
 import type { Incident } from "../model/incident.ts";
 import type { Mark } from "../model/mark.ts";
 import { formatTime } from "./clock-times.ts";
@@ -30,6 +31,8 @@ export type PointsScreenData = {
   readonly marks?: readonly Mark[];
   /** The one that is open. */
   readonly incident?: Incident | null;
+  /** What the vault has of logs, in any order. */
+  readonly logs?: readonly LogSpan[];
   /** Each point in a row of its own, however alike they are. */
   readonly all: boolean;
 };
@@ -51,6 +54,7 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
         label: service,
         instants: ordered.map(({ manifest }) => manifest.consistentAt),
         marks: marksSince(data, ordered).map(({ at }) => at),
+        ranges: (data.logs ?? []).map(({ fromAt, toAt }) => ({ from: fromAt, to: toAt })),
         now,
       },
       screen,

@@ -37,6 +37,10 @@ export type ServiceState = {
   readonly lastRecovery: { readonly actualMs: number } | null;
   /** The one that is open. */
   readonly incident?: Incident | null;
+  /** By component with a log, until when the vault has it. */
+  readonly logs?: readonly { readonly component: string; readonly toAt: string }[];
+  /** The moment that all data could be brought back to now; that of the last point when left out. */
+  readonly recoverableTo?: string | null;
 };
 
 export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: Screen): string => {
@@ -114,12 +118,14 @@ const lastRecovery = (actual: ServiceState["lastRecovery"], objective: string | 
   return against(formatSpan(actual.actualMs), objective);
 };
 
-const problemsOf = (
-  { service, lastPoint, probe, runs, incident }: ServiceState,
-  at: string,
-  vaultOk: boolean,
-  timeZone: string,
-) => {
+/** A log that goes on says so every minute, whether anything is written or not. */
+const silentMs = 5 * 60_000;
+
+const reachedBy = ({ lastPoint, recoverableTo }: ServiceState): string | null =>
+  recoverableTo ?? lastPoint?.manifest.consistentAt ?? null;
+
+const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone: string) => {
+  const { service, lastPoint, probe, runs, incident, logs = [] } = state;
   const run = unfinished(runs);
   const overdue = overdueSince(service.schedule, lastPoint?.manifest.consistentAt ?? null, at, timeZone);
   const failed = [...(lastPoint?.manifest.checks ?? []), ...(lastPoint?.manifest.invariants ?? [])].some(
@@ -127,8 +133,8 @@ const problemsOf = (
   );
   const { rpo } = service.objectives;
   const rpoMs = rpo === undefined ? undefined : parseDuration(rpo);
-  const tooOld =
-    lastPoint !== null && rpoMs !== undefined && Date.parse(at) - Date.parse(lastPoint.manifest.consistentAt) > rpoMs;
+  const reached = reachedBy(state);
+  const tooOld = reached !== null && rpoMs !== undefined && Date.parse(at) - Date.parse(reached) > rpoMs;
   return [
     ...(run === undefined
       ? []
@@ -137,6 +143,9 @@ const problemsOf = (
     ...(probe?.status === "failed" ? [`probe: ${probe.found}`] : []),
     ...(lastPoint === null && vaultOk ? ["no recovery point yet"] : []),
     ...(overdue === null ? [] : [`overdue since ${formatMinute(overdue, at, timeZone)}`]),
+    ...logs
+      .filter(({ toAt }) => Date.parse(at) - Date.parse(toAt) > silentMs)
+      .map(({ component, toAt }) => `the log of ${component} ends at ${formatMinute(toAt, at, timeZone)}`),
     ...(tooOld && overdue === null ? ["older than its RPO"] : []),
     ...(lastPoint !== null && lastPoint.missing.length > 0
       ? [`last point has lost ${lastPoint.missing.join(", ")}`]
@@ -163,18 +172,29 @@ const leftByUndo = (runs: readonly RunRecord[]): RunRecord | undefined =>
   runs.find((run) => run.purpose === "undo" && run.state === "succeeded" && keptSides(run).length > 0);
 
 const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
-  const { service, lastPoint } = state;
+  const { service, lastPoint, logs = [] } = state;
+  const reached = reachedBy(state);
   const { rpo, rto } = service.objectives;
   const taken = lastPoint?.manifest.consistentAt;
   const problems = problemsOf(state, at, vaultOk, timeZone);
   return [
     service.name,
     stateOf(state, at),
-    taken === undefined ? (vaultOk ? "never" : "?") : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)`,
-    taken === undefined ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(taken, at), rpo),
+    taken === undefined
+      ? vaultOk
+        ? "never"
+        : "?"
+      : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)${logWords(logs, at)}`,
+    reached === null ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(reached, at), rpo),
     lastRecovery(state.lastRecovery, rto),
     { text: problems.join("; "), style: state.probe?.status === "failed" ? "red" : "yellow" },
   ];
+};
+
+/** `, log 4s`: of several the one that is furthest behind. */
+const logWords = (logs: NonNullable<ServiceState["logs"]>, at: string): string => {
+  const ends = logs.map(({ toAt }) => Date.parse(toAt));
+  return ends.length === 0 ? "" : `, log ${age(new Date(Math.min(...ends)).toISOString(), at)}`;
 };
 
 /** The worst first: a recovery that waits, then a service that is down, then what is not protected. */

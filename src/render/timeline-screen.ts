@@ -58,7 +58,7 @@ const brushOn = (cells: string[], { columnOf, width }: TimeScale): Brush => {
 type LaneDrawing = { readonly label: string; readonly style: Style | null; readonly draw: (brush: Brush) => void };
 
 const lanesOf = (timeline: Timeline, signs: LaneSigns): readonly LaneDrawing[] => {
-  const { service, points, components, marks, incidents, runs, gaps } = timeline;
+  const { service, points, components, marks, incidents, runs, gaps, logs, logGaps } = timeline;
   const below = (label: string, wanted: (point: Timeline["points"][number]) => boolean): readonly LaneDrawing[] => {
     const found = points.filter(wanted);
     if (found.length === 0) return [];
@@ -74,6 +74,14 @@ const lanesOf = (timeline: Timeline, signs: LaneSigns): readonly LaneDrawing[] =
       },
     },
     ...components.map((lane) => componentLane(lane, signs)),
+    ...[...Map.groupBy(logs, ({ component }) => component)].map(([component, own]): LaneDrawing => ({
+      label: `log ${component}`,
+      style: null,
+      draw: ({ span }) => {
+        for (const { from, to } of logGaps.filter((gap) => gap.component === component)) span(from, to, signs.missed);
+        for (const { fromAt, toAt } of own) span(fromAt, toAt, signs.range);
+      },
+    })),
     ...below("verified", ({ verifiedAt }) => verifiedAt !== null),
     ...below("held", ({ held }) => held.length > 0),
     ...below("locked", ({ lockedUntil }) => lockedUntil !== null),
@@ -119,13 +127,14 @@ const componentLane = ({ component, points }: ComponentLane, signs: LaneSigns): 
 
 /** Only of what is drawn. */
 const legendOf = (timeline: Timeline, signs: LaneSigns): readonly string[] => {
-  const { points, components, marks, runs } = timeline;
+  const { points, components, marks, runs, logs } = timeline;
   const doubted =
     points.some(({ state }) => state !== "good") || components.some((lane) => lane.points.some(({ lost }) => lost));
   return [
     ...(points.length === 0 ? [] : [`${signs.point} point`]),
     ...(doubted ? [`${signs.doubt} failed a check, damaged or suspect`] : []),
     ...(marks.length === 0 ? [] : [`${signs.mark} mark`]),
+    ...(logs.length === 0 ? [] : [`${signs.range} any second`]),
     ...(runs.some(({ changedAt }) => changedAt !== null) ? [`${signs.cutover} live was changed`] : []),
   ];
 };
@@ -143,7 +152,7 @@ const eventTable = (timeline: Timeline, screen: Screen): readonly string[] => {
 };
 
 const eventsOf = (timeline: Timeline, screen: Screen): readonly Event[] => {
-  const { marks, incidents, runs, gaps, points, now } = timeline;
+  const { marks, incidents, runs, gaps, logGaps, points, now } = timeline;
   const signs = laneSigns(screen);
   const time = (at: string): string => formatTime(at, now, screen.timeZone);
   const event = (at: string, text: string, style: Style | null = null): Event => ({
@@ -160,6 +169,9 @@ const eventsOf = (timeline: Timeline, screen: Screen): readonly Event[] => {
     ...runs.map((run) => event(run.changedAt ?? run.beganAt, describeRun(run))),
     ...gaps.map(({ from, to, missed }) =>
       event(from, describeGap({ from, to: to ?? now, isOpen: to === null, missed }), "yellow"),
+    ),
+    ...logGaps.map(({ component, from, to }) =>
+      event(from, `the log of ${component} has a gap until ${time(to)}: no second in it can be reached`, "red"),
     ),
     ...points
       .filter(({ held }) => held.length > 0)

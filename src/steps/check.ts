@@ -31,6 +31,7 @@ export const createCheckStep: MakeHandler<"check"> = (parts) => ({
               await access.context(component),
               restoredInstance(context, component),
               captured.facts,
+              context.plan.replays?.[component],
             );
       // A process cannot be asked before it runs: its checks belong to the steps that start it.
       const checks = driver.runtime === undefined ? await access.runChecks(component) : [];

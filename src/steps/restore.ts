@@ -49,7 +49,9 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
       const captured = context.plan.point?.components[component];
       if (captured === undefined)
         throw new RefloatError("bug", `the plan restores ${component}, which its point does not have`);
-      const { repository } = await parts.vault();
+      const { repository, logs } = await parts.vault();
+      const { service, replays } = context.plan;
+      const planned = replays?.[component];
       const target = restoredInstance(context, component);
       const report = await access
         .driver(component)
@@ -58,6 +60,7 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
           target,
           await repository.openSnapshot(captured.snapshot),
           captured,
+          ...(planned === undefined ? [] : [{ ...planned, logs: await logs.reader({ service, component }) }]),
         );
       return {
         kind: "done",

@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { eventEnvelope } from "../../contract/envelope.ts";
 import { type CaptureEvent, capture } from "../../operations/capture.ts";
+import { parseDuration } from "../../core/time/duration.ts";
+import { captureContinuously } from "../capture-continuously.ts";
 import { renderCapture } from "../../render/capture-screen.ts";
 import { createCaptureView } from "../capture-view.ts";
 import { answer, defineCommand } from "../command.ts";
@@ -20,6 +22,9 @@ export const captureCommand = defineCommand({
       "is now, the dependency graph, and facts to validate a restore against. Only what the vault does not have yet is written.",
     "A point is whole or it is not there: what was killed or failed half way leaves none. The service goes on meanwhile. A check that fails " +
       "at the source marks the point and does not stop it.",
+    "--continuous takes no point. It receives the logs of the service's components (PostgreSQL's WAL, of postgres-cluster) into the vault as " +
+      "they are written, so that any second between two points can be reached, and runs until SIGTERM or Ctrl-C, which stores what has come and ends " +
+      "with 0. One process for each log; what the vault cannot take for a while waits at the source.",
   ],
   arguments: [serviceArgument],
   options: [
@@ -29,6 +34,12 @@ export const captureCommand = defineCommand({
       repeatable: true,
       about: "a name for the point, which keep: { tags } can hold on to",
     },
+    { name: "continuous", about: "receive logs until told to end, instead of taking a point" },
+    {
+      name: "every",
+      value: "TIME",
+      about: "with --continuous: how long what is written may be kept back to be stored together (2s)",
+    },
   ],
   examples: [
     { line: "refloat capture shop", about: "a point of shop, now" },
@@ -36,10 +47,30 @@ export const captureCommand = defineCommand({
       line: "*/30 * * * *  refloat capture shop --json >>/var/log/refloat-shop.jsonl",
       about: "every half hour, by cron",
     },
+    { line: "refloat capture shop --continuous", about: "any second from now on, as a service of systemd" },
   ],
   exits: [3, 4, 7],
-  input: z.object({ service: serviceInput, tag: z.array(tagInput).default([]) }),
-  act: async ({ service, tag }, { bench: open, output, signal }) => {
+  input: z
+    .object({
+      service: serviceInput,
+      tag: z.array(tagInput).default([]),
+      continuous: z.boolean().default(false),
+      every: z
+        .string()
+        .refine((text) => (parseDuration(text) ?? 0) > 0, "a time such as 2s")
+        .optional(),
+    })
+    .refine(({ continuous, every }) => continuous || every === undefined, "--every belongs to --continuous")
+    .refine(
+      ({ continuous, tag }) => !continuous || tag.length === 0,
+      "--tag names a point, and --continuous takes none",
+    ),
+  act: async ({ service, tag, continuous, every }, context) => {
+    const { bench: open, output, signal } = context;
+    if (continuous) {
+      const everyMs = parseDuration(every ?? "2s") ?? 2000;
+      return captureContinuously({ service, everyMs }, context);
+    }
     const bench = await open();
     const view = createCaptureView(service, bench.clock);
     const progress = showProgress(output, view);

@@ -4,7 +4,7 @@
  */
 import type { CheckDeclaration, CutoverDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
-import type { StepAction } from "../../model/plan.ts";
+import type { PlannedReplay, StepAction } from "../../model/plan.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { shortName } from "../text/short-name.ts";
 import type { LiveComponent } from "./planner-input.ts";
@@ -16,6 +16,8 @@ export type DescriptionFacts = {
   readonly components: Readonly<Record<string, LiveComponent>>;
   /** What the point has of the recovered components; empty for an undo. */
   readonly captured: Readonly<Record<string, CapturedComponent>>;
+  /** Components that go on from the point by their log. */
+  readonly replays?: Readonly<Record<string, PlannedReplay>>;
   /** Recovered components that the named one depends on. */
   readonly recoveredBelow: (component: string) => readonly string[];
   /** The names of a switch: what comes in and what the old side will be called. */
@@ -76,8 +78,10 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       return { title: "capture", what: `a point of ${service.name} as it is now, before it is left` };
     case "restore": {
       const point = captured[action.component];
+      const replay = facts.replays?.[action.component];
       const what = [
         ...(point === undefined ? [] : [formatBytes(point.sizeBytes), ...describeCounts(point)]),
+        ...(replay === undefined ? [] : [`then its log to ${replay.to}`]),
         `into ${holdsRows(point) ? "new database " : ""}${components[action.component]?.names.instance ?? action.component}`,
       ];
       return { title: `restore ${action.component}`, what: what.join(", ") };

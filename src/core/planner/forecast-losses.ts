@@ -12,7 +12,8 @@ const lossSince = (input: RecoveryInput, point: RecoveryPoint, component: string
   const live = input.components[component];
   // A release is code: going back to an older one loses no one's work.
   if (captured === undefined || live?.capabilities.hasRuntime === true) return null;
-  const since = captured.facts.position?.takenAt ?? captured.window.beginAt;
+  const replay = input.replays?.[component];
+  const since = replay?.at ?? captured.facts.position?.takenAt ?? captured.window.beginAt;
   const lastWriteAt = live?.loss?.lastWriteAt ?? null;
   const lostMs = Math.max(0, Date.parse(lastWriteAt ?? input.now) - Date.parse(since));
   const untouched = lastWriteAt !== null && lostMs === 0;
@@ -21,7 +22,11 @@ const lossSince = (input: RecoveryInput, point: RecoveryPoint, component: string
     component,
     lostMs,
     ...(lastWriteAt === null || untouched ? {} : { lastWriteAt }),
-    ...(untouched ? { about: "nothing" } : live?.loss == null ? {} : { about: live.loss.about }),
+    ...(untouched
+      ? { about: "nothing" }
+      : live?.loss == null || replay !== undefined
+        ? {}
+        : { about: live.loss.about }),
     ...(live?.present === false ? { saved: "nothing of it is left to save" } : {}),
     ...(saved && !untouched ? { saved: holdsRows(captured) ? "saved to CSV first" : "listed first" } : {}),
   };

@@ -5,6 +5,7 @@ import type { PlanForecast, PlanStep } from "../../model/plan.ts";
 import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
+import { formatDuration } from "../time/duration.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
 import { sideOf, untriedBecause } from "./recovery-steps.ts";
@@ -53,6 +54,22 @@ const suspicion = ({ point, incidentSince = null }: RecoveryInput, { recovered }
       ]
     : [];
 
+/** Components of two moments: what the one names, the other may not have. */
+const skew = ({ point, replays = {}, components }: RecoveryInput, { recovered }: Scope): readonly Warning[] => {
+  const data = recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
+  const momentOf = (name: string): string => replays[name]?.at ?? point.manifest.consistentAt;
+  const moments = data.map((name) => Date.parse(momentOf(name)));
+  const apartMs = Math.max(...moments) - Math.min(...moments);
+  if (Object.keys(replays).length === 0 || data.length < 2 || apartMs < 1000) return [];
+  const told = data.map((name) => `${name} goes to ${momentOf(name)}`);
+  return [
+    warn(
+      "log.skew",
+      `${formatList(told, 4)}: ${formatDuration(Math.round(apartMs / 1000) * 1000)} apart, and what the one names the other may not have`,
+    ),
+  ];
+};
+
 /** What was already wrong, or not certain, when the point was taken. */
 const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   const { manifest } = input.point;
@@ -67,6 +84,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   return [
     ...namesakes(input.chosen),
     ...suspicion(input, scope),
+    ...skew(input, scope),
     ...(failed.length === 0
       ? []
       : [

@@ -34,12 +34,14 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     rebound: [...scope.rebound],
     cutover: request.cutover,
     ...(request.acceptLoss === true && atRisk.length > 0 ? { acceptBroken: atRisk } : {}),
+    ...replaysOf(input, scope.recovered),
     steps: recoverySteps(input, scope, order),
   };
   const words: DescriptionFacts = {
     service,
     components,
     captured,
+    replays: intent.replays ?? {},
     recoveredBelow: (name) => scope.recovered.filter((other) => order.dependenciesOf(name).has(other)),
     exchange: (name) => ({
       incoming: components[name]?.names.instance ?? name,
@@ -68,4 +70,9 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       warnings: forecastWarnings({ input, scope, order, steps: intent.steps, waveOf }),
     },
   };
+};
+
+const replaysOf = ({ replays = {} }: RecoveryInput, recovered: readonly string[]): Pick<PlanIntent, "replays"> => {
+  const own = Object.fromEntries(Object.entries(replays).filter(([component]) => recovered.includes(component)));
+  return Object.keys(own).length === 0 ? {} : { replays: own };
 };

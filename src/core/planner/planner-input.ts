@@ -8,7 +8,7 @@ import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
-import type { BrokenLinks, PlanIntent, PointChoice, SpaceForecast } from "../../model/plan.ts";
+import type { BrokenLinks, PlanIntent, PlannedReplay, PointChoice, SpaceForecast } from "../../model/plan.ts";
 import type { CloserPoint } from "../points/closer-point.ts";
 
 /** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
@@ -76,6 +76,8 @@ export type RecoveryInput = {
   readonly point: RecoveryPoint;
   /** From the point's selection. */
   readonly chosen?: PointChoice;
+  /** Components that their logs lead on from the point. */
+  readonly replays?: Readonly<Record<string, PlannedReplay>>;
   /** Since when an incident doubts what was read, ISO. */
   readonly incidentSince?: string | null;
   readonly closer: CloserPoint | null;

@@ -18,7 +18,7 @@ import type { CheckOutcome } from "../../model/outcome.ts";
 import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
 import type { LogSpan } from "../../model/log-span.ts";
-import type { LogStore } from "./vault-logs.ts";
+import type { LogReader, LogStore } from "./vault-logs.ts";
 import type { RowMending } from "./row-mending.ts";
 import type { CaptureSink, SnapshotReader, TreeReader } from "./vault-snapshots.ts";
 
@@ -79,6 +79,16 @@ export type CaptureReport = Pick<CapturedComponent, "path" | "facts" | "window" 
 
 export type Footprint = { readonly path: string; readonly bytes: number };
 
+/** Going on from a point by the component's log: all up to `to`, and nothing behind it. */
+export type Replay = {
+  readonly logs: LogReader;
+  readonly line: string;
+  /** Position; the log of the line is held from the point's own begin up to here. */
+  readonly to: string;
+  /** The moment that it stands for, ISO: for words, and nothing else. */
+  readonly at: string;
+};
+
 /** `absent`: nothing of it is there. `partial`: begun and not finished. `done`: whole. */
 export type Presence = "absent" | "partial" | "done";
 
@@ -94,20 +104,25 @@ export type InstanceOperations<Options = unknown> = {
   readonly inspect: (context: DriverContext<Options>, target: InstanceTarget) => Promise<Presence>;
   /**
    * Restores to the new location, streaming from the vault; verifies bytes on the way; marks the instance whole as its last act.
-   * Called only when `inspect` said absent.
+   * Called only when `inspect` said absent. With `replay` it goes on from the point by the log, and is not whole before it has all of that.
    */
   readonly restore: (
     context: DriverContext<Options>,
     target: InstanceTarget,
     source: SnapshotReader,
     captured: CapturedComponent,
+    replay?: Replay,
   ) => Promise<{ readonly sizeBytes: number; readonly summary: string; readonly warnings: readonly string[] }>;
   readonly outputs: (context: DriverContext<Options>, target: InstanceTarget) => Promise<Outputs>;
-  /** Compares the instance with the captured facts; one outcome per unit that differs and one summary that passed. */
+  /**
+   * Compares the instance with the captured facts; one outcome per unit that differs and one summary that passed.
+   * @param replay it has gone on from there: what the log may have changed is not compared, and that is said
+   */
   readonly validate: (
     context: DriverContext<Options>,
     target: InstanceTarget,
     facts: Facts,
+    replay?: Pick<Replay, "to" | "at">,
   ) => Promise<readonly CheckOutcome[]>;
   /** Idempotent. Refuses whatever this run did not make. */
   readonly drop: (context: DriverContext<Options>, target: InstanceTarget) => Promise<void>;

@@ -37,8 +37,10 @@ export type LogStore = {
    * @throws RefloatError vault.*
    */
   readonly append: (piece: LogPiece, content: Uint8Array) => Promise<void>;
-  /** The last known position at or before an instant (ISO); null when no span of the component covers it. */
-  readonly positionAt: (request: LogName & { readonly at: string }) => Promise<LogPosition | null>;
+  /** The last known position at or before an instant (ISO), on any line when none is named; null when no span of the component covers it. */
+  readonly positionAt: (
+    request: LogName & { readonly line?: string; readonly at: string },
+  ) => Promise<LogPosition | null>;
   /** What the component's log says of itself, to be read by a driver. */
   readonly reader: (name: LogName) => Promise<LogReader>;
   /**

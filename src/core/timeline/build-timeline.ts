@@ -1,6 +1,8 @@
 /** What happened to a service since a moment, as lanes and events: its points, marks, incidents, runs and what was missed. Pure. */
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { PointId } from "../../model/identifiers.ts";
+import type { LogSpan } from "../../model/log-span.ts";
+import { logGaps } from "../logs/log-spans.ts";
 import type { Incident } from "../../model/incident.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { Mark } from "../../model/mark.ts";
@@ -44,6 +46,10 @@ export type Timeline = {
   readonly incidents: readonly Incident[];
   readonly runs: readonly RunMoment[];
   readonly gaps: readonly CoverageGap[];
+  /** Of components: any second in them can be reached from a point before it. */
+  readonly logs: readonly LogSpan[];
+  /** Stretches of logs that nobody has. */
+  readonly logGaps: readonly { readonly component: string; readonly from: string; readonly to: string }[];
 };
 
 export type TimelineInput = {
@@ -57,6 +63,8 @@ export type TimelineInput = {
   readonly marks: readonly Mark[];
   readonly incidents: readonly Incident[];
   readonly runs: readonly RunMoment[];
+  /** Of the service. */
+  readonly logs?: readonly LogSpan[];
   /** ISO; null for the last week, and further back to the newest point where that is older. */
   readonly since: string | null;
   readonly now: string;
@@ -97,6 +105,10 @@ export const buildTimeline = (input: TimelineInput): Timeline => {
     gaps: coverageGaps({ ...input, service: service.name, schedule: service.schedule }).filter(
       ({ to }) => to === null || byTime(to, since) >= 0,
     ),
+    logs: (input.logs ?? []).filter(({ toAt }) => byTime(toAt, since) >= 0),
+    logGaps: logGaps(input.logs ?? [])
+      .map(({ component, before, after }) => ({ component, from: before.toAt, to: after.fromAt }))
+      .filter(({ to }) => byTime(to, since) >= 0),
   };
 };
 

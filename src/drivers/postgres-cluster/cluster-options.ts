@@ -1,6 +1,7 @@
 /** The keys of a `postgres-cluster` component, and what they mean once references are resolved. */
 import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
+import { durationTextSchema } from "../../model/declaration.ts";
 import { bindStablePath, stablePathPattern } from "../../platform/path-operations.ts";
 import { portRangeSchema, portsIn } from "../../platform/port-range.ts";
 import { connectionUrlSchema, passwordReferenceSchema } from "../../platform/postgres/connection-keys.ts";
@@ -37,6 +38,10 @@ export const clusterOptionsSchema = z
     fastCheckpoint: z.boolean().optional().meta({
       description:
         "Begin a capture with a checkpoint as fast as the disks allow (true, the default), or one spread over minutes, which the server hardly feels.",
+    }),
+    pitr: durationTextSchema.optional().meta({
+      description:
+        "How far back any second is to be reached, once `refloat capture SERVICE --continuous` receives the log: 7d. A prune keeps the point and the log that this takes; when left out, all log since the oldest point that is kept.",
     }),
   })
   .meta({

@@ -3,6 +3,7 @@ import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
 import { clusterInstances, stableOutputs } from "./instances.ts";
 import { preflightCluster } from "./preflight.ts";
+import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
 import { clusterWrites } from "./writes.ts";
 
@@ -29,6 +30,7 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   instances: clusterInstances,
   switching: clusterSwitching,
   writes: clusterWrites,
+  logs: { startOf: () => null, receive: receiveClusterLog },
 };
 
 /** The `postgres-cluster` driver. */

@@ -88,8 +88,8 @@ export const createLogs = (parts: LogStoreParts): LogStore => {
       seen.set(stored.id, stored);
     },
 
-    positionAt: async ({ at, ...name }) => {
-      const own = await piecesOf(name);
+    positionAt: async ({ at, line: wanted, ...name }) => {
+      const own = (await piecesOf(name)).filter(({ line }) => wanted === undefined || line === wanted);
       const instant = Date.parse(at);
       // Where two lines hold the moment, the later one is where the source went on.
       const span = joinedSpans(own).findLast(

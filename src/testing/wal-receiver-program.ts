@@ -1,0 +1,41 @@
+/** A receiver of a test server's log as a process of its own, so that tests can kill it. The order comes in ORDER; each event is a line. */
+import type { DriverContext } from "../core/ports/driver.ts";
+import { receiveClusterLog } from "../drivers/postgres-cluster/receive-log.ts";
+import type { ConnectionKeys } from "../platform/postgres/connection-keys.ts";
+import { systemClock } from "../platform/system-clock.ts";
+import { createLogs } from "../vault/points/logs.ts";
+import { openRepository } from "../vault/repository/open-repository.ts";
+import { createTestContext } from "./driver-context.ts";
+
+export type WalOrder = {
+  readonly url: string;
+  readonly vault: string;
+  readonly password: string;
+  readonly folder: string;
+  readonly everyMs: number;
+};
+
+const { url, vault, password, folder, everyMs } = JSON.parse(process.env["ORDER"] ?? "{}") as WalOrder;
+const ending = new AbortController();
+process.on("SIGTERM", () => ending.abort(new Error("told to end")));
+const context: DriverContext<ConnectionKeys> = createTestContext({
+  options: { url },
+  folder,
+  component: "db",
+  signal: ending.signal,
+});
+const repository = await openRepository(vault, password, { clock: systemClock });
+const logs = createLogs({ repository, clock: systemClock, lockFor: async () => null });
+let appended = 0;
+const name = { service: context.service, component: context.component };
+await receiveClusterLog(context, {
+  held: await logs.spans(context.service),
+  append: async (piece, content) => {
+    await logs.append(piece, content);
+    appended += 1;
+    if (appended % 5 === 0) await logs.compact(name, ending.signal);
+  },
+  everyMs,
+  report: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`),
+});
+await repository.close();
