@@ -20,6 +20,8 @@ export const mendedTableSchema = z.object({
   name: z.string(),
   /** False for a table that only comes along because rows refer to it. */
   asked: z.boolean(),
+  /** It was dropped, and is made again with all of its rows. */
+  made: z.boolean(),
   key: z.array(z.string()),
   /** Of the whole table: rows that are alike, that differ, that only the point has, that only the live side has. */
   equal: z.int().nonnegative(),

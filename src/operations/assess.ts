@@ -136,9 +136,12 @@ const assessTable = async (
 ): Promise<AssessedTable> => {
   const base = { name: table, kind, before: before?.rows ?? null, after: after?.rows ?? null };
   if (kind === "added" || before === null) return { ...base, rows: null, unseen: null, signs: [], columns: [] };
-  if (kind === "removed") return { ...base, rows: null, unseen: null, signs: ["the table is gone"], columns: [] };
-  const unseen = (why: string): AssessedTable => ({ ...base, rows: null, unseen: why, ...byFacts(base) });
   const { mending } = access.driver(name);
+  if (kind === "removed") {
+    const seen = mending === undefined ? "it comes back with its component" : null;
+    return { ...base, rows: null, unseen: seen, signs: ["the table is gone"], columns: [] };
+  }
+  const unseen = (why: string): AssessedTable => ({ ...base, rows: null, unseen: why, ...byFacts(base) });
   if (mending === undefined) return unseen("its rows are compared by their hash alone");
   if ((before.sizeBytes ?? 0) > mostTableBytes)
     return unseen(`${formatBytes(before.sizeBytes ?? 0)} are not compared row by row`);

@@ -31,7 +31,8 @@ const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number]): str
   return `${kind === "gone" ? "+" : "*"} ${id}: ${shown.join(", ")}${more}`;
 };
 
-const countsLine = ({ name, equal, changed, gone, newer }: MendedTable): string => {
+const countsLine = ({ name, equal, changed, gone, newer, made }: MendedTable): string => {
+  if (made) return `${name}: dropped`;
   const words = [
     `${formatCount(changed)} differ`,
     `${formatCount(gone)} gone`,
@@ -41,7 +42,8 @@ const countsLine = ({ name, equal, changed, gone, newer }: MendedTable): string 
   return `${name}: ${words.join(", ")}`;
 };
 
-const putsLine = ({ puts, columns, asked }: MendedTable): string => {
+const putsLine = ({ puts, columns, asked, made }: MendedTable): string => {
+  if (made) return `  made again with ${formatAmount(puts.gone, "rows")}`;
   const by = columns.map(({ name, rows, mostly }) => {
     const now = mostly.rows === rows && rows > 1 ? ` (${value(mostly.value)} in all of them)` : "";
     return `${columns.length === 1 ? name : `${name} in ${formatCount(rows)}`}${now}`;

@@ -123,7 +123,7 @@ export const mendCommand = defineCommand({
     context.output.say(renderProposal(mend, screen));
     const tell = (applied: boolean, text: string): CommandResult =>
       answer("mend", { service: mend.service, component: mend.component, direction, applied, ...mend.proposal }, text);
-    if (rowsPutBack(mend.proposal) === 0) return tell(false, renderNothingToMend(mend, screen));
+    if (mend.proposal.script === null) return tell(false, renderNothingToMend(mend, screen));
     const nextCommand = `refloat mend ${mend.service} --proposal ${shortDigest(mend.proposal.digest)}`;
     if (!input.apply) return tell(false, `next: ${nextCommand}`);
     if (input.proposal === null) {

@@ -5,6 +5,7 @@ import { damageSigns } from "./damage-signs.ts";
 const table = (more: Partial<MendedTable>): MendedTable => ({
   name: "products",
   asked: true,
+  made: false,
   key: ["id"],
   equal: 1000,
   changed: 0,

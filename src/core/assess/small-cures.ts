@@ -15,13 +15,16 @@ export type CureQuestion = {
 const extractedAtMost = 3;
 
 const mendCure = ({ point, component, comparedMs }: CureQuestion): Cure | null => {
-  const damaged = component.tables.filter(({ signs, rows }) => signs.length > 0 && rows !== null);
+  const damaged = component.tables.filter(({ signs, unseen }) => signs.length > 0 && unseen === null);
   if (damaged.length === 0) return null;
   const places = damaged.map(({ name }) => `${component.component}:${name}`);
   const columns = damaged.flatMap((table) => table.columns);
   // Only where each sign is about columns: rows that are gone come back whole.
-  const byColumn = damaged.every((table) => table.columns.length > 0 && table.rows?.gone === 0);
-  const changed = damaged.reduce((sum, { rows }) => sum + (rows?.changed ?? 0) + (rows?.gone ?? 0), 0);
+  const byColumn = damaged.every(({ columns: some, rows }) => some.length > 0 && rows?.gone === 0);
+  const changed = damaged.reduce(
+    (sum, { rows, before }) => sum + (rows === null ? (before ?? 0) : rows.changed + rows.gone),
+    0,
+  );
   const only = [
     ...places.flatMap((place) => ["--only", shellWord(place)]),
     ...(byColumn ? ["--columns", shellWord([...new Set(columns)].join(","))] : []),

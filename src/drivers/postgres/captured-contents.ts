@@ -32,7 +32,12 @@ const readToc = async (tree: TreeReader, root: string): Promise<ArchiveToc> => {
   return parseDirectoryToc(Buffer.concat(parts));
 };
 
-const entryOf = async (tree: TreeReader, captured: CapturedComponent, table: CapturedTable): Promise<TocEntry> => {
+/** The archive's entry of a table's rows, among all of its entries. */
+export const openEntryOf = async (
+  tree: TreeReader,
+  captured: CapturedComponent,
+  table: CapturedTable,
+): Promise<{ readonly entry: TocEntry; readonly entries: readonly TocEntry[] }> => {
   const detail = capturedDetailSchema.pick({ labels: true }).safeParse(captured.facts.detail);
   const labels = detail.success ? detail.data.labels : {};
   const toc = await readToc(tree, captured.path);
@@ -42,7 +47,7 @@ const entryOf = async (tree: TreeReader, captured: CapturedComponent, table: Cap
       hint: "the component as a whole is a pg_dump archive: extract it --to a folder",
     });
   }
-  return found;
+  return { entry: found, entries: toc.entries };
 };
 
 /** Passes on what is as it was captured; whoever reads to the end knows that all of it was. */
@@ -81,7 +86,7 @@ export const openRows = async (
   captured: CapturedComponent,
   table: CapturedTable,
 ): Promise<{ readonly columns: readonly string[]; readonly text: ByteStream }> => {
-  const entry = await entryOf(tree, captured, table);
+  const { entry } = await openEntryOf(tree, captured, table);
   const path = `${captured.path}/${dataFileName(entry)}`;
   const file = await tree.entry(path);
   if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${path} for ${table.name}`);

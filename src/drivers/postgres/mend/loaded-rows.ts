@@ -48,14 +48,14 @@ const doesNotFit = (label: string, error: Error): Error => {
   });
 };
 
-/** The session is in a transaction. @param number tells the temporary tables of one transaction apart */
+/** The session is in a transaction. `number` tells its temporary tables apart; of a table that was `made` again nothing is compared by key. */
 export const loadRows = async (
   session: Session,
   live: LiveTable,
   { columns, encoding, text }: SourceRows,
-  number: number,
+  { number, made = false }: { readonly number: number; readonly made?: boolean },
 ): Promise<LoadedRows> => {
-  requireKey(live, columns);
+  if (!made) requireKey(live, columns);
   const byName = new Map(live.columns.map((column) => [column.name, column]));
   const from = `pg_temp.refloat_point_${number}`;
   const definitions = columns.map((name) => `${quoteName(name)} ${byName.get(name)?.type ?? "text"}`);
@@ -80,7 +80,8 @@ export const loadRows = async (
     if (sourceError !== undefined) throw sourceError.thrown;
     throw doesNotFit(live.label, session.translate(error));
   }
-  await session.query(`create index on ${from} (${live.key.map(quoteName).join(", ")}); analyze ${from}`);
+  if (live.key.length > 0)
+    await session.query(`create index on ${from} (${live.key.map(quoteName).join(", ")}); analyze ${from}`);
   return {
     live,
     from,

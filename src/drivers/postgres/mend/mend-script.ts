@@ -9,6 +9,7 @@ import { copyTextSql } from "../catalog-sql.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { compareSettings } from "../written-side.ts";
+import type { DroppedTable } from "./dropped-table.ts";
 import type { LiveColumn } from "./live-tables.ts";
 import type { RowDifferences } from "./row-differences.ts";
 
@@ -19,6 +20,8 @@ export type ScriptOptions = {
   readonly direction: MendDirection;
   /** In the order in which rows may come. */
   readonly tables: readonly RowDifferences[];
+  /** By label: those of them that were dropped. */
+  readonly made: ReadonlyMap<string, DroppedTable>;
   readonly fireTriggers: boolean;
   /** What it is, for whoever opens the file in a year. */
   readonly words: readonly string[];
@@ -198,9 +201,12 @@ async function* goneStatements(session: Session, table: RowDifferences, directio
     yield direction === "mend" ? insertStatement(table, rows) : deleteStatement(table, rows);
 }
 
+const definitions = (what: string, statements: readonly string[]): string =>
+  statements.length === 0 ? "" : `${comment(what)}${statements.join("\n")}\n`;
+
 /** Pieces of the script, in order. The session is in the transaction that compared. */
 export async function* writeScript(session: Session, options: ScriptOptions): AsyncGenerator<string> {
-  const { direction, fireTriggers, words } = options;
+  const { direction, fireTriggers, made, words } = options;
   const tables = direction === "mend" ? options.tables : options.tables.toReversed();
   for (const line of words) yield comment(line);
   yield `begin;\n${compareSettings.replaceAll(/^ *set /gm, "set local ").trim()};
@@ -210,15 +216,22 @@ set constraints all deferred;
 `;
   if (!fireTriggers) for (const table of tables) yield triggerStatements(table, false);
   if (direction === "mend") {
+    for (const { label, before } of made.values()) yield definitions(`${label}: it was dropped`, before);
     for (const table of tables) yield* goneStatements(session, table, direction);
     for (const table of tables) yield* changedStatements(session, table, direction);
     for (const table of tables) yield* sequenceStatements(session, table);
   } else {
     for (const table of tables) yield* changedStatements(session, table, direction);
-    for (const table of tables) yield* goneStatements(session, table, direction);
+    for (const table of tables) {
+      const dropped = made.get(table.live.label);
+      if (dropped === undefined) yield* goneStatements(session, table, direction);
+      else yield definitions(`${dropped.label}: it was dropped before`, [`drop table ${dropped.qualified};`]);
+    }
   }
   // Deferred checks come now: a table that has some waiting cannot be altered.
   yield "set constraints all immediate;\n";
   if (!fireTriggers) for (const table of tables) yield triggerStatements(table, true);
+  if (direction === "mend")
+    for (const { label, after } of made.values()) yield definitions(`${label}: what belongs to it`, after);
   yield "commit;\n";
 }

@@ -1,20 +1,28 @@
 /** Compares tables of a point with the live ones and writes what puts their rows back. Leaves nothing in the database. */
-import { formatCount } from "../../../core/text/quantity.ts";
+import { formatCount, formatList } from "../../../core/text/quantity.ts";
 import type { MendRequest, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
 import { nearestWord } from "../../../core/declaration/nearest-word.ts";
 import { type MendedTable, type MendProposal, rowsPutBack } from "../../../model/mend.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { PostgresContext } from "../postgres-context.ts";
 import { openLocation } from "../retired-database.ts";
-import { inTransaction, type Session } from "../../../platform/postgres/session.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import { compareSettings } from "../written-side.ts";
+import type { DroppedTable } from "./dropped-table.ts";
 import { keepMend } from "./kept-mends.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { writeScript } from "./mend-script.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { parentsFirst, wantReferred } from "./referred-rows.ts";
 import { type RowSource, withRowSource } from "./row-source.ts";
-import { type RowDifferences, type RowWish, compareRows, describeWanted, nothingWanted } from "./row-differences.ts";
+import {
+  type RowDifferences,
+  type RowWish,
+  allGone,
+  compareRows,
+  describeWanted,
+  nothingWanted,
+} from "./row-differences.ts";
 
 /** Above this a script is nothing that anybody reviews, and one transaction holds too much. */
 const mostRows = 500_000;
@@ -48,11 +56,16 @@ const firing = ({ live }: RowDifferences, puts: MendedTable["puts"]): readonly s
   });
 };
 
-const describe = async (session: Session, table: RowDifferences, asked: boolean): Promise<MendedTable> => {
+const describe = async (
+  session: Session,
+  table: RowDifferences,
+  { asked, made }: Pick<MendedTable, "asked" | "made">,
+): Promise<MendedTable> => {
   const wanted = await describeWanted(session, table);
   return {
     name: table.live.label,
     asked,
+    made,
     key: [...table.live.key],
     ...table.counts,
     ...wanted,
@@ -72,24 +85,70 @@ const compareOne = async (
   session: Session,
   live: LiveTable,
   source: RowSource,
-  wish: RowWish,
-  number: number,
+  { wish, number, made }: { readonly wish: RowWish; readonly number: number; readonly made: boolean },
 ): Promise<RowDifferences> => {
   const rows = await source.open(live.label);
   if (rows === null) throw new RefloatError("bug", `${source.words} has no table ${live.label}`);
-  return compareRows(session, await loadRows(session, live, rows, number), wish, number);
+  const loaded = await loadRows(session, live, rows, { number, made });
+  return made ? allGone(session, loaded, number) : compareRows(session, loaded, wish, number);
 };
 
-const compareAll = async (
+/**
+ * Makes tables that were dropped again, without rows, within the transaction that compares: it is rolled back.
+ * @throws RefloatError source.unsupported
+ */
+const makeDropped = async (
   session: Session,
   source: RowSource,
-  request: MendRequest,
-): Promise<{ readonly tables: readonly RowDifferences[]; readonly warnings: readonly string[] }> => {
-  const live = await readLiveTables(session);
+  labels: readonly string[],
+  { where, columns }: MendRequest,
+): Promise<ReadonlyMap<string, DroppedTable>> => {
+  const made = new Map<string, DroppedTable>();
+  for (const label of labels) {
+    const dropped = await source.define(label);
+    if (dropped === null) requireLive(label, new Map());
+    else {
+      if (where !== null || columns !== null)
+        throw new RefloatError(
+          "usage",
+          `${label} was dropped: it is made again as a whole, without --where and --columns`,
+          {
+            state: "nothing was changed",
+          },
+        );
+      try {
+        await session.query(dropped.before.join("\n"));
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        throw new RefloatError("source.unsupported", `${label} was dropped and cannot be made again: ${message}`, {
+          cause: error,
+          state: "nothing was changed",
+          hint: "the whole database can be recovered beside it: refloat recover --no-cutover",
+        });
+      }
+      made.set(label, dropped);
+    }
+  }
+  return made;
+};
+
+type Compared = {
+  readonly tables: readonly RowDifferences[];
+  /** By label: those that were dropped. */
+  readonly made: ReadonlyMap<string, DroppedTable>;
+  readonly warnings: readonly string[];
+};
+
+const compareAll = async (session: Session, source: RowSource, request: MendRequest): Promise<Compared> => {
+  const before = await readLiveTables(session);
+  const missing = request.tables?.filter((label) => !before.has(label)) ?? [];
+  const made = await makeDropped(session, source, missing, request);
+  const live = made.size === 0 ? before : await readLiveTables(session);
   const wish: RowWish = { rows: request.rows, columns: request.columns, where: request.where };
   const compared = new Map<string, RowDifferences>();
   const compare = async (label: string, wanted: RowWish): Promise<RowDifferences> => {
-    const found = await compareOne(session, requireLive(label, live), source, wanted, compared.size);
+    const options = { wish: wanted, number: compared.size, made: made.has(label) };
+    const found = await compareOne(session, requireLive(label, live), source, options);
     compared.set(label, found);
     return found;
   };
@@ -116,7 +175,10 @@ const compareAll = async (
   const dropped = [...compared.values()].flatMap(({ live: { label }, dropped: columns }) =>
     columns.length === 0 ? [] : [`${label} has no ${columns.join(", ")} any more: those values stay where they are`],
   );
-  return { tables: parentsFirst([...compared.values()]), warnings: [...unfit, ...dropped, ...warnings] };
+  const lost = [...made.values()].flatMap(({ label, lost: others }) =>
+    others.length === 0 ? [] : [`lost with ${label} and not put back: ${formatList(others, 8)}`],
+  );
+  return { tables: parentsFirst([...compared.values()]), made, warnings: [...unfit, ...dropped, ...lost, ...warnings] };
 };
 
 /** Read committed would compare one table with what another no longer is. */
@@ -127,7 +189,11 @@ const comparing = async <Result>(
   const session = await openLocation(context, null);
   try {
     await session.query(compareSettings);
-    return await inTransaction(session, "isolation level repeatable read", () => act(session));
+    await session.query("begin isolation level repeatable read");
+    const result = await act(session);
+    // Whatever was made to compare with goes.
+    await session.query("rollback");
+    return result;
   } finally {
     await session.close();
   }
@@ -142,7 +208,8 @@ export const compareTableWithLive = async (
     comparing(context, async (session) => {
       const live = requireLive(table, await readLiveTables(session));
       const wish: RowWish = { rows: ["changed", "gone"], columns: null, where: null };
-      return describe(session, await compareOne(session, live, rows, wish, 0), true);
+      const compared = await compareOne(session, live, rows, { wish, number: 0, made: false });
+      return describe(session, compared, { asked: true, made: false });
     }),
   );
 
@@ -161,11 +228,11 @@ const proposeFrom = async (
   source: RowSource,
   request: MendRequest,
 ): Promise<MendProposal> => {
-  const { tables, warnings } = await compareAll(session, source, request);
+  const { tables, made, warnings } = await compareAll(session, source, request);
   const described: MendedTable[] = [];
   for (const table of tables) {
     const asked = request.tables === null || request.tables.includes(table.live.label);
-    const one = await describe(session, table, asked);
+    const one = await describe(session, table, { asked, made: made.has(table.live.label) });
     // Whoever asked for nothing by name is told only of what there is to do.
     if (request.tables !== null || one.puts.changed + one.puts.gone > 0) described.push(one);
   }
@@ -179,14 +246,14 @@ const proposeFrom = async (
     writtenAt: context.clock.now().toISOString(),
   });
   const rows = rowsPutBack({ tables: described });
-  if (rows === 0) return proposal("", { script: null, undo: null });
+  if (rows === 0 && made.size === 0) return proposal("", { script: null, undo: null });
   if (rows > mostRows) {
     throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
       state: "nothing was changed",
       hint: `at most ${formatCount(mostRows)}: narrow it by tables, --where or --columns, or recover the whole database`,
     });
   }
-  const options = { tables, fireTriggers: request.fireTriggers, words: words(context, source.words, described) };
+  const options = { tables, made, fireTriggers: request.fireTriggers, words: words(context, source.words, described) };
   return keepMend(context.stateDirectory, {
     mend: writeScript(session, { ...options, direction: "mend" }),
     undo: writeScript(session, {

@@ -2,9 +2,10 @@
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
 import { capturedDetailSchema } from "../captured-detail.ts";
-import { openRows } from "../captured-contents.ts";
+import { openEntryOf, openRows } from "../captured-contents.ts";
 import { copyOut } from "../copy-streams.ts";
 import { quoteName } from "../instance-names.ts";
+import { type DroppedTable, droppedTable } from "./dropped-table.ts";
 import type { PostgresContext } from "../postgres-context.ts";
 import { type WrittenSide, withWrittenSide } from "../written-side.ts";
 
@@ -16,6 +17,8 @@ export type RowSource = {
   readonly labels: readonly string[];
   /** Ends without an error only if all rows were there. Null for a table that it does not have. */
   readonly open: (label: string) => Promise<SourceRows | null>;
+  /** What makes a table again that is not there any more; null where the source does not say. */
+  readonly define: (label: string) => Promise<DroppedTable | null>;
 };
 
 const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource => ({
@@ -26,6 +29,12 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource =>
     if (table === undefined) return null;
     const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
     return { ...(await openRows(tree, captured, table)), encoding };
+  },
+  define: async (label) => {
+    const table = tables.find(({ name }) => name === label);
+    if (table === undefined) return null;
+    const { entry, entries } = await openEntryOf(tree, captured, table);
+    return droppedTable(entries, entry, label);
   },
 });
 
@@ -54,6 +63,7 @@ const keptRows = async (side: WrittenSide, { words }: KeptSideSource): Promise<R
       const rows = `select ${columns.map(quoteName).join(", ")} from ${part.from}${written}`;
       return { columns, encoding: "UTF8", text: sealed(copyOut(session, `copy (${rows}) to stdout`)) };
     },
+    define: async () => null,
   };
 };
 
