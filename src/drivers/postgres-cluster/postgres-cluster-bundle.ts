@@ -2,6 +2,7 @@ import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
 import { clusterInstances, stableOutputs } from "./instances.ts";
+import { logStartOf } from "./log-line.ts";
 import { preflightCluster } from "./preflight.ts";
 import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
@@ -30,7 +31,7 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   instances: clusterInstances,
   switching: clusterSwitching,
   writes: clusterWrites,
-  logs: { startOf: () => null, receive: receiveClusterLog },
+  logs: { startOf: logStartOf, receive: receiveClusterLog },
 };
 
 /** The `postgres-cluster` driver. */

@@ -22,7 +22,7 @@ import { readControlData } from "./control-data.ts";
 import { disarm } from "./disarm.ts";
 import { chooseInstancePort, startInstance, writeInstanceFiles } from "./instance-server.ts";
 import { stopPostmaster } from "./postmaster.ts";
-import { prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
+import { type Recovery, prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
 import { rememberStart } from "./start-record.ts";
 import { type Owner, findServerPrograms, ownerOf } from "./server-programs.ts";
 import { formatTablespaceMap, planLocations, restoredLocation } from "./tablespaces.ts";
@@ -111,7 +111,19 @@ const restoreTablespaces = async (
   return placed;
 };
 
-export const restoreCluster: Restore = async (context, target, source, captured) => {
+const recover = async (context: ClusterContext, folder: string, recovery: Recovery): Promise<void> => {
+  let failure: { readonly reason: unknown } | null = null;
+  try {
+    await startInstance(context, folder, recovery.settings);
+  } catch (reason) {
+    failure = { reason };
+  }
+  // A log that could not be read is why the server gave up.
+  await recovery.end();
+  if (failure !== null) throw failure.reason;
+};
+
+export const restoreCluster: Restore = async (context, target, source, captured, replay) => {
   const { signal } = context;
   const stable = await dataPathOf(context);
   const detail = capturedDetailSchema.parse(captured.facts.detail);
@@ -141,8 +153,8 @@ export const restoreCluster: Restore = async (context, target, source, captured)
       await giveTree(path, owner, signal);
     }
     await writeInstanceFiles(folder, port, owner);
-    const recovery = await prepareRecovery(context, { stable, folder, owner }, detail);
-    await startInstance(context, folder, recovery);
+    const recovery = await prepareRecovery(context, { stable, folder, owner }, detail, replay ?? null);
+    await recover(context, folder, recovery);
     // A server that is renamed under its feet would look for its configuration at its old name.
     await stopPostmaster(context, folder);
     await removeRecoveryFiles(folder);
@@ -162,7 +174,7 @@ export const restoreCluster: Restore = async (context, target, source, captured)
     const { timeline } = await readControlData(context, target.name);
     return {
       sizeBytes: captured.facts.sizeBytes,
-      summary: `${countOf(detail.databases.length, "database")} as of ${detail.endLsn} into ${basename(target.name)} in ${dirname(target.name)}, on port ${port}, timeline ${timeline}`,
+      summary: `${countOf(detail.databases.length, "database")} as of ${replay?.to ?? detail.endLsn} into ${basename(target.name)} in ${dirname(target.name)}, on port ${port}, timeline ${timeline}`,
       warnings: report.warnings,
     };
   });

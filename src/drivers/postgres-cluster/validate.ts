@@ -30,7 +30,12 @@ const catalogSql = `
   select count(*)::int as relations, count(a.attnum)::int as columns
     from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_attribute a on a.attrelid = c.oid`;
 
-const differences = (captured: CapturedDetail, found: ServerRow, names: readonly string[]): readonly string[] => {
+const differences = (
+  captured: CapturedDetail,
+  found: ServerRow,
+  names: readonly string[],
+  replayedTo: string | null,
+): readonly string[] => {
   const missing = captured.databases.map(({ name }) => name).filter((name) => !names.includes(name));
   const more = names.filter((name) => !captured.databases.some((one) => one.name === name));
   return [
@@ -45,12 +50,20 @@ const differences = (captured: CapturedDetail, found: ServerRow, names: readonly
       ? [`it is on timeline ${found.timeline}, which is not its own: it was captured on ${captured.timeline}`]
       : []),
     ...(found.checksums === captured.dataChecksums ? [] : [`data checksums are ${found.checksums ? "on" : "off"}`]),
-    ...(missing.length === 0 ? [] : [`databases are missing: ${missing.join(", ")}`]),
-    ...(more.length === 0 ? [] : [`databases that were not captured: ${more.join(", ")}`]),
+    ...(replayedTo !== null && found.lsn !== null && comparePositions(found.lsn, replayedTo) < 0
+      ? [`its log ends at ${found.lsn}, before ${replayedTo}, to where it was to be replayed`]
+      : []),
+    ...(missing.length === 0 || replayedTo !== null ? [] : [`databases are missing: ${missing.join(", ")}`]),
+    ...(more.length === 0 || replayedTo !== null ? [] : [`databases that were not captured: ${more.join(", ")}`]),
   ];
 };
 
-export const validateCluster: InstanceOperations<ClusterOptions>["validate"] = async (context, target, facts) => {
+export const validateCluster: InstanceOperations<ClusterOptions>["validate"] = async (
+  context,
+  target,
+  facts,
+  replay,
+) => {
   const beganMs = context.clock.monotonicMs();
   const captured = capturedDetailSchema.parse(facts.detail);
   const located = await locateInstance(await dataPathOf(context), target);
@@ -70,7 +83,8 @@ export const validateCluster: InstanceOperations<ClusterOptions>["validate"] = a
       ({ name }) => name,
     );
     if (row === undefined) throw new RefloatError("bug", "a query without a condition has no row");
-    const failed = differences(captured, row, names).map((found) => outcome("failed", "cluster", found));
+    const replayedTo = replay?.to ?? null;
+    const failed = differences(captured, row, names, replayedTo).map((found) => outcome("failed", "cluster", found));
     for (const { name, allowsConnections } of captured.databases) {
       if (!allowsConnections || !names.includes(name)) continue;
       try {
@@ -82,7 +96,8 @@ export const validateCluster: InstanceOperations<ClusterOptions>["validate"] = a
       }
     }
     if (failed.length > 0) return failed;
-    const said = `${countOf(captured.databases.length, "database")} as captured, out of recovery, each answers`;
+    const as = replayedTo === null ? "as captured" : `as of ${replayedTo} (which of them there are is not compared)`;
+    const said = `${countOf(names.length, "database")} ${as}, out of recovery, each answers`;
     return [outcome("passed", "identity, databases, catalogs", said)];
   });
 };
