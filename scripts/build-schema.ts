@@ -1,7 +1,8 @@
-/** Writes schema/refloat.schema.json, the editors' schema of refloat.yaml, from the parser's and the drivers' own schemas; a test compares. */
+/** Writes schema/plugin.schema.json, the plugin protocol's, and schema/refloat.schema.json, the editors' schema of refloat.yaml, from the parser's and the drivers' own schemas; a test compares. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildDeclarationSchema } from "../src/contract/declaration-schema.ts";
+import { buildPluginSchema } from "../src/contract/plugin-schema.ts";
 import { driverRegistry } from "../src/driver-registry.ts";
 
 const target = join(import.meta.dirname, "../schema/refloat.schema.json");
@@ -12,5 +13,7 @@ const schema = buildDeclarationSchema({
   checks: checks.values(),
   traffic: traffic.values(),
 });
+const write = (path: string, content: object): void => writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
 mkdirSync(dirname(target), { recursive: true });
-writeFileSync(target, `${JSON.stringify(schema, null, 2)}\n`);
+write(target, schema);
+write(join(dirname(target), "plugin.schema.json"), buildPluginSchema());

@@ -4,6 +4,7 @@ import { Ajv, type ValidateFunction } from "ajv";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { buildDeclarationSchema } from "./contract/declaration-schema.ts";
+import { buildPluginSchema, pluginSchemaId } from "./contract/plugin-schema.ts";
 import { diagnosticText } from "./core/declaration/diagnostic-text.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { keysAt, shapeOf } from "./core/declaration/schema-shape.ts";
@@ -20,7 +21,14 @@ const good: readonly (readonly [string, string])[] = [
 
 describe("the drivers of this build", () => {
   test("claim each word once", () => {
-    expect([...driverRegistry.components.keys()].sort()).toEqual(["files", "postgres", "process", "sqlite"]);
+    expect([...driverRegistry.components.keys()].sort()).toEqual([
+      "command",
+      "files",
+      "postgres",
+      "postgres-cluster",
+      "process",
+      "sqlite",
+    ]);
     expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "sql", "tcp"]);
     expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "haproxy"]);
     expect(() => createDriverRegistry([filesBundle, filesBundle])).toThrow(
@@ -114,5 +122,39 @@ describe("the published schema", () => {
     expect(mistakesIn(shop.replace("- sql:", "- sqll:"))).toContain(
       "/services/shop/components/db/checks/0 must have required property 'sql'",
     );
+  });
+});
+
+describe("the published schema of plugins", () => {
+  const built = buildPluginSchema();
+
+  test("is what the sources say; node scripts/build-schema.ts writes it anew", () => {
+    const text = readFileSync(join(root, "schema/plugin.schema.json"), "utf8");
+    expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(built)));
+  });
+
+  test("accepts the lines that docs/plugins.md shows, and no others", () => {
+    const ajv = new Ajv({ allErrors: true, strict: false }).addSchema(built);
+    const accepts = (kind: string, line: string): boolean =>
+      ajv.validate(`${pluginSchemaId}#/definitions/${kind}`, JSON.parse(line));
+    const shown = readFileSync(join(root, "docs/plugins.md"), "utf8").split("\n");
+    const lines = shown.flatMap(
+      (line) => /^(?:(plugin|Refloat) +)?(\{.*\})(?: {2,}.*)?$/.exec(line)?.slice(1, 3) ?? [],
+    );
+    const kinds = ["hello", "request", "message", "frame"];
+    const told = lines
+      .filter((_line, index) => index % 2 === 1)
+      .map((line) => kinds.filter((kind) => accepts(kind, line)));
+    expect(told).toEqual([
+      ["hello"],
+      ["request"],
+      ["message"],
+      ["message"],
+      ["frame"],
+      ["frame"],
+      ["frame"],
+      ["frame"],
+    ]);
+    expect(accepts("frame", '{"stream":"../etc/passwd","bytes":1}')).toBe(false);
   });
 });

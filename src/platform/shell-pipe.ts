@@ -2,11 +2,10 @@
  * Runs a declared command line whose standard output, or standard input, is data. Its output is whole only if the line ended
  * with exit status 0 *and* nobody holds the pipe open any more; its input is taken only if it read all of it.
  */
-import { once } from "node:events";
-import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ByteStream } from "../core/ports/bytes.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import { drained } from "./drained.ts";
 import { type ShellLineOptions, describeEnd, drainMs, keepEnd, lastLines, redact, startShell } from "./shell-line.ts";
 
 /** Seconds in which nothing comes of a pipe whose line has ended: what it left in the background will not close it. */
@@ -33,31 +32,19 @@ export type ShellPipeOptions = ShellLineOptions & {
   readonly isFed?: boolean;
 };
 
-/** Until more can be written, or nothing any more. */
-const drained = (input: Duplex): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      input.off("drain", done).off("close", done);
-      resolve();
-    };
-    input.on("drain", done).on("close", done);
-    if (input.destroyed) done();
-  });
-
 export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPipe => {
   const { signal, what } = options;
   signal.throwIfAborted();
   const stdin = options.isFed === true ? "data" : "nothing";
-  const { child, input, exited, hasTimedOut, kill, release } = startShell(line, options, stdin);
+  const group = startShell(line, options, stdin);
+  const { data: input, stdout, exited, closed, hasTimedOut, kill } = group;
   let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = keepEnd(said, text)));
+  group.stderr.setEncoding("utf8").on("data", (text: string) => (said = keepEnd(said, text)));
   // Node lets flow, into nothing, what nobody has asked for when a child ends: so somebody asks from the first.
-  if (input === null) child.stdout.on("readable", () => undefined);
+  if (input === null) stdout.on("readable", () => undefined);
   // EPIPE while it is fed, or ECONNRESET afterwards: the kernel's word that the line has let go of it with something left unread.
   let inputError: unknown;
   input?.on("error", (error) => (inputError = error));
-
-  const closed = once(child, "close").catch(() => undefined);
 
   const failed = (why: string): RefloatError => {
     const last = lastLines(redact(said, options.secrets ?? []), 5);
@@ -75,11 +62,11 @@ export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPip
       watch = setInterval(() => {
         idleSeconds = isWaiting ? idleSeconds + 1 : 0;
         if (idleSeconds < heldOpenSeconds) return;
-        child.stdout.destroy(failed("it left something in the background that holds its output open"));
+        stdout.destroy(failed("it left something in the background that holds its output open"));
       }, 1_000);
     });
     watched.catch(() => undefined);
-    const chunks = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    const chunks = stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     try {
       for (;;) {
         isWaiting = true;
@@ -97,7 +84,7 @@ export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPip
     } finally {
       isRead = true;
       clearInterval(watch);
-      if (!child.stdout.readableEnded) kill();
+      if (!stdout.readableEnded) kill();
     }
   }
 
@@ -105,7 +92,7 @@ export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPip
     bytes: read(),
     feed: async (source) => {
       if (input === null) throw new RefloatError("bug", `the ${what} is fed and has no standard input`);
-      child.stdout.setEncoding("utf8").on("data", (text: string) => (said = keepEnd(said, text)));
+      stdout.setEncoding("utf8").on("data", (text: string) => (said = keepEnd(said, text)));
       input.resume();
       try {
         for await (const chunk of source) {
@@ -129,10 +116,6 @@ export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPip
       if (end !== null) throw failed(end);
       if (inputError !== undefined) throw failed("it ended well without reading all of the data");
     },
-    close: () => {
-      if (child.exitCode === null && child.signalCode === null) kill();
-      input?.destroy();
-      release();
-    },
+    close: group.release,
   };
 };

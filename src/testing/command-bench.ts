@@ -16,6 +16,9 @@ const find = (): ComponentDriver => {
 
 export const commandDriver: ComponentDriver = find();
 
+/** A plugin for tests, with faults by FAULT. */
+export const folderPlugin = join(import.meta.dirname, "../../test/fixtures/plugins/folder-plugin.cjs");
+
 type Options = Readonly<Record<string, unknown>>;
 
 /** The place that a line is about, by its name alone or below `ROOT`. */

@@ -137,7 +137,7 @@ describe("a Redis server by declared commands", () => {
       await refloat.succeed(["capture", "shop"]);
       const refused = await refloat.run(["recover", "shop", "--yes"]);
       expect(refused.exit).toBe(3);
-      expect(refused.stderr).toContain("cache declares no switch: line and its name is no path");
+      expect(refused.stderr).toContain("cache has no switch of its own and its name is no path");
       expect(refused.stderr).toContain("refloat recover shop --no-cutover");
       await refloat.succeed(["recover", "shop", "--no-cutover", "--yes"]);
       expect(existsSync(join(folder, "cache_r3/dump.rdb"))).toBe(true);

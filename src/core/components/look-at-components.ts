@@ -134,7 +134,7 @@ const capabilitiesOf = (
 ): ComponentCapabilities => ({
   hasWrites: driver.writes !== undefined,
   hasRuntime: driver.runtime !== undefined,
-  hasReload: driver.reload !== undefined && declared["reload"] !== undefined,
+  hasReload: driver.reload !== undefined && (driver.reloads?.(declared) ?? declared["reload"] !== undefined),
   hasMigrate: driver.runtime !== undefined && declared["migrate"] !== undefined,
   hasInvariants: driver.invariantValues !== undefined,
 });

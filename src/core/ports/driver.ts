@@ -345,8 +345,8 @@ export type ComponentDriver<Options = unknown> = {
   /** The component's own keys as a strict zod object with descriptions; becomes part of the published JSON Schema. */
   readonly options: z.ZodType<Options>;
   readonly outputs: Readonly<Record<string, OutputDescription>>;
-  /** Further ones, of a component as it is declared; pure, and lenient with what is not right yet. */
-  readonly declaredOutputs?: (options: unknown) => Readonly<Record<string, OutputDescription>>;
+  /** Further ones, of a component as it is declared; pure, and lenient with what is not right yet. Null: only the running tool knows them. */
+  readonly declaredOutputs?: (options: unknown) => Readonly<Record<string, OutputDescription>> | null;
   /** Outputs of what is behind the stable name. */
   readonly stableOutputs: (context: DriverContext<Options>) => Promise<Outputs>;
   readonly preflight: (context: DriverContext<Options>) => Promise<PreflightReport>;
@@ -365,6 +365,8 @@ export type ComponentDriver<Options = unknown> = {
   readonly runtime?: RuntimeOperations<Options>;
   /** Runs the declared reload command, for components whose reader must be told. */
   readonly reload?: (context: DriverContext<Options>) => Promise<void>;
+  /** Is there anything to reload, as it is declared? Told by the key `reload` when left out. */
+  readonly reloads?: (options: Options) => boolean;
   /** Compares a captured fingerprint with this machine. */
   readonly compareFingerprint?: (
     context: DriverContext<Options>,

@@ -7,6 +7,7 @@ import {
   commandContext,
   commandDriver,
   fillFolder,
+  folderPlugin,
   readFolder,
   tarByLine,
   tarByPath,
@@ -17,14 +18,20 @@ import { createTestFolder } from "../../testing/driver-context.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const openBench = async (isPath: boolean): Promise<DriverBench> => {
+type Way = { readonly isPath: boolean; readonly isPlugin: boolean };
+
+const openBench = async ({ isPath, isPlugin }: Way): Promise<DriverBench> => {
   const folder = await createTestFolder("refloat-command");
   const root = join(folder.path, "srv");
   await mkdir(root);
   const live = join(root, "it is; $(live)");
   const stable = isPath ? live : join(root, "search");
   await fillFolder(stable);
-  const context = commandContext(folder.path, isPath ? tarByPath(live) : tarByLine(root, "search"));
+  const lines = isPath ? tarByPath(live) : tarByLine(root, "search");
+  const plugin = isPath
+    ? { plugin: folderPlugin, name: live }
+    : { plugin: folderPlugin, name: "search", options: { root }, environment: { SWITCHES: "1" } };
+  const context = commandContext(folder.path, isPlugin ? plugin : lines);
   let captures = 0;
   let revision = 7;
   const placeOf = (location: string | null): string =>
@@ -40,5 +47,7 @@ const openBench = async (isPath: boolean): Promise<DriverBench> => {
   };
 };
 
-describeComponentDriver("a folder at a path, by tar", () => openBench(true));
-describeComponentDriver("a folder that a line switches, by tar", () => openBench(false));
+describeComponentDriver("a folder at a path, by tar", () => openBench({ isPath: true, isPlugin: false }));
+describeComponentDriver("a folder that a line switches, by tar", () => openBench({ isPath: false, isPlugin: false }));
+describeComponentDriver("a folder at a path, by a plugin", () => openBench({ isPath: true, isPlugin: true }));
+describeComponentDriver("a folder that its plugin switches", () => openBench({ isPath: false, isPlugin: true }));

@@ -1,35 +1,16 @@
-/** Facts that a declared line tells of a place: a flat JSON object, taken at capture and compared with each restored instance. */
+/** Facts that a tool tells of a place: a flat JSON object, taken at capture and compared with each restored instance. */
 import { z } from "zod";
-import { RefloatError } from "../../model/refloat-error.ts";
+import { type ToldFacts, toldFactsSchema } from "../../model/plugin-protocol.ts";
 import type { Facts } from "../../model/facts.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import type { CommandContext } from "./component-options.ts";
-import { about, runLine } from "./run-line.ts";
-
-const toldSchema = z.record(z.string().min(1), z.union([z.string().max(1_000), z.number(), z.boolean()]));
-export type ToldFacts = z.infer<typeof toldSchema>;
+import { toolOf } from "./tool-of.ts";
 
 export const detailSchema = z.object({
-  told: toldSchema.nullable(),
+  told: toldFactsSchema.nullable(),
   /** Facts that changed while the data was written: nobody can say which of the two it has. */
   moved: z.array(z.string()),
 });
-
-/** @returns null where no line is declared @throws RefloatError program.failed */
-export const askFacts = async (context: CommandContext, name: string): Promise<ToldFacts | null> => {
-  if (context.options.facts === undefined) return null;
-  const said = await runLine(context, "facts", about(name));
-  try {
-    return toldSchema.parse(JSON.parse(said));
-  } catch (error) {
-    const shown = said.trim().slice(0, 200);
-    throw new RefloatError(
-      "program.failed",
-      `the facts of ${context.component} are no JSON object of texts and numbers: ${shown === "" ? "nothing was printed" : shown}`,
-      { cause: error, hint: 'print one object, such as {"keys": 12, "hash": "9f3a"}' },
-    );
-  }
-};
 
 export const movedFacts = (before: ToldFacts | null, after: ToldFacts | null): readonly string[] =>
   before === null || after === null
@@ -81,12 +62,13 @@ export const validateFacts = async (
   const began = context.clock.monotonicMs();
   const detail = detailSchema.safeParse(facts.detail);
   const { told, moved } = detail.success ? detail.data : { told: null, moved: [] };
+  const found = told === null ? null : await toolOf(context).facts(context, name);
   const said: readonly Said[] =
     told === null
-      ? [{ subject: "facts", status: "skipped", found: "none were taken: no facts: line was declared at the capture" }]
-      : context.options.facts === undefined
-        ? [{ subject: "facts", status: "skipped", found: "no facts: line is declared any more" }]
-        : compare(told, moved, (await askFacts(context, name)) ?? {});
+      ? [{ subject: "facts", status: "skipped", found: "none were taken at the capture" }]
+      : found === null
+        ? [{ subject: "facts", status: "skipped", found: "nothing tells them any more" }]
+        : compare(told, moved, found);
   return said.map((one) => ({
     ...one,
     kind: "facts",

@@ -18,6 +18,22 @@ const outputSchema = z.union([
 /** Output names become part of references: `${search.url}`. */
 const outputNamePattern = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
+const neededLines = ["capture", "restore", "inspect", "drop"] as const;
+const furtherLines = ["switch", "identity", "stop", "reload", "facts", "position", "outputs"] as const;
+
+/** Lines or a plugin, one of the two and all of it. */
+const formFault = (options: Readonly<Record<string, unknown>>): string | null => {
+  const isDeclared = (key: string): boolean => options[key] !== undefined;
+  if (isDeclared("plugin")) {
+    const lines = [...neededLines, ...furtherLines].filter(isDeclared);
+    return lines.length === 0 ? null : `a plugin stands for all lines: take ${lines.join(", ")} out`;
+  }
+  const strays = ["options", "silence"].filter(isDeclared);
+  if (strays.length > 0) return `${strays.join(" and ")}: belongs to a plugin, and none is declared`;
+  const missing = neededLines.filter((key) => !isDeclared(key));
+  return missing.length === 0 ? null : `needs ${missing.join(", ")}; or plugin: in place of all lines`;
+};
+
 export const commandComponentSchema = z
   .strictObject({
     name: z
@@ -28,10 +44,23 @@ export const commandComponentSchema = z
         description:
           "Stable name of what is captured, a word or an absolute path; the component's name when left out. A recovery makes NAME_r42, or PATH.r42, beside it.",
       }),
-    capture: line("Line that writes the data to standard output. Exit status 0 says that it is whole."),
-    restore: line("Line that reads the data from standard input and makes $REFLOAT_NAME of it, which must be new."),
-    inspect: line("Line that prints what is at $REFLOAT_NAME: absent, partial or done. Changes nothing."),
-    drop: line("Line that removes $REFLOAT_NAME for good. It may run again."),
+    plugin: z
+      .string()
+      .regex(/^\/+[^/\n].*$/, "plugin is the absolute path of a program")
+      .optional()
+      .meta({ description: "Program that stands for the tool by the plugin protocol, in place of all lines." }),
+    options: z.record(z.string(), z.unknown()).optional().meta({
+      description: "What the plugin asks for; it brings the schema. The place for references, secret ones too.",
+    }),
+    silence: durationTextSchema
+      .optional()
+      .meta({ description: "How long a plugin may say nothing before it counts as hung. Default 60s." }),
+    capture: line("Line that writes the data to standard output. Exit status 0 says that it is whole.").optional(),
+    restore: line(
+      "Line that reads the data from standard input and makes $REFLOAT_NAME of it, which must be new.",
+    ).optional(),
+    inspect: line("Line that prints what is at $REFLOAT_NAME: absent, partial or done. Changes nothing.").optional(),
+    drop: line("Line that removes $REFLOAT_NAME for good. It may run again.").optional(),
     switch: line(
       "Line that puts $REFLOAT_INCOMING behind the stable name and gives the old side the name $REFLOAT_OUTGOING. A name that is a path is switched by Refloat without it.",
     ).optional(),
@@ -69,6 +98,10 @@ export const commandComponentSchema = z
       .optional()
       .meta({ description: "How long capture and restore may take. No limit when left out." }),
   })
+  .superRefine((options, checked) => {
+    const fault = formFault(options);
+    if (fault !== null) checked.addIssue({ code: "custom", message: fault });
+  })
   .refine((options) => (options.switch === undefined) === (options.identity === undefined), {
     error: "switch and identity go together: whether a switch has happened is told by the identities",
   })
@@ -78,7 +111,7 @@ export const commandComponentSchema = z
   .refine((options) => options.outputs === undefined || !Object.hasOwn(options.outputs, "name"), {
     error: "outputs has name already: the place that the component stands for",
   })
-  .meta({ description: "Any tool, by capture and restore commands over standard input and output." });
+  .meta({ description: "Any tool, by its own commands over standard input and output, or by a plugin." });
 export type CommandComponentOptions = z.infer<typeof commandComponentSchema>;
 
 export type CommandContext = DriverContext<CommandComponentOptions>;

@@ -1,19 +1,19 @@
-/** What was written to a place since a capture, as far as a declared line can tell. What it cannot tell is a gap, never a "nothing". */
+/** What was written to a place since a capture, as far as its tool can tell. What it cannot tell is a gap, never a "nothing". */
 import { z } from "zod";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import type { Position } from "../../model/facts.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { stableNameOf } from "./component-names.ts";
 import type { CommandComponentOptions, CommandContext } from "./component-options.ts";
-import { about, askLine } from "./run-line.ts";
+import { toolOf } from "./tool-of.ts";
 
 /** Null: it could not be told. */
 export const markSchema = z.object({ at: z.string().nullable() });
 
 export const positionOf = async (context: CommandContext, location: string | null): Promise<Position> => {
   const takenAt = context.clock.now().toISOString();
-  const said = await askLine(context, "position", about(location ?? stableNameOf(context)));
-  return { takenAt, mark: { at: said === "" ? null : said } };
+  const at = await toolOf(context).position(context, location ?? stableNameOf(context));
+  return { takenAt, mark: { at } };
 };
 
 const nothing: WriteReport = { lastWriteAt: null, units: [], gaps: [] };
@@ -41,8 +41,6 @@ const writesBetween = async (
 ): Promise<WriteReport> => {
   const name = location ?? stableNameOf(context);
   const before = markSchema.parse(since.mark).at;
-  if (context.options.position === undefined)
-    return gap(`what was written to ${name} cannot be told: no position: line is declared`);
   try {
     return reportBetween(before, markSchema.parse((await positionOf(context, location)).mark).at, name);
   } catch (error) {

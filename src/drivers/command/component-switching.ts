@@ -1,16 +1,16 @@
 /**
- * Puts an instance of a `command` component behind its stable name, in one of three ways: by its own switch line, held against
+ * Puts an instance of a `command` component behind its stable name, in one of three ways: by its tool, held against
  * identities before and after; by the exchange of two paths, where the name is one; or not at all, which is said before anything
  * is planned.
  */
 import type { Exchange, ExchangeObservation, Identity, SwitchOperations } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { createPathSwitching } from "../../platform/path-operations.ts";
-import { lookAtPlace, removePlace } from "./component-instances.ts";
+import { removePlace } from "./component-instances.ts";
 import { instanceNameOf, isGivenName, runOf, stableNameOf } from "./component-names.ts";
 import { type CommandComponentOptions, type CommandContext, isPath } from "./component-options.ts";
 import { removeInstanceRecord } from "./instance-record.ts";
-import { about, askLine, runLine } from "./run-line.ts";
+import { toolOf } from "./tool-of.ts";
 
 type Switching = SwitchOperations<CommandComponentOptions>;
 
@@ -35,12 +35,8 @@ const observeAll = async (
   outgoing: await identify(exchange.outgoing),
 });
 
-const byLine: Switching = {
-  observe: (context, exchange) =>
-    observeAll(context, exchange, async (name) => {
-      const said = await askLine(context, "identity", about(name));
-      return said === "" ? null : said;
-    }),
+const byTool: Switching = {
+  observe: (context, exchange) => observeAll(context, exchange, (name) => toolOf(context).identity(context, name)),
 
   exchange: async (context, exchange, expected) => {
     const began = context.clock.monotonicMs();
@@ -49,27 +45,19 @@ const byLine: Switching = {
       position: null,
       outgoing: exchange.outgoing,
     });
-    const seen = await byLine.observe(context, exchange);
+    const seen = await byTool.observe(context, exchange);
     if (isAfter(seen, expected)) return { ...done(), heldMs: 0 };
     if (!isSame(seen, expected) || expected.outgoing !== null)
       throw new RefloatError(
         "cutover.conflict",
         `${stableNameOf(context)} is not as it was seen before the switch: expected ${describe(expected)}; found ${describe(seen)}`,
       );
-    await runLine(
-      context,
-      "switch",
-      {
-        ...about(stableNameOf(context)),
-        // Empty: nothing stood there before the recovery that is undone, so nothing is put there.
-        REFLOAT_INCOMING: expected.incoming === null ? "" : exchange.incoming,
-        REFLOAT_OUTGOING: exchange.outgoing,
-        REFLOAT_EXPECTED_STABLE: expected.stable ?? "",
-        REFLOAT_EXPECTED_INCOMING: expected.incoming ?? "",
-      },
-      "act",
-    );
-    const after = await byLine.observe(context, exchange);
+    await toolOf(context).exchange(context, {
+      incoming: expected.incoming === null ? null : exchange.incoming,
+      outgoing: exchange.outgoing,
+      expected,
+    });
+    const after = await byTool.observe(context, exchange);
     if (isAfter(after, expected)) return done();
     throw new RefloatError(
       "cutover.conflict",
@@ -84,7 +72,7 @@ const byLine: Switching = {
 /** What was stopped for a switch that was not made serves again, as far as its line can do that. */
 const goOn = async (context: CommandContext): Promise<void> => {
   try {
-    await reloadCommand(context);
+    await toolOf(context).reload(context);
   } catch (error) {
     context.log.warn("what was stopped for a switch could not be started again", { error: String(error) });
   }
@@ -97,14 +85,14 @@ const byRename: Switching = {
     const seen = await byPath.observe(context, exchange);
     const stops = isSame(seen, expected) && expected.outgoing === null;
     const act = async () => {
-      if (stops) await runLine(context, "stop", about(stableNameOf(context)), "act");
+      if (stops) await toolOf(context).stop(context);
       return byPath.exchange(context, exchange, expected);
     };
     const report = await act().catch(async (error: unknown) => {
       if (stops && !context.signal.aborted) await goOn(context);
       throw error;
     });
-    if (expected.incoming !== null) await reloadCommand(context);
+    if (expected.incoming !== null) await toolOf(context).reload(context);
     return { ...report, heldMs: context.clock.monotonicMs() - began };
   },
   discard: async (context, outgoing) => {
@@ -115,13 +103,13 @@ const byRename: Switching = {
 };
 
 const impossible = (component: string): string =>
-  `${component} declares no switch: line and its name is no path, so nothing can be put behind it`;
+  `${component} has no switch of its own and its name is no path, so nothing can be put behind it`;
 
 const never: Switching = {
   refusal: async ({ component }) => impossible(component),
   observe: (context, exchange) =>
     observeAll(context, exchange, async (name) =>
-      (await lookAtPlace(context, name)) === "absent" ? null : `name:${name}`,
+      (await toolOf(context).inspect(context, name)) === "absent" ? null : `name:${name}`,
     ),
   exchange: async ({ component }) => {
     throw new RefloatError("cutover.refused", impossible(component));
@@ -129,22 +117,17 @@ const never: Switching = {
   discard: (context, outgoing) => removePlace(context, outgoing),
 };
 
-const wayOf = ({ options }: CommandContext): Switching =>
-  options.switch !== undefined ? byLine : isPath(options.name) ? byRename : never;
-
-/** Starts what uses the stable name, or tells it to read it again. */
-export const reloadCommand = async (context: CommandContext): Promise<void> => {
-  await runLine(context, "reload", about(stableNameOf(context)), "act");
-};
+const wayOf = async (context: CommandContext): Promise<Switching> =>
+  (await toolOf(context).canSwitch(context)) ? byTool : isPath(context.options.name) ? byRename : never;
 
 export const commandSwitching: Switching = {
-  refusal: async (context) => (await wayOf(context).refusal?.(context)) ?? null,
-  observe: (context, exchange) => wayOf(context).observe(context, exchange),
-  exchange: (context, exchange, expected) => wayOf(context).exchange(context, exchange, expected),
+  refusal: async (context) => (await (await wayOf(context)).refusal?.(context)) ?? null,
+  observe: async (context, exchange) => (await wayOf(context)).observe(context, exchange),
+  exchange: async (context, exchange, expected) => (await wayOf(context)).exchange(context, exchange, expected),
   discard: async (context, outgoing) => {
     if (!isGivenName(context, outgoing))
       throw new RefloatError("cutover.refused", `${outgoing} is not a name that a recovery gave, so it is not removed`);
-    await wayOf(context).discard(context, outgoing);
+    await (await wayOf(context)).discard(context, outgoing);
     await removeInstanceRecord(context, instanceNameOf(context, runOf(outgoing)));
   },
 };

@@ -12,7 +12,7 @@ import {
   runShellLine,
 } from "../../platform/shell-line.ts";
 import { stableNameOf } from "./component-names.ts";
-import type { CommandContext, LineKey } from "./component-options.ts";
+import type { CommandComponentOptions, CommandContext, LineKey } from "./component-options.ts";
 
 /** Variables that a line gets beside REFLOAT_STABLE and the declared ones. */
 export type Told = Readonly<Record<`REFLOAT_${string}`, string>>;
@@ -92,6 +92,13 @@ export const runLine = async (
     limit,
   });
   return redact(stdout, secrets);
+};
+
+/** A line without which nothing can be done. The schema asks for it where no plugin is declared. */
+export const lineOf = (options: CommandComponentOptions, key: LineKey): string => {
+  const line = options[key];
+  if (line === undefined) throw new RefloatError("bug", `a component without a plugin declares no ${key}`);
+  return line;
 };
 
 const answerCharacters = 500;
