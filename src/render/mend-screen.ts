@@ -35,8 +35,8 @@ const countsLine = ({ name, equal, changed, gone, newer, made }: MendedTable): s
   if (made) return `${name}: dropped`;
   const words = [
     `${formatCount(changed)} differ`,
-    `${formatCount(gone)} gone`,
-    `${formatCount(newer)} newer, left alone`,
+    ...(gone === 0 ? [] : [`${formatCount(gone)} gone`]),
+    ...(newer === 0 ? [] : [`${formatCount(newer)} newer, left alone`]),
     `${formatCount(equal)} equal`,
   ];
   return `${name}: ${words.join(", ")}`;

@@ -6,6 +6,7 @@ import { mendedRowsSchema, rowsPutBack, type MendDirection } from "../../model/m
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Mend, applyMend, proposeMend, readProposal } from "../../operations/mend.ts";
 import { renderMended, renderNothingToMend, renderProposal, shortDigest } from "../../render/mend-screen.ts";
+import { nextLine } from "../../render/screen.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
@@ -125,7 +126,7 @@ export const mendCommand = defineCommand({
       answer("mend", { service: mend.service, component: mend.component, direction, applied, ...mend.proposal }, text);
     if (mend.proposal.script === null) return tell(false, renderNothingToMend(mend, screen));
     const nextCommand = `refloat mend ${mend.service} --proposal ${shortDigest(mend.proposal.digest)}`;
-    if (!input.apply) return tell(false, `next: ${nextCommand}`);
+    if (!input.apply) return tell(false, nextLine(screen, nextCommand));
     if (input.proposal === null) {
       await requireYes(context, {
         question: `${direction === "mend" ? "Put" : "Take"} ${formatAmount(rowsPutBack(mend.proposal), "rows")} back now?`,

@@ -9,6 +9,9 @@ import { translateSystemErrors } from "../../../platform/system-error.ts";
 
 const files = { mend: "mend.sql", undo: "undo.sql", facts: "mend.json" } as const;
 
+/** Enough of a digest to tell any two proposals apart, and short enough for a path that is typed. */
+const folderName = (digest: string): string => digest.slice(0, 16);
+
 const folderOf = (stateDirectory: string): string => join(stateDirectory, "mends");
 
 /** @returns SHA-256 of what was written, hex */
@@ -43,7 +46,7 @@ export const keepMend = async (stateDirectory: string, scripts: KeptScripts): Pr
     try {
       const digest = await write(join(partial, files.mend), scripts.mend);
       await write(join(partial, files.undo), scripts.undo);
-      const final = join(folder, digest);
+      const final = join(folder, folderName(digest));
       const proposal = scripts.describe(digest, { script: join(final, files.mend), undo: join(final, files.undo) });
       await write(join(partial, files.facts), [`${JSON.stringify(proposal, null, 2)}\n`]);
       await syncDirectory(partial);
@@ -59,7 +62,7 @@ export const keepMend = async (stateDirectory: string, scripts: KeptScripts): Pr
 export const readMend = async (stateDirectory: string, digest: string): Promise<MendProposal | null> => {
   const folder = folderOf(stateDirectory);
   const kept = await readdir(folder).catch(() => []);
-  const [name, ...others] = kept.filter((one) => one.startsWith(digest));
+  const [name, ...others] = kept.filter((one) => one.startsWith(folderName(digest)));
   if (name === undefined) return null;
   if (others.length > 0)
     throw new RefloatError("usage", `${others.length + 1} proposals begin with ${digest}`, {
