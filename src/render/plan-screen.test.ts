@@ -48,6 +48,28 @@ describe("the plan", () => {
     `);
   });
 
+  it("says to which moment each component goes where one goes on by its log, and how far apart they are", () => {
+    const at = "2026-11-22T13:12:08.000Z";
+    const input = recoveryInput({
+      chosen: { kind: "instant", at },
+      replays: { db: { line: "7000/1", from: "1/3A000000", to: "1/3A7C2F48", at: "2026-11-22T13:12:07.900Z" } },
+      request: { at: { text: "14:12:08", instant: at }, only: ["db", "uploads"], cutover: true, acceptLoss: true },
+    });
+    const plan = planRecovery(input);
+    const text = renderPlan(plan, { ...screen, width: 200 });
+    expect(text.split("\n").filter((line) => /^(?:MOMENT|LOSES|WARNING db)|restore db/.test(line))).toEqual([
+      "MOMENT  db to 14:12:07.9, 0.1s before what was asked (1/3A7C2F48); uploads to the point, 12m04s older",
+      "LOSES   db 9m30s: what changed since (last write 14:21:38); saved to CSV first",
+      expect.stringContaining("then its log to 1/3A7C2F48") as string,
+      expect.stringContaining("12m04s apart, and what the one names the other may not have") as string,
+    ]);
+    const other = planRecovery({
+      ...input,
+      replays: { db: { line: "7000/1", from: "1/3A000000", to: "1/3A7C2F50", at: "2026-11-22T13:12:07.900Z" } },
+    });
+    expect(other.digest).not.toBe(plan.digest);
+  });
+
   it("says why it is this point, and what the closer one comes before", () => {
     const [, , closer] = shopPoints;
     if (closer === undefined) throw new Error("the shop has points");
