@@ -85,7 +85,7 @@ describe("recover --plan", () => {
     expect(asked).toEqual(["execute"]);
     expect(stdout).toMatch(new RegExp(`^Plan ${short} {2}shop, only db\\.`));
     expect(stdout).toMatch(/^SHOP IS BACK {2}run 42/m);
-    expect(stdout).toMatch(/next: refloat undo 42 \| refloat commit 42\n$/);
+    expect(stdout).toMatch(/next: refloat undo 42 \| refloat reconcile 42 \| refloat commit 42\n$/);
     expect(stderr).toMatch(/^ {2}now {3}restore db .*\n {2}done {2}restore db .*\n$/);
   });
 

@@ -13,6 +13,7 @@ import { silentLog } from "../platform/log.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { createVaultMemory } from "../platform/vault-memory.ts";
 import { type TestFolder, createTestFolder } from "../testing/driver-context.ts";
+import { createLogs } from "../vault/points/logs.ts";
 import { createPointDepartures } from "../vault/points/departures.ts";
 import { createPointStore } from "../vault/points/point-store.ts";
 import { createRepository } from "../vault/repository/create-repository.ts";
@@ -33,6 +34,7 @@ const openBench = async (made = false, clock = systemClock): Promise<void> => {
     repository,
     points: createPointStore(repository),
     departures: createPointDepartures(repository),
+    logs: createLogs({ repository, clock, lockFor: async () => null }),
   };
   bench = {
     registry: driverRegistry,
