@@ -184,8 +184,8 @@ export const resultSchemas = {
         lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
         /** The incident that is open; null while none is. */
         incident: incidentSchema.nullable(),
-        /** By component with a log, until when the vault has it. */
-        logs: z.array(z.object({ component: nameSchema, toAt: z.iso.datetime() })),
+        /** By component with a log, until when the vault has it, and whether its end is reached from the last point. */
+        logs: z.array(z.object({ component: nameSchema, toAt: z.iso.datetime(), leadsOn: z.boolean() })),
         /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. */
         recoverableTo: z.iso.datetime().nullable(),
       }),
@@ -444,6 +444,7 @@ export const resultSchemas = {
           .discriminatedUnion("kind", [
             z.object({ kind: z.literal("point"), point: z.string(), at: z.string() }),
             z.object({ kind: z.literal("incident"), since: z.string() }),
+            z.object({ kind: z.literal("run"), run: z.int() }),
             z.object({ kind: z.literal("no-policy") }),
             z.object({ kind: z.literal("doubt") }),
             z.object({ kind: z.literal("no-point") }),

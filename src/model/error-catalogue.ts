@@ -86,6 +86,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault does not hold the part of a component's log that leads to this moment.",
   },
+  "log.diverged": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "A source's log is another history than what the vault holds under the same name.",
+  },
   "rows.changed": {
     exit: 3,
     http: 409,

@@ -9,8 +9,7 @@ import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import { refuseTakenNames } from "../core/planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../core/planner/refuse-unswitchable.ts";
-import { choosePoint } from "../core/points/choose-point.ts";
-import { resolveReplays } from "../core/points/resolve-replays.ts";
+import { chooseMoment } from "../core/points/choose-moment.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
@@ -37,21 +36,17 @@ export type PlanRequest = {
   readonly approve: boolean;
 };
 
-/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, plan.no-space, plan.impossible, cutover.refused */
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.gap, plan.no-space, plan.impossible, cutover.refused */
 export const plan = async (bench: Workbench, request: PlanRequest, signal: AbortSignal): Promise<Plan> => {
   const service = findService(await bench.declaration(), request.service);
   requireComponents(service, request.only ?? []);
   const now = bench.clock.now();
-  const { point, chosen, closer, points, at, incidentSince } = await choosePoint(
+  const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed } = await chooseMoment(
     bench,
     { ...request, service: service.name },
     now,
   );
   const only = request.only ?? Object.keys(point.manifest.components);
-  const replays = await resolveReplays(
-    { logs: (await bench.vault()).logs, registry: bench.registry },
-    { point, chosen, scope: only },
-  );
   if (bench.breakGlass) await requireSecrets(bench, service, only, signal);
   const journal = await bench.journal();
   const runs = await journal.listRuns();
@@ -80,6 +75,8 @@ export const plan = async (bench: Workbench, request: PlanRequest, signal: Abort
     point,
     chosen,
     replays,
+    unreached,
+    passed,
     incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,

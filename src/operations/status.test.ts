@@ -9,8 +9,11 @@ import { RefloatError } from "../model/refloat-error.ts";
 import { silentLog } from "../platform/log.ts";
 import { createDirectories } from "../platform/state-directories.ts";
 import { systemClock } from "../platform/system-clock.ts";
+import { shopPoint } from "../../test/fixtures/shop.ts";
+import { positionAfter } from "../core/logs/log-position.ts";
+import type { DriverRegistry } from "../core/ports/driver.ts";
 import { type TestFolder, createTestFolder } from "../testing/driver-context.ts";
-import { readStatus } from "./status.ts";
+import { logEnds, readStatus, recoverableTo } from "./status.ts";
 
 let folder: TestFolder;
 beforeEach(async () => {
@@ -53,4 +56,36 @@ services:
     ["shop", "failed", expect.stringMatching(/^could not be asked: .*on port/)],
     ["notes", "failed", expect.stringContaining("refused")],
   ]);
+});
+
+it("only a log that goes on from the last point counts, and one that does not says so", () => {
+  const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 14, minute)).toISOString();
+  const place = (minute: number): string => positionAfter(BigInt(minute) * 1000n);
+  const span = (from: number, to: number, line = "7000/1") => ({
+    service: "shop",
+    component: "db",
+    driver: "postgres",
+    line,
+    from: place(from),
+    to: place(to),
+    fromAt: at(from),
+    toAt: at(to),
+  });
+  const registry = {
+    components: new Map([["postgres", { logs: { startOf: () => ({ line: "7000/1", from: place(10) }) } }]]),
+  } as unknown as DriverRegistry;
+  const point = shopPoint({ id: "a1", at: at(10) });
+  const db = point.manifest.components["db"];
+  if (db === undefined) throw new Error("the shop has no db");
+  const alone = { ...point, manifest: { ...point.manifest, components: { db } } };
+  const told = (spans: Parameters<typeof logEnds>[2]) => [
+    recoverableTo({ registry }, alone, spans),
+    ...logEnds({ registry }, alone, spans).map(({ toAt, leadsOn }) => [toAt, leadsOn]),
+  ];
+  expect(told([span(0, 30)])).toEqual([at(30), [at(30), true]]);
+  // A gap after the point, another timeline, and a log that has not come to the point yet.
+  expect(told([span(0, 20), span(25, 30)])).toEqual([at(20), [at(30), false]]);
+  expect(told([span(0, 20), span(18, 30, "7000/2")])).toEqual([at(20), [at(30), false]]);
+  expect(told([span(12, 30)])).toEqual([at(10), [at(30), false]]);
+  expect(told([span(0, 9)])).toEqual([at(10), [at(9), true]]);
 });

@@ -4,7 +4,7 @@
  */
 import { audited } from "../core/audit/audited.ts";
 import { decideRetention, type PointDecision, type RetentionDecision } from "../core/retention/decide-retention.ts";
-import { pitrMs, windowBase } from "../core/retention/log-lifetimes.ts";
+import { type NeededLog, pitrMs, windowBase } from "../core/retention/log-lifetimes.ts";
 import { removalsOf, type Removals } from "../core/retention/removals.ts";
 import { type ExpiringRunCopy, expiringRunCopies } from "../core/retention/run-copy-lifetimes.ts";
 import { type LogRetention, decideVaultLogs, goingLogs } from "../core/retention/vault-logs.ts";
@@ -135,6 +135,7 @@ const decide = async (
     expiring: new Set(expiring.map(({ point }) => point.id)),
     unreadable: unreadable.length,
     incidents: await vault.incidents.list(),
+    needed: await logsNeededByRuns(bench),
     now: bench.clock.now(),
   });
   return {
@@ -245,6 +246,21 @@ const storeLocks = async (
 
 /** Runs that may still go on, or be undone: what they restore from must stay. */
 const needing: ReadonlySet<RunState> = new Set(["running", "waiting", "interrupted", "needs-operator", "succeeded"]);
+
+/** Those that may still restore. */
+const unfinished: ReadonlySet<RunState> = new Set(["running", "waiting", "interrupted", "needs-operator"]);
+
+const logsNeededByRuns = async (bench: Workbench): Promise<readonly NeededLog[]> => {
+  const journal = await bench.journal();
+  const needed: NeededLog[] = [];
+  for (const { number, state } of await journal.listRuns()) {
+    if (!unfinished.has(state)) continue;
+    const { service, replays = {} } = (await journal.readRun(number)).plan.intent;
+    for (const [component, { line, from, to }] of Object.entries(replays))
+      needed.push({ service, component, line, from, to, run: number });
+  }
+  return needed;
+};
 
 const neededByRuns = async (bench: Workbench) => {
   const journal = await bench.journal();

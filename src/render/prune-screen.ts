@@ -125,6 +125,8 @@ const describeLogReason = (reason: LogDecision["reason"], time: (instant: string
       return `point ${shortId(reason.point)}, ${time(reason.at)}, goes on by it`;
     case "incident":
       return `an incident is open since ${time(reason.since)}`;
+    case "run":
+      return `needed: run ${reason.run} is not finished`;
     case "no-policy":
       return "no keep: is declared";
     case "doubt":

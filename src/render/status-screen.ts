@@ -38,7 +38,7 @@ export type ServiceState = {
   /** The one that is open. */
   readonly incident?: Incident | null;
   /** By component with a log, until when the vault has it. */
-  readonly logs?: readonly { readonly component: string; readonly toAt: string }[];
+  readonly logs?: readonly { readonly component: string; readonly toAt: string; readonly leadsOn: boolean }[];
   /** The moment that all data could be brought back to now; that of the last point when left out. */
   readonly recoverableTo?: string | null;
 };
@@ -146,6 +146,9 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
     ...logs
       .filter(({ toAt }) => Date.parse(at) - Date.parse(toAt) > silentMs)
       .map(({ component, toAt }) => `the log of ${component} ends at ${formatMinute(toAt, at, timeZone)}`),
+    ...logs
+      .filter(({ leadsOn }) => !leadsOn && lastPoint !== null)
+      .map(({ component }) => `the log of ${component} leads on from no point: refloat capture ${service.name}`),
     ...(tooOld && overdue === null ? ["older than its RPO"] : []),
     ...(lastPoint !== null && lastPoint.missing.length > 0
       ? [`last point has lost ${lastPoint.missing.join(", ")}`]

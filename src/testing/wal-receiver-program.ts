@@ -30,6 +30,7 @@ let appended = 0;
 const name = { service: context.service, component: context.component };
 await receiveClusterLog(context, {
   held: await logs.spans(context.service),
+  history: async (line) => (await logs.reader(name)).history(line),
   append: async (piece, content) => {
     await logs.append(piece, content);
     appended += 1;

@@ -24,7 +24,7 @@ export const vaultPruneCommand = defineCommand({
       "anything of a service without keep:. Shows of each point why it stays or goes, and asks.",
     "Copies of runs go 90 days after they were saved, once a later copy supersedes them or the run was committed or undone, failed or was " +
       "cancelled. The last copy of a run that could still be taken up stays, whatever its age; so do records of points that left, and escrow bundles.",
-    "Logs of components stay as long as a point that they lead on from, or as long as the component's pitr: says, with the point that it takes.",
+    "Logs of components stay as long as a point that they lead on from, or as long as the component's pitr: says, with the point that it takes; what a run that is not finished goes on by stays too.",
     "Works in two steps beside captures and never makes one wait: what is found unused is removed by a later prune, a day after, when " +
       "nobody can count on it any more. --now does not wait for the day, only for those who are at work.",
     "When the clock seems wrong (a point in the future, or a gap that would let all before it go) nothing expires; --trust-clock says that " +

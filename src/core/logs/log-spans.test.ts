@@ -42,6 +42,14 @@ it("lines are never joined, and one that goes on where another ended leaves no g
   expect(logGaps(spans)).toEqual([]);
 });
 
+it("a gap in a line is one whatever the times on its sides say, and however another line runs beside it", () => {
+  const [before, after] = [piece(0, 20, { toAt: at(40) }), piece(30, 50, { fromAt: at(30) })];
+  const beside = piece(18, 25, { line: "7000/2" });
+  const gap = { service: "shop", component: "db", before, after };
+  expect(logGaps(joinedSpans([before, after]))).toEqual([gap]);
+  expect(logGaps(joinedSpans([before, beside, after]))).toEqual([gap]);
+});
+
 it("what another piece has all of is covered, and taking it away changes no span", () => {
   const drawn = fc.array(
     fc.tuple(fc.nat(30), fc.nat(10)).map(([from, length]) => piece(from, from + length)),

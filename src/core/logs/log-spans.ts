@@ -48,17 +48,29 @@ const join = (pieces: readonly LogSpan[]): readonly LogSpan[] => {
 export const joinedSpans = (pieces: readonly LogSpan[]): readonly LogSpan[] =>
   [...Map.groupBy(pieces, lineKey).values()].flatMap(join).toSorted(byTime);
 
-/** Two lines that follow each other without a gap in time, as after a promotion, leave none. */
+/**
+ * Between stretches of one line, whatever their times say: what meets was joined. Two lines that follow each other without a gap in time, as after a
+ * promotion, leave none.
+ */
 export const logGaps = (spans: readonly LogSpan[]): readonly LogGap[] =>
-  [...Map.groupBy(spans, logKey).values()].flatMap((own) =>
-    own
-      .toSorted(byTime)
-      .slice(1)
-      .flatMap((after, index): readonly LogGap[] => {
-        const before = own.toSorted(byTime)[index];
-        if (before === undefined || Date.parse(after.fromAt) <= Date.parse(before.toAt)) return [];
-        return [{ service: after.service, component: after.component, before, after }];
-      }),
+  [...Map.groupBy(spans, logKey).values()].flatMap((unordered) => {
+    const own = unordered.toSorted(byTime);
+    return own.flatMap((after, index): readonly LogGap[] => {
+      const sameLine = inOrder(own.filter(({ line }) => line === after.line));
+      const before = sameLine[sameLine.indexOf(after) - 1] ?? own[index - 1];
+      if (before === undefined) return [];
+      if (before.line !== after.line && Date.parse(after.fromAt) <= Date.parse(before.toAt)) return [];
+      return [{ service: after.service, component: after.component, before, after }];
+    });
+  });
+
+/** The stretch that goes on from a place, as from the end of a captured point. */
+export const spanFrom = (
+  spans: readonly LogSpan[],
+  { line, from }: { readonly line: string; readonly from: string },
+): LogSpan | undefined =>
+  spans.find(
+    (span) => span.line === line && comparePositions(span.from, from) <= 0 && comparePositions(from, span.to) <= 0,
   );
 
 /** Those of which another one of the same line has all, in place and time. */

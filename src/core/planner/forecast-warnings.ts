@@ -2,6 +2,7 @@
 import { shortId } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { readBy } from "../points/point-span.ts";
 import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
@@ -70,6 +71,22 @@ const skew = ({ point, replays = {}, components }: RecoveryInput, { recovered }:
   ];
 };
 
+/** Why it goes no further by the log, or not from the nearest point. */
+const logWarnings = ({ unreached = [], passed = [], service }: RecoveryInput): readonly Warning[] => [
+  ...unreached.map(({ component, reachedAt, toAt }) =>
+    warn(
+      "log.unreached",
+      `the log of ${component} is received up to ${toAt}, and from the point it leads on only to ${reachedAt}: take a point (refloat capture ${service.name})`,
+    ),
+  ),
+  ...passed.map((one) =>
+    warn(
+      "point.passed-over",
+      `the point ${shortId(one.point.id)} is nearer, and has ${formatList(one.tooLate)} as of ${readBy(one)}, after what was asked`,
+    ),
+  ),
+];
+
 /** What was already wrong, or not certain, when the point was taken. */
 const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   const { manifest } = input.point;
@@ -85,6 +102,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
     ...namesakes(input.chosen),
     ...suspicion(input, scope),
     ...skew(input, scope),
+    ...logWarnings(input),
     ...(failed.length === 0
       ? []
       : [

@@ -10,6 +10,8 @@ import type { RunNumber } from "../../model/identifiers.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { BrokenLinks, PlanIntent, PlannedReplay, PointChoice, SpaceForecast } from "../../model/plan.ts";
 import type { CloserPoint } from "../points/closer-point.ts";
+import type { PassedPoint } from "../points/point-span.ts";
+import type { UnreachedLog } from "../points/resolve-replays.ts";
 
 /** What a component can do: what its driver offers and, for reload and migrate, what is declared as well. */
 export type ComponentCapabilities = {
@@ -78,6 +80,10 @@ export type RecoveryInput = {
   readonly chosen?: PointChoice;
   /** Components that their logs lead on from the point. */
   readonly replays?: Readonly<Record<string, PlannedReplay>>;
+  /** Components whose log is received further than it leads on from the point. */
+  readonly unreached?: readonly UnreachedLog[];
+  /** Points that are nearer, and have a component as of later than what was asked. */
+  readonly passed?: readonly PassedPoint[];
   /** Since when an incident doubts what was read, ISO. */
   readonly incidentSince?: string | null;
   readonly closer: CloserPoint | null;

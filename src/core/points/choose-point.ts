@@ -16,6 +16,8 @@ export type PointRequest = {
   readonly incidentAt?: string | null;
   /** Components that are needed; null for all. */
   readonly only: readonly string[] | null;
+  /** Ids of points that go beyond that moment. */
+  readonly passedOver?: ReadonlySet<string>;
 };
 
 export type ChosenPoint = PointSelection & {
@@ -27,7 +29,7 @@ export type ChosenPoint = PointSelection & {
 
 /** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.* */
 export const choosePoint = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenPoint> => {
-  const { service, only } = request;
+  const { service, only, passedOver } = request;
   const at = await readAt(bench, service, request.at ?? "last", now);
   const points = newestFirst(await (await bench.vault()).points.list(service));
   const facts = await selectionFacts(bench, service, at);
@@ -37,6 +39,7 @@ export const choosePoint = async (bench: Workbench, request: PointRequest, now: 
     ...facts,
     incidentSince,
     ...(only === null ? {} : { scope: only }),
+    ...(passedOver === undefined ? {} : { passedOver }),
   });
   return { ...selected, at, points, incidentSince };
 };

@@ -7,8 +7,11 @@ import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { PlannedReplay, PointChoice } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { comparePositions } from "../logs/log-position.ts";
+import { spanFrom } from "../logs/log-spans.ts";
 import type { DriverRegistry } from "../ports/driver.ts";
 import type { LogStore } from "../ports/vault-logs.ts";
+import type { LogBegin } from "../retention/log-lifetimes.ts";
+import { logBeginOf } from "../retention/vault-logs.ts";
 
 export type ReplayRequest = {
   readonly point: RecoveryPoint;
@@ -17,39 +20,68 @@ export type ReplayRequest = {
   readonly scope: readonly string[];
 };
 
-/** By component; without those that stay at the point. @throws RefloatError log.gap, vault.* */
+export type ResolvedReplays = {
+  /** By component; without those that stay at the point. */
+  readonly replays: Readonly<Record<string, PlannedReplay>>;
+  /** Components that the point has as of a later moment than what is wanted: it goes too far. */
+  readonly tooLate: readonly string[];
+  /** Components whose log has a part that nothing leads to from the point, though its end was wanted. */
+  readonly unreached: readonly UnreachedLog[];
+};
+
+/** The log is received up to `toAt`; from the point it leads on up to `reachedAt`. */
+export type UnreachedLog = { readonly component: string; readonly reachedAt: string; readonly toAt: string };
+
+/** @throws RefloatError log.gap, vault.* */
 export const resolveReplays = async (
   { logs, registry }: { readonly logs: LogStore; readonly registry: DriverRegistry },
   { point, chosen, scope }: ReplayRequest,
-): Promise<Readonly<Record<string, PlannedReplay>>> => {
-  const wanted = wantedInstant(chosen);
-  if (wanted === undefined) return {};
-  const { service, components } = point.manifest;
+): Promise<ResolvedReplays> => {
   const replays: Record<string, PlannedReplay> = {};
+  const tooLate: string[] = [];
+  const unreached: UnreachedLog[] = [];
+  const wanted = wantedInstant(chosen);
+  if (wanted === undefined) return { replays, tooLate, unreached };
+  const { service, components } = point.manifest;
   const all = await logs.spans(service);
   for (const component of scope) {
     const captured = components[component];
-    const begin =
-      captured === undefined ? null : (registry.components.get(captured.driver)?.logs?.startOf(captured) ?? null);
-    if (begin === null) continue;
-    const own = all.filter((span) => span.component === component);
-    const span = own.find(({ line, from, to }) => line === begin.line && isWithin(begin.from, from, to));
-    if (span === undefined) continue;
-    const isBeyond = wanted === null || Date.parse(wanted) > Date.parse(span.toAt);
-    const later = own.find(({ fromAt }) => Date.parse(fromAt) > Date.parse(span.toAt));
-    if (wanted !== null && isBeyond && later !== undefined) throw gap(point, wanted, span, later);
+    const begin = logBeginOf(registry)(point, component);
+    const own = all.filter((one) => one.component === component);
+    if (captured === undefined || begin === null || own.length === 0) continue;
+    const span = spanFrom(own, begin);
+    const reachedAt = span?.toAt ?? captured.window.endAt;
+    const further = own.filter((one) => one !== span && isFurther(one, begin, reachedAt));
+    if (wanted === null) {
+      const [newest] = further.toSorted((a, b) => Date.parse(b.toAt) - Date.parse(a.toAt));
+      if (newest !== undefined) unreached.push({ component, reachedAt, toAt: newest.toAt });
+      if (span !== undefined && comparePositions(span.to, begin.from) > 0)
+        replays[component] = { line: span.line, from: begin.from, to: span.to, at: span.toAt };
+      continue;
+    }
+    const isBeyond = Date.parse(wanted) > Date.parse(reachedAt);
+    // What the point leads into is a log; before one was received at all, the point is all there is.
+    const after = further.find((one) => span !== undefined || Date.parse(one.fromAt) <= Date.parse(wanted));
+    if (isBeyond && after !== undefined) throw gap(point, wanted, { component, line: begin.line, reachedAt }, after);
     const found =
-      wanted === null || isBeyond
+      span !== undefined && isBeyond
         ? { position: span.to, at: span.toAt }
-        : await logs.positionAt({ service, component, line: span.line, at: wanted });
-    if (found === null || comparePositions(found.position, begin.from) <= 0) continue;
-    replays[component] = { line: span.line, from: begin.from, to: found.position, at: found.at };
+        : await logs.positionAt({ service, component, line: begin.line, at: wanted });
+    const isTooLate =
+      found === null
+        ? Date.parse(wanted) < Date.parse(captured.window.endAt)
+        : comparePositions(found.position, begin.from) < 0;
+    if (isTooLate) tooLate.push(component);
+    else if (span !== undefined && found !== null && comparePositions(found.position, begin.from) > 0)
+      replays[component] = { line: span.line, from: begin.from, to: found.position, at: found.at };
   }
-  return replays;
+  return { replays, tooLate, unreached };
 };
 
-const isWithin = (position: string, from: string, to: string): boolean =>
-  comparePositions(from, position) <= 0 && comparePositions(position, to) <= 0;
+/** Whether it has what is later than what is reached. What lies before the point's end on the point's own line has not. */
+const isFurther = (span: LogSpan, begin: NonNullable<LogBegin>, reachedAt: string): boolean =>
+  Date.parse(span.toAt) > Date.parse(reachedAt) &&
+  (span.line !== begin.line || comparePositions(span.to, begin.from) > 0);
 
 /** @returns null for the end of the log, undefined where the point itself is meant */
 const wantedInstant = (chosen: PointChoice): string | null | undefined => {
@@ -69,19 +101,24 @@ const wantedInstant = (chosen: PointChoice): string | null | undefined => {
   }
 };
 
-const gap = ({ manifest }: RecoveryPoint, wanted: string, before: LogSpan, after: LogSpan): RefloatError => {
-  const { service, component } = before;
-  const isInIt = Date.parse(wanted) < Date.parse(after.fromAt);
-  return new RefloatError(
-    "log.gap",
-    isInIt
-      ? `${wanted} lies in a gap of the log of ${component}, from ${before.toAt} to ${after.fromAt}`
-      : `between the point of ${manifest.consistentAt} and ${wanted} the log of ${component} has a gap, from ${before.toAt} to ${after.fromAt}`,
-    {
-      context: { component, before: before.toAt, after: after.fromAt },
-      state: "nothing was changed",
-      hint: `the last moment before it is ${before.toAt}; moments after ${after.fromAt} are reached from a point that was taken after it`,
-      nextCommand: `refloat plan ${service} --at ${before.toAt}`,
-    },
-  );
+const gap = (
+  { manifest: { service, consistentAt } }: RecoveryPoint,
+  wanted: string,
+  { component, line, reachedAt }: { readonly component: string; readonly line: string; readonly reachedAt: string },
+  after: LogSpan,
+): RefloatError => {
+  const from = `from ${reachedAt} to ${after.fromAt}`;
+  const isOtherLine = after.line !== line && Date.parse(after.fromAt) <= Date.parse(reachedAt);
+  const message = isOtherLine
+    ? `from the point of ${consistentAt} the log of ${component} leads on only to ${reachedAt}, and not to ${wanted}: it goes on as ${after.line}, and the point is of ${line}`
+    : Date.parse(wanted) < Date.parse(after.fromAt)
+      ? `${wanted} lies in a gap of the log of ${component}, ${from}`
+      : `between the point of ${consistentAt} and ${wanted} the log of ${component} has a gap, ${from}`;
+  const later = isOtherLine ? "later ones" : `moments after ${after.fromAt}`;
+  return new RefloatError("log.gap", message, {
+    context: { component, before: reachedAt, after: after.fromAt },
+    state: "nothing was changed",
+    hint: `the last moment before it is ${reachedAt}; ${later} are reached from a point that was taken ${isOtherLine ? `on ${after.line}` : "after it"}`,
+    nextCommand: `refloat plan ${service} --at ${reachedAt}`,
+  });
 };

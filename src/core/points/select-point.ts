@@ -34,6 +34,8 @@ export type SelectionOptions = {
   readonly verified?: Readonly<Record<string, string>>;
   /** Since when an open incident doubts what was read, ISO: `last` is then the last from before it. */
   readonly incidentSince?: string | null;
+  /** Ids of points that go beyond the moment that is asked for. */
+  readonly passedOver?: ReadonlySet<string>;
 };
 
 /** Newest first; points of one instant by id, so that the order never depends on the order of listing. */
@@ -190,7 +192,9 @@ export const selectPoint = (
   at: AtExpression,
   options: SelectionOptions,
 ): PointSelection => {
-  const [newest, ...others] = newestFirst(points.filter((point) => point.manifest.service === options.service));
+  const [newest, ...others] = newestFirst(
+    points.filter(({ id, manifest }) => manifest.service === options.service && options.passedOver?.has(id) !== true),
+  );
   if (newest === undefined) {
     throw new RefloatError("point.unknown", `${options.service} has no recovery point yet`, {
       nextCommand: `refloat capture ${options.service}`,

@@ -318,6 +318,8 @@ export type LogEvent =
 export type LogReceiving = {
   /** What the vault has of this component. */
   readonly held: readonly LogSpan[];
+  /** How a line that the vault has came from others; null when nothing was said of that. */
+  readonly history: LogReader["history"];
   /** Resolves once the piece is durable, however long that takes; throws only when it is to end. */
   readonly append: LogStore["append"];
   /** The longest time that what the source has written is kept back to be joined with what follows. */

@@ -34,7 +34,7 @@ export type LogStore = {
   /**
    * Durable when it resolves. What is held already is not written again, so that the same piece may come twice. A piece without bytes says that
    * nothing was written up to `toAt`.
-   * @throws RefloatError vault.*
+   * @throws RefloatError log.diverged where the line is held with another history, vault.*
    */
   readonly append: (piece: LogPiece, content: Uint8Array) => Promise<void>;
   /** The last known position at or before an instant (ISO), on any line when none is named; null when no span of the component covers it. */

@@ -68,6 +68,24 @@ it("a window needs the point from before it and what follows it, and nothing old
   expect(windowBase(kept, "no-such", 90 * 86_400_000, day(7))).toBeUndefined();
 });
 
+it("a window begins with a point whose own component is from before it, not with one that was only begun by then", () => {
+  const kept = [pointAt(2), pointAt(4)];
+  const [older, newer] = kept;
+  const db = newer?.manifest.components["db"];
+  if (older === undefined || newer === undefined || db === undefined) throw new Error("no point");
+  const late = { ...db, window: { beginAt: day(6), endAt: day(6) } };
+  const slow = { ...newer, manifest: { ...newer.manifest, components: { ...newer.manifest.components, db: late } } };
+  expect(windowBase([older, slow], "db", 2 * 86_400_000, day(7))?.id).toBe(older.id);
+  expect(windowBase([older, slow], "db", 86_400_000, day(7))?.id).toBe(slow.id);
+});
+
+it("what a run that is not finished goes on by stays, whatever the window says", () => {
+  const kept = [pointAt(0), pointAt(4)];
+  const run = { service: "shop", component: "db", line: "7000/1", run: 42 };
+  const needed = [{ ...run, from: positionAfter(5n), to: positionAfter(20n) }];
+  expect(stays({ kept, windowMs: () => 2 * 86_400_000, needed })).toEqual([0, 1, 4, 5, 6].map(day));
+});
+
 it("another line is judged by time: positions of two lines say nothing of each other", () => {
   const pieces = [piece(1, "7000/2"), piece(6, "7000/2")];
   expect(stays({ pieces, kept: [pointAt(3)] })).toEqual([day(6)]);

@@ -17,6 +17,8 @@ export type LogKeepReason =
   /** The oldest point that it leads on from. */
   | { readonly kind: "point"; readonly point: string; readonly at: string }
   | { readonly kind: "incident"; readonly since: string }
+  /** It is not finished, and goes on by it. */
+  | { readonly kind: "run"; readonly run: number }
   | { readonly kind: "no-policy" }
   | { readonly kind: "doubt" }
   /** No point of the component is there yet. */
@@ -39,9 +41,14 @@ export type LogLifetimesInput = {
   /** By component, how long any moment is to be reached; null for as long as there are points. */
   readonly windowMs: (component: string) => number | null;
   /** Why all of it stays; null when nothing speaks for that. */
-  readonly all: Exclude<LogKeepReason, { readonly kind: "point" | "no-point" }> | null;
+  readonly all: Exclude<LogKeepReason, { readonly kind: "point" | "no-point" | "run" }> | null;
+  /** What runs that are not finished read. */
+  readonly needed?: readonly NeededLog[];
   readonly now: string;
 };
+
+/** A stretch of a component's log that a run goes on by. */
+export type NeededLog = Pick<LogSpan, "service" | "component" | "line" | "from" | "to"> & { readonly run: number };
 
 const takenAt = ({ manifest }: RecoveryPoint): number => Date.parse(manifest.consistentAt);
 
@@ -51,8 +58,12 @@ export const pitrMs = (service: ServiceDeclaration | undefined, component: strin
   return typeof declared === "string" ? (parseDuration(declared) ?? null) : null;
 };
 
+/** By when all of the component had been read: a member may be captured long after the point began. */
+const endedAt = ({ manifest }: RecoveryPoint, component: string): number =>
+  Date.parse(manifest.components[component]?.window.endAt ?? manifest.consistentAt);
+
 /**
- * The point that a window begins with: the newest one from before it; the oldest one while there is none.
+ * The point that a window begins with: the newest one whose component is from before it; the oldest one while there is none.
  * @param points in any order
  */
 export const windowBase = (
@@ -64,7 +75,7 @@ export const windowBase = (
   const own = points
     .filter(({ manifest, missing }) => manifest.components[component] !== undefined && !missing.includes(component))
     .toSorted((a, b) => takenAt(b) - takenAt(a));
-  return own.find((point) => takenAt(point) <= Date.parse(now) - windowMs) ?? own.at(-1);
+  return own.find((point) => endedAt(point, component) <= Date.parse(now) - windowMs) ?? own.at(-1);
 };
 
 const leadsOn = (piece: StoredLogPiece, begin: LogBegin, point: RecoveryPoint): boolean => {
@@ -73,7 +84,21 @@ const leadsOn = (piece: StoredLogPiece, begin: LogBegin, point: RecoveryPoint): 
   return captured !== undefined && Date.parse(piece.toAt) >= Date.parse(captured.window.beginAt);
 };
 
-export const decideLogs = ({ pieces, kept, beginOf, windowMs, all, now }: LogLifetimesInput): readonly LogDecision[] =>
+const isNeeded = (piece: StoredLogPiece, { service, component, line, from, to }: NeededLog): boolean =>
+  logKey(piece) === logKey({ service, component }) &&
+  piece.line === line &&
+  comparePositions(piece.from, to) < 0 &&
+  comparePositions(piece.to, from) > 0;
+
+export const decideLogs = ({
+  pieces,
+  kept,
+  beginOf,
+  windowMs,
+  all,
+  needed = [],
+  now,
+}: LogLifetimesInput): readonly LogDecision[] =>
   [...Map.groupBy(pieces, ({ component }) => component)].flatMap(([component, own]) => {
     const oldestFirst = kept
       .filter(({ manifest }) => manifest.components[component] !== undefined)
@@ -87,12 +112,17 @@ export const decideLogs = ({ pieces, kept, beginOf, windowMs, all, now }: LogLif
       if (all !== null) return { piece, verdict: "keep", reason: all };
       if (oldestFirst.length === 0) return { piece, verdict: "keep", reason: { kind: "no-point" } };
       const point = bases.find((candidate) => leadsOn(piece, beginOf(candidate, component), candidate));
-      if (point === undefined) return { piece, verdict: "expire", reason: null };
-      return {
-        piece,
-        verdict: "keep",
-        reason: { kind: "point", point: point.id, at: point.manifest.consistentAt },
-      };
+      if (point !== undefined) {
+        return {
+          piece,
+          verdict: "keep",
+          reason: { kind: "point", point: point.id, at: point.manifest.consistentAt },
+        };
+      }
+      const reader = needed.find((one) => isNeeded(piece, one));
+      return reader === undefined
+        ? { piece, verdict: "expire", reason: null }
+        : { piece, verdict: "keep", reason: { kind: "run", run: reader.run } };
     });
   });
 

@@ -7,7 +7,14 @@ import { openIncident } from "../points/open-incident.ts";
 import type { DriverRegistry } from "../ports/driver.ts";
 import type { OpenVault } from "../ports/workbench.ts";
 import type { RetentionDecision } from "./decide-retention.ts";
-import { type LogBegin, type LogDecision, type LogLifetimesInput, decideLogs, pitrMs } from "./log-lifetimes.ts";
+import {
+  type LogBegin,
+  type LogDecision,
+  type LogLifetimesInput,
+  type NeededLog,
+  decideLogs,
+  pitrMs,
+} from "./log-lifetimes.ts";
 
 export type VaultLogsInput = {
   readonly vault: Pick<OpenVault, "repository" | "logs">;
@@ -21,6 +28,7 @@ export type VaultLogsInput = {
   /** Points that cannot be read may need any of it. */
   readonly unreadable: number;
   readonly incidents: readonly Incident[];
+  readonly needed: readonly NeededLog[];
   readonly now: Date;
 };
 
@@ -50,6 +58,7 @@ export const decideVaultLogs = async (input: VaultLogsInput): Promise<readonly L
       beginOf: logBeginOf(registry),
       windowMs: (component) => pitrMs(declaration.services[service], component),
       all: whyAll(input, service, retention),
+      needed: input.needed,
       now: now.toISOString(),
     });
   });

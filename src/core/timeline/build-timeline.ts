@@ -107,7 +107,11 @@ export const buildTimeline = (input: TimelineInput): Timeline => {
     ),
     logs: (input.logs ?? []).filter(({ toAt }) => byTime(toAt, since) >= 0),
     logGaps: logGaps(input.logs ?? [])
-      .map(({ component, before, after }) => ({ component, from: before.toAt, to: after.fromAt }))
+      .map(({ component, before, after }) => ({
+        component,
+        from: before.toAt,
+        to: byTime(after.fromAt, before.toAt) < 0 ? before.toAt : after.fromAt,
+      }))
       .filter(({ to }) => byTime(to, since) >= 0),
   };
 };

@@ -90,8 +90,12 @@ const fetchSegment = async (spool: string, name: string, request: LogFeedRequest
     let at = 0;
     for await (const piece of request.logs.read(request.line, positionAfter(from), to)) {
       request.signal.throwIfAborted();
-      await file.write(piece, 0, piece.length, at);
-      at += piece.length;
+      // A short write would leave zeros, where the server takes its log to end.
+      for (let written = 0; written < piece.length;) {
+        const { bytesWritten } = await file.write(piece, written, piece.length - written, at);
+        written += bytesWritten;
+        at += bytesWritten;
+      }
     }
   } finally {
     await file.close();

@@ -1,18 +1,19 @@
 /**
  * The first start of a restored cluster: its log is replayed to the end of the backup, or beyond it by the log in the vault, and it begins a timeline of its own. Timelines that
- * the live cluster has used since are skipped, so that two histories never bear one name.
+ * the live cluster, those beside it and the log in the vault have used since are skipped, so that two histories do not bear one name.
  */
-import { copyFile, lchown, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, lchown, readdir, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Replay } from "../../core/ports/driver.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { isOwnName } from "../../platform/path-names.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import type { CapturedDetail } from "./cluster-facts.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { feedCommand, makeSpool, segmentAfter, startLogFeed } from "./log-feed.ts";
-import { lineOf } from "./log-line.ts";
+import { lineOf, timelineOf } from "./log-line.ts";
 import type { Owner } from "./server-programs.ts";
 
 /** Beside the log of the instance; what recovery asks for is copied from here. */
@@ -20,31 +21,43 @@ const spoolName = "refloat-recovery";
 
 const historyName = (timeline: number): string => `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
 
-/** The timeline that the live cluster is on; null where there is none that could be asked. */
-const liveTimeline = async (context: ClusterContext, stable: string): Promise<number | null> => {
-  if (!(await pathExists(join(stable, "PG_VERSION")))) return null;
+/** The newest timeline that a cluster has been on; null where there is none that could be asked. */
+const usedTimeline = async (context: ClusterContext, folder: string): Promise<number | null> => {
+  if (!(await pathExists(join(folder, "PG_VERSION")))) return null;
   try {
-    return (await readControlData(context, stable)).timeline;
+    return (await readControlData(context, folder)).timeline;
   } catch (error) {
     context.signal.throwIfAborted();
-    context.log.warn(`which timeline the cluster in ${stable} is on cannot be told: ${String(error)}`);
+    context.log.warn(`which timeline the cluster in ${folder} is on cannot be told: ${String(error)}`);
     return null;
   }
 };
 
-/** Recovery looks for histories one after the other and takes the first number that has none. */
+/** Clusters that other runs have restored or put away, beside the live one. */
+const siblingsOf = async (stable: string): Promise<readonly string[]> =>
+  (await readdir(dirname(stable)))
+    .filter((name) => name.startsWith(`${basename(stable)}.`) && isOwnName(name))
+    .map((name) => join(dirname(stable), name));
+
+/**
+ * Recovery looks for histories one after the other and takes the first number that has none.
+ * @param received timelines that the vault has a log of
+ */
 const reserveTimelines = async (
   context: ClusterContext,
   stable: string,
   spool: string,
   captured: number,
+  received: readonly number[],
 ): Promise<void> => {
-  const live = (await liveTimeline(context, stable)) ?? captured;
-  for (let timeline = captured + 1; timeline <= live; timeline += 1) {
-    const own = join(stable, "pg_wal", historyName(timeline));
+  const clusters = [stable, ...(await siblingsOf(stable))];
+  let newest = Math.max(captured, ...received);
+  for (const folder of clusters) newest = Math.max(newest, (await usedTimeline(context, folder)) ?? captured);
+  for (let timeline = captured + 1; timeline <= newest; timeline += 1) {
     const reserved = join(spool, "histories", historyName(timeline));
+    await writeFile(reserved, `${captured}\t0/0\tused by a cluster that went on from the same point\n`);
+    const own = join(stable, "pg_wal", historyName(timeline));
     if (await pathExists(own)) await copyFile(own, reserved);
-    else await writeFile(reserved, `${captured}\t0/0\tused by the cluster that was recovered\n`);
   }
 };
 
@@ -76,7 +89,8 @@ export const prepareRecovery = async (
   const { stable, folder, owner } = places;
   const spool = join(folder, spoolName);
   await makeSpool(spool, owner);
-  await reserveTimelines(context, stable, spool, detail.timeline);
+  const received = (replay?.logs.spans ?? []).map(({ line }) => timelineOf(line, detail.systemIdentifier) ?? 0);
+  await reserveTimelines(context, stable, spool, detail.timeline, received);
   await writeFile(join(folder, "recovery.signal"), "", { mode: 0o600 });
   if (process.getuid?.() === 0) await lchown(join(folder, "recovery.signal"), owner.uid, owner.gid);
   const common = {

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -83,30 +83,53 @@ const reaches = (position: string) => async (): Promise<boolean> =>
 const load = (seconds: number, ...more: readonly string[]) =>
   execa(join(server.binaries, "pgbench"), ["-n", "-c", "4", "-T", String(seconds), ...more, server.url("bench")]);
 
+/** To its next timeline. @param taken name of a history that is there already, so that its number is skipped */
+const promote = async (of: PostgresServer, taken?: string): Promise<void> => {
+  await of.crash();
+  const data = join(of.directory, "data");
+  const copyRights = (to: string) => execa("cp", ["-p", "--attributes-only", join(data, "PG_VERSION"), join(data, to)]);
+  if (taken !== undefined) {
+    await copyRights(`pg_wal/${taken}`);
+    await writeFile(join(data, "pg_wal", taken), "1\t0/0\ttaken\n");
+  }
+  await copyRights("standby.signal");
+  await of.start();
+  await query(of.url("postgres"), "select pg_promote()");
+};
+
 const running: Receiving[] = [];
 
 type Receiving = { readonly events: LogEvent[]; readonly stop: () => Promise<void> };
+
+const receiveFrom = async (
+  of: PostgresServer,
+  { signal = new AbortController().signal, ...parts }: Partial<LogReceiving> & { readonly signal?: AbortSignal } = {},
+): Promise<void> => {
+  const logs = open();
+  await receiveClusterLog(
+    createTestContext({ options: { url: of.url("bench") }, folder: folder.path, component: "db", signal }),
+    {
+      held: await logs.spans("shop"),
+      history: async (line) => (await logs.reader(name)).history(line),
+      append: logs.append,
+      everyMs: 200,
+      report: () => undefined,
+      ...parts,
+    },
+  );
+};
 
 const receive = async (
   parts: { of?: PostgresServer; append?: LogReceiving["append"]; everyMs?: number } = {},
 ): Promise<Receiving> => {
   const ending = new AbortController();
   const events: LogEvent[] = [];
-  const logs = open();
-  const done = receiveClusterLog(
-    createTestContext({
-      options: { url: (parts.of ?? server).url("bench") },
-      folder: folder.path,
-      component: "db",
-      signal: ending.signal,
-    }),
-    {
-      held: await logs.spans("shop"),
-      append: parts.append ?? logs.append,
-      everyMs: parts.everyMs ?? 200,
-      report: (event) => events.push(event),
-    },
-  );
+  const done = receiveFrom(parts.of ?? server, {
+    ...(parts.append === undefined ? {} : { append: parts.append }),
+    ...(parts.everyMs === undefined ? {} : { everyMs: parts.everyMs }),
+    report: (event) => events.push(event),
+    signal: ending.signal,
+  });
   const receiver = {
     events,
     stop: async () => {
@@ -317,15 +340,7 @@ it("follows the server to a new timeline, which begins a line with its history",
     await query(other.url("postgres"), "create database bench");
     const receiver = await receive({ of: other });
     await until(reaches(await flushed(other)));
-    await other.crash();
-    await execa("cp", [
-      "-p",
-      "--attributes-only",
-      join(other.directory, "data/PG_VERSION"),
-      join(other.directory, "data/standby.signal"),
-    ]);
-    await other.start();
-    await query(other.url("postgres"), "select pg_promote()");
+    await promote(other);
     await sql("create table after (id int)", other);
     await until(async () => (await spans()).length === 2);
     await until(reaches(await flushed(other)));
@@ -336,6 +351,47 @@ it("follows the server to a new timeline, which begins a line with its history",
     expect(bytesBefore(second?.from ?? "0/0") % BigInt(segmentBytes)).toBe(0n);
     if (second !== undefined) await expectSameBytes(second, other);
     expect(receiver.events).toContainEqual(expect.objectContaining({ type: "warning" }));
+  } finally {
+    await other.stop();
+  }
+});
+
+it("a server that was put back to an older state is refused for good, and so is another history under a name that is held", async () => {
+  const logs = open();
+  const [system, end] = [await sql("select system_identifier::text from pg_control_system()"), await flushed()];
+  const at = new Date().toISOString();
+  const held = {
+    ...name,
+    driver: "postgres-cluster",
+    line: `${system}/1`,
+    from: end,
+    to: "FF/0",
+    fromAt: at,
+    toAt: at,
+  };
+  await expect(receiveFrom(server, { held: [held] })).rejects.toMatchObject({
+    code: "log.diverged",
+    message: expect.stringMatching(/ends at .* on timeline 1, and the vault has it up to FF\/0/) as string,
+    nextCommand: "refloat capture shop",
+  });
+  const other = await startPostgresServer({ settings: { recovery_target_timeline: "current" } });
+  try {
+    await query(other.url("postgres"), "create database bench");
+    // As it is after a recovery that was undone: the second timeline has another cluster.
+    await promote(other, "00000002.history");
+    const own = await sql("select system_identifier::text from pg_control_system()", other);
+    const moments = [{ position: "0/40", at }];
+    const line = { ...name, driver: "postgres-cluster", from: "0/0", to: "0/40", fromAt: at, toAt: at, moments };
+    await logs.append({ ...line, line: `${own}/2`, history: "1\t0/0\tundone\n" }, new Uint8Array(0x40));
+    const receiver = await receive({ of: other });
+    await until(async () => (await spans()).some((span) => span.line === `${own}/3`));
+    await receiver.stop();
+    await logs.append({ ...line, line: `${own}/4`, history: "1\t0/0\tundone\n" }, new Uint8Array(0x40));
+    await promote(other);
+    await expect(receiveFrom(other)).rejects.toMatchObject({
+      code: "log.diverged",
+      message: expect.stringContaining(`is not the one that the vault holds as ${own}/4`) as string,
+    });
   } finally {
     await other.stop();
   }

@@ -8,6 +8,7 @@ import { comparePositions } from "../../core/logs/log-position.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
+import { lineOf, timelineOf } from "./log-line.ts";
 import { type WalPlace, receiveLine } from "./wal-line.ts";
 import { type SlotReport, type SlotState, slotWarnings } from "./wal-slot.ts";
 import { type NextTimeline, type WalConnection, segmentBegin } from "./wal-stream.ts";
@@ -29,7 +30,14 @@ export type WalReceiving = LogReceiving & {
 
 const longestWaitMs = 30_000;
 /** What waiting does not mend. */
-const lasting = new Set(["source.denied", "source.unsupported", "config.invalid", "secret.unavailable", "bug"]);
+const lasting = new Set([
+  "source.denied",
+  "source.unsupported",
+  "config.invalid",
+  "secret.unavailable",
+  "log.diverged",
+  "bug",
+]);
 
 /** Resolves once aborted, with all that was received durable as far as the vault could take it. @throws RefloatError source.denied, ... */
 export const receiveWal = async (source: WalSource, request: WalReceiving): Promise<void> => {
@@ -57,6 +65,8 @@ class Receiver {
   readonly #request: WalReceiving;
   /** By line, what the vault has at its end. */
   readonly #ends = new Map<string, LogSpan>();
+  /** By line, how far the vault has it: that stays so, whatever the server has lost. */
+  readonly #furthest = new Map<string, string>();
   #warned = new Set<string>();
 
   constructor(source: WalSource, request: WalReceiving) {
@@ -70,8 +80,9 @@ class Receiver {
     const connection = await this.#source.connect();
     try {
       const slot = await this.#slot(connection);
-      let place: WalPlace | null = (await this.#held(connection)) ?? this.#fresh(connection, slot);
+      let place: WalPlace | null = (await this.#held(connection)) ?? (await this.#fresh(connection, slot));
       while (place !== null) {
+        await this.#refuseOther(connection, place);
         const next = await this.#line(connection, place);
         place = next === null ? null : await beginOf(connection, next);
       }
@@ -124,32 +135,61 @@ class Receiver {
     return report.slot;
   }
 
-  /** Where the vault's log of this server ends, on the newest timeline that the server knows. */
+  /** Where the vault's log of this server ends, on the newest timeline that the server came from: another one may have a higher number. */
   async #held(connection: WalConnection): Promise<WalPlace | null> {
     const { identity } = connection;
+    const forks = forksOf((await historyOf(connection, identity.timeline)) ?? "");
+    const isOwn = (timeline: number | null): boolean =>
+      timeline === identity.timeline || forks.some((fork) => fork.timeline === timeline);
     const own = [...this.#ends.values()]
       .map((span) => ({ span, timeline: timelineOf(span.line, identity.system) }))
-      .filter(({ timeline }) => timeline !== null && timeline <= identity.timeline)
+      .filter(({ timeline }) => isOwn(timeline))
       .toSorted((a, b) => Number(b.timeline) - Number(a.timeline));
     const [newest] = own;
     if (newest === undefined || newest.timeline === null) return null;
     const { to, toAt } = newest.span;
     if (newest.timeline < identity.timeline) {
-      const next = successor(await connection.history(identity.timeline), newest.timeline, identity.timeline);
+      const next = successor(forks, newest.timeline, identity.timeline);
       // The vault has more of the old timeline than the server ever knew, or all of it: both went on from where it was left.
       if (next !== null && comparePositions(to, next.from) >= 0) return beginOf(connection, next);
     }
     return { timeline: newest.timeline, from: to, atMs: Date.parse(toAt), history: null };
   }
 
-  #fresh({ identity, segmentBytes }: WalConnection, { restart }: SlotState): WalPlace {
+  async #fresh(connection: WalConnection, { restart }: SlotState): Promise<WalPlace> {
     if (restart === null) throw new RefloatError("source.failed", `the slot ${this.#source.slot} keeps no WAL`);
-    return { timeline: identity.timeline, from: segmentBegin(restart, segmentBytes), atMs: null, history: null };
+    const { timeline } = connection.identity;
+    const history = await historyOf(connection, timeline);
+    return { timeline, from: segmentBegin(restart, connection.segmentBytes), atMs: null, history };
+  }
+
+  /** What bears the name of a line and is another history would be taken for what is held, and acknowledged. @throws RefloatError log.diverged */
+  async #refuseOther(connection: WalConnection, { timeline, history }: WalPlace): Promise<void> {
+    const { identity } = connection;
+    const line = lineOf(identity.system, timeline);
+    const told = history ?? (await historyOf(connection, timeline));
+    const stored = told === null ? null : await this.#request.history(line);
+    if (stored !== null && stored !== told) {
+      throw diverged(
+        this.#request.of,
+        `the server's timeline ${timeline} is not the one that the vault holds as ${line}: they left their origin at different places`,
+      );
+    }
+    // Only what it had flushed was ever sent.
+    const held = this.#furthest.get(line);
+    if (timeline === identity.timeline && held !== undefined && comparePositions(identity.end, held) < 0) {
+      throw diverged(
+        this.#request.of,
+        `the server's log ends at ${identity.end} on timeline ${timeline}, and the vault has it up to ${held}: the server was put back to an older state`,
+      );
+    }
   }
 
   #note(span: LogSpan): void {
     const known = this.#ends.get(span.line);
     if (known === undefined || comparePositions(span.to, known.to) >= 0) this.#ends.set(span.line, span);
+    const furthest = this.#furthest.get(span.line);
+    if (furthest === undefined || comparePositions(span.to, furthest) > 0) this.#furthest.set(span.line, span.to);
   }
 
   #lose(reason: string): void {
@@ -166,6 +206,14 @@ class Receiver {
   }
 }
 
+const diverged = ({ service, component }: Pick<LogSpan, "service" | "component">, reason: string): RefloatError =>
+  new RefloatError("log.diverged", `${component}: ${reason}`, {
+    context: { component },
+    state: "nothing of it was stored or acknowledged; the replication slot keeps it at the server",
+    hint: "let the server begin a timeline of its own (stop it, make standby.signal, start it, SELECT pg_promote()), receive again, and take a point, from which the new log leads on",
+    nextCommand: `refloat capture ${service}`,
+  });
+
 /** A line begins with a whole segment, of which the new timeline has its own copy. */
 const beginOf = async (connection: WalConnection, { timeline, from }: NextTimeline): Promise<WalPlace> => ({
   timeline,
@@ -174,21 +222,32 @@ const beginOf = async (connection: WalConnection, { timeline, from }: NextTimeli
   history: await connection.history(timeline),
 });
 
-/** @param history of `newest`: lines of a timeline, where it was left, and why */
-const successor = (history: string, timeline: number, newest: number): NextTimeline | null => {
-  const forks = [...history.matchAll(/^\s*(?<line>\d+)\s+(?<at>[0-9A-F]+\/[0-9A-F]+)/gim)].map(({ groups }) => ({
+/** Null for the first timeline, and for one that the server has no history of. */
+const historyOf = async (connection: WalConnection, timeline: number): Promise<string | null> => {
+  if (timeline === 1) return null;
+  try {
+    return await connection.history(timeline);
+  } catch (error) {
+    if (isRemoved(error)) return null;
+    throw error;
+  }
+};
+
+/** A timeline, and where it was left. */
+type Fork = { readonly timeline: number; readonly from: string };
+
+/** Oldest first: timelines, and where each was left. @param history lines of a timeline, where it was left, and why */
+const forksOf = (history: string): readonly Fork[] =>
+  [...history.matchAll(/^\s*(?<line>\d+)\s+(?<at>[0-9A-F]+\/[0-9A-F]+)/gim)].map(({ groups }) => ({
     timeline: Number(groups?.["line"]),
     from: groups?.["at"] ?? "",
   }));
+
+/** @param forks of `newest` */
+const successor = (forks: readonly Fork[], timeline: number, newest: number): NextTimeline | null => {
   const index = forks.findIndex((fork) => fork.timeline === timeline);
   const fork = forks[index];
   return fork === undefined ? null : { timeline: forks[index + 1]?.timeline ?? newest, from: fork.from };
-};
-
-/** @returns null for a line of another server */
-const timelineOf = (line: string, system: string): number | null => {
-  const [own, timeline] = line.split("/");
-  return own === system && timeline !== undefined ? Number(timeline) : null;
 };
 
 /** `requested WAL segment has already been removed`, in whatever language. */

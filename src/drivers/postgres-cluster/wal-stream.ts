@@ -9,7 +9,12 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { type SessionOptions, openClient } from "../../platform/postgres/session.ts";
 import { millisecondsOf } from "./wal-scanner.ts";
 
-export type ServerIdentity = { readonly system: string; readonly timeline: number };
+export type ServerIdentity = {
+  readonly system: string;
+  readonly timeline: number;
+  /** Up to where its WAL is durable there. */
+  readonly end: string;
+};
 
 export type WalMessage = {
   /** Position of the first byte. */
@@ -175,7 +180,11 @@ export const openWalConnection = async (options: SessionOptions): Promise<WalCon
     const [segment] = await ask("SHOW wal_segment_size");
     const [page] = await ask("SHOW wal_block_size");
     return {
-      identity: { system: String(system?.["systemid"]), timeline: Number(system?.["timeline"]) },
+      identity: {
+        system: String(system?.["systemid"]),
+        timeline: Number(system?.["timeline"]),
+        end: String(system?.["xlogpos"]),
+      },
       segmentBytes: sizeOf(String(segment?.["wal_segment_size"])),
       pageBytes: Number(page?.["wal_block_size"]),
       createSlot: async (slot) => void (await ask(`CREATE_REPLICATION_SLOT ${quoted(slot)} PHYSICAL RESERVE_WAL`)),

@@ -23,6 +23,21 @@ const missing = (line: string, from: string): RefloatError =>
     nextCommand: "refloat points",
   });
 
+/** How a line came from others; null when its source said nothing of that. @param pieces in order */
+export const historyOf = async (
+  repository: Repository,
+  pieces: readonly StoredLogPiece[],
+  line: string,
+): Promise<string | null> => {
+  for (const piece of pieces.filter((one) => one.line === line)) {
+    const { history } = await readMoments(repository, piece);
+    if (history !== null) return history;
+    // It comes with the first piece of a line, and goes into whatever that is joined to.
+    if (piece.from !== piece.to) return null;
+  }
+  return null;
+};
+
 /** @param look at the pieces of one log as they are now */
 export const createLogReader = async (
   repository: Repository,
@@ -68,14 +83,6 @@ export const createLogReader = async (
   return {
     spans: joinedSpans(pieces),
     read,
-    history: async (line) => {
-      for (const piece of pieces.filter((one) => one.line === line)) {
-        const { history } = await readMoments(repository, piece);
-        if (history !== null) return history;
-        // It comes with the first piece of a line, and goes into whatever that is joined to.
-        if (piece.from !== piece.to) return null;
-      }
-      return null;
-    },
+    history: (line) => historyOf(repository, pieces, line),
   };
 };

@@ -105,6 +105,20 @@ it("a time is found as the last known position at or before it, and not where no
   expect(await found(-1)).toBeUndefined();
 });
 
+it("another history under the name of a line is refused, and never taken for what is held", async () => {
+  const history = "1\t0/1000000\tno recovery target specified\n";
+  await append(0, 3000, { history });
+  await append(0, 3000, { history });
+  const other = { history: "1\t0/1000800\tno recovery target specified\n" };
+  await expect(append(0, 2000, other)).rejects.toMatchObject({
+    code: "log.diverged",
+    nextCommand: "refloat capture shop",
+  });
+  await expect(append(3000, 4000, other, open())).rejects.toMatchObject({ code: "log.diverged" });
+  await append(3000, 4000, { history });
+  expect(await open().spans()).toHaveLength(1);
+});
+
 it("that nothing was written is held too, as one small file without a pack", async () => {
   await append(0, 3000);
   const packs = async (): Promise<number> => (await readdir(`${folder.path}/vault/data`, { recursive: true })).length;

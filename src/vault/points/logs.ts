@@ -9,7 +9,7 @@ import type { LogMoment } from "../../model/log-span.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { compactLog } from "./log-compaction.ts";
 import { pieceOf, readMoments, sizeOf, writePiece } from "./log-pieces.ts";
-import { createLogReader } from "./log-reader.ts";
+import { createLogReader, historyOf } from "./log-reader.ts";
 
 export type LogStoreParts = {
   readonly repository: Repository;
@@ -41,6 +41,21 @@ const unheld = (
   const moments = piece.moments.filter(({ position }) => comparePositions(position, from) >= 0);
   const cut = Number(bytesBefore(from) - bytesBefore(piece.from));
   return { piece: { ...piece, from, fromAt: moments[0]?.at ?? piece.toAt, moments }, content: content.subarray(cut) };
+};
+
+/** Two histories of one name would lie in one line: their positions say nothing of each other. */
+const refuseOtherHistory = ({ service, line, history }: LogPiece, stored: string | null): void => {
+  if (stored === null || stored === history) return;
+  throw new RefloatError(
+    "log.diverged",
+    `what the source writes as ${line} is another history than what the vault holds`,
+    {
+      context: { line },
+      state: "nothing of it was stored",
+      hint: "let the source begin a line of its own, and take a point, from which it leads on",
+      nextCommand: `refloat capture ${service}`,
+    },
+  );
 };
 
 const lastUpTo = (moments: readonly LogMoment[], at: string): LogMoment | undefined =>
@@ -75,6 +90,7 @@ export const createLogs = (parts: LogStoreParts): LogStore => {
     append: async (piece, content) => {
       if (content.length !== sizeOf(piece)) throw new RefloatError("bug", "a piece of a log is not as long as it says");
       const held = (isLookedAt ? known() : await look()).filter(isOf(piece));
+      if (piece.history !== undefined) refuseOtherHistory(piece, await historyOf(repository, held, piece.line));
       const added = unheld(piece, content, held);
       if (added === null) return;
       const stored = await writePiece(repository, {
