@@ -78,6 +78,8 @@ describe("a capture", () => {
     ["other version", "speaks version 2 of the plugin protocol, and this Refloat version 1"],
     ["tells an error", "search: the token [secret] is refused (folder 1.2.3)"],
     ["leaks and fails", "cannot log in with [secret]"],
+    ["chats a secret", `it writes what is no JSON: "${"x".repeat(93)}[secret"`],
+    ["odd message with a secret", 'it writes what is no message: {"odd":{"token":"[secret]"}}'],
   ])("%s makes no point: %s", async (fault, message) => {
     const context = contextOf(fault);
     const error: unknown = await captureCommandInto(context, vault).catch((thrown: unknown) => thrown);
@@ -150,6 +152,10 @@ describe("a restore", () => {
     const context = contextOf("odd presence");
     await expect(instances.inspect(context, await targetOf(context))).rejects.toMatchObject({
       message: expect.stringContaining('its result is none: {"presence":"perhaps"}') as string,
+    });
+    const leaking = contextOf("leaking presence");
+    await expect(instances.inspect(leaking, await targetOf(leaking))).rejects.toMatchObject({
+      message: expect.stringContaining('its result is none: {"presence":"[secret]"}') as string,
     });
   });
 });

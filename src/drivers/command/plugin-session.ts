@@ -53,6 +53,14 @@ const redactAll = <Value>(value: Value, secrets: readonly string[]): Value => {
   ) as Value;
 };
 
+/** A secret in a line that is quoted: as it is, within a string of JSON, or a line of it. */
+const formsOf = (secret: string): readonly string[] => [
+  secret,
+  JSON.stringify(secret).slice(1, -1),
+  ...secret.split("\n").filter((line) => line !== secret && line.trim().length >= shortestLine),
+];
+const shortestLine = 8;
+
 /** Lines of a stream, none longer than it may be. */
 async function* linesOf(source: AsyncIterable<Buffer>, tooLong: () => RefloatError): AsyncIterable<string> {
   let held: Buffer = Buffer.alloc(0);
@@ -77,7 +85,11 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
   const { signal, component } = context;
   signal.throwIfAborted();
   const { path, silenceMs } = settings;
-  const { secrets, ...options } = settings.group;
+  const { secrets: declared, ...options } = settings.group;
+  const secrets = [...new Set(declared.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
+  // What is cut before it is redacted may end within a secret. An output may be a secret that nobody has declared.
+  const quoted = (text: string, length = 100): string =>
+    ask.kind === "outputs" ? "(outputs are not shown)" : redact(text, secrets).slice(0, length);
   const group = startGroup([path], options, { stdin: true, data: true });
   const { stdin, stdout, stderr, data } = group;
   if (stdin === null || data === null) throw new RefloatError("bug", "a plugin was started without its pipes");
@@ -101,6 +113,8 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
       },
     );
   };
+
+  const noJson = (line: string): RefloatError => failed(`it writes what is no JSON: ${JSON.stringify(quoted(line))}`);
 
   // The first fault decides; whatever follows from its end is only its echo.
   let fault: unknown;
@@ -127,7 +141,7 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
   let exchanged: Promise<void> = Promise.resolve();
 
   const greet = (line: string): void => {
-    const parsed = readJson(line, failed);
+    const parsed = readJson(line, () => noJson(line));
     const version = (parsed as { refloat?: unknown } | null)?.refloat;
     if (typeof version === "number" && version !== pluginProtocolVersion)
       throw new RefloatError(
@@ -136,9 +150,9 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
         { hint: "install a plugin, or a Refloat, that fits the other" },
       );
     const read = pluginHelloSchema.safeParse(parsed);
-    if (!read.success) throw failed(`its first line is no hello: ${JSON.stringify(line.slice(0, 100))}`, read.error);
+    if (!read.success) throw failed(`its first line is no hello: ${quoted(JSON.stringify(parsed))}`);
     hello = read.data.hello;
-    name = `${hello.name} ${hello.version}`;
+    name = redact(`${hello.name} ${hello.version}`, secrets);
     stdin.end(`${JSON.stringify(ask.request(hello))}\n`);
     if (ask.exchange === undefined) data.destroy();
     else exchanged = ask.exchange(data, waiting).finally(() => waiting(true));
@@ -158,8 +172,7 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
       });
     } else {
       const read = pluginResultSchemas[ask.kind].safeParse(message.result);
-      if (!read.success)
-        throw failed(`its result is none: ${JSON.stringify(message.result).slice(0, 200)}`, read.error);
+      if (!read.success) throw failed(`its result is none: ${quoted(JSON.stringify(message.result), 200)}`);
       result = read.data as PluginResult<Kind>;
     }
   };
@@ -170,9 +183,9 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
       silentSeconds = 0;
       if (hello === undefined) greet(line);
       else {
-        const read = pluginMessageSchema.safeParse(readJson(line, failed));
-        if (!read.success)
-          throw failed(`it writes what is no message: ${JSON.stringify(redact(line, secrets).slice(0, 100))}`);
+        const parsed = readJson(line, () => noJson(line));
+        const read = pluginMessageSchema.safeParse(parsed);
+        if (!read.success) throw failed(`it writes what is no message: ${quoted(JSON.stringify(parsed))}`);
         // What an output holds is told by its result alone, and is marked as a secret there.
         hear(ask.kind === "outputs" && "result" in read.data ? read.data : redactAll(read.data, secrets));
       }
@@ -208,11 +221,11 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
   }
 };
 
-const readJson = (line: string, failed: (why: string) => RefloatError): unknown => {
+const readJson = (line: string, invalid: () => RefloatError): unknown => {
   try {
     return JSON.parse(line);
   } catch {
-    throw failed(`it writes what is no JSON: ${JSON.stringify(line.slice(0, 100))}`);
+    throw invalid();
   }
 };
 

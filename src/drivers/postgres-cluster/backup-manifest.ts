@@ -4,7 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { bytesBefore } from "../../core/logs/log-position.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { segmentAfter, segmentName } from "./log-feed.ts";
 
 const manifestSchema = z.object({
   "PostgreSQL-Backup-Manifest-Version": z.number(),
@@ -67,11 +69,26 @@ export type StoredFile = { readonly sizeBytes: number; readonly sha256: string }
 
 const isLog = (path: string): boolean => path.startsWith("pg_wal/");
 
+/** Every file of the log that the backup needs, by the segments that its ranges lie in. */
+const neededLog = ({ wal }: BackupManifest, segmentBytes: number): readonly string[] =>
+  wal.flatMap(({ timeline, startLsn, endLsn }) => {
+    const first = bytesBefore(startLsn) / BigInt(segmentBytes);
+    const count = Number(segmentAfter(endLsn, segmentBytes) - first);
+    return Array.from(
+      { length: count },
+      (_, at) => `pg_wal/${segmentName(timeline, first + BigInt(at), segmentBytes)}`,
+    );
+  });
+
 /**
- * Is what was stored what the server has read? The log itself is not in the manifest: it checks its own records.
+ * Is what was stored what the server has read? The content of the log is not in the manifest: it checks its own records.
  * @throws RefloatError source.failed naming the first file that is not
  */
-export const compareWithManifest = (manifest: BackupManifest, stored: ReadonlyMap<string, StoredFile>): void => {
+export const compareWithManifest = (
+  manifest: BackupManifest,
+  stored: ReadonlyMap<string, StoredFile>,
+  segmentBytes: number,
+): void => {
   for (const [path, { sizeBytes, sha256 }] of manifest.files) {
     const found = stored.get(path);
     if (found === undefined) throw damaged(`names ${path}, which did not come`);
@@ -80,5 +97,8 @@ export const compareWithManifest = (manifest: BackupManifest, stored: ReadonlyMa
   }
   for (const path of stored.keys())
     if (!manifest.files.has(path) && !isLog(path)) throw damaged(`does not name ${path}, which came`);
-  if (![...stored.keys()].some(isLog)) throw damaged("came without the log that makes it consistent");
+  const log = neededLog(manifest, segmentBytes);
+  if (log.length === 0) throw damaged("names no log that makes it consistent");
+  for (const path of log)
+    if (stored.get(path)?.sizeBytes !== segmentBytes) throw damaged(`needs ${path}, which did not come whole`);
 };

@@ -62,7 +62,7 @@ const warningsOf = ({
     : []),
   ...(preloadedLibraries === null
     ? [
-        "which libraries the server loads is not known: GRANT pg_read_all_settings lets a recovery keep schedulers among them from starting",
+        "which libraries the server loads is not known: a recovered cluster loads none until it is armed (GRANT pg_read_all_settings keeps those that only observe)",
       ]
     : []),
 ];
@@ -114,11 +114,11 @@ export const captureCluster = async (context: ClusterContext, sink: CaptureSink)
   const folder = await readFolderFacts(context);
   const { server, systemIdentifier, mark, end, stored, window } = await takeBackup(context, target, sink, root);
   const manifest = readBackupManifest(end.manifest);
-  compareWithManifest(manifest, stored.files);
   if (end.end.timeline !== end.start.timeline)
     throw new RefloatError("source.failed", "the server changed its timeline while it was captured", {
       state: "no point was made",
     });
+  compareWithManifest(manifest, stored.files, server.walSegmentBytes);
   await sink.bytes(`${root}/${manifestName}`, end.manifest);
   const tablespaces = end.tablespaces.map(({ oid, location }) => ({ oid, location }));
   await sink.bytes(

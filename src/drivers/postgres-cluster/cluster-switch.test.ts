@@ -23,7 +23,8 @@ import { type TestFolder, createTestFolder } from "../../testing/driver-context.
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
 import { type ClusterContext, instancePortsOf } from "./cluster-options.ts";
-import { findPostmaster, startPostmaster, stopPostmaster } from "./postmaster.ts";
+import { refuseAnswering } from "./live-server.ts";
+import { findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
@@ -187,6 +188,39 @@ describe("a switch", () => {
     expect(written?.units).toEqual([{ name: "postgres", added: 1, changed: 0, removed: 0 }]);
     const old = await clusterDriver.writes?.writesSince(context, { location: exchange.outgoing, since });
     expect(old?.gaps.join()).toContain("rows cannot be counted");
+    await server.crash();
+    await server.start();
+    const crashed = await clusterDriver.writes?.writesSince(context, { location: null, since });
+    expect(crashed?.units).toEqual([]);
+    expect(crashed?.gaps.join()).toContain("rows cannot be counted");
+  });
+
+  test("is refused under a server that answers and is not seen from here", async () => {
+    await expect(refuseAnswering(context, [exchange.outgoing, dataOf(server)])).rejects.toMatchObject({
+      code: "fence.failed",
+      message: expect.stringContaining(`the cluster in ${dataOf(server)} still answers`) as string,
+    });
+    await refuseAnswering(context, [exchange.outgoing]);
+    await server.crash();
+    await refuseAnswering(context, [dataOf(server)]);
+  });
+
+  test("by a start whose command line arms it leaves the live server as it is", async () => {
+    await stopPostmaster(context, dataOf(server));
+    const armed = `-p ${server.port} -c archive_mode=on`;
+    await startPostmaster(context, dataOf(server), { options: armed, log: join(server.directory, "log") });
+    await restore();
+    const before = await switching.observe(context, exchange);
+    const declared = { ...context, options: { ...context.options, start: "true" } };
+    await expect(switching.exchange(declared, exchange, before)).rejects.toMatchObject({
+      code: "cutover.refused",
+      message: expect.stringContaining("sets archive_mode on the server's command line") as string,
+    });
+    expect((await findPostmaster(dataOf(server)))?.ready).toBe(true);
+    await switching.exchange(context, exchange, before);
+    const [held] = await query(server.url("postgres"), "select current_setting('archive_mode') as archive");
+    expect(held).toEqual({ archive: "off" });
+    expect((await readStartOptions(dataOf(server)))?.options).toBe(armed);
   });
 
   test("that is killed after the live server was stopped leaves it to be started again", async () => {
@@ -237,8 +271,29 @@ describe("a switch", () => {
       code: "cutover.refused",
       message: `standbys follow the cluster in ${dataOf(server)} (replica1 at 127.0.0.1/32), and cannot follow one that was recovered to an earlier moment`,
     });
+    await query(server.url("postgres"), "create role weak login");
+    const weak = { ...context, options: { ...context.options, url: server.url("postgres", "weak") } };
+    await expect(switching.observe(weak, exchange)).rejects.toMatchObject({
+      code: "cutover.refused",
+      message: expect.stringContaining("(replica1)") as string,
+    });
     follower.kill();
     await gone;
+    const stranger = { ...context, options: { ...context.options, url: server.url("postgres", "nobody") } };
+    await expect(switching.observe(stranger, exchange)).rejects.toMatchObject({
+      code: "cutover.refused",
+      message: expect.stringContaining("cannot be told") as string,
+      hint: expect.stringContaining('GRANT pg_read_all_stats TO "nobody"') as string,
+    });
+    await query(
+      server.url("postgres"),
+      "select pg_create_physical_replication_slot(name) from unnest(array['replica1', 'refloat_shop_db']) name",
+    );
+    await expect(switching.observe(context, exchange)).rejects.toMatchObject({
+      message: expect.stringContaining("(slot replica1)") as string,
+    });
+    await query(server.url("postgres"), "select pg_drop_replication_slot('replica1')");
+    await switching.observe(context, exchange);
     await writeFile(join(dataOf(server), "patroni.dynamic.json"), "{}");
     await expect(switching.observe(context, exchange)).rejects.toMatchObject({ code: "cutover.refused" });
   });

@@ -18,6 +18,12 @@ const markSchema = z.object({
   counters: z.record(z.string(), countersSchema.nullable()).nullable(),
   /** Database to changes of definitions, roles and the like, by the same statistics. */
   definitions: z.record(z.string(), z.number()).nullable(),
+  /** Database to when its counts began anew, and `""` to when all of the server's did, as after a crash. */
+  countedSince: z.record(z.string(), z.string().nullable()).nullable().default(null),
+  /** The next transaction's id, with its epoch: it moves with whatever is written, counted or not. */
+  nextTransaction: z.string().nullable().default(null),
+  /** A cluster that was not shut down may have written beyond `lsn`. */
+  isLogEnd: z.boolean().default(true),
 });
 export type PositionMark = z.infer<typeof markSchema>;
 
@@ -50,16 +56,24 @@ type CountersRow = {
   readonly definitions: number;
 };
 
+/** In seconds, which no time zone of a session changes. */
+const countedSinceSql = `
+  select datname as name, extract(epoch from stats_reset)::text as since from pg_stat_database where datname is not null
+   union all
+  select '', extract(epoch from stats_reset)::text from pg_stat_wal`;
+
 /** More than these would take longer to ask than anybody waits for a plan. */
 const databasesAsked = 100;
 
 /** @param asked how the session was opened: other databases of the server are asked the same way */
 export const takeMark = async (session: Session, asked: SessionOptions): Promise<PositionMark> => {
-  const [row] = await session.query<{ id: string; timeline: number; lsn: string }>(
-    `select system_identifier::text as id, ${timelineSql} as timeline, pg_current_wal_insert_lsn()::text as lsn
+  const [row] = await session.query<{ id: string; timeline: number; lsn: string; next: string }>(
+    `select system_identifier::text as id, ${timelineSql} as timeline, pg_current_wal_insert_lsn()::text as lsn,
+            pg_snapshot_xmax(pg_current_snapshot())::text as next
        from pg_control_system()`,
   );
   if (row === undefined) throw new RefloatError("bug", "a query without a condition has no row");
+  const since = await session.query<{ name: string; since: string | null }>(countedSinceSql);
   const databases = await session.query<{ name: string }>(
     "select datname as name from pg_database where datallowconn and not datistemplate order by datname",
   );
@@ -71,7 +85,16 @@ export const takeMark = async (session: Session, asked: SessionOptions): Promise
     if (found !== null) definitions[name] = found.definitions;
   }
   for (const { name } of databases.slice(databasesAsked)) counters[name] = null;
-  return { systemIdentifier: row.id, timeline: row.timeline, lsn: row.lsn, counters, definitions };
+  return {
+    systemIdentifier: row.id,
+    timeline: row.timeline,
+    lsn: row.lsn,
+    counters,
+    definitions,
+    countedSince: Object.fromEntries(since.map((one) => [one.name, one.since])),
+    nextTransaction: row.next,
+    isLogEnd: true,
+  };
 };
 
 const countIn = async (session: Session, asked: SessionOptions, database: string): Promise<CountersRow | null> => {

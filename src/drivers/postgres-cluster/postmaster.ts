@@ -5,6 +5,7 @@ import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { isRunning, readPlaces, readProcess } from "../../platform/process-table.ts";
 import type { ClusterContext } from "./cluster-options.ts";
+import { withoutDisarmed } from "./command-line.ts";
 import { readMajor } from "./control-data.ts";
 import { findServerPrograms, ownerOf, runAsOwner } from "./server-programs.ts";
 
@@ -62,7 +63,7 @@ export const readStartOptions = async (folder: string): Promise<StartOptions | n
   const written = running === null ? null : await readlink(`/proc/${running.pid}/fd/2`).catch(() => null);
   const isFile = written !== null && written.startsWith("/") && !written.startsWith("/dev/");
   return {
-    options: kept.map(shellWord).join(" "),
+    options: withoutDisarmed(kept).map(shellWord).join(" "),
     log: isFile && !written.startsWith(`${folder}/`) ? written : join(folder, "refloat-server.log"),
   };
 };

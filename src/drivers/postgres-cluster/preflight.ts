@@ -80,8 +80,8 @@ const settingFindings = (settings: Settings, user: string): readonly Finding[] =
       true,
       "libraries of the server",
       settings.canReadSettings
-        ? "can be read: schedulers among them do not start in a recovered cluster"
-        : "cannot be read: a scheduler among them would start after a cutover",
+        ? "can be read: a recovered cluster loads those that only observe until it is armed"
+        : "cannot be read: a recovered cluster loads none of them until it is armed",
       "GRANT pg_read_all_settings",
     ),
   ];

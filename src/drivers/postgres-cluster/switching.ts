@@ -2,7 +2,7 @@
  * Switches a cluster by the path of its data folder. No server may run on either side while the two names are exchanged:
  *
  * 1. Whoever has company (standbys, a manager) is refused.
- * 2. The live server is stopped, which ends its sessions; so is that of the instance, whose own configuration goes.
+ * 2. The live server is stopped, which ends its sessions, and does not answer any more; so is that of the instance, whose own configuration goes.
  * 3. The names are exchanged in one act.
  * 4. The server is started at the stable place, as the live one was.
  *
@@ -18,7 +18,7 @@ import { type ClusterContext, type ClusterOptions, dataPathOf } from "./cluster-
 import { readMajor } from "./control-data.ts";
 import { describeDisarmed } from "./disarm.ts";
 import { removeInstanceFiles } from "./instance-server.ts";
-import { refuseCompany, serveStable, stopLive } from "./live-server.ts";
+import { refuseAnswering, refuseArmedStart, refuseCompany, serveStable, stopLive } from "./live-server.ts";
 import { makePosition } from "./position.ts";
 import { findPostmaster, stopPostmaster } from "./postmaster.ts";
 import { removeTablespaces } from "./tablespaces.ts";
@@ -52,8 +52,12 @@ const exchangeStopped = async (
   // What is not as it was seen before is refused by the exchange itself, before any server is stopped.
   const isBetween = seen.stable === null && seen.incoming === expected.incoming && seen.outgoing === expected.stable;
   if (!isSwitched(seen, expected) && (isSame(seen, expected) || isBetween)) {
-    if (expected.incoming !== null) await refuseCompany(context, stable);
+    if (expected.incoming !== null) {
+      await refuseCompany(context, stable);
+      await refuseArmedStart(context, stable, exchange.incoming);
+    }
     await stopLive(context, stable);
+    await refuseAnswering(context, [stable, exchange.incoming, exchange.outgoing]);
     // Parked by an exchange that was killed, it stands under the outgoing name.
     for (const folder of [exchange.incoming, exchange.outgoing]) await quiet(context, folder);
   }

@@ -11,10 +11,19 @@ import { placeOf, withCluster } from "./locations.ts";
 import { bytesBefore } from "../../core/logs/log-position.ts";
 import { type PositionMark, makePosition, readMark, takeMark } from "./position.ts";
 
-/** Of a cluster that is stopped the end of its log is known, and no count. */
+/** Of a cluster that was shut down the end of its log is known, and no count. Of one that crashed only a position before its end is. */
 export const stoppedMark = async (context: ClusterContext, folder: string): Promise<PositionMark> => {
-  const { systemIdentifier, timeline, position } = await readControlData(context, folder);
-  return { systemIdentifier, timeline, lsn: position, counters: null, definitions: null };
+  const { systemIdentifier, timeline, position, state } = await readControlData(context, folder);
+  return {
+    systemIdentifier,
+    timeline,
+    lsn: position,
+    counters: null,
+    definitions: null,
+    countedSince: null,
+    nextTransaction: null,
+    isLogEnd: state === "shut down",
+  };
 };
 
 const markAt = async (context: ClusterContext, location: string | null): Promise<PositionMark> => {
@@ -32,9 +41,15 @@ const compareDefinitions = (then: PositionMark, now: PositionMark): readonly str
     return before !== undefined && before !== changes ? [`definitions, roles or rights of ${name} were changed`] : [];
   });
 
+const isCountedAnew = (then: PositionMark, now: PositionMark): boolean =>
+  Object.entries(now.countedSince ?? {}).some(([name, since]) => {
+    const before = then.countedSince?.[name];
+    return before !== undefined && before !== since;
+  });
+
 /** @returns null when the statistics were begun anew in between */
 const compareCounters = (then: PositionMark, now: PositionMark): Omit<Compared, "logBytes"> | null => {
-  if (then.counters === null || now.counters === null) return null;
+  if (then.counters === null || now.counters === null || isCountedAnew(then, now)) return null;
   const units: WriteReport["units"][number][] = [];
   const gaps: string[] = [];
   for (const [name, counts] of Object.entries(now.counters)) {
@@ -56,16 +71,31 @@ const compareCounters = (then: PositionMark, now: PositionMark): Omit<Compared, 
   return { units, gaps, rows: units.reduce((sum, unit) => sum + unit.added + unit.changed + unit.removed, 0) };
 };
 
-const compare = (then: PositionMark, now: PositionMark): Compared => {
+/** Open sessions report their counts late, and some changes are no rows: no count is no proof that nothing was written. */
+const compareTransactions = (then: PositionMark, now: PositionMark): readonly string[] => {
+  if (then.nextTransaction === null || now.nextTransaction === null)
+    return ["whether anything was written beside the rows that were counted is not known"];
+  return then.nextTransaction === now.nextTransaction
+    ? []
+    : ["transactions were made that wrote something of which no rows are counted"];
+};
+
+export const compareMarks = (then: PositionMark, now: PositionMark): Compared => {
   const logBytes = Math.max(0, Number(bytesBefore(now.lsn) - bytesBefore(then.lsn)));
-  const written = `${formatBytes(logBytes)} of log were written`;
+  const isLogKnown = then.isLogEnd && now.isLogEnd;
+  const written = isLogKnown
+    ? `${formatBytes(logBytes)} of log were written`
+    : "how much log was written is not known, since it was not shut down";
   if (then.systemIdentifier !== now.systemIdentifier)
     return { units: [], gaps: ["it is another cluster than the one of the position"], rows: null, logBytes };
   const counted = compareCounters(then, now);
   if (counted === null)
     return { units: [], gaps: [`rows cannot be counted for a whole cluster here; ${written}`], rows: null, logBytes };
   const gaps = [...counted.gaps, ...compareDefinitions(then, now)];
-  const said = counted.units.length > 0 ? [`which rows they are is not told for a whole cluster; ${written}`] : [];
+  const said =
+    counted.units.length > 0
+      ? [`which rows they are is not told for a whole cluster; ${written}`]
+      : compareTransactions(then, now);
   return { ...counted, gaps: [...gaps, ...said], logBytes };
 };
 
@@ -78,7 +108,7 @@ export const clusterWrites: WriteLedger<ClusterOptions> = {
   },
 
   writesSince: async (context, { location, since }) => {
-    const { units, gaps } = compare(readMark(since), await markAt(context, location));
+    const { units, gaps } = compareMarks(readMark(since), await markAt(context, location));
     // A log has the times of its transactions; who asks the server alone does not learn them.
     return { lastWriteAt: null, units, gaps };
   },
@@ -93,7 +123,7 @@ export const clusterWrites: WriteLedger<ClusterOptions> = {
       if (error instanceof RefloatError) return null;
       throw error;
     }
-    const { units, rows, logBytes } = compare(readMark(since), now);
+    const { units, rows, logBytes } = compareMarks(readMark(since), now);
     const log = `${formatBytes(logBytes)} of log`;
     if (rows === null) return { about: log, lastWriteAt: null };
     if (rows === 0) return { about: `no rows by the server's counts, ${log}`, lastWriteAt: null };
