@@ -1,6 +1,7 @@
 /**
- * Counts what the vault holds and what its snapshots use of it. Nothing is taken from what an open repository believes: packs, indexes and
- * snapshots are read anew, in that order, so that what a capture adds meanwhile is never counted as lost. Of each blob one copy is counted
+ * Counts what the vault holds and what its snapshots use of it. Nothing is taken from what an open repository believes: packs, the names of snapshots,
+ * indexes and then those snapshots are read anew. A snapshot that is listed has its index there, so that what a capture or the receiver of a log adds
+ * meanwhile is never counted as lost. Of each blob one copy is counted
  * as used; the others may go.
  */
 import { RefloatError } from "../../../model/refloat-error.ts";
@@ -70,12 +71,11 @@ export class Census {
   /** @throws RefloatError vault.damaged if anything that is needed to tell used from unused cannot be read */
   async count(without: ReadonlySet<string>): Promise<void> {
     for await (const { name, sizeBytes } of this.#context.store.list("data")) this.stored.set(name, sizeBytes);
-    await this.readIndexes();
     await this.walkSnapshots(without);
   }
 
   /** Reads index files that are there and were not read yet, until a listing holds no new one. */
-  async readIndexes(): Promise<void> {
+  async #readIndexes(): Promise<void> {
     const { store, sealer } = this.#context;
     for (let attempt = 0; ; attempt += 1) {
       const names = await namesOf(store, "index");
@@ -131,9 +131,11 @@ export class Census {
     return this.#table.copies(id, type);
   }
 
-  /** Those that are new since the last time. */
+  /** Those that are new since the last time, and the indexes that are. */
   async walkSnapshots(without: ReadonlySet<string>): Promise<void> {
-    for (const name of await namesOf(this.#context.store, "snapshots")) {
+    const names = await namesOf(this.#context.store, "snapshots");
+    await this.#readIndexes();
+    for (const name of names) {
       if (this.#walked.has(name) || without.has(name)) continue;
       const snapshot = await this.#snapshot(name);
       if (snapshot !== undefined) await this.#walk(snapshot.tree);

@@ -160,6 +160,43 @@ describe("a prune", () => {
     },
   );
 
+  it("takes nothing for lost that is committed while it counts, as the receiver of a log does every two seconds", async () => {
+    const { gone } = await prepare();
+    const writing = await openRepository(vault, password, { clock });
+    const store = openStore(vault, { blocking: false });
+    let commits = 0;
+    const busy: Store = {
+      location: store.location,
+      stat: async (...args) => store.stat(...args),
+      read: async (...args) => store.read(...args),
+      readRange: async (...args) => store.readRange(...args),
+      begin: (kind) => store.begin(kind),
+      sweep: async () => store.sweep(),
+      close: async () => store.close(),
+      write: async (...args) => store.write(...args),
+      remove: async (...args) => store.remove(...args),
+      list: async function* list(kind) {
+        if (kind === "snapshots" && commits < 3) {
+          commits += 1;
+          const writer = await writing.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: ["/a"] });
+          await writer.bytes("/piece", noise(5_000, `piece ${commits}`));
+          await writer.commit();
+        }
+        yield* store.list(kind);
+      },
+    };
+    const repository = await assembleRepository(busy, await openMasterKey(store, password), { clock });
+    const pruning = await repository.beginPrune({ without: [gone], graceMs: 0 }, never);
+    try {
+      await pruning.run(never);
+    } finally {
+      await pruning.close();
+    }
+    expect(commits).toBe(3);
+    await repository.close();
+    await writing.close();
+  });
+
   it("that may not delete says so and leaves all readable", async () => {
     const { gone, stays } = await prepare();
     const denied = () => new RefloatError("vault.store-failed", "the vault failed to remove: EACCES");

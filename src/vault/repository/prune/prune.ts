@@ -57,7 +57,6 @@ class RepositoryPruning implements Pruning {
     // The lock of what this process did before is not waited for.
     await this.#context.lock.letGo();
     // What was to go and did not is used after all; so is what was committed meanwhile.
-    await census.readIndexes();
     await census.walkSnapshots(new Set());
     const { choice, orphans } = await choosePacksOf(census, this.#context);
     const copiedBytes =

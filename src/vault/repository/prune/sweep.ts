@@ -76,7 +76,6 @@ export class Sweeper {
       }
       due = this.#due(others);
       // Whoever may have counted on them has ended by now: what they have committed is seen here.
-      await this.#census.readIndexes();
       await this.#census.walkSnapshots(nothing);
       await held.requireFresh();
       const unused = this.#unusedOf(due.records);
