@@ -1,6 +1,6 @@
 /** What an assessment found: how the live service differs from a point, what of that looks like damage, and what would mend it. */
 import { z } from "zod";
-import { mendedTableSchema } from "./mend.ts";
+import { mendedRowsSchema, mendedTableSchema } from "./mend.ts";
 import { checkOutcomeSchema } from "./outcome.ts";
 
 export const assessedTableSchema = z.object({
@@ -15,8 +15,18 @@ export const assessedTableSchema = z.object({
   unseen: z.string().nullable(),
   /** What looks like damage, in words. */
   signs: z.array(z.string()),
-  /** The columns that these signs are about; empty for whole rows. */
-  columns: z.array(z.string()),
+  /** What would mend it by rows; null where nothing would. */
+  cure: z
+    .object({
+      /** Rows that come back or are changed. */
+      rows: z.int().nonnegative(),
+      kinds: z.array(mendedRowsSchema),
+      /** Null for whole rows. */
+      columns: z.array(z.string()).nullable(),
+      /** Changes since the point that go with it and show no sign. */
+      others: z.int().nonnegative(),
+    })
+    .nullable(),
 });
 export type AssessedTable = z.infer<typeof assessedTableSchema>;
 
@@ -58,6 +68,8 @@ export const assessmentSchema = z.object({
   point: z.string(),
   consistentAt: z.string(),
   at: z.string(),
+  /** What speaks against comparing with this point. */
+  doubts: z.array(z.string()),
   /** Probe, checks and invariants, asked of what is live. */
   answers: z.array(checkOutcomeSchema),
   components: z.array(assessedComponentSchema),

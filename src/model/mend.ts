@@ -49,6 +49,8 @@ export type MendedTable = z.infer<typeof mendedTableSchema>;
 export const mendProposalSchema = z.object({
   /** SHA-256 of the script, hex. */
   digest: z.string(),
+  /** Of the script that takes it back. */
+  undoDigest: z.string(),
   /** Where the rows come from, in words: `point 5d0c88e1 (2026-11-26T14:00:04.112Z)`. */
   source: z.string(),
   tables: z.array(mendedTableSchema),

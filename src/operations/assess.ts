@@ -1,5 +1,5 @@
 /** assess: what is damaged, and the smallest cures. Reads what is live as a capture does, and changes nothing. */
-import { damageSigns } from "../core/assess/damage-signs.ts";
+import { type DamageSign, damageSigns } from "../core/assess/damage-signs.ts";
 import { smallCures } from "../core/assess/small-cures.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { liveAnswers } from "../core/components/live-answers.ts";
@@ -32,6 +32,8 @@ export type AssessRequest = {
 export type Assessed = {
   readonly service: ServiceDeclaration;
   readonly point: RecoveryPoint;
+  /** What speaks against comparing with it. */
+  readonly doubts: readonly string[];
   readonly answers: readonly CheckOutcome[];
   readonly components: readonly AssessedComponent[];
   /** Those that mend just what is damaged. */
@@ -41,11 +43,13 @@ export type Assessed = {
 /** Larger tables are compared by their facts alone: their rows would have to be loaded into the live server. */
 const mostTableBytes = 2_000_000_000;
 const shownFiles = 5;
+/** Fewer changed files are work, however few there are. */
+const fewestRewritten = 10;
 
 /** @throws RefloatError service.unknown, component.unknown, point.*, time.unclear, vault.* */
 export const assess = async (bench: Workbench, request: AssessRequest, signal: AbortSignal): Promise<Assessed> => {
   const service = findService(await bench.declaration(), request.service);
-  const point = await pointFor(bench, service.name, request.against);
+  const { point, doubts } = await pointFor(bench, service.name, request.against);
   const names = comparedNames(point.manifest.components, service.components, request.only);
   const options = { service, locate: () => null, marker: `refloat/assess/${service.name}`, signal };
   return withComponents(bench, options, async (access) => {
@@ -59,17 +63,36 @@ export const assess = async (bench: Workbench, request: AssessRequest, signal: A
       const comparedMs = bench.clock.monotonicMs() - began;
       if (component.damaged) cures.push(...smallCures({ point, component, comparedMs }));
     }
-    return { service, point, answers, components, cures };
+    return { service, point, doubts, answers, components, cures };
   });
 };
 
 /** The newest point that passed what was asked at its capture, is whole and not in doubt; the newest one where none is. */
-const pointFor = async (bench: Workbench, service: string, against: string | null): Promise<RecoveryPoint> => {
-  const chosen = await choosePoint(bench, { service, at: against, only: null }, bench.clock.now());
-  if (against !== null) return chosen.point;
+const pointFor = async (
+  bench: Workbench,
+  service: string,
+  against: string | null,
+): Promise<Pick<Assessed, "point" | "doubts">> => {
+  const {
+    point: asked,
+    points,
+    incidentSince,
+  } = await choosePoint(bench, { service, at: against, only: null }, bench.clock.now());
+  const doubtsOf = (point: RecoveryPoint): readonly string[] => {
+    const { checks, invariants } = point.manifest;
+    return [
+      ...(point.missing.length === 0 ? [] : [`it has lost ${point.missing.join(", ")}`]),
+      ...(isSuspect(point, incidentSince) ? ["an incident doubts it"] : []),
+      ...(passedAtCapture(point.manifest) ? [] : ["it failed its own checks when it was taken"]),
+      ...(checks.length + invariants.length === 0
+        ? ["nothing was checked when it was taken: it may hold the damage too"]
+        : []),
+    ];
+  };
   const isSound = (point: RecoveryPoint): boolean =>
-    point.missing.length === 0 && passedAtCapture(point.manifest) && !isSuspect(point, chosen.incidentSince);
-  return chosen.points.find(isSound) ?? chosen.point;
+    point.missing.length === 0 && passedAtCapture(point.manifest) && !isSuspect(point, incidentSince);
+  const point = against === null ? (points.find(isSound) ?? asked) : asked;
+  return { point, doubts: doubtsOf(point) };
 };
 
 type Parts = {
@@ -98,8 +121,11 @@ const assessComponent = async (parts: Parts): Promise<AssessedComponent> => {
     });
     const tables = await assessTables(parts, diff);
     const { added, removed, changed } = diff.files;
-    // Another release is a decision of somebody, whatever files it leaves out.
-    const lostFiles = removed > 0 && parts.access.driver(name).runtime === undefined;
+    // Another release is a decision of somebody, whatever files it leaves out or changes.
+    const isData = parts.access.driver(name).runtime === undefined;
+    const captured = parts.point.manifest.components[name]?.facts.counts["files"] ?? 0;
+    const rewritten = changed >= fewestRewritten && changed > captured / 2;
+    const lostFiles = isData && (removed > 0 || rewritten);
     return {
       component: name,
       state: diff.state,
@@ -135,11 +161,12 @@ const assessTable = async (
   { kind, name: table, before, after }: TableDifference,
 ): Promise<AssessedTable> => {
   const base = { name: table, kind, before: before?.rows ?? null, after: after?.rows ?? null };
-  if (kind === "added" || before === null) return { ...base, rows: null, unseen: null, signs: [], columns: [] };
+  if (kind === "added" || before === null) return { ...base, rows: null, unseen: null, signs: [], cure: null };
   const { mending } = access.driver(name);
   if (kind === "removed") {
-    const seen = mending === undefined ? "it comes back with its component" : null;
-    return { ...base, rows: null, unseen: seen, signs: ["the table is gone"], columns: [] };
+    const whole = { rows: before.rows ?? 0, kinds: ["gone" as const], columns: null, others: 0 };
+    const cure = mending === undefined || !before.hasRows ? null : whole;
+    return { ...base, rows: null, unseen: null, signs: ["the table is gone"], cure };
   }
   const unseen = (why: string): AssessedTable => ({ ...base, rows: null, unseen: why, ...byFacts(base) });
   if (mending === undefined) return unseen("its rows are compared by their hash alone");
@@ -153,18 +180,34 @@ const assessTable = async (
       rows,
       unseen: null,
       signs: signs.map((sign) => sign.words),
-      columns: [...new Set(signs.flatMap(({ columns }) => columns))],
+      cure: cureOf(signs),
     };
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message } = toRefloatError(thrown);
-    if (code !== "source.unsupported" && code !== "source.denied") throw thrown;
+    // One odd table does not make the others unreadable; a source that is gone does.
+    if (code === "bug" || code === "source.unreachable" || /^(?:vault|point)\./.test(code)) throw thrown;
     return unseen(message);
   }
+};
+
+/** What puts back all that shows a sign, and as little else as can be. */
+const cureOf = (signs: readonly DamageSign[]): AssessedTable["cure"] => {
+  if (signs.length === 0) return null;
+  const gone = signs.find(({ about }) => about === "gone")?.rows ?? 0;
+  const changed = signs.filter(({ about }) => about !== "gone");
+  const columns = changed.flatMap(({ column }) => column ?? []);
+  const most = (figure: (sign: DamageSign) => number): number => Math.max(0, ...changed.map(figure));
+  return {
+    rows: gone + most(({ rows }) => rows),
+    kinds: [...(changed.length === 0 ? [] : ["changed" as const]), ...(gone === 0 ? [] : ["gone" as const])],
+    columns: columns.length === 0 ? null : columns,
+    others: most(({ others }) => others),
+  };
 };
 
 /** Without a look at the rows, fewer of them is all that can be told. */
 const byFacts = ({ before, after }: Pick<AssessedTable, "before" | "after">) => ({
   signs: before !== null && after !== null && after < before ? [`${formatAmount(before - after, "rows")} fewer`] : [],
-  columns: [],
+  cure: null,
 });

@@ -95,7 +95,7 @@ export const readProposal = async (
   });
 };
 
-/** The first component that has an answer. */
+/** The component that has an answer. @throws RefloatError usage when two have */
 const withMending = async <Found>(
   bench: Workbench,
   service: ServiceDeclaration,
@@ -103,12 +103,17 @@ const withMending = async <Found>(
   ask: (access: ComponentAccess, component: string) => Promise<Found | null>,
 ): Promise<Found | null> =>
   withComponents(bench, { service, locate: () => null, marker: marker(service.name), signal }, async (access) => {
+    const all: Found[] = [];
     for (const component of Object.keys(service.components)) {
       if (access.driver(component).mending === undefined) continue;
       const found = await ask(access, component);
-      if (found !== null) return found;
+      if (found !== null) all.push(found);
     }
-    return null;
+    const [found = null, other] = all;
+    if (other === undefined) return found;
+    throw new RefloatError("usage", `proposals of two components of ${service.name} begin so`, {
+      hint: "give more characters of the digest",
+    });
   });
 
 /** All of it or nothing. @throws RefloatError rows.changed, source.denied, target.failed */

@@ -58,7 +58,7 @@ export const proposeReconciliation = async (
         left.push({ component, side });
         continue;
       }
-      const tables = asked?.flatMap(({ table }) => table ?? []) ?? [];
+      const tables = asked?.flatMap(({ table }) => table?.replace(/^public\./, "") ?? []) ?? [];
       const source = { side, since, words: `the old side of run ${run} (${side})` };
       const request = { ...wish, tables: tables.length === 0 ? null : tables, columns: null, where: null };
       batches.push({ component, proposal: await mending.propose(await access.context(component), source, request) });

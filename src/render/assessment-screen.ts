@@ -16,6 +16,7 @@ export type AssessmentOnScreen = {
   readonly point: RecoveryPoint;
   /** ISO 8601. */
   readonly at: string;
+  readonly doubts: readonly string[];
   readonly answers: readonly CheckOutcome[];
   readonly components: readonly AssessedComponent[];
   readonly cures: readonly Cure[];
@@ -82,10 +83,12 @@ const cureRow = ({ words, predictedMs, loses, leaves, refused }: Cure, index: nu
 ];
 
 export const renderAssessment = (found: AssessmentOnScreen, screen: Screen): string => {
-  const { service, point, at, answers, components, cures } = found;
+  const { service, point, at, doubts, answers, components, cures } = found;
   const time = (instant: string): string => formatTime(instant, at, screen.timeZone);
   const failed = answers.filter(({ status }) => status === "failed");
+  const passed = answers.filter(({ status }) => status === "passed");
   const damaged = components.filter((component) => component.damaged);
+  const unseen = components.flatMap(({ tables }) => tables).filter((table) => table.unseen !== null);
   const verdict =
     damaged.length === 0
       ? failed.length === 0
@@ -99,7 +102,14 @@ export const renderAssessment = (found: AssessmentOnScreen, screen: Screen): str
         index === 0 ? line.replace("FAILS", (word) => screen.paint("red", word)) : line,
       ),
     ),
-    answers.length > failed.length ? `PASSES  ${formatAmount(answers.length - failed.length, "answers")}` : null,
+    passed.length > 0 ? `PASSES  ${formatAmount(passed.length, "answers")}` : null,
+    doubts.flatMap((doubt) => hanging(screen.paint("yellow", "DOUBT   "), `the point: ${doubt}`, screen.width)),
+    unseen.length === 0
+      ? null
+      : screen.paint(
+          "yellow",
+          `UNSEEN  the rows of ${formatList(unseen.map(({ name }) => name))} were not compared: they may be damaged`,
+        ),
     renderTable(
       [
         { title: "COMPONENT" },

@@ -50,8 +50,14 @@ export const assessCommand = defineCommand({
     const found = await during(output, bench.clock, "comparing", () => assess(bench, request, signal));
     const recoveries = await during(output, bench.clock, "planning", () => recoveryCures(bench, found, signal));
     const at = bench.clock.now().toISOString();
-    const { point, answers, components } = found;
-    const shown = { service: found.service.name, answers: [...answers], components: [...components], at };
+    const { point, answers, components, doubts } = found;
+    const shown = {
+      service: found.service.name,
+      doubts: [...doubts],
+      answers: [...answers],
+      components: [...components],
+      at,
+    };
     const cures = [...found.cures, ...recoveries];
     return answer(
       "assess",

@@ -21,7 +21,8 @@ export const reconcileCommand = defineCommand({
       "recovered side does not have into it: the orders that came in after the bad migration, without the migration. Each component is a batch of its own: shown, " +
       "written as SQL, asked about, and done in one transaction or not at all.",
     "Rows that both sides have and that differ are left alone, since the old side may have them wrong: --rows changed takes those too, for tables that you name. " +
-      "Only rows come back: no mail is sent and no payment taken again; the triggers of the tables that would fire are listed first. " +
+      "Only rows come back, and the tables' own triggers are kept quiet: what they did then is not done again. An outbox or a queue in a table is rows too: leave " +
+      "it out by --only. " +
       "Each batch can be taken back by refloat mend SERVICE --undo.",
     "Needs the old side: before refloat commit.",
   ],
@@ -40,7 +41,11 @@ export const reconcileCommand = defineCommand({
       about: "gone (the recovered side does not have them) or changed; gone when left out",
       completes: ["changed", "gone"],
     },
-    { name: "no-triggers", about: "keep the tables' own triggers from firing (the tables are locked meanwhile)" },
+    {
+      name: "triggers",
+      about:
+        "let the tables' own triggers fire; when left out they are disabled inside the transaction, which locks the tables and needs their ownership",
+    },
     { name: "no-apply", about: "write the SQL and stop" },
   ],
   examples: [
@@ -64,7 +69,7 @@ export const reconcileCommand = defineCommand({
           }),
     ),
     rows: splitList.pipe(z.array(mendedRowsSchema)),
-    triggers: z.boolean().default(true),
+    triggers: z.boolean().default(false),
     apply: z.boolean().default(true),
   }),
   act: async ({ run, only, rows, triggers, apply }, context) => {

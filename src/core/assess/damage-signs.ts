@@ -15,10 +15,15 @@ const fewestBefore = 3;
 const manyShare = 0.5;
 
 export type DamageSign = {
-  /** In a person's words: `price is 0.00 in all of 18,204 rows`. */
+  /** In a person's words: `price is 0.00 in all of 18,204 changed rows`. */
   readonly words: string;
-  /** Columns that it is about; empty for whole rows. */
-  readonly columns: readonly string[];
+  /** What it is about: whole rows that are gone, one column, or rows that differ in one way or another. */
+  readonly about: "gone" | "column" | "changed";
+  /** Of `column`. */
+  readonly column: string | null;
+  /** Rows that a cure of it puts back, and those among them that do not show the sign. */
+  readonly rows: number;
+  readonly others: number;
 };
 
 const shown = (value: string | null): string =>
@@ -28,18 +33,25 @@ const alike = ({ name, rows, mostly, distinctBefore }: MendedTable["columns"][nu
   if (rows < fewestAlike || mostly.rows < rows * alikeShare || distinctBefore < fewestBefore) return null;
   const how =
     mostly.rows === rows ? `all of ${formatCount(rows)}` : `${formatCount(mostly.rows)} of ${formatCount(rows)}`;
-  return { words: `${name} is ${shown(mostly.value)} in ${how} changed rows`, columns: [name] };
+  const words = `${name} is ${shown(mostly.value)} in ${how} changed rows`;
+  return { words, about: "column", column: name, rows, others: rows - mostly.rows };
 };
 
 /** @returns the signs of a table that was compared row by row, the worst first */
 export const damageSigns = ({ equal, changed, gone, columns }: MendedTable): readonly DamageSign[] => {
   const captured = equal + changed + gone;
   const byColumn = columns.map(alike).filter((sign) => sign !== null);
-  const many: readonly DamageSign[] =
-    byColumn.length === 0 && changed >= fewestAlike && changed > captured * manyShare
-      ? [{ words: `${formatCount(changed)} of ${formatAmount(captured, "rows")} differ`, columns: [] }]
-      : [];
-  const lost: readonly DamageSign[] =
-    gone === 0 ? [] : [{ words: `${formatCount(gone)} of ${formatAmount(captured, "rows")} gone`, columns: [] }];
-  return [...lost, ...byColumn, ...many];
+  const sign = (about: "gone" | "changed", rows: number, words: string): DamageSign => ({
+    words,
+    about,
+    column: null,
+    rows,
+    others: about === "gone" ? 0 : rows,
+  });
+  const many = byColumn.length === 0 && changed >= fewestAlike && changed > captured * manyShare;
+  return [
+    ...(gone === 0 ? [] : [sign("gone", gone, `${formatCount(gone)} of ${formatAmount(captured, "rows")} gone`)]),
+    ...byColumn,
+    ...(many ? [sign("changed", changed, `${formatCount(changed)} of ${formatAmount(captured, "rows")} differ`)] : []),
+  ];
 };

@@ -2,7 +2,7 @@
 import { shortId } from "../../model/identifiers.ts";
 import type { AssessedComponent, Cure } from "../../model/assessment.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
-import { formatAmount, formatList } from "../text/quantity.ts";
+import { formatAmount } from "../text/quantity.ts";
 import { shellWord } from "../text/shell-word.ts";
 
 export type CureQuestion = {
@@ -14,38 +14,33 @@ export type CureQuestion = {
 
 const extractedAtMost = 3;
 
-const mendCure = ({ point, component, comparedMs }: CureQuestion): Cure | null => {
-  const damaged = component.tables.filter(({ signs, unseen }) => signs.length > 0 && unseen === null);
-  if (damaged.length === 0) return null;
-  const places = damaged.map(({ name }) => `${component.component}:${name}`);
-  const columns = damaged.flatMap((table) => table.columns);
-  // Only where each sign is about columns: rows that are gone come back whole.
-  const byColumn = damaged.every(({ columns: some, rows }) => some.length > 0 && rows?.gone === 0);
-  const changed = damaged.reduce(
-    (sum, { rows, before }) => sum + (rows === null ? (before ?? 0) : rows.changed + rows.gone),
-    0,
-  );
-  const only = [
-    ...places.flatMap((place) => ["--only", shellWord(place)]),
-    ...(byColumn ? ["--columns", shellWord([...new Set(columns)].join(","))] : []),
-  ];
-  const what = formatList(damaged.map(({ name }) => name));
-  return {
-    kind: "mend",
-    words: `put ${formatAmount(changed, "rows")} of ${what} back`,
-    command: `refloat mend ${point.manifest.service} --at ${shortId(point.id)} ${only.join(" ")}`,
-    component: component.component,
-    predictedMs: comparedMs,
-    loses: [],
-    leaves: [
-      ...(component.schemaChanged ? ["the schema stays as it is now"] : []),
-      ...component.tables
-        .filter((table) => table.signs.length > 0 && !damaged.includes(table))
-        .map(({ name }) => `${name} stays as it is`),
-    ],
-    refused: null,
-  };
-};
+/** One table each: what is wrong with one is no reason to touch another. */
+const mendCures = ({ point, component, comparedMs }: CureQuestion): readonly Cure[] =>
+  component.tables.flatMap(({ name, kind, cure }): Cure[] => {
+    if (cure === null) return [];
+    const { rows, kinds, columns, others } = cure;
+    const words = [
+      `refloat mend ${point.manifest.service} --at ${shortId(point.id)} --only ${shellWord(`${component.component}:${name}`)}`,
+      ...(kind === "removed" || kinds.length > 1 ? [] : [`--rows ${kinds.join(",")}`]),
+      ...(columns === null ? [] : [`--columns ${shellWord(columns.join(","))}`]),
+    ];
+    const what = columns === null ? name : `${columns.join(", ")} of ${name}`;
+    return [
+      {
+        kind: "mend",
+        words:
+          kind === "removed"
+            ? `make ${name} again with ${formatAmount(rows, "rows")}`
+            : `put ${formatAmount(rows, "rows")} back: ${what}`,
+        command: words.join(" "),
+        component: component.component,
+        predictedMs: comparedMs,
+        loses: others === 0 ? [] : [`${formatAmount(others, "other changes")} of ${what} since the point`],
+        leaves: component.schemaChanged && kind !== "removed" ? ["the schema as it is now"] : [],
+        refused: null,
+      },
+    ];
+  });
 
 const extractCures = ({ point, component }: CureQuestion): readonly Cure[] => {
   const { files, samples } = component;
@@ -64,7 +59,7 @@ const extractCures = ({ point, component }: CureQuestion): readonly Cure[] => {
 };
 
 /** The smallest first. */
-export const smallCures = (question: CureQuestion): readonly Cure[] => {
-  const mend = mendCure(question);
-  return [...(mend === null ? [] : [mend]), ...extractCures(question)];
-};
+export const smallCures = (question: CureQuestion): readonly Cure[] => [
+  ...mendCures(question),
+  ...extractCures(question),
+];

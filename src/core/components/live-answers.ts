@@ -1,4 +1,4 @@
-/** What is live is asked what a recovery asks of the new side: each check, each invariant, and last the probe. */
+/** What is live is asked what a recovery asks of the new side: the probe, each check and each invariant. */
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { toRefloatError } from "../../model/refloat-error.ts";

@@ -7,12 +7,14 @@ export const labelSql = (relation: string, schema: string): string =>
 /** Columns of the primary key of `c`, or of a unique index without nulls, in its order; no row when there is none. */
 export const keySql = `
   select array_agg(a.attname::text order by k.n)
-    from (select i.indrelid, i.indkey from pg_index i
+    from (select i.indrelid, own.key from pg_index i
+           -- Without the columns that it merely includes.
+           cross join lateral (select (i.indkey::int2[])[0:i.indnkeyatts - 1] as key) own
            where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
-             and not (0 = any(i.indkey::int2[]))
-             and not exists (select from pg_attribute x where x.attrelid = c.oid and x.attnum = any(i.indkey::int2[]) and not x.attnotnull)
+             and not (0 = any(own.key))
+             and not exists (select from pg_attribute x where x.attrelid = c.oid and x.attnum = any(own.key) and not x.attnotnull)
            order by i.indisprimary desc, i.indexrelid limit 1) best
-    cross join unnest(best.indkey::int2[]) with ordinality as k(attnum, n)
+    cross join unnest(best.key) with ordinality as k(attnum, n)
     join pg_attribute a on a.attrelid = best.indrelid and a.attnum = k.attnum`;
 
 /** A condition on `c` and its schema `n`: an ordinary user's relation that no extension has made. */

@@ -33,7 +33,7 @@ const write = async (path: string, pieces: AsyncIterable<string> | Iterable<stri
 export type KeptScripts = {
   readonly mend: AsyncIterable<string>;
   readonly undo: AsyncIterable<string>;
-  readonly describe: (digest: string, paths: { readonly script: string; readonly undo: string }) => MendProposal;
+  readonly describe: (kept: Pick<MendProposal, "digest" | "undoDigest" | "script" | "undo">) => MendProposal;
 };
 
 /** @throws RefloatError target.failed when the folder cannot be written; whatever the scripts throw */
@@ -45,9 +45,10 @@ export const keepMend = async (stateDirectory: string, scripts: KeptScripts): Pr
     await mkdir(partial, { mode: 0o700 });
     try {
       const digest = await write(join(partial, files.mend), scripts.mend);
-      await write(join(partial, files.undo), scripts.undo);
+      const undoDigest = await write(join(partial, files.undo), scripts.undo);
       const final = join(folder, folderName(digest));
-      const proposal = scripts.describe(digest, { script: join(final, files.mend), undo: join(final, files.undo) });
+      const paths = { script: join(final, files.mend), undo: join(final, files.undo) };
+      const proposal = scripts.describe({ digest, undoDigest, ...paths });
       await write(join(partial, files.facts), [`${JSON.stringify(proposal, null, 2)}\n`]);
       await syncDirectory(partial);
       await rename(partial, final);
@@ -68,7 +69,8 @@ export const readMend = async (stateDirectory: string, digest: string): Promise<
     throw new RefloatError("usage", `${others.length + 1} proposals begin with ${digest}`, {
       hint: "give more characters of the digest",
     });
-  return mendProposalSchema.parse(JSON.parse(await readFile(join(folder, name, files.facts), "utf8")));
+  const proposal = mendProposalSchema.parse(JSON.parse(await readFile(join(folder, name, files.facts), "utf8")));
+  return proposal.digest.startsWith(digest) ? proposal : null;
 };
 
 /** What is run is what was shown: a script that was changed since is refused. @throws RefloatError usage, target.failed */
@@ -77,7 +79,8 @@ export const readScript = async (proposal: MendProposal, direction: keyof typeof
     const path = direction === "mend" ? proposal.script : proposal.undo;
     if (path === null) throw new RefloatError("usage", "nothing was to be put back: there is no script");
     const text = await readFile(path, "utf8");
-    if (direction === "mend" && createHash("sha256").update(text).digest("hex") !== proposal.digest)
+    const shown = direction === "mend" ? proposal.digest : proposal.undoDigest;
+    if (createHash("sha256").update(text).digest("hex") !== shown)
       throw new RefloatError("usage", `${path} is not what was shown: somebody has changed it`, {
         state: "nothing was changed",
         hint: "a script of your own is for psql: psql -X -v ON_ERROR_STOP=1 -f FILE",

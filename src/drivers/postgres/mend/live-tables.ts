@@ -7,9 +7,7 @@ export type LiveColumn = {
   readonly type: string;
   /** Its value is worked out by the server: neither compared nor put back. */
   readonly generated: boolean;
-  /** Has its type an equality that tells values apart? */
-  readonly comparable: boolean;
-  /** Fit for SQL: the sequence that it takes its numbers from; null without one. */
+  /** Fit for SQL: the rising sequence that it takes its numbers from; null without one. */
   readonly sequence: string | null;
 };
 
@@ -25,6 +23,14 @@ export type ForeignKey = {
   readonly parentColumns: readonly string[];
 };
 
+/** A foreign key of another table whose rows would be deleted or emptied with those of this one. */
+export type Referrer = {
+  /** For SQL. */
+  readonly child: string;
+  readonly columns: readonly string[];
+  readonly parentColumns: readonly string[];
+};
+
 export type LiveTable = {
   /** For people, as in facts. */
   readonly label: string;
@@ -33,6 +39,7 @@ export type LiveTable = {
   readonly columns: readonly LiveColumn[];
   readonly key: readonly string[];
   readonly foreignKeys: readonly ForeignKey[];
+  readonly referrers: readonly Referrer[];
   /** That are enabled; `always` ones fire in each kind of session. */
   readonly triggers: readonly {
     readonly name: string;
@@ -42,21 +49,13 @@ export type LiveTable = {
   }[];
 };
 
-/** Geometric types have an `=` that compares areas; json, xml and the like have none. */
-const comparable = `
-  case when et.typcategory = 'G' then false
-       else et.typcategory in ('S', 'E', 'R') or exists (
-         select from pg_operator o where o.oprname = '=' and o.oprleft = et.oid and o.oprright = et.oid) end`;
-
 const columnsSql = `
   select coalesce(jsonb_agg(jsonb_build_object(
            'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '',
-           'comparable', ${comparable},
-           'sequence', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname)) order by a.attnum), '[]')
+           'sequence', (select pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) from pg_sequence s
+                         where s.seqrelid = pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname)::regclass and s.seqincrement > 0))
+         order by a.attnum), '[]')
     from pg_attribute a
-    join pg_type t on t.oid = a.atttypid
-    join pg_type b on b.oid = case t.typtype when 'd' then t.typbasetype else t.oid end
-    join pg_type et on et.oid = case b.typcategory when 'A' then coalesce(nullif(b.typelem, 0), b.oid) else b.oid end
    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped`;
 
 const namesOf = (relation: string, numbers: string): string => `
@@ -74,6 +73,14 @@ const foreignKeysSql = `
    where f.conrelid = c.oid and f.contype = 'f'
      and not exists (select from pg_constraint whole where whole.oid = f.conparentid and whole.conrelid = f.conrelid)`;
 
+const referrersSql = `
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'child', format('%I.%I', cn.nspname, cc.relname), 'columns', ${namesOf("f.conrelid", "f.conkey")},
+           'parentColumns', ${namesOf("f.confrelid", "f.confkey")}) order by f.conname), '[]')
+    from pg_constraint f
+    join pg_class cc on cc.oid = f.conrelid join pg_namespace cn on cn.oid = cc.relnamespace
+   where f.confrelid = c.oid and f.contype = 'f' and f.confdeltype in ('c', 'n', 'd') and f.conparentid = 0`;
+
 const triggersSql = `
   select coalesce(jsonb_agg(jsonb_build_object(
            'name', g.tgname, 'always', g.tgenabled = 'A',
@@ -86,7 +93,7 @@ const triggersSql = `
 const tablesSql = `
   select ${labelSql("c", "n")} as label, format('%I.%I', n.nspname, c.relname) as qualified,
          (${columnsSql}) as columns, coalesce((${keySql}), '{}') as key,
-         (${foreignKeysSql}) as "foreignKeys", (${triggersSql}) as triggers
+         (${foreignKeysSql}) as "foreignKeys", (${referrersSql}) as referrers, (${triggersSql}) as triggers
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where c.relkind = 'r' and ${ofUsersSql}
    order by 1`;

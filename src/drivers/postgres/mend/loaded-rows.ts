@@ -37,25 +37,39 @@ const requireKey = ({ label, key, columns }: LiveTable, captured: readonly strin
   );
 };
 
+/** A value of another type would be rounded, cut or moved to another zone on its way, without a word. @throws RefloatError source.unsupported */
+const requireTypes = ({ label, columns }: LiveTable, otherType: SourceRows["otherType"]): void => {
+  for (const { name, type } of columns) {
+    const was = otherType(name, type);
+    if (was !== null) throw unfit(label, `${name} was ${was} and is ${type} now`);
+  }
+};
+
+const unfit = (label: string, why: string, cause?: Error): RefloatError =>
+  new RefloatError("source.unsupported", `the point's rows of ${label} do not fit the table: ${why}`, {
+    ...(cause === undefined ? {} : { cause }),
+    state: "nothing was changed",
+    hint: "the table was changed since the point; the whole database can be recovered beside it: --no-cutover",
+  });
+
 /** What stands in the point does not fit what the table has become, such as another type of a column. */
 const doesNotFit = (label: string, error: Error): Error => {
   const translated = toRefloatError(error);
   if (translated.code !== "source.failed" && translated.code !== "bug") return error;
-  return new RefloatError("source.unsupported", `the point's rows of ${label} do not fit the table: ${error.message}`, {
-    cause: error,
-    state: "nothing was changed",
-    hint: "the table was changed since the point; the whole database can be recovered beside it: --no-cutover",
-  });
+  return unfit(label, error.message, error);
 };
 
 /** The session is in a transaction. `number` tells its temporary tables apart; of a table that was `made` again nothing is compared by key. */
 export const loadRows = async (
   session: Session,
   live: LiveTable,
-  { columns, encoding, text }: SourceRows,
+  { columns, encoding, text, otherType }: SourceRows,
   { number, made = false }: { readonly number: number; readonly made?: boolean },
 ): Promise<LoadedRows> => {
-  if (!made) requireKey(live, columns);
+  if (!made) {
+    requireKey(live, columns);
+    requireTypes(live, otherType);
+  }
   const byName = new Map(live.columns.map((column) => [column.name, column]));
   const from = `pg_temp.refloat_point_${number}`;
   const definitions = columns.map((name) => `${quoteName(name)} ${byName.get(name)?.type ?? "text"}`);

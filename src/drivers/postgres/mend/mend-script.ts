@@ -5,10 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { formatAmount } from "../../../core/text/quantity.ts";
 import type { MendDirection } from "../../../model/mend.ts";
-import { copyTextSql } from "../catalog-sql.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
-import { compareSettings } from "../written-side.ts";
 import type { DroppedTable } from "./dropped-table.ts";
 import type { LiveColumn } from "./live-tables.ts";
 import type { RowDifferences } from "./row-differences.ts";
@@ -35,20 +33,30 @@ const literal = (value: string | null | undefined): string => (value == null ? "
 /** A line of it, whatever a name holds. */
 const comment = (text: string): string => `-- ${text.replaceAll(/[\r\n]+/g, " ")}\n`;
 
-/** One statement that must touch exactly the rows that it names. */
-const counted = (statement: string, rows: number, label: string): string => {
+/** Ends the script where the condition holds. */
+const refuseIf = (condition: string, message: string): string => `  if ${condition} then
+    raise exception using errcode = '${rowsChangedState}', message = ${quoteText(`refloat: ${message}; nothing was changed`)};
+  end if;
+`;
+
+const block = (body: string): string => {
   const tag = `$refloat_${randomBytes(4).toString("hex")}$`;
-  const message = `refloat: of ${formatAmount(rows, "rows")} of ${label} only % are as they were compared; nothing was changed`;
   return `do ${tag}
 declare touched bigint;
 begin
-${statement};
+${body}end ${tag};
+`;
+};
+
+/** One statement that must touch exactly the rows that it names. @param first what has to be so before it */
+const counted = (statement: string, rows: number, label: string, first = ""): string => {
+  const message = `refloat: of ${formatAmount(rows, "rows")} of ${label} only % are as they were compared; nothing was changed`;
+  return block(`${first}${statement};
   get diagnostics touched = row_count;
   if touched <> ${rows} then
     raise exception using errcode = '${rowsChangedState}', message = replace(${quoteText(message)}, '%', touched::text);
   end if;
-end ${tag};
-`;
+`);
 };
 
 const values = (rows: readonly (readonly (string | null)[])[]): string =>
@@ -57,13 +65,9 @@ const values = (rows: readonly (readonly (string | null)[])[]): string =>
 const names = (prefix: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 
-/** Is the live value the one that was seen? */
-const unchanged = ({ name, type, comparable }: LiveColumn, seen: string): string => {
-  const live = `t.${quoteName(name)}`;
-  return comparable
-    ? `${live} is not distinct from w.${seen}::${type}`
-    : `${copyTextSql(live)} is not distinct from w.${seen}`;
-};
+/** Is the live value the one that was seen, to the letter? An equality of its type may take others for it, or be in nobody's search path. */
+const unchanged = ({ name, type }: LiveColumn, seen: string): string =>
+  `t.${quoteName(name)}::text is not distinct from w.${seen}::${type}::text`;
 
 type Row = {
   readonly columns: readonly string[];
@@ -72,18 +76,19 @@ type Row = {
   readonly live: readonly (string | null)[];
 };
 
-/** Those that are wanted, a bounded number at a time. */
+/** Those that are wanted, a bounded number at a time; of a table that refers to itself all at once, since each may need any other. */
 async function* wantedRows(
   session: Session,
-  { differences }: RowDifferences,
+  { differences, live }: RowDifferences,
   kind: "changed" | "gone",
 ): AsyncGenerator<readonly Row[]> {
+  const together = kind === "gone" && live.foreignKeys.some(({ parent }) => parent === live.label);
   await session.query(
     `declare refloat_wanted no scroll cursor for
      select columns, key, point, live from ${differences} where wanted and kind = ${quoteText(kind)} order by columns, n`,
   );
   for (;;) {
-    const rows = await session.query<Row>(`fetch ${rowsPerStatement} from refloat_wanted`);
+    const rows = await session.query<Row>(`fetch ${together ? "all" : rowsPerStatement} from refloat_wanted`);
     if (rows.length === 0) break;
     yield rows;
   }
@@ -145,18 +150,45 @@ ${values(rows.map(({ point }) => point))}
 const deleteStatement = (table: RowDifferences, rows: readonly Row[]): string => {
   const { live, shared } = table;
   const [keys, columns] = [names("k", live.key.length), names("c", shared.length)];
+  const put = `(values
+${values(rows.map(({ key, point }) => [...key, ...point]))}
+    ) as w(${[...keys, ...columns].join(", ")})`;
+  // Rows that were written meanwhile and refer to these would go with them, silently.
+  const referrers = live.referrers.map(({ child, columns: own, parentColumns }) => {
+    const values = parentColumns.map((name) => {
+      const at = shared.findIndex((column) => column.name === name);
+      return at === -1 ? "null" : `w.${columns[at] ?? ""}::${shared[at]?.type ?? "text"}`;
+    });
+    return refuseIf(
+      `exists (select from ${child} c, ${put} where (${own.map((name) => `c.${quoteName(name)}`).join(", ")}) = (${values.join(", ")}))`,
+      `rows of ${child} refer to rows of ${live.label} that were put back`,
+    );
+  });
   return (
     comment(`${live.label}: rows that were put back, as they were put back`) +
     counted(
       `  delete from only ${live.qualified} t
-   using (values
-${values(rows.map(({ key, point }) => [...key, ...point]))}
-    ) as w(${[...keys, ...columns].join(", ")})
+   using ${put}
    where ${[...keyMatch(table, keys), ...shared.map((column, index) => unchanged(column, columns[index] ?? ""))].join("\n     and ")}`,
       rows.length,
       live.label,
+      referrers.join(""),
     )
   );
+};
+
+/** Whoever has written to tables that were made again is asked first. */
+const dropStatements = (tables: readonly RowDifferences[], made: ReadonlyMap<string, DroppedTable>): string => {
+  const dropped = tables.filter(({ live }) => made.has(live.label));
+  if (dropped.length === 0) return "";
+  const all = dropped.map(({ live }) => live.qualified).join(", ");
+  const asMade = dropped.map(({ live, counts }) =>
+    refuseIf(
+      `(select count(*) from only ${live.qualified}) <> ${counts.gone}`,
+      `${live.label} was written since it was made again`,
+    ),
+  );
+  return `${comment("dropped before: made again, and dropped again")}lock table ${all} in access exclusive mode;\n${block(asMade.join(""))}drop table ${all};\n`;
 };
 
 const triggerStatements = ({ live }: RowDifferences, enabled: boolean): string =>
@@ -177,7 +209,7 @@ async function* sequenceStatements(session: Session, { live, differences, from }
     if (row?.highest == null) continue;
     yield (
       comment(`${live.label}: numbers that came back are not given out again`) +
-      `select pg_catalog.setval(${quoteText(sequence)}, greatest(last_value, ${row.highest})) from ${sequence} where last_value < ${row.highest};\n`
+      `select pg_catalog.setval(${quoteText(sequence)}, greatest(last_value, ${row.highest})) from ${sequence} where last_value < ${row.highest} or (last_value = ${row.highest} and not is_called);\n`
     );
   }
 }
@@ -209,7 +241,12 @@ export async function* writeScript(session: Session, options: ScriptOptions): As
   const { direction, fireTriggers, made, words } = options;
   const tables = direction === "mend" ? options.tables : options.tables.toReversed();
   for (const line of words) yield comment(line);
-  yield `begin;\n${compareSettings.replaceAll(/^ *set /gm, "set local ").trim()};
+  // No search path and no time zone: triggers, defaults and operators of extensions find what they find for the application.
+  yield `begin;
+set local client_encoding = 'UTF8';
+set local row_security = off;
+set local intervalstyle = postgres;
+set local extra_float_digits = 3;
 set local standard_conforming_strings = on;
 set local lock_timeout = '10s';
 set constraints all deferred;
@@ -222,11 +259,8 @@ set constraints all deferred;
     for (const table of tables) yield* sequenceStatements(session, table);
   } else {
     for (const table of tables) yield* changedStatements(session, table, direction);
-    for (const table of tables) {
-      const dropped = made.get(table.live.label);
-      if (dropped === undefined) yield* goneStatements(session, table, direction);
-      else yield definitions(`${dropped.label}: it was dropped before`, [`drop table ${dropped.qualified};`]);
-    }
+    for (const table of tables) if (!made.has(table.live.label)) yield* goneStatements(session, table, direction);
+    yield dropStatements(tables, made);
   }
   // Deferred checks come now: a table that has some waiting cannot be altered.
   yield "set constraints all immediate;\n";

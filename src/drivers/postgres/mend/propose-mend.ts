@@ -56,6 +56,14 @@ const firing = ({ live }: RowDifferences, puts: MendedTable["puts"]): readonly s
   });
 };
 
+/** Triggers before a row may write something else than what is put back, and the way back then finds rows that it does not know. */
+const changing = (tables: readonly MendedTable[]): readonly string[] => {
+  const before = tables.flatMap(({ triggers }) => triggers).filter((trigger) => trigger.includes(", before "));
+  return before.length === 0
+    ? []
+    : [`${formatList(before)}: may change what is put back, and then --undo is refused; --no-triggers keeps it quiet`];
+};
+
 const describe = async (
   session: Session,
   table: RowDifferences,
@@ -88,9 +96,13 @@ const compareOne = async (
   { wish, number, made }: { readonly wish: RowWish; readonly number: number; readonly made: boolean },
 ): Promise<RowDifferences> => {
   const rows = await source.open(live.label);
-  if (rows === null) throw new RefloatError("bug", `${source.words} has no table ${live.label}`);
+  if (rows === null)
+    throw new RefloatError("usage", `${source.words} has no rows of ${live.label} to put back`, {
+      state: "nothing was changed",
+      hint: source.labels.length === 0 ? "it has none of any table" : `it has some of ${formatList(source.labels, 8)}`,
+    });
   const loaded = await loadRows(session, live, rows, { number, made });
-  return made ? allGone(session, loaded, number) : compareRows(session, loaded, wish, number);
+  return made ? allGone(session, loaded, number) : compareRows(session, loaded, wish, { number, whole: source.whole });
 };
 
 /**
@@ -132,6 +144,23 @@ const makeDropped = async (
   return made;
 };
 
+/** @throws RefloatError source.unsupported for a database whose bytes stand for no characters: they could not be written down */
+const requireText = async (session: Session): Promise<void> => {
+  const [row] = await session.query<{ encoding: string }>("select current_setting('server_encoding') as encoding");
+  if (row?.encoding !== "SQL_ASCII") return;
+  throw new RefloatError(
+    "source.unsupported",
+    "the database has the encoding SQL_ASCII: its texts cannot be written as SQL",
+    {
+      state: "nothing was changed",
+      hint: "the whole database can be recovered: refloat recover",
+    },
+  );
+};
+
+/** Once all names are known qualified: operators of extensions, and what a condition calls, are found as the application finds them. */
+const ownSearchPath = "set local search_path to default";
+
 type Compared = {
   readonly tables: readonly RowDifferences[];
   /** By label: those that were dropped. */
@@ -140,10 +169,12 @@ type Compared = {
 };
 
 const compareAll = async (session: Session, source: RowSource, request: MendRequest): Promise<Compared> => {
+  await requireText(session);
   const before = await readLiveTables(session);
   const missing = request.tables?.filter((label) => !before.has(label)) ?? [];
   const made = await makeDropped(session, source, missing, request);
   const live = made.size === 0 ? before : await readLiveTables(session);
+  await session.query(ownSearchPath);
   const wish: RowWish = { rows: request.rows, columns: request.columns, where: request.where };
   const compared = new Map<string, RowDifferences>();
   const compare = async (label: string, wanted: RowWish): Promise<RowDifferences> => {
@@ -178,7 +209,8 @@ const compareAll = async (session: Session, source: RowSource, request: MendRequ
   const lost = [...made.values()].flatMap(({ label, lost: others }) =>
     others.length === 0 ? [] : [`lost with ${label} and not put back: ${formatList(others, 8)}`],
   );
-  return { tables: parentsFirst([...compared.values()]), made, warnings: [...unfit, ...dropped, ...lost, ...warnings] };
+  const tables = parentsFirst([...compared.values()]);
+  return { tables, made, warnings: [...unfit, ...dropped, ...lost, ...warnings] };
 };
 
 /** Read committed would compare one table with what another no longer is. */
@@ -206,7 +238,9 @@ export const compareTableWithLive = async (
 ): Promise<MendedTable> =>
   withRowSource(context, source, (rows) =>
     comparing(context, async (session) => {
+      await requireText(session);
       const live = requireLive(table, await readLiveTables(session));
+      await session.query(ownSearchPath);
       const wish: RowWish = { rows: ["changed", "gone"], columns: null, where: null };
       const compared = await compareOne(session, live, rows, { wish, number: 0, made: false });
       return describe(session, compared, { asked: true, made: false });
@@ -236,17 +270,16 @@ const proposeFrom = async (
     // Whoever asked for nothing by name is told only of what there is to do.
     if (request.tables !== null || one.puts.changed + one.puts.gone > 0) described.push(one);
   }
-  const proposal = (digest: string, paths: { readonly script: string | null; readonly undo: string | null }) => ({
-    digest,
+  const proposal = (kept: Pick<MendProposal, "digest" | "undoDigest" | "script" | "undo">) => ({
+    ...kept,
     source: source.words,
     tables: described,
     fireTriggers: request.fireTriggers,
-    warnings: [...warnings],
-    ...paths,
+    warnings: [...warnings, ...(request.fireTriggers ? changing(described) : [])],
     writtenAt: context.clock.now().toISOString(),
   });
   const rows = rowsPutBack({ tables: described });
-  if (rows === 0 && made.size === 0) return proposal("", { script: null, undo: null });
+  if (rows === 0 && made.size === 0) return proposal({ digest: "", undoDigest: "", script: null, undo: null });
   if (rows > mostRows) {
     throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
       state: "nothing was changed",

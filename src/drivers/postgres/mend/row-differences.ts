@@ -31,12 +31,12 @@ const textArray = (expressions: readonly string[]): string => `array[${expressio
 export const matchedSql = (key: readonly string[], left: string, right: string): string =>
   key.map((name) => `${left}.${quoteName(name)} = ${right}.${quoteName(name)}`).join(" and ");
 
-/** @throws RefloatError source.failed when the server does not understand the condition */
+/** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError source.failed when the server does not understand the condition */
 export const compareRows = async (
   session: Session,
   point: LoadedRows,
   wish: RowWish,
-  number: number,
+  { number, whole }: { readonly number: number; readonly whole: boolean },
 ): Promise<RowDifferences> => {
   const { live, from, shared } = point;
   const differences = `pg_temp.refloat_difference_${number}`;
@@ -66,8 +66,7 @@ export const compareRows = async (
   const [counted] = await session.query<RowDifferences["counts"] & { readonly all: number }>(
     `select (select count(*) from ${from})::float8 as all,
             count(*) filter (where kind = 'changed')::float8 as changed, count(*) filter (where kind = 'gone')::float8 as gone,
-            (select count(*) from only ${live.qualified} t
-              where not exists (select from ${from} p where ${matchedSql(live.key, "p", "t")}))::float8 as newer
+            ${whole ? `(select count(*) from only ${live.qualified} t where not exists (select from ${from} p where ${matchedSql(live.key, "p", "t")}))` : "0"}::float8 as newer
        from ${differences}`,
   );
   const { all = 0, changed = 0, gone = 0, newer = 0 } = counted ?? {};

@@ -33,7 +33,14 @@ export const postgresMending: RowMending<PostgresOptions> = {
       if (isRefusal(state)) {
         throw new RefloatError("target.failed", `the server refuses a row: ${message}`, nothing);
       }
-      throw error;
+      if (!(error instanceof RefloatError) || error.code === "interrupted") throw error;
+      // The answer to the last word may be what got lost.
+      const lost = error.code === "source.unreachable";
+      throw new RefloatError(error.code, error.message, {
+        cause: error,
+        state: lost ? "it is not known whether it was done: compare again" : nothing.state,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
     } finally {
       await session.close();
     }

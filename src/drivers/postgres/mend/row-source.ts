@@ -1,18 +1,29 @@
 /** Where rows come from that are put back: a point, or what was written to a side that is kept. Table by table, as COPY text. */
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
+import { formatBytes } from "../../../core/text/quantity.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { capturedDetailSchema } from "../captured-detail.ts";
 import { openEntryOf, openRows } from "../captured-contents.ts";
 import { copyOut } from "../copy-streams.ts";
 import { quoteName } from "../instance-names.ts";
+import { differingType } from "./column-type.ts";
 import { type DroppedTable, droppedTable } from "./dropped-table.ts";
 import type { PostgresContext } from "../postgres-context.ts";
 import { type WrittenSide, withWrittenSide } from "../written-side.ts";
 
-export type SourceRows = { readonly columns: readonly string[]; readonly encoding: string; readonly text: ByteStream };
+export type SourceRows = {
+  readonly columns: readonly string[];
+  readonly encoding: string;
+  readonly text: ByteStream;
+  /** The type of a column as the source has it: null where that cannot be told. @param type that of the live column */
+  readonly otherType: (column: string, type: string) => string | null;
+};
 
 export type RowSource = {
   readonly words: string;
+  /** Does it have every row of a table, or only some? */
+  readonly whole: boolean;
   /** Tables that have rows, as facts name them. */
   readonly labels: readonly string[];
   /** Ends without an error only if all rows were there. Null for a table that it does not have. */
@@ -21,14 +32,31 @@ export type RowSource = {
   readonly define: (label: string) => Promise<DroppedTable | null>;
 };
 
+/** More would fill the live server's disk with a temporary table for the sake of a few rows. */
+const mostTableBytes = 10_000_000_000;
+
 const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource => ({
   words,
+  whole: true,
   labels: tables.filter(({ hasRows }) => hasRows).map(({ name }) => name),
   open: async (label) => {
     const table = tables.find(({ name }) => name === label);
     if (table === undefined) return null;
+    if ((table.sizeBytes ?? 0) > mostTableBytes) {
+      throw new RefloatError(
+        "source.unsupported",
+        `${label} has ${formatBytes(table.sizeBytes ?? 0)}, too much to load into what is live`,
+        {
+          state: "nothing was changed",
+          hint: `at most ${formatBytes(mostTableBytes)}; the whole database can be recovered beside it: refloat recover --no-cutover`,
+        },
+      );
+    }
     const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
-    return { ...(await openRows(tree, captured, table)), encoding };
+    const { entry, entries } = await openEntryOf(tree, captured, table);
+    const definition = entries.find(({ kind, oid }) => kind === "TABLE" && oid === entry.oid)?.definition ?? "";
+    const otherType = (column: string, type: string) => differingType(definition, column, type);
+    return { ...(await openRows(tree, captured, table)), encoding, otherType };
   },
   define: async (label) => {
     const table = tables.find(({ name }) => name === label);
@@ -54,6 +82,7 @@ const keptRows = async (side: WrittenSide, { words }: KeptSideSource): Promise<R
   );
   return {
     words,
+    whole: false,
     labels: [...parts.keys()],
     open: async (label) => {
       const part = parts.get(label);
@@ -61,7 +90,11 @@ const keptRows = async (side: WrittenSide, { words }: KeptSideSource): Promise<R
       const columns = part.columns.map(({ name }) => name);
       const written = predicate === null ? "" : ` where ${predicate}`;
       const rows = `select ${columns.map(quoteName).join(", ")} from ${part.from}${written}`;
-      return { columns, encoding: "UTF8", text: sealed(copyOut(session, `copy (${rows}) to stdout`)) };
+      const otherType = (column: string, type: string): string | null => {
+        const own = part.columns.find(({ name }) => name === column)?.type;
+        return own === undefined || own === type ? null : own;
+      };
+      return { columns, encoding: "UTF8", text: sealed(copyOut(session, `copy (${rows}) to stdout`)), otherType };
     },
     define: async () => null,
   };
