@@ -196,7 +196,9 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
 
   it("compares no values of another type, and goes by the key alone, without what its index includes", async () => {
     await sql("alter table products alter column ratio type numeric(8,1)");
-    expect((await mend("--only", "db:products")).stderr).toContain("ratio was double precision and is numeric(8,1) now");
+    expect((await mend("--only", "db:products")).stderr).toContain(
+      "ratio was double precision and is numeric(8,1) now",
+    );
     await sql("update parts set price = 0");
     const { tables } = await data("--only", "db:parts", "--yes");
     expect(tables[0]).toMatchObject({ key: ["id"], changed: 2, gone: 0, newer: 0 });
