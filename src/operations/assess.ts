@@ -8,6 +8,7 @@ import type { ComponentDiff, TableDifference } from "../core/granular/component-
 import { compareWithLive } from "../core/granular/compare-with-live.ts";
 import { comparedNames } from "../core/granular/diff-sides.ts";
 import { openComponent } from "../core/granular/open-place.ts";
+import { pointSource } from "../core/granular/point-source.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import { passedAtCapture } from "../core/points/closer-point.ts";
 import { isSuspect } from "../core/points/open-incident.ts";
@@ -17,7 +18,6 @@ import { showName } from "../core/text/shown-name.ts";
 import { formatAmount, formatBytes } from "../core/text/quantity.ts";
 import type { AssessedComponent, AssessedTable, Cure } from "../model/assessment.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
-import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
@@ -147,9 +147,7 @@ const assessComponent = async (parts: Parts): Promise<AssessedComponent> => {
 const assessTables = async (parts: Parts, diff: ComponentDiff): Promise<readonly AssessedTable[]> => {
   if (diff.tables.length === 0) return [];
   const { bench, point, name } = parts;
-  const { tree, captured, tables } = await openComponent(bench, point, name);
-  const words = `point ${shortId(point.id)} (${point.manifest.consistentAt})`;
-  const source: PointSource = { tree, captured, tables: tables ?? [], words };
+  const source = pointSource(await openComponent(bench, point, name));
   const assessed: AssessedTable[] = [];
   for (const difference of diff.tables) assessed.push(await assessTable(parts, source, difference));
   return assessed;

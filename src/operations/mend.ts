@@ -4,6 +4,7 @@ import { type ComponentAccess, withComponents } from "../core/components/compone
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { nearestWord } from "../core/declaration/nearest-word.ts";
 import { openComponent } from "../core/granular/open-place.ts";
+import { pointSource } from "../core/granular/point-source.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import type { CapturedTable, ComponentDriver } from "../core/ports/driver.ts";
 import type { MendRequest, RowMending } from "../core/ports/row-mending.ts";
@@ -63,13 +64,11 @@ export const proposeMend = async (
   requireComponents(service, [component]);
   const request = { service: service.name, at, only: [component] };
   const { point } = await choosePoint(bench, request, bench.clock.now());
-  const { captured, tree, tables } = await openComponent(bench, point, component);
+  const source = pointSource(await openComponent(bench, point, component));
   const options = { service, locate: () => null, marker: marker(service.name), signal };
   return withComponents(bench, options, async (access) => {
     const mending = mendingOf(access, component);
-    const chosen = names.map((name) => tableOf(name, tables ?? [], point));
-    const words = `point ${shortId(point.id)} (${point.manifest.consistentAt})`;
-    const source = { tree, captured, tables: tables ?? [], words };
+    const chosen = names.map((name) => tableOf(name, source.tables, point));
     const context = await access.context(component);
     const proposal = await mending.propose(context, source, { ...wish, tables: chosen.map((table) => table.name) });
     return { service: service.name, component, proposal };

@@ -80,17 +80,18 @@ const tableAt: CapturedContents["tableAt"] = (captured, path) => {
   return (detail.success && dumpId !== undefined ? detail.data.labels[dumpId] : undefined) ?? null;
 };
 
-/** The rows of one table as COPY text, the columns that they have, in their order. */
+/** The rows of one table as COPY text, the columns that they have, in their order, and the statement that made the table. */
 export const openRows = async (
   tree: TreeReader,
   captured: CapturedComponent,
   table: CapturedTable,
-): Promise<{ readonly columns: readonly string[]; readonly text: ByteStream }> => {
-  const { entry } = await openEntryOf(tree, captured, table);
+): Promise<{ readonly columns: readonly string[]; readonly text: ByteStream; readonly definition: string }> => {
+  const { entry, entries } = await openEntryOf(tree, captured, table);
   const path = `${captured.path}/${dataFileName(entry)}`;
   const file = await tree.entry(path);
   if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${path} for ${table.name}`);
-  return { columns: readColumns(entry.copyStatement), text: asCaptured(tree.content(file), table) };
+  const definition = entries.find(({ kind, oid }) => kind === "TABLE" && oid === entry.oid)?.definition ?? "";
+  return { columns: readColumns(entry.copyStatement), text: asCaptured(tree.content(file), table), definition };
 };
 
 export const postgresContents: CapturedContents = {

@@ -34,7 +34,8 @@ export type WrittenSide = {
 export type ScanOf = (table: WrittenTable) => TableScan;
 
 /** Both sides must write values in the same way, and no policy may hide rows. Compiling a scan takes longer than it saves. */
-export const valueSettings = `
+export const compareSettings = `
+  set search_path = '';
   set row_security = off;
   set datestyle = iso;
   set intervalstyle = postgres;
@@ -42,9 +43,6 @@ export const valueSettings = `
   set bytea_output = hex;
   set timezone = 'UTC';
   set jit = off`;
-
-/** The same, with every name that the server writes or reads qualified. */
-export const compareSettings = `set search_path = '';${valueSettings}`;
 
 const snapshotMode = "isolation level repeatable read read only";
 

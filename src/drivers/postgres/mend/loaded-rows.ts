@@ -64,7 +64,7 @@ export const loadRows = async (
   session: Session,
   live: LiveTable,
   { columns, encoding, text, otherType }: SourceRows,
-  { number, made = false }: { readonly number: number; readonly made?: boolean },
+  { number, made }: { readonly number: number; readonly made: boolean },
 ): Promise<LoadedRows> => {
   if (!made) {
     requireKey(live, columns);

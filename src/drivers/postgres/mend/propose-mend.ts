@@ -169,7 +169,6 @@ type Compared = {
 };
 
 const compareAll = async (session: Session, source: RowSource, request: MendRequest): Promise<Compared> => {
-  await requireText(session);
   const before = await readLiveTables(session);
   const missing = request.tables?.filter((label) => !before.has(label)) ?? [];
   const made = await makeDropped(session, source, missing, request);
@@ -221,6 +220,7 @@ const comparing = async <Result>(
   const session = await openLocation(context, null);
   try {
     await session.query(compareSettings);
+    await requireText(session);
     await session.query("begin isolation level repeatable read");
     const result = await act(session);
     // Whatever was made to compare with goes.
@@ -238,7 +238,6 @@ export const compareTableWithLive = async (
 ): Promise<MendedTable> =>
   withRowSource(context, source, (rows) =>
     comparing(context, async (session) => {
-      await requireText(session);
       const live = requireLive(table, await readLiveTables(session));
       await session.query(ownSearchPath);
       const wish: RowWish = { rows: ["changed", "gone"], columns: null, where: null };

@@ -53,10 +53,9 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource =>
       );
     }
     const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
-    const { entry, entries } = await openEntryOf(tree, captured, table);
-    const definition = entries.find(({ kind, oid }) => kind === "TABLE" && oid === entry.oid)?.definition ?? "";
+    const { columns, text, definition } = await openRows(tree, captured, table);
     const otherType = (column: string, type: string) => differingType(definition, column, type);
-    return { ...(await openRows(tree, captured, table)), encoding, otherType };
+    return { columns, text, encoding, otherType };
   },
   define: async (label) => {
     const table = tables.find(({ name }) => name === label);
