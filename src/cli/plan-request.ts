@@ -1,6 +1,7 @@
 /** What `plan` and `recover` can be asked for: which moment, which components, how far. */
 import { z } from "zod";
 import type { OptionDefinition } from "./command.ts";
+import { listInput } from "./words.ts";
 
 export const planRequestOptions: readonly OptionDefinition[] = [
   {
@@ -26,12 +27,9 @@ export const planRequestOptions: readonly OptionDefinition[] = [
 ];
 
 /** `--only db,uploads --only app` is one list; null is all of the service. */
-const onlyInput = z
-  .array(z.string())
-  .default([])
-  .transform((lists) => lists.flatMap((list) => list.split(",")).map((name) => name.trim()))
-  .refine((names) => names.every((name) => name !== ""), "--only names components: --only db,uploads")
-  .transform((names): readonly string[] | null => (names.length === 0 ? null : [...new Set(names)]));
+const onlyInput = listInput("--only names components: --only db,uploads").transform((names): readonly string[] | null =>
+  names.length === 0 ? null : [...new Set(names)],
+);
 
 export const planRequestInput = z.object({
   at: z

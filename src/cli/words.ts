@@ -33,9 +33,12 @@ export const runArgument: ArgumentDefinition = {
 /** Whether it is declared is said by the operation, which knows what is. */
 export const serviceInput = z.string();
 
-/** `--only a,b --only c` is one list. */
-export const splitList = z
-  .array(z.string())
-  .default([])
-  .transform((lists) => lists.flatMap((list) => list.split(",")).map((name) => name.trim()))
-  .refine((names) => names.every((name) => name !== ""), "a list has names between its commas");
+/** `--only a,b --only c` is one list. @param unnamed what is said of an empty name in it */
+export const listInput = (unnamed: string) =>
+  z
+    .array(z.string())
+    .default([])
+    .transform((lists) => lists.flatMap((list) => list.split(",")).map((name) => name.trim()))
+    .refine((names) => names.every((name) => name !== ""), unnamed);
+
+export const splitList = listInput("a list has names between its commas");
