@@ -1,6 +1,6 @@
 /**
  * `npm test [-- PATH...]`: every test (or those under the paths) on real servers. The last line is `N passed, N failed`, counted from
- * vitest's JSON report. A run without tests is a failure.
+ * vitest's JSON report; before it stands a line for each failure. A run without tests is a failure.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setUp } from "./setup.ts";
-import { readCounts } from "./test-report.ts";
+import { readTestReport } from "./test-report.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -30,12 +30,13 @@ try {
     { cwd: root, stdio: "inherit" },
   );
   const [code, signal] = await once(child, "exit");
-  const counts = readCounts(reportPath);
-  if (code !== 0 && counts.failed === 0) process.stdout.write(`vitest ended with ${String(signal ?? code)}\n`);
-  if (counts.skipped > 0) process.stdout.write(`${counts.skipped} skipped\n`);
-  if (counts.passed === 0 && counts.failed === 0) process.stdout.write("no test ran\n");
-  process.exitCode = code === 0 && counts.failed === 0 && counts.passed > 0 ? 0 : 1;
-  process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
+  const report = readTestReport(reportPath, root);
+  if (code !== 0 && report.failed === 0) process.stdout.write(`vitest ended with ${String(signal ?? code)}\n`);
+  if (report.skipped > 0) process.stdout.write(`${report.skipped} skipped\n`);
+  if (report.passed === 0 && report.failed === 0) process.stdout.write("no test ran\n");
+  for (const failure of report.failures) process.stdout.write(`failed: ${failure}\n`);
+  process.exitCode = code === 0 && report.failed === 0 && report.passed > 0 ? 0 : 1;
+  process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 /** What tests of the `postgres-cluster` driver share: a real cluster as a source, captures in a folder, and the content of a data folder that no server runs on. */
 import { join } from "node:path";
-import getPort from "get-port";
+import { findFreePort } from "./free-port.ts";
 import type { Client } from "pg";
 import type { CaptureSink } from "../core/ports/vault-snapshots.ts";
 import type { Repository } from "../core/ports/vault.ts";
@@ -29,7 +29,7 @@ export const clusterContext = async (
   changes: Partial<ClusterContext> & { readonly more?: Partial<ClusterOptions> } = {},
 ): Promise<ClusterContext> => {
   const { more, ...rest } = changes;
-  const port = await getPort();
+  const port = await findFreePort(4);
   const options: ClusterOptions = {
     data: dataOf(server),
     url: server.url("postgres"),
@@ -80,7 +80,7 @@ export const withServerOf = async <Result>(
   const url = (port: number): string => `postgres://postgres@127.0.0.1:${port}/${database}`;
   const running = await findPostmaster(folder);
   if (running !== null) return withClient(url(running.port), act);
-  const port = await getPort();
+  const port = await findFreePort();
   const options = `-p ${port} -c unix_socket_directories=''`;
   await startPostmaster(context, folder, { options, log: join(folder, "refloat-server.log") });
   try {

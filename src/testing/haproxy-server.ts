@@ -9,7 +9,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import getPort from "get-port";
+import { findFreePort } from "./free-port.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
 export type HaproxyOptions = {
@@ -114,8 +114,8 @@ const end = async (child: ChildProcess): Promise<void> => {
 export const startHaproxy = async (options: HaproxyOptions): Promise<HaproxyServer> => {
   await assertInstalled();
   const directory = await mkdtemp(join(options.directory ?? tmpdir(), "haproxy-"));
-  const port = options.port ?? (await getPort({ host: "127.0.0.1" }));
-  const tcpPort = options.tcpSocket === true ? await getPort({ host: "127.0.0.1" }) : null;
+  const port = options.port ?? (await findFreePort());
+  const tcpPort = options.tcpSocket === true ? await findFreePort() : null;
   const configPath = join(directory, "haproxy.cfg");
   const stateFile = join(directory, "servers.state");
   const socket = join(directory, "admin.sock");

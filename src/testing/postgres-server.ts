@@ -5,11 +5,11 @@
  */
 import { constants } from "node:fs";
 import { access, chmod, chown, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { RefloatError } from "../model/refloat-error.ts";
 import { runProgram } from "../platform/subprocess.ts";
+import { findFreePort } from "./free-port.ts";
 
 export type PostgresServerOptions = {
   /** Folder to make and own; a new temporary one when left out. Its parents must let the user `postgres` pass. */
@@ -85,16 +85,6 @@ const serverAccount = async (): Promise<Account> => {
   return { uid: Number(fields[2]), gid: Number(fields[3]) };
 };
 
-const freePort = async (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
-
 /** A Unix socket's path may have 107 bytes; a deep TMPDIR would make the server fail to start. */
 const temporaryRoot = (): string => (tmpdir().length > 60 ? "/tmp" : tmpdir());
 
@@ -156,7 +146,7 @@ export const startPostgresServer = async (options: PostgresServerOptions = {}): 
   };
   /** Another program may take the free port before the server does. */
   const startOnFreePort = async (attemptsLeft: number): Promise<number> => {
-    const port = await freePort();
+    const port = await findFreePort();
     try {
       await startOn(port);
       return port;

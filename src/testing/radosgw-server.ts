@@ -11,7 +11,7 @@ import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import getPort from "get-port";
+import { findFreePort } from "./free-port.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { runProgram } from "../platform/subprocess.ts";
 
@@ -171,8 +171,8 @@ export const startRadosgw = async (): Promise<RadosgwServer> => {
   const directory = await mkdtemp(join(tmpdir(), "refloat-ceph-"));
   const cluster = new Cluster(directory);
   try {
-    const monitor = await getPort({ host: "127.0.0.1" });
-    const port = await getPort({ host: "127.0.0.1" });
+    const monitor = await findFreePort();
+    const port = await findFreePort();
     const url = `http://127.0.0.1:${port}`;
     const fsid = randomUUID();
     await writeFile(join(directory, "ceph.conf"), configuration(directory, { fsid, monitor, gateway: port }));

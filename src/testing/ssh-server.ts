@@ -8,7 +8,7 @@ import { access, chmod, chown, constants, mkdir, mkdtemp, readFile, rm, writeFil
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import getPort from "get-port";
+import { findFreePort } from "./free-port.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { listProcesses } from "../platform/process-table.ts";
 
@@ -91,7 +91,7 @@ export const startSshServer = async (options: SshServerOptions = {}): Promise<Ss
   const directory = await mkdtemp(join(tmpdir(), "sshd-"));
   await chmod(directory, 0o755);
   const at = (name: string): string => join(directory, name);
-  const port = await getPort({ host: "127.0.0.1" });
+  const port = await findFreePort();
   const folder = at("home");
   await mkdir(folder, { mode: 0o700 });
   const hostKey = await makeKey(at("host_key"));

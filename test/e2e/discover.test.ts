@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { diagnosticText } from "../../src/core/declaration/diagnostic-text.ts";
 import { parseDeclaration } from "../../src/core/declaration/parse-declaration.ts";
@@ -45,7 +45,7 @@ beforeAll(async () => {
   await mkdir(release, { recursive: true });
   await symlink("releases/2.5.0", join(folder, "bookshop/current"));
   await writeFile(join(release, "server.mjs"), program);
-  port = await getPort({ host: "127.0.0.1" });
+  port = await findFreePort();
   haproxy = await startHaproxy({ backend: "web", servers: { app: `127.0.0.1:${port}` }, directory: folder });
   app = spawn(process.execPath, ["server.mjs", "--api-token", "hunter7"], {
     cwd: release,

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
@@ -33,7 +33,7 @@ beforeAll(async () => {
   await chmod(folder, 0o755);
   server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
   await query(server.url("postgres"), "create table orders as select n from generate_series(1, 100) n");
-  const port = await getPort();
+  const port = await findFreePort(4);
   await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
   await writeFile(
     join(folder, "refloat.yaml"),

@@ -6,7 +6,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
@@ -34,7 +34,7 @@ describe("a service on a whole cluster", () => {
       server.url("shop"),
       "create table orders (id serial primary key); insert into orders select from generate_series(1, 100)",
     );
-    const port = await getPort();
+    const port = await findFreePort(4);
     await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
     await writeFile(
       join(folder, "refloat.yaml"),

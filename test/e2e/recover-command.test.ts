@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
@@ -28,7 +28,7 @@ describe("a Redis server by declared commands", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "refloat-redis-e2e-"));
     await chmod(folder, 0o755);
-    port = await getPort();
+    port = await findFreePort();
     data = join(folder, "redis");
     hold = join(folder, "hold");
     await mkdir(data);

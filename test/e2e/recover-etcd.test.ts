@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
@@ -24,8 +24,8 @@ describe("an etcd server by its plugin", () => {
     folder = await mkdtemp(join(tmpdir(), "refloat-etcd-e2e-"));
     await chmod(folder, 0o755);
     data = join(folder, "etcd");
-    endpoint = `http://127.0.0.1:${await getPort()}`;
-    const peer = `http://127.0.0.1:${await getPort()}`;
+    endpoint = `http://127.0.0.1:${await findFreePort()}`;
+    const peer = `http://127.0.0.1:${await findFreePort()}`;
     const pid = join(folder, "pid");
     const start = join(folder, "start");
     stop = join(folder, "stop");

@@ -8,7 +8,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findPortOwners } from "../../src/platform/port-owner.ts";
 import { queryRows, runSql, startHolder } from "../../src/testing/sqlite-bench.ts";
@@ -41,7 +41,7 @@ describe("a service on a SQLite database", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "refloat-sqlite-e2e-"));
     await chmod(folder, 0o755);
-    const first = await getPort();
+    const first = await findFreePort(2);
     ports = [first, first + 1];
     path = join(folder, "data", "orders.db");
     await mkdir(join(folder, "data"));

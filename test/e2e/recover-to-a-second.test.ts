@@ -5,7 +5,7 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import getPort from "get-port";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { comparePositions } from "../../src/core/logs/log-position.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
@@ -29,7 +29,7 @@ beforeAll(async () => {
     server.url("shop"),
     "create table orders (id int primary key, at timestamptz not null default clock_timestamp())",
   );
-  const port = await getPort();
+  const port = await findFreePort(4);
   await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
   await writeFile(
     join(folder, "refloat.yaml"),

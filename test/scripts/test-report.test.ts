@@ -2,42 +2,56 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readCounts } from "../../scripts/test-report.ts";
+import { readTestReport } from "../../scripts/test-report.ts";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "refloat-counts-"))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const count = (text: string) => {
+const read = (text: string) => {
   const path = join(folder, "report.json");
   writeFileSync(path, text);
-  return readCounts(path);
+  return readTestReport(path, "/project");
 };
 
 const file = (status: string, ...tests: string[]) => ({
+  name: "/project/src/some.test.ts",
   status,
-  assertionResults: tests.map((test) => ({ status: test })),
+  message: "Cannot find module\nat nowhere",
+  assertionResults: tests.map((test) => ({
+    status: test,
+    fullName: "it holds",
+    failureMessages: test === "failed" ? ["AssertionError: it does not\n  at line 3"] : [],
+  })),
 });
 
-describe("readCounts", () => {
-  it("counts tests over files, and what was skipped apart", () => {
+const died = { passed: 0, failed: 1, skipped: 0, failures: ["vitest ended before it could report"] };
+
+describe("readTestReport", () => {
+  it("counts tests over files, what was skipped apart, and names what failed", () => {
     const report = { testResults: [file("passed", "passed", "pending"), file("failed", "failed", "passed", "todo")] };
-    expect(count(JSON.stringify(report))).toEqual({ passed: 2, failed: 1, skipped: 2 });
+    expect(read(JSON.stringify(report))).toEqual({
+      passed: 2,
+      failed: 1,
+      skipped: 2,
+      failures: ["src/some.test.ts: it holds: AssertionError: it does not"],
+    });
   });
 
   it("counts a file that failed without a failed test as one failure", () => {
     const report = { testResults: [file("passed", "passed"), file("failed"), file("failed", "passed")] };
-    expect(count(JSON.stringify(report))).toEqual({ passed: 2, failed: 2, skipped: 0 });
+    const why = "src/some.test.ts: Cannot find module";
+    expect(read(JSON.stringify(report))).toEqual({ passed: 2, failed: 2, skipped: 0, failures: [why, why] });
   });
 
   it.each([
     ["is cut off", '{"testResults":[{"status":"passed"'],
     ["is something else", '{"passed":12}'],
   ])("takes a report that %s for a failure", (_, text) => {
-    expect(count(text)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(read(text)).toEqual(died);
   });
 
   it("takes a report that is not there for a failure", () => {
-    expect(readCounts(join(folder, "none.json"))).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(readTestReport(join(folder, "none.json"), "/project")).toEqual(died);
   });
 });

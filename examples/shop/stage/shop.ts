@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, copyFile, mkdir, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import getPort, { portNumbers } from "get-port";
+import { findFreePort } from "../../../src/testing/free-port.ts";
 import { startPostgresServer } from "../../../src/testing/postgres-server.ts";
 import { type AppProcess, runInRelease, startApp, stopApp } from "./app-process.ts";
 import { type DatabaseAccess, type ShopSize, createDatabase, shopUrl } from "./database.ts";
@@ -18,24 +18,6 @@ export type ShopOptions = ShopSize & {
   /** Absolute; made when it is not there. Its parents must let the user `postgres` pass when we are root. */
   readonly folder: string;
   readonly tell: (message: string) => void;
-};
-
-const firstAppPort = 41_100;
-const appPortPairs = 450;
-
-/**
- * Two neighbouring ports for the application: one live, one free. The search begins anywhere: the ports of another shop look free
- * while its application is being restarted.
- */
-const findPortPair = async (): Promise<readonly [number, number]> => {
-  const begin = Math.floor(Math.random() * appPortPairs);
-  for (let step = 0; step < appPortPairs; step += 1) {
-    const first = firstAppPort + 2 * ((begin + step) % appPortPairs);
-    const options = { host: "127.0.0.1" };
-    if ((await getPort({ ...options, port: first })) !== first) continue;
-    if ((await getPort({ ...options, port: first + 1 })) === first + 1) return [first, first + 1];
-  }
-  throw new Error("there are no two neighbouring free ports between 41100 and 42000");
 };
 
 export class Shop {
@@ -95,12 +77,14 @@ export class Shop {
     options.tell(`writing ${options.invoices.toLocaleString("en")} invoices`);
     const surroundings = { release, databaseUrl: shopUrl(database), uploads: places.uploads };
     await runInRelease("write-invoices.js", { ...surroundings, logFile: join(places.logs, "invoices.log") });
-    const appPorts = await findPortPair();
+    // One live, one free.
+    const firstPort = await findFreePort(2);
+    const appPorts = [firstPort, firstPort + 1] as const;
     const app = await startApp({ ...surroundings, port: appPorts[0], logFile: join(places.logs, "app.log") });
     const proxy = await startProxy({
       folder: places.proxy,
       runtime: places.runtime,
-      port: await getPort({ host: "127.0.0.1", port: portNumbers(41_080, 41_099) }),
+      port: await findFreePort(),
       appPort: app.port,
       logFile: join(places.logs, "haproxy.log"),
     });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { readFile, readdir, readlink, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import getPort from "get-port";
+import { findFreePort } from "../../testing/free-port.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ComponentDriver, DriverContext, RunningProcess, RuntimeOperations } from "../../core/ports/driver.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
@@ -28,7 +28,7 @@ beforeEach(async () => {
   await writeSampleRelease(join(folder.path, "releases", "2.5.0"), "2.5.0");
   current = join(folder.path, "current");
   await symlink("releases/2.5.0", current);
-  ports = [await getPort({ host: "127.0.0.1" }), await getPort({ host: "127.0.0.1" })];
+  ports = [await findFreePort(), await findFreePort()];
 });
 
 afterEach(async () => {
@@ -309,7 +309,7 @@ describe("live", () => {
   });
 
   test("cannot be told when two listen", async () => {
-    const port = await neighbours();
+    const port = await findFreePort(2);
     const context = contextOf({ options: { ports: `${port}-${port + 1}` } });
     await startByHand(port);
     await startByHand(port + 1);
@@ -349,14 +349,6 @@ describe("live", () => {
     expect(await runtime.live(context)).toMatchObject({ pid: second.pid, release: `${release}.old42` });
   });
 });
-
-/** Two free ports in a row. */
-const neighbours = async (): Promise<number> => {
-  for (;;) {
-    const port = await getPort({ host: "127.0.0.1" });
-    if ((await getPort({ host: "127.0.0.1", port: port + 1 })) === port + 1) return port;
-  }
-};
 
 describe("migrate", () => {
   test("runs in the release with the bound environment", async () => {

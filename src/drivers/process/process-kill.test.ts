@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import getPort from "get-port";
+import { findFreePort } from "../../testing/free-port.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RuntimeOperations } from "../../core/ports/driver.ts";
 import { isPortOpen } from "../../platform/port-owner.ts";
@@ -42,7 +42,7 @@ const createScene = async (point: number, mode: string): Promise<ProcessAct["con
   const state = join(folder.path, String(point));
   await mkdir(state);
   states.push(state);
-  const port = await getPort({ host: "127.0.0.1" });
+  const port = await findFreePort();
   return {
     port,
     folder: state,
