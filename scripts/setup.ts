@@ -59,6 +59,11 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
   { debianPackage: "borgbackup", purpose: "to be raced by the vault's bench", isThere: () => isOnPath("borg") },
   {
+    debianPackage: "pgbackrest",
+    purpose: "to be raced by the databases' bench",
+    isThere: () => isOnPath("pgbackrest"),
+  },
+  {
     debianPackage: "bubblewrap",
     purpose: "jail for the programs that a recovery runs",
     isThere: () => isOnPath("bwrap"),
@@ -80,6 +85,7 @@ const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["etcd-client", "tests"],
   ["redis-server", "tests"],
   ["borgbackup", "bench"],
+  ["pgbackrest", "bench"],
 ]);
 
 const missingRequirements = (wanted: Purpose): readonly Requirement[] =>
