@@ -18,6 +18,7 @@ import { logCommand } from "./commands/log.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
+import { readyCommand } from "./commands/ready.ts";
 import { reconcileCommand } from "./commands/reconcile.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { runsCommand } from "./commands/runs.ts";
@@ -59,6 +60,7 @@ export const commandTable: readonly Command[] = [
   captureCommand,
   verifyCommand,
   markCommand,
+  readyCommand,
   logCommand,
   vaultInitCommand,
   vaultCopyCommand,

@@ -15,6 +15,7 @@ import { logSpanSchema } from "../model/log-span.ts";
 import { markSchema } from "../model/mark.ts";
 import { mendProposalSchema } from "../model/mend.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
+import { readinessSchema } from "../model/readiness.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
 import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
 
@@ -36,6 +37,8 @@ const preflightSchema = z.object({
       hint: z.string().optional(),
       /** What mends it, as it can be run. */
       nextCommand: z.string().optional(),
+      /** It would stop a capture, and no recovery. */
+      only: z.literal("capture").optional(),
     }),
   ),
   /** What a capture runs. */
@@ -299,6 +302,7 @@ export const resultSchemas = {
     ok: z.boolean(),
     subjects: z.array(z.object({ service: z.string(), subject: z.string(), report: preflightSchema })),
   }),
+  ready: readinessSchema,
   verify: z.object({
     depth: z.enum(["structure", "sample", "read-data"]),
     snapshots: z.int().nonnegative(),

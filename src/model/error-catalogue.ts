@@ -225,6 +225,12 @@ export const errorCatalogue = {
     kind: "operator",
     meaning: "validate --live found what would stop a capture or a recovery.",
   },
+  "ready.not": {
+    exit: 4,
+    http: 409,
+    kind: "operator",
+    meaning: "The service could not be recovered now as it is meant to be: ready names what stands in the way.",
+  },
   "source.unreachable": { exit: 4, http: 503, kind: "retryable", meaning: "A source does not answer." },
   "source.denied": {
     exit: 4,

@@ -8,6 +8,10 @@ export const fingerprintSchema = z.object({
   packages: z.array(z.object({ name: z.string(), version: z.string() })),
   /** Names of environment variables with a keyed digest of each value, never a value. */
   environment: z.array(z.object({ name: z.string(), digest: z.string() })),
+  /** The locale that its process asked for, such as `de_DE.UTF-8`; absent where it asked for none, and in points of older versions. */
+  locale: z.string().optional(),
+  /** Certificates that its environment names: by absolute path, with the moment at which each ends. */
+  certificates: z.array(z.object({ path: z.string(), validTo: z.iso.datetime() })).optional(),
 });
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
 
@@ -17,4 +21,6 @@ export type FingerprintDifference = {
   readonly captured: string;
   readonly target: string | null;
   readonly severity: "missing" | "differs";
+  /** What ran there will hardly run here: a library or package that is not there, another architecture, a certificate that has ended. */
+  readonly stops?: true;
 };

@@ -13,7 +13,8 @@ import { shopPoint } from "../../test/fixtures/shop.ts";
 import { positionAfter } from "../core/logs/log-position.ts";
 import type { DriverRegistry } from "../core/ports/driver.ts";
 import { type TestFolder, createTestFolder } from "../testing/driver-context.ts";
-import { logEnds, readStatus, recoverableTo } from "./status.ts";
+import { logEnds, recoverableTo } from "../core/logs/recoverable-to.ts";
+import { readStatus } from "./status.ts";
 
 let folder: TestFolder;
 beforeEach(async () => {

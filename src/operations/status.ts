@@ -1,11 +1,9 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
 import { withComponents } from "../core/components/component-access.ts";
 import { unaskedOutcome } from "../core/components/live-answers.ts";
-import { comparePositions } from "../core/logs/log-position.ts";
-import { spanFrom } from "../core/logs/log-spans.ts";
+import { type LogEnd, logEnds, recoverableTo } from "../core/logs/recoverable-to.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
-import { logBeginOf } from "../core/retention/vault-logs.ts";
 import type { LastVerification } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
@@ -17,13 +15,6 @@ import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
-
-export type LogEnd = {
-  readonly component: string;
-  readonly toAt: string;
-  /** Its end is reached from the last point, or will be once the log has come so far. */
-  readonly leadsOn: boolean;
-};
 
 export type ServiceStatus = {
   readonly service: ServiceDeclaration;
@@ -79,38 +70,6 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
     });
   }
   return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
-};
-
-export const logEnds = (
-  { registry }: Pick<Workbench, "registry">,
-  point: RecoveryPoint | null,
-  spans: readonly LogSpan[],
-): readonly LogEnd[] =>
-  [...Map.groupBy(spans, ({ component }) => component)].flatMap(([component, own]) => {
-    const newest = own.toSorted((a, b) => Date.parse(b.toAt) - Date.parse(a.toAt))[0];
-    if (newest === undefined) return [];
-    const begin = point === null ? null : logBeginOf(registry)(point, component);
-    const isAhead = begin?.line === newest.line && comparePositions(begin.from, newest.to) > 0;
-    const leadsOn = begin !== null && (isAhead || spanFrom([newest], begin) !== undefined);
-    return [{ component, toAt: newest.toAt, leadsOn }];
-  });
-
-/** The oldest of what its data goes back to; a release is code, and its age loses no one's work. */
-export const recoverableTo = (
-  { registry }: Pick<Workbench, "registry">,
-  point: RecoveryPoint,
-  spans: readonly LogSpan[],
-): string => {
-  const { manifest } = point;
-  const moments = Object.values(manifest.components)
-    .filter(({ driver }) => registry.components.get(driver)?.runtime === undefined)
-    .map(({ name }) => {
-      const begin = logBeginOf(registry)(point, name);
-      const own = spans.filter(({ component }) => component === name);
-      const end = begin === null ? undefined : spanFrom(own, begin)?.toAt;
-      return Math.max(Date.parse(manifest.consistentAt), end === undefined ? 0 : Date.parse(end));
-    });
-  return moments.length === 0 ? manifest.consistentAt : new Date(Math.min(...moments)).toISOString();
 };
 
 const lastRecovery = async (

@@ -4,13 +4,13 @@
  * the two will use. Changes nothing; of the vault it takes and gives back the lock of a capture.
  */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
+import { preflightAnswer, preflightComponent, preflightCutovers } from "../core/components/preflight.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
 import type { PreflightReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
-import { toRefloatError } from "../model/refloat-error.ts";
 
 export type LiveSubject = { readonly service: string; readonly subject: string; readonly report: PreflightReport };
 
@@ -29,7 +29,7 @@ export const validateLive = async (
     subjects.push({
       service: service.name,
       subject: "vault",
-      report: await answer("vault", () => askVault(bench, declaration.vault.url, service)),
+      report: await preflightAnswer("vault", () => askVault(bench, declaration.vault.url, service)),
     });
     subjects.push(...(await askService(bench, service, signal)));
   }
@@ -47,7 +47,7 @@ const askService = (
     async (access) => {
       const subjects: LiveSubject[] = [];
       for (const name of Object.keys(service.components)) {
-        const report = await answer(name, async () => access.driver(name).preflight(await access.context(name)));
+        const report = await preflightComponent(access, name);
         const checks = await askChecks(service, name, access);
         subjects.push({
           service: service.name,
@@ -55,24 +55,9 @@ const askService = (
           report: { ...report, findings: [...report.findings, ...checks] },
         });
       }
-      for (const entry of service.cutover) {
-        const subject = `cutover ${entry.kind}`;
-        const context = {
-          service: service.name,
-          bind: access.bind(null),
-          clock: bench.clock,
-          log: bench.log,
-          signal,
-          marker: `refloat/validate/${service.name}`,
-        };
-        const driver = bench.registry.traffic.get(entry.kind);
-        if (driver === undefined) continue;
-        subjects.push({
-          service: service.name,
-          subject,
-          report: await answer(subject, () => driver.preflight(context, entry.options)),
-        });
-      }
+      const marker = `refloat/validate/${service.name}`;
+      for (const { subject, report } of await preflightCutovers(bench, { service, access, marker, signal }))
+        subjects.push({ service: service.name, subject, report });
       const { probe } = service;
       for (const [name, invariant] of Object.entries(service.invariants)) {
         const subject = `invariant ${name}`;
@@ -80,11 +65,11 @@ const askService = (
         subjects.push({
           service: service.name,
           subject,
-          report: await answer(subject, async () => found(subject, await ask(), brokenLinks)),
+          report: await preflightAnswer(subject, async () => found(subject, await ask(), brokenLinks)),
         });
       }
       if (probe !== undefined) {
-        const report = await answer("probe", async () =>
+        const report = await preflightAnswer("probe", async () =>
           found("probe", await access.runCheck(probe, null), wrongProbe),
         );
         subjects.push({ service: service.name, subject: "probe", report });
@@ -110,7 +95,7 @@ const askChecks = async (
       const outcome = await access.runCheck(check, component);
       return found(outcome.subject, outcome, failedCheck);
     };
-    findings.push(...(await answer(subject, ask)).findings);
+    findings.push(...(await preflightAnswer(subject, ask)).findings);
   }
   return findings;
 };
@@ -149,21 +134,4 @@ const askVault = async (bench: Workbench, url: string, service: ServiceDeclarati
     recoveryCommands: [],
     grants: [],
   };
-};
-
-/** A subject that cannot even be asked is a finding like any other: the rest is still asked. */
-const answer = async (subject: string, ask: () => Promise<PreflightReport>): Promise<PreflightReport> => {
-  try {
-    return await ask();
-  } catch (error) {
-    const { code, message, hint, nextCommand } = toRefloatError(error);
-    if (code === "bug") throw error;
-    const advice = { ...(hint === undefined ? {} : { hint }), ...(nextCommand === undefined ? {} : { nextCommand }) };
-    return {
-      findings: [{ ok: false, subject, found: message, ...advice }],
-      commands: [],
-      recoveryCommands: [],
-      grants: [],
-    };
-  }
 };

@@ -7,6 +7,8 @@ import { createReadStream } from "node:fs";
 import { access, readFile, stat } from "node:fs/promises";
 import { release as kernelRelease } from "node:os";
 import type { Fingerprint, FingerprintDifference } from "../model/fingerprint.ts";
+import { compareCertificates } from "./certificates.ts";
+import { compareLocale } from "./locales.ts";
 import { runProgram } from "./subprocess.ts";
 
 type Libraries = Fingerprint["libraries"];
@@ -137,15 +139,26 @@ const compareSystems = (captured: Fingerprint["os"], target: Fingerprint["os"]):
   const pairs: readonly (readonly [string, string, string])[] = [
     ["operating system", name(captured), name(target)],
     ["architecture", captured.architecture, target.architecture],
+    ["kernel", kernelSeries(captured.kernel), kernelSeries(target.kernel)],
   ];
   return pairs
     .filter(([, before, now]) => before !== now)
-    .map(([subject, before, now]) => ({ subject, captured: before, target: now, severity: "differs" }));
+    .map(([subject, before, now]) => ({
+      subject,
+      captured: before,
+      target: now,
+      severity: "differs",
+      ...(subject === "architecture" ? { stops: true } : {}),
+    }));
 };
 
-/** What of a captured fingerprint this machine lacks or has in another version. The kernel is not compared: it changes with each update. */
+/** `6.1` of `6.1.0-28-amd64`: the rest changes with each update. */
+const kernelSeries = (release: string): string => /^\d+\.\d+/.exec(release)?.[0] ?? release;
+
+/** What of a captured fingerprint this machine lacks or has in another version. @param now what certificates are held against */
 export const compareWithThisMachine = async (
   captured: Fingerprint,
+  now: Date,
   signal: AbortSignal,
 ): Promise<readonly FingerprintDifference[]> => {
   const differences = [...compareSystems(captured.os, await readOperatingSystem())];
@@ -158,13 +171,13 @@ export const compareWithThisMachine = async (
     ).map(({ name, version }) => [name, version]),
   );
   for (const { name, version } of captured.packages) {
-    const now = installed.get(name) ?? null;
-    if (now === version) continue;
+    const here = installed.get(name) ?? null;
+    if (here === version) continue;
     differences.push({
       subject: `package ${name}`,
       captured: version,
-      target: now,
-      severity: now === null ? "missing" : "differs",
+      target: here,
+      ...(here === null ? ({ severity: "missing", stops: true } as const) : ({ severity: "differs" } as const)),
     });
   }
   for (const library of captured.libraries) {
@@ -172,17 +185,27 @@ export const compareWithThisMachine = async (
     if (!(await present(library.path))) {
       // A missing package says it for all of its files.
       if (library.package === undefined || installed.has(library.package))
-        differences.push({ subject, captured: library.package ?? "present", target: null, severity: "missing" });
+        differences.push({
+          subject,
+          captured: library.package ?? "present",
+          target: null,
+          severity: "missing",
+          stops: true,
+        });
     } else if (library.sha256 !== undefined) {
-      const now = await hashFile(library.path, signal);
-      if (now !== library.sha256)
+      const here = await hashFile(library.path, signal);
+      if (here !== library.sha256)
         differences.push({
           subject,
           captured: library.sha256.slice(0, 8),
-          target: now?.slice(0, 8) ?? null,
+          target: here?.slice(0, 8) ?? null,
           severity: "differs",
         });
     }
   }
-  return differences;
+  return [
+    ...differences,
+    ...(await compareLocale(captured.locale, signal)),
+    ...(await compareCertificates(captured.certificates ?? [], now)),
+  ];
 };

@@ -63,6 +63,8 @@ export type PreflightReport = {
     readonly hint?: string;
     /** What mends it, as it can be run. */
     readonly nextCommand?: string;
+    /** It would stop a capture, and no recovery. */
+    readonly only?: "capture";
   }[];
   /** The exact commands and statements that a capture will use, secrets left out. */
   readonly commands: readonly string[];

@@ -48,6 +48,7 @@ const lookInside = async (context: FilesContext, path: string): Promise<Finding>
     subject: path,
     found: `${countFormat(unreadable.length)} of ${looked} cannot be read, such as ${unreadable.slice(0, 3).join(", ")}`,
     hint: "give the user that runs Refloat the right to read them, or exclude them",
+    only: "capture",
   };
 };
 

@@ -8,7 +8,7 @@ import { archiveEncoding, dumpArguments } from "./dump-toc.ts";
 import { quoteName, quoteText } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
-import { type Finding, failure, finding, listed } from "../../platform/postgres/preflight-finding.ts";
+import { type Finding, failure, finding, listed, ofCapture } from "../../platform/postgres/preflight-finding.ts";
 import { readServerVersion } from "../../platform/postgres/server-version.ts";
 import { type Session, withSession } from "../../platform/postgres/session.ts";
 import { type SuperuserNeeds, needsFindings, needsSuperuser, readSuperuserNeeds } from "./superuser-needs.ts";
@@ -84,19 +84,23 @@ const rightsFindings = (rights: Rights, target: ConnectionTarget): readonly Find
   const reads = rights.unreadable.length === 0;
   const unguarded = superuser || rights.bypassRowSecurity || rights.guarded.length === 0;
   return [
-    finding(reads, "read all tables", reads ? "yes" : `not ${listed(rights.unreadable)}`, seeGrants),
-    finding(
-      unguarded,
-      "row level security",
-      unguarded ? "does not filter what is captured" : `hides rows of ${listed(rights.guarded)}; capture would refuse`,
-      seeGrants,
-    ),
-    finding(
-      superuser || rights.blobs === 0,
-      "large objects",
-      superuser || rights.blobs === 0 ? "readable" : `${rights.blobs} belong to others`,
-      "capture as their owner or as a superuser",
-    ),
+    ...[
+      finding(reads, "read all tables", reads ? "yes" : `not ${listed(rights.unreadable)}`, seeGrants),
+      finding(
+        unguarded,
+        "row level security",
+        unguarded
+          ? "does not filter what is captured"
+          : `hides rows of ${listed(rights.guarded)}; capture would refuse`,
+        seeGrants,
+      ),
+      finding(
+        superuser || rights.blobs === 0,
+        "large objects",
+        superuser || rights.blobs === 0 ? "readable" : `${rights.blobs} belong to others`,
+        "capture as their owner or as a superuser",
+      ),
+    ].map(ofCapture),
     finding(
       superuser || rights.createDatabase,
       "create the restored database",

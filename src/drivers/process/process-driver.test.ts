@@ -456,10 +456,22 @@ describe("a release", () => {
     const differences = await driver.compareFingerprint?.(contextOf(), fingerprint);
     expect(differences).toEqual([
       { subject: "operating system", captured: "debian 7", target: expect.any(String) as string, severity: "differs" },
-      { subject: "architecture", captured: "mips", target: process.arch, severity: "differs" },
-      { subject: "package no-such-package", captured: "1.0", target: null, severity: "missing" },
+      { subject: "architecture", captured: "mips", target: process.arch, severity: "differs", stops: true },
+      {
+        subject: "kernel",
+        captured: "3.2",
+        target: expect.stringMatching(/^\d+\.\d+$/) as string,
+        severity: "differs",
+      },
+      { subject: "package no-such-package", captured: "1.0", target: null, severity: "missing", stops: true },
       { subject: "package perl-base", captured: "1.0", target: expect.any(String) as string, severity: "differs" },
-      { subject: "file /opt/vendor/libodd.so.1", captured: "present", target: null, severity: "missing" },
+      {
+        subject: "file /opt/vendor/libodd.so.1",
+        captured: "present",
+        target: null,
+        severity: "missing",
+        stops: true,
+      },
     ]);
   });
 

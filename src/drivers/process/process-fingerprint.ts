@@ -16,6 +16,8 @@ import {
   mappedFiles,
   readOperatingSystem,
 } from "../../platform/fingerprint.ts";
+import { namedCertificates } from "../../platform/certificates.ts";
+import { askedLocale } from "../../platform/locales.ts";
 import { readEnvironment } from "../../platform/process-table.ts";
 import { bindEnvironment } from "../../platform/bound-environment.ts";
 import { type ProcessContext, releasePathOf } from "./process-options.ts";
@@ -108,8 +110,17 @@ const variablesOf = async (
 
 export const takeFingerprint = async (context: ProcessContext, live: RunningProcess | null): Promise<Fingerprint> => {
   const { libraries, packages } = await describeFiles(await filesOf(context, live), context.signal);
-  const environment = await digestEnvironment(context, await variablesOf(context, live));
-  return { os: await readOperatingSystem(), libraries, packages, environment };
+  const variables = new Map(await variablesOf(context, live));
+  const locale = askedLocale(variables);
+  const certificates = await namedCertificates(variables.values());
+  return {
+    os: await readOperatingSystem(),
+    libraries,
+    packages,
+    environment: await digestEnvironment(context, variables),
+    ...(locale === null ? {} : { locale }),
+    ...(certificates.length === 0 ? {} : { certificates: [...certificates] }),
+  };
 };
 
 /** Contract of ComponentDriver.compareFingerprint. A variable that the captured process had and nobody declares would be missing. */
@@ -121,7 +132,7 @@ export const compareProcessFingerprint = async (
   const login = /^(PATH|HOME|USER|LOGNAME|SHELL|TZ|TMPDIR|LANG|LANGUAGE|LC_[A-Z]+)$/;
   const missing = captured.environment.filter(({ name }) => !given.has(name) && !login.test(name));
   return [
-    ...(await compareWithThisMachine(captured, context.signal)),
+    ...(await compareWithThisMachine(captured, context.clock.now(), context.signal)),
     ...missing.map(({ name }): FingerprintDifference => ({
       subject: `environment variable ${name}`,
       captured: "set",

@@ -59,7 +59,13 @@ const roomFinding = async (context: SqliteContext, files: DatabaseFiles): Promis
   const found = `a capture makes a copy here: at most ${formatBytes(needed)}, ${formatBytes(free)} are free`;
   return needed <= free
     ? { ok: true, subject: folder, found }
-    : { ok: false, subject: folder, found, hint: "make room, or name a folder on another file system: scratch:" };
+    : {
+        ok: false,
+        subject: folder,
+        found,
+        hint: "make room, or name a folder on another file system: scratch:",
+        only: "capture",
+      };
 };
 
 const folderFindings = async (context: SqliteContext, root: string): Promise<readonly Finding[]> => {

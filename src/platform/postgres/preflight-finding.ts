@@ -7,6 +7,9 @@ export type Finding = PreflightReport["findings"][number];
 export const finding = (ok: boolean, subject: string, found: string, hint?: string): Finding =>
   ok || hint === undefined ? { ok, subject, found } : { ok, subject, found, hint };
 
+/** What is wrong with it would stop a capture, and no recovery. */
+export const ofCapture = (found: Finding): Finding => (found.ok ? found : { ...found, only: "capture" });
+
 /** An error of ours is a finding like any other; what is none is a mistake of ours. */
 export const failure = (subject: string, error: unknown): Finding => {
   if (!(error instanceof RefloatError)) throw error;

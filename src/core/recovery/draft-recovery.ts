@@ -1,0 +1,167 @@
+/**
+ * A recovery as it would be now: looks at the point, the service and the target, and plans. Changes nothing and refuses nothing for want of room; who
+ * plans to execute does, and who asks for readiness tells it.
+ */
+import { type ComponentAccess, withComponents } from "../components/component-access.ts";
+import { type Look, lookAtComponents } from "../components/look-at-components.ts";
+import { requireSecrets } from "../declaration/missing-secrets.ts";
+import { findService, requireComponents } from "../declaration/find-service.ts";
+import { buildGraph } from "../graph/build-graph.ts";
+import { componentOrder } from "../planner/component-order.ts";
+import { planRecovery } from "../planner/plan-recovery.ts";
+import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
+import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
+import { chooseMoment } from "../points/choose-moment.ts";
+import type { Workbench } from "../ports/workbench.ts";
+import { durationSamples } from "../run/duration-samples.ts";
+import { nextRunNumber } from "../run/next-run-number.ts";
+import { invariantSide } from "../invariants/check-invariant.ts";
+import { compareSets } from "../invariants/compare-sets.ts";
+import { linksAtRisk } from "../invariants/links-at-risk.ts";
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { Graph } from "../../model/graph.ts";
+import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { BrokenLinks, Plan } from "../../model/plan.ts";
+
+export type PlanRequest = {
+  readonly service: string;
+  /** As typed; null for the newest point. */
+  readonly at: string | null;
+  /** Since when the service is known to be wrong, ISO, besides what an open incident says; then `last` is the last from before it. */
+  readonly incidentAt?: string | null;
+  /** Components to recover; null for all. */
+  readonly only: readonly string[] | null;
+  readonly cutover: boolean;
+  /** Links of what is kept to what is newer than the point may break. */
+  readonly acceptLoss: boolean;
+  /** Ask a person once more between validation and cutover. */
+  readonly approve: boolean;
+};
+
+export type RecoveryDraft = { readonly plan: Plan; readonly look: Look; readonly point: RecoveryPoint };
+
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.gap, plan.impossible, cutover.refused, source.* */
+export const draftRecovery = async (
+  bench: Workbench,
+  request: PlanRequest,
+  signal: AbortSignal,
+): Promise<RecoveryDraft> => {
+  const service = findService(await bench.declaration(), request.service);
+  requireComponents(service, request.only ?? []);
+  const now = bench.clock.now();
+  const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed } = await chooseMoment(
+    bench,
+    { ...request, service: service.name },
+    now,
+  );
+  const only = request.only ?? Object.keys(point.manifest.components);
+  if (bench.breakGlass) await requireSecrets(bench, service, only, signal);
+  const journal = await bench.journal();
+  const runs = await journal.listRuns();
+  const graph = buildGraph(service);
+  const run = nextRunNumber(runs);
+  const look = await withComponents(
+    bench,
+    { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
+    async (access) => {
+      const needed = touched(access, graph, only);
+      const looked = await lookAtComponents(access, { service, point, needed, run });
+      const isSeen = (component: string): boolean => looked.components[component]?.unseen === undefined;
+      return {
+        ...looked,
+        orphans: await orphansLeft(access, service, point, only, isSeen),
+        // What goes on from the point has more than the point's own list tells.
+        breaks: await brokenLinks(bench, access, service, point, only, (name) => isSeen(name) && !(name in replays)),
+      };
+    },
+  );
+  refuseUnswitchable({ service: service.name, scope: only, cutover: request.cutover, ...look });
+  refuseTakenNames({ service: service.name, run, scope: only, cutover: request.cutover, ...look });
+  const planned = planRecovery({
+    service,
+    graph,
+    point,
+    chosen,
+    replays,
+    unreached,
+    passed,
+    incidentSince,
+    closer,
+    newest: points.find(({ missing }) => missing.length === 0) ?? null,
+    request: {
+      at: request.at === null ? null : { text: request.at, instant: at.kind === "instant" ? at.instant : null },
+      ...(request.only === null ? {} : { only: request.only }),
+      cutover: request.cutover,
+      acceptLoss: request.acceptLoss,
+      ...(request.approve ? { approve: `cut ${service.name} over to the restored side?` } : {}),
+    },
+    components: look.components,
+    orphans: look.orphans,
+    breaks: look.breaks,
+    space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),
+    history: durationSamples(runs.filter((run) => run.service === service.name)),
+    now: now.toISOString(),
+  });
+  return { plan: planned, look, point };
+};
+
+/** What is recovered, and the processes that depend on it: they are bound anew. */
+const touched = (access: ComponentAccess, graph: Graph, only: readonly string[]): readonly string[] => {
+  const order = componentOrder(graph);
+  const isRebound = (name: string): boolean =>
+    access.driver(name).runtime !== undefined && only.some((other) => order.dependenciesOf(name).has(other));
+  return order.names.filter((name) => only.includes(name) || isRebound(name));
+};
+
+/** What a kept component got since the point, when the rows that name it are recovered to the point: `312 files`, by invariant. */
+const orphansLeft = async (
+  access: ComponentAccess,
+  service: ServiceDeclaration,
+  point: RecoveryPoint,
+  only: readonly string[],
+  isSeen: (component: string) => boolean,
+): Promise<Readonly<Record<string, string | null>>> => {
+  const orphans: Record<string, string | null> = {};
+  for (const [name, { every, in: within }] of Object.entries(service.invariants)) {
+    const kept = invariantSide(within).component;
+    const since = point.manifest.components[kept]?.facts.position;
+    if (!only.includes(invariantSide(every).component) || only.includes(kept) || since === undefined || !isSeen(kept))
+      continue;
+    const estimate = await access.driver(kept).writes?.estimateSince?.(await access.context(kept), since);
+    if (estimate === undefined || estimate === null) continue;
+    orphans[name] = estimate.lastWriteAt === since.takenAt ? null : estimate.about;
+  }
+  return orphans;
+};
+
+/** What a kept component names now and the point does not have, where the point's own list can be asked. */
+const brokenLinks = async (
+  bench: Workbench,
+  access: ComponentAccess,
+  service: ServiceDeclaration,
+  point: RecoveryPoint,
+  only: readonly string[],
+  isSeen: (component: string) => boolean,
+): Promise<readonly BrokenLinks[]> => {
+  const { repository } = await bench.vault();
+  const breaks: BrokenLinks[] = [];
+  for (const { invariant, every, within } of linksAtRisk(service, point.manifest, only)) {
+    if (!isSeen(every.component) || !isSeen(within.component)) continue;
+    const { invariantValues } = access.driver(every.component);
+    const { capturedValues } = access.driver(within.component);
+    const captured = point.manifest.components[within.component];
+    if (invariantValues === undefined || capturedValues === undefined || captured === undefined) continue;
+    const compared = await compareSets(
+      invariantValues(await access.context(every.component), every.expression, null),
+      capturedValues(
+        await access.context(within.component),
+        within.expression,
+        captured,
+        await repository.openSnapshot(captured.snapshot),
+      ),
+    );
+    const { broken, brokenSamples: samples } = compared;
+    breaks.push({ invariant, every: every.component, in: within.component, broken, samples: [...samples] });
+  }
+  return breaks;
+};
