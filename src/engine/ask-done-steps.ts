@@ -45,17 +45,17 @@ export const askDoneSteps = async (
     onBroken: () => given.abort(),
     work: async (id) => {
       const step = live.graph.steps.get(id);
-      if (step === undefined) return true;
+      if (step === undefined) return { complete: true };
       const answer = await askOne(live, step, environment, stop);
       if (answer.kind === "known") {
         if (answer.presence !== "done") gone.add(id);
-        return true;
+        return { complete: true };
       }
       if (answer.kind === "unknown" && end.kind === "asked") {
         end = { kind: "unknown", step: id, error: answer.error };
         given.abort();
       }
-      return false;
+      return { complete: false };
     },
   });
   if (end.kind === "asked" && external.aborted) end = { kind: "interrupted" };

@@ -17,7 +17,8 @@ import {
 } from "./step-environment.ts";
 
 export type StepEnd =
-  | { readonly kind: "done" }
+  /** `durable` settles when that is journaled: before anything that is journaled after it. */
+  | { readonly kind: "done"; readonly durable: Promise<void> }
   | { readonly kind: "failed"; readonly error: StepError }
   | { readonly kind: "waiting"; readonly message: string }
   /** Told to stop: it may be absent, partial or done. */
@@ -75,8 +76,7 @@ const makeAttempt = async (call: HandlerCall, stop: AbortSignal): Promise<Attemp
     const result = end.value;
     switch (result.kind) {
       case "done":
-        await live.recordStep(step.id, "done", { ...changes, output: result.output, error: null });
-        return { kind: "done" };
+        return { kind: "done", durable: live.recordDone(step.id, { ...changes, output: result.output, error: null }) };
       case "waiting":
         await live.recordStep(step.id, "waiting", { durationMs: changes.durationMs });
         return { kind: "waiting", message: result.message };

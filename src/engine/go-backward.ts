@@ -39,10 +39,10 @@ export const goBackward = async (
     onBroken: () => broken.abort(),
     work: async (id) => {
       const step = live.graph.steps.get(id);
-      if (step === undefined) return true;
+      if (step === undefined) return { complete: true };
       const end = await takeBack(live, step, environment, stop);
       if (end.kind === "needs-operator") refused.push({ step: id, error: end.error });
-      return end.kind === "compensated";
+      return { complete: end.kind === "compensated" };
     },
   });
   const [first] = refused;

@@ -47,14 +47,14 @@ export const goForward = async (
     onBroken: () => failed.abort(),
     work: async (id) => {
       const step = live.graph.steps.get(id);
-      if (step === undefined) return true;
+      if (step === undefined) return { complete: true };
       const end = await bringAbout(live, step, environment, stop);
       if (end.kind === "waiting") waiting.push(end.message);
       if (end.kind === "failed") {
         failures.push({ step: id, error: end.error });
         failed.abort();
       }
-      return end.kind === "done";
+      return end.kind === "done" ? { complete: true, durable: end.durable } : { complete: false };
     },
   });
   const [first] = failures;

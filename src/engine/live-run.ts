@@ -1,6 +1,7 @@
 /**
  * One run in the hands of this process: its record as journaled, and the only way to change it. Nothing is in the record before
- * the journal has it; a journal that fails breaks the run for this process.
+ * the journal has it, but that a step is done: what needs it may be prepared while that is being written, and begins after it is. A
+ * journal that fails breaks the run for this process.
  */
 import type { Journal, RunListener, Transition } from "../core/ports/engine.ts";
 import type { Clock, Log } from "../core/ports/environment.ts";
@@ -82,6 +83,18 @@ export class LiveRun {
     await this.#record({ step: { id, state, ...changes } });
   }
 
+  /**
+   * The step counts as done at once. Whatever is recorded later is on the disk later, so that nothing which this lets begin has an
+   * effect before it is written down.
+   * @returns what settles when it is
+   */
+  async recordDone(id: StepId, changes: StepChanges): Promise<void> {
+    this.assertWhole();
+    const transition: Transition = { step: { id, state: "done", ...changes } };
+    this.#apply(transition);
+    this.tell(await this.#write(transition));
+  }
+
   async recordRun(state: RunState, message?: string, direction?: RunDirection): Promise<void> {
     const at = this.#parts.clock.now().toISOString();
     await this.#record({
@@ -112,14 +125,25 @@ export class LiveRun {
 
   async #record(transition: Transition): Promise<void> {
     this.assertWhole();
+    const event = await this.#write(transition);
+    this.#apply(transition);
+    this.tell(event);
+  }
+
+  async #write(transition: Transition): Promise<RunEvent> {
     const at = this.#parts.clock.now().toISOString();
-    let event: RunEvent;
     try {
-      event = await this.#parts.journal.record(this.number, this.#run.epoch, at, transition);
+      const event = await this.#parts.journal.record(this.number, this.#run.epoch, at, transition);
+      // One that was recorded before this may have failed meanwhile.
+      this.assertWhole();
+      return event;
     } catch (error) {
       this.#broken ??= { error };
       throw error;
     }
+  }
+
+  #apply(transition: Transition): void {
     const current = transition.step === undefined ? null : this.step(transition.step.id);
     const after = applyTransition(this.#run, current, transition);
     if (after.step === null) {
@@ -129,7 +153,6 @@ export class LiveRun {
       this.#steps.set(after.step.id, after.step);
       this.#show(after.step);
     }
-    this.tell(event);
   }
 
   /**

@@ -2,6 +2,13 @@
 import type { ReadyQueue } from "../core/run/ready-queue.ts";
 import type { StepId } from "../model/identifiers.ts";
 
+export type WorkedStep = {
+  /** What waits for it may follow. */
+  readonly complete: boolean;
+  /** Settles when that is on the disk. What follows does not wait for it, since its own beginning is journaled after it. */
+  readonly durable?: Promise<void>;
+};
+
 export type WorkThroughOptions = {
   readonly queue: ReadyQueue;
   readonly concurrency: number;
@@ -9,8 +16,7 @@ export type WorkThroughOptions = {
   readonly mayBegin: () => boolean;
   /** Before the first step of a stage, when nothing runs. */
   readonly atStage: (stage: 0 | 1 | 2) => Promise<void>;
-  /** @returns whether the step is complete, so that what waits for it may follow */
-  readonly work: (id: StepId) => Promise<boolean>;
+  readonly work: (id: StepId) => Promise<WorkedStep>;
   /** Something is broken beyond the steps: those that run must stop. */
   readonly onBroken: () => void;
 };
@@ -22,6 +28,8 @@ export type WorkThroughOptions = {
 export const workThrough = async (options: WorkThroughOptions): Promise<void> => {
   const { queue } = options;
   let running = 0;
+  /** Done, and not yet on the disk. */
+  let unwritten = 0;
   const faults: unknown[] = [];
   let settled = Promise.withResolvers<void>();
   let stage: 0 | 1 | 2 | null = null;
@@ -30,9 +38,22 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
     faults.push(error);
     options.onBroken();
   };
+  const write = async (durable: Promise<void>): Promise<void> => {
+    unwritten += 1;
+    try {
+      await durable;
+    } catch (error) {
+      breakOff(error);
+    } finally {
+      unwritten -= 1;
+      settled.resolve();
+    }
+  };
   const begin = async (id: StepId): Promise<void> => {
     try {
-      if (await options.work(id)) queue.complete(id);
+      const { complete, durable } = await options.work(id);
+      if (durable !== undefined) void write(durable);
+      if (complete) queue.complete(id);
     } catch (error) {
       breakOff(error);
     } finally {
@@ -43,6 +64,8 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
   for (;;) {
     while (faults.length === 0 && running < options.concurrency && options.mayBegin()) {
       if (running === 0 && queue.stage !== null && queue.stage !== stage) {
+        // Nothing of a stage begins before all of the one before it is written down.
+        if (unwritten > 0) break;
         stage = queue.stage;
         try {
           await options.atStage(stage);
@@ -56,7 +79,7 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
       running += 1;
       void begin(id);
     }
-    if (running === 0) break;
+    if (running === 0 && unwritten === 0) break;
     await settled.promise;
     settled = Promise.withResolvers();
   }

@@ -12,7 +12,14 @@ import { type Plan, planSchema } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunDirection, RunEvent, RunRecord, StepRecord } from "../model/run.ts";
 import type { FaultPoint } from "../platform/fault-point.ts";
-import { type Database, findCorruption, inSnapshot, inTransaction, openDatabase } from "../platform/sqlite.ts";
+import {
+  type Database,
+  findCorruption,
+  inSavepoint,
+  inSnapshot,
+  inTransaction,
+  openDatabase,
+} from "../platform/sqlite.ts";
 import { readEvent } from "./event-chain.ts";
 import { journalFailed, translateJournalError } from "./journal-errors.ts";
 import { journalMigrations } from "./journal-schema.ts";
@@ -28,6 +35,9 @@ export type NewRun = {
   readonly at: string;
   readonly incidentAt: string | null;
 };
+
+export type RecordCall = readonly [run: RunNumber, epoch: number, at: string, transition: Transition];
+export type RecordOutcome = { readonly value: RunEvent } | { readonly error: unknown };
 
 export class JournalStore {
   readonly #path: string;
@@ -86,26 +96,49 @@ export class JournalStore {
     });
   }
 
-  record(number: RunNumber, epoch: number, at: string, transition: Transition): RunEvent {
-    return this.#write(() => {
-      const { run } = this.#tables.readRun(number);
-      if (run.epoch !== epoch) throw fenced(run, epoch);
-      const current = transition.step === undefined ? null : this.#tables.readStep(number, transition.step.id);
-      const after = applyTransition(run, current, transition);
-      if (after.step !== null) {
-        this.#tables.updateStep(number, after.step);
-        return this.#tables.append(run, { type: "step", at, ...told(after.step) });
-      }
-      this.#tables.updateRun(after.run);
-      if (after.run.state === "cancelled") this.#closeSteps(after.run);
-      if (after.run.state === "succeeded" && run.purpose === "undo") this.#markUndone(after.run, at);
-      const message = transition.run?.message;
-      return this.#tables.append(after.run, {
-        type: "run",
-        at,
-        state: after.run.state,
-        ...(message === undefined ? {} : { message }),
-      });
+  record(...call: RecordCall): RunEvent {
+    return this.#write(() => this.#apply(...call));
+  }
+
+  /**
+   * Transitions that came while the disk was busy, in one commit: one wait for the disk instead of one for each. One that is refused
+   * leaves nothing and takes no other with it; if the commit fails, all have failed.
+   */
+  recordTogether(calls: readonly RecordCall[]): readonly RecordOutcome[] {
+    try {
+      return this.#write(() =>
+        calls.map((call) => {
+          try {
+            return { value: inSavepoint(this.#database, () => this.#apply(...call)) };
+          } catch (error) {
+            if (!this.#database.isTransaction) throw error;
+            return { error: translateJournalError(this.#path, error) };
+          }
+        }),
+      );
+    } catch (error) {
+      return calls.map(() => ({ error }));
+    }
+  }
+
+  #apply(number: RunNumber, epoch: number, at: string, transition: Transition): RunEvent {
+    const { run } = this.#tables.readRun(number);
+    if (run.epoch !== epoch) throw fenced(run, epoch);
+    const current = transition.step === undefined ? null : this.#tables.readStep(number, transition.step.id);
+    const after = applyTransition(run, current, transition);
+    if (after.step !== null) {
+      this.#tables.updateStep(number, after.step);
+      return this.#tables.append(run, { type: "step", at, ...told(after.step) });
+    }
+    this.#tables.updateRun(after.run);
+    if (after.run.state === "cancelled") this.#closeSteps(after.run);
+    if (after.run.state === "succeeded" && run.purpose === "undo") this.#markUndone(after.run, at);
+    const message = transition.run?.message;
+    return this.#tables.append(after.run, {
+      type: "run",
+      at,
+      state: after.run.state,
+      ...(message === undefined ? {} : { message }),
     });
   }
 

@@ -42,6 +42,8 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   /** Start the release beside the live one, on a free port, bound to the restored instances; run its checks; stop it again. */
   z.object({ kind: z.literal("try"), component: nameSchema, release: releaseSourceSchema }),
   z.object({ kind: z.literal("approve"), reason: z.string() }),
+  /** Nothing but the wait for all that comes before: where many steps need many others, the plan names it instead of each with each. */
+  z.object({ kind: z.literal("wait"), for: z.enum(["validated", "fenced", "switched"]) }),
   /** Stop traffic to the old side at each `cutover:` entry. From here on users notice. */
   z.object({ kind: z.literal("hold") }),
   /** Stop the old writer and prove that it is gone. */

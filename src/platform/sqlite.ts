@@ -73,6 +73,19 @@ export const inTransaction = <Result>(database: Database, work: () => Result): R
 /** All that is read is of one moment, whatever another process writes meanwhile. */
 export const inSnapshot = <Result>(database: Database, work: () => Result): Result => between(database, "BEGIN", work);
 
+/** A part of a transaction that can fail alone: then nothing of it stays, and the rest of the transaction can go on unless the disk ended it. */
+export const inSavepoint = <Result>(database: Database, work: () => Result): Result => {
+  database.exec("SAVEPOINT part");
+  try {
+    const result = work();
+    database.exec("RELEASE part");
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK TO part; RELEASE part");
+    throw error;
+  }
+};
+
 const between = <Result>(database: Database, begin: string, work: () => Result): Result => {
   database.exec(begin);
   try {

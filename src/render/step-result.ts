@@ -46,6 +46,7 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
       return output["stopped"] === null ? "nothing ran" : "stopped";
     case "admit":
       return Array.isArray(output["addresses"]) ? `to ${formatList(output["addresses"].map(String))}` : "";
+    case "wait":
     case "hold":
     case "reload":
       return "";

@@ -16,6 +16,7 @@ import { createStartStep } from "./start.ts";
 import type { StepParts } from "./step-bench.ts";
 import { createSwitchStep } from "./switch.ts";
 import { createTryStep } from "./try.ts";
+import { createWaitStep } from "./wait.ts";
 
 export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   admit: createAdmitStep(parts),
@@ -33,4 +34,5 @@ export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   start: createStartStep(parts),
   switch: createSwitchStep(parts),
   try: createTryStep(parts),
+  wait: createWaitStep(parts),
 });

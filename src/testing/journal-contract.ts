@@ -137,6 +137,31 @@ export const describeJournalContract = (name: string, open: OpenJournal): void =
       expect(await journal.events(run.number)).toHaveLength(1);
     });
 
+    it("takes transitions that come at once in their order, and a refused one takes no other with it", async () => {
+      const run = await beginRun(journal);
+      const record = (id: string, state: "running" | "done") =>
+        journal.record(run.number, run.epoch, at, { step: { id: stepIdOf(id), state } });
+      const outcomes = await Promise.allSettled([
+        record("restore:db", "running"),
+        record("restore:db", "done"),
+        record("restore:moon", "running"),
+        record("approve", "running"),
+        record("approve", "done"),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        "fulfilled",
+        "fulfilled",
+        "rejected",
+        "fulfilled",
+        "fulfilled",
+      ]);
+      const kept = await reopened();
+      const told = (await kept.events(run.number)).flatMap((event) =>
+        event.type === "step" ? [`${event.sequence} ${event.step} ${event.state}`] : [],
+      );
+      expect(told).toEqual(["2 restore:db running", "3 restore:db done", "4 approve running", "5 approve done"]);
+    });
+
     it("refuses steps of a run that does not run", async () => {
       const run = await beginRun(journal);
       await endRun(journal, run, "failed");

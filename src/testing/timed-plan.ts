@@ -1,13 +1,13 @@
 /** Plans of steps that only take time, executed on a virtual clock: what the scheduler makes of a graph, to the millisecond. */
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import type { Leases, StepContext, StepHandler, StepHandlers } from "../core/ports/engine.ts";
+import type { Leases } from "../core/ports/engine.ts";
 import { createEngine } from "../engine/create-engine.ts";
-import { stepActionSchema } from "../model/plan.ts";
 import type { RunRecord } from "../model/run.ts";
 import { silentLog } from "../platform/log.ts";
 import { openInThreadJournal } from "./in-thread-journal.ts";
 import { testPlan, testStep } from "./run-plans.ts";
+import { timedHandlers } from "./timed-handlers.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export type TimedStep = { readonly id: string; readonly needs: readonly string[]; readonly durationMs: number };
@@ -67,24 +67,6 @@ export const executeTimed = async (steps: readonly TimedStep[], concurrency: num
   const record = await clock.passUntil(engine.execute(plan, { incidentAt: null, listener: () => undefined, signal }));
   await journal.close();
   return { record, makespanMs: clock.monotonicMs(), spans };
-};
-
-const timedHandlers = (take: (context: StepContext) => Promise<void>): StepHandlers => {
-  const kinds = stepActionSchema.options.map(({ shape }) => shape.kind.value);
-  const handler = (kind: (typeof kinds)[number]): StepHandler => ({
-    kind,
-    timeoutMs: 3_600_000,
-    retries: 0,
-    prepare: async () => ({}),
-    check: async () => ({ presence: "absent" }),
-    clear: async () => undefined,
-    apply: async (context) => {
-      await take(context);
-      return { kind: "done", output: {} };
-    },
-    compensate: async () => undefined,
-  });
-  return Object.fromEntries(kinds.map((kind) => [kind, handler(kind)])) as unknown as StepHandlers;
 };
 
 /** The longest way through the graph, and all of its work. */

@@ -25,20 +25,31 @@ const predecessorsOf = (
  */
 export const waves = (graph: Graph): readonly (readonly string[])[] => {
   const hard = graph.edges.filter(({ kind }) => kind === "hard");
-  const waitsFor = predecessorsOf(
-    graph.nodes.map(({ name }) => name),
-    hard,
-    "to",
-  );
+  const names = graph.nodes.map(({ name }) => name);
+  const waitsFor = predecessorsOf(names, hard, "to");
+  const dependents = predecessorsOf(names, hard, "from");
+  const rank = new Map(names.map((name, index) => [name, index]));
+  const placed = new Set<string>();
   const result: string[][] = [];
-  while (waitsFor.size > 0) {
-    const wave = [...waitsFor].filter(([, needs]) => needs.size === 0).map(([name]) => name);
-    if (wave.length === 0)
-      throw new RefloatError("bug", `components wait for each other: ${[...waitsFor.keys()].join(", ")}`);
-    for (const name of wave) waitsFor.delete(name);
-    for (const needs of waitsFor.values()) for (const name of wave) needs.delete(name);
+  let wave = names.filter((name) => waitsFor.get(name)?.size === 0);
+  while (wave.length > 0) {
+    for (const name of wave) placed.add(name);
     result.push(wave);
+    const next = new Set<string>();
+    for (const name of wave) {
+      for (const dependent of dependents.get(name) ?? []) {
+        const needs = waitsFor.get(dependent);
+        needs?.delete(name);
+        if (needs?.size === 0) next.add(dependent);
+      }
+    }
+    wave = [...next].toSorted((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
   }
+  if (placed.size < names.length)
+    throw new RefloatError(
+      "bug",
+      `components wait for each other: ${names.filter((name) => !placed.has(name)).join(", ")}`,
+    );
   return result;
 };
 

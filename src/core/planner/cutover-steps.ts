@@ -38,24 +38,25 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   const starting = processes.filter((name) => !isEmptied(name, emptied, order));
   const serves = starting.length === processes.length && emptied.length === 0;
   const below = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
-    [...steps].filter(([name]) => order.dependenciesOf(component).has(name)).map(([, step]) => step);
+    [...order.dependenciesOf(component)].flatMap((name) => steps.get(name) ?? []);
   const of = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
-    [...steps].filter(([name]) => name === component).map(([, step]) => step);
+    [steps.get(component) ?? []].flat();
 
   if (hasTraffic) draft.add("cutover", { kind: "hold" }, draft.all());
 
   // Whether a process runs at this moment is no reason to leave its fence out: a supervisor may have it back before the switch.
-  const before = draft.all();
+  const before = draft.gate("decide", "validated", processes.length);
   for (const component of processes) draft.add("cutover", { kind: "fence", component }, before);
 
   if (planning.lateCapture === true) draft.add("cutover", { kind: "capture", stage: "final" }, draft.all());
 
-  const fenced = draft.all();
+  const fenced = draft.gate("cutover", "fenced", switched.length);
   const switches = new Map<string, StepId>();
   for (const component of switched) {
     switches.set(component, draft.add("cutover", { kind: "switch", component }, fenced));
   }
 
+  const exchanged = draft.gate("cutover", "switched", starting.length);
   const settled = new Map<string, StepId>();
   for (const component of switched.filter((name) => keepsLedger(components[name]))) {
     // After the switch, which ends the last connections: only then can nobody add to the side that is left. Before traffic, although
@@ -67,7 +68,7 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
 
   const started = new Map<string, StepId>();
   for (const component of starting) {
-    const needs = [...fenced, ...switches.values(), ...below(settled, component), ...below(started, component)];
+    const needs = [...exchanged, ...below(settled, component), ...below(started, component)];
     started.set(component, draft.add("cutover", { kind: "start", component, release: release(component) }, needs));
   }
 

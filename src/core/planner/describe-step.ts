@@ -125,6 +125,8 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       };
     case "approve":
       return { title: "approve", what: action.reason };
+    case "wait":
+      return { title: "wait", what: `until everything is ${action.for}` };
     case "hold":
       return { title: "hold traffic", what: describeTraffic(service) };
     case "fence":

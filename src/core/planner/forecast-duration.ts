@@ -37,6 +37,7 @@ const fixedMs: Record<StepKind, number | null> = {
   migrate: 5_000,
   try: 3_000,
   approve: null,
+  wait: 0,
   hold: 300,
   fence: 1_000,
   switch: 500,
@@ -74,7 +75,10 @@ const scaled = (sample: DurationSample, sizeBytes: number | undefined): number =
 /** Newer runs say more about today's machine; older ones than these are left out. */
 const samplesUsed = 10;
 
-/** @param sizeBytes that the step moves, when it moves any */
+/**
+ * @param sizeBytes that the step moves, when it moves any
+ * @param history of this step
+ */
 export const forecastDuration = (
   step: PlanStep,
   captured: CapturedComponent | undefined,
@@ -84,10 +88,7 @@ export const forecastDuration = (
   const fixed = fixedMs[step.action.kind];
   // A person decides: how long that took before says nothing of tonight.
   if (fixed === null) return null;
-  const samples = history
-    .filter((sample) => sample.step === step.id)
-    .toSorted((a, b) => b.run - a.run)
-    .slice(0, samplesUsed);
+  const samples = history.toSorted((a, b) => b.run - a.run).slice(0, samplesUsed);
   const sorted = samples.map((sample) => scaled(sample, sizeBytes)).toSorted((a, b) => a - b);
   const [lowest] = sorted;
   const highest = sorted.at(-1);

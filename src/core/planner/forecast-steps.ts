@@ -27,9 +27,15 @@ export const forecastSteps = (
   history: readonly DurationSample[],
   sized: Captured = facts.captured,
 ): StepsForecast => {
-  const durations = new Map<StepId, DurationForecast | null>(
-    steps.map((step) => [step.id, forecastDuration(step, capturedOf(step, sized), sizeOf(step, sized), history)]),
-  );
+  const samples = Map.groupBy(history, ({ step }) => step);
+  const durations = new Map<StepId, DurationForecast | null>();
+  const forecasts: Record<string, StepForecast> = {};
+  for (const step of steps) {
+    const earlier = samples.get(step.id) ?? [];
+    const duration = forecastDuration(step, capturedOf(step, sized), sizeOf(step, sized), earlier);
+    durations.set(step.id, duration);
+    forecasts[step.id] = stepForecast(step, facts, duration);
+  }
   const { waves, criticalPath } = planShape(steps, (id) => durations.get(id)?.likelyMs ?? 0);
   const cutover = new Set(steps.filter(({ phase }) => phase === "cutover").map(({ id }) => id));
   const sum = (ids: readonly StepId[], part: "likelyMs" | "lowMs" | "highMs"): number =>
@@ -38,9 +44,7 @@ export const forecastSteps = (
   return {
     waves,
     criticalPath,
-    steps: Object.fromEntries(
-      steps.map((step) => [step.id, stepForecast(step, facts, durations.get(step.id) ?? null)]),
-    ),
+    steps: forecasts,
     totalMs: {
       likely: sum(criticalPath, "likelyMs"),
       low: sum(criticalPath, "lowMs"),

@@ -191,13 +191,13 @@ const testWarnings = (facts: WarningFacts): readonly Warning[] => {
   const { input, scope, order } = facts;
   const { service, request, components } = input;
   const runs = (name: string): boolean => components[name]?.capabilities.hasRuntime === true;
-  const processes = order.names.filter(
-    (name) => runs(name) && (scope.recovered.includes(name) || scope.rebound.includes(name)),
-  );
+  const bound = new Set([...scope.recovered, ...scope.rebound]);
+  const processes = order.names.filter((name) => runs(name) && bound.has(name));
+  const running = new Set(processes);
   const asked = [...scope.recovered, ...processes].some((name) => (service.components[name]?.checks.length ?? 0) > 0);
   return [
     ...processes.flatMap((name) => {
-      const why = untriedBecause(name, input, processes, order);
+      const why = untriedBecause(name, input, running, order);
       return why === null ? [] : [warn("try.skipped", `${name} is not tried before the cutover: ${why}`)];
     }),
     ...(asked

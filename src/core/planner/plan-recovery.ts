@@ -19,8 +19,9 @@ export const planRecovery = (input: RecoveryInput): Plan => {
   const { service, point, request, components } = input;
   const order = componentOrder(input.graph);
   const scope = resolveScope(input, order);
+  const recovered = new Set(scope.recovered);
   const captured = Object.fromEntries(
-    Object.entries(point.manifest.components).filter(([name]) => scope.recovered.includes(name)),
+    Object.entries(point.manifest.components).filter(([name]) => recovered.has(name)),
   );
   const atRisk = linksAtRisk(service, point.manifest, scope.recovered).map(({ invariant }) => invariant);
   const intent: PlanIntent = {
@@ -34,7 +35,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     rebound: [...scope.rebound],
     cutover: request.cutover,
     ...(request.acceptLoss === true && atRisk.length > 0 ? { acceptBroken: atRisk } : {}),
-    ...replaysOf(input, scope.recovered),
+    ...replaysOf(input, recovered),
     steps: recoverySteps(input, scope, order),
   };
   const words: DescriptionFacts = {
@@ -42,16 +43,18 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     components,
     captured,
     replays: intent.replays ?? {},
-    recoveredBelow: (name) => scope.recovered.filter((other) => order.dependenciesOf(name).has(other)),
+    recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     exchange: (name) => ({
       incoming: components[name]?.names.instance ?? name,
       outgoing: components[name]?.names.retired ?? name,
     }),
   };
   const steps = forecastSteps(intent.steps, words, input.history);
+  const known = new Map<string, number>();
   const waveOf = (step: string): number | null => {
-    const index = steps.waves.findIndex((wave) => wave.some((id) => id === step));
-    return index === -1 ? null : index + 1;
+    if (known.size === 0)
+      for (const [index, wave] of steps.waves.entries()) for (const id of wave) known.set(id, index + 1);
+    return known.get(step) ?? null;
   };
   const loses = forecastLosses(input, scope);
   return {
@@ -72,7 +75,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
   };
 };
 
-const replaysOf = ({ replays = {} }: RecoveryInput, recovered: readonly string[]): Pick<PlanIntent, "replays"> => {
-  const own = Object.fromEntries(Object.entries(replays).filter(([component]) => recovered.includes(component)));
+const replaysOf = ({ replays = {} }: RecoveryInput, recovered: ReadonlySet<string>): Pick<PlanIntent, "replays"> => {
+  const own = Object.fromEntries(Object.entries(replays).filter(([component]) => recovered.has(component)));
   return Object.keys(own).length === 0 ? {} : { replays: own };
 };

@@ -46,7 +46,7 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
     processes: order.names.filter(
       (name) => can(name).hasRuntime && (recovered.has(name) || scope.rebound.includes(name)),
     ),
-    recoveredBelow: (name) => scope.recovered.filter((other) => order.dependenciesOf(name).has(other)),
+    recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     release: (name) => (recovered.has(name) ? "restored" : "kept"),
   };
   const readers = addRestores(planning);
@@ -103,11 +103,11 @@ const hasEarlySave = (input: RecoveryInput, component: string): boolean =>
 export const untriedBecause = (
   name: string,
   input: Pick<RecoveryInput, "components">,
-  processes: readonly string[],
+  processes: ReadonlySet<string>,
   order: ComponentOrder,
 ): string | null => {
   if (input.components[name]?.freePort === null || input.components[name] === undefined) return "it has no free port";
-  const below = processes.find((other) => order.dependenciesOf(name).has(other));
+  const below = [...order.dependenciesOf(name)].find((other) => processes.has(other));
   // The other process is stopped again after its own trial: what would answer here is the live one, on the live data.
   return below === undefined ? null : `it would talk to ${below}, which is not on the new side before the cutover`;
 };
@@ -118,9 +118,10 @@ export const untriedBecause = (
  */
 const addTrials = (planning: Planning, readers: ReadonlyMap<string, readonly StepId[]>): void => {
   const { input, order, draft, can, processes, recoveredBelow, release } = planning;
-  const migrations: { readonly step: StepId; readonly touches: readonly string[] }[] = [];
+  /** By component: the migrations that touch it. */
+  const migrations = new Map<string, StepId[]>();
   const migrationsOf = (touched: readonly string[]): readonly StepId[] =>
-    migrations.filter(({ touches }) => touches.some((name) => touched.includes(name))).map(({ step }) => step);
+    touched.flatMap((name) => migrations.get(name) ?? []);
   const readersOf = (name: string): readonly StepId[] =>
     [name, ...recoveredBelow(name)].flatMap((other) => readers.get(other) ?? []);
   for (const component of processes) {
@@ -128,10 +129,11 @@ const addTrials = (planning: Planning, readers: ReadonlyMap<string, readonly Ste
     if (!can(component).hasMigrate || touches.length === 0) continue;
     const needs = [...readersOf(component), ...migrationsOf(touches)];
     const step = draft.add("validate", { kind: "migrate", component, release: release(component) }, needs);
-    migrations.push({ step, touches });
+    for (const name of touches) migrations.set(name, [...(migrations.get(name) ?? []), step]);
   }
+  const running = new Set(processes);
   for (const component of processes) {
-    if (untriedBecause(component, input, processes, order) !== null) continue;
+    if (untriedBecause(component, input, running, order) !== null) continue;
     const needs = [...readersOf(component), ...migrationsOf(recoveredBelow(component))];
     draft.add("validate", { kind: "try", component, release: release(component) }, needs);
   }

@@ -36,6 +36,7 @@ export const resolveScope = (input: RecoveryInput, order: ComponentOrder): Scope
     }
   }
   const recovered = declared.filter((name) => captured[name] !== undefined && (only === undefined || only.has(name)));
+  const isRecovered = new Set(recovered);
   if (recovered.length === 0) {
     throw new RefloatError("plan.impossible", `nothing of ${service.name} would be recovered`, {
       state: "nothing was changed",
@@ -51,25 +52,25 @@ export const resolveScope = (input: RecoveryInput, order: ComponentOrder): Scope
       nextCommand: `refloat points ${service.name}`,
     });
   }
-  const rebound = reboundBy(recovered, declared, order, input.components);
+  const rebound = reboundBy(isRecovered, declared, order, input.components);
   return {
     recovered,
     rebound,
-    kept: declared.filter((name) => !recovered.includes(name)),
+    kept: declared.filter((name) => !isRecovered.has(name)),
     uncaptured: only === undefined ? declared.filter((name) => captured[name] === undefined) : [],
   };
 };
 
 /** Also through other components: a process that talks to a restarted process may have to find it at a new address. */
 const reboundBy = (
-  recovered: readonly string[],
+  recovered: ReadonlySet<string>,
   declared: readonly string[],
   order: ComponentOrder,
   components: Readonly<Record<string, LiveComponent>>,
 ): readonly string[] =>
   declared.filter(
     (name) =>
-      !recovered.includes(name) &&
+      !recovered.has(name) &&
       components[name]?.capabilities.hasRuntime === true &&
-      recovered.some((other) => order.dependenciesOf(name).has(other)),
+      [...order.dependenciesOf(name)].some((other) => recovered.has(other)),
   );

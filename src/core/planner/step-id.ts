@@ -12,6 +12,8 @@ const textOf = (action: StepAction): string => {
       return `check-invariant:${action.invariant}`;
     case "capture":
       return action.stage === undefined ? "capture" : `capture:${action.stage}`;
+    case "wait":
+      return `wait:${action.for}`;
     case "approve":
     case "hold":
     case "admit":

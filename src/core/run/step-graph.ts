@@ -29,8 +29,9 @@ export const buildStepGraph = (planSteps: readonly PlanStep[]): StepGraph => {
     dependents.set(step.id, []);
   }
   for (const step of planSteps) {
-    needs.set(step.id, [...new Set(step.needs)]);
-    for (const need of new Set(step.needs)) {
+    const own = step.needs.length < 2 ? step.needs : [...new Set(step.needs)];
+    needs.set(step.id, own);
+    for (const need of own) {
       const list = dependents.get(need);
       if (list === undefined) throw new RefloatError("bug", `step ${step.id} needs ${need}, which the plan has not`);
       if (stageOf((steps.get(need) ?? step).phase) > stageOf(step.phase))
@@ -45,8 +46,12 @@ const topologicalOrder = (
   needs: ReadonlyMap<StepId, readonly StepId[]>,
   dependents: ReadonlyMap<StepId, readonly StepId[]>,
 ): readonly StepId[] => {
-  const open = new Map([...needs].map(([id, list]) => [id, list.length]));
-  const order = [...open].filter(([, count]) => count === 0).map(([id]) => id);
+  const open = new Map<StepId, number>();
+  const order: StepId[] = [];
+  for (const [id, list] of needs) {
+    if (list.length === 0) order.push(id);
+    else open.set(id, list.length);
+  }
   // The array grows while it is walked: it is queue and result in one.
   for (const id of order) {
     for (const dependent of dependents.get(id) ?? []) {
@@ -80,8 +85,9 @@ export const descendantsOf = (graph: StepGraph, from: Iterable<StepId>): Readonl
 export const remainingPathMs = (graph: StepGraph, durationMs: (id: StepId) => number): ReadonlyMap<StepId, number> => {
   const remaining = new Map<StepId, number>();
   for (const id of graph.order.toReversed()) {
-    const after = (graph.dependents.get(id) ?? []).map((dependent) => remaining.get(dependent) ?? 0);
-    remaining.set(id, durationMs(id) + after.reduce((longest, ms) => Math.max(longest, ms), 0));
+    let longest = 0;
+    for (const dependent of graph.dependents.get(id) ?? []) longest = Math.max(longest, remaining.get(dependent) ?? 0);
+    remaining.set(id, durationMs(id) + longest);
   }
   return remaining;
 };
