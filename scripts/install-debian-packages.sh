@@ -42,6 +42,9 @@ esac
 case " $* " in
   *" etcd-server "*) update-rc.d etcd disable > /dev/null 2>&1 || true ;;
 esac
+case " $* " in
+  *" bind9 "*) update-rc.d named disable > /dev/null 2>&1 || true ;;
+esac
 # A machine that serves no SSH must not begin to at its next boot because a test brought the program.
 case " $* " in
   *" openssh-server "*) update-rc.d ssh disable > /dev/null 2>&1 || true ;;

@@ -55,6 +55,8 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "etcd-server", purpose: "what plugins are shown with", isThere: () => isOnPath("etcd") },
   { debianPackage: "etcd-client", purpose: "its command line", isThere: () => isOnPath("etcdctl") },
   { debianPackage: "redis-server", purpose: "what commands are shown with", isThere: () => isOnPath("redis-server") },
+  { debianPackage: "bind9", purpose: "server of names that are switched", isThere: () => isOnPath("named") },
+  { debianPackage: "bind9-dnsutils", purpose: "its client for updates", isThere: () => isOnPath("nsupdate") },
   { debianPackage: "e2fsprogs", purpose: "locks of vaults in folders", isThere: () => isOnPath("chattr") },
   { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
   { debianPackage: "borgbackup", purpose: "to be raced by the vault's bench", isThere: () => isOnPath("borg") },
@@ -84,6 +86,8 @@ const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["etcd-server", "tests"],
   ["etcd-client", "tests"],
   ["redis-server", "tests"],
+  ["bind9", "tests"],
+  ["bind9-dnsutils", "tests"],
   ["borgbackup", "bench"],
   ["pgbackrest", "bench"],
 ]);

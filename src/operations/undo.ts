@@ -14,6 +14,7 @@ import { exportFolder } from "../core/run/export-folder.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
 import { refuseUndo } from "../core/run/refuse-undo.ts";
 import { type SwitchedComponent, fencedReleases, switchedComponents } from "../core/run/switched-components.ts";
+import { withTrafficBefore } from "../core/run/traffic-before.ts";
 import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
@@ -37,7 +38,7 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
   const runs = await journal.listRuns();
   refuseUndo(record, runs);
   const switched = switchedComponents(record);
-  const service = plan.intent.declaration;
+  const service = withTrafficBefore(record, plan.intent.declaration);
   const directory = `${await bench.directories.run(record.number)}/after-cutover`;
   return withComponents(
     bench,

@@ -38,7 +38,8 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
         for (const [index, entry] of trafficEntries(parts, context).entries()) {
           const seen = await entry.driver.observe(trafficContext(parts, context, access), entry.declared.options);
           const to = await destination(context, access, entry, index);
-          const there = seen.admitted === null ? output !== undefined : seen.admitted && seen.address === to;
+          const address = entry.driver.addressOf?.(to) ?? to;
+          const there = seen.admitted === null ? output !== undefined : seen.admitted && seen.address === address;
           if (!there) return { presence: "absent" };
         }
         return output === undefined ? { presence: "absent" } : { presence: "done", output };

@@ -412,12 +412,14 @@ export type CheckDriver<Options = unknown> = {
 
 export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
 
-/** A kind of cutover that directs traffic: `haproxy`, `command`. */
+/** A kind of cutover that directs traffic: `haproxy`, `dns`, `command`. */
 export type TrafficDriver<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
   readonly preflight: (context: TrafficContext, options: Options) => Promise<PreflightReport>;
+  /** How `observe` tells an address that `to:` names, where it spells it in another way. */
+  readonly addressOf?: (to: string) => string;
   /** Where traffic goes now and whether it is let in. JSON, journaled before each act. */
   readonly observe: (
     context: TrafficContext,

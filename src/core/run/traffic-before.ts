@@ -1,0 +1,24 @@
+/** Where a run's traffic went before its cutover: what an undo must direct it to where `to:` is an address and no reference. */
+import { z } from "zod";
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { RunRecord } from "../../model/run.ts";
+import { findReferences } from "../declaration/template.ts";
+
+const holdIntentSchema = z.object({ entries: z.array(z.object({ address: z.string().nullable() })) });
+
+/**
+ * The declaration for an undo of the run. A reference in `to:` names the old side again once its name has it back; a written
+ * address would name the new side still, so the one that the run has seen when it held traffic stands in its place.
+ */
+export const withTrafficBefore = (run: RunRecord, service: ServiceDeclaration): ServiceDeclaration => {
+  const hold = run.steps.find(({ id }) => id === "hold");
+  const seen = holdIntentSchema.safeParse(hold?.intent).data?.entries ?? [];
+  return {
+    ...service,
+    cutover: service.cutover.map((entry, index) => {
+      const before = seen[index]?.address ?? null;
+      if (entry.to === undefined || before === null || findReferences(entry.to).length > 0) return entry;
+      return { ...entry, to: before, options: { ...entry.options, to: before } };
+    }),
+  };
+};

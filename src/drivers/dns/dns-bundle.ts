@@ -1,0 +1,10 @@
+import type { DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import { dnsTraffic } from "./dns-traffic.ts";
+
+/** The `dns` driver: directs users by the address of a name. */
+export const dnsBundle: DriverBundle = {
+  name: "dns",
+  components: [],
+  checks: [],
+  traffic: [dnsTraffic as TrafficDriver],
+};
