@@ -23,6 +23,14 @@ export type ForeignKey = {
   readonly parentColumns: readonly string[];
 };
 
+/** A unique index over columns alone, other than the key that rows are known by. */
+export type UniqueColumns = {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** Two rows with null there are alike, too. */
+  readonly nullsEqual: boolean;
+};
+
 /** A foreign key of another table whose rows would be deleted or emptied with those of this one. */
 export type Referrer = {
   /** For SQL. */
@@ -40,6 +48,7 @@ export type LiveTable = {
   readonly key: readonly string[];
   readonly foreignKeys: readonly ForeignKey[];
   readonly referrers: readonly Referrer[];
+  readonly uniques: readonly UniqueColumns[];
   /** That are enabled; `always` ones fire in each kind of session. */
   readonly triggers: readonly {
     readonly name: string;
@@ -81,6 +90,15 @@ const referrersSql = `
     join pg_class cc on cc.oid = f.conrelid join pg_namespace cn on cn.oid = cc.relnamespace
    where f.confrelid = c.oid and f.contype = 'f' and f.confdeltype in ('c', 'n', 'd') and f.conparentid = 0`;
 
+/** A server older than 15 has no word for nulls that are alike. Deferrable ones are checked as these. */
+const uniquesSql = `
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'name', ic.relname, 'columns', ${namesOf("i.indrelid", "own.key")},
+           'nullsEqual', coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false)) order by ic.relname), '[]')
+    from pg_index i join pg_class ic on ic.oid = i.indexrelid
+   cross join lateral (select (i.indkey::int2[])[0:i.indnkeyatts - 1] as key) own
+   where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and not (0 = any(own.key))`;
+
 const triggersSql = `
   select coalesce(jsonb_agg(jsonb_build_object(
            'name', g.tgname, 'always', g.tgenabled = 'A',
@@ -93,7 +111,7 @@ const triggersSql = `
 const tablesSql = `
   select ${labelSql("c", "n")} as label, format('%I.%I', n.nspname, c.relname) as qualified,
          (${columnsSql}) as columns, coalesce((${keySql}), '{}') as key,
-         (${foreignKeysSql}) as "foreignKeys", (${referrersSql}) as referrers, (${triggersSql}) as triggers
+         (${foreignKeysSql}) as "foreignKeys", (${referrersSql}) as referrers, (${uniquesSql}) as uniques, (${triggersSql}) as triggers
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where c.relkind = 'r' and ${ofUsersSql}
    order by 1`;

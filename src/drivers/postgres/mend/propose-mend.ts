@@ -14,6 +14,7 @@ import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { writeScript } from "./mend-script.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { parentsFirst, wantReferred } from "./referred-rows.ts";
+import { setRefusedAside } from "./set-aside.ts";
 import { type RowSource, withRowSource } from "./row-source.ts";
 import {
   type RowDifferences,
@@ -197,11 +198,12 @@ const compareAll = async (session: Session, source: RowSource, request: MendRequ
     }
   } else for (const label of request.tables) await compare(label, wish);
   if (request.columns !== null) requireColumns(request.columns, [...compared.values()]);
-  const warnings = await wantReferred(session, {
+  await wantReferred(session, {
     compared,
     compare: async (label) =>
       !live.has(label) || !source.labels.includes(label) ? null : compare(label, nothingWanted),
   });
+  const aside = await setRefusedAside(session, compared, made);
   const dropped = [...compared.values()].flatMap(({ live: { label }, dropped: columns }) =>
     columns.length === 0 ? [] : [`${label} has no ${columns.join(", ")} any more: those values stay where they are`],
   );
@@ -209,7 +211,7 @@ const compareAll = async (session: Session, source: RowSource, request: MendRequ
     others.length === 0 ? [] : [`lost with ${label} and not put back: ${formatList(others, 8)}`],
   );
   const tables = parentsFirst([...compared.values()]);
-  return { tables, made, warnings: [...unfit, ...dropped, ...lost, ...warnings] };
+  return { tables, made, warnings: [...unfit, ...dropped, ...lost, ...aside] };
 };
 
 /** Read committed would compare one table with what another no longer is. */

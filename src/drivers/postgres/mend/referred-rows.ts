@@ -2,7 +2,6 @@
  * Rows that are put back may refer to rows that are gone as well: those come along, and what they refer to, until nothing is missing that the
  * point has.
  */
-import { formatAmount } from "../../../core/text/quantity.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { ForeignKey } from "./live-tables.ts";
@@ -52,8 +51,8 @@ const wantParents = async (
   return row?.rows ?? 0;
 };
 
-/** Whose parent is neither live nor about to be put back. */
-const orphansSql = (table: RowDifferences, key: ForeignKey, parent: RowDifferences | null): string => {
+/** Rows (as `d`) whose parent is neither live nor about to be put back. */
+export const orphansSql = (table: RowDifferences, key: ForeignKey, parent: RowDifferences | null): string => {
   if (parent === null) return danglingSql(table, key);
   const match = key.parentColumns
     .map((name, index) => `q.${quoteName(name)} = p.${quoteName(key.columns[index] ?? "")}`)
@@ -62,33 +61,19 @@ const orphansSql = (table: RowDifferences, key: ForeignKey, parent: RowDifferenc
       and not exists (select from ${parent.differences} g join ${parent.from} q on q.ctid = g.at where g.wanted and ${match})`;
 };
 
-/** @returns what is missing on both sides, for people */
-export const wantReferred = async (
-  session: Session,
-  { compared, compare }: MendedTables,
-): Promise<readonly string[]> => {
-  const missing = new Map<string, string>();
+/** Wants what wanted rows refer to and the point has, compared tables first, until nothing more is found. */
+export const wantReferred = async (session: Session, { compared, compare }: MendedTables): Promise<void> => {
   for (let found = true; found;) {
     found = false;
     // A table that is compared on the way is looked at in the same round.
     for (const table of compared.values()) {
       for (const key of table.live.foreignKeys) {
-        if ((await count(session, danglingSql(table, key))) === 0) continue;
-        const parent = key.parentHasRows ? (compared.get(key.parent) ?? (await compare(key.parent))) : null;
+        if (!key.parentHasRows || (await count(session, danglingSql(table, key))) === 0) continue;
+        const parent = compared.get(key.parent) ?? (await compare(key.parent));
         if (parent !== null && (await wantParents(session, table, key, parent)) > 0) found = true;
-        const left = await count(session, orphansSql(table, key, parent));
-        const name = `${table.live.label}.${key.name}`;
-        const where = parent === null ? "not live" : "neither live nor in the point";
-        missing.delete(name);
-        if (left > 0)
-          missing.set(
-            name,
-            `${formatAmount(left, "rows")} of ${table.live.label} refer to rows of ${key.parent} that are ${where} (${key.name}): the server will refuse them`,
-          );
       }
     }
   }
-  return [...missing.values()];
 };
 
 /** Parents first, so that each row finds what it refers to; within a circle the order is that of the names. */

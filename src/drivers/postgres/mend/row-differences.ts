@@ -28,7 +28,8 @@ export const nothingWanted: RowWish = { rows: [], columns: null, where: null };
 
 const textArray = (expressions: readonly string[]): string => `array[${expressions.join(", ")}]::text[]`;
 
-const matchedSql = (key: readonly string[], left: string, right: string): string =>
+/** Do two rows have the same key? */
+export const matchedSql = (key: readonly string[], left: string, right: string): string =>
   key.map((name) => `${left}.${quoteName(name)} = ${right}.${quoteName(name)}`).join(" and ");
 
 /** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError source.failed when the server does not understand the condition */
