@@ -43,6 +43,9 @@ case " $* " in
   *" etcd-server "*) update-rc.d etcd disable > /dev/null 2>&1 || true ;;
 esac
 case " $* " in
+  *" nginx-light "*) update-rc.d nginx disable > /dev/null 2>&1 || true ;;
+esac
+case " $* " in
   *" bind9 "*) update-rc.d named disable > /dev/null 2>&1 || true ;;
 esac
 # A machine that serves no SSH must not begin to at its next boot because a test brought the program.

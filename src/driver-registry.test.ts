@@ -30,7 +30,7 @@ describe("the drivers of this build", () => {
       "sqlite",
     ]);
     expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "sql", "tcp"]);
-    expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "dns", "haproxy"]);
+    expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "dns", "haproxy", "nginx"]);
     expect(() => createDriverRegistry([filesBundle, filesBundle])).toThrow(
       'two drivers claim the component type "files"',
     );

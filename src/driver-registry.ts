@@ -6,6 +6,7 @@ import { dnsBundle } from "./drivers/dns/dns-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
+import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
@@ -23,6 +24,7 @@ const bundles: readonly DriverBundle[] = [
   tcpBundle,
   commandBundle,
   haproxyBundle,
+  nginxBundle,
   dnsBundle,
 ];
 

@@ -109,7 +109,7 @@ export const componentDeclarationSchema = z.object({
 });
 export type ComponentDeclaration = z.infer<typeof componentDeclarationSchema>;
 
-/** One entry of `cutover:`, its kind (`haproxy`, `dns`, `command`) and that kind's own keys, `to` among them. */
+/** One entry of `cutover:`, its kind (`haproxy`, `nginx`, `dns`, `command`) and that kind's own keys, `to` among them. */
 export const cutoverDeclarationSchema = z.object({
   kind: z.string(),
   options: jsonObjectSchema,

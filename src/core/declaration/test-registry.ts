@@ -118,6 +118,7 @@ const traffic = (kind: string, options: z.ZodType): TrafficDriver => ({
 
 const cutovers = [
   traffic("haproxy", z.strictObject({ haproxy: z.string(), socket: z.string(), to: z.string() })),
+  traffic("nginx", z.strictObject({ nginx: z.string(), upstream: z.string(), to: z.string() })),
   traffic(
     "dns",
     z.strictObject({ dns: z.string(), server: z.string(), key: z.string(), ttl: z.string(), to: z.string() }),

@@ -32,7 +32,6 @@ export const unsupportedComponentTypes: Words = {
 };
 
 export const unsupportedCutoverKinds: Words = {
-  nginx: "a command can switch it: - command: ...",
   kubernetes: "a command can switch it: - command: ...",
 };
 

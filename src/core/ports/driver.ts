@@ -412,7 +412,7 @@ export type CheckDriver<Options = unknown> = {
 
 export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
 
-/** A kind of cutover that directs traffic: `haproxy`, `dns`, `command`. */
+/** A kind of cutover that directs traffic: `haproxy`, `nginx`, `dns`, `command`. */
 export type TrafficDriver<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;

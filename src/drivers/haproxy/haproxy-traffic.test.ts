@@ -1,39 +1,22 @@
-import { type Server, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { once } from "node:events";
 import { chmod, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { TrafficDriver } from "../../core/ports/driver.ts";
 import { type TestFolder, createTestFolder, createTestTrafficContext } from "../../testing/driver-context.ts";
 import { type HaproxyOptions, type HaproxyServer, startHaproxy } from "../../testing/haproxy-server.ts";
+import { type HttpSide, askHttp, startHttpSide } from "../../testing/http-side.ts";
 import { haproxyBundle } from "./haproxy-bundle.ts";
 
 const [driver] = haproxyBundle.traffic as [TrafficDriver];
 const context = createTestTrafficContext();
 
-type Side = { readonly address: string; readonly port: number; readonly close: () => Promise<void> };
-
-const sides: Side[] = [];
+const sides: HttpSide[] = [];
 let proxy: HaproxyServer | null = null;
 let folder: TestFolder;
 
-/** A side that answers its name; `slow` answers only when it is told to. */
-const startSide = async (name: string, held?: Promise<void>): Promise<Side> => {
-  const server: Server = createServer(async (_request, response) => {
-    await held;
-    response.end(name);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const side = {
-    address: `127.0.0.1:${port}`,
-    port,
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
+/** A side that answers its name; with `held` only once that resolves. */
+const startSide = async (name: string, held?: Promise<void>): Promise<HttpSide> => {
+  const side = await startHttpSide(name, held);
   sides.push(side);
   return side;
 };
@@ -50,11 +33,6 @@ const optionsOf = (server: HaproxyServer, more: object = {}) => ({
   ...more,
 });
 
-const ask = async (url: string): Promise<{ readonly status: number; readonly body: string }> => {
-  const response = await fetch(url, { headers: { connection: "close" } });
-  return { status: response.status, body: await response.text() };
-};
-
 beforeEach(async () => {
   folder = await createTestFolder();
 });
@@ -70,17 +48,17 @@ describe("traffic through HAProxy", () => {
     const [blue, green] = [await startSide("blue"), await startSide("green")];
     const server = await startProxy({ servers: { app: blue.address } });
     const options = optionsOf(server);
-    expect(await ask(server.url)).toEqual({ status: 200, body: "blue" });
+    expect(await askHttp(server.url)).toEqual({ status: 200, body: "blue" });
     expect(await driver.observe(context, options)).toMatchObject({ admitted: true, address: blue.address });
 
     await driver.hold(context, options);
     await driver.hold(context, options);
-    expect((await ask(server.url)).status).toBe(503);
+    expect((await askHttp(server.url)).status).toBe(503);
     expect(await driver.observe(context, options)).toMatchObject({ admitted: false, address: blue.address });
 
     await driver.admit(context, options, green.address);
     await driver.admit(context, options, green.address);
-    expect(await ask(server.url)).toEqual({ status: 200, body: "green" });
+    expect(await askHttp(server.url)).toEqual({ status: 200, body: "green" });
     expect(await driver.observe(context, options)).toMatchObject({ admitted: true, address: green.address });
   });
 
@@ -89,7 +67,7 @@ describe("traffic through HAProxy", () => {
     const slow = await startSide("slow", never);
     const server = await startProxy({ servers: { app: slow.address } });
     const options = optionsOf(server);
-    const pending = ask(server.url).then(
+    const pending = askHttp(server.url).then(
       ({ status }) => status,
       () => 0,
     );
@@ -107,7 +85,7 @@ describe("traffic through HAProxy", () => {
     await driver.hold(context, options);
     const green = await startSide("green");
     await driver.admit(context, options, green.address);
-    expect(await ask(server.url)).toEqual({ status: 200, body: "green" });
+    expect(await askHttp(server.url)).toEqual({ status: 200, body: "green" });
   });
 
   test("survives a reload by the state file, held or admitted", async () => {
@@ -121,7 +99,7 @@ describe("traffic through HAProxy", () => {
     await driver.admit(context, options, green.address);
     await server.reload();
     expect(await driver.observe(context, options)).toMatchObject({ admitted: true, address: green.address });
-    expect(await ask(server.url)).toEqual({ status: 200, body: "green" });
+    expect(await askHttp(server.url)).toEqual({ status: 200, body: "green" });
     expect((await stat(server.stateFile)).mode & 0o777).toBe(0o640);
     expect(await readFile(server.stateFile, "utf8")).toMatch(/^1\n# be_id /);
   });

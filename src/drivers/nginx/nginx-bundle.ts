@@ -1,0 +1,10 @@
+import type { DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import { nginxTraffic } from "./nginx-traffic.ts";
+
+/** The `nginx` driver: directs traffic. Its configuration files are a `files` component. */
+export const nginxBundle: DriverBundle = {
+  name: "nginx",
+  components: [],
+  checks: [],
+  traffic: [nginxTraffic as TrafficDriver],
+};

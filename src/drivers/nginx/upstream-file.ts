@@ -1,0 +1,63 @@
+/**
+ * The one `server` line of an upstream block, read and rewritten in the text of its file; everything else in it stays as a person wrote it.
+ * Not a parser of nginx's language: a file that is not of this simple form is refused, and nginx itself tests what was written.
+ */
+import { RefloatError } from "../../model/refloat-error.ts";
+
+export type UpstreamServer = {
+  readonly address: string;
+  /** `max_fails=3 weight=2`, as it stands there, without `down`. */
+  readonly parameters: readonly string[];
+  readonly down: boolean;
+};
+
+type Place = { readonly server: UpstreamServer; readonly begin: number; readonly end: number };
+
+const refusal = (path: string, upstream: string, why: string): RefloatError =>
+  new RefloatError("source.unsupported", `${path}: ${why}`, {
+    state: "nothing was changed",
+    hint: `write it so: upstream ${upstream} { server 127.0.0.1:8081; }`,
+  });
+
+/** Comments become blanks, so that places in the text stay what they are. */
+const withoutComments = (text: string): string => text.replaceAll(/#[^\n]*/g, (comment) => " ".repeat(comment.length));
+
+const find = (text: string, path: string, upstream: string): Place => {
+  const bare = withoutComments(text);
+  const blocks = [...bare.matchAll(/(?:^|[\s;}])upstream\s+([^\s{]+)\s*\{([^{}]*)\}/g)].filter(
+    ([, name]) => name === upstream || name === `"${upstream}"`,
+  );
+  const [block] = blocks;
+  if (block === undefined) throw refusal(path, upstream, `there is no block "upstream ${upstream}"`);
+  if (blocks.length > 1) throw refusal(path, upstream, `there are ${blocks.length} blocks "upstream ${upstream}"`);
+  const body = block[2] ?? "";
+  const bodyBegin = block.index + block[0].length - 1 - body.length;
+  const lines = [...body.matchAll(/(?<=^|[\s;])server\s+([^;]+);/g)];
+  const [line] = lines;
+  if (line === undefined) throw refusal(path, upstream, `upstream ${upstream} has no server`);
+  if (lines.length > 1)
+    throw refusal(path, upstream, `upstream ${upstream} has ${lines.length} servers, and only one can be switched`);
+  const [address = "", ...parameters] = (line[1] ?? "").trim().split(/\s+/);
+  const begin = bodyBegin + line.index;
+  return {
+    server: { address, parameters: parameters.filter((word) => word !== "down"), down: parameters.includes("down") },
+    begin,
+    end: begin + line[0].length,
+  };
+};
+
+/** @throws RefloatError source.unsupported when the block is not there or not of one server */
+export const readUpstream = (text: string, path: string, upstream: string): UpstreamServer =>
+  find(text, path, upstream).server;
+
+/** The text with another server in its place. @throws RefloatError source.unsupported */
+export const writeUpstream = (
+  text: string,
+  path: string,
+  upstream: string,
+  { address, parameters, down }: UpstreamServer,
+): string => {
+  const { begin, end } = find(text, path, upstream);
+  const words = ["server", address, ...parameters, ...(down ? ["down"] : [])];
+  return `${text.slice(0, begin)}${words.join(" ")};${text.slice(end)}`;
+};
