@@ -4,6 +4,7 @@
  */
 import pLimit from "p-limit";
 import type { CaptureSink, VaultProgress } from "../../core/ports/vault-snapshots.ts";
+import { releaseMemory } from "../../platform/release-memory.ts";
 import type { BackupArchive } from "./base-backup.ts";
 import type { StoredFile } from "./backup-manifest.ts";
 import { type ArchivedEntry, readTarEntries } from "./tar-entries.ts";
@@ -48,6 +49,7 @@ export const storeArchives = async (
 
   const storeSmall = async (path: string, name: string, content: Buffer): Promise<void> => {
     const { sizeBytes, sha256 } = await sink.bytes(path, content);
+    releaseMemory(content);
     progress({ bytes: sizeBytes, items: 1 });
     files.set(name, { sizeBytes, sha256 });
   };

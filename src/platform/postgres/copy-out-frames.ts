@@ -7,8 +7,12 @@
  */
 import type { Socket } from "node:net";
 import type { Connection, Submittable } from "pg";
+import { releaseMemory } from "../release-memory.ts";
 
-/** A message that begins with `data` comes in pieces, as they arrive; every other one whole. */
+/**
+ * A message of the streamed kind comes in pieces, as they arrive, valid until the next frame is asked for: a server sends gigabytes, and what
+ * the socket has read into is given back at once. Every other message comes whole.
+ */
 export type CopyFrame = { readonly kind: string; readonly bytes: Buffer };
 
 /** Rows of one result, as text. */
@@ -19,6 +23,9 @@ const readyForQuery = 0x5a;
 const headBytes = 5;
 /** What may wait here for its taker before the socket is paused. */
 const waitingBytes = 4 * 1_048_576;
+
+/** `done`: what was read from the socket, of which this is the last frame. */
+type Queued = { readonly frame: CopyFrame; done: Buffer | null };
 
 type DataRow = { readonly fields: readonly (string | null)[] };
 
@@ -37,7 +44,7 @@ export class CopyOutFrames implements Submittable {
   #gathered: Buffer[] = [];
   #socket: Socket | null = null;
   #pass: (bytes: Buffer) => void = () => undefined;
-  #queue: CopyFrame[] = [];
+  #queue: Queued[] = [];
   #queuedBytes = 0;
   #ended = false;
   #failure: unknown = null;
@@ -60,9 +67,10 @@ export class CopyOutFrames implements Submittable {
       this.#queue = [];
       this.#queuedBytes = 0;
       if (this.#socket?.isPaused() === true) this.#socket.resume();
-      for (const frame of queue) {
+      for (const { frame, done } of queue) {
         if (this.#failure !== null) break;
         yield frame;
+        if (done !== null) releaseMemory(done);
       }
       if (this.#failure !== null) throw this.#failure;
       if (this.#queue.length > 0) continue;
@@ -110,6 +118,7 @@ export class CopyOutFrames implements Submittable {
 
   readonly #take = (chunk: Buffer): void => {
     let at = 0;
+    let isKept = false;
     while (at < chunk.length) {
       if (this.#left === 0) {
         const part = chunk.subarray(at, at + headBytes - this.#headFilled);
@@ -123,13 +132,18 @@ export class CopyOutFrames implements Submittable {
       const part = chunk.subarray(at, at + this.#left);
       at += part.length;
       this.#left -= part.length;
-      if (this.#type === copyData) this.#takeCopied(part);
-      else this.#pass(part);
+      if (this.#type === copyData) isKept = this.#takeCopied(part) || isKept;
+      else {
+        isKept = true;
+        this.#pass(part);
+      }
       if (this.#left === 0 && this.#type === readyForQuery) {
         this.#detach(chunk.subarray(at));
         return;
       }
     }
+    const last = this.#queue.at(-1);
+    if (!isKept && last?.frame.bytes.buffer === chunk.buffer) last.done = chunk;
     if (this.#queuedBytes > waitingBytes && this.#failure === null) this.#socket?.pause();
   };
 
@@ -142,7 +156,8 @@ export class CopyOutFrames implements Submittable {
     if (this.#type !== copyData) this.#pass(Buffer.from(this.#head));
   }
 
-  #takeCopied(part: Buffer): void {
+  /** @returns true when the part itself is held for longer than its frame */
+  #takeCopied(part: Buffer): boolean {
     let bytes = part;
     if (this.#kind === null) {
       this.#kind = String.fromCodePoint(part[0] ?? 0);
@@ -150,17 +165,19 @@ export class CopyOutFrames implements Submittable {
     }
     if (this.#kind === this.#streamed) {
       if (bytes.length > 0) this.#put({ kind: this.#kind, bytes });
-      return;
+      return false;
     }
     this.#gathered.push(bytes);
-    if (this.#left > 0) return;
-    this.#put({ kind: this.#kind, bytes: Buffer.concat(this.#gathered) });
-    this.#gathered = [];
+    if (this.#left === 0) {
+      this.#put({ kind: this.#kind, bytes: Buffer.concat(this.#gathered) });
+      this.#gathered = [];
+    }
+    return true;
   }
 
   #put(frame: CopyFrame): void {
     if (this.#failure !== null) return;
-    this.#queue.push(frame);
+    this.#queue.push({ frame, done: null });
     this.#queuedBytes += frame.bytes.length;
     this.#wake();
   }

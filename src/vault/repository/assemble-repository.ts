@@ -8,6 +8,7 @@ import { createBlobTable } from "./blobs/blob-table.ts";
 import { SliceReader } from "./blobs/slice-reader.ts";
 import { cachedViews } from "./cache/caching-stores.ts";
 import { CaptureState } from "./capture/capture-state.ts";
+import { createChunkParcels } from "./capture/chunk-parcels.ts";
 import { currentOwner } from "./current-owner.ts";
 import { readConfig } from "./format/config-file.ts";
 import { IndexKeeper } from "./index-keeper.ts";
@@ -25,6 +26,8 @@ export type RepositoryEnvironment = {
   readonly settings?: StoreSettings;
   /** The module that worker threads run, when it is not the program's own: tests put faults before the threads' stores. */
   readonly threadEntry?: URL;
+  /** How many are to be counted on; those of the machine when left out. */
+  readonly processors?: number;
 };
 
 const cachedBytes = 32 * 1024 * 1024;
@@ -33,20 +36,30 @@ const cachedBytes = 32 * 1024 * 1024;
 export const assembleRepository = async (
   store: Store,
   masterKey: Buffer,
-  { clock, log = silentLog, settings = {}, threadEntry }: RepositoryEnvironment,
+  { clock, log = silentLog, settings = {}, threadEntry, processors }: RepositoryEnvironment,
   openedBy?: string,
 ): Promise<Repository> => {
   const sealer = new Sealer(masterKey);
   const config = await readConfig(store, sealer);
   const table = createBlobTable();
+  const parcels = createChunkParcels();
   const { documents, trees } = cachedViews(store, settings.cache, log.warn);
   const index = new IndexKeeper(documents, sealer, config.version, table);
   const owner = currentOwner();
   const { version, polynomial } = config;
   const pool = new ThreadPool(
-    { location: store.location, settings: packSettings(settings), masterKey, version, polynomial, table: table.handle },
+    {
+      location: store.location,
+      settings: packSettings(settings),
+      masterKey,
+      version,
+      polynomial,
+      table: table.handle,
+      parcels: parcels.handle,
+    },
     { pack: (pack) => index.add(pack) },
     threadEntry,
+    processors,
   );
   const lock = lockOfThisProcess({ store, sealer, version, clock, log });
   const reader = new BlobReader(store, sealer, table, trees);
@@ -65,6 +78,7 @@ export const assembleRepository = async (
       blobs,
       slices,
       pool,
+      parcels,
       lock,
       captures: new CaptureState(),
       clock,

@@ -4,6 +4,7 @@ import type { BlobSource } from "./blobs/blob-reader.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
 import type { SliceReader } from "./blobs/slice-reader.ts";
 import type { CaptureState } from "./capture/capture-state.ts";
+import type { ChunkParcels } from "./capture/chunk-parcels.ts";
 import type { StoredConfig } from "./format/config-file.ts";
 import type { RepositoryOwner } from "./current-owner.ts";
 import type { IndexKeeper } from "./index-keeper.ts";
@@ -28,6 +29,7 @@ export type RepositoryContext = {
   readonly blobs: BlobSource;
   readonly slices: SliceReader;
   readonly pool: ThreadPool;
+  readonly parcels: ChunkParcels;
   readonly lock: RepositoryLock;
   readonly captures: CaptureState;
   readonly clock: Clock;

@@ -8,7 +8,7 @@ import type { BlobType } from "../format/pack-header.ts";
 import { type Sealer, sealBytes } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
 import type { BlobPlace, BlobTable } from "./blob-table.ts";
-import { releaseMemory } from "./release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 import { Scratch } from "./scratch.ts";
 import { decompressInto } from "./zstd-frames.ts";
 

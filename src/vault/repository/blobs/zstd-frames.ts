@@ -3,7 +3,7 @@
  * and would take half of the time, but it is not public, and processes of the tests that used it for many threads crashed now and then.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { releaseMemory } from "./release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 
 /** restic's default; like it, every blob is compressed, also one that does not get smaller. */
 const compressionLevel = 3;

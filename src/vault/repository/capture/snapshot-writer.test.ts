@@ -7,6 +7,7 @@ import type { SnapshotReader, SnapshotWriter, TreeRules } from "../../../core/po
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { systemClock } from "../../../platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../../../testing/driver-context.ts";
+import { maxChunkBytes } from "../chunking/chunker.ts";
 import { createRepository } from "../create-repository.ts";
 
 const never = new AbortController().signal;
@@ -89,6 +90,30 @@ describe("a snapshot in the making", () => {
       const added = receipts.reduce((sum, { newBytes }) => sum + newBytes, 0);
       expect(added).toBeGreaterThan(3_000_000);
       expect(added).toBeLessThan(3_010_000);
+    });
+
+    it("are cut by one thread and stored by others where processors are idle, in their order and each chunk once", async () => {
+      const wide = await createRepository(`${folder.path}/wide`, "password", { clock: systemClock, processors: 4 });
+      try {
+        const half = randomBytes(30_000_000);
+        const whole = Buffer.concat([half, half, randomBytes(3_000_000)]);
+        const made = await wide.beginSnapshot({ hostname: "h", time: new Date(), tags: [], paths: ["/x"] });
+        const { sha256, newBytes, sizeBytes } = await made.stream(
+          "/large",
+          { bytes: pieces(whole.subarray(0, 1_000_001), whole.subarray(1_000_001)), seal: async () => ({}) },
+          never,
+        );
+        expect({ sha256, sizeBytes }).toEqual({
+          sha256: createHash("sha256").update(whole).digest("hex"),
+          sizeBytes: whole.length,
+        });
+        // The second half is cut as the first one was, but for where they meet.
+        expect(newBytes).toBeLessThan(half.length + 3_000_000 + 2 * maxChunkBytes);
+        const reader = await wide.openSnapshot((await made.commit()).id);
+        expect((await content(reader, "/large")).equals(whole)).toBe(true);
+      } finally {
+        await wide.close();
+      }
     });
 
     it("ask their source for one piece at a time", async () => {

@@ -244,8 +244,8 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     thread.assigned += 1;
     let ended = false;
     try {
-      await thread.call("stream-open", { stream, slots: ring });
-      const feed = new StreamFeed(thread, stream, ring);
+      await thread.call("stream-open", { stream, slots: ring, mayHandOver: pool.hasHandsFree });
+      const feed = new StreamFeed(this.#context, thread, stream, ring);
       await feed.pump(untilAborted(source.bytes, signal), (bytes) => progress?.({ bytes, items: 0 }));
       const { rows } = await source.seal();
       signal.throwIfAborted();

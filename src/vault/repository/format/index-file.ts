@@ -1,6 +1,6 @@
 /** Index files: which blob lies where. Written after the packs and before the snapshot that needs them. */
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { releaseMemory } from "../blobs/release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 import type { Sealer } from "../seal/seal.ts";
 import { type Store, StoreFileMissing } from "../stores/store.ts";
 import { IndexScanner, MalformedIndex, type ScannedPack } from "./index-scanner.ts";

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { zstdCompressSync, zstdDecompress } from "node:zlib";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { releaseMemory } from "../blobs/release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store, StoreKind } from "../stores/store.ts";
 

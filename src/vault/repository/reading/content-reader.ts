@@ -1,7 +1,7 @@
 /** The content of one file, in order, read ahead in the worker threads within bounded memory. */
 import type { BlobTable } from "../blobs/blob-table.ts";
 import type { BlobSource } from "../blobs/blob-reader.ts";
-import { releaseMemory } from "../blobs/release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 import type { SliceReader } from "../blobs/slice-reader.ts";
 import { sealBytes } from "../seal/seal.ts";
 import type { ThreadPool } from "../threads/thread-pool.ts";

@@ -10,7 +10,7 @@ import {
   randomFillSync,
   timingSafeEqual,
 } from "node:crypto";
-import { releaseMemory } from "../blobs/release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 import { Kernel } from "../wasm/kernel.ts";
 
 export const ivBytes = 16;

@@ -1,6 +1,6 @@
 /** A pending file for stores that cannot append: its parts lie in memory until its name is known. */
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { releaseMemory } from "../blobs/release-memory.ts";
+import { releaseMemory } from "../../../platform/release-memory.ts";
 import type { PendingFile } from "./store.ts";
 
 /** A pack of 16 MiB with its header; memory that is never touched costs nothing. */

@@ -1,5 +1,6 @@
 /** What the main thread asks of a worker thread: one entry a call. All values are structured-cloneable. */
 import type { BlobTableHandle } from "../blobs/blob-table.ts";
+import type { ChunkParcelsHandle } from "../capture/chunk-parcels.ts";
 import type { RepositoryVersion } from "../format/unpacked-file.ts";
 import type { ExtractTask, ExtractedPart } from "../extract/extract-task.ts";
 import type { VerifiedPack, VerifyPackTask } from "../verify/verify-task.ts";
@@ -15,10 +16,14 @@ export type ThreadData = {
   readonly version: RepositoryVersion;
   readonly polynomial: bigint;
   readonly table: BlobTableHandle;
+  readonly parcels: ChunkParcelsHandle;
 };
 
+/** A chunk of a stream that another thread may store: it is the `at`th of the stream. */
+export type HandedChunk = { readonly at: number; readonly parcel: number; readonly length: number };
+
 export type StreamContent = {
-  /** Ids of the blobs in order, 32 bytes each. */
+  /** Ids of the blobs in order, 32 bytes each; zeros for a chunk that was handed over. */
   readonly content: Uint8Array;
   readonly sizeBytes: number;
   readonly newBytes: number;
@@ -26,17 +31,22 @@ export type StreamContent = {
 };
 
 export type ThreadCalls = {
-  /** Begins a stream whose bytes come through `slots`. */
+  /** Begins a stream whose bytes come through `slots`. @param mayHandOver there is another thread that could store some of its chunks */
   "stream-open": {
-    readonly request: { readonly stream: number; readonly slots: SharedArrayBuffer };
+    readonly request: { readonly stream: number; readonly slots: SharedArrayBuffer; readonly mayHandOver: boolean };
     readonly reply: null;
   };
   /** The reply means that the bytes may be overwritten. */
   "stream-bytes": {
     readonly request: { readonly stream: number; readonly offset: number; readonly length: number };
-    readonly reply: null;
+    readonly reply: { readonly handed: readonly HandedChunk[] };
   };
   "stream-end": { readonly request: { readonly stream: number }; readonly reply: StreamContent };
+  /** Stores the chunk of another thread's stream; who asked frees the parcel. */
+  "save-chunk": {
+    readonly request: { readonly parcel: number; readonly length: number };
+    readonly reply: { readonly id: string; readonly newBytes: number };
+  };
   "stream-discard": { readonly request: { readonly stream: number }; readonly reply: null };
   "walk-begin": {
     readonly request: WalkStart;

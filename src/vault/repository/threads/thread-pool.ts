@@ -120,11 +120,22 @@ export class ThreadPool {
   readonly #progress = new Map<number, (bytes: number, items: number) => void>();
   #started: readonly Thread[] = [];
   /** None any more once it is closed. */
-  #most = Math.min(mostThreads, availableParallelism());
+  #most: number;
+  readonly #processors: number;
   #nextJob = 1;
 
-  /** @param entry the module that the threads run, when it is not the program's own */
-  constructor(data: ThreadData, listener: ThreadListener, entry = programEntry("vault-worker")) {
+  /**
+   * @param entry the module that the threads run, when it is not the program's own
+   * @param processors how many are to be counted on
+   */
+  constructor(
+    data: ThreadData,
+    listener: ThreadListener,
+    entry = programEntry("vault-worker"),
+    processors = availableParallelism(),
+  ) {
+    this.#processors = processors;
+    this.#most = Math.min(mostThreads, processors);
     this.#data = data;
     this.#listener = listener;
     this.#entry = entry;
@@ -147,6 +158,22 @@ export class ThreadPool {
     const another = this.startAnother() ?? least;
     if (another === undefined) throw new RefloatError("bug", "the vault was used after it was closed");
     return another;
+  }
+
+  /**
+   * A stream alone leaves a processor idle, which another thread could use: the main thread, which takes its bytes in, and the one that cuts it have
+   * theirs. Where there are no more, handing chunks over has made a capture take a seventh more of the processors' time.
+   */
+  get hasHandsFree(): boolean {
+    return this.#most > 1 && this.#processors > 2;
+  }
+
+  /** Another thread than this one, a new one if there is none yet; this one where there cannot be another. */
+  besides(thread: Thread): Thread {
+    const others = this.#started.filter((other) => other !== thread);
+    const [first] = others;
+    if (first === undefined) return this.startAnother() ?? thread;
+    return others.reduce((best, other) => (other.load < best.load ? other : best), first);
   }
 
   /** A number for long work, unique in this pool, under which threads report progress. */

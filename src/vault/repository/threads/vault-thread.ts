@@ -6,6 +6,7 @@ import { BlobReader } from "../blobs/blob-reader.ts";
 import { BlobTable } from "../blobs/blob-table.ts";
 import { cachedViews } from "../cache/caching-stores.ts";
 import { BlobSaver } from "../capture/blob-saver.ts";
+import { ChunkParcels } from "../capture/chunk-parcels.ts";
 import type { Pause } from "../capture/entry-capture.ts";
 import { FileCapture } from "../capture/file-capture.ts";
 import { FolderCapture } from "../capture/folder-capture.ts";
@@ -78,7 +79,8 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
   const table = new BlobTable(data.table);
   const { trees } = cachedViews(store, data.settings.cache, () => undefined);
   const saver = new BlobSaver(table, { store, sealer, finished: (pack) => send({ kind: "pack", pack }) }, trees);
-  const streams = new StreamIntake(saver, kernel, data.polynomial);
+  const parcels = new ChunkParcels(data.parcels);
+  const streams = new StreamIntake(saver, parcels, kernel, data.polynomial);
   const blobs = new BlobReader(store, sealer, table, trees);
   const folders = new FolderCapture(saver, blobs, new FileCapture(saver, kernel, data.polynomial));
   const extract = createExtractor(store, sealer, table, blobs);
@@ -121,11 +123,16 @@ const createThread = (data: ThreadData, send: (message: FromThread) => void, dec
     });
 
   const handlers: Handlers = {
-    "stream-open": ({ stream, slots }) => streams.open(stream, slots),
+    "stream-open": ({ stream, slots, mayHandOver }) => streams.open(stream, slots, mayHandOver),
     "stream-bytes": async ({ stream, offset, length }) => {
       streams.take(stream, offset, length);
       await saver.settle();
-      return null;
+      return { handed: streams.handOver(stream) };
+    },
+    "save-chunk": async ({ parcel, length }) => {
+      const saved = saver.save(parcels.open(parcel, length), "data");
+      await saver.settle();
+      return saved;
     },
     "stream-end": ({ stream }) => streams.end(stream),
     "stream-discard": ({ stream }) => streams.discard(stream),
