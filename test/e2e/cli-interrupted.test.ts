@@ -147,6 +147,15 @@ describe("a second window", () => {
       heard += part.toString();
     });
     await vi.waitFor(() => expect(heard).toContain('"event":"plan"'), patience);
+    const watcher = refloat.spawn(["runs", "--follow"]);
+    let seen = "";
+    watcher.stderr?.on("data", (part: Buffer) => {
+      seen += part.toString();
+    });
+    await vi.waitFor(() => expect(seen).toContain("notes, to"), patience);
+    watcher.kill("SIGINT");
+    expect((await watcher).exitCode).toBe(7);
+    expect(seen).toContain("only the watching has ended");
     // While somebody executes it, it is not told as interrupted.
     expect((await refloat.succeed(["validate"])).stderr).toBe("");
     await disarm();
@@ -159,5 +168,20 @@ describe("a second window", () => {
     expect(resultEnvelopeSchema("run").parse(lines.at(-1)).data.record.state).toBe("succeeded");
     const events = lines.slice(0, -1).map((line) => eventEnvelopeSchema.parse(line));
     expect(events.map(({ event }) => event)).toContain("run");
+  });
+
+  it("gets the report as a page that can be kept", async () => {
+    const number = await runNumber();
+    const path = at("run.html");
+    const { stdout } = await refloat.succeed(["runs", number, "--html", path]);
+    expect(stdout).toContain(`the report of run ${number} is in ${path}`);
+    const page = await readFile(path, "utf8");
+    expect(page).toMatch(/^<!doctype html>/);
+    expect(page).toContain("NOTES IS BACK");
+    expect((await refloat.succeed(["runs", number, "--html", "-"])).stdout).toBe(page.trimEnd());
+    const refused = await refloat.run(["runs", number, "--html", at("no/such/run.html")]);
+    expect(refused.exit).toBe(4);
+    expect(refused.stderr).toContain("output.failed");
+    expect((await refloat.run(["runs", "--html", path])).exit).toBe(2);
   });
 });

@@ -11,6 +11,7 @@ import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";
 import { showRun } from "../run-progress.ts";
 import { answerRun } from "../run-report.ts";
+import { writeRunPage } from "../write-run-page.ts";
 import { runArgument } from "../words.ts";
 
 export const runsCommand = defineCommand({
@@ -21,21 +22,44 @@ export const runsCommand = defineCommand({
     "Without a number: all runs of this machine, newest first. With one: its report as it stands, with what it lost, how long each phase " +
       "took and what is kept. Ends with 0 whatever became of the run.",
     "--follow watches a run that another process executes until it ends or waits; without a number, the newest one. How far a step has " +
-      "come is seen only where the run was started.",
+      "come is seen only where the run was started. Ctrl-C ends the watching; the run goes on.",
+    "--html writes the report as a page with a chart of planned against actual, light and dark, without a script and without anything from elsewhere. Names of tables " +
+      "and answers of servers stand in it, so who may read it should be thought of; the file is readable by you only.",
   ],
   arguments: [{ ...runArgument, required: false }],
-  options: [{ name: "follow", about: "watch it until it ends or waits" }],
+  options: [
+    { name: "follow", about: "watch it until it ends or waits" },
+    {
+      name: "html",
+      value: "FILE",
+      about: "write the report as one page that needs nothing beside it; - for standard output",
+      completes: "files",
+    },
+  ],
   examples: [
     { line: "refloat runs", about: "all runs" },
     { line: "refloat runs 42", about: "the report of run 42" },
+    {
+      line: "refloat runs 42 --html run-42.html",
+      about: "a page to keep or to send: planned against actual, losses, evidence",
+    },
     { line: "refloat runs --follow", about: "watch, from another window, the run that goes on" },
   ],
   exits: [4, 7],
-  input: z.object({ run: runNumberInput.nullable().default(null), follow: z.boolean().default(false) }),
-  act: async ({ run, follow }, context) => {
+  input: z.object({
+    run: runNumberInput.nullable().default(null),
+    follow: z.boolean().default(false),
+    html: z.string().min(1).nullable().default(null),
+  }),
+  act: async ({ run, follow, html }, context) => {
     const { output } = context;
     const bench = await context.bench();
     if (run === null && !follow) {
+      if (html !== null) {
+        throw new RefloatError("usage", "--html writes the report of one run, and none is named", {
+          nextCommand: "refloat runs",
+        });
+      }
       const runs = await listRuns(bench, null);
       const now = bench.clock.now().toISOString();
       return answer("runs", runs, renderRuns(runs, now, output.screen(bench.host.timeZone)));
@@ -43,7 +67,7 @@ export const runsCommand = defineCommand({
     const number = run ?? (await newestRun(bench));
     if (follow) await watch(number, bench, context);
     const detail = await readRun(bench, number);
-    return answerRun(detail, bench, output, null);
+    return html === null ? answerRun(detail, bench, output, null) : writeRunPage(html, detail, bench, context);
   },
 });
 
@@ -63,6 +87,13 @@ const watch = async (run: RunNumber, bench: Workbench, { output, signal }: Comma
       output.event(eventEnvelope("run", event));
       progress.apply(event);
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new RefloatError("interrupted", `run ${run} is not watched any more`, {
+      cause: error,
+      state: "the run goes on: only the watching has ended",
+      nextCommand: `refloat runs ${run} --follow`,
+    });
   } finally {
     progress.stop();
   }
