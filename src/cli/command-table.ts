@@ -9,6 +9,7 @@ import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
+import { metricsCommand } from "./commands/metrics.ts";
 import { incidentCommand } from "./commands/incident.ts";
 import { initCommand } from "./commands/init.ts";
 import { markCommand } from "./commands/mark.ts";
@@ -62,6 +63,7 @@ export const commandTable: readonly Command[] = [
   markCommand,
   readyCommand,
   logCommand,
+  metricsCommand,
   vaultInitCommand,
   vaultCopyCommand,
   vaultPruneCommand,

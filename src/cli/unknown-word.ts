@@ -50,6 +50,8 @@ const answers: Readonly<Record<string, string>> = {
   pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
   marks: "refloat mark SERVICE",
   tag: "a moment: refloat mark SERVICE NAME; a point: refloat capture SERVICE --tag NAME",
+  exporter: "refloat metrics",
+  prometheus: "refloat metrics",
   readiness: "refloat ready SERVICE",
   preflight: "refloat ready SERVICE",
   drill: notYet("restore beside live and check, without the cutover: refloat recover SERVICE --no-cutover"),

@@ -181,6 +181,10 @@ export const resultSchemas = {
       z.object({
         service: serviceDeclarationSchema,
         lastPoint: recoveryPointSchema.nullable(),
+        /** How many the vault has; 0 where it does not open. */
+        points: z.int().nonnegative(),
+        /** The newest point whose bytes this machine has read and found sound, all of them at `verifiedAt` or later. */
+        lastVerified: z.object({ point: pointIdSchema, takenAt: z.string(), verifiedAt: z.string() }).nullable(),
         probe: checkOutcomeSchema.nullable(),
         runs: z.array(runRecordSchema),
         /** RTO actual of the last run that put the service back; null before the first. */
@@ -303,6 +307,17 @@ export const resultSchemas = {
     subjects: z.array(z.object({ service: z.string(), subject: z.string(), report: preflightSchema })),
   }),
   ready: readinessSchema,
+  metrics: z.object({
+    /** As Prometheus is told them; those without a sample are left out of its text. */
+    families: z.array(
+      z.object({
+        name: z.string(),
+        type: z.enum(["gauge"]),
+        help: z.string(),
+        samples: z.array(z.object({ labels: z.record(z.string(), z.string()), value: z.number() })),
+      }),
+    ),
+  }),
   verify: z.object({
     depth: z.enum(["structure", "sample", "read-data"]),
     snapshots: z.int().nonnegative(),

@@ -225,6 +225,12 @@ export const errorCatalogue = {
     kind: "operator",
     meaning: "validate --live found what would stop a capture or a recovery.",
   },
+  "metrics.unserved": {
+    exit: 4,
+    http: 409,
+    kind: "operator",
+    meaning: "The metrics cannot be served under the address that was named.",
+  },
   "ready.not": {
     exit: 4,
     http: 409,

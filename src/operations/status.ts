@@ -4,11 +4,12 @@ import { unaskedOutcome } from "../core/components/live-answers.ts";
 import { type LogEnd, logEnds, recoverableTo } from "../core/logs/recoverable-to.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
-import type { LastVerification } from "../core/ports/vault-memory.ts";
+import type { LastVerification, VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { PointId } from "../model/identifiers.ts";
 import type { Incident } from "../model/incident.ts";
 import type { LogSpan } from "../model/log-span.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -19,6 +20,10 @@ import type { RunRecord } from "../model/run.ts";
 export type ServiceStatus = {
   readonly service: ServiceDeclaration;
   readonly lastPoint: RecoveryPoint | null;
+  /** How many the vault has; 0 where it does not open. */
+  readonly points: number;
+  /** The newest point whose bytes this machine has read and found sound, all of them at `verifiedAt` or later. */
+  readonly lastVerified: { readonly point: PointId; readonly takenAt: string; readonly verifiedAt: string } | null;
   /** What the probe says now; null when none is declared. */
   readonly probe: CheckOutcome | null;
   /** Newest first. */
@@ -48,7 +53,7 @@ export type Status = {
 
 export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
   const declaration = await bench.declaration();
-  const { points, incidents, logs, ...vault } = await readVault(bench);
+  const { points, incidents, logs, verified, ...vault } = await readVault(bench);
   const journal = await bench.journal();
   const leases = await bench.leases();
   const runs: RunRecord[] = [];
@@ -56,11 +61,14 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
     const own = runs.filter((run) => run.service === service.name);
-    const lastPoint = points.find(({ manifest }) => manifest.service === service.name) ?? null;
+    const ownPoints = points.filter(({ manifest }) => manifest.service === service.name);
+    const lastPoint = ownPoints[0] ?? null;
     const spans = logs.filter((span) => span.service === service.name);
     services.push({
       service,
       lastPoint,
+      points: ownPoints.length,
+      lastVerified: lastVerifiedOf(ownPoints, verified),
       logs: logEnds(bench, lastPoint, spans),
       recoverableTo: lastPoint === null ? null : recoverableTo(bench, lastPoint, spans),
       probe: await askProbe(bench, service, signal),
@@ -70,6 +78,19 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
     });
   }
   return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
+};
+
+/** @param points of one service, newest first */
+const lastVerifiedOf = (
+  points: readonly RecoveryPoint[],
+  verified: VaultNotes["verified"],
+): ServiceStatus["lastVerified"] => {
+  for (const { id, manifest, missing } of points) {
+    const verifiedAt = verified[id];
+    if (verifiedAt !== undefined && missing.length === 0)
+      return { point: id, takenAt: manifest.consistentAt, verifiedAt };
+  }
+  return null;
 };
 
 const lastRecovery = async (
@@ -91,6 +112,7 @@ const readVault = async (
 ): Promise<
   Omit<Status["vault"], "url"> & {
     readonly points: readonly RecoveryPoint[];
+    readonly verified: VaultNotes["verified"];
     readonly incidents: readonly Incident[];
     readonly logs: readonly LogSpan[];
   }
@@ -108,6 +130,7 @@ const readVault = async (
     }
     return {
       points,
+      verified: notes.verified,
       incidents: await incidents.list(),
       logs: await logs.spans(),
       problem: null,
@@ -117,7 +140,7 @@ const readVault = async (
   } catch (error) {
     const { code, message } = toRefloatError(error);
     if (code === "bug") throw error;
-    return { points: [], incidents: [], logs: [], problem: message, verification: null, gone: [] };
+    return { points: [], verified: {}, incidents: [], logs: [], problem: message, verification: null, gone: [] };
   }
 };
 
