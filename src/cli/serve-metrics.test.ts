@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parseListenAddress, serveMetrics } from "./serve-metrics.ts";
 
 /** @param act is given the address, and the server ends after it */
@@ -36,7 +36,7 @@ describe("metrics over HTTP", () => {
     await serving(read, async (url) => {
       const first = fetch(url);
       const second = fetch(`${url}?x=1`);
-      while (reads === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await vi.waitFor(() => expect(reads).toBe(1));
       // Both have to be waiting: a third request is answered without the metrics, after the two were taken.
       expect((await fetch(url.replace("/metrics", "/"))).status).toBe(200);
       go();
@@ -46,7 +46,7 @@ describe("metrics over HTTP", () => {
       await two.text();
       const before = reads;
       const third = fetch(url);
-      while (reads === before) await new Promise((resolve) => setTimeout(resolve, 5));
+      await vi.waitFor(() => expect(reads).toBe(before + 1));
       go();
       expect(await (await third).text()).toBe(`refloat_reads ${before + 1}\n`);
     });

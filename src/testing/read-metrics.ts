@@ -42,7 +42,7 @@ export const readMetrics = (text: string): readonly ReadMetric[] => {
       const [, metric = "", labels = "", value = ""] = sampleLine.exec(line) ?? [];
       if (metric === "" || metric !== family) throw new Error(`a sample out of place: ${line}`);
       const sample = { name: metric, labels: readLabels(labels), value: Number(value) };
-      const key = `${metric} ${JSON.stringify(Object.entries(sample.labels).toSorted())}`;
+      const key = `${metric} ${JSON.stringify(Object.entries(sample.labels).toSorted(([one], [other]) => (one < other ? -1 : 1)))}`;
       if (series.has(key)) throw new Error(`a series is there twice: ${line}`);
       series.add(key);
       read.push(sample);
