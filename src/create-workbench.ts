@@ -25,6 +25,8 @@ import { RefloatError } from "./model/refloat-error.ts";
 import { describeSystemError } from "./platform/system-error.ts";
 import { capture } from "./operations/capture.ts";
 import { currentPerson } from "./platform/current-person.ts";
+import { notifyingEngine } from "./core/notify/run-notifications.ts";
+import { createNotifier } from "./platform/notify/create-notifier.ts";
 import { escrowTools } from "./platform/escrow-tools.ts";
 import { measureSpace } from "./platform/free-space.ts";
 import { createLeases } from "./platform/lease.ts";
@@ -215,6 +217,17 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
 
   const leases = once(async () => createLeases(join(await stateDirectory(), "leases")));
 
+  const notifier = createNotifier({
+    // Without a file, or with a broken one, there is nobody to tell; whatever needs the file says what is wrong with it.
+    targets: () =>
+      declaration().then(
+        ({ notify = [] }) => notify,
+        () => [],
+      ),
+    memory: join(options.stateDirectory, "notified.json"),
+    log,
+  });
+
   const engine = once(async () => {
     const handlers = createStepHandlers({
       registry: driverRegistry,
@@ -235,7 +248,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       const { runCopies } = await vault();
       known.add(await runCopies.save(run, await (await journal()).exportRun(run.number)));
     };
-    return createEngine({
+    const made = createEngine({
       journal: await journal(),
       leases: await leases(),
       handlers,
@@ -258,6 +271,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
         },
       },
     });
+    return notifyingEngine(made, { notifier, journal: await journal(), clock, host: hostname() });
   });
 
   const bench: Workbench = {
@@ -320,6 +334,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       return { location: repository.location, id: repository.id };
     },
     audit,
+    notifier,
     journal,
     leases,
     engine,

@@ -10,6 +10,7 @@ import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
 import { metricsCommand } from "./commands/metrics.ts";
+import { notifyCommand } from "./commands/notify.ts";
 import { incidentCommand } from "./commands/incident.ts";
 import { initCommand } from "./commands/init.ts";
 import { markCommand } from "./commands/mark.ts";
@@ -64,6 +65,7 @@ export const commandTable: readonly Command[] = [
   readyCommand,
   logCommand,
   metricsCommand,
+  notifyCommand,
   vaultInitCommand,
   vaultCopyCommand,
   vaultPruneCommand,

@@ -13,6 +13,7 @@ import {
 import type { Output } from "./output.ts";
 import type { OpenWorkbench, Shell } from "./shell.ts";
 import { vaultPassword } from "./vault-password.ts";
+import { tellUndelivered } from "./notify-notice.ts";
 import { tellUnfinishedRuns } from "./unfinished-notice.ts";
 
 export type LazyWorkbench = {
@@ -54,6 +55,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       // One that could not be opened has nothing to close, and its error was told by who asked for it.
       const workbench = await opened.catch(() => null);
       if (workbench === null) return;
+      await tellUndelivered(workbench.bench, output);
       // Into the past nothing is brought: that is what was asked for.
       if (global.vaultAsOf === null) await tellAuditBacklog(workbench.bench, output);
       await workbench.close();

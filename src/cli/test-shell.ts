@@ -1,6 +1,7 @@
 /** A shell in memory, for tests: what was written where, signals on demand, a person who types. */
 import { PassThrough, Writable } from "node:stream";
 import { forgettingAuditLog } from "../core/audit/forgetting-audit-log.ts";
+import { silentNotifier } from "../core/notify/silent-notifier.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { InterruptSignal, Shell, WorkbenchSettings } from "./shell.ts";
 
@@ -85,6 +86,7 @@ export const createTestShell = (options: TestShellOptions = {}): TestShell => {
             sleep: async () => undefined,
           },
           audit: forgettingAuditLog,
+          notifier: silentNotifier,
           breakGlass: false,
           ...options.bench,
         }),

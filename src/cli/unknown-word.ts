@@ -50,6 +50,7 @@ const answers: Readonly<Record<string, string>> = {
   pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
   marks: "refloat mark SERVICE",
   tag: "a moment: refloat mark SERVICE NAME; a point: refloat capture SERVICE --tag NAME",
+  alert: "refloat notify",
   exporter: "refloat metrics",
   prometheus: "refloat metrics",
   readiness: "refloat ready SERVICE",

@@ -11,6 +11,7 @@ import {
   declarationFileSchema,
   serviceFileSchema,
 } from "../model/declaration-file.ts";
+import { emailTargetSchema, webhookTargetSchema } from "../model/notification.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -36,8 +37,17 @@ export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
     title: "refloat.yaml",
     description: "What services are made of, and how to tell that they work.",
     ...file,
-    properties: { ...file.properties, services: withItems(file.properties["services"], reference("service")) },
+    properties: {
+      ...file.properties,
+      services: withItems(file.properties["services"], reference("service")),
+      notify: {
+        ...file.properties["notify"],
+        items: { anyOf: [reference("notify-webhook"), reference("notify-email")] },
+      },
+    },
     definitions: {
+      "notify-webhook": objectOf(webhookTargetSchema, "a webhook"),
+      "notify-email": objectOf(emailTargetSchema, "a mail"),
       service: serviceSchema(),
       component: componentSchema(types),
       ...definitions("component", types.map(componentOfType)),

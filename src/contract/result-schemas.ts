@@ -306,6 +306,12 @@ export const resultSchemas = {
     ok: z.boolean(),
     subjects: z.array(z.object({ service: z.string(), subject: z.string(), report: preflightSchema })),
   }),
+  notify: z.object({
+    /** Services whose next point is overdue, and since when. */
+    overdue: z.array(z.object({ service: z.string(), since: z.iso.datetime() })),
+    /** Whom was told what; `problem` is null where it was delivered. */
+    outcomes: z.array(z.object({ target: z.string(), event: z.string(), problem: z.string().nullable() })),
+  }),
   ready: readinessSchema,
   metrics: z.object({
     /** As Prometheus is told them; those without a sample are left out of its text. */

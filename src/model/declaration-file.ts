@@ -52,6 +52,10 @@ export const vaultFileSchema = z
 
 export const declarationFileSchema = z.strictObject({
   vault: vaultFileSchema,
+  notify: z
+    .array(z.unknown())
+    .optional()
+    .meta({ description: "Who is told of runs and captures, by webhook or mail. Each entry starts with its kind." }),
   services: z
     .record(nameSchema, z.unknown())
     .meta({ description: "Services by name: what users miss when it is away." }),

@@ -8,14 +8,12 @@
  * They are kept as written: a plan and a manifest hold references, never their values.
  */
 import { z } from "zod";
+import { durationTextSchema } from "./duration-text.ts";
 import { nameSchema } from "./identifiers.ts";
 import { jsonObjectSchema } from "./json.ts";
+import { notifyTargetSchema } from "./notification.ts";
 
-/** `15m`, `1h30m`, `250ms`; Go's form. Kept as text in the file's schema, read by core/time/duration.ts. */
-export const durationTextSchema = z
-  .string()
-  .regex(/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/, "a duration is a number with a unit, such as 30s, 15m, 1h30m or 7d")
-  .meta({ description: "A duration: 30s, 15m, 1h30m, 7d." });
+export { durationTextSchema } from "./duration-text.ts";
 
 /** `5MB`, `500kB`, `16MiB`; kept as text, read by core/text/byte-size.ts. */
 export const byteSizeTextSchema = z
@@ -186,5 +184,7 @@ export const declarationSchema = z.object({
     s3: s3SettingsSchema.optional(),
   }),
   services: z.record(nameSchema, serviceDeclarationSchema),
+  /** Who is told of runs and captures; absent where nobody is, and in what is read out of a vault alone. */
+  notify: z.array(notifyTargetSchema).optional(),
 });
 export type Declaration = z.infer<typeof declarationSchema>;

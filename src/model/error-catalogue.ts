@@ -231,6 +231,18 @@ export const errorCatalogue = {
     kind: "operator",
     meaning: "The metrics cannot be served under the address that was named.",
   },
+  "notify.no-target": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "Nobody is declared to be told: refloat.yaml has no notify.",
+  },
+  "notify.undelivered": {
+    exit: 4,
+    http: 502,
+    kind: "retryable",
+    meaning: "Somebody who was to be told could not be reached.",
+  },
   "ready.not": {
     exit: 4,
     http: 409,

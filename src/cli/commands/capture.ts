@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { eventEnvelope } from "../../contract/envelope.ts";
 import { type CaptureEvent, capture } from "../../operations/capture.ts";
+import { captureFailed } from "../../core/notify/capture-failed.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { captureContinuously } from "../capture-continuously.ts";
 import { renderCapture } from "../../render/capture-screen.ts";
@@ -86,6 +87,10 @@ export const captureCommand = defineCommand({
     try {
       const point = await capture(bench, { service, tags: tag, onEvent, signal });
       return answer("capture", point, renderCapture(point, warnings, output.screen(bench.host.timeZone)));
+    } catch (error) {
+      // Who has stopped it knows.
+      if (!signal.aborted) bench.notifier.tell(captureFailed(bench, service, error));
+      throw error;
     } finally {
       progress.stop();
     }

@@ -43,6 +43,21 @@ export const checkReferences = (reading: Reading, service: JsonPath, draft: Serv
   }
 };
 
+/** Who is told is asked when no component may answer: secrets alone may be taken from elsewhere. @param root key of the file */
+export const checkReferencesOutside = (reading: Reading, root: "notify"): void => {
+  const draft: ServiceDraft = { name: "", components: {}, invariants: {} };
+  for (const found of findReferences(nodeAt(reading.root, [root])?.value ?? null, [root])) {
+    const one: One = { reading, service: [], draft, occurrence: 0, ...found };
+    if (found.part.kind === "malformed") report(one, malformed(one, found.part));
+    else if (found.part.kind === "output")
+      report(one, {
+        code: "config.bad-reference",
+        message: `${found.part.source} means nothing in ${subjectText(found.path)}`,
+        hint: "components may be away when somebody is to be told; write ${file:...}, ${env:...} or ${command:...}",
+      });
+  }
+};
+
 /** Nothing outside of services has components to name: the vault's URL is literal, its password a secret. */
 export const checkVaultReferences = (reading: Reading): void => {
   const draft: ServiceDraft = { name: "", components: {}, invariants: {} };

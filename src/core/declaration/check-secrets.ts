@@ -31,9 +31,9 @@ export const checkSecrets = (reading: Reading, service: JsonPath, draft: Service
   }
 };
 
-/** The vault's password, by the same rules. */
-export const checkVaultSecrets = (reading: Reading): void => {
-  for (const path of textPaths(nodeAt(reading.root, ["vault"])?.value ?? null, ["vault"]))
+/** Secrets of the vault, and of those who are notified, by the same rules. @param root key of the file */
+export const checkSecretsOutside = (reading: Reading, root: "vault" | "notify"): void => {
+  for (const path of textPaths(nodeAt(reading.root, [root])?.value ?? null, [root]))
     refusePlainSecret(reading, path, undefined);
 };
 

@@ -8,8 +8,9 @@ import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { DriverRegistry } from "../ports/driver.ts";
 import { checkVaultReferences } from "./check-references.ts";
-import { checkVaultSecrets } from "./check-secrets.ts";
+import { checkSecretsOutside } from "./check-secrets.ts";
 import { DiagnosticCollector } from "./diagnostic-collector.ts";
+import { readNotify } from "./read-notify.ts";
 import { readService } from "./read-service.ts";
 import { Reading } from "./reading.ts";
 import { readShape } from "./report-issues.ts";
@@ -64,11 +65,13 @@ const readFile = (reading: Reading): Declaration | undefined => {
   const file = readShape(declarationFileSchema, known, { reading, base: [], aboutUnknownKey: aboutRootKey });
   checkVault(reading);
   const services = readServices(reading);
-  return file === undefined || services === undefined ? undefined : { vault: file.vault, services };
+  const notify = readNotify(reading, Object.keys(nodeAt(reading.root, ["services"])?.value ?? {}));
+  if (file === undefined || services === undefined || notify === undefined) return undefined;
+  return { vault: file.vault, services, ...(notify.length === 0 ? {} : { notify: [...notify] }) };
 };
 
 const checkVault = (reading: Reading): void => {
-  checkVaultSecrets(reading);
+  checkSecretsOutside(reading, "vault");
   checkVaultReferences(reading);
   const url = nodeAt(reading.root, ["vault", "url"])?.value;
   if (typeof url !== "string") return;

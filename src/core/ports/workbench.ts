@@ -7,6 +7,7 @@ import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
 import type { EscrowBundles, EscrowTools } from "./escrow.ts";
 import type { MountPoint } from "./mounts.ts";
+import type { Notifier } from "./notifier.ts";
 import type { NewPlaces } from "./new-places.ts";
 import type { VaultKeys } from "./vault-keys.ts";
 import type { IncidentStore } from "./vault-incidents.ts";
@@ -90,6 +91,8 @@ export type Workbench = ComponentParts & {
   readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
   /** Opened at once; it reaches for the vault when there is something to bring. */
   readonly audit: AuditLog;
+  /** Tells the people of `notify:`. */
+  readonly notifier: Notifier;
   readonly journal: () => Promise<Journal>;
   /** Those of the engine: to ask who executes a run now, or whether nobody does. */
   readonly leases: () => Promise<Leases>;
