@@ -2,7 +2,7 @@
  * Composition root: puts clock, drivers, vault, journal and engine together for one process. The only place, with main.ts,
  * that knows the concrete ones. Everything is opened when it is first needed and closed in reverse order.
  */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -25,6 +25,10 @@ import { RefloatError } from "./model/refloat-error.ts";
 import { describeSystemError } from "./platform/system-error.ts";
 import { capture } from "./operations/capture.ts";
 import { currentPerson } from "./platform/current-person.ts";
+import { runSpans } from "./core/trace/run-spans.ts";
+import { tracingEngine } from "./core/trace/tracing-engine.ts";
+import { exportSpans } from "./platform/trace/export-spans.ts";
+import { readOtlpSettings } from "./platform/trace/otlp-settings.ts";
 import { notifyingEngine } from "./core/notify/run-notifications.ts";
 import { createNotifier } from "./platform/notify/create-notifier.ts";
 import { escrowTools } from "./platform/escrow-tools.ts";
@@ -72,10 +76,14 @@ export type WorkbenchOptions = {
   /** Read the vault as it was then, and write nothing to it; null for the vault as it is. */
   readonly vaultAsOf?: Date | null;
   readonly version: string;
+  /** Where the standard variables of OpenTelemetry are looked for. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly approver: Approver;
 };
 
 export type RunningWorkbench = { readonly bench: Workbench; readonly close: () => Promise<void> };
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** Remembers the first call's promise: opened once, shared by all who ask. */
 const once = <Value>(make: () => Promise<Value>): (() => Promise<Value>) => {
@@ -228,6 +236,19 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     log,
   });
 
+  const traceRun = ({ number }: RunRecord): void => {
+    const choice = readOtlpSettings(options.environment);
+    if (choice.kind === "off") return;
+    const target = choice.kind === "on" ? `collector ${new URL(choice.settings.url).host}` : "the collector";
+    notifier.carry({ target, event: `trace of run ${number}` }, async () => {
+      if (choice.kind === "unusable") throw new RefloatError("trace.undelivered", choice.reason);
+      const { record, plan } = await (await journal()).readRun(number);
+      const events = await (await journal()).events(number);
+      const now = clock.now().toISOString();
+      await exportSpans(runSpans({ record, plan, events, now, digest: sha256 }), choice.settings, options.version);
+    });
+  };
+
   const engine = once(async () => {
     const handlers = createStepHandlers({
       registry: driverRegistry,
@@ -271,7 +292,8 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
         },
       },
     });
-    return notifyingEngine(made, { notifier, journal: await journal(), clock, host: hostname() });
+    const notifying = notifyingEngine(made, { notifier, journal: await journal(), clock, host: hostname() });
+    return tracingEngine(notifying, traceRun);
   });
 
   const bench: Workbench = {

@@ -21,7 +21,7 @@ const userName = (): string => {
 };
 
 const shell: Shell = {
-  createWorkbench: async (settings) => createWorkbench({ ...settings, version }),
+  createWorkbench: async (settings) => createWorkbench({ ...settings, version, environment: process.env }),
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,

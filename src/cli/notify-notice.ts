@@ -5,7 +5,5 @@ import type { Output } from "./output.ts";
 export const tellUndelivered = async ({ notifier }: Workbench, output: Output): Promise<void> => {
   for (const { target, event, problem } of await notifier.settle())
     if (problem !== null)
-      output.note(
-        `${event} was not told to ${target}: ${problem}\n  what was done is not touched by that; refloat notify test tries the targets`,
-      );
+      output.note(`${event} was not told to ${target}: ${problem}\n  what was done is not touched by that`);
 };

@@ -243,6 +243,12 @@ export const errorCatalogue = {
     kind: "retryable",
     meaning: "Somebody who was to be told could not be reached.",
   },
+  "trace.undelivered": {
+    exit: 4,
+    http: 502,
+    kind: "retryable",
+    meaning: "The trace of a run did not reach the collector; the run is not touched by that.",
+  },
   "ready.not": {
     exit: 4,
     http: 409,

@@ -30,6 +30,7 @@ test("an end that cannot be written after the point was made is told as such", a
     `vault: { url: ${path}/vault, password: "\${file:${path}/password}" }\nservices:\n  notes: { components: { docs: { type: files, path: ${path}/docs } } }\n`,
   );
   const { bench, close } = createWorkbench({
+    environment: {},
     configFile: `${path}/refloat.yaml`,
     vault: null,
     stateDirectory: `${path}/state`,

@@ -1,4 +1,4 @@
-/** Who is told of a real recovery, of one that fails, of captures that fail or are overdue; and that a dead webhook hurts none of them. */
+/** Who is told of a real recovery (people, and a stand-in of a collector of traces), of one that fails, of captures that fail or are overdue; and that a dead webhook hurts none of them. */
 import { once } from "node:events";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { type Server, createServer } from "node:http";
@@ -13,6 +13,7 @@ describe("notifications", { timeout: 120_000 }, () => {
   let server: Server;
   let refloat: RefloatInside;
   let heard: Notification[] = [];
+  let traces: unknown[] = [];
 
   const declare = (notify: string, check = "yes") =>
     writeFile(
@@ -39,7 +40,8 @@ services:
       let body = "";
       request.setEncoding("utf8").on("data", (part: string) => (body += part));
       request.on("end", () => {
-        heard.push(notificationSchema.parse(JSON.parse(body)));
+        if (request.url === "/v1/traces") traces.push(JSON.parse(body));
+        else heard.push(notificationSchema.parse(JSON.parse(body)));
         response.end();
       });
     }).listen(0, "127.0.0.1");
@@ -48,12 +50,14 @@ services:
     await writeFile(`${folder.path}/docs/1.pdf`, "1");
     await writeFile(`${folder.path}/password`, "correct horse battery staple", { mode: 0o600 });
     await declare(hook());
-    refloat = refloatInside(folder.path);
+    const { port } = server.address() as AddressInfo;
+    refloat = refloatInside(folder.path, { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` });
     await refloat.succeed(["vault", "init"]);
     await refloat.succeed(["capture", "notes"]);
   });
   beforeEach(() => {
     heard = [];
+    traces = [];
   });
   afterAll(async () => {
     await refloat.close();
@@ -70,6 +74,9 @@ services:
       ["run-started", 1, "running"],
       ["run-succeeded", 1, "succeeded"],
     ]);
+    const [trace] = traces as { resourceSpans: { scopeSpans: { spans: { name: string }[] }[] }[] }[];
+    const names = trace?.resourceSpans[0]?.scopeSpans[0]?.spans.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["recover", "restore", "check", "switch", "attempt"]));
     expect(heard[1]).toMatchObject({ service: "notes", title: "notes is recovered (run 1)", next: "refloat runs 1" });
   });
 

@@ -4,5 +4,6 @@ import type { Notifier } from "../ports/notifier.ts";
 export const silentNotifier: Notifier = {
   tell: () => undefined,
   tellOnce: async () => undefined,
+  carry: () => undefined,
   settle: async () => [],
 };

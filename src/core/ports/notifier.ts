@@ -4,7 +4,8 @@ import type { Notification } from "../../model/notification.ts";
 export type NotifyOutcome = {
   /** For people, without a secret: `webhook hooks.example.com`, `mail to oncall@example.com`. */
   readonly target: string;
-  readonly event: Notification["event"];
+  /** What was told: an event, `trace of run 42`. */
+  readonly event: string;
   /** Null when it was delivered. */
   readonly problem: string | null;
 };
@@ -14,6 +15,8 @@ export type Notifier = {
   readonly tell: (notification: Notification | null | (() => Promise<Notification | null>)) => void;
   /** The same, unless this machine has told the same text of the same key before. @param key such as `overdue/shop` */
   readonly tellOnce: (key: string, text: string, notification: Notification) => Promise<void>;
+  /** Any other message that is to go elsewhere beside the work, with the same promise. @param act throws what kept it from being delivered */
+  readonly carry: (what: Pick<NotifyOutcome, "target" | "event">, act: () => Promise<void>) => void;
   /** Resolves when each is delivered or given up. @returns all outcomes since the last call */
   readonly settle: () => Promise<readonly NotifyOutcome[]>;
 };

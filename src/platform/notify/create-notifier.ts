@@ -49,18 +49,23 @@ export const createNotifier = ({ targets, memory, log }: NotifierParts): Notifie
   const send = async (target: NotifyTarget, notification: Notification): Promise<void> => {
     const timeoutMs = (target.timeout === undefined ? undefined : parseDuration(target.timeout)) ?? usualTimeoutMs;
     const signal = AbortSignal.timeout(timeoutMs);
-    const outcome = { target: nameOf(target), event: notification.event };
-    try {
+    await attempt({ target: nameOf(target), event: notification.event }, () => {
       const sending =
         "email" in target
           ? sendEmail(target, notification, bindWith(signal), timeoutMs)
           : postWebhook(target, notification, bindWith(signal), signal);
-      await Promise.race([sending, whenAborted(signal)]);
-      outcomes.push({ ...outcome, problem: null });
+      return Promise.race([sending, whenAborted(signal)]);
+    });
+  };
+
+  const attempt = async (what: Pick<NotifyOutcome, "target" | "event">, act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+      outcomes.push({ ...what, problem: null });
     } catch (error) {
       const { message } = toRefloatError(error);
-      outcomes.push({ ...outcome, problem: message });
-      log.warn("a notification was not delivered", { ...outcome, reason: message });
+      outcomes.push({ ...what, problem: message });
+      log.warn("a message was not delivered", { ...what, reason: message });
     }
   };
 
@@ -99,6 +104,9 @@ export const createNotifier = ({ targets, memory, log }: NotifierParts): Notifie
       if (mine.length > 0 && mine.every(({ problem }) => problem !== null)) return;
       await mkdir(dirname(memory), { recursive: true, mode: 0o700 });
       await writeFileAtomically(memory, JSON.stringify({ ...(await told()), [key]: text }));
+    },
+    carry: (what, act) => {
+      pending.push(attempt(what, act));
     },
     settle: async () => {
       while (pending.length > 0) {

@@ -35,8 +35,8 @@ const collected = (): { readonly stream: Writable; readonly bytes: () => Buffer 
   return { stream, bytes: () => Buffer.concat(parts) };
 };
 
-/** @param folder holds refloat.yaml; state is kept in its sub-folder `state` */
-export const refloatInside = (folder: string): RefloatInside => {
+/** @param folder holds refloat.yaml; state is kept in its sub-folder `state` @param environment of OpenTelemetry */
+export const refloatInside = (folder: string, environment: Readonly<Record<string, string>> = {}): RefloatInside => {
   let opened: OpenWorkbench | undefined;
   const run = async (args: readonly string[]): Promise<EndedInside> => {
     const [stdout, stderr] = [collected(), collected()];
@@ -46,7 +46,7 @@ export const refloatInside = (folder: string): RefloatInside => {
       stderr: stderr.stream,
       environment: { REFLOAT_CONFIG: `${folder}/refloat.yaml`, REFLOAT_STATE: `${folder}/state` },
       createWorkbench: async (settings) => {
-        opened ??= createWorkbench({ ...settings, version: "0.0.0" });
+        opened ??= createWorkbench({ ...settings, version: "0.0.0", environment });
         return { bench: opened.bench, close: async () => undefined };
       },
     };
