@@ -37,6 +37,9 @@ case " $* " in
   *" haproxy "*) update-rc.d haproxy disable > /dev/null 2>&1 || true ;;
 esac
 case " $* " in
+  *" mariadb-server "*) update-rc.d mariadb disable > /dev/null 2>&1 || true ;;
+esac
+case " $* " in
   *" redis-server "*) update-rc.d redis-server disable > /dev/null 2>&1 || true ;;
 esac
 case " $* " in

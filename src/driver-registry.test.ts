@@ -24,6 +24,7 @@ describe("the drivers of this build", () => {
     expect([...driverRegistry.components.keys()].sort()).toEqual([
       "command",
       "files",
+      "mariadb",
       "postgres",
       "postgres-cluster",
       "process",

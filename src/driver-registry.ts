@@ -6,6 +6,7 @@ import { dnsBundle } from "./drivers/dns/dns-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
+import { mariadbBundle } from "./drivers/mariadb/mariadb-bundle.ts";
 import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
@@ -17,6 +18,7 @@ import { RefloatError } from "./model/refloat-error.ts";
 const bundles: readonly DriverBundle[] = [
   postgresBundle,
   postgresClusterBundle,
+  mariadbBundle,
   sqliteBundle,
   filesBundle,
   processBundle,

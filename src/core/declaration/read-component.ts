@@ -137,6 +137,7 @@ const typeAliases = new Map<string, string>(
     pg: "postgres",
     psql: "postgres",
     database: "postgres",
+    mysql: "mariadb",
     sqlite3: "sqlite",
     db3: "sqlite",
     app: "process",

@@ -261,7 +261,7 @@ describe("a question to databases", () => {
     });
     await expect(check?.run(createTestCheckContext(), { sql: "select 1" })).rejects.toMatchObject({
       code: "config.invalid",
-      message: "a sql check belongs to a component of type postgres or sqlite",
+      message: "a sql check belongs to a component of type postgres or mariadb or sqlite",
     });
   });
 

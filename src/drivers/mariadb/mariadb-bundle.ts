@@ -1,0 +1,39 @@
+import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import { captureMariadb } from "./capture.ts";
+import { stableOutputs } from "./connection-target.ts";
+import { mariadbSwitching } from "./exchange.ts";
+import { mariadbInstances } from "./instances.ts";
+import { mariadbInvariantValues } from "./invariant-values.ts";
+import { type MariadbOptions, mariadbOptionsSchema } from "./mariadb-options.ts";
+import { preflightMariadb } from "./preflight.ts";
+import { mariadbSqlCheck } from "./sql-check.ts";
+import { mariadbWrites } from "./writes.ts";
+
+const mariadbDriver: ComponentDriver<MariadbOptions> = {
+  type: "mariadb",
+  summary: "One MariaDB database, captured logically, restored beside the live one, switched by renaming its tables.",
+  options: mariadbOptionsSchema,
+  outputs: {
+    url: { description: "mariadb://user:password@host:port/database, as an application uses it.", secret: true },
+    address: { description: "host:port; the path of the socket for a local socket.", secret: false },
+    host: { description: "Host name or address; localhost for a local socket.", secret: false },
+    port: { description: "Port.", secret: false },
+    database: { description: "Name of the database.", secret: false },
+    user: { description: "The user that Refloat connects as.", secret: false },
+  },
+  stableOutputs,
+  preflight: preflightMariadb,
+  capture: captureMariadb,
+  instances: mariadbInstances,
+  switching: mariadbSwitching,
+  writes: mariadbWrites,
+  invariantValues: mariadbInvariantValues,
+};
+
+/** The `mariadb` driver: the component, and the `sql` check of what it restores. */
+export const mariadbBundle: DriverBundle = {
+  name: "mariadb",
+  components: [mariadbDriver as ComponentDriver],
+  checks: [mariadbSqlCheck as CheckDriver],
+  traffic: [],
+};

@@ -1,0 +1,67 @@
+/**
+ * How a client program is told where to go: a file of options that only this user may read, for as long as the program runs. Nothing of
+ * the connection stands on a command line, and nothing of the user's own option files is read.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { baseEnvironment } from "../../platform/base-environment.ts";
+import type { MariadbTarget } from "./connection-target.ts";
+
+const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+const quoteOption = (value: string): string =>
+  `"${value.replaceAll(/[\\"\n\r\t]/g, (found) => escapes[found] ?? found)}"`;
+
+const tlsOptions = ({ tls, tlsRootCertificate }: MariadbTarget): Record<string, string> => {
+  if (tls === "disable") return {};
+  const authority = tlsRootCertificate === null ? {} : { "ssl-ca": tlsRootCertificate };
+  return { ssl: "1", ...authority, ...(tls === "verify-full" ? { "ssl-verify-server-cert": "1" } : {}) };
+};
+
+const optionFileText = (target: MariadbTarget): string => {
+  const options: Record<string, string> = {
+    user: target.user,
+    ...(target.password === null ? {} : { password: target.password.reveal() }),
+    ...(target.socket === null
+      ? { protocol: "tcp", host: target.host ?? "", port: String(target.port) }
+      : { protocol: "socket", socket: target.socket }),
+    ...tlsOptions(target),
+  };
+  const lines = Object.entries(options).map(([name, value]) => `${name}=${quoteOption(value)}\n`);
+  return `[client]\n${lines.join("")}`;
+};
+
+export type OptionFile = {
+  /** The first argument of any client program. */
+  readonly argument: string;
+  readonly remove: () => Promise<void>;
+};
+
+export const openOptionFile = async (target: MariadbTarget): Promise<OptionFile> => {
+  const folder = await mkdtemp(join(tmpdir(), "refloat-mariadb-"));
+  const path = join(folder, "options");
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    await writeFile(path, optionFileText(target), { mode: 0o600 });
+    return { argument: `--defaults-file=${path}`, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+};
+
+export const withOptionFile = async <Result>(
+  target: MariadbTarget,
+  act: (argument: string) => Promise<Result>,
+): Promise<Result> => {
+  const file = await openOptionFile(target);
+  try {
+    return await act(file.argument);
+  } finally {
+    await file.remove();
+  }
+};
+
+/** The whole environment of a client program. */
+export const programEnvironment = (): Readonly<Record<string, string>> => ({ ...baseEnvironment(), LC_ALL: "C" });

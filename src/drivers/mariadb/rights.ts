@@ -1,0 +1,113 @@
+/** The exact rights that a user needs, and whether he has them. */
+import type { MariadbTarget } from "./connection-target.ts";
+import { type SqlAccess, askSql, textOf } from "./sql-client.ts";
+import { instanceName, quoteName, retiredName } from "./sql-text.ts";
+
+type Need = {
+  /** In words, of what cannot be done without it. */
+  readonly purpose: string;
+  readonly privileges: readonly string[];
+  /** `*.*`, or a pattern of databases as GRANT takes it. */
+  readonly on: string;
+};
+
+/** In GRANT a database is a pattern: `_` and `%` of its name are escaped. */
+const escapePattern = (name: string): string => name.replaceAll(/[_%]/g, String.raw`\$&`);
+
+const databasePattern = (pattern: string): string => `${quoteName(pattern)}.*`;
+
+const patternsOf = ({ database }: MariadbTarget): readonly string[] =>
+  // What a run's number is put in place of: the suffix stays as it is.
+  [instanceName(database, 0), retiredName(database, 0)].map((name) => `${escapePattern(name.replace(/0$/, ""))}%`);
+
+/** For all that moving tables, views, routines, triggers and events between databases takes. */
+const all = [
+  "SELECT",
+  "INSERT",
+  "UPDATE",
+  "DELETE",
+  "CREATE",
+  "DROP",
+  "ALTER",
+  "INDEX",
+  "REFERENCES",
+  "CREATE VIEW",
+  "SHOW VIEW",
+  "CREATE ROUTINE",
+  "ALTER ROUTINE",
+  "EXECUTE",
+  "TRIGGER",
+  "EVENT",
+] as const;
+
+/** @param makesTrusted triggers or functions have to be made on a server that writes a binary log and trusts nobody without SUPER with them */
+const needsOf = (target: MariadbTarget, makesTrusted: boolean): readonly Need[] => [
+  ...(makesTrusted
+    ? [
+        {
+          purpose: "triggers and functions beside a binary log, unless log_bin_trust_function_creators is on",
+          privileges: ["SUPER"],
+          on: "*.*",
+        },
+      ]
+    : []),
+  { purpose: "the position of the binary log", privileges: ["BINLOG MONITOR"], on: "*.*" },
+  { purpose: "definers of views, routines, triggers and events", privileges: ["SET USER"], on: "*.*" },
+  {
+    purpose: "seeing and ending the sessions that are in the way of a switch",
+    privileges: ["PROCESS", "CONNECTION ADMIN"],
+    on: "*.*",
+  },
+  { purpose: "bodies of routines", privileges: ["SELECT"], on: "`mysql`.`proc`" },
+  { purpose: "capture, and moving what is live", privileges: all, on: databasePattern(escapePattern(target.database)) },
+  ...patternsOf(target).map((pattern) => ({
+    purpose: "restored databases and old sides",
+    privileges: all,
+    on: databasePattern(pattern),
+  })),
+];
+
+export const grantStatements = (target: MariadbTarget, user: string, makesTrusted: boolean): readonly string[] =>
+  needsOf(target, makesTrusted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`);
+
+/** `shop@%` as GRANT takes it. */
+const asAccount = (current: string): string => {
+  const at = current.lastIndexOf("@");
+  return `${quoteName(current.slice(0, at))}@${quoteName(current.slice(at + 1))}`;
+};
+
+export type Rights = { readonly account: string; readonly missing: readonly Need[] };
+
+/** `GRANT SELECT, INSERT ON \`shop\`.* TO ...`: what, and where. */
+const parseGrant = (line: string) => {
+  const match = /^GRANT (?<what>.+?) ON (?<on>\S+) TO /.exec(line);
+  return match?.groups === undefined
+    ? null
+    : {
+        on: match.groups["on"] ?? "",
+        what: new Set(
+          (match.groups["what"] ?? "")
+            .replaceAll(/\([^)]*\)/g, "")
+            .split(/,\s*/)
+            .map((one) => one.trim()),
+        ),
+      };
+};
+
+/** By what the server says of us: rights of roles that are switched on included. */
+export const readRights = async (access: SqlAccess, makesTrusted: boolean): Promise<Rights> => {
+  const [row] = await askSql(access, "SELECT CURRENT_USER() AS account;");
+  const shown = await askSql(access, "SHOW GRANTS;");
+  const grants = shown.flatMap((one) => parseGrant(Object.values(one)[0] ?? "") ?? []);
+  const isGiven = (privilege: string, on: string): boolean =>
+    grants.some(
+      (grant) =>
+        (grant.on === "*.*" || grant.on === on || (on === "`mysql`.`proc`" && grant.on === "`mysql`.*")) &&
+        (grant.what.has("ALL PRIVILEGES") || grant.what.has(privilege)),
+    );
+  const missing = needsOf(access.target, makesTrusted).flatMap((need) => {
+    const privileges = need.privileges.filter((privilege) => !isGiven(privilege, need.on));
+    return privileges.length === 0 ? [] : [{ ...need, privileges }];
+  });
+  return { account: asAccount(textOf(row, "account")), missing };
+};

@@ -1,0 +1,22 @@
+/** Names and values as MariaDB reads them back, whatever the session's modes are. */
+import { derivedNames } from "../../core/text/derived-names.ts";
+
+/** 64 characters are allowed; as bytes they fit everywhere. */
+const longestNameBytes = 64;
+
+export const { instanceName, retiredName, isDerivedName } = derivedNames(longestNameBytes);
+
+export const quoteName = (name: string): string => `\`${name.replaceAll("`", "``")}\``;
+
+/** In hexadecimal digits: neither NO_BACKSLASH_ESCAPES nor ANSI_QUOTES changes what it says. */
+export const quoteText = (text: string): string =>
+  text === "" ? "''" : `CONVERT(0x${Buffer.from(text).toString("hex")} USING utf8mb4)`;
+
+/** `COMMENT=` and the like take a literal only; what stands in it is our own and holds neither quotes nor backslashes. */
+export const plainLiteral = (text: string): string => {
+  if (/['\\\n]/.test(text)) throw new Error(`"${text}" is no plain literal`);
+  return `'${text}'`;
+};
+
+/** `shop`.`orders`. */
+export const inDatabase = (database: string, name: string): string => `${quoteName(database)}.${quoteName(name)}`;
