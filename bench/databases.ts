@@ -130,7 +130,6 @@ type Restored = { readonly by: string; readonly ms: number; readonly wholeMs: nu
 
 const restoreAll = async ({ bank, physical, dump }: Sides): Promise<readonly Restored[]> => {
   const restored: Restored[] = [];
-  for (const { awaitLog } of physical) await awaitLog();
   const live = await Bank.contentOf(bank.url);
   const requireSame = async (by: string, url: string): Promise<void> => {
     const content = await Bank.contentOf(url);
@@ -158,6 +157,8 @@ const restoreAll = async ({ bank, physical, dump }: Sides): Promise<readonly Res
   for (let round = 0; round < rounds; round += 1) {
     tell(`restores, round ${round + 1} of ${rounds}`);
     for (const act of turns(acts, round)) {
+      // The restore before may have been one into the live server, whose log is still on its way.
+      for (const { awaitLog } of physical) await awaitLog();
       spawnSync("sync");
       await act();
     }
