@@ -9,7 +9,7 @@ import { build } from "rolldown";
 const root = join(import.meta.dirname, "..");
 
 /** Threads are programs of their own. */
-const entries = ["main", "vault-worker", "journal-worker", "sqlite-program"];
+const entries = ["main", "vault-worker", "journal-worker", "sqlite-program", "freeze-keeper"];
 
 /** Modules of Node, and libraries with native parts, threads of their own, or parts that are loaded by a name only known when they run. */
 const external = /^node:|^(?:@aws-sdk\/.*|pg|pg-copy-streams|pino|ssh2)$/;

@@ -37,6 +37,7 @@ import { createLeases } from "./platform/lease.ts";
 import { createLog, silentLog } from "./platform/log.ts";
 import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
+import { createFreezes } from "./platform/quiesce/create-freezes.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
@@ -310,6 +311,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     },
     places: newPlaces,
     escrow: escrowTools,
+    freezes: createFreezes(join(options.stateDirectory, "quiesce")),
     mount: createResticMount(async () => {
       if (options.vaultAsOf != null) {
         throw new RefloatError("usage", "restic, which mounts vaults, cannot open one as it was at another time", {

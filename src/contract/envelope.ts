@@ -46,6 +46,9 @@ export const errorEnvelopeSchema = z.object({
 });
 
 const captureEventSchema = z.discriminatedUnion("type", [
+  /** The service stands still from here on, and goes on from there on. */
+  z.object({ type: z.literal("frozen") }),
+  z.object({ type: z.literal("thawed"), heldMs: z.number().nonnegative() }),
   z.object({ type: z.literal("begin"), component: z.string() }),
   z.object({ type: z.literal("progress"), component: z.string(), progress: progressSchema }),
   z.object({ type: z.literal("end"), component: z.string(), sizeBytes: z.number() }),

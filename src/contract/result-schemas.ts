@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { assessmentSchema } from "../model/assessment.ts";
 import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
-import { keepSchema, lockModeSchema, serviceDeclarationSchema } from "../model/declaration.ts";
+import { keepSchema, lockModeSchema, quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
@@ -191,6 +191,17 @@ export const resultSchemas = {
         lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
         /** The incident that is open; null while none is. */
         incident: incidentSchema.nullable(),
+        /** A freeze for a capture that has not been thawed, or is going on (`isKept`); null when there is none. */
+        frozen: z
+          .object({
+            service: z.string(),
+            sinceAt: z.iso.datetime(),
+            untilAt: z.iso.datetime(),
+            quiesce: quiesceSchema,
+            isKept: z.boolean(),
+            failure: z.object({ at: z.iso.datetime(), reason: z.string() }).nullable(),
+          })
+          .nullable(),
         /** By component with a log, until when the vault has it, and whether its end is reached from the last point. */
         logs: z.array(z.object({ component: nameSchema, toAt: z.iso.datetime(), leadsOn: z.boolean() })),
         /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. */

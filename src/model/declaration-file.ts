@@ -12,6 +12,7 @@ import {
   limitSchema,
   lockSchema,
   objectivesSchema,
+  quiesceSchema,
   s3SettingsSchema,
 } from "./declaration.ts";
 import { nameSchema } from "./identifiers.ts";
@@ -88,6 +89,7 @@ export const serviceFileSchema = z
         description: "How long no one may delete a point. Enforced by a bucket with Object Lock, recorded elsewhere.",
         examples: ["7d"],
       }),
+    quiesce: quiesceSchema.optional(),
     probe: z.unknown().optional(),
     components: z
       .record(nameSchema, z.unknown())

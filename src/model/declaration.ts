@@ -96,6 +96,42 @@ export const lockSchema = z.strictObject({
   mode: lockModeSchema.optional(),
 });
 
+/** `environment:` of whatever runs commands. */
+export const environmentSchema = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
+  z.union([z.string(), z.number(), z.boolean()]),
+);
+
+/** How the service is held still while a point is taken. */
+export const quiesceSchema = z
+  .strictObject({
+    freeze: z
+      .string()
+      .min(1)
+      .meta({
+        description:
+          "Shell line after whose end nothing is written to any component. It is ended when atMost is over, and thaw runs after it in any case.",
+        examples: ["curl -fsS -X POST http://127.0.0.1:8080/admin/pause"],
+      }),
+    thaw: z
+      .string()
+      .min(1)
+      .meta({
+        description:
+          "Shell line that lets the service write again. It must do no harm where nothing is frozen: it may run more than once.",
+        examples: ["curl -fsS -X POST http://127.0.0.1:8080/admin/resume"],
+      }),
+    atMost: durationTextSchema.optional().meta({
+      description:
+        "How long the service may be held, from the begin of freeze; 30s when left out. When it is over thaw runs, whatever is still to be read, and the point is not quiesced.",
+    }),
+    environment: environmentSchema
+      .optional()
+      .meta({ description: "Environment of both lines, secrets among it; never on a command line." }),
+  })
+  .meta({ description: "The service is held still while it is captured, so that all of a point is of one moment." });
+export type QuiesceDeclaration = z.infer<typeof quiesceSchema>;
+
 export const componentDeclarationSchema = z.object({
   name: nameSchema,
   type: z.string(),
@@ -124,6 +160,7 @@ export const serviceDeclarationSchema = z.object({
   schedule: z.string().optional(),
   keep: keepSchema.optional(),
   lock: lockSchema.optional(),
+  quiesce: quiesceSchema.optional(),
   /** The user journey at the stable name; an http check. */
   probe: checkDeclarationSchema.optional(),
   components: z.record(nameSchema, componentDeclarationSchema),

@@ -280,6 +280,12 @@ export const errorCatalogue = {
     kind: "retryable",
     meaning: "Capture stopped itself because the source was suffering from it.",
   },
+  "service.frozen": {
+    exit: 6,
+    http: 500,
+    kind: "operator",
+    meaning: "A service that was frozen for a capture could not be thawed, and may still take no writes.",
+  },
   "capture.no-space": {
     exit: 4,
     http: 507,

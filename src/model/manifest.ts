@@ -50,11 +50,18 @@ export const pointManifestSchema = z.object({
   /** All that was committed in the referrers before this instant is in the point. The earliest window's begin. */
   consistentAt: z.iso.datetime(),
   consistency: z.object({
-    /** `single`: one component. `ordered`: read in the order of the data references. `unordered`: no order was declared. */
-    mode: z.enum(["single", "ordered", "unordered"]),
+    /**
+     * `single`: one component. `ordered`: read in the order of the data references. `unordered`: no order was declared.
+     * `quiesced`: the service was held still, by its own lines, until every component was read or its view was fixed.
+     */
+    mode: z.enum(["single", "ordered", "unordered", "quiesced"]),
     windowMs: z.int().nonnegative(),
     /** True only if every declared invariant passed at capture and there was one for each pair. */
     proven: z.boolean(),
+    /** Of a quiesced point: the time that the service was held, from the begin of `freeze` to the end of `thaw`. */
+    frozen: z.object({ fromAt: z.iso.datetime(), toAt: z.iso.datetime(), heldMs: z.int().nonnegative() }).optional(),
+    /** Why a point of a service with `quiesce:` is not quiesced. */
+    unquiesced: z.string().optional(),
   }),
   components: z.record(nameSchema, capturedComponentSchema),
   /** Declared checks asked of the source at capture: a failed one marks the point, it does not stop it. */

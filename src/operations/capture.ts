@@ -1,17 +1,25 @@
 /**
- * capture: one recovery point of a whole service. Components are read in the order of their data references; nothing of the
- * point is visible before all of them are whole, and the manifest is written last.
+ * capture: one recovery point of a whole service. Components are read in the order of their data references, while the service stands
+ * still where it declares how; nothing of the point is visible before all of them are whole, and the manifest is written last.
  */
 import { audited } from "../core/audit/audited.ts";
+import { sourceChecks, sourceInvariants, unaskedChecks, unaskedInvariants } from "../core/components/ask-source.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
 import { captureOrder, recoveryOrder } from "../core/graph/order.ts";
-import { checkInvariant } from "../core/invariants/check-invariant.ts";
 import { declaredLock } from "../core/points/point-locks.ts";
 import { lockDoubt } from "../core/points/lock-doubt.ts";
 import { observedConsistency } from "../core/points/consistency.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { readInOrder } from "../core/quiesce/read-in-order.ts";
+import {
+  type FreezeEvent,
+  type StandStill,
+  type Stillness,
+  frozenError,
+  standStill,
+} from "../core/quiesce/stand-still.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { CaptureReport } from "../core/ports/driver.ts";
 import type { SnapshotWriter } from "../core/ports/vault-snapshots.ts";
@@ -25,8 +33,8 @@ import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import type { Progress } from "../model/run.ts";
 
 export type CaptureEvent =
-  /** Something that was asked for is not to be had; the capture goes on. */
-  | { readonly type: "warning"; readonly message: string; readonly hint: string; readonly nextCommand: string }
+  /** `warning`: something that was asked for is not to be had; the capture goes on. */
+  | FreezeEvent
   | { readonly type: "begin"; readonly component: string }
   | { readonly type: "progress"; readonly component: string; readonly progress: Progress }
   | { readonly type: "end"; readonly component: string; readonly sizeBytes: number };
@@ -45,7 +53,10 @@ export type CaptureOptions = {
 
 type Pending = { readonly report: CaptureReport; readonly writer: SnapshotWriter; readonly finishedAt: string };
 
-/** @throws RefloatError run.in-progress, source.*, program.*, vault.*: no point was made; journal.failed may come after it was, and says so */
+/**
+ * @throws RefloatError run.in-progress, source.*, program.*, vault.*: no point was made; journal.failed may come after it was, and says so;
+ * service.frozen when the service could not be thawed, with what became of the point
+ */
 export const capture = async (bench: Workbench, options: CaptureOptions): Promise<RecoveryPoint> => {
   const service = findService(await bench.declaration(), options.service);
   const { points, repository } = await bench.vault();
@@ -54,19 +65,30 @@ export const capture = async (bench: Workbench, options: CaptureOptions): Promis
   const doubt = lockDoubt(service, support);
   if (doubt !== null) options.onEvent({ type: "warning", ...doubt });
   let made: PointId | null = null;
+  let stuck: string | null = null;
+  const told = {
+    onMade: (id: PointId) => void (made = id),
+    onStuck: (reason: string) => void (stuck = reason),
+  };
   try {
     const point = await audited(
       bench.audit,
       { action: "capture", service: service.name, detail: {} },
-      () => captureService(bench, service, previous ?? null, { ...options, onMade: (id) => (made = id) }),
+      () => captureService(bench, service, previous ?? null, { ...options, ...told }),
       ({ id, manifest }) => ({ detail: { point: id, consistentAt: manifest.consistentAt } }),
     );
     if (support?.locks === true) await logLock(bench, point);
+    if (stuck !== null) throw frozenError(service.name, stuck);
     return point;
   } catch (error) {
-    if (made !== null) throw afterwards(toRefloatError(error), service.name, made);
-    const why: unknown = options.signal.aborted ? options.signal.reason : error;
-    throw withState(toRefloatError(why), service.name, previous ?? null);
+    // A service that takes no writes comes before whatever else has failed.
+    const why = toRefloatError(stuck === null ? error : frozenError(service.name, stuck, error));
+    if (made !== null) throw afterwards(why, service.name, made);
+    throw withState(
+      stuck === null && options.signal.aborted ? toRefloatError(options.signal.reason) : why,
+      service.name,
+      previous ?? null,
+    );
   }
 };
 
@@ -84,53 +106,49 @@ const afterwards = (error: RefloatError, service: string, made: PointId): Refloa
   new RefloatError(error.code, error.message, {
     cause: error,
     context: { ...error.context, point: made },
-    state: `point ${shortId(made)} was made and is whole; what failed came after it, and the audit log may not tell of its end`,
+    state: `point ${shortId(made)} was made and is whole${error.code === "service.frozen" ? "" : "; what failed came after it, and the audit log may not tell of its end"}`,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
-    nextCommand: `refloat points ${service}`,
+    nextCommand: error.code === "service.frozen" ? `refloat capture ${service}` : `refloat points ${service}`,
   });
+
+type Capturing = CaptureOptions & {
+  readonly onMade: (id: PointId) => void;
+  /** The service may still be frozen. */
+  readonly onStuck: (reason: string) => void;
+};
 
 const captureService = (
   bench: Workbench,
   service: ServiceDeclaration,
   previous: RecoveryPoint | null,
-  options: CaptureOptions & { readonly onMade: (id: PointId) => void },
+  options: Capturing,
 ): Promise<RecoveryPoint> => {
   const beganAt = bench.clock.now().toISOString();
   const graph = buildGraph(service);
   const order = captureOrder(graph);
-  let current = order[0] ?? "";
+  const { signal, onEvent } = options;
   return withComponents(
     bench,
-    {
-      service,
-      locate: () => null,
-      marker: `refloat/capture/${service.name}`,
-      signal: options.signal,
-      progress: (progress) => options.onEvent({ type: "progress", component: current, progress }),
-    },
+    { service, locate: () => null, marker: `refloat/capture/${service.name}`, signal },
     async (access) => {
       const { points } = await bench.vault();
       const cutovers = await watchCutovers(bench, { service: service.name, takenBy: options.takenBy ?? null });
       const held = options.held === true;
       const checks = held ? unaskedChecks(service, order) : await sourceChecks(service, order, access);
       const pending = new Map<string, Pending>();
+      const still = held ? null : await standStill(bench, { service, bind: access.bind(null), signal, tell: onEvent });
       try {
-        for (const component of order) {
-          current = component;
-          options.onEvent({ type: "begin", component });
-          const captured = await captureComponent(bench, service, component, access, previous);
-          pending.set(component, captured);
-          options.onEvent({ type: "end", component, sizeBytes: captured.report.facts.sizeBytes });
-        }
-        const invariants = held
-          ? Object.keys(service.invariants).map((name) => unasked("invariant", name))
-          : await sourceInvariants(bench, service, access);
+        const reading = { bench, service, access, previous, pending, onEvent };
+        const { stillness, invariants } = await readService(reading, order, still, signal);
         // From here on only the vault can fail. Members first, the manifest last: without it the point does not exist.
         const components: Record<string, CapturedComponent> = {};
-        for (const [name, member] of pending)
-          components[name] = await commitMember(name, access.driver(name).type, member);
+        for (const name of order) {
+          const member = pending.get(name);
+          if (member !== undefined) components[name] = await commitMember(name, access.driver(name).type, member);
+        }
         const { newest } = await bench.audit.settle();
         await cutovers.askAgain();
+        const data = order.filter((name) => access.driver(name).runtime === undefined);
         const manifest: PointManifest = {
           schemaVersion: 1,
           service: service.name,
@@ -141,10 +159,10 @@ const captureService = (
           recoveryOrder: [...recoveryOrder(graph)],
           beganAt,
           finishedAt: bench.clock.now().toISOString(),
-          ...observedConsistency(Object.values(components), graph),
+          ...observedConsistency(Object.values(components), { graph, stillness, data, invariants }),
           components,
           checks: [...checks],
-          invariants,
+          invariants: [...invariants],
           ...(newest === null ? {} : { audit: newest }),
           host: { hostname: bench.host.hostname },
           tool: { name: "refloat", version: bench.host.toolVersion },
@@ -154,19 +172,63 @@ const captureService = (
         await rememberSeen(bench, [point]);
         return point;
       } finally {
+        await still?.end();
+        const stuck = still?.stuck() ?? null;
+        if (stuck !== null) options.onStuck(stuck);
         await Promise.all([...pending.values()].map(({ writer }) => writer.abort()));
       }
     },
   );
 };
 
-const captureComponent = async (
-  bench: Workbench,
-  service: ServiceDeclaration,
+type Reading = {
+  readonly bench: Workbench;
+  readonly service: ServiceDeclaration;
+  readonly access: ComponentAccess;
+  readonly previous: RecoveryPoint | null;
+  /** Filled as components are read. */
+  readonly pending: Map<string, Pending>;
+  readonly onEvent: (event: CaptureEvent) => void;
+};
+
+/**
+ * All components, and what the invariants say of the source. While it stands still they are asked beside the reading, of just what is read, and
+ * it goes on when the last of both is over; else, or when it did not stand still to the end, they are asked afterwards.
+ */
+const readService = async (
+  reading: Reading,
+  order: readonly string[],
+  still: StandStill | null,
+  signal: AbortSignal,
+): Promise<{ readonly stillness: Stillness; readonly invariants: readonly CheckOutcome[] }> => {
+  const { bench, service, access } = reading;
+  const ask = () => sourceInvariants(service, access, bench.clock);
+  const overlap = still?.isFrozen === true;
+  const asked = overlap ? ask() : null;
+  // Awaited when all is steady; until then it must not end the process.
+  asked?.catch(() => undefined);
+  let stillness: Stillness = { kind: "none" };
+  await readInOrder(order, (name, pinned, stop) => readComponent(reading, name, pinned, stop), {
+    overlap,
+    signal,
+    onSteady: async () => {
+      await asked;
+      if (still !== null) stillness = await still.end();
+    },
+  });
+  if (still === null) return { stillness, invariants: unaskedInvariants(service) };
+  return { stillness, invariants: asked !== null && isQuiesced(stillness) ? await asked : await ask() };
+};
+
+const isQuiesced = ({ kind }: Stillness): boolean => kind === "quiesced";
+
+const readComponent = async (
+  { bench, service, access, previous, pending, onEvent }: Reading,
   component: string,
-  access: ComponentAccess,
-  previous: RecoveryPoint | null,
-): Promise<Pending> => {
+  pinned: () => void,
+  signal: AbortSignal,
+): Promise<void> => {
+  onEvent({ type: "begin", component });
   const { repository } = await bench.vault();
   const before = previous?.manifest.components[component] ?? null;
   const writer = await repository.beginSnapshot({
@@ -177,8 +239,14 @@ const captureComponent = async (
     ...(before === null ? {} : { parent: before.snapshot }),
   });
   try {
-    const report = await access.driver(component).capture(await access.context(component), writer, before);
-    return { report, writer, finishedAt: bench.clock.now().toISOString() };
+    const context = {
+      ...(await access.context(component)),
+      signal,
+      progress: (progress: Progress) => onEvent({ type: "progress", component, progress }),
+    };
+    const report = await access.driver(component).capture(context, writer, before, pinned);
+    pending.set(component, { report, writer, finishedAt: bench.clock.now().toISOString() });
+    onEvent({ type: "end", component, sizeBytes: report.facts.sizeBytes });
   } catch (error) {
     await writer.abort();
     throw error;
@@ -201,55 +269,6 @@ const commitMember = async (
     finishedAt,
   };
 };
-
-/** Declared checks, asked of the source: a failed one marks the point as bad, it does not stop the capture. */
-const sourceChecks = async (service: ServiceDeclaration, order: readonly string[], access: ComponentAccess) => {
-  const outcomes: CheckOutcome[] = [];
-  for (const component of order) {
-    for (const check of service.components[component]?.checks ?? []) {
-      outcomes.push(
-        await access.runCheck(check, component).catch((error: unknown) => unanswered(check.kind, component, error)),
-      );
-    }
-  }
-  return outcomes;
-};
-
-const sourceInvariants = (bench: Workbench, service: ServiceDeclaration, access: ComponentAccess) =>
-  Promise.all(
-    Object.entries(service.invariants).map(([name, invariant]) =>
-      checkInvariant(name, invariant, access, () => null, bench.clock).catch((error: unknown) =>
-        unanswered("invariant", name, error),
-      ),
-    ),
-  );
-
-/** A source that cannot be asked (an application that is down) is shown as such; its data may still be whole. */
-const unanswered = (kind: string, component: string, error: unknown): CheckOutcome => {
-  const { code, message } = toRefloatError(error);
-  if (code === "bug") throw error;
-  return {
-    subject: `${kind} of ${component}`,
-    kind,
-    component,
-    status: "skipped",
-    found: `could not be asked: ${message}`,
-    durationMs: 0,
-  };
-};
-
-const unasked = (kind: string, component: string): CheckOutcome => ({
-  subject: `${kind} of ${component}`,
-  kind,
-  status: "skipped",
-  found: "not asked: the service was held",
-  durationMs: 0,
-});
-
-const unaskedChecks = (service: ServiceDeclaration, order: readonly string[]): readonly CheckOutcome[] =>
-  order.flatMap((component) =>
-    (service.components[component]?.checks ?? []).map((check) => ({ ...unasked(check.kind, component), component })),
-  );
 
 /** Where looking at the sources would not help. */
 const nextAfter: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import { driverRegistry } from "../driver-registry.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { silentLog } from "../platform/log.ts";
+import { createFreezes } from "../platform/quiesce/create-freezes.ts";
 import { createDirectories } from "../platform/state-directories.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { shopPoint } from "../../test/fixtures/shop.ts";
@@ -45,6 +46,7 @@ services:
     clock: systemClock,
     log: silentLog,
     directories: createDirectories(`${folder.path}/state`),
+    freezes: createFreezes(`${folder.path}/state/quiesce`),
     declaration: async () => declaration,
     vault: async () => {
       throw new RefloatError("vault.not-found", "there is no vault");

@@ -4,6 +4,7 @@ import { unaskedOutcome } from "../core/components/live-answers.ts";
 import { type LogEnd, logEnds, recoverableTo } from "../core/logs/recoverable-to.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
+import type { Frozen } from "../core/ports/freezes.ts";
 import type { LastVerification, VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
@@ -32,6 +33,8 @@ export type ServiceStatus = {
   readonly lastRecovery: { readonly run: number; readonly actualMs: number } | null;
   /** The one that is open; null while none is, and where the vault does not open. */
   readonly incident: Incident | null;
+  /** A freeze for a capture that has not been thawed, or is going on; null when there is none. */
+  readonly frozen: Frozen | null;
   /** By component with a log, until when the vault has it. */
   readonly logs: readonly LogEnd[];
   /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. Null without a point. */
@@ -71,6 +74,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
       lastVerified: lastVerifiedOf(ownPoints, verified),
       logs: logEnds(bench, lastPoint, spans),
       recoverableTo: lastPoint === null ? null : recoverableTo(bench, lastPoint, spans),
+      frozen: await bench.freezes.left(service.name),
       probe: await askProbe(bench, service, signal),
       runs: own,
       lastRecovery: await lastRecovery(journal, own),

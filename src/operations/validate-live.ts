@@ -7,7 +7,9 @@ import { type ComponentAccess, withComponents } from "../core/components/compone
 import { preflightAnswer, preflightComponent, preflightCutovers } from "../core/components/preflight.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
+import type { FreezeRequest, Frozen } from "../core/ports/freezes.ts";
 import type { PreflightReport } from "../core/ports/driver.ts";
+import { judgeQuiesceTime } from "../core/quiesce/quiesce-time.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
@@ -58,7 +60,12 @@ const askService = (
       const marker = `refloat/validate/${service.name}`;
       for (const { subject, report } of await preflightCutovers(bench, { service, access, marker, signal }))
         subjects.push({ service: service.name, subject, report });
-      const { probe } = service;
+      const { probe, quiesce } = service;
+      if (quiesce !== undefined) {
+        const request = { service: service.name, quiesce, bind: access.bind(null), signal };
+        const report = await preflightAnswer("quiesce", () => askQuiesce(bench, request));
+        subjects.push({ service: service.name, subject: "quiesce", report });
+      }
       for (const [name, invariant] of Object.entries(service.invariants)) {
         const subject = `invariant ${name}`;
         const ask = () => checkInvariant(name, invariant, access, () => null, bench.clock);
@@ -77,6 +84,26 @@ const askService = (
       return subjects;
     },
   );
+
+/** Runs neither line; whether the time suffices is told by the captures that were made. */
+const askQuiesce = async (bench: Workbench, request: FreezeRequest): Promise<PreflightReport> => {
+  const report = await bench.freezes.examine(request);
+  const { points } = await bench.vault();
+  const time = judgeQuiesceTime(request.quiesce, await points.list(request.service));
+  const left = await bench.freezes.left(request.service);
+  return {
+    ...report,
+    findings: [...report.findings, time, ...(left === null || left.isKept ? [] : [leftFrozen(left)])],
+  };
+};
+
+const leftFrozen = ({ service, sinceAt, failure }: Frozen): PreflightReport["findings"][number] => ({
+  ok: false,
+  subject: "thaw",
+  found: `${service} may be frozen since ${sinceAt}: ${failure?.reason ?? "its capture and the process that thaws were both killed"}`,
+  hint: "let it write again by hand, by the thaw: line; the next capture thaws first",
+  nextCommand: `refloat capture ${service}`,
+});
 
 const brokenLinks = "a recovery asks this of what it restores: mend the data or the invariant";
 const wrongProbe = "a recovery is done only when the probe answers right: mend the service or the probe";

@@ -1,12 +1,7 @@
 /** The declared environment with its references replaced, and which of its values are secret. */
-import { z } from "zod";
+import type { z } from "zod";
 import type { Bind } from "../core/ports/environment.ts";
-
-/** `environment:` of a component that runs commands. */
-export const environmentSchema = z.record(
-  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
-  z.union([z.string(), z.number(), z.boolean()]),
-);
+import type { environmentSchema } from "../model/declaration.ts";
 
 export type BoundEnvironment = {
   readonly variables: Readonly<Record<string, string>>;

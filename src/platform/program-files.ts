@@ -5,7 +5,7 @@
 
 const isSource = import.meta.url.endsWith(".ts");
 
-/** @param name of an entry of the program: `main`, `vault-worker`, `journal-worker`, `sqlite-program` */
+/** @param name of an entry of the program: `main`, `vault-worker`, `journal-worker`, `sqlite-program`, `freeze-keeper` */
 export const programEntry = (name: string): URL =>
   new URL(isSource ? `../${name}.ts` : `./${name}.js`, import.meta.url);
 

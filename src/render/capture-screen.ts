@@ -42,11 +42,17 @@ export const renderCapture = ({ id, manifest }: RecoveryPoint, warnings: readonl
   );
 };
 
-/** `ordered, within 1.2s, unproven` */
-const describeConsistency = ({ consistency: { mode, windowMs, proven } }: PointManifest): string =>
-  [mode, ...(mode === "single" ? [] : [`within ${formatDuration(windowMs)}`]), proven ? "proven" : "unproven"].join(
-    ", ",
-  );
+/** `ordered, within 1.2s, unproven`; `quiesced, held for 0.8s, proven` */
+const describeConsistency = ({ consistency: { mode, windowMs, proven, frozen } }: PointManifest): string =>
+  [
+    mode,
+    ...(frozen !== undefined
+      ? [`held for ${formatDuration(frozen.heldMs)}`]
+      : mode === "single"
+        ? []
+        : [`within ${formatDuration(windowMs)}`]),
+    proven ? "proven" : "unproven",
+  ].join(", ");
 
 const describeChecks = ({ checks, invariants }: PointManifest): string => {
   const asked = [...checks, ...invariants];

@@ -79,6 +79,24 @@ describe("status", () => {
     expect(shown({ incident: null })).not.toContain("incident");
   });
 
+  it("shows what may still be frozen before all else but a run that waits, and what is held by a capture", () => {
+    const shown = (isKept: boolean, failure: { readonly reason: string } | null) => {
+      const frozen = { sinceAt: "2026-11-22T13:21:40.000Z", isKept, failure };
+      const services = [
+        { service: shop, lastPoint: shopPoints[0] ?? null, probe: down, runs: [], lastRecovery: null, frozen },
+      ];
+      const wide = { ...screen, width: 200 };
+      return renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services }, wide);
+    };
+    expect(shown(false, { reason: 'thaw: "resume" failed: exit status 7' })).toContain(
+      'MAY BE FROZEN since 14:21: thaw: "resume" failed: exit status 7; probe: price 0',
+    );
+    expect(shown(false, null)).toContain("its capture and the process that thaws were both killed");
+    expect(shown(false, null)).toContain("next: refloat capture shop");
+    expect(shown(true, null)).toContain("held still by a capture since 14:21");
+    expect(shown(true, null)).toContain("next: refloat points shop");
+  });
+
   it("says when the vault was verified, and what came of it", () => {
     const shown = (vault: Partial<Parameters<typeof renderStatus>[0]["vault"]>) =>
       renderStatus({ at: now, vault: { problem: null, verification: null, gone: [], ...vault }, services: [] }, screen);

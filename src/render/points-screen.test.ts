@@ -37,6 +37,25 @@ describe("the points", () => {
     `);
   });
 
+  it("say how long a service was held still, and which one was not as long as it should", () => {
+    const [last = expect.fail("no point"), before = expect.fail("no point"), ...others] = afternoon;
+    const frozen = { fromAt: now, toAt: now, heldMs: 840 };
+    const consistencies = [
+      { mode: "quiesced", windowMs: 310, proven: true, frozen },
+      { mode: "ordered", windowMs: 900, proven: false, unquiesced: "the 30s of atMost were over" },
+    ] as const;
+    const points = [last, before].map((point, index) => ({
+      ...point,
+      manifest: { ...point.manifest, consistency: consistencies[index] ?? consistencies[0] },
+    }));
+    const text = renderPoints(
+      { service: "shop", points: [...points, ...others], verified: {}, now, all: false },
+      screen,
+    );
+    expect(text).toContain("0.8s quiesced");
+    expect(text).toMatch(/0\.9s ordered .*\n? *not quiesced/);
+  });
+
   it("have marks between them and above them", () => {
     const marks = [
       shopMark("upgrade 2.5.0", "2026-11-22T13:21:02.000Z"),

@@ -102,6 +102,7 @@ const noteOf = (
     ...(failed.length === 0 ? [] : [`check fails: ${failed.map(({ subject }) => cutText(subject, 40)).join(", ")}`]),
     ...(reshaped ? ["new schema"] : []),
     ...(warned ? ["changed while read"] : []),
+    ...(manifest.consistency.unquiesced === undefined ? [] : ["not quiesced"]),
     ...(manifest.tags ?? []).map((tag) => `tag ${cutText(tag, 40)}`),
     ...holds.filter((hold) => hold.point === point.id).map(({ reason }) => `held: ${cutText(reason, 40)}`),
   ].join("; ");
@@ -167,14 +168,14 @@ const describeIncident = ({ reason }: Incident): string =>
 const rowOf = ({ id, manifest, missing }: RecoveryPoint, note: string, now: string, { timeZone }: Screen): Row => {
   const members = Object.values(manifest.components);
   const sum = (part: "sizeBytes" | "newBytes"): number => members.reduce((total, member) => total + member[part], 0);
-  const { mode, windowMs } = manifest.consistency;
+  const { mode, windowMs, frozen } = manifest.consistency;
   const good = missing.length === 0 && passedAtCapture(manifest);
   return [
     { text: shortId(id), style: good ? "green" : "yellow" },
     formatTime(manifest.consistentAt, now, timeZone),
     formatBytes(sum("sizeBytes")),
     formatBytes(sum("newBytes")),
-    `${formatDuration(windowMs)}${mode === "single" ? "" : ` ${mode}`}`,
+    `${formatDuration(frozen?.heldMs ?? windowMs)}${mode === "single" ? "" : ` ${mode}`}`,
     // Whether the store keeps it, `vault locks` asks it file by file.
     manifest.declaration.lock === undefined ? "no" : "asked",
     { text: note, style: "yellow" },

@@ -37,6 +37,12 @@ export type ServiceState = {
   readonly lastRecovery: { readonly actualMs: number } | null;
   /** The one that is open. */
   readonly incident?: Incident | null;
+  /** A freeze for a capture that goes on (`isKept`), or was not thawed. */
+  readonly frozen?: {
+    readonly sinceAt: string;
+    readonly isKept: boolean;
+    readonly failure: { readonly reason: string } | null;
+  } | null;
   /** By component with a log, until when the vault has it. */
   readonly logs?: readonly { readonly component: string; readonly toAt: string; readonly leadsOn: boolean }[];
   /** The moment that all data could be brought back to now; that of the last point when left out. */
@@ -139,6 +145,7 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
     ...(run === undefined
       ? []
       : [`run ${run.number} ${run.state === "needs-operator" ? "needs a person" : run.state}`]),
+    ...frozenWords(state, at, timeZone),
     ...(incident == null ? [] : [incidentWords(incident, at, timeZone)]),
     ...(probe?.status === "failed" ? [`probe: ${probe.found}`] : []),
     ...(lastPoint === null && vaultOk ? ["no recovery point yet"] : []),
@@ -156,6 +163,17 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
     ...(failed ? ["checks failed at the last point"] : []),
     ...runs.flatMap(keptWords),
     ...(run === undefined && probe?.status !== "failed" ? [] : [describeStake(service) ?? []].flat()),
+  ];
+};
+
+const mayBeFrozen = ({ frozen }: ServiceState): boolean => frozen != null && !frozen.isKept;
+
+const frozenWords = ({ frozen }: ServiceState, at: string, timeZone: string): readonly string[] => {
+  if (frozen == null) return [];
+  const since = formatMinute(frozen.sinceAt, at, timeZone);
+  if (frozen.isKept) return [`held still by a capture since ${since}`];
+  return [
+    `MAY BE FROZEN since ${since}: ${cutText(frozen.failure?.reason ?? "its capture and the process that thaws were both killed", 160)}`,
   ];
 };
 
@@ -190,7 +208,7 @@ const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: 
       : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)${logWords(logs, at)}`,
     reached === null ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(reached, at), rpo),
     lastRecovery(state.lastRecovery, rto),
-    { text: problems.join("; "), style: state.probe?.status === "failed" ? "red" : "yellow" },
+    { text: problems.join("; "), style: state.probe?.status === "failed" || mayBeFrozen(state) ? "red" : "yellow" },
   ];
 };
 
@@ -206,6 +224,8 @@ const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: st
   const waiting = services.map(({ runs }) => unfinished(runs)).find((run) => run !== undefined);
   if (waiting !== undefined)
     return waiting.state === "running" ? `refloat runs ${waiting.number}` : `refloat resume ${waiting.number}`;
+  const frozen = services.find(mayBeFrozen);
+  if (frozen !== undefined) return `refloat capture ${frozen.service.name}`;
   const down = services.find(({ probe, lastPoint }) => probe?.status === "failed" && lastPoint !== null);
   if (down !== undefined) return `refloat points ${down.service.name}`;
   const wrong = services.find(({ incident }) => incident != null);

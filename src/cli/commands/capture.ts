@@ -50,7 +50,7 @@ export const captureCommand = defineCommand({
     },
     { line: "refloat capture shop --continuous", about: "any second from now on, as a service of systemd" },
   ],
-  exits: [3, 4, 7],
+  exits: [3, 4, 6, 7],
   input: z
     .object({
       service: serviceInput,

@@ -14,7 +14,7 @@ import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
 const commandKeys = new Set(
-  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line".split(
+  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw".split(
     " ",
   ),
 );
@@ -126,10 +126,11 @@ const isSecretOutput = (reading: Reading, path: JsonPath, part: OutputPart, draf
 
 /** The variable that already holds it, or the line that would make one. */
 const wayAround = (reading: Reading, path: JsonPath, source: string, draft: ServiceDraft): string => {
-  const component = path.slice(0, 4);
+  const component = path.slice(0, path[2] === "quiesce" ? 3 : 4);
   const type = path[2] === "components" ? draft.components[String(path[3])]?.type : undefined;
   const driver = reading.registry.components.get(type ?? "");
-  const takesEnvironment = driver !== undefined && keysAt(shapeOf(driver.options), []).includes("environment");
+  const takesEnvironment =
+    path[2] === "quiesce" || (driver !== undefined && keysAt(shapeOf(driver.options), []).includes("environment"));
   const [, owner, output = ""] = /^\$\{([^.:]+)\.(\w+)\}$/.exec(source) ?? [];
   if (path.includes("checks") && (owner === "self" || owner === path[3]))
     return `the check has it in its environment: let the command read $REFLOAT_${output.toUpperCase()}`;

@@ -1,5 +1,10 @@
 /** Reads one service: its own keys, its components, probe and cutover, then what must hold between them. */
-import type { CheckDeclaration, ComponentDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type {
+  CheckDeclaration,
+  ComponentDeclaration,
+  QuiesceDeclaration,
+  ServiceDeclaration,
+} from "../../model/declaration.ts";
 import { serviceFileSchema } from "../../model/declaration-file.ts";
 import type { JsonObject } from "../../model/json.ts";
 import { checkReferences } from "./check-references.ts";
@@ -45,13 +50,14 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   const schedule = checkSchedule(reading, [...path, "schedule"]);
   const objectives =
     common?.objectives === undefined || checkObjectives(reading, [...path, "objectives"], common.objectives);
+  const quiesce = common?.quiesce === undefined || checkQuiesce(reading, [...path, "quiesce"], common.quiesce);
   checkSecrets(reading, path, draft);
   checkReferences(reading, path, draft);
   checkRelations(reading, path, draft);
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
   const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
-  if (common === undefined || cutover === undefined || !schedule || !objectives || !whole) return undefined;
+  if (common === undefined || cutover === undefined || !schedule || !objectives || !quiesce || !whole) return undefined;
   return serviceOf(name, common, components, probe, cutover);
 };
 
@@ -64,7 +70,7 @@ const serviceOf = (
   probe: CheckDeclaration | undefined,
   cutover: ServiceDeclaration["cutover"],
 ): ServiceDeclaration => {
-  const { description, criticality, schedule, keep, lock } = common;
+  const { description, criticality, schedule, keep, lock, quiesce } = common;
   return {
     name,
     ...(description === undefined ? {} : { description }),
@@ -74,6 +80,7 @@ const serviceOf = (
     ...(schedule === undefined ? {} : { schedule }),
     ...(keep === undefined ? {} : { keep }),
     ...(lock === undefined ? {} : { lock: typeof lock === "string" ? { for: lock } : lock }),
+    ...(quiesce === undefined ? {} : { quiesce }),
     ...(probe === undefined ? {} : { probe }),
     components: Object.fromEntries(components.map((component) => [component.name, component])),
     invariants: common.invariants ?? {},
@@ -151,6 +158,17 @@ const checkObjectives = (reading: Reading, path: JsonPath, { rto, mtd }: Service
     code: "config.bad-value",
     message: `${subjectText([...path, "mtd"])} is ${mtd}, below the rto of ${rto}`,
     hint: `after mtd the harm is lasting, so the service has to be back before: rto: ${mtd}, or a longer mtd`,
+  });
+  return false;
+};
+
+/** A service that may be held for no time at all is never quiesced. */
+const checkQuiesce = (reading: Reading, path: JsonPath, { atMost }: QuiesceDeclaration): boolean => {
+  if (atMost === undefined || (parseDuration(atMost) ?? 0) > 0) return true;
+  reading.atValue([...path, "atMost"], {
+    code: "config.bad-value",
+    message: `${subjectText([...path, "atMost"])} cannot be "${atMost}"`,
+    hint: "nothing is read in no time; leave it out for 30s",
   });
   return false;
 };

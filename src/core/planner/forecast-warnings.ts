@@ -28,9 +28,17 @@ const warn = (code: string, message: string): Warning => ({ code, message });
 const processesOf = ({ steps }: WarningFacts): readonly string[] =>
   steps.flatMap(({ action }) => (action.kind === "start" ? [action.component] : []));
 
-/** Proven outright, or read in the order of its references with every declared link found whole. */
+/** Proven outright, or read in the order of its references or of a service that stood still, with every declared link found whole. */
 const heldTogether = ({ consistency: { proven, mode }, invariants }: PointManifest): boolean =>
-  proven || (mode === "ordered" && invariants.length > 0 && invariants.every(({ status }) => status === "passed"));
+  proven ||
+  ((mode === "ordered" || mode === "quiesced") &&
+    invariants.length > 0 &&
+    invariants.every(({ status }) => status === "passed"));
+
+const unprovenWords = (names: string, mode: PointManifest["consistency"]["mode"]): string =>
+  mode === "quiesced"
+    ? `only the freeze: line says that ${names} belong to one moment, and no invariant has shown it`
+    : `nothing proves that ${names} belong to one moment: taken ${mode}, and no invariant has shown it`;
 
 /** Another mark of the same name may have been meant. */
 const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
@@ -112,12 +120,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
           ),
         ]),
     ...(scope.recovered.length > 1 && !heldTogether(manifest)
-      ? [
-          warn(
-            "point.unproven",
-            `nothing proves that ${formatList(scope.recovered)} belong to one moment: taken ${manifest.consistency.mode}, and no invariant has shown it`,
-          ),
-        ]
+      ? [warn("point.unproven", unprovenWords(formatList(scope.recovered), manifest.consistency.mode))]
       : []),
     ...(unsteady.length === 0 ? [] : [warn("point.unsteady", `at capture ${formatList(unsteady)}`)]),
   ];

@@ -274,6 +274,14 @@ describe("what is foretold", () => {
     expect(codes(taken)).toEqual(["point.checks-failed"]);
     const loose = { ...bad, manifest: { ...bad.manifest, invariants: [] } };
     expect(codes(planRecovery(recoveryInput({ point: loose, request: request() })))).toContain("point.unproven");
+    const messages = (mode: "quiesced" | "ordered", invariants: typeof bad.manifest.invariants) => {
+      const consistency = { mode, windowMs: 1, proven: false };
+      const point = { ...bad, manifest: { ...bad.manifest, checks: [], invariants, consistency } };
+      return planRecovery(recoveryInput({ point, request: request() })).forecast.warnings.map(({ message }) => message);
+    };
+    expect(messages("quiesced", [])[0]).toMatch(/^only the freeze: line says that .* belong to one moment/);
+    expect(messages("ordered", [])[0]).toMatch(/^nothing proves that .*: taken ordered/);
+    expect(messages("quiesced", bad.manifest.invariants)).toEqual([]);
     expect(taken.forecast.warnings[0]?.message).toBe("when the point was taken, products (false) failed already");
     const fingerprint = [
       { subject: "libpq5", captured: "15.18", target: null, severity: "missing" as const },

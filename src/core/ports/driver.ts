@@ -354,10 +354,15 @@ export type ComponentDriver<Options = unknown> = {
   /** Outputs of what is behind the stable name. */
   readonly stableOutputs: (context: DriverContext<Options>) => Promise<Outputs>;
   readonly preflight: (context: DriverContext<Options>) => Promise<PreflightReport>;
+  /**
+   * @param pinned called once, as soon as nothing that is written from then on can come into what is captured: a service that is held
+   * still for the capture may go on. Never called where that is so only at the end.
+   */
   readonly capture: (
     context: DriverContext<Options>,
     sink: CaptureSink,
     previous: CapturedComponent | null,
+    pinned?: () => void,
   ) => Promise<CaptureReport>;
   readonly instances: InstanceOperations<Options>;
   readonly switching: SwitchOperations<Options>;

@@ -6,6 +6,7 @@ import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
 import type { EscrowBundles, EscrowTools } from "./escrow.ts";
+import type { Freezes } from "./freezes.ts";
 import type { MountPoint } from "./mounts.ts";
 import type { Notifier } from "./notifier.ts";
 import type { NewPlaces } from "./new-places.ts";
@@ -73,6 +74,7 @@ export type Approver = (
 export type Workbench = ComponentParts & {
   readonly host: Host;
   readonly places: NewPlaces;
+  readonly freezes: Freezes;
   readonly mount: MountPoint;
   readonly escrow: EscrowTools;
   /** The parsed file. @throws RefloatError config.not-found, config.invalid */

@@ -2,8 +2,7 @@
 import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { parseDuration } from "../../core/time/duration.ts";
-import { durationTextSchema } from "../../model/declaration.ts";
-import { environmentSchema } from "../../platform/bound-environment.ts";
+import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";
 
 const line = (description: string) => z.string().min(1).meta({ description });
 

@@ -201,12 +201,14 @@ export const capturePostgres = async (
   context: PostgresContext,
   sink: CaptureSink,
   previous: CapturedComponent | null,
+  pinned?: () => void,
 ): Promise<CaptureReport> => {
   const target = await resolveTarget(context);
   const limits = postgresLimits(context.options);
   const server = await examineSource(context, target);
   const programs = await findClientPrograms(server.major, context.signal);
   const snapshot = await holdSnapshot({ target, marker: context.marker, signal: context.signal }, limits, context);
+  pinned?.();
   try {
     return await captureSnapshot({ context, target, sink, snapshot, server, programs, previous });
   } catch (error) {

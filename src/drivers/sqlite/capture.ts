@@ -3,6 +3,7 @@ import { chmod, lchown, lstat, mkdir, statfs, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CaptureReport } from "../../core/ports/driver.ts";
 import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
@@ -61,7 +62,14 @@ const foldersOf = async (context: SqliteContext, { root }: DatabaseFiles): Promi
   return folders;
 };
 
-const copyInto = async (context: SqliteContext, files: DatabaseFiles, target: string, scratch: string) => {
+type Places = { readonly target: string; readonly scratch: string };
+
+const copyInto = async (
+  context: SqliteContext,
+  files: DatabaseFiles,
+  { target, scratch }: Places,
+  pinned?: () => void,
+) => {
   const folders = files.isFolder ? await foldersOf(context, files) : [];
   for (const name of folders) await mkdir(join(target, name), { recursive: true, mode: 0o700 });
   const copyOf = (name: string): string => (files.isFolder ? join(target, name) : target);
@@ -72,6 +80,7 @@ const copyInto = async (context: SqliteContext, files: DatabaseFiles, target: st
     databases: copies.map(({ path, source }) => ({ path: source, copy: path })),
     busyTimeoutMs,
   });
+  pinned?.();
   const found = await runTask(asked, "inspect", {
     databases: copies.map(({ name, path }) => ({ name, path })),
     isUnchanging: true,
@@ -88,7 +97,12 @@ const momentWarnings = (files: DatabaseFiles, report: CopyReport): readonly stri
         `the databases of ${files.root} are each of a moment of its own: who may not write to them cannot hold them all at once`,
       ];
 
-export const captureSqlite = async (context: SqliteContext, sink: CaptureSink): Promise<CaptureReport> => {
+export const captureSqlite = async (
+  context: SqliteContext,
+  sink: CaptureSink,
+  _previous: CapturedComponent | null = null,
+  pinned?: () => void,
+): Promise<CaptureReport> => {
   const root = await stablePathOf(context);
   const files = await findDatabases(context, root);
   refuseOthers(files);
@@ -98,7 +112,7 @@ export const captureSqlite = async (context: SqliteContext, sink: CaptureSink): 
       const stamps = await readStamps(files.databases);
       await requireRoom(files, stamps, scratch);
       const target = join(scratch, "copy");
-      const { report, found, copies, folders } = await copyInto(context, files, target, scratch);
+      const { report, found, copies, folders } = await copyInto(context, files, { target, scratch }, pinned);
       for (const { name, path, source } of copies) {
         const stamp = stamps[name];
         await likeSource(source, path, stamp === undefined ? null : writtenAtMs(stamp));
