@@ -31,6 +31,15 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const never = "archive commands of a copy must not run";
 
+/** As if libraries of another version had sorted its texts, and one of its extensions were installed elsewhere. */
+const ofOtherPrograms = `
+  create collation german (provider = icu, locale = 'de-DE');
+  create table names (name text collate german);
+  update pg_collation set collversion = '0.1' where collname = 'german';
+  update pg_database set datcollversion = '0.1' where datname = 'postgres';
+  create extension citext;
+  update pg_extension set extname = 'elsewhere' where extname = 'citext'`;
+
 let server: PostgresServer;
 let folder: TestFolder;
 let context: ClusterContext;
@@ -69,6 +78,7 @@ beforeEach(async () => {
     server.url("postgres"),
     "create table orders (id serial primary key); insert into orders select from generate_series(1, 10)",
   );
+  await query(server.url("postgres"), ofOtherPrograms);
   context = await clusterContext(server, folder.path);
   vault = await createVault(folder.path);
   captured = await captureClusterInto(context, vault);
@@ -103,8 +113,17 @@ describe("a restore", () => {
     expect(await instances.inspect(context, instance)).toBe("absent");
     expect(await pathExists(partial)).toBe(false);
     expect(await orders(dataOf(server))).toBe(10);
-    await restore();
+    const { warnings } = await restore();
     expect(await orders(instance.name)).toBe(10);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^database postgres: its texts were sorted by collation version 0\.1, and are by .* here: REINDEX DATABASE/,
+      ),
+      expect.stringMatching(
+        /^database postgres: sorted otherwise here than by the captured server: german \(0\.1, here [\d.]+\): REINDEX/,
+      ),
+      "database postgres: the programs of its extensions are not installed here: elsewhere; what needs them fails when it is used",
+    ]);
   });
 
   test("finds no free port, and says which are declared", async () => {

@@ -22,6 +22,7 @@ import { readControlData } from "./control-data.ts";
 import { disarm } from "./disarm.ts";
 import { chooseInstancePort, startInstance, writeInstanceFiles } from "./instance-server.ts";
 import { stopPostmaster } from "./postmaster.ts";
+import { findProgramDifferences } from "./program-differences.ts";
 import { type Recovery, prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
 import { rememberStart } from "./start-record.ts";
 import { type Owner, findServerPrograms, ownerOf } from "./server-programs.ts";
@@ -175,7 +176,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
     return {
       sizeBytes: captured.facts.sizeBytes,
       summary: `${countOf(detail.databases.length, "database")} as of ${replay?.to ?? detail.endLsn} into ${basename(target.name)} in ${dirname(target.name)}, on port ${port}, timeline ${timeline}`,
-      warnings: report.warnings,
+      warnings: [...report.warnings, ...(await findProgramDifferences(context, target.name))],
     };
   });
 };
