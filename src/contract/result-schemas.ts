@@ -73,9 +73,15 @@ const runSummarySchema = z.object({
       toProbe: z.boolean(),
     })
     .nullable(),
-  /** Per component: from the point to the last write that it does not have. */
+  /** Per component: from the point to the last write that it does not have; `atMost` where that is not known and it is the time to the switch. */
   rpo: z.array(
-    z.object({ component: z.string(), actualMs: z.number(), ...objectiveSchema, directory: z.string().nullable() }),
+    z.object({
+      component: z.string(),
+      actualMs: z.number(),
+      atMost: z.boolean(),
+      ...objectiveSchema,
+      directory: z.string().nullable(),
+    }),
   ),
   /** As a user would ask, at the end; of an undo it may have failed. Null when nobody asked. */
   probe: checkOutcomeSchema.nullable(),

@@ -165,7 +165,9 @@ const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: 
         })),
         directory,
       },
-      state: `nothing changed; the new rows are listed in ${directory}`,
+      state: written.some(({ report }) => report.units.some(({ file }) => file !== null))
+        ? `nothing changed; the new rows are listed in ${directory}`
+        : "nothing changed",
       hint: "--accept-loss takes a point of the new side first, so that nothing is gone for good",
       nextCommand: `refloat undo ${record.number} --accept-loss`,
     },

@@ -108,15 +108,15 @@ export const describeLosses = ({ rpo, rto, state }: RunSummary): readonly string
 
 /** `db 21m34s of 1h met      312 orders to review: runs/42/lost/orders.csv` */
 const describeRpo = (rpo: RpoActual): readonly string[] => {
-  const { component, actualMs, units, gaps, directory } = rpo;
+  const { component, actualMs, atMost, units, gaps, directory } = rpo;
   const files = units.flatMap(({ file }) => file ?? []);
   const [only] = files;
   const place = only === undefined ? "" : `: ${files.length === 1 ? only : (directory ?? only)}`;
   const lost = units.length === 0 ? "" : `   ${formatList(units.map(describeUnit))} to review${place}`;
   return [
-    actualMs === 0 && units.length === 0
+    actualMs === 0 && units.length === 0 && gaps.length === 0
       ? `${component} nothing lost`
-      : `${component} ${against(actualMs, rpo)}${lost}`,
+      : `${component} ${atMost ? "at most " : ""}${against(actualMs, rpo)}${lost}`,
     ...gaps.map((gap) => `${component} could not be compared whole: ${gap}`),
   ];
 };

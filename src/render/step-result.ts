@@ -62,7 +62,11 @@ const describeLost = (output: JsonObject): string => {
   const files = units.flatMap(({ file }) => file ?? []);
   const where = files.length === 0 ? "" : ` in ${told.directory}${files.length === 1 ? `/${files[0] ?? ""}` : ""}`;
   return [
-    units.length === 0 ? "nothing was written since" : `${formatList(units.map(describeUnit))}${where}`,
+    units.length === 0
+      ? told.gaps.length === 0
+        ? "nothing was written since"
+        : "what was written since is not known"
+      : `${formatList(units.map(describeUnit))}${where}`,
     ...(told.gaps.length === 0 ? [] : [`${formatAmount(told.gaps.length, "gaps")}: ${formatList(told.gaps, 2)}`]),
     ...told.settled,
   ].join("; ");

@@ -67,6 +67,9 @@ export const assessCommand = defineCommand({
   },
 });
 
+/** Each is a plan of its own, which looks at the target: of many components the common ones are enough. */
+const mostAlone = 4;
+
 /** What a recovery of the damaged components, and one of all, would take and lose: plans, which are kept and can be executed. */
 const recoveryCures = async (
   bench: Workbench,
@@ -77,7 +80,10 @@ const recoveryCures = async (
   const failed = answers.some(({ status }) => status === "failed");
   if (damaged.length === 0 && !failed) return [];
   const whole = Object.keys(point.manifest.components);
+  // Each alone, too: what is damaged in two ways may be mended in two, and what one of them loses the other may not.
+  const alone = damaged.length > 1 && damaged.length <= mostAlone ? damaged.map((name) => [name]) : [];
   const scopes: (readonly string[] | null)[] = [
+    ...alone,
     ...(damaged.length === 0 || damaged.length === whole.length ? [] : [damaged]),
     null,
   ];

@@ -75,7 +75,7 @@ export const recoverCommand = defineCommand({
     if (input.plan === null) {
       await requireYes(context, {
         question: "Recover now?",
-        unasked: "a recovery changes what is live",
+        unasked: chosen.intent.cutover ? "a recovery changes what is live" : "a recovery restores beside what is live",
         nextCommand: `refloat recover --plan ${chosen.digest.slice(0, 8)}`,
       });
     }

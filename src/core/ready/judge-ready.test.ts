@@ -93,6 +93,12 @@ it("cannot begin while a run stands in the way, and trusts only what was tried n
   expect(judged(run(2, "failed", now), run(1, "succeeded", "2026-11-20T10:01:00.000Z"))).toEqual([
     ["rehearsal", "warning", "refloat runs 2"],
   ]);
+  const steps = (state: string) => [{ id: "check:db", state, output: {}, error: null }] as never;
+  const ended = "2026-11-20T10:01:00.000Z";
+  expect(judged({ ...run(1, "cancelled", ended), steps: steps("done") })).toEqual([["rehearsal", "ok", undefined]]);
+  expect(judged({ ...run(1, "undone", ended), steps: steps("done") })).toEqual([["rehearsal", "ok", undefined]]);
+  expect(judged({ ...run(1, "undone", ended), steps: steps("failed") })).toEqual([["rehearsal", "warning", rehearse]]);
+  expect(judged(run(1, "cancelled", ended))).toEqual([["rehearsal", "warning", rehearse]]);
   expect(judged(run(2, "interrupted", null), run(1, "succeeded", "2026-11-20T10:01:00.000Z"))).toEqual([
     ["runs", "not-ready", "refloat resume 2"],
     ["rehearsal", "ok", undefined],

@@ -1,6 +1,6 @@
 /** What the journal says of readiness: does a run stand in the way, was a recovery ever tried, and how long ago? Pure. */
 import type { ReadyCheck } from "../../model/readiness.ts";
-import type { RunRecord } from "../../model/run.ts";
+import type { RunRecord, StepRecord } from "../../model/run.ts";
 import { readyAge } from "./judge-point.ts";
 
 export type RunFacts = {
@@ -33,12 +33,27 @@ const standsInTheWay = ({ runs, service }: RunFacts): readonly ReadyCheck[] =>
       nextCommand: state === "running" ? `refloat runs ${number} --follow` : `refloat resume ${number}`,
     }));
 
-/** A run that was undone or dropped later worked all the same; one that failed is told even if an older one had worked. */
+const isPast: ReadonlySet<StepRecord["state"]> = new Set(["done", "cancelled", "pending", "skipped", "compensated"]);
+
+/**
+ * Undone and dropped by a person's wish, after all that it had begun was done, it worked all the same: a rehearsal beside what is live ends so.
+ * One that went back by itself has a step that failed.
+ */
+const hasWorked = ({ state, steps }: RunRecord): boolean => {
+  if (state === "succeeded" || state === "committed") return true;
+  if (state !== "undone" && state !== "cancelled") return false;
+  return (
+    steps.every((step) => step.error === null && isPast.has(step.state)) &&
+    steps.some(({ id, output }) => id.startsWith("check:") && output !== null)
+  );
+};
+
+/** One that failed is told even if an older one had worked. */
 const rehearsal = ({ runs, service, now }: RunFacts): ReadyCheck => {
   const base = { area: "rehearsal", subject: "last recovery" };
   const nextCommand = `refloat recover ${service} --no-cutover`;
   const ended = runs.filter(({ purpose, state }) => purpose === "recover" && !standing.has(state));
-  const good = ended.find(({ state }) => state === "succeeded" || state === "committed");
+  const good = ended.find(hasWorked);
   const newest = ended.find(({ state }) => state !== "cancelled");
   if (newest?.state === "failed" && newest !== good) {
     const error = newest.steps.find((step) => step.error !== null)?.error;

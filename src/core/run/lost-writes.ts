@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Plan } from "../../model/plan.ts";
 import type { StepRecord } from "../../model/run.ts";
-import { type Objective, elapsed, met } from "./objective.ts";
+import { type Objective, elapsed, metAtMost } from "./objective.ts";
 
 type LostUnit = {
   readonly name: string;
@@ -16,6 +16,8 @@ type LostUnit = {
 export type RpoActual = Objective & {
   readonly component: string;
   readonly actualMs: number;
+  /** Some of what was written bears no time, or could not be compared: it is the time to the switch, until which that may have been. */
+  readonly atMost: boolean;
   /** ISO: the last write that the point does not have, when it is known. */
   readonly lastWriteAt: string | null;
   readonly units: readonly LostUnit[];
@@ -68,17 +70,24 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
       (at) => typeof at === "string" && Date.parse(at) > Date.parse(since),
     ) ?? null;
   const units = told === undefined ? [] : writtenUnits(told);
-  const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0;
-  const actualMs = nothing ? 0 : lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);
+  const gaps = told?.gaps ?? [];
+  const nothing = told !== undefined && told.lastWriteAt === null && units.length === 0 && gaps.length === 0;
+  const known = lastWriteAt === null ? forecast.lostMs : elapsed(since, lastWriteAt);
+  // An update or a deletion leaves no time behind, unless the application keeps one; until the switch it may have been made.
+  const switchedAt = find(`switch:${component}`)?.beganAt ?? null;
+  const untimed = gaps.length > 0 || units.some(({ changed, removed }) => changed + removed > 0);
+  const atMost = untimed && switchedAt !== null && elapsed(since, switchedAt) > known;
+  const actualMs = nothing ? 0 : atMost ? elapsed(since, switchedAt) : known;
   const files = units.some(({ file }) => file !== null);
   return {
     component,
     actualMs,
+    atMost,
     lastWriteAt: nothing ? null : lastWriteAt,
     units,
-    gaps: told?.gaps ?? [],
+    gaps,
     directory: files && told !== undefined ? told.directory : null,
-    ...met(actualMs, plan.intent.declaration.objectives.rpo),
+    ...metAtMost(actualMs, atMost ? known : actualMs, plan.intent.declaration.objectives.rpo),
   };
 };
 

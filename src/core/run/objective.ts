@@ -8,5 +8,11 @@ export const met = (actualMs: number, objective: string | undefined): Objective 
   return { objectiveMs, met: objectiveMs === null ? null : actualMs <= objectiveMs };
 };
 
+/** Of a time that lies between two: not known where the objective does too. */
+export const metAtMost = (mostMs: number, leastMs: number, objective: string | undefined): Objective => {
+  const judged = met(mostMs, objective);
+  return judged.met === false && met(leastMs, objective).met === true ? { ...judged, met: null } : judged;
+};
+
 /** Milliseconds; 0 where the clock went backwards. */
 export const elapsed = (from: string, to: string): number => Math.max(0, Date.parse(to) - Date.parse(from));

@@ -59,11 +59,38 @@ describe("summarizeRun", () => {
       settled: [],
     };
     const run = shopRun({}, (id) => (id.startsWith("save-lost") ? { output } : {}));
-    const [forecast] = shopPlan.forecast.loses;
-    const loses = forecast === undefined ? [] : [{ component: forecast.component, lostMs: forecast.lostMs }];
-    const [db] = summarizeRun(run, { ...shopPlan, forecast: { ...shopPlan.forecast, loses } }, [], now).rpo;
-    expect(db).toMatchObject({ actualMs: forecast?.lostMs, lastWriteAt: null });
-    expect(db?.actualMs).toBeGreaterThan(0);
+    const [db] = summarizeRun(run, shopPlan, [], now).rpo;
+    expect(db).toMatchObject({ atMost: true });
+    expect(db?.actualMs).toBeGreaterThan(1_294_000);
+  });
+
+  it("knows no time of what was changed, and says until when it may have been", () => {
+    const changed = { name: "orders", added: 0, changed: 3, removed: 0, file: null };
+    const lost = (parts: object, rpo: string) => {
+      const output = { lastWriteAt: at(-60), units: [changed], gaps: [], directory: "d", settled: [], ...parts };
+      const { declaration } = shopPlan.intent;
+      const objectives = { ...declaration.objectives, rpo };
+      const plan = { ...shopPlan, intent: { ...shopPlan.intent, declaration: { ...declaration, objectives } } };
+      return summarizeRun(
+        shopRun({}, (id) => (id.startsWith("save-lost") ? { output } : {})),
+        plan,
+        [],
+        now,
+      ).rpo[0];
+    };
+    const known = lost({ units: [{ ...changed, added: 3, changed: 0 }] }, "1h")?.actualMs ?? 0;
+    const least = `${Math.ceil(known / 1000) + 1}s`;
+    const switched = lost({}, "3h");
+    expect(switched).toMatchObject({ atMost: true, met: true });
+    expect(switched?.actualMs).toBeGreaterThan(known);
+    // Between what is known and what may be, nobody can tell; before both, it was missed.
+    expect(lost({}, least)).toMatchObject({ met: null });
+    expect(lost({}, "1s")).toMatchObject({ met: false });
+    // What could not be compared is not nothing.
+    expect(lost({ units: [], lastWriteAt: null, gaps: ["its log"] }, "1h")).toMatchObject({
+      actualMs: switched?.actualMs,
+      atMost: true,
+    });
   });
 
   it("says that nothing was lost when the ledger found nothing", () => {

@@ -107,6 +107,13 @@ describe("a server", () => {
       message: expect.stringMatching(/refuses user postgres/),
       hint: expect.stringMatching(/the one that the role has now/),
     });
+    const { password: _, ...without } = target("postgres", "right");
+    const asked = { target: { ...without, password: null }, marker, role: "source", signal } as const;
+    await expect(openSession(asked)).rejects.toMatchObject({
+      code: "source.denied",
+      message: expect.stringMatching(/asks user postgres for a password/),
+      hint: expect.stringMatching(/no password is declared/),
+    });
     await expect(connect("nowhere", "right")).rejects.toMatchObject({
       code: "source.failed",
       message: expect.stringMatching(/there is no database "nowhere" at 127\.0\.0\.1:\d+/),

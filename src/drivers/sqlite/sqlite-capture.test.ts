@@ -22,6 +22,7 @@ import {
   startHolder,
   startTransfers,
 } from "../../testing/sqlite-bench.ts";
+import { openToRead, openToWrite } from "./program/open-database.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -167,6 +168,9 @@ describe("a database that cannot be had", () => {
       code: "source.failed",
       message: `${path} is not there`,
     });
+    // Of a check that asks it, too: nothing makes an empty one in its place.
+    const gone = { code: "source.failed", message: `the database ${path} is not there` };
+    for (const open of [openToRead, openToWrite]) expect(() => open(path, 100)).toThrow(expect.objectContaining(gone));
     await writeFile(path, "these are a hundred bytes of something else than a database ".repeat(20));
     await expect(captureAll(contextOf(), "v1")).rejects.toMatchObject({
       code: "source.failed",

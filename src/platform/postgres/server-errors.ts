@@ -59,10 +59,11 @@ const adviceOnRefusal = (
     };
   }
   if (password !== null) return { hint: "is the declared password the one that the role has now?" };
-  return {
-    hint: "no password is declared: add `password: ${file:/etc/refloat/db-password}`, or allow the user in pg_hba.conf",
-  };
+  return { hint: noPassword };
 };
+
+const noPassword =
+  "no password is declared: add `password: ${file:/etc/refloat/db-password}`, or allow the user in pg_hba.conf";
 
 const isSocket = (host: string): boolean => host.startsWith("/");
 
@@ -170,6 +171,14 @@ export const serverError = (error: unknown, target: ConnectionTarget, role: Serv
   }
   if (error instanceof Error && /timeout expired/.test(error.message)) {
     return make({ code: "source.unreachable", message: `the server at ${place} does not answer: no answer in time` });
+  }
+  // The client's own words, before the server has said no.
+  if (error instanceof Error && /client password must be a/.test(error.message)) {
+    return make({
+      code: "source.denied",
+      message: `the server at ${place} asks user ${target.user} for a password`,
+      hint: noPassword,
+    });
   }
   if (error instanceof Error && /certificate|altnames/.test(error.message)) {
     return make({

@@ -25,9 +25,12 @@ export const postgresMending: RowMending<PostgresOptions> = {
       const nothing = { cause: error, state: "nothing was changed: it is all or nothing" };
       const message = error instanceof Error ? error.message : String(error);
       if (state === rowsChangedState) {
-        throw new RefloatError("rows.changed", message.replace(/^.*refloat: /s, ""), {
+        throw new RefloatError("rows.changed", message.replace(/^.*refloat: /s, "").replace(/ \(PL\/pgSQL .*$/s, ""), {
           ...nothing,
-          hint: "somebody has written since they were compared: compare again",
+          hint:
+            direction === "undo"
+              ? "it was taken back already, or somebody has written since: compare again"
+              : "it was done already, or somebody has written since they were compared: compare again",
         });
       }
       if (isRefusal(state)) {

@@ -37,6 +37,20 @@ export const isDamaged = (error: unknown): boolean =>
 export const isWriteRefused = (error: unknown): boolean =>
   [codes.readOnly, codes.denied, codes.cannotOpen].some((code) => code === primary(error));
 
+/** SQLite would make one that is missing. @throws RefloatError source.failed */
+const requireThere = (path: string): void => {
+  try {
+    lstatSync(path);
+  } catch (error) {
+    const found =
+      error instanceof Error && "code" in error && error.code === "ENOENT" ? "is not there" : "cannot be looked at";
+    throw new RefloatError("source.failed", `the database ${path} ${found}`, {
+      cause: error,
+      hint: "is the path right? what was lost comes back from a point: refloat recover",
+    });
+  }
+};
+
 const holdersOf = (path: string): string => {
   try {
     const { dev, ino } = lstatSync(path);
@@ -126,7 +140,7 @@ export const isWalFile = (path: string): boolean => {
 };
 
 export const openToWrite = (path: string, busyTimeoutMs: number): DatabaseSync => {
-  lstatSync(path);
+  requireThere(path);
   return prepared(new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false }));
 };
 
@@ -146,7 +160,7 @@ const opening = (database: DatabaseSync): DatabaseSync => {
  * start; for that alone it is opened to write.
  */
 export const openToRead = (path: string, busyTimeoutMs: number): DatabaseSync => {
-  lstatSync(path);
+  requireThere(path);
   try {
     return opening(new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }));
   } catch (error) {
@@ -157,7 +171,7 @@ export const openToRead = (path: string, busyTimeoutMs: number): DatabaseSync =>
 
 /** A file that nobody writes: no lock is taken and nothing is made beside it. */
 export const openUnchanging = (path: string): DatabaseSync => {
-  lstatSync(path);
+  requireThere(path);
   const url = pathToFileURL(path);
   url.searchParams.set("immutable", "1");
   return opening(new DatabaseSync(url, { readOnly: true }));
