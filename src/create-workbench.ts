@@ -11,7 +11,7 @@ import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
 import { readRecoveryKey } from "./core/keys/recovery-key.ts";
 import type { Repository } from "./core/ports/vault.ts";
-import type { Approver, OpenVault, Workbench } from "./core/ports/workbench.ts";
+import type { Approver, Attendant, OpenVault, Workbench } from "./core/ports/workbench.ts";
 import { lockBeside } from "./core/points/point-locks.ts";
 import { parseByteSize } from "./core/text/byte-size.ts";
 import { driverRegistry } from "./driver-registry.ts";
@@ -34,6 +34,7 @@ import { createNotifier } from "./platform/notify/create-notifier.ts";
 import { escrowTools } from "./platform/escrow-tools.ts";
 import { measureSpace } from "./platform/free-space.ts";
 import { createLeases } from "./platform/lease.ts";
+import { actingPerson } from "./platform/person-roles.ts";
 import { createLog, silentLog } from "./platform/log.ts";
 import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
@@ -80,6 +81,7 @@ export type WorkbenchOptions = {
   /** Where the standard variables of OpenTelemetry are looked for. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly approver: Approver;
+  readonly attendant: Attendant;
 };
 
 export type RunningWorkbench = { readonly bench: Workbench; readonly close: () => Promise<void> };
@@ -259,6 +261,8 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       log,
       vault,
       approver: auditedApprover(options.approver, audit),
+      attendant: options.attendant,
+      person: actingPerson,
       takePoint: (service, given) => capture(bench, { service, ...given, onEvent: () => undefined }),
     });
     /** Copies in the vault that this process has made or has begun with; any other is of another machine. */
@@ -309,6 +313,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       space: measureSpace,
     },
+    person: actingPerson,
     places: newPlaces,
     escrow: escrowTools,
     freezes: createFreezes(join(options.stateDirectory, "quiesce")),

@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import { ReadStream } from "node:tty";
 import { setTimeout as delay } from "node:timers/promises";
-import { confirm, isCancel } from "@clack/prompts";
+import { confirm, isCancel, text as askLine } from "@clack/prompts";
 import type { Output } from "./output.ts";
 import type { Shell } from "./shell.ts";
 
@@ -55,6 +55,30 @@ export const askYesNo = async (
       withGuide: false,
     });
     return isCancel(answer) ? "left" : answer;
+  } finally {
+    giveBack();
+  }
+};
+
+/** @returns what was typed; null when there is nobody, or the question was left */
+export const askText = async (
+  shell: Shell,
+  output: Output,
+  { question, needed, signal }: { readonly question: string; readonly needed: boolean; readonly signal: AbortSignal },
+): Promise<string | null> => {
+  if (!canAsk(shell, output)) return null;
+  const giveBack = output.yieldTerminal();
+  try {
+    if ((await dropTypeAhead(shell.stdin)) === "left") return null;
+    const answer = await askLine({
+      message: question,
+      validate: (typed) => (needed && (typed ?? "").trim() === "" ? "say what you saw" : undefined),
+      input: shell.stdin,
+      output: shell.stderr,
+      signal,
+      withGuide: false,
+    });
+    return isCancel(answer) ? null : (answer ?? "").trim();
   } finally {
     giveBack();
   }

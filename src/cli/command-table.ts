@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from "./command.ts";
+import { approveCommand } from "./commands/approve.ts";
 import { assessCommand } from "./commands/assess.ts";
 import { browseCommand } from "./commands/browse.ts";
 import { cancelCommand } from "./commands/cancel.ts";
@@ -7,6 +8,7 @@ import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
+import { doneCommand } from "./commands/done.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
 import { metricsCommand } from "./commands/metrics.ts";
@@ -17,6 +19,7 @@ import { markCommand } from "./commands/mark.ts";
 import { mendCommand } from "./commands/mend.ts";
 import { mountCommand } from "./commands/mount.ts";
 import { logCommand } from "./commands/log.ts";
+import { pauseCommand } from "./commands/pause.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
@@ -25,6 +28,7 @@ import { reconcileCommand } from "./commands/reconcile.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { schemaCommand } from "./commands/schema.ts";
+import { skipCommand } from "./commands/skip.ts";
 import { statusCommand } from "./commands/status.ts";
 import { timelineCommand } from "./commands/timeline.ts";
 import { undoCommand } from "./commands/undo.ts";
@@ -45,6 +49,10 @@ export const commandTable: readonly Command[] = [
   planCommand,
   recoverCommand,
   runsCommand,
+  approveCommand,
+  doneCommand,
+  skipCommand,
+  pauseCommand,
   resumeCommand,
   cancelCommand,
   undoCommand,

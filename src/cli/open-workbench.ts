@@ -2,6 +2,7 @@
 import type { Workbench } from "../core/ports/workbench.ts";
 import { tellAuditBacklog } from "./audit-notice.ts";
 import { createApprover } from "./approver.ts";
+import { createAttendant } from "./attendant.ts";
 import {
   findConfigFile,
   type GlobalOptions,
@@ -44,6 +45,7 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
       cache: global.cache,
       vaultAsOf: vaultInstant(global),
       approver: createApprover(shell, global, output),
+      attendant: createAttendant(shell, output),
     });
     if (tellsRuns) await tellUnfinishedRuns(workbench.bench, output, about);
     return workbench;

@@ -36,7 +36,7 @@ export const runError = (run: UnfinishedRun): RefloatError | null => {
 };
 
 const ending = ({ state, message, steps }: RunRecord): string => {
-  const failed = steps.find(({ error }) => error !== null);
+  const failed = steps.find(({ state: now, error }) => error !== null && now !== "skipped");
   const why = message ?? (failed === undefined ? null : `${failed.id.replace(":", " ")}: ${failed.error?.message}`);
   const word = {
     failed: "failed",

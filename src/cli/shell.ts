@@ -3,7 +3,7 @@
  * root fills it from `process`; tests fill it from memory.
  */
 import type { Readable, Writable } from "node:stream";
-import type { Approver, Workbench } from "../core/ports/workbench.ts";
+import type { Approver, Attendant, Workbench } from "../core/ports/workbench.ts";
 
 export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
@@ -29,6 +29,7 @@ export type WorkbenchSettings = {
   readonly vaultAsOf: Date | null;
   /** Asks the person at this terminal; answers null where there is none, and a run that needs one then waits. */
   readonly approver: Approver;
+  readonly attendant: Attendant;
 };
 
 export type OpenWorkbench = {

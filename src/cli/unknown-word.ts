@@ -46,8 +46,6 @@ const answers: Readonly<Record<string, string>> = {
   "repo-create": "refloat vault init",
   version: "refloat --version",
   // Verbs of the design that are not there yet.
-  approve: notYet("take the run up at a terminal and it asks you: refloat resume RUN"),
-  pause: notYet("Ctrl-C stops a run in order; then refloat resume RUN"),
   marks: "refloat mark SERVICE",
   tag: "a moment: refloat mark SERVICE NAME; a point: refloat capture SERVICE --tag NAME",
   alert: "refloat notify",

@@ -30,6 +30,13 @@ export const runArgument: ArgumentDefinition = {
   completes: "runs",
 };
 
+export const stepArgument: ArgumentDefinition = {
+  name: "STEP",
+  about: "a step of the run, such as manual:move-the-webhook, or what follows its colon",
+  required: true,
+  completes: null,
+};
+
 /** Whether it is declared is said by the operation, which knows what is. */
 export const serviceInput = z.string();
 

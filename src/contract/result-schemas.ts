@@ -7,7 +7,7 @@ import { assessmentSchema } from "../model/assessment.ts";
 import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, lockModeSchema, quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
-import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema } from "../model/identifiers.ts";
+import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema, stepIdSchema } from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema } from "../model/json.ts";
 import { pointManifestSchema } from "../model/manifest.ts";
@@ -17,6 +17,7 @@ import { mendProposalSchema } from "../model/mend.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { readinessSchema } from "../model/readiness.ts";
 import { phaseSchema, planSchema } from "../model/plan.ts";
+import { runWordSchema } from "../model/run-word.ts";
 import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
 
 export const recoveryPointSchema = z.object({
@@ -218,6 +219,17 @@ export const resultSchemas = {
   points: servicePointsSchema,
   /** Where no service was named. */
   "all-points": z.object({ services: z.array(servicePointsSchema) }),
+  "run-word": z.object({
+    run: runNumberSchema,
+    service: z.string(),
+    /** Of the run when it was said. */
+    state: runStateSchema,
+    says: runWordSchema.shape.says,
+    step: stepIdSchema.nullable(),
+    by: z.string(),
+    /** Of an approval gate: what it still needs; null when it is open, and for all else. */
+    missing: z.string().nullable(),
+  }),
   mark: z.object({
     service: z.string(),
     /** Newest moment first. */

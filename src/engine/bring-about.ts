@@ -19,6 +19,8 @@ import {
 export type StepEnd =
   /** `durable` settles when that is journaled: before anything that is journaled after it. */
   | { readonly kind: "done"; readonly durable: Promise<void> }
+  /** A person has said that it is not needed. */
+  | { readonly kind: "skipped" }
   | { readonly kind: "failed"; readonly error: StepError }
   | { readonly kind: "waiting"; readonly message: string }
   /** Told to stop: it may be absent, partial or done. */
@@ -80,6 +82,12 @@ const makeAttempt = async (call: HandlerCall, stop: AbortSignal): Promise<Attemp
       case "waiting":
         await live.recordStep(step.id, "waiting", { durationMs: changes.durationMs });
         return { kind: "waiting", message: result.message };
+      case "skipped":
+        await live.recordStep(step.id, "skipped", {
+          ...changes,
+          error: { code: "step.skipped", message: result.message },
+        });
+        return { kind: "skipped" };
       case "failed": {
         const { message, hint, output } = result;
         const error: StepError = { code: "step.check-failed", message, ...(hint === undefined ? {} : { hint }) };

@@ -7,7 +7,7 @@ import type { Clock, Log } from "../core/ports/environment.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
 import { hasAdmitBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
-import { fromCopyMessage, warningMessage } from "../core/run/stumbles.ts";
+import { fromCopyMessage } from "../core/run/stumbles.ts";
 import { type RunNumber, shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
@@ -15,6 +15,7 @@ import type { RunRecord } from "../model/run.ts";
 import { runBounded } from "./bounded-work.ts";
 import { type DriveOptions, cancelledWords, driveBackward, driveForward, driveResumed } from "./drive-run.ts";
 import { LiveRun } from "./live-run.ts";
+import { RunWords } from "./run-words.ts";
 import { createTakeoverGuard } from "./takeover-guard.ts";
 import { type EngineLimits, type StepEnvironment, markerOf } from "./step-environment.ts";
 
@@ -54,6 +55,7 @@ const defaultLimits: EngineLimits = {
   longestRetryMs: 30_000,
   hookMs: 60_000,
   askMs: 3_000,
+  listenMs: 500,
 };
 
 type Act = { readonly listener: RunListener; readonly signal: AbortSignal };
@@ -71,7 +73,7 @@ export const createEngine = (options: EngineOptions): Engine => {
     if (end.kind === "returned") return;
     const why = end.kind === "threw" ? toRefloatError(end.error).message : "it took too long";
     log.warn(`${what} failed`, { run: live.number, why });
-    await live.note(warningMessage(`${what} failed: ${why}`));
+    await live.warn(`${what} failed: ${why}`);
   };
 
   /** Holds the service's lease around `work`. Work that is stuck may still act, so then the lease stays until the process ends. */
@@ -106,8 +108,11 @@ export const createEngine = (options: EngineOptions): Engine => {
   };
 
   const bringToLife = async (plan: Plan, record: RunRecord, act: Act, afterSequence: number): Promise<DriveOptions> => {
-    const live = new LiveRun(plan, record, { journal, clock, log, listener: act.listener });
-    for (const event of await journal.events(record.number, afterSequence)) live.tell(event);
+    const events = await journal.events(record.number, afterSequence);
+    const begin = events.reduce((last, event) => (event.type === "progress" ? last : event.sequence), afterSequence);
+    const words = new RunWords(journal, record.number, begin);
+    const live = new LiveRun(plan, record, { journal, clock, log, words, listener: act.listener });
+    for (const event of events) live.tell(event);
     const { beforeCutover } = hooks;
     return {
       live,

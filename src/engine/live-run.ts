@@ -11,6 +11,9 @@ import { type StepGraph, buildStepGraph } from "../core/run/step-graph.ts";
 import type { StepId } from "../model/identifiers.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Plan } from "../model/plan.ts";
+import type { RunWord } from "../model/run-word.ts";
+import { warningMessage } from "../core/run/stumbles.ts";
+import type { RunWords } from "./run-words.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunDirection, RunEvent, RunRecord, RunState, StepRecord, StepState } from "../model/run.ts";
 
@@ -18,6 +21,7 @@ export type LiveRunParts = {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Log;
+  readonly words: RunWords;
   readonly listener: RunListener;
 };
 
@@ -112,6 +116,21 @@ export class LiveRun {
   /** Kept as an event; changes nothing. */
   async note(message: string): Promise<void> {
     await this.#record({ run: { state: this.#run.state, message } });
+  }
+
+  /** A note that the report shows as a warning. */
+  warn(message: string): Promise<void> {
+    return this.note(warningMessage(message));
+  }
+
+  /** Keeps what the person at this terminal says to the run. */
+  async say(word: RunWord): Promise<void> {
+    this.assertWhole();
+    this.tell(await this.#parts.journal.say(this.number, this.#parts.clock.now().toISOString(), word));
+  }
+
+  get words(): RunWords {
+    return this.#parts.words;
   }
 
   /** A listener that throws is a fault of a screen, not of the recovery. */

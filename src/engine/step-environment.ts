@@ -23,6 +23,8 @@ export type EngineLimits = {
   readonly hookMs: number;
   /** How long traffic may be held to ask whether another machine has taken the run up. */
   readonly askMs: number;
+  /** How often words of people are looked for. */
+  readonly listenMs: number;
 };
 
 export type StepEnvironment = {
@@ -83,6 +85,9 @@ export const callHandler = async <Result>(
           // Work that is stuck and given up may still report.
           if (open) throttle.report(progress);
         },
+        words: () => live.words.ofStep(step.id),
+        say: (word) => live.say({ ...word, step: step.id }),
+        warn: (message) => live.warn(message),
         signal,
         marker: markerOf(live, step.id, attempt),
       });

@@ -11,6 +11,7 @@ import { type RunNumber, runNumberSchema } from "../model/identifiers.ts";
 import { type Plan, planSchema } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunDirection, RunEvent, RunRecord, StepRecord } from "../model/run.ts";
+import type { RunWord } from "../model/run-word.ts";
 import type { FaultPoint } from "../platform/fault-point.ts";
 import {
   type Database,
@@ -139,6 +140,22 @@ export class JournalStore {
       at,
       state: after.run.state,
       ...(message === undefined ? {} : { message }),
+    });
+  }
+
+  say(number: RunNumber, at: string, word: RunWord): RunEvent {
+    return this.#write(() => {
+      const { run } = this.#tables.readRun(number);
+      if (["succeeded", "cancelled", "committed", "undone"].includes(run.state))
+        throw new RefloatError(
+          "run.wrong-state",
+          `run ${number} has ended (${run.state}): there is nothing to say to it`,
+          {
+            nextCommand: `refloat runs ${number}`,
+            context: { run: number, state: run.state },
+          },
+        );
+      return this.#tables.append(run, { type: "word", at, word });
     });
   }
 

@@ -78,6 +78,7 @@ export const openJournal = async (path: string): Promise<Journal> => {
   return {
     createRun: (options) => call("createRun", options),
     record: (run, epoch, at, transition) => call("record", run, epoch, at, transition),
+    say: (run, at, word) => call("say", run, at, word),
     takeUp: (run, at, direction) => call("takeUp", run, at, direction ?? null),
     readRun: (run) => call("readRun", run),
     listRuns: (service) => call("listRuns", service ?? null),

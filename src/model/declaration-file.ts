@@ -5,12 +5,14 @@
  */
 import { z } from "zod";
 import {
+  approveSchema,
   byteSizeTextSchema,
   durationTextSchema,
   invariantSchema,
   keepSchema,
   limitSchema,
   lockSchema,
+  manualSchema,
   objectivesSchema,
   quiesceSchema,
   s3SettingsSchema,
@@ -98,6 +100,11 @@ export const serviceFileSchema = z
       .record(nameSchema, invariantSchema)
       .optional()
       .meta({ description: "What must hold between components, by name. Also the order of capture." }),
+    approve: approveSchema.optional(),
+    manual: z
+      .array(manualSchema)
+      .optional()
+      .meta({ description: "Steps of a recovery that people do, in the order in which they are done." }),
     cutover: z.array(z.unknown()).optional().meta({
       description: "How traffic reaches the new side. Database rename and path swap need no line here.",
     }),

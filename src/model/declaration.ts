@@ -132,6 +132,57 @@ export const quiesceSchema = z
   .meta({ description: "The service is held still while it is captured, so that all of a point is of one moment." });
 export type QuiesceDeclaration = z.infer<typeof quiesceSchema>;
 
+export const approveSchema = z
+  .strictObject({
+    before: z.literal("cutover").optional().meta({ description: "What waits for it; the cutover when left out." }),
+    by: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .meta({ description: "Users or groups of the system whose yes counts; anybody's when left out." }),
+    count: z
+      .int()
+      .min(1)
+      .max(10)
+      .optional()
+      .meta({ description: "How many different people must say yes; 1 when left out." }),
+    expires: durationTextSchema.optional().meta({ description: "How long a yes holds; for good when left out." }),
+  })
+  .meta({
+    description: "Who must say yes before a recovery changes what is live.",
+    examples: [{ before: "cutover", by: ["oncall", "dba"], count: 2, expires: "4h" }],
+  });
+export type ApproveDeclaration = z.infer<typeof approveSchema>;
+
+export const manualSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/[a-z0-9]/i, "a name has a letter or a digit")
+      .meta({ description: "What is done, in a few words." }),
+    before: z
+      .enum(["restore", "cutover"])
+      .optional()
+      .meta({ description: "What waits for it; the cutover when neither before nor after is said." }),
+    after: z
+      .literal("cutover")
+      .optional()
+      .meta({ description: "It is done once traffic is admitted, before the probe." }),
+    do: z.string().min(1).meta({ description: "What the person is to do; may name outputs, such as ${app.address}." }),
+    expect: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "How one sees that it worked; the person must then say what was seen." }),
+    takes: durationTextSchema.optional().meta({ description: "How long it takes, for the forecast." }),
+  })
+  .refine(
+    ({ before, after }) => before === undefined || after === undefined,
+    "a step is done before or after, not both",
+  )
+  .meta({ description: "A step that a person does." });
+export type ManualDeclaration = z.infer<typeof manualSchema>;
+
 export const componentDeclarationSchema = z.object({
   name: nameSchema,
   type: z.string(),
@@ -166,6 +217,9 @@ export const serviceDeclarationSchema = z.object({
   components: z.record(nameSchema, componentDeclarationSchema),
   invariants: z.record(nameSchema, invariantSchema),
   cutover: z.array(cutoverDeclarationSchema),
+  approve: approveSchema.optional(),
+  /** In the order of the file, which is the order in which they are done. */
+  manual: z.array(manualSchema).optional(),
 });
 export type ServiceDeclaration = z.infer<typeof serviceDeclarationSchema>;
 export type InvariantDeclaration = z.infer<typeof invariantSchema>;

@@ -144,6 +144,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "A recovery of this service is already going on, or waits to be resumed or cancelled.",
   },
+  "approval.refused": {
+    exit: 3,
+    http: 403,
+    kind: "operator",
+    meaning: "The person is in none of the roles whose yes an approval gate takes.",
+  },
   "run.wrong-state": {
     exit: 3,
     http: 409,

@@ -41,7 +41,24 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("migrate"), component: nameSchema, release: releaseSourceSchema }),
   /** Start the release beside the live one, on a free port, bound to the restored instances; run its checks; stop it again. */
   z.object({ kind: z.literal("try"), component: nameSchema, release: releaseSourceSchema }),
-  z.object({ kind: z.literal("approve"), reason: z.string() }),
+  z.object({
+    kind: z.literal("approve"),
+    reason: z.string(),
+    /** Users or groups of the system who may say yes; anybody when left out. */
+    by: z.array(z.string()).optional(),
+    /** How many different people must; one when left out. */
+    count: z.int().positive().optional(),
+    /** How long a yes holds. */
+    expires: z.string().optional(),
+  }),
+  /** A person does it, and says what was seen. */
+  z.object({
+    kind: z.literal("manual"),
+    name: z.string(),
+    do: z.string(),
+    expect: z.string().optional(),
+    takes: z.string().optional(),
+  }),
   /** Nothing but the wait for all that comes before: where many steps need many others, the plan names it instead of each with each. */
   z.object({ kind: z.literal("wait"), for: z.enum(["validated", "fenced", "switched"]) }),
   /** Stop traffic to the old side at each `cutover:` entry. From here on users notice. */

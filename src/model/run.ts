@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { planDigestSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
 import { jsonObjectSchema } from "./json.ts";
+import { runWordSchema } from "./run-word.ts";
 
 /**
  * running(n) -> done | retry-wait | waiting | needs-operator | failed;
@@ -123,6 +124,14 @@ export const runEventSchema = z.discriminatedUnion("type", [
     durationMs: z.number().optional(),
     output: jsonObjectSchema.nullable().optional(),
     error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).nullable().optional(),
+  }),
+  /** A person has said something to the run; what follows of it comes as other events. */
+  z.object({
+    type: z.literal("word"),
+    sequence: z.int(),
+    at: z.iso.datetime(),
+    run: runNumberSchema,
+    word: runWordSchema,
   }),
   z.object({
     type: z.literal("progress"),

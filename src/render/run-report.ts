@@ -39,6 +39,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("Only there", summary.left.map(describeLeft)),
     part("Validated", describeValidated(summary)),
     part("Probe", describeProbe(summary)),
+    part("By people", describePeople(summary, screen)),
     part("Broken", summary.broken),
     part("Kept", describeKept(summary)),
     part(

@@ -26,7 +26,10 @@ const endings = (summary: RunSummary): Record<RunState, Ending> => {
     "needs-operator": { text: `${service} NEEDS A PERSON`, style: "red" },
     cancelled: { text: "CANCELLED", style: "yellow" },
     interrupted: { text: "INTERRUPTED", style: "yellow" },
-    waiting: { text: "WAITS FOR AN ANSWER", style: "yellow" },
+    waiting: {
+      text: summary.message?.startsWith("paused by ") === true ? "PAUSED" : "WAITS FOR AN ANSWER",
+      style: "yellow",
+    },
     running: { text: "RUNNING", style: "cyan" },
   };
 };

@@ -37,7 +37,10 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
     case "migrate":
       return output["needed"] === false ? "not needed" : "its migration ran";
     case "approve":
+      if (text("override") !== "") return `OVERRIDDEN by ${text("by")}: ${text("override")}`;
       return text("by") === "" ? "yes" : `yes, ${text("by")}`;
+    case "manual":
+      return `done by ${text("by")}${text("evidence") === "" ? "" : `: ${text("evidence")}`}`;
     case "capture":
       return text("point") === "" ? "nothing was written after the first point" : `point ${shortId(text("point"))}`;
     case "switch":

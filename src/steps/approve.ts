@@ -1,5 +1,17 @@
-/** approve: a person looks at what was restored and says yes before anything live changes. */
-import { type MakeHandler, noIntent, nothing, presenceByOutput, stepTimeoutMs } from "./step-bench.ts";
+/** approve: as many people as it takes look at what was restored and say yes before anything live changes. */
+import { describeNeeds, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
+import type { StepContext, StepResult } from "../core/ports/engine.ts";
+import { formatList } from "../core/text/quantity.ts";
+import {
+  type Action,
+  type MakeHandler,
+  type StepParts,
+  noIntent,
+  nothing,
+  presenceByOutput,
+  stepTimeoutMs,
+} from "./step-bench.ts";
+import { untilAnswered } from "./until-answered.ts";
 
 export const createApproveStep: MakeHandler<"approve"> = (parts) => ({
   kind: "approve",
@@ -8,19 +20,57 @@ export const createApproveStep: MakeHandler<"approve"> = (parts) => ({
   prepare: noIntent,
   check: presenceByOutput,
   clear: nothing,
-
-  apply: async (context) => {
-    const answer = await parts.approver(context.action.reason, context.signal);
-    if (answer === null) return { kind: "waiting", for: "approval", message: context.action.reason };
-    return answer.approved
-      ? { kind: "done", output: { by: answer.by } }
-      : {
-          kind: "failed",
-          message: `${answer.by} said no to the cutover`,
-          hint: "the restored side stays beside live until the run is cancelled",
-          output: { by: answer.by },
-        };
-  },
-
+  apply: (context) => decide(parts, context),
   compensate: nothing,
 });
+
+type Context = StepContext<Action<"approve">>;
+
+const decide = async (parts: StepParts, context: Context): Promise<StepResult> => {
+  const { action } = context;
+  const needs = describeNeeds(action);
+  const now = (): string => context.clock.now().toISOString();
+  const verdict = await untilAnswered(context, {
+    judge: (words) => {
+      const judged = judgeGate(action, words, now());
+      return judged.kind === "closed" ? null : judged;
+    },
+    ask: async (words, signal) => {
+      const { by } = judgeGate(action, words, now());
+      const me = await parts.person();
+      const had = by.length === 0 ? "" : `, has ${formatList([by].flat())}`;
+      context.progress({ note: needs === "" ? "asks here" : `needs ${needs}${had}` });
+      if (by.includes(me.name) || !mayApprove(action, me.roles))
+        return parts.attendant.isThere ? "elsewhere" : "nobody";
+      const answer = await parts.approver(
+        needs === "" ? action.reason : `${action.reason} (needs ${needs}${had})`,
+        signal,
+      );
+      if (answer === null) return "nobody";
+      return { says: answer.approved ? "yes" : "no", by: me.name, roles: [...me.roles] };
+    },
+  });
+  if (verdict === null) {
+    const run = context.run.number;
+    const message =
+      needs === ""
+        ? action.reason
+        : `${action.reason} needs ${needs}: refloat approve ${run}, then refloat resume ${run}`;
+    return { kind: "waiting", for: "approval", message };
+  }
+  if (verdict.kind === "refused") {
+    return {
+      kind: "failed",
+      message: `${verdict.by} said no to the cutover${verdict.reason === null ? "" : `: ${verdict.reason}`}`,
+      hint: "the restored side stays beside live until the run is cancelled",
+      output: { by: verdict.by },
+    };
+  }
+  if (verdict.kind === "overridden") {
+    await context.warn(
+      `the approval was OVERRIDDEN by ${verdict.by}${needs === "" ? "" : `, against ${needs}`}: ${verdict.reason}`,
+    );
+    return { kind: "done", output: { by: verdict.by, override: verdict.reason } };
+  }
+  return { kind: "done", output: { by: formatList(verdict.by) } };
+};

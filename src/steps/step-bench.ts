@@ -2,7 +2,7 @@
 import { type ComponentAccess, type Locate, withComponents } from "../core/components/component-access.ts";
 import type { InstanceTarget, Outputs } from "../core/ports/driver.ts";
 import type { StepContext, StepHandler } from "../core/ports/engine.ts";
-import type { Approver, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
+import type { ActingPerson, Approver, Attendant, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
 import type { StepId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -12,6 +12,8 @@ import { RefloatError } from "../model/refloat-error.ts";
 export type StepParts = ComponentParts & {
   readonly vault: () => Promise<OpenVault>;
   readonly approver: Approver;
+  readonly attendant: Attendant;
+  readonly person: () => Promise<ActingPerson>;
   /** Takes a point of the service as it is now. */
   readonly takePoint: (
     service: string,

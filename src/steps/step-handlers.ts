@@ -7,6 +7,7 @@ import { createCheckInvariantStep } from "./check-invariant.ts";
 import { createCheckStep } from "./check.ts";
 import { createFenceStep } from "./fence.ts";
 import { createHoldStep } from "./hold.ts";
+import { createManualStep } from "./manual.ts";
 import { createMigrateStep } from "./migrate.ts";
 import { createProbeStep } from "./probe.ts";
 import { createReloadStep } from "./reload.ts";
@@ -26,6 +27,7 @@ export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   "check-invariant": createCheckInvariantStep(parts),
   fence: createFenceStep(parts),
   hold: createHoldStep(parts),
+  manual: createManualStep(parts),
   migrate: createMigrateStep(parts),
   probe: createProbeStep(parts),
   reload: createReloadStep(parts),

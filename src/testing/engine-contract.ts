@@ -18,6 +18,7 @@ import { describeCancel } from "./engine-cancel-contract.ts";
 import { describeCutoverFailures } from "./engine-cutover-contract.ts";
 import { describeFailures } from "./engine-failure-contract.ts";
 import { describeResume } from "./engine-resume-contract.ts";
+import { describeWords } from "./engine-words-contract.ts";
 import { recoveryPlan, recoverySteps, stepIdOf, testPlan, testStep } from "./run-plans.ts";
 import type { Intercept } from "./world-handlers.ts";
 
@@ -27,6 +28,7 @@ export const describeEngineContract = (name: string, open: OpenEngine): void => 
     describeFailures(open);
     describeCutoverFailures(open);
     describeResume(open);
+    describeWords(open);
     describeCancel(open);
   });
 };

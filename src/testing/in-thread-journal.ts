@@ -9,6 +9,7 @@ export const openInThreadJournal = (path: string, fault: FaultPoint = noFault): 
   return {
     createRun: async (options) => store.createRun(options),
     record: async (run, epoch, at, transition) => store.record(run, epoch, at, transition),
+    say: async (run, at, word) => store.say(run, at, word),
     takeUp: async (run, at, direction) => store.takeUp(run, at, direction ?? null),
     readRun: async (run) => store.readRun(run),
     listRuns: async (service) => store.listRuns(service ?? null),

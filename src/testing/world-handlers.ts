@@ -188,6 +188,7 @@ const actsOf = (world: FileWorld): Readonly<Record<StepKind, Acts>> => ({
   migrate: migrateActs(world),
   try: tryActs(world),
   approve: observation(world),
+  manual: observation(world),
   wait: observation(world),
   hold: holdActs(world),
   fence: fenceActs(world),

@@ -40,6 +40,7 @@ test("an end that cannot be written after the point was made is told as such", a
     limits: {},
     version: "0.0.0",
     approver: async () => null,
+    attendant: { isThere: false, perform: async () => null },
   });
   await initVault(bench);
   const audit: typeof bench.audit = {

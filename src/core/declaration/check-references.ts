@@ -27,6 +27,7 @@ const literalKeys = new Set([
   "keep",
   "lock",
   "invariants",
+  "approve",
 ]);
 
 /** Keys of a component that name components, not values. */

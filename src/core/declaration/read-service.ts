@@ -2,6 +2,7 @@
 import type {
   CheckDeclaration,
   ComponentDeclaration,
+  ManualDeclaration,
   QuiesceDeclaration,
   ServiceDeclaration,
 } from "../../model/declaration.ts";
@@ -10,6 +11,7 @@ import type { JsonObject } from "../../model/json.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRelations } from "./check-relations.ts";
 import { checkSecrets } from "./check-secrets.ts";
+import { slugOf } from "../text/slug.ts";
 import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
 import { readCutover, readProbe } from "./read-entry.ts";
@@ -54,10 +56,12 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   checkSecrets(reading, path, draft);
   checkReferences(reading, path, draft);
   checkRelations(reading, path, draft);
+  const manual = checkManualNames(reading, [...path, "manual"], common?.manual ?? []);
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
   const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
-  if (common === undefined || cutover === undefined || !schedule || !objectives || !quiesce || !whole) return undefined;
+  if (common === undefined || cutover === undefined || !schedule || !objectives || !quiesce || !manual || !whole)
+    return undefined;
   return serviceOf(name, common, components, probe, cutover);
 };
 
@@ -70,7 +74,7 @@ const serviceOf = (
   probe: CheckDeclaration | undefined,
   cutover: ServiceDeclaration["cutover"],
 ): ServiceDeclaration => {
-  const { description, criticality, schedule, keep, lock, quiesce } = common;
+  const { description, criticality, schedule, keep, lock, quiesce, approve, manual } = common;
   return {
     name,
     ...(description === undefined ? {} : { description }),
@@ -85,6 +89,8 @@ const serviceOf = (
     components: Object.fromEntries(components.map((component) => [component.name, component])),
     invariants: common.invariants ?? {},
     cutover,
+    ...(approve === undefined ? {} : { approve }),
+    ...(manual === undefined || manual.length === 0 ? {} : { manual }),
   };
 };
 
@@ -171,6 +177,25 @@ const checkQuiesce = (reading: Reading, path: JsonPath, { atMost }: QuiesceDecla
     hint: "nothing is read in no time; leave it out for 30s",
   });
   return false;
+};
+
+/** A step is named by its words on the command line: two of the same words could not be told apart. */
+const checkManualNames = (reading: Reading, path: JsonPath, manual: readonly ManualDeclaration[]): boolean => {
+  const seen = new Set<string>();
+  let whole = true;
+  for (const [index, { name }] of manual.entries()) {
+    const slug = slugOf(name);
+    if (seen.has(slug)) {
+      whole = false;
+      reading.atValue([...path, index, "name"], {
+        code: "config.bad-value",
+        message: `${subjectText([...path, index, "name"])} is that of another manual step: both are called ${slug}`,
+        hint: "a name is typed to say that the step is done: give each its own",
+      });
+    }
+    seen.add(slug);
+  }
+  return whole;
 };
 
 const tellNotEnforced = (reading: Reading, path: JsonPath): void => {

@@ -13,8 +13,6 @@ export const unsupportedRootKeys: Words = {
 export const unsupportedServiceKeys: Words = {
   consistency:
     "components are read in the order of their invariants, and each point records what that proves; quiesce: holds the service still meanwhile",
-  approve: "refloat recover asks the person who runs it before the cutover",
-  manual: "refloat recover --no-cutover stops before the cutover, so that it can be done by hand",
 };
 
 export const unsupportedComponentKeys: Words = {

@@ -6,6 +6,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { StepId } from "../../model/identifiers.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { LiveComponent } from "./planner-input.ts";
+import { addManualSteps } from "./manual-steps.ts";
 import type { StepDraft } from "./step-draft.ts";
 
 export type CutoverPlanning = {
@@ -19,6 +20,8 @@ export type CutoverPlanning = {
   readonly release: (component: string) => "kept" | "restored";
   /** Switched components behind whose name nothing is put: what needs them cannot start, and there is nothing to admit users to. */
   readonly emptied?: readonly string[];
+  /** What the service declares to be done by people after its cutover belongs to it. */
+  readonly byHand?: boolean;
   /** A point of the side that is left is taken once nobody writes to it any more. */
   readonly lateCapture?: boolean;
 };
@@ -81,5 +84,6 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
 
   if (!serves) return;
   if (hasTraffic) draft.add("cutover", { kind: "admit" }, draft.all());
+  if (planning.byHand === true) addManualSteps(draft, service, "served");
   if (service.probe !== undefined) draft.add("prove", { kind: "probe" }, draft.all());
 };

@@ -6,6 +6,7 @@ import type { CheckDeclaration, CutoverDeclaration, ServiceDeclaration } from ".
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { PlannedReplay, StepAction } from "../../model/plan.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
+import { describeNeeds } from "../run/approval-gate.ts";
 import { shortName } from "../text/short-name.ts";
 import type { LiveComponent } from "./planner-input.ts";
 
@@ -123,8 +124,15 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
         title: `try ${releaseOf(facts, action.component, action.release)}`,
         what: describeTry(facts, action.component),
       };
-    case "approve":
-      return { title: "approve", what: action.reason };
+    case "approve": {
+      const needs = describeNeeds(action);
+      return { title: "approve", what: needs === "" ? action.reason : `${action.reason} (${needs})` };
+    }
+    case "manual":
+      return {
+        title: action.name,
+        what: `by hand: ${action.do}${action.expect === undefined ? "" : `; expect: ${action.expect}`}`,
+      };
     case "wait":
       return { title: "wait", what: `until everything is ${action.for}` };
     case "hold":

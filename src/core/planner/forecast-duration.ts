@@ -4,6 +4,7 @@
  */
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { PlanStep, StepForecast, StepKind } from "../../model/plan.ts";
+import { parseDuration } from "../time/duration.ts";
 import { holdsRows } from "./describe-step.ts";
 import type { DurationSample } from "./planner-input.ts";
 
@@ -37,6 +38,7 @@ const fixedMs: Record<StepKind, number | null> = {
   migrate: 5_000,
   try: 3_000,
   approve: null,
+  manual: null,
   wait: 0,
   hold: 300,
   fence: 1_000,
@@ -45,6 +47,13 @@ const fixedMs: Record<StepKind, number | null> = {
   reload: 500,
   admit: 300,
   probe: 500,
+};
+
+/** Of a manual step: what its author expects. */
+const declaredDuration = ({ action }: PlanStep): DurationForecast | null => {
+  const takesMs = action.kind === "manual" && action.takes !== undefined ? parseDuration(action.takes) : undefined;
+  if (takesMs === undefined) return null;
+  return { likelyMs: takesMs, lowMs: takesMs / 2, highMs: takesMs * 3, basis: "default", runs: [] };
 };
 
 /** Null for steps whose time does not grow with the data. */
@@ -87,7 +96,7 @@ export const forecastDuration = (
 ): DurationForecast | null => {
   const fixed = fixedMs[step.action.kind];
   // A person decides: how long that took before says nothing of tonight.
-  if (fixed === null) return null;
+  if (fixed === null) return declaredDuration(step);
   const samples = history.toSorted((a, b) => b.run - a.run).slice(0, samplesUsed);
   const sorted = samples.map((sample) => scaled(sample, sizeBytes)).toSorted((a, b) => a - b);
   const [lowest] = sorted;

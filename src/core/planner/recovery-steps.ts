@@ -4,11 +4,12 @@
  */
 import type { InvariantDeclaration } from "../../model/declaration.ts";
 import type { StepId } from "../../model/identifiers.ts";
-import type { PlanStep } from "../../model/plan.ts";
+import type { PlanStep, StepAction } from "../../model/plan.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import { addCutoverSteps, keepsLedger } from "./cutover-steps.ts";
 import type { ComponentCapabilities, RecoveryInput } from "./planner-input.ts";
 import type { Scope } from "./resolve-scope.ts";
+import { addManualSteps } from "./manual-steps.ts";
 import { type StepDraft, createStepDraft } from "./step-draft.ts";
 
 /** The component of one side of an invariant; each side names exactly one. */
@@ -49,16 +50,32 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
     recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     release: (name) => (recovered.has(name) ? "restored" : "kept"),
   };
-  const readers = addRestores(planning);
+  const { draft, processes, release } = planning;
+  const prepared = addManualSteps(draft, input.service, "restore");
+  const readers = addRestores(planning, prepared);
   addTrials(planning, readers);
   if (input.request.cutover) {
-    const { draft, processes, release } = planning;
-    if (input.request.approve !== undefined) {
-      draft.add("decide", { kind: "approve", reason: input.request.approve }, draft.all());
-    }
-    addCutoverSteps(draft, { ...input, order, switched: scope.recovered, processes, release });
+    const gate = approvalGate(input);
+    if (gate !== null) draft.add("decide", gate, draft.all());
+    // After the yes: what people do by hand may already change what is live.
+    addManualSteps(draft, input.service, "cutover");
+    addCutoverSteps(draft, { ...input, order, switched: scope.recovered, processes, release, byHand: true });
   }
   return planning.draft.steps();
+};
+
+/** Declared, asked for by `--approve`, or both. */
+const approvalGate = ({ service, request }: RecoveryInput): Extract<StepAction, { kind: "approve" }> | null => {
+  const { approve } = service;
+  if (approve === undefined && request.approve === undefined) return null;
+  const { by, count, expires } = approve ?? {};
+  return {
+    kind: "approve",
+    reason: request.approve ?? `cut ${service.name} over to the restored side?`,
+    ...(by === undefined ? {} : { by }),
+    ...(count === undefined ? {} : { count }),
+    ...(expires === undefined ? {} : { expires }),
+  };
 };
 
 /**
@@ -66,11 +83,14 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
  * application and files need no database, so all data moves at once; the edges count where something starts or binds.
  * @returns by recovered component, what must have read its instance before anything may write to it
  */
-const addRestores = ({ input, scope, draft, can }: Planning): ReadonlyMap<string, readonly StepId[]> => {
+const addRestores = (
+  { input, scope, draft, can }: Planning,
+  prepared: readonly StepId[],
+): ReadonlyMap<string, readonly StepId[]> => {
   const readers = new Map<string, StepId[]>();
   const restored = new Map<string, StepId>();
   for (const component of scope.recovered) {
-    restored.set(component, draft.add("restore", { kind: "restore", component }, []));
+    restored.set(component, draft.add("restore", { kind: "restore", component }, prepared));
   }
   const reads = (component: string, step: StepId): void => {
     readers.set(component, [...(readers.get(component) ?? []), step]);

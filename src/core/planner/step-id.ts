@@ -1,6 +1,7 @@
 /** How steps are named within a plan: `restore:db`, `save-lost:db:final`, `hold`. Unique, and the same in every plan of a service. */
 import type { StepId } from "../../model/identifiers.ts";
 import type { StepAction } from "../../model/plan.ts";
+import { slugOf } from "../text/slug.ts";
 
 export const stepIdOf = (action: StepAction): StepId => textOf(action) as StepId;
 
@@ -12,6 +13,8 @@ const textOf = (action: StepAction): string => {
       return `check-invariant:${action.invariant}`;
     case "capture":
       return action.stage === undefined ? "capture" : `capture:${action.stage}`;
+    case "manual":
+      return `manual:${slugOf(action.name)}`;
     case "wait":
       return `wait:${action.for}`;
     case "approve":

@@ -3,6 +3,7 @@ import type { StepId, RunNumber } from "../../model/identifiers.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { Plan, PlanIntent, PlanStep, StepAction, StepKind } from "../../model/plan.ts";
 import type { RunDirection, RunEvent, RunRecord, RunState, StepRecord, StepState } from "../../model/run.ts";
+import type { RunWord, SpokenWord } from "../../model/run-word.ts";
 import type { Clock, Log, ReportProgress } from "./environment.ts";
 import type { Presence } from "./driver.ts";
 
@@ -27,6 +28,12 @@ export type StepContext<Action extends StepAction = StepAction> = {
   readonly clock: Clock;
   readonly log: Log;
   readonly progress: ReportProgress;
+  /** What people have said to this step since it last failed, in order. */
+  readonly words: () => Promise<readonly SpokenWord[]>;
+  /** Keeps what the person at this terminal says to this step. */
+  readonly say: (word: Omit<RunWord, "step">) => Promise<void>;
+  /** Kept as a warning of the run, for its report and whoever follows it. */
+  readonly warn: (message: string) => Promise<void>;
   readonly signal: AbortSignal;
   /** `refloat/RUN/STEP/ATTEMPT` */
   readonly marker: string;
@@ -37,7 +44,9 @@ export type StepResult =
   /** An expected refusal: a check failed. Fails the step without a retry. */
   | { readonly kind: "failed"; readonly message: string; readonly hint?: string; readonly output: JsonObject }
   /** A person is needed before it can go on; the run waits. */
-  | { readonly kind: "waiting"; readonly for: "approval"; readonly message: string };
+  | { readonly kind: "waiting"; readonly for: "approval" | "person"; readonly message: string }
+  /** A person has said that it is not needed. */
+  | { readonly kind: "skipped"; readonly message: string };
 
 /**
  * One kind of step. Rules:
@@ -106,6 +115,11 @@ export type Journal = {
    * @returns the event with its sequence number
    */
   readonly record: (run: RunNumber, epoch: number, at: string, transition: Transition) => Promise<RunEvent>;
+  /**
+   * Keeps what a person says to a run, whoever executes it. Changes nothing of the run: who executes it looks for words.
+   * @throws RefloatError run.unknown, run.wrong-state if it has ended for good
+   */
+  readonly say: (run: RunNumber, at: string, word: RunWord) => Promise<RunEvent>;
   /**
    * Takes a run up: epoch + 1, state running, running and compensating steps become interrupted.
    * @param direction when it is to go another way from now on; in the same transaction

@@ -71,8 +71,23 @@ export type Approver = (
   signal: AbortSignal,
 ) => Promise<{ readonly approved: boolean; readonly by: string } | null>;
 
+/** The person at this terminal, for what only a person can do. */
+export type Attendant = {
+  readonly isThere: boolean;
+  /**
+   * Shows what is to be done and asks what was seen.
+   * @param needsEvidence nothing seen is no answer
+   * @returns null when there is nobody, or the question was left
+   */
+  readonly perform: (text: string, needsEvidence: boolean, signal: AbortSignal) => Promise<string | null>;
+};
+
+/** Who acts, with the user and the groups of the system. */
+export type ActingPerson = { readonly name: string; readonly roles: readonly string[] };
+
 export type Workbench = ComponentParts & {
   readonly host: Host;
+  readonly person: () => Promise<ActingPerson>;
   readonly places: NewPlaces;
   readonly freezes: Freezes;
   readonly mount: MountPoint;

@@ -74,6 +74,8 @@ export const advanceRunView = (view: RunView, event: RunEvent): RunView => {
   switch (event.type) {
     case "run":
       return { ...known, state: event.state, message: event.message ?? null };
+    case "word":
+      return known;
     case "step":
       return withStep(known, event.step, (step) => afterStepEvent(step, event));
     case "progress":

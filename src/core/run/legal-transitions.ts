@@ -7,19 +7,20 @@ import { RefloatError } from "../../model/refloat-error.ts";
 
 const stepSuccessors = {
   // Without `running` in between: `prepare` failed, nothing was begun.
-  pending: ["running", "retry-wait", "failed", "needs-operator", "compensating"],
-  running: ["done", "retry-wait", "waiting", "interrupted", "failed", "needs-operator"],
-  "retry-wait": ["running", "retry-wait", "failed", "needs-operator", "compensating"],
-  waiting: ["running", "compensating"],
-  interrupted: ["running", "compensating"],
+  pending: ["running", "retry-wait", "failed", "needs-operator", "compensating", "skipped"],
+  running: ["done", "retry-wait", "waiting", "interrupted", "failed", "needs-operator", "skipped"],
+  "retry-wait": ["running", "retry-wait", "failed", "needs-operator", "compensating", "skipped"],
+  waiting: ["running", "compensating", "skipped"],
+  interrupted: ["running", "compensating", "skipped"],
   // `pending`: the effect is gone, or something that it stood on is applied again.
   done: ["pending", "compensating"],
-  failed: ["running", "retry-wait", "failed", "needs-operator", "compensating"],
-  skipped: [],
+  failed: ["running", "retry-wait", "failed", "needs-operator", "compensating", "skipped"],
+  // A cancel takes back what its attempts had made.
+  skipped: ["compensating"],
   cancelled: [],
   compensating: ["compensated", "needs-operator", "interrupted"],
   compensated: [],
-  "needs-operator": ["running", "retry-wait", "failed", "needs-operator", "compensating"],
+  "needs-operator": ["running", "retry-wait", "failed", "needs-operator", "compensating", "skipped"],
 } as const satisfies Record<StepState, readonly StepState[]>;
 
 /** A state may follow itself: that is a note. */

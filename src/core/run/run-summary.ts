@@ -63,7 +63,18 @@ export type RunSummary = {
     readonly message: string;
     readonly hint: string | null;
   }[];
+  /** What people decided, did by hand and left out, in the order of the plan. */
+  readonly people: readonly PeoplesPart[];
   readonly cutoverBegan: boolean;
+};
+
+export type PeoplesPart = {
+  readonly step: StepId;
+  readonly title: string;
+  readonly kind: "approved" | "overridden" | "done" | "skipped";
+  readonly by: string;
+  /** The evidence of what was done, the reason of an override or of a skip; null where none was given. */
+  readonly words: string | null;
 };
 
 const outcomesSchema = z.object({ outcomes: z.array(checkOutcomeSchema) });
@@ -80,6 +91,22 @@ type Journaled = {
   readonly phaseOf: (id: StepId) => Phase | undefined;
   readonly find: (id: string) => StepRecord | undefined;
 };
+
+const peoplesPart = ({ record, plan, actionOf }: Journaled): readonly PeoplesPart[] =>
+  record.steps.flatMap(({ id, state, output, error }): readonly PeoplesPart[] => {
+    const step = { step: id, title: plan.forecast.steps[id]?.title ?? id };
+    if (state === "skipped") return [{ ...step, kind: "skipped", by: "", words: error?.message ?? null }];
+    const action = actionOf(id);
+    const by = textIn(output, "by");
+    if (by === null || (action?.kind !== "approve" && action?.kind !== "manual")) return [];
+    const override = textIn(output, "override");
+    if (override !== null) return [{ ...step, kind: "overridden", by, words: override }];
+    if (action.kind === "manual") return [{ ...step, kind: "done", by, words: textIn(output, "evidence") }];
+    // A lone yes of whoever ran it says nothing that its screen has not said.
+    return state === "failed" || (action.by === undefined && action.count === undefined)
+      ? []
+      : [{ ...step, kind: "approved", by, words: null }];
+  });
 
 /** @param now ISO: for a run that has not ended */
 export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly RunEvent[], now: string): RunSummary => {
@@ -122,8 +149,9 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
     stumbles,
     done: record.steps.filter(({ state }) => state === "done").length,
     steps: record.steps.length,
-    failures: record.steps.flatMap(({ id, error }) =>
-      error === null
+    people: peoplesPart(journaled),
+    failures: record.steps.flatMap(({ id, state, error }) =>
+      error === null || state === "skipped"
         ? []
         : [
             {

@@ -1,0 +1,15 @@
+/** The person at this terminal, for manual steps. `--yes` answers questions; it has done nothing by hand. */
+import type { Attendant } from "../core/ports/workbench.ts";
+import { askText, canAsk } from "./ask.ts";
+import type { Output } from "./output.ts";
+import type { Shell } from "./shell.ts";
+
+export const createAttendant = (shell: Shell, output: Output): Attendant => ({
+  isThere: canAsk(shell, output),
+  perform: (text, needsEvidence, signal) =>
+    askText(shell, output, {
+      question: `${text}\n  When it is done: what did you see?`,
+      needed: needsEvidence,
+      signal,
+    }),
+});

@@ -1,0 +1,41 @@
+/**
+ * Whether an approval gate is open, by what people have said: who may say it, how many it takes, how long it holds, and who opened it
+ * against all that.
+ */
+import type { StepAction } from "../../model/plan.ts";
+import type { SpokenWord } from "../../model/run-word.ts";
+import { formatAmount } from "../text/quantity.ts";
+import { parseDuration } from "../time/duration.ts";
+
+export type Gate = Extract<StepAction, { kind: "approve" }>;
+
+export type GateVerdict =
+  | { readonly kind: "open"; readonly by: readonly string[] }
+  | { readonly kind: "overridden"; readonly by: string; readonly reason: string }
+  | { readonly kind: "refused"; readonly by: string; readonly reason: string | null }
+  /** Those who have said yes so far, and whose yes still holds. */
+  | { readonly kind: "closed"; readonly by: readonly string[] };
+
+/** May the person say yes? Nobody is named where anybody may. */
+export const mayApprove = ({ by }: Gate, roles: readonly string[]): boolean =>
+  by === undefined || by.some((role) => roles.includes(role));
+
+/** @param words said of this gate since it was last refused, in order @param now ISO */
+export const judgeGate = (gate: Gate, words: readonly SpokenWord[], now: string): GateVerdict => {
+  const { count = 1, expires } = gate;
+  const holdsMs = (expires === undefined ? undefined : parseDuration(expires)) ?? Number.POSITIVE_INFINITY;
+  const yes = new Set<string>();
+  for (const { says, by, roles, reason, at } of words) {
+    if (says === "override") return { kind: "overridden", by, reason: reason ?? "" };
+    if (says === "no") return { kind: "refused", by, reason: reason ?? null };
+    const holds = Date.parse(now) - Date.parse(at) <= holdsMs;
+    if (says === "yes" && holds && mayApprove(gate, roles)) yes.add(by);
+  }
+  return { kind: yes.size >= count ? "open" : "closed", by: [...yes] };
+};
+
+/** `2 of oncall, dba`; empty where one yes of anybody is enough. */
+export const describeNeeds = ({ by, count = 1 }: Gate): string => {
+  if (by === undefined) return count === 1 ? "" : `${formatAmount(count, "people")}`;
+  return `${count === 1 ? "one" : `${count} people`} of ${by.join(", ")}`;
+};

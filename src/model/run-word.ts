@@ -1,0 +1,22 @@
+/** What a person says to a run from outside of it: kept among the run's events, whoever executes the run. */
+import { z } from "zod";
+import { stepIdSchema } from "./identifiers.ts";
+
+/**
+ * To an approval gate: `yes`, `no`, and `override`, which opens it against its rules. To a manual step: `done`, `failed`. To a step that is not
+ * needed: `skip`. To the run as a whole: `pause`.
+ */
+export const runWordSchema = z.object({
+  says: z.enum(["yes", "no", "override", "done", "failed", "skip", "pause"]),
+  /** Null: to the run. */
+  step: stepIdSchema.nullable(),
+  by: z.string(),
+  /** The user and the groups of the system that the person was in when it was said. */
+  roles: z.array(z.string()),
+  reason: z.string().optional(),
+  /** What the person saw, of a manual step. */
+  evidence: z.string().optional(),
+});
+export type RunWord = z.infer<typeof runWordSchema>;
+
+export type SpokenWord = RunWord & { readonly at: string };

@@ -1,0 +1,177 @@
+/**
+ * approve, done, skip, pause: what a person says to a run from another terminal. The word is kept in the run's journal and in the audit log;
+ * what follows of it happens where the run is executed, or once it is resumed.
+ */
+import { describeNeeds, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
+import { hasCutoverBegun } from "../core/run/resume-rules.ts";
+import { maySkip } from "../core/run/skippable-steps.ts";
+import { buildStepGraph } from "../core/run/step-graph.ts";
+import { withTrueState } from "../core/run/true-state.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { formatList } from "../core/text/quantity.ts";
+import type { AuditAction } from "../model/audit-entry.ts";
+import type { RunNumber, StepId } from "../model/identifiers.ts";
+import type { PlanStep } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import type { RunRecord, RunState } from "../model/run.ts";
+import type { RunWord, SpokenWord } from "../model/run-word.ts";
+
+export type RunTold = {
+  readonly run: RunNumber;
+  readonly service: string;
+  readonly state: RunState;
+  readonly says: RunWord["says"];
+  readonly step: StepId | null;
+  readonly by: string;
+  /** Of an approval gate: who is still missing, in words; null when it is open. */
+  readonly missing: string | null;
+};
+
+export type RunWordRequest = {
+  readonly run: RunNumber;
+  readonly says: RunWord["says"];
+  /** As typed: an id, or what follows its colon; null for the only one that it can mean. */
+  readonly step: string | null;
+  readonly reason: string | null;
+  readonly evidence: string | null;
+};
+
+const auditedAs = {
+  yes: "approve",
+  no: "approve",
+  override: "approve",
+  done: "done",
+  failed: "done",
+  skip: "skip",
+  pause: "pause",
+} as const satisfies Record<RunWord["says"], AuditAction>;
+
+/** @throws RefloatError run.unknown, run.wrong-state, usage for a step that it cannot be said to, approval.refused */
+export const tellRun = async (bench: Workbench, request: RunWordRequest): Promise<RunTold> => {
+  const journal = await bench.journal();
+  const { record, plan } = await journal.readRun(request.run);
+  const person = await bench.person();
+  const step = request.says === "pause" ? null : chooseStep(record, plan.intent.steps, request);
+  if (step !== null) refuseUnfit(record, step, request);
+  if (step?.action.kind === "approve" && request.says !== "override" && !mayApprove(step.action, person.roles)) {
+    const roles = formatList(person.roles);
+    throw new RefloatError(
+      "approval.refused",
+      `${step.action.by?.join(", ")} may answer, and ${person.name} is none of them`,
+      {
+        state: "nothing was approved",
+        hint: `you are ${roles}; if none of them can be reached: --override --reason "why", which is told everywhere`,
+        nextCommand: `refloat runs ${request.run}`,
+      },
+    );
+  }
+  if (request.says === "pause" && hasCutoverBegun(record, buildStepGraph(plan.intent.steps)))
+    throw new RefloatError(
+      "run.wrong-state",
+      `run ${request.run} is in its cutover: users would wait as long as it is paused`,
+      {
+        nextCommand: `refloat runs ${request.run} --follow`,
+      },
+    );
+  const word: RunWord = {
+    says: request.says,
+    step: step?.id ?? null,
+    by: person.name,
+    roles: [...person.roles],
+    ...(request.reason === null ? {} : { reason: request.reason }),
+    ...(request.evidence === null ? {} : { evidence: request.evidence }),
+  };
+  await journal.say(request.run, bench.clock.now().toISOString(), word);
+  await bench.audit.append({
+    action: auditedAs[request.says],
+    outcome: request.says === "no" ? "refused" : request.says === "override" ? "overridden" : "done",
+    service: record.service,
+    detail: {
+      run: request.run,
+      uid: record.uid,
+      step: word.step,
+      by: word.by,
+      ...(request.reason === null ? {} : { reason: request.reason }),
+      ...(request.evidence === null ? {} : { evidence: request.evidence }),
+    },
+  });
+  await bench.audit.settle();
+  const { state } = await withTrueState(journal, await bench.leases(), record);
+  return {
+    run: request.run,
+    service: record.service,
+    state,
+    says: request.says,
+    step: word.step,
+    by: word.by,
+    missing: step === null ? null : missingAt(step, await wordsOf(bench, request.run, step.id), bench),
+  };
+};
+
+const kindOf = { yes: "approve", no: "approve", override: "approve", done: "manual", failed: "manual" } as const;
+
+const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step, run }: RunWordRequest): PlanStep => {
+  const open = new Set(record.steps.flatMap(({ id, state }) => (state === "done" || state === "skipped" ? [] : [id])));
+  const fits = steps.filter(({ id, action }) =>
+    step === null
+      ? open.has(id) && action.kind === kindOf[says as keyof typeof kindOf]
+      : id === step || id.slice(id.indexOf(":") + 1) === step,
+  );
+  const [chosen] = fits;
+  if (chosen !== undefined && fits.length === 1) return chosen;
+  const wanted = steps.filter(
+    ({ id, action }) =>
+      open.has(id) && (says === "skip" ? maySkip(action.kind) : action.kind === kindOf[says as keyof typeof kindOf]),
+  );
+  const named = wanted.map(({ id }) => id);
+  throw new RefloatError(
+    "usage",
+    fits.length > 1
+      ? `which step of run ${run}? ${formatList(fits.map(({ id }) => id))}`
+      : step === null
+        ? `run ${run} has no step that it could be said to`
+        : `run ${run} has no step ${step}`,
+    {
+      hint: named.length === 0 ? "none of its steps waits for that" : `there are ${formatList(named)}`,
+      nextCommand: `refloat runs ${run}`,
+    },
+  );
+};
+
+const refuseUnfit = (record: RunRecord, { id, action }: PlanStep, { says, run }: RunWordRequest): void => {
+  const state = record.steps.find((step) => step.id === id)?.state;
+  const fits = says === "skip" ? maySkip(action.kind) : action.kind === kindOf[says as keyof typeof kindOf];
+  const why = !fits
+    ? says === "skip"
+      ? "what comes later is built on what it makes"
+      : `it is a step of kind ${action.kind}`
+    : state === "done" || state === "skipped"
+      ? `it is ${state} already`
+      : null;
+  if (why === null) return;
+  throw new RefloatError("usage", `that cannot be said to ${id} of run ${run}: ${why}`, {
+    hint:
+      says === "skip" && action.kind === "approve"
+        ? "a gate is opened by refloat approve --override --reason TEXT"
+        : "nothing was said",
+    nextCommand: `refloat runs ${run}`,
+  });
+};
+
+const wordsOf = async (bench: Workbench, run: RunNumber, step: StepId): Promise<readonly SpokenWord[]> => {
+  const words: SpokenWord[] = [];
+  for (const event of await (await bench.journal()).events(run)) {
+    if (event.type === "word" && event.word.step === step) words.push({ ...event.word, at: event.at });
+    // What was said before is answered by that.
+    if (event.type === "step" && event.step === step && event.state === "failed") words.length = 0;
+  }
+  return words;
+};
+
+const missingAt = ({ action }: PlanStep, words: readonly SpokenWord[], { clock }: Workbench): string | null => {
+  if (action.kind !== "approve") return null;
+  const verdict = judgeGate(action, words, clock.now().toISOString());
+  if (verdict.kind !== "closed") return null;
+  const needs = describeNeeds(action);
+  return `${needs === "" ? "a yes" : needs}${verdict.by.length === 0 ? "" : `, has ${formatList([...verdict.by])}`}`;
+};
