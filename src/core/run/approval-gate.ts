@@ -36,6 +36,6 @@ export const judgeGate = (gate: Gate, words: readonly SpokenWord[], now: string)
 
 /** `2 of oncall, dba`; empty where one yes of anybody is enough. */
 export const describeNeeds = ({ by, count = 1 }: Gate): string => {
-  if (by === undefined) return count === 1 ? "" : `${formatAmount(count, "people")}`;
+  if (by === undefined) return count === 1 ? "" : formatAmount(count, "people");
   return `${count === 1 ? "one" : `${count} people`} of ${by.join(", ")}`;
 };
