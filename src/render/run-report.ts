@@ -77,6 +77,22 @@ const describePhases = ({ phases }: RunSummary): readonly string[] =>
     ? []
     : [phases.map(({ phase, durationMs }) => `${phaseWords[phase]} ${formatSpan(durationMs)}`).join(" | ")];
 
+const describePeople = ({ people }: RunSummary, { paint }: Screen): readonly string[] =>
+  people.flatMap(({ kind, title, by, words }) => {
+    switch (kind) {
+      case "approved":
+        return [`${title}: yes, ${by}`];
+      case "overridden":
+        return [`${paint("red", `${title} OVERRIDDEN`)} by ${by}: ${words ?? ""}`];
+      case "done":
+        return [`${title}: ${by}${words === null || words === "" ? "" : `, saw: ${words}`}`];
+      case "skipped":
+        return [`${title}: ${words ?? "skipped"}`];
+      default:
+        return kind satisfies never;
+    }
+  });
+
 const describeProbe = ({ probe }: RunSummary): readonly string[] =>
   probe?.status === "failed" ? [`${probe.found}: users get a wrong answer from what serves now`] : [];
 

@@ -74,8 +74,8 @@ export const followed = (summary: RunSummary, plan: Plan): string => {
   return served && live === "" ? what : served ? `${what}. ${live}` : live;
 };
 
-export const reasonLabel = ({ state, failures }: RunSummary): string => {
-  if (state === "waiting") return "Asks";
+export const reasonLabel = ({ state, failures, message }: RunSummary): string => {
+  if (state === "waiting") return message?.startsWith("paused by ") === true ? "Held" : "Asks";
   if (state === "needs-operator") return "Needs you";
   // It had succeeded: a run of its own has put the old side back.
   return state === "undone" && failures.length === 0 ? "Undone" : "Failed";

@@ -93,6 +93,13 @@ const log = (page: RunPage): Html | null => {
   const { events, plan } = page;
   const rows = events.flatMap((event) => {
     if (event.type === "progress") return [];
+    if (event.type === "word") {
+      const { by, says, step, reason, evidence } = event.word;
+      const about = step === null ? "run" : (plan.forecast.steps[step]?.title ?? step);
+      return [
+        markup`<tr><td class="mono">${clock(event.at, page)}</td><td>${about}</td><td>${by}: ${says}</td><td>${reason ?? evidence ?? ""}</td></tr>`,
+      ];
+    }
     const who = event.type === "run" ? "run" : (plan.forecast.steps[event.step]?.title ?? event.step);
     const attempt = event.type === "step" && event.attempt > 1 ? `, attempt ${event.attempt}` : "";
     const said =
