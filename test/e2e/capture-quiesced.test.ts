@@ -93,6 +93,7 @@ beforeAll(async () => {
     limits: {},
     version: "0.0.0",
     approver: async () => null,
+    attendant: { isThere: false, perform: async () => null },
   });
   await initVault(opened.bench);
 });
