@@ -152,7 +152,6 @@ export const approveSchema = z
     description: "Who must say yes before a recovery changes what is live.",
     examples: [{ before: "cutover", by: ["oncall", "dba"], count: 2, expires: "4h" }],
   });
-export type ApproveDeclaration = z.infer<typeof approveSchema>;
 
 export const manualSchema = z
   .strictObject({
