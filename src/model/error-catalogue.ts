@@ -86,6 +86,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault does not hold the part of a component's log that leads to this moment.",
   },
+  "log.damaged": {
+    exit: 4,
+    http: 500,
+    kind: "permanent",
+    meaning: "A part of a component's log could not be replayed, and what comes after it is missing.",
+  },
   "log.diverged": {
     exit: 3,
     http: 409,

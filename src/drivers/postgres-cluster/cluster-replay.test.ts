@@ -2,7 +2,7 @@
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { bytesBefore } from "../../core/logs/log-position.ts";
+import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { InstanceTarget, Replay } from "../../core/ports/driver.ts";
 import type { LogReader } from "../../core/ports/vault-logs.ts";
 import type { Repository } from "../../core/ports/vault.ts";
@@ -35,8 +35,14 @@ let captured: CapturedComponent;
 let instance: InstanceTarget;
 let archive: string;
 
+type Faults = {
+  readonly refuse?: (segment: bigint) => boolean;
+  /** Position in bytes whose byte is another one than was written. */
+  readonly flip?: bigint;
+};
+
 /** The archive of the server as the vault would read it: any bytes of one line, in pieces. */
-const archivedLog = (refuse: (segment: bigint) => boolean = () => false): LogReader => ({
+const archivedLog = ({ refuse = () => false, flip }: Faults = {}): LogReader => ({
   spans: [],
   history: async () => null,
   read: async function* read(_line, from, to) {
@@ -50,6 +56,8 @@ const archivedLog = (refuse: (segment: bigint) => boolean = () => false): LogRea
       const piece = Buffer.alloc(length);
       await file.read(piece, 0, length, offset);
       await file.close();
+      const flipped = flip === undefined ? -1 : Number(flip - at);
+      if (flipped >= 0 && flipped < length) piece.writeUInt8(piece.readUInt8(flipped) ^ 1, flipped);
       yield piece;
       at += BigInt(length);
     }
@@ -131,6 +139,24 @@ describe("a restore by the log", () => {
     expect(await orders()).toBe(20);
   });
 
+  test("has all of a log that ends within a record, and tells one that cannot be replayed from it", async () => {
+    const before = await insert(1, 10);
+    await query(server.url("postgres"), "select pg_logical_emit_message(true, 'wide', repeat('y', 40000))");
+    const after = await insert(11, 20);
+    await archiveAll();
+    const within = positionAfter(bytesBefore(before) + 20_000n);
+    await restore(replayTo(within));
+    expect(await orders()).toBe(10);
+    const outcomes = await clusterDriver.instances.validate(context, instance, captured.facts, replayTo(within));
+    expect(outcomes.filter(({ status }) => status !== "passed")).toEqual([]);
+    await clusterDriver.instances.drop(context, instance);
+    await expect(restore(replayTo(after, archivedLog({ flip: bytesBefore(within) })))).rejects.toMatchObject({
+      code: "log.damaged",
+      message: expect.stringMatching(/^the server has replayed the log only up to 0\/[0-9A-F]+, and it goes on to /),
+    });
+    expect(await clusterDriver.instances.inspect(context, instance)).toBe("partial");
+  });
+
   test("reads many files ahead of need, and never more than a few", async () => {
     await query(server.url("postgres"), "create table padding (v text)");
     for (let round = 0; round < 12; round += 1) {
@@ -157,12 +183,7 @@ describe("a restore by the log", () => {
     const { endLsn } = capturedDetailSchema.parse(captured.facts.detail);
     const damaged = bytesBefore(endLsn) / BigInt(segmentBytes) + 2n;
     await expect(
-      restore(
-        replayTo(
-          end,
-          archivedLog((segment) => segment === damaged),
-        ),
-      ),
+      restore(replayTo(end, archivedLog({ refuse: (segment) => segment === damaged }))),
     ).rejects.toMatchObject({
       code: "vault.damaged",
     });

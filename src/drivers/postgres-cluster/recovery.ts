@@ -15,11 +15,10 @@ import { readControlData } from "./control-data.ts";
 import { feedCommand, makeSpool, segmentAfter, startLogFeed } from "./log-feed.ts";
 import { lineOf, timelineOf } from "./log-line.ts";
 import type { Owner } from "./server-programs.ts";
+import { historyName } from "./timeline-history.ts";
 
 /** Beside the log of the instance; what recovery asks for is copied from here. */
 const spoolName = "refloat-recovery";
-
-const historyName = (timeline: number): string => `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
 
 /** The newest timeline that a cluster has been on; null where there is none that could be asked. */
 const usedTimeline = async (context: ClusterContext, folder: string): Promise<number | null> => {

@@ -24,6 +24,7 @@ import { chooseInstancePort, startInstance, writeInstanceFiles } from "./instanc
 import { stopPostmaster } from "./postmaster.ts";
 import { findProgramDifferences } from "./program-differences.ts";
 import { type Recovery, prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
+import { requireReplayed } from "./replay-end.ts";
 import { rememberStart } from "./start-record.ts";
 import { type Owner, findServerPrograms, ownerOf } from "./server-programs.ts";
 import { formatTablespaceMap, planLocations, restoredLocation } from "./tablespaces.ts";
@@ -158,6 +159,10 @@ export const restoreCluster: Restore = async (context, target, source, captured,
     await recover(context, folder, recovery);
     // A server that is renamed under its feet would look for its configuration at its old name.
     await stopPostmaster(context, folder);
+    if (replay !== undefined) {
+      const { timeline } = await readControlData(context, folder);
+      await requireReplayed(folder, timeline, replay, detail.walSegmentBytes);
+    }
     await removeRecoveryFiles(folder);
   };
   return translateSystemErrors("target.failed", `${target.name} cannot be restored`, async () => {

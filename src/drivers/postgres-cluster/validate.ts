@@ -8,7 +8,7 @@ import { countOf } from "../../platform/tree-facts.ts";
 import { type CapturedDetail, capturedDetailSchema } from "./cluster-facts.ts";
 import { type ClusterOptions, dataPathOf } from "./cluster-options.ts";
 import { placeOf, withCluster } from "./locations.ts";
-import { comparePositions } from "../../core/logs/log-position.ts";
+import { bytesBefore, comparePositions } from "../../core/logs/log-position.ts";
 import { timelineSql } from "./position.ts";
 
 type ServerRow = {
@@ -30,6 +30,13 @@ const catalogSql = `
   select count(*)::int as relations, count(a.attnum)::int as columns
     from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_attribute a on a.attrelid = c.oid`;
 
+/**
+ * The received log may end within a record, which is not replayed; whether there was no whole one left is seen to when it is replayed. More than a
+ * segment is no record.
+ */
+const isFarBefore = (lsn: string, wanted: string, { walSegmentBytes }: CapturedDetail): boolean =>
+  bytesBefore(wanted) - bytesBefore(lsn) > BigInt(walSegmentBytes);
+
 const differences = (
   captured: CapturedDetail,
   found: ServerRow,
@@ -50,7 +57,7 @@ const differences = (
       ? [`it is on timeline ${found.timeline}, which is not its own: it was captured on ${captured.timeline}`]
       : []),
     ...(found.checksums === captured.dataChecksums ? [] : [`data checksums are ${found.checksums ? "on" : "off"}`]),
-    ...(replayedTo !== null && found.lsn !== null && comparePositions(found.lsn, replayedTo) < 0
+    ...(replayedTo !== null && found.lsn !== null && isFarBefore(found.lsn, replayedTo, captured)
       ? [`its log ends at ${found.lsn}, before ${replayedTo}, to where it was to be replayed`]
       : []),
     ...(missing.length === 0 || replayedTo !== null ? [] : [`databases are missing: ${missing.join(", ")}`]),
