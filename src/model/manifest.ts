@@ -9,7 +9,7 @@ import { serviceDeclarationSchema } from "./declaration.ts";
 import { factsSchema } from "./facts.ts";
 import { fingerprintSchema } from "./fingerprint.ts";
 import { graphSchema } from "./graph.ts";
-import { nameSchema, type PointId, snapshotIdSchema } from "./identifiers.ts";
+import { nameSchema, type PointId, runNumberSchema, snapshotIdSchema } from "./identifiers.ts";
 import { checkOutcomeSchema } from "./outcome.ts";
 
 export const capturedComponentSchema = z.object({
@@ -39,6 +39,8 @@ export const pointManifestSchema = z.object({
   service: nameSchema,
   /** What a person named the point by at its capture; `keep: { tags }` holds on to it. */
   tags: z.array(z.string()).optional(),
+  /** Taken by an undo of this run, of the side that it left: not what `last` means, unless nothing else is there. */
+  leftBy: z.object({ run: runNumberSchema, uid: z.string() }).optional(),
   /** The declaration as of then. Secrets are references. */
   declaration: serviceDeclarationSchema,
   graph: graphSchema,

@@ -12,6 +12,7 @@ import { pointSource } from "../core/granular/point-source.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import { passedAtCapture } from "../core/points/closer-point.ts";
 import { isSuspect } from "../core/points/open-incident.ts";
+import { withoutLeft } from "../core/points/select-point.ts";
 import type { PointSource } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { showName } from "../core/text/shown-name.ts";
@@ -91,7 +92,7 @@ const pointFor = async (
   };
   const isSound = (point: RecoveryPoint): boolean =>
     point.missing.length === 0 && passedAtCapture(point.manifest) && !isSuspect(point, incidentSince);
-  const point = against === null ? (points.find(isSound) ?? asked) : asked;
+  const point = against === null ? (withoutLeft(points).find(isSound) ?? asked) : asked;
   return { point, doubts: doubtsOf(point) };
 };
 

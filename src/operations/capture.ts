@@ -45,6 +45,8 @@ export type CaptureOptions = {
   readonly held?: boolean;
   /** Uid of the run that takes the point; any other run that is in its cutover forbids it. */
   readonly takenBy?: string;
+  /** The run whose undo takes the point, of the side that it leaves. */
+  readonly leftBy?: NonNullable<PointManifest["leftBy"]>;
   /** Names for the point; `keep: { tags }` holds on to it by them. */
   readonly tags?: readonly string[];
   readonly onEvent: (event: CaptureEvent) => void;
@@ -153,6 +155,7 @@ const captureService = (
           schemaVersion: 1,
           service: service.name,
           ...(options.tags === undefined || options.tags.length === 0 ? {} : { tags: [...options.tags] }),
+          ...(options.leftBy === undefined ? {} : { leftBy: options.leftBy }),
           declaration: service,
           graph,
           captureOrder: [...order],

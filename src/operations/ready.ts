@@ -5,7 +5,7 @@ import { findService } from "../core/declaration/find-service.ts";
 import { requireSecrets } from "../core/declaration/missing-secrets.ts";
 import { recoverableTo } from "../core/logs/recoverable-to.ts";
 import { openIncident } from "../core/points/open-incident.ts";
-import { newestFirst } from "../core/points/select-point.ts";
+import { newestFirst, withoutLeft } from "../core/points/select-point.ts";
 import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
 import { judgePoint } from "../core/ready/judge-point.ts";
 import { judgeRuns } from "../core/ready/judge-runs.ts";
@@ -23,7 +23,7 @@ export const readReadiness = async (bench: Workbench, name: string, signal: Abor
   const service = findService(await bench.declaration(), name);
   const now = bench.clock.now().toISOString();
   const vault = await asked("vault", "opens", () => bench.vault());
-  const points = vault.value === null ? [] : newestFirst(await vault.value.points.list(service.name));
+  const points = vault.value === null ? [] : newestFirst(withoutLeft(await vault.value.points.list(service.name)));
   const { draft, checks: refusals }: Drafted =
     points.length === 0 ? { draft: null, checks: [] } : await draftNow(bench, service, signal);
   const ofPoint = vault.value === null ? null : await ofVault(bench, vault.value, { service, points, draft, now });

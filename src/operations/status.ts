@@ -8,6 +8,7 @@ import type { Frozen } from "../core/ports/freezes.ts";
 import type { LastVerification, VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
+import { withoutLeft } from "../core/points/select-point.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { PointId } from "../model/identifiers.ts";
@@ -65,7 +66,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
   for (const service of Object.values(declaration.services)) {
     const own = runs.filter((run) => run.service === service.name);
     const ownPoints = points.filter(({ manifest }) => manifest.service === service.name);
-    const lastPoint = ownPoints[0] ?? null;
+    const lastPoint = withoutLeft(ownPoints)[0] ?? null;
     const spans = logs.filter((span) => span.service === service.name);
     services.push({
       service,

@@ -97,6 +97,7 @@ const noteOf = (
     schemaDifferences(previous.manifest, manifest, Object.keys(manifest.components)).length > 0;
   const warned = Object.values(manifest.components).some(({ warnings }) => warnings.length > 0);
   return [
+    ...(manifest.leftBy === undefined ? [] : [`left by the undo of run ${manifest.leftBy.run}`]),
     ...(isSuspect(point, incident?.since ?? null) ? ["suspect"] : []),
     ...(missing.length === 0 ? [] : [`damaged: ${missing.join(", ")} lost`]),
     ...(failed.length === 0 ? [] : [`check fails: ${failed.map(({ subject }) => cutText(subject, 40)).join(", ")}`]),

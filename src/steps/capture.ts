@@ -32,10 +32,12 @@ export const createCaptureStep: MakeHandler<"capture"> = (parts) => ({
 
   apply: async (context) => {
     const held = context.action.stage === "final";
+    const { undoes } = context.plan;
     if (held && !(await wasWrittenSince(parts, context))) return { kind: "done", output: { point: null } };
     const { id, manifest } = await parts.takePoint(context.plan.service, {
       held,
       takenBy: context.run.uid,
+      ...(undoes === null ? {} : { leftBy: { run: undoes.run, uid: undoes.runUid } }),
       signal: context.signal,
     });
     const positions = Object.entries(manifest.components).flatMap(([name, { facts }]) =>

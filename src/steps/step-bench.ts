@@ -4,7 +4,7 @@ import type { InstanceTarget, Outputs } from "../core/ports/driver.ts";
 import type { StepContext, StepHandler } from "../core/ports/engine.ts";
 import type { ActingPerson, Approver, Attendant, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
 import type { StepId } from "../model/identifiers.ts";
-import type { RecoveryPoint } from "../model/manifest.ts";
+import type { PointManifest, RecoveryPoint } from "../model/manifest.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { StepAction, StepKind } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -22,6 +22,7 @@ export type StepParts = ComponentParts & {
       readonly held: boolean;
       /** Uid of the run: the only one that may be in its cutover meanwhile. */
       readonly takenBy: string;
+      readonly leftBy?: NonNullable<PointManifest["leftBy"]>;
       readonly signal: AbortSignal;
     },
   ) => Promise<RecoveryPoint>;

@@ -75,6 +75,11 @@ describe("a database and a folder", () => {
     expect(await notes.digest()).toBe(damaged);
     const listed = await notes.refloat.succeed(["points", "notes", "--json"]);
     expect(JSON.stringify(listed.lines.at(-1)).match(/"recoveryOrder"/g)?.length).toBe(2);
+    // What was left for a reason is not what the next recovery begins with.
+    const [id] =
+      /^\w{8}(?=.*left by the undo of run 1)/m.exec((await notes.refloat.succeed(["points", "notes"])).stdout) ?? [];
+    expect(id).toBeDefined();
+    expect((await notes.refloat.succeed(["plan", "notes"])).stdout).not.toContain(`Point ${id}`);
   });
 
   it("recovers only what is asked for", async () => {

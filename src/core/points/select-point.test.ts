@@ -4,7 +4,7 @@ import { hexId, outcome, shopPoint, shopPoints } from "../../../test/fixtures/sh
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { AtExpression } from "../time/at-expression.ts";
-import { selectPoint } from "./select-point.ts";
+import { newestFirst, selectPoint } from "./select-point.ts";
 
 const at = (instant: string): AtExpression => ({ kind: "instant", text: instant, instant });
 const id = (prefix: string): AtExpression => ({ kind: "id", text: prefix, prefix });
@@ -29,6 +29,20 @@ describe("selectPoint", () => {
     expect(short(chosen(shopPoints, last).point)).toBe("3c71e0aa");
     expect(short(chosen(shopPoints, id("9be2")).point)).toBe("9be2d410");
     expect(short(chosen(shopPoints, id(hexId("9be2d410"))).point)).toBe("9be2d410");
+  });
+
+  it("takes a point of a side that an undo left only by its name, or where there is no other", () => {
+    const [newest, ...others] = newestFirst(shopPoints);
+    if (newest === undefined) throw new Error("the shop has no points");
+    const leftBy = { run: 42, uid: "0b6b8a53-5a5e-4d3c-9d0c-2f6b8a535a5e" } as NonNullable<
+      typeof newest.manifest.leftBy
+    >;
+    const left = { ...newest, manifest: { ...newest.manifest, leftBy } };
+    const points = [left, ...others];
+    expect(short(chosen(points, last).point)).toBe(short(others[0] ?? null));
+    expect(short(chosen(points, at(left.manifest.consistentAt)).point)).toBe(short(others[0] ?? null));
+    expect(short(chosen(points, id(left.id.slice(0, 6))).point)).toBe(short(left));
+    expect(short(chosen([left], last).point)).toBe(short(left));
   });
 
   it("never takes a later point than asked, nor an earlier one than it must", () => {

@@ -44,6 +44,12 @@ export const newestFirst = (points: readonly RecoveryPoint[]): readonly Recovery
 
 const instantOf = (point: RecoveryPoint): number => Date.parse(point.manifest.consistentAt);
 
+/** Points of a side that an undo left are for those who name them: it was left for a reason. They will do where there is nothing else. */
+export const withoutLeft = (points: readonly RecoveryPoint[]): readonly RecoveryPoint[] => {
+  const others = points.filter(({ manifest }) => manifest.leftBy === undefined);
+  return others.length === 0 ? points : others;
+};
+
 /** `7f3a91c2 (2026-11-22T13:20:31.000Z)`: for errors, which know no time zone. */
 const describe = (point: RecoveryPoint): string => `${shortId(point.id)} (${point.manifest.consistentAt})`;
 
@@ -192,9 +198,10 @@ export const selectPoint = (
   at: AtExpression,
   options: SelectionOptions,
 ): PointSelection => {
-  const [newest, ...others] = newestFirst(
-    points.filter(({ id, manifest }) => manifest.service === options.service && options.passedOver?.has(id) !== true),
+  const own = points.filter(
+    ({ id, manifest }) => manifest.service === options.service && options.passedOver?.has(id) !== true,
   );
+  const [newest, ...others] = newestFirst(at.kind === "id" ? own : withoutLeft(own));
   if (newest === undefined) {
     throw new RefloatError("point.unknown", `${options.service} has no recovery point yet`, {
       nextCommand: `refloat capture ${options.service}`,
