@@ -103,6 +103,21 @@ const receiveAll = async (
   });
 };
 
+/** A log alone brings nothing back: it leads on from a point. */
+const warnWithoutPoint = async (
+  bench: Workbench,
+  { service, component }: LogName,
+  report: (event: LogEvent) => void,
+) => {
+  const points = await (await bench.vault()).points.list(service);
+  if (points.some(({ manifest }) => manifest.components[component] !== undefined)) return;
+  report({
+    type: "warning",
+    message: `no point of ${service} has it yet: until one is taken, nothing of this log can be reached`,
+    hint: `take one, also while this goes on: refloat capture ${service}`,
+  });
+};
+
 const receiveOne = async (
   bench: Workbench,
   access: ComponentAccess,
@@ -114,6 +129,7 @@ const receiveOne = async (
   const report = (event: LogEvent): void => onEvent({ component, ...event });
   const held = (await logs.spans(name.service)).filter((span) => span.component === component);
   onEvent({ component, type: "begin", from: held.at(-1) ?? null });
+  await warnWithoutPoint(bench, name, report);
   let joining: Promise<void> | null = null;
   let joinedMs = bench.clock.monotonicMs();
   const join = async (): Promise<void> => {

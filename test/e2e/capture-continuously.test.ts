@@ -71,6 +71,10 @@ it("is received until SIGTERM, which ends with 0, and shown", { timeout: 240_000
       if (told.filter(({ type }) => type === "durable").length === 3) break;
     }
     expect(told[0]).toEqual({ type: "begin", component: "db", from: null });
+    expect(told[1]).toMatchObject({
+      type: "warning",
+      message: expect.stringContaining("until one is taken") as string,
+    });
     const second = await refloat.run(["capture", "shop", "--continuous"]);
     expect(second.exit).toBe(3);
     expect(second.stderr).toContain("the log of db is being received");

@@ -105,7 +105,7 @@ const notFound = async (store: Store, asOf: Date | undefined, cause: StoreFileMi
     hint:
       isBucket && lastSeen === undefined
         ? "check the address; if there was one it may be hidden only: --vault-as-of TIME reads it as it was, and these credentials may not look for it (s3:ListBucketVersions)"
-        : "check the address, or make one",
+        : "check the address; only where there never was one, make it",
     ...(isBucket && lastSeen === undefined ? {} : { nextCommand: "refloat vault init" }),
   });
 };
