@@ -10,12 +10,17 @@ export const notificationEvents = [
   "run-failed",
   "capture-failed",
   "capture-overdue",
+  "approval-overridden",
   "test",
 ] as const;
 export type NotificationEvent = (typeof notificationEvents)[number];
 
-/** What a person can choose: a test is told to all. */
-const chosenEvents = notificationEvents.filter((event) => event !== "test");
+/** Told to all targets, whatever they have chosen: a gate that is broken open must be heard of. */
+const toldToAll = ["approval-overridden", "test"] as const;
+export const isToldToAll = (event: NotificationEvent): boolean => toldToAll.some((one) => one === event);
+
+/** What a person can choose. */
+const chosenEvents = notificationEvents.filter((event) => !isToldToAll(event));
 
 const commonKeys = {
   on: z

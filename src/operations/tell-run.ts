@@ -3,6 +3,7 @@
  * what follows of it happens where the run is executed, or once it is resumed.
  */
 import { describeNeeds, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
+import { approvalOverridden } from "../core/notify/approval-overridden.ts";
 import { hasCutoverBegun } from "../core/run/resume-rules.ts";
 import { maySkip } from "../core/run/skippable-steps.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
@@ -96,6 +97,10 @@ export const tellRun = async (bench: Workbench, request: RunWordRequest): Promis
     },
   });
   await bench.audit.settle();
+  if (word.says === "override") {
+    const needs = step?.action.kind === "approve" ? describeNeeds(step.action) : "";
+    bench.notifier.tell(approvalOverridden(bench, record, word, needs));
+  }
   const { state } = await withTrueState(journal, await bench.leases(), record);
   return {
     run: request.run,

@@ -15,7 +15,7 @@ describe("notifications", { timeout: 120_000 }, () => {
   let heard: Notification[] = [];
   let traces: unknown[] = [];
 
-  const declare = (notify: string, check = "yes") =>
+  const declare = (notify: string, check = "yes", more = "") =>
     writeFile(
       `${folder.path}/refloat.yaml`,
       `vault: { url: ${folder.path}/vault, password: "\${file:${folder.path}/password}" }
@@ -24,6 +24,7 @@ ${notify}
 services:
   notes:
     schedule: every 1s
+${more}
     components:
       docs:
         type: files
@@ -86,6 +87,21 @@ services:
     expect((await refloat.run(["recover", "notes", "--yes"])).exit).toBe(4);
     expect(events().at(-1)).toEqual(["run-failed", 2, "failed"]);
     expect(heard.at(-1)?.message).not.toBe("");
+    await refloat.close();
+    await declare(hook());
+  });
+
+  it("tell everybody of a gate that was broken open", async () => {
+    await refloat.close();
+    await declare(`${hook()}\n    on: [capture-failed]`, "yes", "    approve: { by: [dba-on-call] }");
+    expect((await refloat.run(["recover", "notes", "--yes"])).exit).toBe(6);
+    await refloat.succeed(["approve", "3", "--override", "--reason", "nobody answers the phone"]);
+    expect(events()).toEqual([["approval-overridden", 3, "waiting"]]);
+    expect(heard[0]).toMatchObject({
+      title: expect.stringMatching(/^\S+ has OVERRIDDEN the approval of run 3 of notes$/) as string,
+      message: "nobody answers the phone; it needed one of dba-on-call",
+    });
+    await refloat.succeed(["cancel", "3", "--yes"]);
     await refloat.close();
     await declare(hook());
   });

@@ -5,7 +5,7 @@ import { parseTemplate } from "../../core/declaration/template.ts";
 import type { Log } from "../../core/ports/environment.ts";
 import type { Notifier, NotifyOutcome } from "../../core/ports/notifier.ts";
 import { parseDuration } from "../../core/time/duration.ts";
-import type { Notification, NotifyTarget } from "../../model/notification.ts";
+import { type Notification, type NotifyTarget, isToldToAll } from "../../model/notification.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
 import { readSecret } from "../secret.ts";
@@ -23,7 +23,7 @@ export type NotifierParts = {
 const usualTimeoutMs = 20_000;
 
 const wants = ({ on, services }: NotifyTarget, { event, service }: Notification): boolean =>
-  event === "test" || ((on?.includes(event) ?? true) && (services?.includes(service) ?? true));
+  isToldToAll(event) || ((on?.includes(event) ?? true) && (services?.includes(service) ?? true));
 
 /** A webhook's path may be its password. */
 const nameOf = (target: NotifyTarget): string => {
