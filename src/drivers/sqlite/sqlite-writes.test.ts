@@ -216,14 +216,15 @@ line', 1.0), (2, null, x'00ff'), (3, '', 9223372036854775807), (4, 'ünï, "x"',
   test("adds little to a vault that has an older state of its database", async () => {
     runSql(
       path,
-      "create table t (id integer primary key, body blob); with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) insert into t select i, randomblob(1000) from n",
+      "create table t (id integer primary key, body blob); with recursive n(i) as (select 1 union all select i + 1 from n where i < 40000) insert into t select i, randomblob(1000) from n",
     );
     await withVault(async (vault) => {
       const first = await captureIn(vault, contextOf());
       runSql(path, "insert into t values (null, randomblob(1000))");
       const second = await captureIn(vault, contextOf());
-      expect(first.newBytes).toBeGreaterThan(18_000_000);
-      expect(second.newBytes).toBeLessThan(first.newBytes / 4);
+      expect(first.newBytes).toBeGreaterThan(36_000_000);
+      // Its first page, its last one and one between them change; each lies in a piece of the vault of up to 8 MB, as chance has it.
+      expect(second.newBytes).toBeLessThan(first.newBytes / 2);
     });
   });
 });
