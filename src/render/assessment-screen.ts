@@ -42,13 +42,23 @@ const fileWords = ({ files }: AssessedComponent): string =>
     .flatMap((kind) => (files[kind] === 0 ? [] : [`${formatCount(files[kind])} ${kind === "removed" ? "gone" : kind}`]))
     .join(", ");
 
+const shownPaths = 3;
+
+const harmedFiles = ({ files, samples }: AssessedComponent): string => {
+  const paths = samples.map(({ path }) => path);
+  const harmed = files.removed + files.changed;
+  // The samples are few; what is counted is all.
+  return harmed > paths.length
+    ? formatList([...paths.slice(0, shownPaths), `${formatCount(harmed - Math.min(shownPaths, paths.length))} more`])
+    : formatList(paths);
+};
+
 const componentRows = (component: AssessedComponent): readonly Row[] => {
-  const { component: name, state, problem, schemaChanged, tables, samples, damaged } = component;
+  const { component: name, state, problem, schemaChanged, tables, damaged } = component;
   const files = fileWords(component);
   if (problem !== null) return [[name, "", problem, { text: "cannot be read", style: "red" }]];
   if (state === "equal") return [[name, "", "equal", ""]];
   if (state === "added" || state === "removed") return [[name, "", `${state} as a whole`, ""]];
-  const few = samples.map(({ path }) => path);
   const gone = damaged && component.files.removed > 0;
   return [
     ...(schemaChanged ? [[name, "", "another schema", ""] as const] : []),
@@ -65,7 +75,7 @@ const componentRows = (component: AssessedComponent): readonly Row[] => {
             name,
             "files",
             files,
-            gone ? ({ text: `gone or changed: ${formatList(few)}`, style: "red" } as const) : "",
+            gone ? ({ text: `gone or changed: ${harmedFiles(component)}`, style: "red" } as const) : "",
           ] as const,
         ]),
     ...(schemaChanged || tables.length > 0 || files !== ""

@@ -19,16 +19,17 @@ const widestValue = 40;
 const value = (text: string | null): string =>
   text === null ? "null" : cutText(showName(Buffer.from(text)), widestValue);
 
-const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number]): string => {
+const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number], direction: MendDirection): string => {
   const id = Object.entries(key)
     .map(([name, text]) => `${name} ${value(text)}`)
     .join(", ");
   const shown = columns.slice(0, 4).map(({ name, point, live }) => {
-    const to = value(point);
-    return kind === "gone" ? `${name} ${to}` : `${name} ${value(live)} > ${to}`;
+    const [from, to] = direction === "mend" ? [live, point] : [point, live];
+    return kind === "gone" ? `${name} ${value(point)}` : `${name} ${value(from)} > ${value(to)}`;
   });
   const more = columns.length > shown.length ? `, ${formatCount(columns.length - shown.length)} more columns` : "";
-  return `${kind === "gone" ? "+" : "*"} ${id}: ${shown.join(", ")}${more}`;
+  const sign = kind === "changed" ? "*" : direction === "mend" ? "+" : "-";
+  return `${sign} ${id}: ${shown.join(", ")}${more}`;
 };
 
 const countsLine = ({ name, equal, changed, gone, newer, made }: MendedTable): string => {
@@ -56,16 +57,33 @@ const putsLine = ({ puts, columns, asked, made }: MendedTable): string => {
   return `  ${parts.length === 0 ? "nothing to put back" : parts.join(", ")}${why}`;
 };
 
-const tableLines = (table: MendedTable, screen: Screen): readonly string[] => {
+const sampleLines = (table: MendedTable, direction: MendDirection, screen: Screen): readonly string[] => {
   const left = table.puts.changed + table.puts.gone - table.samples.length;
+  const goneStyle = direction === "mend" ? "green" : "red";
   return [
-    screen.paint("bold", countsLine(table)),
-    putsLine(table),
     ...table.samples.map((sample) =>
-      screen.paint(sample.kind === "gone" ? "green" : "yellow", cutText(`  ${sampleLine(sample)}`, screen.width)),
+      screen.paint(
+        sample.kind === "gone" ? goneStyle : "yellow",
+        cutText(`  ${sampleLine(sample, direction)}`, screen.width),
+      ),
     ),
     ...(left > 0 ? [`  ... ${formatCount(left)} more in the script`] : []),
   ];
+};
+
+const tableLines = (table: MendedTable, screen: Screen): readonly string[] => [
+  screen.paint("bold", countsLine(table)),
+  putsLine(table),
+  ...sampleLines(table, "mend", screen),
+];
+
+const takenBackLine = ({ name, puts, made }: MendedTable): string => {
+  if (made) return `${name}: dropped again, with ${formatAmount(puts.gone, "rows")}`;
+  const parts = [
+    ...(puts.changed === 0 ? [] : [`${formatAmount(puts.changed, "rows")} as they were before`]),
+    ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, "rows")} that came back are deleted again`]),
+  ];
+  return `${name}: ${parts.length === 0 ? "nothing to take back" : parts.join(", ")}`;
 };
 
 const triggerLine = ({ tables, fireTriggers }: MendProposal): string | null => {
@@ -84,6 +102,21 @@ export const renderProposal = ({ service, component, proposal }: MendOnScreen, s
     proposal.warnings.map((warning) => screen.paint("yellow", `WARNING  ${warning}`)),
     proposal.script === null ? null : `SCRIPT   ${proposal.script}`,
     proposal.undo === null ? null : `UNDO     ${proposal.undo}`,
+  );
+
+export const renderTakingBack = ({ service, component, proposal }: MendOnScreen, screen: Screen): string =>
+  lines(
+    screen.paint("bold", `Take back in ${service}, ${component}, what came from ${proposal.source}`),
+    proposal.tables.flatMap((table) => [
+      screen.paint("bold", takenBackLine(table)),
+      ...sampleLines(table, "undo", screen),
+    ]),
+    proposal.tables.every(({ triggers }) => triggers.length === 0)
+      ? null
+      : proposal.fireTriggers
+        ? "FIRES    the tables' own triggers of updates and deletions"
+        : triggerLine(proposal),
+    proposal.undo === null ? null : `SCRIPT   ${proposal.undo}`,
   );
 
 export const renderNothingToMend = ({ service }: MendOnScreen, screen: Screen): string =>

@@ -111,7 +111,11 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     expect(await digestOf("(select sku, price from products where sku <> 'new')")).toBe(before);
     expect(await one("(select count(*)::int from audit)")).toBe(tables[0]?.puts.changed);
     expect(await one("(select live from products where sku = 'sku1')")).toBe(true);
-    expect((await program.succeed(["mend", "shop", "--undo", digest, "--yes"])).exit).toBe(0);
+    const back = (await program.succeed(["mend", "shop", "--undo", digest, "--yes"])).stdout.replaceAll(/\s+/g, " ");
+    expect(back).toContain("Take back in shop, db, what came from point");
+    expect(back).toMatch(/products: [\d,]+ rows as they were before/);
+    // From what was put back to what stood there.
+    expect(back).toMatch(/\* sku sku1\d*: price 1\d*\.10 > 0\.00/);
     expect(await digestOf("products")).toBe(damaged);
     expect((await program.succeed(["log"])).stdout).toMatch(/mend +shop +done/);
   });

@@ -5,7 +5,13 @@ import { formatAmount } from "../../core/text/quantity.ts";
 import { mendedRowsSchema, rowsPutBack, type MendDirection } from "../../model/mend.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Mend, applyMend, proposeMend, readProposal } from "../../operations/mend.ts";
-import { renderMended, renderNothingToMend, renderProposal, shortDigest } from "../../render/mend-screen.ts";
+import {
+  renderMended,
+  renderNothingToMend,
+  renderProposal,
+  renderTakingBack,
+  shortDigest,
+} from "../../render/mend-screen.ts";
 import { nextLine } from "../../render/screen.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
@@ -121,7 +127,7 @@ export const mendCommand = defineCommand({
     const direction: MendDirection = input.undo === null ? "mend" : "undo";
     const mend = await during(context.output, bench.clock, "comparing", () => found(input, bench, context));
     const screen = context.output.screen(bench.host.timeZone);
-    context.output.say(renderProposal(mend, screen));
+    context.output.say(direction === "mend" ? renderProposal(mend, screen) : renderTakingBack(mend, screen));
     const tell = (applied: boolean, text: string): CommandResult =>
       answer("mend", { service: mend.service, component: mend.component, direction, applied, ...mend.proposal }, text);
     if (mend.proposal.script === null) return tell(false, renderNothingToMend(mend, screen));
