@@ -127,7 +127,12 @@ services:
       `refloat mend shop --at ${point.slice(0, 8)} --only db:orders --rows gone`,
       `refloat mend shop --at ${point.slice(0, 8)} --only db:sessions`,
       `refloat extract ${point.slice(0, 8)}:docs:2.pdf --to PLACE`,
-      expect.stringMatching(/^refloat recover --plan [0-9a-f]{8}$/),
+      ...["db", "docs", "all"].map(() => expect.stringMatching(/^refloat recover --plan [0-9a-f]{8}$/) as string),
+    ]);
+    expect(found.cures.slice(3).map(({ words }) => words)).toEqual([
+      "recover db",
+      "recover docs",
+      "recover all of shop",
     ]);
     expect(found.cures[0]?.leaves).toEqual(["the schema as it is now"]);
     expect(found.doubts).toEqual([]);
