@@ -9,6 +9,7 @@ import type { PreflightReport, TrafficContext, TrafficDriver } from "../../core/
 import { RefloatError } from "../../model/refloat-error.ts";
 import { writeFileAtomically } from "../../platform/atomic-file.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
+import { waitUntil } from "../../platform/wait-until.ts";
 import {
   type HaproxyOptions,
   addressText,
@@ -36,21 +37,6 @@ const isServing = (server: ServerState): boolean => isAdmitted(server) && server
 const drainMs = 500;
 const proofTimeoutMs = 10_000;
 const readyTimeoutMs = 20_000;
-const lookAgainMs = 20;
-
-/** Asks until it is true. @returns false when the time is over */
-const waitUntil = async (
-  context: TrafficContext,
-  timeoutMs: number,
-  isTrue: () => Promise<boolean>,
-): Promise<boolean> => {
-  const deadline = context.clock.monotonicMs() + timeoutMs;
-  while (!(await isTrue())) {
-    if (context.clock.monotonicMs() > deadline) return false;
-    await context.clock.sleep(lookAgainMs, context.signal);
-  }
-  return true;
-};
 
 /** So that HAProxy, when it is reloaded, takes up what was changed at run time. */
 const saveState = async (context: TrafficContext, options: HaproxyOptions): Promise<void> => {

@@ -12,6 +12,7 @@ import { bindCommand } from "../../platform/bind-command.ts";
 import { type ProcessIdentity, isAlive, signalProcess } from "../../platform/process-table.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
+import { waitUntil } from "../../platform/wait-until.ts";
 import { type NginxOptions, nginxOptionsSchema } from "./nginx-options.ts";
 import { type UpstreamServer, readUpstream, writeUpstream } from "./upstream-file.ts";
 import { listWorkers, readMaster } from "./workers.ts";
@@ -20,7 +21,6 @@ const lineTimeoutMs = 30_000;
 /** Requests under way get this long to be answered before their workers are ended. */
 const drainMs = 500;
 const proofTimeoutMs = 10_000;
-const lookAgainMs = 20;
 
 const readText = async ({ nginx }: NginxOptions): Promise<string> =>
   readFile(nginx, "utf8").catch((error: unknown) => {
@@ -53,16 +53,6 @@ const writeServer = async (context: TrafficContext, options: NginxOptions, serve
     await writeFileAtomically(nginx, before, mode);
     throw error;
   }
-};
-
-/** @returns false when the time is over */
-const waitUntil = async (context: TrafficContext, timeoutMs: number, isTrue: () => boolean): Promise<boolean> => {
-  const deadline = context.clock.monotonicMs() + timeoutMs;
-  while (!isTrue()) {
-    if (context.clock.monotonicMs() > deadline) return false;
-    await context.clock.sleep(lookAgainMs, context.signal);
-  }
-  return true;
 };
 
 /** Loads what was written; resolves when no worker is left that knows the configuration before it. */
