@@ -14,6 +14,7 @@ import { readDisarmed } from "./disarm.ts";
 import { withCluster } from "./locations.ts";
 import { findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
 import { rememberStart, rememberedStart } from "./start-record.ts";
+import { waitUntil } from "../../platform/wait-until.ts";
 
 const refused = (message: string, hint: string): RefloatError => new RefloatError("cutover.refused", message, { hint });
 
@@ -91,16 +92,6 @@ const runDeclared = async (context: ClusterContext, line: string, what: "start" 
 };
 
 const waitMs = 60_000;
-const lookAgainMs = 50;
-
-const waitUntil = async (context: ClusterContext, isSo: () => Promise<boolean>): Promise<boolean> => {
-  const deadline = context.clock.monotonicMs() + waitMs;
-  while (!(await isSo())) {
-    if (context.clock.monotonicMs() > deadline) return false;
-    await context.clock.sleep(lookAgainMs, context.signal);
-  }
-  return true;
-};
 
 /** @throws RefloatError fence.failed */
 const stopServer = async (context: ClusterContext, stable: string): Promise<void> => {
@@ -110,7 +101,7 @@ const stopServer = async (context: ClusterContext, stable: string): Promise<void
     return;
   }
   const failure = await runDeclared(context, stop, "stop");
-  if (await waitUntil(context, async () => (await findPostmaster(stable)) === null)) return;
+  if (await waitUntil(context, waitMs, async () => (await findPostmaster(stable)) === null)) return;
   throw new RefloatError(
     "fence.failed",
     failure ?? `the stop command of ${context.component} ended well, and its server still runs`,
@@ -202,7 +193,7 @@ export const serveStable = async (context: ClusterContext, stable: string): Prom
   }
   if ((await findPostmaster(stable))?.ready !== true) {
     const failure = await runDeclared(context, start, "start");
-    const isUp = await waitUntil(context, async () => (await findPostmaster(stable))?.ready === true);
+    const isUp = await waitUntil(context, waitMs, async () => (await findPostmaster(stable))?.ready === true);
     if (!isUp)
       throw new RefloatError(
         "target.failed",
