@@ -84,7 +84,11 @@ const load = (seconds: number, ...more: readonly string[]) =>
   execa(join(server.binaries, "pgbench"), ["-n", "-c", "4", "-T", String(seconds), ...more, server.url("bench")]);
 
 /** To its next timeline. @param taken name of a history that is there already, so that its number is skipped */
-const promote = async (of: PostgresServer, taken?: string): Promise<void> => {
+const promote = async (
+  of: PostgresServer,
+  taken?: string,
+  whileStandby: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> => {
   await of.crash();
   const data = join(of.directory, "data");
   const copyRights = (to: string) => execa("cp", ["-p", "--attributes-only", join(data, "PG_VERSION"), join(data, to)]);
@@ -94,6 +98,7 @@ const promote = async (of: PostgresServer, taken?: string): Promise<void> => {
   }
   await copyRights("standby.signal");
   await of.start();
+  await whileStandby();
   await query(of.url("postgres"), "select pg_promote()");
 };
 
@@ -334,13 +339,20 @@ it("a slot that the server has given up is a gap that is said, and the log goes 
   }
 });
 
-it("follows the server to a new timeline, which begins a line with its history", async () => {
+it.each([
+  { when: "away", whileStandby: () => Promise.resolve() },
+  {
+    when: "connected",
+    whileStandby: (of: PostgresServer) =>
+      until(async () => (await sql("select count(*) from pg_stat_replication where state = 'streaming'", of)) === "1"),
+  },
+])("follows the server to a new timeline that begins while it is $when", async ({ whileStandby }) => {
   const other = await startPostgresServer({ settings: { wal_keep_size: "1GB", max_slot_wal_keep_size: "-1" } });
   try {
     await query(other.url("postgres"), "create database bench");
     const receiver = await receive({ of: other });
     await until(reaches(await flushed(other)));
-    await promote(other);
+    await promote(other, undefined, () => whileStandby(other));
     await sql("create table after (id int)", other);
     await until(async () => (await spans()).length === 2);
     await until(reaches(await flushed(other)));

@@ -5,6 +5,7 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
+import type { QueryResult } from "pg";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type SessionOptions, openClient } from "../../platform/postgres/session.ts";
 import { millisecondsOf } from "./wal-scanner.ts";
@@ -113,8 +114,12 @@ export const openWalConnection = async (options: SessionOptions): Promise<WalCon
   };
   lost.addEventListener("abort", () => fail(lost.reason));
   const { connection } = client as unknown as { readonly connection: CopyConnection };
-  const ask = async (text: string): Promise<readonly Record<string, unknown>[]> =>
-    (await client.query<Record<string, unknown>>(text)).rows;
+  const ask = async (text: string): Promise<readonly Record<string, unknown>[]> => {
+    type Answer = QueryResult<Record<string, unknown>>;
+    // A stream that ends with its timeline is told complete twice, which the client takes for two results.
+    const answers: Answer | readonly Answer[] = await client.query<Record<string, unknown>>(text);
+    return [answers].flat().flatMap(({ rows }) => rows);
+  };
   let flushed = 0n;
   let isStopped = false;
   /** Before and after, the server takes commands and no messages. */
@@ -149,12 +154,14 @@ export const openWalConnection = async (options: SessionOptions): Promise<WalCon
     connection.on("copyData", onData);
     let ended: { readonly next: NextTimeline | null } | null = null;
     const where = `START_REPLICATION SLOT ${quoted(slot)} PHYSICAL ${from} TIMELINE ${timeline}`;
-    ask(where).then(([row]) => {
-      const next =
-        row === undefined ? null : { timeline: Number(row["next_tli"]), from: String(row["next_tli_startpos"]) };
-      ended = { next };
-      wake();
-    }, fail);
+    ask(where)
+      .then(([row]) => {
+        const next =
+          row === undefined ? null : { timeline: Number(row["next_tli"]), from: String(row["next_tli_startpos"]) };
+        ended = { next };
+        wake();
+      })
+      .catch(fail);
     try {
       for (;;) {
         if (isStopped) return null;
