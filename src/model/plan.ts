@@ -40,7 +40,13 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
    */
   z.object({ kind: z.literal("migrate"), component: nameSchema, release: releaseSourceSchema }),
   /** Start the release beside the live one, on a free port, bound to the restored instances; run its checks; stop it again. */
-  z.object({ kind: z.literal("try"), component: nameSchema, release: releaseSourceSchema }),
+  z.object({
+    kind: z.literal("try"),
+    component: nameSchema,
+    release: releaseSourceSchema,
+    /** Invariants that are asked by way of it. */
+    invariants: z.array(nameSchema).optional(),
+  }),
   z.object({
     kind: z.literal("approve"),
     reason: z.string(),
@@ -68,7 +74,13 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   /** Put the incoming object behind the component's stable name, by compare-and-set on observed identities. */
   z.object({ kind: z.literal("switch"), component: nameSchema }),
   /** Start the release bound to the stable names, on the port where the new side will serve; its checks are the private door. */
-  z.object({ kind: z.literal("start"), component: nameSchema, release: releaseSourceSchema }),
+  z.object({
+    kind: z.literal("start"),
+    component: nameSchema,
+    release: releaseSourceSchema,
+    /** Invariants that are asked by way of it, and could not be before. */
+    invariants: z.array(nameSchema).optional(),
+  }),
   /** Run the declared reload command after a component's files have been switched. */
   z.object({ kind: z.literal("reload"), component: nameSchema }),
   /** Let traffic in at each `cutover:` entry: the last act. */

@@ -15,6 +15,7 @@ import { slugOf } from "../text/slug.ts";
 import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
 import { readCutover, readProbe } from "./read-entry.ts";
+import { type InvariantsInFile, readInvariants } from "./read-invariant.ts";
 import type { Reading } from "./reading.ts";
 import { readShape, subjectText } from "./report-issues.ts";
 import type { ServiceDraft } from "./service-draft.ts";
@@ -39,10 +40,12 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   const read = [...(node.entries.get("components")?.node.entries.keys() ?? [])].map((component) =>
     readComponent(reading, [...path, "components", component], component),
   );
+  const declared = invariantsInFile(keys);
+  const invariants = readInvariants(reading, [...path, "invariants"], declared);
   const draft: ServiceDraft = {
     name,
     components: Object.fromEntries(read.map((one) => [one.draft.name, one.draft])),
-    invariants: invariantsOf(keys),
+    invariants: declared as ServiceDraft["invariants"],
   };
   refuseEmptyComponents(reading, path);
   const probe = readProbe(reading, [...path, "probe"]);
@@ -60,12 +63,13 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
   const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
-  if (common === undefined || cutover === undefined || !schedule || !objectives || !quiesce || !manual || !whole)
-    return undefined;
-  return serviceOf(name, common, components, probe, cutover);
+  if (common === undefined || invariants === undefined || cutover === undefined) return undefined;
+  if (!schedule || !objectives || !quiesce || !manual || !whole) return undefined;
+  return serviceOf(name, { ...common, invariants }, components, probe, cutover);
 };
 
-type CommonKeys = NonNullable<ReturnType<typeof readCommon>>;
+type CommonKeys = Omit<NonNullable<ReturnType<typeof readCommon>>, "invariants"> &
+  Pick<ServiceDeclaration, "invariants">;
 
 const serviceOf = (
   name: string,
@@ -87,7 +91,7 @@ const serviceOf = (
     ...(quiesce === undefined ? {} : { quiesce }),
     ...(probe === undefined ? {} : { probe }),
     components: Object.fromEntries(components.map((component) => [component.name, component])),
-    invariants: common.invariants ?? {},
+    invariants: common.invariants,
     cutover,
     ...(approve === undefined ? {} : { approve }),
     ...(manual === undefined || manual.length === 0 ? {} : { manual }),
@@ -131,7 +135,7 @@ const refuseEmptyComponents = (reading: Reading, path: JsonPath): void => {
 };
 
 /** Invariants that name one component on each side; others have been reported by the schema. */
-const invariantsOf = (keys: JsonObject): ServiceDraft["invariants"] => {
+const invariantsInFile = (keys: JsonObject): InvariantsInFile => {
   const result = serviceFileSchema.shape.invariants.safeParse(keys["invariants"]);
   return result.success ? (result.data ?? {}) : {};
 };

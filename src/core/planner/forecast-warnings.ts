@@ -2,6 +2,7 @@
 import { shortId } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { componentsAsked, sideOf } from "../invariants/invariant-sides.ts";
 import { readBy } from "../points/point-span.ts";
 import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
@@ -9,7 +10,7 @@ import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
-import { sideOf, untriedBecause } from "./recovery-steps.ts";
+import { untriedBecause } from "./recovery-steps.ts";
 import type { Scope } from "./resolve-scope.ts";
 
 export type Warning = PlanForecast["warnings"][number];
@@ -189,6 +190,22 @@ const fingerprintWarnings = (facts: WarningFacts): readonly Warning[] => {
   });
 };
 
+/** Those that only a running application could answer, of a recovery that never starts it. */
+const unaskedInvariants = ({ input, steps }: WarningFacts, running: ReadonlySet<string>): readonly Warning[] => {
+  const asked = new Set(
+    steps.flatMap(({ action }) =>
+      action.kind === "check-invariant"
+        ? [action.invariant]
+        : action.kind === "try" || action.kind === "start"
+          ? (action.invariants ?? [])
+          : [],
+    ),
+  );
+  return Object.entries(input.service.invariants)
+    .filter(([name, declared]) => !asked.has(name) && componentsAsked(declared).some((one) => running.has(one)))
+    .map(([name]) => warn("invariant.unasked", `${name} is not asked: what answers it runs only after the cutover`));
+};
+
 /** What nobody will have asked before, or after, users see it. */
 const testWarnings = (facts: WarningFacts): readonly Warning[] => {
   const { input, scope, order } = facts;
@@ -203,6 +220,7 @@ const testWarnings = (facts: WarningFacts): readonly Warning[] => {
       const why = untriedBecause(name, input, running, order);
       return why === null ? [] : [warn("try.skipped", `${name} is not tried before the cutover: ${why}`)];
     }),
+    ...unaskedInvariants(facts, running),
     ...(asked
       ? []
       : [

@@ -415,6 +415,23 @@ export type CheckDriver<Options = unknown> = {
   readonly run: (context: CheckContext, options: Options) => Promise<CheckOutcome>;
 };
 
+/** Of the component whose values they are. `timeoutMs` is for all of them. */
+export type SetContext = CheckContext & { readonly component: string };
+
+/** A kind of set that an invariant compares: `http`, `command`. The value under the kind's key says what is asked; other keys are beside it. */
+export type SetDriver<Options = unknown> = {
+  readonly kind: string;
+  readonly summary: string;
+  /** Strict zod object with the kind's key. */
+  readonly options: z.ZodType<Options>;
+  /**
+   * The values, one per line, unsorted, as they come. Ends without an error only if all of them were there; a source that gives what is no list of
+   * values, too much of it or no end is refused.
+   * @throws RefloatError source.*, program.*, config.invalid
+   */
+  readonly values: (context: SetContext, options: Options) => ByteStream;
+};
+
 export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
 
 /** A kind of cutover that directs traffic: `haproxy`, `nginx`, `dns`, `command`. */
@@ -441,6 +458,7 @@ export type DriverBundle = {
   readonly name: string;
   readonly components: readonly ComponentDriver[];
   readonly checks: readonly CheckDriver[];
+  readonly sets?: readonly SetDriver[];
   readonly traffic: readonly TrafficDriver[];
 };
 
@@ -448,5 +466,6 @@ export type DriverBundle = {
 export type DriverRegistry = {
   readonly components: ReadonlyMap<string, ComponentDriver>;
   readonly checks: ReadonlyMap<string, CheckDriver>;
+  readonly sets: ReadonlyMap<string, SetDriver>;
   readonly traffic: ReadonlyMap<string, TrafficDriver>;
 };

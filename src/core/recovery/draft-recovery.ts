@@ -15,7 +15,7 @@ import { chooseMoment } from "../points/choose-moment.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { durationSamples } from "../run/duration-samples.ts";
 import { nextRunNumber } from "../run/next-run-number.ts";
-import { invariantSide } from "../invariants/check-invariant.ts";
+import { invariantSide } from "../invariants/invariant-sides.ts";
 import { compareSets } from "../invariants/compare-sets.ts";
 import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
@@ -147,15 +147,16 @@ const brokenLinks = async (
   const breaks: BrokenLinks[] = [];
   for (const { invariant, every, within } of linksAtRisk(service, point.manifest, only)) {
     if (!isSeen(every.component) || !isSeen(within.component)) continue;
-    const { invariantValues } = access.driver(every.component);
     const { capturedValues } = access.driver(within.component);
     const captured = point.manifest.components[within.component];
-    if (invariantValues === undefined || capturedValues === undefined || captured === undefined) continue;
+    // What is asked by way of a server or a program cannot be asked of a point.
+    if (typeof within.asked !== "string" || capturedValues === undefined || captured === undefined) continue;
+    if (typeof every.asked !== "string" || access.driver(every.component).invariantValues === undefined) continue;
     const compared = await compareSets(
-      invariantValues(await access.context(every.component), every.expression, null),
+      await access.setValues(every.component, every.asked),
       capturedValues(
         await access.context(within.component),
-        within.expression,
+        within.asked,
         captured,
         await repository.openSnapshot(captured.snapshot),
       ),
