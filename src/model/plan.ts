@@ -9,6 +9,7 @@ import { z } from "zod";
 import { serviceDeclarationSchema } from "./declaration.ts";
 import { positionSchema } from "./facts.ts";
 import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
+import { alignmentSchema } from "./mark.ts";
 import { capturedComponentSchema } from "./manifest.ts";
 
 /** Where a process component's release comes from: the one that is live (kept), or the one in the point (restored). */
@@ -228,6 +229,7 @@ export const pointChoiceSchema = z.discriminatedUnion("kind", [
     name: z.string(),
     at: z.iso.datetime(),
     others: z.array(z.object({ id: z.string(), at: z.iso.datetime() })),
+    aligned: alignmentSchema.optional(),
   }),
   /** The last one before the run first changed what is live; before it began where it has changed nothing, or that is not known. */
   z.object({
@@ -251,6 +253,20 @@ export const closerReasonSchema = z.object({
 });
 export type CloserReason = z.infer<typeof closerReasonSchema>;
 
+/** How the parts that are recovered belong together. */
+export const plannedConsistencySchema = z.object({
+  /**
+   * Those of a point: `single`, `ordered`, `unordered`, `quiesced`. `aligned`: all go to markers that were placed in their logs while the service was held.
+   * `approximate`: they go to moments that nothing ties.
+   */
+  mode: z.enum(["single", "ordered", "unordered", "quiesced", "aligned", "approximate"]),
+  /** Within which all of it was read, marked, or lies by the clocks of the sources. */
+  windowMs: z.int().nonnegative(),
+  /** In words: what ties them, or what does not. */
+  why: z.string(),
+});
+export type PlannedConsistency = z.infer<typeof plannedConsistencySchema>;
+
 export const planForecastSchema = z.object({
   /** The moment the plan was computed at. */
   at: z.iso.datetime(),
@@ -258,6 +274,8 @@ export const planForecastSchema = z.object({
   asked: z.object({ text: z.string(), instant: z.iso.datetime().nullable() }).nullable(),
   /** Absent in plans of older versions, and of an undo. */
   chosen: pointChoiceSchema.optional(),
+  /** Absent in plans of older versions, and of an undo. */
+  consistency: plannedConsistencySchema.optional(),
   waves: z.array(z.array(stepIdSchema)),
   criticalPath: z.array(stepIdSchema),
   steps: z.record(z.string(), stepForecastSchema),

@@ -41,7 +41,11 @@ const decodeBy = (decode: () => string, source: string, where: () => string): st
 
 /** Decodes all of it, or refuses. */
 export const decodeText = (bytes: Uint8Array, source: string): string =>
-  decodeBy(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes), source, () => "it");
+  decodeBy(
+    () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    source,
+    () => "it",
+  );
 
 /**
  * Lines as they come, without their ends (`\n` or `\r\n`); the last one needs none. Empty ones are left out.
@@ -56,8 +60,10 @@ export const readLines = async function* (
   let number = 0;
   let rest = "";
   const decode = (chunk: Uint8Array | null): string =>
-    decodeBy(() => (chunk === null ? decoder.decode() : decoder.decode(chunk, { stream: true })), source, () =>
-      number === 0 ? "its begin" : `what follows line ${number}`,
+    decodeBy(
+      () => (chunk === null ? decoder.decode() : decoder.decode(chunk, { stream: true })),
+      source,
+      () => (number === 0 ? "its begin" : `what follows line ${number}`),
     );
   for await (const chunk of bytes) {
     allowance.take(chunk.length);

@@ -28,6 +28,7 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
     hanging("", headline(plan, screen), screen.width),
     part("STAKE", [describeStake(intent.declaration) ?? []].flat()),
     part("MOMENT", momentsOf(plan, screen)),
+    part("MODE", modeOf(plan)),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
     part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
     part("CLOSER", closer(plan, screen)),
@@ -108,6 +109,13 @@ const momentsOf = ({ intent, forecast }: Plan, { timeZone }: Screen): readonly s
       })
       .join("; "),
   ];
+};
+
+/** Where the point alone does not say it: `aligned within 0.2s: markers in 2 logs, placed while the service was held`. */
+const modeOf = ({ intent, forecast: { consistency } }: Plan): readonly string[] => {
+  if (consistency === undefined || consistency.mode === "single" || Object.keys(intent.replays ?? {}).length === 0)
+    return [];
+  return [`${consistency.mode} within ${formatDuration(consistency.windowMs)}: ${consistency.why}`];
 };
 
 /** `14:12:07.9` */

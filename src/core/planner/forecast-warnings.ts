@@ -8,6 +8,7 @@ import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { formatDuration } from "../time/duration.ts";
+import { alignedMarkBefore, forecastConsistency } from "./forecast-consistency.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
 import { untriedBecause } from "./recovery-steps.ts";
@@ -65,7 +66,10 @@ const suspicion = ({ point, incidentSince = null }: RecoveryInput, { recovered }
     : [];
 
 /** Components of two moments: what the one names, the other may not have. */
-const skew = ({ point, replays = {}, components }: RecoveryInput, { recovered }: Scope): readonly Warning[] => {
+const skew = (input: RecoveryInput, scope: Scope): readonly Warning[] => {
+  const { point, replays = {}, components } = input;
+  const { recovered } = scope;
+  if (forecastConsistency(input, scope).mode === "aligned") return [];
   const data = recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
   const momentOf = (name: string): string => replays[name]?.at ?? point.manifest.consistentAt;
   const moments = data.map((name) => Date.parse(momentOf(name)));
@@ -78,6 +82,21 @@ const skew = ({ point, replays = {}, components }: RecoveryInput, { recovered }:
       `${formatList(told, 4)}: ${formatDuration(Math.round(apartMs / 1000) * 1000)} apart, and what the one names the other may not have`,
     ),
   ];
+};
+
+/** Logs that go to one moment by their own clocks; what would tie them. */
+const untied = (input: RecoveryInput, scope: Scope): readonly Warning[] => {
+  const { replays = {}, chosen, marks = [], service, now } = input;
+  const going = Object.keys(replays).filter((name) => scope.recovered.includes(name));
+  const { mode, why } = forecastConsistency(input, scope);
+  if (going.length < 2 || mode !== "approximate") return [];
+  const wanted = chosen !== undefined && "at" in chosen ? chosen.at : now;
+  const mark = alignedMarkBefore(marks, wanted, going);
+  const better =
+    mark === null
+      ? `refloat mark ${service.name} NAME --aligned ties them from then on`
+      : `the last mark that ties them is "${mark.name}" of ${mark.at}: --at "before ${shortId(mark.id)}"`;
+  return [warn("log.approximate", `${formatList(going)} belong together only approximately: ${why}; ${better}`)];
 };
 
 /** Why it goes no further by the log, or not from the nearest point. */
@@ -111,6 +130,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
     ...namesakes(input.chosen),
     ...suspicion(input, scope),
     ...skew(input, scope),
+    ...untied(input, scope),
     ...logWarnings(input),
     ...(failed.length === 0
       ? []
@@ -120,7 +140,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
             `when the point was taken, ${formatList(failed.map(({ subject, found }) => `${subject} (${found})`))} failed already`,
           ),
         ]),
-    ...(scope.recovered.length > 1 && !heldTogether(manifest)
+    ...(scope.recovered.length > 1 && !heldTogether(manifest) && forecastConsistency(input, scope).mode !== "aligned"
       ? [warn("point.unproven", unprovenWords(formatList(scope.recovered), manifest.consistency.mode))]
       : []),
     ...(unsteady.length === 0 ? [] : [warn("point.unsteady", `at capture ${formatList(unsteady)}`)]),

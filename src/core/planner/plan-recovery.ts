@@ -6,6 +6,7 @@ import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { Plan, PlanIntent } from "../../model/plan.ts";
 import { componentOrder } from "./component-order.ts";
 import type { DescriptionFacts } from "./describe-step.ts";
+import { forecastConsistency } from "./forecast-consistency.ts";
 import { forecastCloser, forecastKeeps, forecastLosses } from "./forecast-losses.ts";
 import { forecastSteps } from "./forecast-steps.ts";
 import { forecastWarnings } from "./forecast-warnings.ts";
@@ -64,6 +65,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       at: input.now,
       asked: request.at,
       ...(input.chosen === undefined ? {} : { chosen: input.chosen }),
+      consistency: forecastConsistency(input, scope),
       ...steps,
       loses,
       ...(input.breaks === undefined || input.breaks.length === 0 ? {} : { breaks: [...input.breaks] }),

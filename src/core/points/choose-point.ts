@@ -6,6 +6,7 @@ import { selectionFacts } from "./selection-facts.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { type AtExpression, parseAt } from "../time/at-expression.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { Mark } from "../../model/mark.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 
 export type PointRequest = {
@@ -25,6 +26,8 @@ export type ChosenPoint = PointSelection & {
   /** Of the service, newest first. */
   readonly points: readonly RecoveryPoint[];
   readonly incidentSince: string | null;
+  /** Of the service. */
+  readonly marks: readonly Mark[];
 };
 
 /** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.* */
@@ -41,7 +44,7 @@ export const choosePoint = async (bench: Workbench, request: PointRequest, now: 
     ...(only === null ? {} : { scope: only }),
     ...(passedOver === undefined ? {} : { passedOver }),
   });
-  return { ...selected, at, points, incidentSince };
+  return { ...selected, at, points, incidentSince, marks: facts.marks ?? [] };
 };
 
 /** A vault that does not open must not hide a mistake in what was typed. */

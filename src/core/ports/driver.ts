@@ -329,6 +329,17 @@ export type LogReceiving = {
   readonly report: (event: LogEvent) => void;
 };
 
+/** A marker that was written into a component's log. */
+export type LogMarker = {
+  readonly line: string;
+  /** Where its record ends: going on by the log up to here ends with the marker, and with nothing behind it. */
+  readonly position: string;
+  /** By the source's clock, ISO. */
+  readonly at: string;
+  /** `restore-point`: what the technology has for the purpose. `transaction`: one that does nothing else. */
+  readonly by: "restore-point" | "transaction";
+};
+
 /** The log that the source writes of all its changes, by which a point can be rolled forward. */
 export type LogOperations<Options = unknown> = {
   /** The first position that going on from a captured point reads, and the line it lies in; null for a point that cannot be rolled forward. */
@@ -339,6 +350,13 @@ export type LogOperations<Options = unknown> = {
    * @throws RefloatError source.denied, source.unsupported: what waiting does not mend
    */
   readonly receive: (context: DriverContext<Options>, request: LogReceiving) => Promise<void>;
+  /**
+   * Writes a marker into the log of the source; durable there when it resolves. Must not wait for what a held service keeps back. Not idempotent: each call
+   * writes one. Left out where a log has no place for one.
+   * @param request `name`: at most 63 bytes of plain text
+   * @throws RefloatError source.*
+   */
+  readonly mark?: (context: DriverContext<Options>, request: { readonly name: string }) => Promise<LogMarker>;
 };
 
 export type OutputDescription = { readonly description: string; readonly secret: boolean };

@@ -49,7 +49,7 @@ export const draftRecovery = async (
   const service = findService(await bench.declaration(), request.service);
   requireComponents(service, request.only ?? []);
   const now = bench.clock.now();
-  const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed } = await chooseMoment(
+  const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed, marks } = await chooseMoment(
     bench,
     { ...request, service: service.name },
     now,
@@ -85,6 +85,7 @@ export const draftRecovery = async (
     replays,
     unreached,
     passed,
+    marks,
     incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,

@@ -178,7 +178,13 @@ describe("a set by http", () => {
     ["an answer that was cut", "/cut", {}, "source.unreachable", "does not answer: "],
     ["a document without end", "/huge", {}, "source.unsupported", "a JSON document of more than 16.8 MB"],
     ["lines without end", "/endless", {}, "source.unsupported", "all that it answers is larger than 256 MiB"],
-    ["a line without end", "/one-line", {}, "source.unsupported", "line 1 of the answer is longer than 65536 characters"],
+    [
+      "a line without end",
+      "/one-line",
+      {},
+      "source.unsupported",
+      "line 1 of the answer is longer than 65536 characters",
+    ],
   ])("refuses %s", async (_what, path, options, code, message) => {
     await expect(read(path, options)).rejects.toMatchObject({
       code,

@@ -3,6 +3,7 @@ import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
 import { clusterInstances, stableOutputs } from "./instances.ts";
 import { logStartOf } from "./log-line.ts";
+import { markClusterLog } from "./mark-log.ts";
 import { preflightCluster } from "./preflight.ts";
 import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
@@ -31,7 +32,7 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   instances: clusterInstances,
   switching: clusterSwitching,
   writes: clusterWrites,
-  logs: { startOf: logStartOf, receive: receiveClusterLog },
+  logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog },
 };
 
 /** The `postgres-cluster` driver. */
