@@ -10,7 +10,7 @@ import { serviceDeclarationSchema } from "./declaration.ts";
 import { positionSchema } from "./facts.ts";
 import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
 import { alignmentSchema } from "./mark.ts";
-import { capturedComponentSchema } from "./manifest.ts";
+import { capturedComponentSchema, compositionSchema } from "./manifest.ts";
 
 /** Where a process component's release comes from: the one that is live (kept), or the one in the point (restored). */
 export const releaseSourceSchema = z.enum(["kept", "restored"]);
@@ -256,10 +256,10 @@ export type CloserReason = z.infer<typeof closerReasonSchema>;
 /** How the parts that are recovered belong together. */
 export const plannedConsistencySchema = z.object({
   /**
-   * Those of a point: `single`, `ordered`, `unordered`, `quiesced`. `aligned`: all go to markers that were placed in their logs while the service was held.
+   * Those of a point: `single`, `ordered`, `unordered`, `quiesced`, `composed`. `aligned`: all go to markers that were placed in their logs while the service was held.
    * `approximate`: they go to moments that nothing ties.
    */
-  mode: z.enum(["single", "ordered", "unordered", "quiesced", "aligned", "approximate"]),
+  mode: z.enum(["single", "ordered", "unordered", "quiesced", "composed", "aligned", "approximate"]),
   /** Within which all of it was read, marked, or lies by the clocks of the sources. */
   windowMs: z.int().nonnegative(),
   /** In words: what ties them, or what does not. */
@@ -274,6 +274,15 @@ export const planForecastSchema = z.object({
   asked: z.object({ text: z.string(), instant: z.iso.datetime().nullable() }).nullable(),
   /** Absent in plans of older versions, and of an undo. */
   chosen: pointChoiceSchema.optional(),
+  /** Where the point was captured without the rest of the service: which parts make it whole. */
+  composed: compositionSchema
+    .extend({
+      /** Parts that expire, are unlocked or held otherwise than the rest; sentences. */
+      conflicts: z.array(z.string()),
+      /** What would make it better. */
+      better: z.string().nullable(),
+    })
+    .optional(),
   /** Absent in plans of older versions, and of an undo. */
   consistency: plannedConsistencySchema.optional(),
   waves: z.array(z.array(stepIdSchema)),

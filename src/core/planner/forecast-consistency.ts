@@ -18,7 +18,8 @@ export const forecastConsistency = (facts: Facts, scope: Scope): PlannedConsiste
   const [only] = data;
   if (data.length < 2) return { mode: "single", windowMs: 0, why: only === undefined ? "no data" : `${only} alone` };
   const { mode, windowMs } = point.manifest.consistency;
-  if (data.every((name) => replays[name] === undefined)) return { mode, windowMs, why: "as the point was taken" };
+  if (data.every((name) => replays[name] === undefined))
+    return { mode, windowMs, why: mode === "composed" ? "parts of several points" : "as the point was taken" };
   const moments = data.map((name) => Date.parse(replays[name]?.at ?? point.manifest.consistentAt));
   const apartMs = Math.max(...moments) - Math.min(...moments);
   const aligned = chosen?.kind === "mark" ? chosen.aligned : undefined;

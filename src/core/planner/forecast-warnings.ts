@@ -40,7 +40,9 @@ const heldTogether = ({ consistency: { proven, mode }, invariants }: PointManife
 const unprovenWords = (names: string, mode: PointManifest["consistency"]["mode"]): string =>
   mode === "quiesced"
     ? `only the freeze: line says that ${names} belong to one moment, and no invariant has shown it`
-    : `nothing proves that ${names} belong to one moment: taken ${mode}, and no invariant has shown it`;
+    : mode === "composed"
+      ? `nothing proves that ${names} belong to one moment: they were captured at different times`
+      : `nothing proves that ${names} belong to one moment: taken ${mode}, and no invariant has shown it`;
 
 /** Another mark of the same name may have been meant. */
 const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {

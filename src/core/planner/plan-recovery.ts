@@ -4,6 +4,7 @@
  */
 import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { Plan, PlanIntent } from "../../model/plan.ts";
+import { composedBetter } from "../points/composition-words.ts";
 import { componentOrder } from "./component-order.ts";
 import type { DescriptionFacts } from "./describe-step.ts";
 import { forecastConsistency } from "./forecast-consistency.ts";
@@ -65,6 +66,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       at: input.now,
       asked: request.at,
       ...(input.chosen === undefined ? {} : { chosen: input.chosen }),
+      ...composedOf(input, recovered),
       consistency: forecastConsistency(input, scope),
       ...steps,
       loses,
@@ -75,6 +77,16 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       warnings: forecastWarnings({ input, scope, order, steps: intent.steps, waveOf }),
     },
   };
+};
+
+/** The parts of the recovered components. */
+const composedOf = (
+  { point: { composed }, service, memberConflicts = [] }: RecoveryInput,
+  recovered: ReadonlySet<string>,
+): Pick<Plan["forecast"], "composed"> => {
+  if (composed === undefined) return {};
+  const own = { ...composed, members: composed.members.filter(({ component }) => recovered.has(component)) };
+  return { composed: { ...own, conflicts: [...memberConflicts], better: composedBetter(service.name, own) } };
 };
 
 const replaysOf = ({ replays = {} }: RecoveryInput, recovered: ReadonlySet<string>): Pick<PlanIntent, "replays"> => {

@@ -85,6 +85,8 @@ export type RecoveryInput = {
   readonly unreached?: readonly UnreachedLog[];
   /** Points that are nearer, and have a component as of later than what was asked. */
   readonly passed?: readonly PassedPoint[];
+  /** Of a composed point: parts that do not last as the others do, in sentences. */
+  readonly memberConflicts?: readonly string[];
   /** Of the service. */
   readonly marks?: readonly Mark[];
   /** Since when an incident doubts what was read, ISO. */

@@ -1,5 +1,6 @@
 /** From the words of `--at` to the recovery point that they mean: what plan, mend and assess are given. */
 import { asMarkName } from "./named-moment.ts";
+import { composePoints } from "./compose-points.ts";
 import { earlier } from "./open-incident.ts";
 import { newestFirst, type PointSelection, selectPoint } from "./select-point.ts";
 import { selectionFacts } from "./selection-facts.ts";
@@ -34,7 +35,7 @@ export type ChosenPoint = PointSelection & {
 export const choosePoint = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenPoint> => {
   const { service, only, passedOver } = request;
   const at = await readAt(bench, service, request.at ?? "last", now);
-  const points = newestFirst(await (await bench.vault()).points.list(service));
+  const points = newestFirst(composePoints(await (await bench.vault()).points.list(service)));
   const facts = await selectionFacts(bench, service, at);
   const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);
   const selected = selectPoint(points, at, {

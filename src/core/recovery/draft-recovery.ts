@@ -11,6 +11,7 @@ import { componentOrder } from "../planner/component-order.ts";
 import { planRecovery } from "../planner/plan-recovery.ts";
 import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
+import { memberConflicts } from "../points/composition-words.ts";
 import { chooseMoment } from "../points/choose-moment.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { durationSamples } from "../run/duration-samples.ts";
@@ -86,6 +87,7 @@ export const draftRecovery = async (
     unreached,
     passed,
     marks,
+    ...(await conflictsOf(bench, service, point, incidentSince, now)),
     incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
@@ -104,6 +106,25 @@ export const draftRecovery = async (
     now: now.toISOString(),
   });
   return { plan: planned, look, point };
+};
+
+const conflictsOf = async (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  point: RecoveryPoint,
+  incidentSince: string | null,
+  now: Date,
+): Promise<{ readonly memberConflicts?: readonly string[] }> => {
+  if (point.composed === undefined) return {};
+  const { points, holds } = await bench.vault();
+  const facts = {
+    keep: service.keep ?? null,
+    holds: (await holds.list()).filter((hold) => hold.service === service.name),
+    incidentSince,
+    now: now.toISOString(),
+    timeZone: bench.host.timeZone,
+  };
+  return { memberConflicts: memberConflicts(point, point.composed, await points.list(service.name), facts) };
 };
 
 /** What is recovered, and the processes that depend on it: they are bound anew. */
