@@ -275,7 +275,8 @@ describe(`recoveries of four tiers under load, seed ${seed}`, () => {
         for (let round = 0; round < recoveries; round += 1) {
           const { manifest, exit, found, links } = await recoverOnce("loose");
           expect(manifest.consistency).toMatchObject({ mode: "ordered", proven: false });
-          expect(found).toEqual(links);
+          // One that fails ends the run: others may not have been asked any more.
+          expect(links).toMatchObject(found);
           expect(exit).toBe(sum(links, "broken") === 0 ? 0 : 4);
           broken += sum(links, "broken");
           orphans += sum(links, "orphans");
