@@ -81,6 +81,7 @@ export type PointManifest = z.infer<typeof pointManifestSchema>;
 
 /** What a point is made of that stands for parts of several. */
 export const compositionSchema = z.object({
+  /** The newest first. */
   members: z.array(
     z.object({
       component: nameSchema,

@@ -71,7 +71,7 @@ services:
     quiesce:
       freeze: "cd $SHOP && rm -f paused && touch pause && until test -e paused; do sleep 0.01; done"
       thaw: rm -f "$SHOP/pause"
-      atMost: 5m
+      atMost: 1m
       environment: { SHOP: ${folder.path} }
     components:
       orders: ${first}
@@ -115,8 +115,8 @@ it(
     await expect
       .poll(async () => new Set((await logs()).map(({ component }) => component)).size, { timeout: 60_000 })
       .toBe(2);
-    await refloat.succeed(["capture", "shop"]);
     stopped = write();
+    await refloat.succeed(["capture", "shop"]);
     await expect
       .poll(async () => (await query(billing.url("postgres"), "select from bills")).length, { timeout: 60_000 })
       .toBeGreaterThan(20);

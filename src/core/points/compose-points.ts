@@ -83,12 +83,14 @@ const composedManifest = (
 const compositionOf = (members: Readonly<Record<string, Member>>, absent: readonly string[]): Composition => {
   const newestMs = Math.max(...Object.values(members).map(({ captured }) => Date.parse(captured.window.beginAt)));
   return {
-    members: Object.entries(members).map(([component, { point, captured }]) => ({
-      component,
-      point,
-      at: captured.window.beginAt,
-      skewMs: newestMs - Date.parse(captured.window.beginAt),
-    })),
+    members: Object.entries(members)
+      .map(([component, { point, captured }]) => ({
+        component,
+        point,
+        at: captured.window.beginAt,
+        skewMs: newestMs - Date.parse(captured.window.beginAt),
+      }))
+      .toSorted((a, b) => a.skewMs - b.skewMs),
     absent: [...absent],
   };
 };

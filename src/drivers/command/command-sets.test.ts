@@ -65,7 +65,7 @@ describe("a set by a program", () => {
       message: expect.stringContaining(message) as string,
       hint: expect.any(String) as string,
     });
-    expect(left()).toBe(0);
+    await expect.poll(left).toBe(0);
   });
 
   test("refuses one that does not end in time, with all that it started", async () => {

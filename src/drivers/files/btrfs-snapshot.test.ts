@@ -68,7 +68,8 @@ describe.skipIf(mounted === null)("a snapshot of btrfs", () => {
         await rm(join(path, "0.txt"));
         await writeFile(join(path, "1.txt"), "overwritten");
         await writeFile(join(path, "new.txt"), "new");
-        return snapshot.tree(root, rules, ...rest);
+        expect(rules.exclude).toEqual(["/.refloat-snapshot-*"]);
+        return snapshot.tree(root, { ...rules, exclude: [] }, ...rest);
       },
     };
     const report = await captureFiles(contextOf(), sink, null, () => (isPinned = true));

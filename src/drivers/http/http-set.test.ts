@@ -176,7 +176,7 @@ describe("a set by http", () => {
       "which is no address of http://127.0.0.1",
     ],
     ["an answer that was cut", "/cut", {}, "source.unreachable", "does not answer: "],
-    ["a document without end", "/huge", {}, "source.unsupported", "a JSON document of more than 16.8 MB"],
+    ["a document without end", "/huge", {}, "source.unsupported", "a JSON document of more than 16 MiB"],
     ["lines without end", "/endless", {}, "source.unsupported", "all that it answers is larger than 256 MiB"],
     [
       "a line without end",

@@ -6,7 +6,6 @@ import type { Agent, IncomingMessage } from "node:http";
 import { z } from "zod";
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { SetContext, SetDriver } from "../../core/ports/driver.ts";
-import { formatBytes } from "../../core/text/quantity.ts";
 import type { Json } from "../../model/json.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import {
@@ -169,7 +168,7 @@ const collect = async (body: ByteStream, place: string, { allowance }: Asking): 
     sizeBytes += chunk.length;
     if (sizeBytes > pageLimitBytes)
       throw refuse(
-        `${place} is a JSON document of more than ${formatBytes(pageLimitBytes)}`,
+        `${place} is a JSON document of more than ${pageLimitBytes / 1024 / 1024} MiB`,
         "let it give pages (next:), or JSON lines (application/x-ndjson)",
       );
     chunks.push(chunk);
