@@ -14,12 +14,13 @@ import { type TestFolder, createTestFolder } from "../../src/testing/driver-cont
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
+import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
 let folder: TestFolder;
 let orders: PostgresServer;
 let billing: PostgresServer;
-let refloat: RefloatProgram;
+let refloat: RefloatInside;
 let receiving: ReturnType<RefloatProgram["spawn"]>;
 let stopped: Promise<void>;
 const stop = new AbortController();
@@ -82,9 +83,9 @@ services:
       billing: ${second}
 `,
   );
-  refloat = refloatIn(folder.path);
+  refloat = refloatInside(folder.path);
   await refloat.succeed(["vault", "init"]);
-  receiving = refloat.spawn(["capture", "shop", "--continuous", "--every", "300ms", "--json"]);
+  receiving = refloatIn(folder.path).spawn(["capture", "shop", "--continuous", "--every", "300ms", "--json"]);
 }, 240_000);
 
 afterAll(async () => {
@@ -92,6 +93,7 @@ afterAll(async () => {
   await stopped;
   receiving.kill("SIGKILL");
   await receiving;
+  await refloat.close();
   await Promise.all([orders.stop(), billing.stop()]);
   await folder.remove();
 });
