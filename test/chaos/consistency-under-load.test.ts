@@ -214,7 +214,9 @@ describe(`recoveries of four tiers under load, seed ${seed}`, () => {
     const { record } = resultEnvelopeSchema("run").parse(shown.lines.at(-1)).data;
     const instances = Object.fromEntries(
       record.steps.flatMap(({ id, intent }) =>
-        id.startsWith("restore:") ? [[id.slice("restore:".length), String(intent?.["instance"])]] : [],
+        id.startsWith("restore:")
+          ? [[id.slice("restore:".length), typeof intent?.["instance"] === "string" ? intent["instance"] : ""]]
+          : [],
       ),
     );
     const found = Object.fromEntries(

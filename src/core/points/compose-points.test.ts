@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hexId, shopPoint } from "../../../test/fixtures/shop.ts";
-import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { Composition, RecoveryPoint } from "../../model/manifest.ts";
 import { decideRetention } from "../retention/decide-retention.ts";
 import { asOf, composePoints } from "./compose-points.ts";
 import { composedBetter, memberConflicts } from "./composition-words.ts";
@@ -37,6 +37,11 @@ const point = (
 const composedOf = (points: readonly RecoveryPoint[], id: string): RecoveryPoint =>
   composePoints(points).find((one) => one.id.startsWith(id)) ?? expect.fail(`no point ${id}`);
 
+const compositionOf = ({ composed }: RecoveryPoint): Composition => {
+  if (composed === undefined) throw new Error("it is whole by itself");
+  return composed;
+};
+
 describe("points of components that were captured alone", () => {
   const points = [point("a1", 10), point("b2", 12, ["uploads"]), point("c3", 13, ["db"]), point("d4", 14, ["db"])];
 
@@ -72,7 +77,7 @@ describe("points of components that were captured alone", () => {
       absent: expect.arrayContaining(["uploads"]) as string[],
     });
     expect(alone.manifest.consistency.mode).not.toBe("composed");
-    expect(composedBetter("shop", alone.composed ?? expect.fail())).toMatch(
+    expect(composedBetter("shop", compositionOf(alone))).toMatch(
       /^nothing was ever captured of .*uploads.*: refloat capture shop --only /,
     );
   });
@@ -121,15 +126,13 @@ describe("points of components that were captured alone", () => {
     const composed = composedOf(all, "d4");
     const held = [{ point: hexId("b2"), reason: "audit" }];
     const facts = { keep: { last: 1 }, holds: held, incidentSince: null, now: hour(15), timeZone: "UTC" };
-    const conflicts = memberConflicts(composed, composed.composed ?? expect.fail(), all, facts);
+    const conflicts = memberConflicts(composed, compositionOf(composed), all, facts);
     expect(conflicts.join("\n")).toMatch(/app.* \(a1\w*\) is not locked, and others are until 2026-11-29/);
     expect(conflicts.join("\n")).toMatch(/uploads \(b2\w*\) is not locked/);
     expect(conflicts.join("\n")).toMatch(/uploads \(b2\w*\) is held: audit/);
     const old = composedOf(all, "b2");
-    expect(memberConflicts(old, old.composed ?? expect.fail(), all, { ...facts, holds: [] }).join("\n")).not.toContain(
-      "expire",
-    );
-    expect(composedBetter("shop", composed.composed ?? expect.fail())).toMatch(
+    expect(memberConflicts(old, compositionOf(old), all, { ...facts, holds: [] }).join("\n")).not.toContain("expire");
+    expect(composedBetter("shop", compositionOf(composed))).toMatch(
       /^\w+ is 4h older than the newest of 3 points: take all at once \(refloat capture shop\)/,
     );
   });

@@ -1,5 +1,5 @@
 /** Files captured from a snapshot of a real btrfs on a loop device: all of one instant, removed afterwards in whatever way the capture ends. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -88,10 +88,10 @@ describe.skipIf(mounted === null)("a snapshot of btrfs", () => {
       const { withSnapshot } = await import(${JSON.stringify(new URL("btrfs-snapshot.ts", import.meta.url).href)});
       const context = { service: "shop", component: "uploads", options: {}, clock: { now: () => new Date() }, marker: "m", signal: new AbortController().signal };
       await withSnapshot(context, ${JSON.stringify(path)}, () => new Promise(() => { console.log("held"); setInterval(() => undefined, 1000); }));`;
-    const child: ChildProcess = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    await once(child.stdout ?? expect.fail(), "data");
+    await once(child.stdout, "data");
     expect(await left()).toHaveLength(1);
     child.kill("SIGKILL");
     await once(child, "exit");

@@ -197,7 +197,7 @@ describe("a set by http", () => {
   test.each(["/silent", "/stalled"])("refuses what does not end in time: %s", async (path) => {
     await expect(read(path, {}, 100)).rejects.toMatchObject({
       code: "source.failed",
-      message: "${self.url}" + `${path} has not given all of its values in 0.1 s`,
+      message: `\${self.url}${path} has not given all of its values in 0.1 s`,
       hint: "allow more by timeout:, or let it give fewer",
     });
   });
@@ -217,12 +217,10 @@ describe("a set by http", () => {
     });
     const reason = new Error("enough");
     const context = { ...createTestCheckContext({ signal: AbortSignal.abort(reason) }), component: "app" };
-    await expect(
-      set
-        .values(context, { http: `${url}/text` })
-        [Symbol.asyncIterator]()
-        .next(),
-    ).rejects.toBe(reason);
+    const readAll = async (): Promise<void> => {
+      for await (const _chunk of set.values(context, { http: `${url}/text` }));
+    };
+    await expect(readAll()).rejects.toBe(reason);
   });
 
   test.each(["[]", "[].id", "a.b[].c", "a[][].b"])("reads the path %s", (values) => {
