@@ -2,7 +2,8 @@
 import type { CaptureSink, StreamReceipt, VaultProgress } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type TocEntry, dataFileName } from "./archive-toc.ts";
-import { archiveTrailer, copyOut } from "./copy-streams.ts";
+import { archiveTrailer } from "./copy-streams.ts";
+import { copyOut } from "../../platform/postgres/copy-out.ts";
 import type { Relation } from "./relations.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 import type { Session } from "../../platform/postgres/session.ts";

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { from as copyFrom } from "pg-copy-streams";
 import { copyTextSql } from "./catalog-sql.ts";
-import { copyOut } from "./copy-streams.ts";
+import { copyOut } from "../../platform/postgres/copy-out.ts";
 import { exportFileName, exportRows } from "./export-rows.ts";
 import { quoteName } from "./instance-names.ts";
 import { inTransaction, type Session } from "../../platform/postgres/session.ts";

@@ -1,49 +1,15 @@
 /**
- * Rows out of and into tables as COPY text, streaming. Out: ends by a seal that waits for the server's own count. In: an error of
- * the source becomes CopyFail, so that nothing of a broken stream is kept.
+ * The form of rows in data files of an archive, and rows into tables as COPY text, streaming: an error of the source becomes CopyFail, so that
+ * nothing of a broken stream is kept.
  */
 import { pipeline } from "node:stream/promises";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import type { ByteStream, SealedStream } from "../../core/ports/bytes.ts";
+import { from as copyFrom } from "pg-copy-streams";
+import type { ByteStream } from "../../core/ports/bytes.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 
 /** What pg_dump appends to the rows in each data file of a directory archive. */
 export const archiveTrailer = Buffer.from("\\.\n\n\n");
-
-const readBufferBytes = 256 * 1024;
-
-/**
- * The rows that `sql` (a COPY ... TO STDOUT) yields, followed by `trailer`. The session serves nothing else until the seal.
- * The seal resolves only after the server said that the command was complete.
- */
-export const copyOut = (session: Session, sql: string, trailer: Uint8Array = new Uint8Array()): SealedStream => {
-  let rows: number | undefined;
-  async function* bytes(): ByteStream {
-    const stream = session.submit(copyTo(sql, { highWaterMark: readBufferBytes }));
-    try {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) yield chunk;
-      // The stream ends at CopyDone; an answer to a later query proves that the command ended, and ended well.
-      await session.query("select 1");
-    } catch (error) {
-      throw session.translate(error);
-    }
-    rows = stream.rowCount;
-    if (trailer.length > 0) yield trailer;
-  }
-  return {
-    bytes: bytes(),
-    seal: async () => {
-      if (rows === undefined) {
-        throw new RefloatError(
-          "source.failed",
-          "the server's stream of rows ended before the server said that it was complete",
-        );
-      }
-      return { rows };
-    },
-  };
-};
 
 /** Passes everything but the trailer on. @throws RefloatError vault.damaged when the stream does not end with it */
 export async function* withoutTrailer(source: ByteStream, path: string): ByteStream {

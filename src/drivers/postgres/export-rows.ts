@@ -4,7 +4,7 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { syncDirectory } from "../../platform/atomic-file.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
-import { copyOut } from "./copy-streams.ts";
+import { copyOut } from "../../platform/postgres/copy-out.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 
 /** `orders` gives `orders.csv`; what could leave the folder or collide is replaced and told apart by `oid`. */

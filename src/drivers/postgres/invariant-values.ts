@@ -1,7 +1,7 @@
 /** One side of an invariant: the values of a query's only column, one per line, nulls left out. */
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { copyOut } from "./copy-streams.ts";
+import { copyOut } from "../../platform/postgres/copy-out.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { openLocation } from "./retired-database.ts";
 

@@ -5,7 +5,7 @@ import { formatBytes } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { capturedDetailSchema } from "../captured-detail.ts";
 import { openEntryOf, openRows } from "../captured-contents.ts";
-import { copyOut } from "../copy-streams.ts";
+import { copyOut } from "../../../platform/postgres/copy-out.ts";
 import { quoteName } from "../instance-names.ts";
 import { differingType } from "./column-type.ts";
 import { type DroppedTable, droppedTable } from "./dropped-table.ts";
