@@ -1,13 +1,10 @@
 /** Going on from a captured cluster by its log: to a position, to the end, over many files, with a log that fails. The log is the server's own archive. */
-import { open, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { InstanceTarget, Replay } from "../../core/ports/driver.ts";
-import type { LogReader } from "../../core/ports/vault-logs.ts";
 import type { Repository } from "../../core/ports/vault.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
+import { archiveAll, archiveOf, archivedLog, archiving, segmentBytes } from "../../testing/archived-log.ts";
 import {
   captureClusterInto,
   clusterContext,
@@ -20,12 +17,9 @@ import { type PostgresServer, startPostgresServer } from "../../testing/postgres
 import { query } from "../../testing/query.ts";
 import { capturedDetailSchema } from "./cluster-facts.ts";
 import type { ClusterContext } from "./cluster-options.ts";
-import { segmentName } from "./log-feed.ts";
 import { logStartOf } from "./log-line.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
-
-const segmentBytes = 16 * 1_048_576;
 
 let server: PostgresServer;
 let folder: TestFolder;
@@ -35,36 +29,7 @@ let captured: CapturedComponent;
 let instance: InstanceTarget;
 let archive: string;
 
-type Faults = {
-  readonly refuse?: (segment: bigint) => boolean;
-  /** Position in bytes whose byte is another one than was written. */
-  readonly flip?: bigint;
-};
-
-/** The archive of the server as the vault would read it: any bytes of one line, in pieces. */
-const archivedLog = ({ refuse = () => false, flip }: Faults = {}): LogReader => ({
-  spans: [],
-  history: async () => null,
-  read: async function* read(_line, from, to) {
-    const end = bytesBefore(to);
-    for (let at = bytesBefore(from); at < end;) {
-      const segment = at / BigInt(segmentBytes);
-      if (refuse(segment)) throw new RefloatError("vault.damaged", "a piece of the log is damaged");
-      const offset = Number(at % BigInt(segmentBytes));
-      const length = Math.min(1_000_000, segmentBytes - offset, Number(end - at));
-      const file = await open(join(archive, segmentName(1, segment, segmentBytes)));
-      const piece = Buffer.alloc(length);
-      await file.read(piece, 0, length, offset);
-      await file.close();
-      const flipped = flip === undefined ? -1 : Number(flip - at);
-      if (flipped >= 0 && flipped < length) piece.writeUInt8(piece.readUInt8(flipped) ^ 1, flipped);
-      yield piece;
-      at += BigInt(length);
-    }
-  },
-});
-
-const replayTo = (to: string, logs = archivedLog()): Replay => ({
+const replayTo = (to: string, logs = archivedLog(archive)): Replay => ({
   logs,
   line: logStartOf(captured).line,
   to,
@@ -80,17 +45,6 @@ const insert = async (from: number, to: number): Promise<string> => {
   return row?.lsn ?? "";
 };
 
-/** Everything that was written so far is in the archive. */
-const archiveAll = async (): Promise<string> => {
-  const [row] = await query<{ name: string; lsn: string }>(
-    server.url("postgres"),
-    "select pg_walfile_name(lsn) as name, lsn::text as lsn from (select pg_switch_wal() as lsn) switched",
-  );
-  await query(server.url("postgres"), "checkpoint");
-  await expect.poll(() => readdir(archive), { timeout: 60_000 }).toContain(row?.name);
-  return row?.lsn ?? "";
-};
-
 const orders = (): Promise<number> =>
   withServerOf(context, instance.name, "postgres", async (client) => {
     const { rows } = await client.query<{ n: number }>("select count(*)::int as n from orders");
@@ -99,14 +53,8 @@ const orders = (): Promise<number> =>
 
 beforeEach(async () => {
   folder = await createTestFolder("refloat-cluster");
-  server = await startPostgresServer({
-    settings: {
-      archive_mode: "on",
-      archive_command: "mkdir -p ../archive && cp %p ../archive/%f",
-      max_wal_size: "2GB",
-    },
-  });
-  archive = join(server.directory, "archive");
+  server = await startPostgresServer({ settings: { ...archiving, max_wal_size: "2GB" } });
+  archive = archiveOf(server);
   await query(server.url("postgres"), "create table orders (id int)");
   context = await clusterContext(server, folder.path);
   vault = await createVault(folder.path);
@@ -128,7 +76,7 @@ describe("a restore by the log", () => {
   test("goes exactly to a position between two commits, and to the end", async () => {
     const wanted = await insert(1, 10);
     await insert(11, 20);
-    const end = await archiveAll();
+    const end = await archiveAll(server);
     const report = await restore(replayTo(wanted));
     expect(report.summary).toContain(`as of ${wanted}`);
     expect(await orders()).toBe(10);
@@ -143,14 +91,14 @@ describe("a restore by the log", () => {
     const before = await insert(1, 10);
     await query(server.url("postgres"), "select pg_logical_emit_message(true, 'wide', repeat('y', 40000))");
     const after = await insert(11, 20);
-    await archiveAll();
+    await archiveAll(server);
     const within = positionAfter(bytesBefore(before) + 20_000n);
     await restore(replayTo(within));
     expect(await orders()).toBe(10);
     const outcomes = await clusterDriver.instances.validate(context, instance, captured.facts, replayTo(within));
     expect(outcomes.filter(({ status }) => status !== "passed")).toEqual([]);
     await clusterDriver.instances.drop(context, instance);
-    await expect(restore(replayTo(after, archivedLog({ flip: bytesBefore(within) })))).rejects.toMatchObject({
+    await expect(restore(replayTo(after, archivedLog(archive, { flip: bytesBefore(within) })))).rejects.toMatchObject({
       code: "log.damaged",
       message: expect.stringMatching(/^the server has replayed the log only up to 0\/[0-9A-F]+, and it goes on to /),
     });
@@ -168,7 +116,7 @@ describe("a restore by the log", () => {
     await query(server.url("postgres"), "create database later");
     const wanted = await insert(1, 10);
     await insert(11, 20);
-    await archiveAll();
+    await archiveAll(server);
     await restore(replayTo(wanted));
     expect(await orders()).toBe(10);
     const outcomes = await clusterDriver.instances.validate(context, instance, captured.facts, replayTo(wanted));
@@ -177,13 +125,13 @@ describe("a restore by the log", () => {
 
   test("fails with what the vault says when a part of the log cannot be read", async () => {
     await insert(1, 10);
-    await archiveAll();
+    await archiveAll(server);
     await insert(11, 20);
-    const end = await archiveAll();
+    const end = await archiveAll(server);
     const { endLsn } = capturedDetailSchema.parse(captured.facts.detail);
     const damaged = bytesBefore(endLsn) / BigInt(segmentBytes) + 2n;
     await expect(
-      restore(replayTo(end, archivedLog({ refuse: (segment) => segment === damaged }))),
+      restore(replayTo(end, archivedLog(archive, { refuse: (segment) => segment === damaged }))),
     ).rejects.toMatchObject({
       code: "vault.damaged",
     });
@@ -191,7 +139,7 @@ describe("a restore by the log", () => {
   });
 
   test("refuses a log of another line", async () => {
-    const end = await archiveAll();
+    const end = await archiveAll(server);
     await expect(restore({ ...replayTo(end), line: "1/7" })).rejects.toMatchObject({ code: "plan.impossible" });
   });
 });
