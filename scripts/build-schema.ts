@@ -7,11 +7,10 @@ import { driverRegistry } from "../src/driver-registry.ts";
 
 const target = join(import.meta.dirname, "../schema/refloat.schema.json");
 
-const { components, checks, sets, traffic } = driverRegistry;
+const { components, checks, traffic } = driverRegistry;
 const schema = buildDeclarationSchema({
   components: components.values(),
   checks: checks.values(),
-  sets: sets.values(),
   traffic: traffic.values(),
 });
 const write = (path: string, content: object): void => writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);

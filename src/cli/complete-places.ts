@@ -31,7 +31,9 @@ export const completePlaces = async (bench: Workbench, typed: string): Promise<r
   const found = await ask(begin + folder);
   if (found.kind === "tables") return found.tables.map(({ name }) => ({ word: begin + name, about: "table" }));
   if (found.kind !== "folder") return [];
-  const words: Suggestion[] = [];
+  const words: Suggestion[] = (found.databases ?? [])
+    .map((name) => ({ word: begin + name, about: "database" }))
+    .filter(({ word }) => word.startsWith(typed));
   for await (const { entry } of found.entries) {
     const word = `${begin}${folder}${showName(entry.name)}${entry.treeId === null ? "" : "/"}`;
     if (word.startsWith(typed)) words.push({ word, about: entry.type });

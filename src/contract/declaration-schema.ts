@@ -9,9 +9,7 @@ import {
   componentFileSchema,
   cutoverFileSchema,
   declarationFileSchema,
-  invariantFileSchema,
   serviceFileSchema,
-  setFileSchema,
 } from "../model/declaration-file.ts";
 import { emailTargetSchema, webhookTargetSchema } from "../model/notification.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -23,7 +21,6 @@ type Properties = { readonly [key: string]: JsonSchema };
 export type SchemaDrivers = {
   readonly components: Iterable<{ readonly type: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly checks: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
-  readonly sets: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly traffic: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
 };
 
@@ -32,7 +29,6 @@ export const declarationSchemaId = "urn:refloat:schema:declaration:v1";
 export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
   const types = [...drivers.components].map(({ type, summary, options }) => ({ word: type, summary, options }));
   const kinds = [...drivers.checks].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
-  const sets = [...drivers.sets].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
   const ways = [...drivers.traffic].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
   const file = objectOf(declarationFileSchema, "the file");
   return {
@@ -57,9 +53,6 @@ export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
       ...definitions("component", types.map(componentOfType)),
       check: entrySchema("check", kinds),
       ...definitions("check", kinds.map(entryOfKind("check", checkFileSchema))),
-      invariant: invariantSchema(),
-      set: entrySchema("set", sets),
-      ...definitions("set", sets.map(entryOfKind("set", setFileSchema))),
       cutover: entrySchema("cutover", ways),
       ...definitions("cutover", ways.map(entryOfKind("cutover", cutoverFileSchema))),
     },
@@ -107,7 +100,7 @@ const withItems = (schema: JsonSchema | undefined, additionalProperties: JsonSch
 
 const serviceSchema = (): JsonSchema => {
   const service = objectOf(serviceFileSchema, "a service");
-  const { components, cutover, invariants } = service.properties;
+  const { components, cutover } = service.properties;
   return {
     ...service,
     properties: {
@@ -118,22 +111,9 @@ const serviceSchema = (): JsonSchema => {
         examples: ["http://127.0.0.1:8080/health"],
       },
       components: { ...withItems(components, reference("component")), minProperties: 1 },
-      invariants: withItems(invariants, reference("invariant")),
       cutover: { ...cutover, items: reference("cutover") },
     },
   };
-};
-
-/** A side is a query or pattern of its component, or a set of some kind. */
-const invariantSchema = (): JsonSchema => {
-  const invariant = objectOf(invariantFileSchema, "an invariant");
-  const side = (schema: JsonSchema | undefined): JsonSchema => ({
-    ...withItems(schema, { anyOf: [{ type: "string" }, reference("set")] }),
-    minProperties: 1,
-    maxProperties: 1,
-  });
-  const { every, in: within } = invariant.properties;
-  return { ...invariant, properties: { every: side(every), in: side(within) } };
 };
 
 /** `type` chooses which other keys there are. */

@@ -62,13 +62,17 @@ export const browseSchema = z.discriminatedUnion("kind", [
     /** Null with --recursive: then each entry was an event. */
     entries: z.array(entryFactsSchema).nullable(),
     count: z.int().nonnegative(),
+    /** Of a whole server's capture: what extract takes out of it by its name. */
+    databases: z.array(z.string()).optional(),
   }),
 ]);
 
 export const extractSchema = z.object({
   point: z.string(),
   component: z.string(),
-  what: z.enum(["table", "file", "folder", "link", "special"]),
+  what: z.enum(["table", "schema", "database", "file", "folder", "link", "special"]),
+  /** Where the log led on from the point; null for the point as it is. */
+  replayed: z.object({ to: z.string(), at: z.string() }).nullable().optional(),
   /** Absolute; null for standard output. */
   to: z.string().nullable(),
   files: z.int().nonnegative(),

@@ -8,6 +8,7 @@ import {
   approveSchema,
   byteSizeTextSchema,
   durationTextSchema,
+  invariantSchema,
   keepSchema,
   limitSchema,
   lockSchema,
@@ -63,22 +64,6 @@ export const declarationFileSchema = z.strictObject({
     .meta({ description: "Services by name: what users miss when it is away." }),
 });
 
-const sideFileSchema = (word: "every" | "in", what: string) =>
-  z
-    .record(nameSchema, z.unknown())
-    .refine((side) => Object.keys(side).length === 1, `${word} names one component`)
-    .meta({ description: `${what}: a component, and a query or pattern of its own, or where its values are asked.` });
-
-export const invariantFileSchema = z
-  .strictObject({
-    every: sideFileSchema("every", "What names something"),
-    in: sideFileSchema("in", "What must be there"),
-  })
-  .meta({
-    description:
-      "Every value of the first set exists in the second: a missing one is a broken link and fails; a surplus one is an orphan and is reported. Also the capture order.",
-  });
-
 export const serviceFileSchema = z
   .strictObject({
     description: z.string().optional().meta({ description: "What the service is, for people." }),
@@ -112,7 +97,7 @@ export const serviceFileSchema = z
       .record(nameSchema, z.unknown())
       .meta({ description: "What the service is made of, by name: databases, folders, applications." }),
     invariants: z
-      .record(nameSchema, invariantFileSchema)
+      .record(nameSchema, invariantSchema)
       .optional()
       .meta({ description: "What must hold between components, by name. Also the order of capture." }),
     approve: approveSchema.optional(),
@@ -144,11 +129,6 @@ export const componentFileSchema = z.strictObject({
 /** Keys that every check has, whatever its kind. */
 export const checkFileSchema = z.object({
   timeout: durationTextSchema.optional().meta({ description: "How long an answer may take; 30s when left out." }),
-});
-
-/** Keys that every set of an invariant has, whatever its kind. */
-export const setFileSchema = z.object({
-  timeout: durationTextSchema.optional().meta({ description: "How long all of it may take; 5m when left out." }),
 });
 
 /** Keys that every entry of `cutover:` has, whatever its kind. */

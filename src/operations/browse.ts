@@ -5,10 +5,14 @@ import {
   type ExactPlace,
   type GranularBench,
   type OpenComponent,
+  type OpenExcerpt,
   joinPath,
   openPlace,
 } from "../core/granular/open-place.ts";
+import { formatPlace } from "../core/granular/parse-place.ts";
 import { waves } from "../core/graph/order.ts";
+import { shortId } from "../model/identifiers.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 import type { CapturedComponent, RecoveryPoint } from "../model/manifest.ts";
 
 export type BrowsedComponent = {
@@ -34,6 +38,8 @@ export type Browsed =
   | (Component & {
       readonly kind: "folder";
       readonly at: BrowsedEntry;
+      /** What can be taken out of it by its own server, as it can be typed behind the component; null where there is no such thing. */
+      readonly databases: readonly string[] | null;
       /** In byte order of names, each as it is asked for; folders before what is in them when `recursive`. */
       readonly entries: AsyncIterable<BrowsedEntry>;
     });
@@ -59,13 +65,27 @@ export const browse = async (
   }
   const { point, captured } = opened;
   if (opened.kind === "table") return { kind: "table", point, captured, table: opened.table };
+  const excerpts = bench.registry.components.get(captured.driver)?.excerpts;
+  if (opened.kind === "excerpt") throw unseen(opened, excerpts?.databases(captured) ?? []);
   const at: BrowsedEntry = { path: opened.path, entry: opened.entry };
   if (opened.tables !== null && opened.path.length === 0 && !files && !recursive) {
     return { kind: "tables", point, captured, tables: opened.tables };
   }
   if (opened.entry.treeId === null) return { kind: "file", point, captured, at };
-  return { kind: "folder", point, captured, at, entries: entriesBelow(opened, at, recursive, signal) };
+  const databases = opened.path.length === 0 && !files ? (excerpts?.databases(captured) ?? null) : null;
+  return { kind: "folder", point, captured, at, databases, entries: entriesBelow(opened, at, recursive, signal) };
 };
+
+/** Only a server of it could tell. */
+const unseen = ({ point, captured, name, what }: OpenExcerpt, databases: readonly string[]): RefloatError =>
+  new RefloatError(
+    "point.unknown",
+    `${name} is no file of ${captured.name}; if it is a ${what}, only a server that is made for it can look into it`,
+    {
+      hint: `the capture has the databases ${databases.join(", ")}; extract takes a table, a schema or a database`,
+      nextCommand: `refloat extract ${formatPlace({ point: shortId(point.id), component: captured.name, path: name })} ${what === "table" ? "--stdout --csv" : `--dump --to ${what}.dump`}`,
+    },
+  );
 
 const componentsOf = ({ manifest, missing }: RecoveryPoint): readonly BrowsedComponent[] => {
   const ordered = waves(manifest.graph).flatMap((names, index) => names.map((name) => ({ name, wave: index + 1 })));

@@ -1,20 +1,33 @@
 /** extract: one thing out of a recovery point, to where nothing is yet. Never touches what is live. */
 import type { ByteStream } from "../core/ports/bytes.ts";
 import type { RowFormat } from "../core/ports/driver.ts";
+import type { ExcerptForm } from "../core/ports/excerpts.ts";
 import type { VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { type ArchiveTally, archiveEntries } from "../core/granular/archive-entries.ts";
-import { type ExactPlace, type OpenEntry, type OpenPlace, openPlace } from "../core/granular/open-place.ts";
+import { withComponents } from "../core/components/component-access.ts";
+import {
+  type ExactPlace,
+  type OpenEntry,
+  type OpenExcerpt,
+  type OpenPlace,
+  openPlace,
+} from "../core/granular/open-place.ts";
+import { placeAtMoment } from "../core/granular/place-at-moment.ts";
 import { formatPlace } from "../core/granular/parse-place.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { shortId } from "../model/identifiers.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
+import type { PlannedReplay } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
 export type Extracted = {
   readonly point: RecoveryPoint;
   readonly component: string;
-  readonly what: "table" | "file" | "folder" | "link" | "special";
+  readonly what: "table" | "schema" | "database" | "file" | "folder" | "link" | "special";
+  /** Where the log led on from the point, and the moment that this stands for; null for the point as it is. */
+  readonly replayed: Pick<PlannedReplay, "to" | "at"> | null;
   readonly files: number;
   readonly directories: number;
   readonly sizeBytes: number;
@@ -23,26 +36,63 @@ export type Extracted = {
 
 export type ExtractRequest = {
   readonly place: string | ExactPlace;
+  /** As typed: then the place begins with a service, and this says which point of it, and how far on from there. */
+  readonly at?: string | null;
   readonly rows: RowFormat;
+  /** An archive of the table, schema or database, with its definitions. */
+  readonly dump?: boolean;
   /** Somebody asked for the form of rows: what is no table is refused. */
   readonly tablesOnly?: boolean;
   readonly signal: AbortSignal;
   readonly progress: VaultProgress;
+  /** What goes on before the first byte comes, in a person's words. */
+  readonly stage?: (what: string) => void;
 };
 
-type Bench = Pick<Workbench, "vault" | "registry" | "places">;
-type Inside = Exclude<OpenPlace, { readonly kind: "point" }>;
+type Bench = Workbench;
+type Inside = Exclude<OpenPlace, { readonly kind: "point" }> & {
+  readonly replay: PlannedReplay | null;
+  /** Of the choice of the point. */
+  readonly told: readonly string[];
+};
 
-const open = async (bench: Bench, { place, tablesOnly = false }: ExtractRequest): Promise<Inside> => {
-  const opened = await openPlace(bench, place);
-  if (opened.kind !== "point") {
-    if (tablesOnly && opened.kind !== "table")
-      throw new RefloatError(
-        "usage",
-        `${opened.captured.name} is no table here, and only the rows of a table become CSV`,
-      );
+const isTable = (opened: OpenPlace): boolean =>
+  opened.kind === "table" || (opened.kind === "excerpt" && opened.what === "table");
+
+/** Is this what the asked form can be made of? */
+const requireForm = (opened: Inside, { tablesOnly = false, dump = false }: ExtractRequest): void => {
+  const { name, driver } = opened.captured;
+  if (dump && opened.kind !== "excerpt")
+    throw new RefloatError(
+      "usage",
+      `--dump is for tables, schemas and databases within the capture of a whole server`,
+      {
+        hint: `${name} is ${driver}${opened.kind === "table" ? ": its tables come as rows, and the whole database, as pg_restore reads it, without --dump" : ""}`,
+        ...(opened.kind === "table" ? { nextCommand: `refloat extract ${placeOf(opened, "")} --to ${name}.dump` } : {}),
+      },
+    );
+  if (tablesOnly && !isTable(opened))
+    throw new RefloatError("usage", `${name} is no table here, and only the rows of a table become CSV`);
+  if (opened.kind === "excerpt" && opened.what !== "table" && !dump)
+    throw new RefloatError("usage", `${opened.name} would be a whole ${opened.what}, which is no one stream of rows`, {
+      hint: "with --dump it becomes an archive, as pg_restore reads it; if a file was meant, there is none of that name",
+      nextCommand: `refloat extract ${placeOf(opened, opened.name)} --dump --to ${opened.what}.dump`,
+    });
+};
+
+const open = async (bench: Bench, request: ExtractRequest): Promise<Inside> => {
+  const { place, at = null } = request;
+  if (at !== null && typeof place !== "string") throw new RefloatError("bug", "an exact place is of its own point");
+  const moment = at === null || typeof place !== "string" ? null : await placeAtMoment(bench, place, at);
+  const found = await openPlace(bench, moment?.place ?? place);
+  if (found.kind !== "point") {
+    // What is a file in the point is as the point has it.
+    const replay = found.kind === "excerpt" ? (moment?.replay ?? null) : null;
+    const opened: Inside = { ...found, replay, told: found.kind === "excerpt" ? (moment?.warnings ?? []) : [] };
+    requireForm(opened, request);
     return opened;
   }
+  const opened = found;
   const { id, manifest } = opened.point;
   throw new RefloatError("usage", `${shortId(id)} is a whole point; extract takes a component or something in it`, {
     hint: `it holds ${Object.keys(manifest.components).join(", ")}; to bring back the service: refloat recover ${manifest.service} --at ${shortId(id)}`,
@@ -66,11 +116,62 @@ async function* counted(
 const kindOf = ({ entry }: OpenEntry): Extracted["what"] =>
   entry.type === "file" ? "file" : entry.type === "dir" ? "folder" : entry.type === "symlink" ? "link" : "special";
 
-const placeOf = ({ point, captured }: Inside, path: string): string =>
+const placeOf = ({ point, captured }: Pick<Inside, "point" | "captured">, path: string): string =>
   formatPlace({ point: shortId(point.id), component: captured.name, path: path === "" ? null : path });
 
-/** The bytes of a file, or the rows of a table. */
-const bytesOf = (bench: Bench, opened: Inside, { rows, signal }: ExtractRequest): ByteStream => {
+type Taken<Result> = { readonly result: Result; readonly warnings: readonly string[] };
+
+/** The declaration that says where programs of the component are: today's, if it still has the component, else the point's own. */
+const declaredFor = async (bench: Bench, { point, captured }: OpenExcerpt): Promise<ServiceDeclaration> => {
+  const { services } = await bench.declaration();
+  const today = Object.hasOwn(services, point.manifest.service) ? services[point.manifest.service] : undefined;
+  return today?.components[captured.name]?.type === captured.driver ? today : point.manifest.declaration;
+};
+
+const useExcerpt = async <Result>(
+  bench: Bench,
+  opened: OpenExcerpt & Pick<Inside, "replay" | "told">,
+  { rows, dump = false, signal, stage = () => undefined }: ExtractRequest,
+  use: (bytes: ByteStream) => Promise<Result>,
+): Promise<Taken<Result>> => {
+  const { captured, tree, name, replay, point } = opened;
+  const service = await declaredFor(bench, opened);
+  const { logs } = await bench.vault();
+  const form: ExcerptForm = dump ? "dump" : rows;
+  const warnings: string[] = [...opened.told];
+  const options = { service, locate: () => null, marker: `refloat/extract/${point.manifest.service}`, signal };
+  return withComponents(bench, options, async (access) => {
+    const { excerpts } = access.driver(captured.name);
+    if (excerpts === undefined) throw new RefloatError("bug", `${captured.driver} has no excerpts`);
+    const reader =
+      replay === null ? null : await logs.reader({ service: point.manifest.service, component: captured.name });
+    const bytes = excerpts.take(
+      await access.context(captured.name),
+      { tree, captured },
+      {
+        name,
+        form,
+        replay: replay === null || reader === null ? null : { ...replay, logs: reader },
+        stage,
+        warn: (warning) => warnings.push(warning),
+      },
+    );
+    return { result: await use(bytes), warnings };
+  });
+};
+
+/** The bytes of a file, the rows of a table, or an archive of a part of a server. */
+const useBytes = async <Result>(
+  bench: Bench,
+  opened: Inside,
+  request: ExtractRequest,
+  use: (bytes: ByteStream) => Promise<Result>,
+): Promise<Taken<Result>> =>
+  opened.kind === "excerpt"
+    ? useExcerpt(bench, opened, request, use)
+    : { result: await use(bytesOf(bench, opened, request)), warnings: [] };
+
+const bytesOf = (bench: Bench, opened: Exclude<Inside, OpenExcerpt>, { rows, signal }: ExtractRequest): ByteStream => {
   const { captured, tree } = opened;
   if (opened.kind === "table") {
     const contents = bench.registry.components.get(captured.driver)?.contents;
@@ -87,15 +188,15 @@ const bytesOf = (bench: Bench, opened: Inside, { rows, signal }: ExtractRequest)
   );
 };
 
-const none = { files: 0, directories: 0, sizeBytes: 0, warnings: [] };
-
-const ofTable = (opened: Inside, sizeBytes: number): Extracted => ({
-  ...none,
+const ofStream = (opened: Inside, sizeBytes: number, warnings: readonly string[]): Extracted => ({
   point: opened.point,
+  replayed: opened.replay,
   component: opened.captured.name,
-  what: opened.kind === "table" ? "table" : kindOf(opened),
+  what: opened.kind === "entry" ? kindOf(opened) : opened.kind === "excerpt" ? opened.what : "table",
   files: 1,
+  directories: 0,
   sizeBytes,
+  warnings,
 });
 
 /** @param write takes the bytes as they come; its return says whether anybody still wants them */
@@ -106,8 +207,10 @@ export const extractToStream = async (
 ): Promise<Extracted> => {
   const opened = await open(bench, request);
   let sizeBytes = 0;
-  await write(counted(bytesOf(bench, opened, request), request, (bytes) => (sizeBytes += bytes)));
-  return ofTable(opened, sizeBytes);
+  const { warnings } = await useBytes(bench, opened, request, (bytes) =>
+    write(counted(bytes, request, (length) => (sizeBytes += length))),
+  );
+  return ofStream(opened, sizeBytes, warnings);
 };
 
 /** @param target absolute @throws RefloatError target.exists, target.failed, path.hostile, vault.damaged, ... */
@@ -115,12 +218,18 @@ export const extractToPlace = async (bench: Bench, request: ExtractRequest, targ
   const opened = await open(bench, request);
   const { point, captured, tree } = opened;
   const { signal, progress } = request;
-  if (opened.kind === "table") {
-    const rows = counted(bytesOf(bench, opened, request), request, () => undefined);
-    return ofTable(opened, await bench.places.write(target, rows, signal));
+  if (opened.kind !== "entry") {
+    const { result, warnings } = await useBytes(bench, opened, request, (bytes) =>
+      bench.places.write(
+        target,
+        counted(bytes, request, () => undefined),
+        signal,
+      ),
+    );
+    return ofStream(opened, result, warnings);
   }
   const report = await bench.places.make(target, (partial) => tree.extract(opened.entry, partial, signal, progress));
-  return { ...report, point, component: captured.name, what: kindOf(opened) };
+  return { ...report, point, replayed: null, component: captured.name, what: kindOf(opened) };
 };
 
 export type ArchiveTarget = {
@@ -136,9 +245,11 @@ export const extractToArchive = async (
 ): Promise<Extracted> => {
   const opened = await open(bench, request);
   const { point, captured, tree } = opened;
-  if (opened.kind === "table") {
-    throw new RefloatError("usage", `${opened.table.name} is a table, which is one stream of rows and no tree`, {
-      nextCommand: `refloat extract ${placeOf(opened, opened.table.name)} --to FILE`,
+  if (opened.kind !== "entry") {
+    const name = opened.kind === "table" ? opened.table.name : opened.name;
+    const what = opened.kind === "table" ? "table" : opened.what;
+    throw new RefloatError("usage", `${name} is a ${what}, which is one stream and no tree`, {
+      nextCommand: `refloat extract ${placeOf(opened, name)} --to FILE${what === "table" ? "" : " --dump"}`,
     });
   }
   const tally: ArchiveTally = { files: 0, directories: 0, sizeBytes: 0, leftOut: 0 };
@@ -149,6 +260,7 @@ export const extractToArchive = async (
   const { files, directories, sizeBytes, leftOut } = tally;
   return {
     point,
+    replayed: null,
     component: captured.name,
     what: kindOf(opened),
     files,

@@ -116,7 +116,7 @@ describe("files", () => {
     const { exit, stdout } = await extract("uploads", "--to", "uploads-relative");
     expect(exit).toBe(0);
     expect(stdout).toMatch(
-      /^.*uploads-relative: folder of uploads as of point [0-9a-f]{8}, 28 files, .*, every byte verified$/m,
+      /^.*uploads-relative: folder of uploads as of point [0-9a-f]{8} \([^)]*\), 28 files, .*, every byte verified$/m,
     );
     await execa("mv", [join(shop.folder, "uploads-relative"), target]);
     expect(await described(target)).toEqual(await described(shop.uploads));

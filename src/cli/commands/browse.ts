@@ -128,7 +128,7 @@ const tableFacts = ({ name, rows, sizeBytes, sha256 }: (Browsed & { kind: "table
 });
 
 const tellFolder = async (
-  { point, captured, at, entries }: Browsed & { kind: "folder" },
+  { point, captured, at, databases, entries }: Browsed & { kind: "folder" },
   of: Pick<Extract<ResultData<"browse">, { kind: "folder" }>, "point" | "component" | "driver">,
   recursive: boolean,
   now: string,
@@ -140,6 +140,7 @@ const tellFolder = async (
     `${placeWord(point, captured.name, at.path.length === 0 ? null : at.path)}  ${captured.path} in ${heading(point, now, screen)}` +
       (release === undefined ? "" : `, release ${release}`),
   );
+  if (databases !== null) output.say(`databases, for refloat extract: ${databases.join(", ")}`);
   const listed: ReturnType<typeof entryFacts>[] = [];
   let count = 0;
   for await (const { path, entry } of entries) {
@@ -151,7 +152,14 @@ const tellFolder = async (
   }
   return answer(
     "browse",
-    { kind: "folder", ...of, at: entryFacts(at.path, at.entry), entries: recursive ? null : listed, count },
+    {
+      kind: "folder",
+      ...of,
+      at: entryFacts(at.path, at.entry),
+      entries: recursive ? null : listed,
+      count,
+      ...(databases === null ? {} : { databases: [...databases] }),
+    },
     `${formatAmount(count, "entries")}\n${nextLine(screen, `refloat extract ${placeWord(point, captured.name, at.path)} --to PLACE`)}`,
   );
 };

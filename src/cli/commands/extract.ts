@@ -12,7 +12,7 @@ import {
   extractToPlace,
   extractToStream,
 } from "../../operations/extract.ts";
-import { renderExtracted } from "../../render/extract-screen.ts";
+import { extractedAsOf, renderExtracted } from "../../render/extract-screen.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { showProgress } from "../live-progress.ts";
 import { placeArgument } from "../words.ts";
@@ -25,6 +25,12 @@ export const extractCommand = defineCommand({
     "--to makes PLACE, which must not be there yet: a file or folder with its modes, owners, times and links, or a table as a file. It gets its " +
       "name only when it is whole. --stdout writes the bytes of a file or the rows of a table to standard output. --archive writes a tar (pax) of " +
       "it, compressed when the name ends with .tar.zst; - means standard output.",
+    "Of a whole server's capture (postgres-cluster) PLACE names what is in a database: POINT:db:bench/orders or POINT:db:bench/public.orders a table, " +
+      "POINT:db:bench/public. a schema, POINT:db:bench the database. A temporary server of no more than that is made in TMPDIR from the point, and removed. " +
+      "--dump makes an archive with definitions, indexes, constraints, triggers and grants, which pg_restore -d bench puts back; a table without it gives its rows. " +
+      "A file of that name comes first; names with dots, slashes or quotes stand in double quotes.",
+    "With --at PLACE begins with a service: SERVICE:component:path, as of the newest point of that moment; of a cluster whose log is received as of that very moment, " +
+      "by the point and the log from there. What it was taken from is told.",
     "The rows of a table are PostgreSQL's COPY text, as \\copy takes them; with --csv they are CSV with a header. In the encoding of the database.",
     "Nothing is overwritten, nothing is written outside PLACE whatever names and links say, and every byte is verified. What went to standard " +
       "output before an error is not whole: look at the exit code. Changes nothing else; for a whole service: refloat recover.",
@@ -40,12 +46,22 @@ export const extractCommand = defineCommand({
       completes: "files",
     },
     { name: "csv", about: "the rows of a table as CSV with a header" },
+    { name: "dump", about: "an archive of a cluster's table, schema or database, for pg_restore" },
+    {
+      name: "at",
+      value: "MOMENT",
+      about: "as of then, of the service that PLACE begins with: 14:04:59, last, before deploy",
+    },
   ],
   examples: [
     { line: "refloat extract 7f3a91c2:uploads:invoices/17.pdf --to 17.pdf", about: "one file" },
     { line: "refloat extract 7f3a91c2:db:orders --stdout --csv", about: "one table" },
     { line: "refloat extract 7f3a91c2:uploads --archive uploads.tar.zst", about: "a whole folder, in one file" },
     { line: "refloat extract 7f3a91c2:db --to db.dump", about: "a whole database, as pg_restore reads it" },
+    {
+      line: 'refloat extract shop:cluster:bench/orders --at "14:04:59" --dump --to orders.dump',
+      about: "one table of a whole server, as of the second before it was dropped",
+    },
   ],
   exits: [3, 4, 7],
   input: z
@@ -61,11 +77,14 @@ export const extractCommand = defineCommand({
         .nullable()
         .default(null),
       csv: z.boolean().default(false),
+      dump: z.boolean().default(false),
+      at: z.string().min(1).nullable().default(null),
     })
+    .refine(({ csv, dump }) => !(csv && dump), { message: "--csv gives rows and --dump an archive: only one of them" })
     .refine(({ to, stdout, archive }) => [to !== null, stdout, archive !== null].filter(Boolean).length === 1, {
       message: "extract needs one of --to PLACE, --stdout and --archive FILE",
     }),
-  act: async ({ place, to, stdout, archive, csv }, context) => {
+  act: async ({ place, to, stdout, archive, csv, dump, at }, context) => {
     const toStdout = stdout || archive === "-";
     if (toStdout && context.output.json) {
       throw new RefloatError("usage", "standard output cannot carry both the content and the answer of --json", {
@@ -76,10 +95,13 @@ export const extractCommand = defineCommand({
     const show = showExtraction(place, bench, context, !toStdout);
     const request: ExtractRequest = {
       place,
+      at,
       rows: csv ? "csv" : "copy",
+      dump,
       tablesOnly: csv,
       signal: context.signal,
       progress: show.progress,
+      stage: show.stage,
     };
     const absolute = (path: string): string => resolve(context.shell.currentDirectory, path);
     const write = async (bytes: ByteStream): Promise<void> => context.output.bytes(bytes);
@@ -88,9 +110,9 @@ export const extractCommand = defineCommand({
         const target = absolute(to);
         return tell(await extractToPlace(bench, request, target), target, context);
       }
-      if (stdout) return tell(await extractToStream(bench, request, write), null, context);
+      if (stdout) return tell(await extractToStream(bench, request, write), null, context, at !== null);
       if (archive === "-") {
-        return tell(await extractToArchive(bench, request, { compression: "none", write }), null, context);
+        return tell(await extractToArchive(bench, request, { compression: "none", write }), null, context, at !== null);
       }
       const target = absolute(archive ?? "");
       const compression = basename(target).endsWith(".tar") ? "none" : "zstd";
@@ -107,8 +129,10 @@ export const extractCommand = defineCommand({
 /** Beside the content on standard output only a terminal of its own is worth drawing on. */
 const showExtraction = (place: string, { clock }: Workbench, { output }: CommandContext, speaks: boolean) => {
   const done = { bytes: 0, items: 0 };
+  let now: string | null = null;
   const beganMs = clock.monotonicMs();
   const line = (): string => {
+    if (now !== null && done.bytes === 0) return `extracting ${place}: ${now}`;
     const seconds = Math.max(0.001, (clock.monotonicMs() - beganMs) / 1000);
     const files = done.items === 0 ? "" : `${formatAmount(done.items, "files")}, `;
     return `extracting ${place}: ${files}${formatBytes(done.bytes)}, ${formatBytes(Math.round(done.bytes / seconds))}/s`;
@@ -119,14 +143,34 @@ const showExtraction = (place: string, { clock }: Workbench, { output }: Command
       done.bytes += bytes;
       done.items += items;
     },
+    stage: (what: string) => {
+      now = what;
+    },
     stop: () => shown?.stop(),
   };
 };
 
-const tell = (extracted: Extracted, target: string | null, { output }: CommandContext): CommandResult => {
-  const { point, component, what, files, directories, sizeBytes, warnings } = extracted;
-  const data = { point: point.id, component, what, to: target, files, directories, sizeBytes, warnings };
+/** @param choosing the point was chosen for the person, who has to be told which it was */
+const tell = (
+  extracted: Extracted,
+  target: string | null,
+  { output }: CommandContext,
+  choosing = false,
+): CommandResult => {
+  const { point, replayed, component, what, files, directories, sizeBytes, warnings } = extracted;
+  const data = {
+    point: point.id,
+    replayed: replayed === null ? null : { to: replayed.to, at: replayed.at },
+    component,
+    what,
+    to: target,
+    files,
+    directories,
+    sizeBytes,
+    warnings: [...warnings],
+  };
   if (target === null) {
+    if (choosing) output.note(`${component} as of ${extractedAsOf(extracted)}`);
     for (const warning of warnings) output.note(`warning ${warning}`);
     return answer("extract", data, "");
   }

@@ -14,7 +14,7 @@ import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
 const commandKeys = new Set(
-  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw shell".split(
+  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw".split(
     " ",
   ),
 );
@@ -118,8 +118,7 @@ const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft):
 };
 
 const isSecretOutput = (reading: Reading, path: JsonPath, part: OutputPart, draft: ServiceDraft): boolean => {
-  const own = path[2] === "invariants" ? path[5] : path[3];
-  const name = part.component === "self" ? String(own) : part.component;
+  const name = part.component === "self" ? String(path[3]) : part.component;
   const component = Object.hasOwn(draft.components, name) ? draft.components[name] : undefined;
   const outputs = component === undefined ? undefined : outputsOf(reading.registry, component);
   return outputs !== undefined && Object.hasOwn(outputs, part.output) && outputs[part.output]?.secret === true;
@@ -133,8 +132,6 @@ const wayAround = (reading: Reading, path: JsonPath, source: string, draft: Serv
   const takesEnvironment =
     path[2] === "quiesce" || (driver !== undefined && keysAt(shapeOf(driver.options), []).includes("environment"));
   const [, owner, output = ""] = /^\$\{([^.:]+)\.(\w+)\}$/.exec(source) ?? [];
-  if (path[2] === "invariants" && (owner === "self" || owner === path[5]))
-    return `the set has it in its environment: let the command read $REFLOAT_${output.toUpperCase()}`;
   if (path.includes("checks") && (owner === "self" || owner === path[3]))
     return `the check has it in its environment: let the command read $REFLOAT_${output.toUpperCase()}`;
   if (!takesEnvironment || path.includes("checks"))

@@ -17,10 +17,6 @@ export const requireSecrets = async (
 ): Promise<void> => {
   const places = [
     ...components.map((name) => ({ at: name, value: toJsonObject(service.components[name] ?? {}) })),
-    ...Object.entries(service.invariants).map(([name, value]) => ({
-      at: `invariant ${name}`,
-      value: toJsonObject(value),
-    })),
     ...service.cutover.map((entry) => ({ at: "cutover", value: toJsonObject(entry) })),
   ];
   const asked = new Map<string, Set<string>>();

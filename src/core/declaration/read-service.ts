@@ -15,7 +15,6 @@ import { slugOf } from "../text/slug.ts";
 import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
 import { readCutover, readProbe } from "./read-entry.ts";
-import { type InvariantsInFile, readInvariants } from "./read-invariant.ts";
 import type { Reading } from "./reading.ts";
 import { readShape, subjectText } from "./report-issues.ts";
 import type { ServiceDraft } from "./service-draft.ts";
@@ -40,12 +39,10 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   const read = [...(node.entries.get("components")?.node.entries.keys() ?? [])].map((component) =>
     readComponent(reading, [...path, "components", component], component),
   );
-  const declared = invariantsInFile(keys);
-  const invariants = readInvariants(reading, [...path, "invariants"], declared);
   const draft: ServiceDraft = {
     name,
     components: Object.fromEntries(read.map((one) => [one.draft.name, one.draft])),
-    invariants: declared as ServiceDraft["invariants"],
+    invariants: invariantsOf(keys),
   };
   refuseEmptyComponents(reading, path);
   const probe = readProbe(reading, [...path, "probe"]);
@@ -63,13 +60,12 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
   const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
-  if (common === undefined || invariants === undefined || cutover === undefined) return undefined;
-  if (!schedule || !objectives || !quiesce || !manual || !whole) return undefined;
-  return serviceOf(name, { ...common, invariants }, components, probe, cutover);
+  if (common === undefined || cutover === undefined || !schedule || !objectives || !quiesce || !manual || !whole)
+    return undefined;
+  return serviceOf(name, common, components, probe, cutover);
 };
 
-type CommonKeys = Omit<NonNullable<ReturnType<typeof readCommon>>, "invariants"> &
-  Pick<ServiceDeclaration, "invariants">;
+type CommonKeys = NonNullable<ReturnType<typeof readCommon>>;
 
 const serviceOf = (
   name: string,
@@ -91,7 +87,7 @@ const serviceOf = (
     ...(quiesce === undefined ? {} : { quiesce }),
     ...(probe === undefined ? {} : { probe }),
     components: Object.fromEntries(components.map((component) => [component.name, component])),
-    invariants: common.invariants,
+    invariants: common.invariants ?? {},
     cutover,
     ...(approve === undefined ? {} : { approve }),
     ...(manual === undefined || manual.length === 0 ? {} : { manual }),
@@ -135,7 +131,7 @@ const refuseEmptyComponents = (reading: Reading, path: JsonPath): void => {
 };
 
 /** Invariants that name one component on each side; others have been reported by the schema. */
-const invariantsInFile = (keys: JsonObject): InvariantsInFile => {
+const invariantsOf = (keys: JsonObject): ServiceDraft["invariants"] => {
   const result = serviceFileSchema.shape.invariants.safeParse(keys["invariants"]);
   return result.success ? (result.data ?? {}) : {};
 };

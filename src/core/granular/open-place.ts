@@ -30,7 +30,16 @@ export type OpenEntry = OpenComponent & {
 export type OpenPlace =
   | { readonly kind: "point"; readonly point: RecoveryPoint }
   | (OpenComponent & { readonly kind: "table"; readonly table: CapturedTable })
+  | OpenExcerpt
   | OpenEntry;
+
+/** What may be in a capture that only a server can read; whether it is there is not known yet. */
+export type OpenExcerpt = OpenComponent & {
+  readonly kind: "excerpt";
+  /** As typed. */
+  readonly name: string;
+  readonly what: "table" | "schema" | "database";
+};
 
 /** A place by its bytes, where no spelling has to be guessed. */
 export type ExactPlace = {
@@ -139,7 +148,19 @@ export const openPlace = async (bench: GranularBench, named: string | ExactPlace
   if (place.component === null) return { kind: "point", point };
   const opened = await openComponent(bench, point, place.component);
   const table = tableOf(opened.tables, place.path);
-  return table === undefined ? openEntry(opened, place.path) : { ...opened, kind: "table", table };
+  if (table !== undefined) return { ...opened, kind: "table", table };
+  return openEntry(opened, place.path).catch((error: unknown) => {
+    const excerpt = excerptOf(bench, opened, place.path);
+    if (excerpt === null || !(error instanceof RefloatError && error.code === "point.unknown")) throw error;
+    return excerpt;
+  });
+};
+
+/** A file of the tree comes first. */
+const excerptOf = (bench: GranularBench, opened: OpenComponent, name: string | null): OpenExcerpt | null => {
+  const what =
+    name === null ? null : (bench.registry.components.get(opened.captured.driver)?.excerpts?.kindOf(name) ?? null);
+  return name === null || what === null ? null : { ...opened, kind: "excerpt", name, what };
 };
 
 const openExact = async (bench: GranularBench, { point: id, component, inside }: ExactPlace): Promise<OpenPlace> => {

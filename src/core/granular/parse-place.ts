@@ -15,11 +15,28 @@ export const parsePlace = (text: string): Place => {
   const path = rest.length === 0 ? null : rest.join(":");
   if (!/^[0-9a-fA-F]{4,64}$/.test(point) || component === "") {
     throw new RefloatError("usage", `"${text}" names no place in a recovery point`, {
-      hint: "POINT, POINT:component or POINT:component:path, with at least four letters of the point's id",
+      hint: "POINT, POINT:component or POINT:component:path, with at least four letters of the point's id; extract --at takes SERVICE in place of POINT",
       nextCommand: "refloat points SERVICE",
     });
   }
   return { point: point.toLowerCase(), component, path: path === "" ? null : path };
+};
+
+export type ServicePlace = {
+  readonly service: string;
+  readonly component: string;
+  readonly path: string | null;
+};
+
+/** `SERVICE:component[:path]`, where a moment says which point is meant. @throws RefloatError usage */
+export const parseServicePlace = (text: string): ServicePlace => {
+  const [service = "", component = "", ...rest] = text.split(":");
+  if (service === "" || component === "")
+    throw new RefloatError("usage", `"${text}" names no place in a service`, {
+      hint: "with --at: SERVICE:component or SERVICE:component:path",
+    });
+  const path = rest.join(":");
+  return { service, component, path: path === "" ? null : path };
 };
 
 /** As it can be typed again. */

@@ -15,7 +15,6 @@ describe("compareSets", () => {
       broken: 2,
       orphans: 2,
       brokenSamples: ["a", "d"],
-      orphanSamples: ["x", "y"],
     });
   });
 

@@ -36,12 +36,11 @@ export const recoverableTo = (
   const { manifest } = point;
   const moments = Object.values(manifest.components)
     .filter(({ driver }) => registry.components.get(driver)?.runtime === undefined)
-    .map(({ name, window }) => {
-      const taken = point.composed === undefined ? manifest.consistentAt : window.beginAt;
+    .map(({ name }) => {
       const begin = logBeginOf(registry)(point, name);
       const own = spans.filter(({ component }) => component === name);
       const end = begin === null ? undefined : spanFrom(own, begin)?.toAt;
-      return Math.max(Date.parse(taken), end === undefined ? 0 : Date.parse(end));
+      return Math.max(Date.parse(manifest.consistentAt), end === undefined ? 0 : Date.parse(end));
     });
   return moments.length === 0 ? manifest.consistentAt : new Date(Math.min(...moments)).toISOString();
 };

@@ -5,13 +5,15 @@
 import type { InvariantDeclaration } from "../../model/declaration.ts";
 import type { StepId } from "../../model/identifiers.ts";
 import type { PlanStep, StepAction } from "../../model/plan.ts";
-import { componentsAsked, invariantSide } from "../invariants/invariant-sides.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import { addCutoverSteps, keepsLedger } from "./cutover-steps.ts";
 import type { ComponentCapabilities, RecoveryInput } from "./planner-input.ts";
 import type { Scope } from "./resolve-scope.ts";
 import { addManualSteps } from "./manual-steps.ts";
 import { type StepDraft, createStepDraft } from "./step-draft.ts";
+
+/** The component of one side of an invariant; each side names exactly one. */
+export const sideOf = (side: InvariantDeclaration["every"]): string => Object.keys(side)[0] ?? "";
 
 type Planning = {
   readonly input: RecoveryInput;
@@ -23,7 +25,6 @@ type Planning = {
   readonly processes: readonly string[];
   readonly recoveredBelow: (name: string) => readonly string[];
   readonly release: (name: string) => "kept" | "restored";
-  readonly asked: AskedWhileRunning;
 };
 
 const nothingAtAll: ComponentCapabilities = {
@@ -37,7 +38,7 @@ const nothingAtAll: ComponentCapabilities = {
 export const recoverySteps = (input: RecoveryInput, scope: Scope, order: ComponentOrder): PlanStep[] => {
   const can = (name: string): ComponentCapabilities => input.components[name]?.capabilities ?? nothingAtAll;
   const recovered = new Set(scope.recovered);
-  const known: Omit<Planning, "asked"> = {
+  const planning: Planning = {
     input,
     scope,
     order,
@@ -49,24 +50,16 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
     recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     release: (name) => (recovered.has(name) ? "restored" : "kept"),
   };
-  const planning: Planning = { ...known, asked: askedWhileRunning(known) };
-  const { draft, processes, release, asked } = planning;
+  const { draft, processes, release } = planning;
   const prepared = addManualSteps(draft, input.service, "restore");
-  addTrials(planning, addRestores(planning, prepared));
+  const readers = addRestores(planning, prepared);
+  addTrials(planning, readers);
   if (input.request.cutover) {
     const gate = approvalGate(input);
     if (gate !== null) draft.add("decide", gate, draft.all());
     // After the yes: what people do by hand may already change what is live.
     addManualSteps(draft, input.service, "cutover");
-    addCutoverSteps(draft, {
-      ...input,
-      order,
-      switched: scope.recovered,
-      processes,
-      release,
-      asks: asked.started,
-      byHand: true,
-    });
+    addCutoverSteps(draft, { ...input, order, switched: scope.recovered, processes, release, byHand: true });
   }
   return planning.draft.steps();
 };
@@ -85,18 +78,15 @@ const approvalGate = ({ service, request }: RecoveryInput): Extract<StepAction, 
   };
 };
 
-type Restores = {
-  /** By recovered component, what must have read its instance before anything may write to it. */
-  readonly readers: ReadonlyMap<string, readonly StepId[]>;
-  readonly restoreOf: (component: string) => readonly StepId[];
-};
-
 /**
  * Restores and all that reads a restored instance without changing it. Hard edges do not order restores: a dump needs no running
  * application and files need no database, so all data moves at once; the edges count where something starts or binds.
+ * @returns by recovered component, what must have read its instance before anything may write to it
  */
-const addRestores = (planning: Planning, prepared: readonly StepId[]): Restores => {
-  const { input, scope, draft, processes } = planning;
+const addRestores = (
+  { input, scope, draft, can }: Planning,
+  prepared: readonly StepId[],
+): ReadonlyMap<string, readonly StepId[]> => {
   const readers = new Map<string, StepId[]>();
   const restored = new Map<string, StepId>();
   for (const component of scope.recovered) {
@@ -115,50 +105,15 @@ const addRestores = (planning: Planning, prepared: readonly StepId[]): Restores 
   for (const component of scope.recovered) {
     reads(component, draft.add("validate", { kind: "check", component }, restoreOf(component)));
   }
-  for (const [invariant, declared] of Object.entries(input.service.invariants)) {
-    const needed = componentsAsked(declared);
-    // Asked of an application, it is asked while that runs on the new side: what answers otherwise is the live one, on the live data.
-    if (!canAsk(planning, declared) || needed.some((name) => processes.includes(name))) continue;
-    const touched = needed.filter((name) => restored.has(name));
-    if (touched.length === 0) continue;
+  for (const [invariant, { every, in: within }] of Object.entries(input.service.invariants)) {
+    const sides = [sideOf(every), sideOf(within)];
+    const touched = sides.filter((side) => restored.has(side));
+    if (touched.length === 0 || !sides.every((side) => can(side).hasInvariants)) continue;
     const step = draft.add("validate", { kind: "check-invariant", invariant }, touched.flatMap(restoreOf));
-    for (const name of touched) reads(name, step);
+    for (const side of touched) reads(side, step);
   }
-  return { readers, restoreOf };
+  return readers;
 };
-
-const canAsk = ({ input, can }: Pick<Planning, "input" | "can">, declared: InvariantDeclaration): boolean =>
-  [declared.every, declared.in]
-    .map(invariantSide)
-    .every(({ component, asked }) => typeof asked !== "string" || can(component).hasInvariants) &&
-  componentsAsked(declared).every((name) => input.components[name]?.unseen === undefined);
-
-type AskedWhileRunning = {
-  /** By application: invariants asked in its trial, and those that need another one beside it and wait for its start. */
-  readonly tried: ReadonlyMap<string, readonly string[]>;
-  readonly started: ReadonlyMap<string, readonly string[]>;
-};
-
-/** Invariants that are asked by way of applications that are recovered or bound anew: of the one that comes last, when all of them are there. */
-const askedWhileRunning = (planning: Omit<Planning, "asked">): AskedWhileRunning => {
-  const { input, order, processes } = planning;
-  const running = new Set(processes);
-  const tried = new Map<string, string[]>();
-  const started = new Map<string, string[]>();
-  for (const [invariant, declared] of Object.entries(input.service.invariants)) {
-    const needed = componentsAsked(declared);
-    const own = processes.filter((name) => needed.includes(name));
-    const last = own.at(-1);
-    if (last === undefined || !canAsk(planning, declared)) continue;
-    const alone = own.length === 1 && untriedBecause(last, input, running, order) === null;
-    const asked = alone ? tried : started;
-    asked.set(last, [...(asked.get(last) ?? []), invariant]);
-  }
-  return { tried, started };
-};
-
-const namedInvariants = (names: readonly string[] | undefined): { readonly invariants?: string[] } =>
-  names === undefined ? {} : { invariants: [...names] };
 
 /** Only where there is a live side to read and a position to read from. */
 const hasEarlySave = (input: RecoveryInput, component: string): boolean =>
@@ -181,8 +136,8 @@ export const untriedBecause = (
  * Migrations and trials change the instance, if only by what an application writes when it starts, so they wait until everything
  * has read it; and a trial shows the schema as it will be, so it waits for all migrations of the data it uses.
  */
-const addTrials = (planning: Planning, { readers, restoreOf }: Restores): void => {
-  const { input, order, draft, can, processes, recoveredBelow, release, asked } = planning;
+const addTrials = (planning: Planning, readers: ReadonlyMap<string, readonly StepId[]>): void => {
+  const { input, order, draft, can, processes, recoveredBelow, release } = planning;
   /** By component: the migrations that touch it. */
   const migrations = new Map<string, StepId[]>();
   const migrationsOf = (touched: readonly string[]): readonly StepId[] =>
@@ -197,13 +152,9 @@ const addTrials = (planning: Planning, { readers, restoreOf }: Restores): void =
     for (const name of touches) migrations.set(name, [...(migrations.get(name) ?? []), step]);
   }
   const running = new Set(processes);
-  const declared = (name: string): InvariantDeclaration => input.service.invariants[name] ?? { every: {}, in: {} };
   for (const component of processes) {
     if (untriedBecause(component, input, running, order) !== null) continue;
-    const invariants = asked.tried.get(component);
-    const named = (invariants ?? []).flatMap((name) => componentsAsked(declared(name)));
-    const needs = [...readersOf(component), ...migrationsOf(recoveredBelow(component)), ...named.flatMap(restoreOf)];
-    const action = { kind: "try", component, release: release(component), ...namedInvariants(invariants) } as const;
-    draft.add("validate", action, [...new Set(needs)]);
+    const needs = [...readersOf(component), ...migrationsOf(recoveredBelow(component))];
+    draft.add("validate", { kind: "try", component, release: release(component) }, needs);
   }
 };

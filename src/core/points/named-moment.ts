@@ -65,8 +65,7 @@ export const markedMoment = (
   const [mark, ...others] = findMarks(marks, name);
   if (mark === undefined) throw unknownMark(marks, name, service, notTime);
   const rest = others.map(({ id, at }) => ({ id, at }));
-  const { id, name: called, at, aligned } = mark;
-  return { kind: "mark", id, name: called, at, others: rest, ...(aligned === undefined ? {} : { aligned }) };
+  return { kind: "mark", id: mark.id, name: mark.name, at: mark.at, others: rest };
 };
 
 /**

@@ -1,7 +1,6 @@
-import type { CheckDriver, ComponentDriver, DriverBundle, SetDriver, TrafficDriver } from "../../core/ports/driver.ts";
+import type { CheckDriver, ComponentDriver, DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
 import { commandCheck } from "./command-check.ts";
 import { commandComponent } from "./command-component.ts";
-import { commandSet, shellSet } from "./command-sets.ts";
 import { commandTraffic } from "./command-traffic.ts";
 
 /** The `command` driver: the way out for whatever has no driver of its own. */
@@ -9,6 +8,5 @@ export const commandBundle: DriverBundle = {
   name: "command",
   components: [commandComponent as ComponentDriver],
   checks: [commandCheck as CheckDriver],
-  sets: [commandSet as SetDriver, shellSet as SetDriver],
   traffic: [commandTraffic as TrafficDriver],
 };

@@ -21,9 +21,9 @@ describe("a restored cluster", () => {
   test("that was captured before anybody had armed it keeps its original, and what was changed since", async () => {
     const original = "archive_mode = 'on'\n";
     await writeFile(at("postgresql.auto.conf"), original);
-    await disarm(folder.path, { preloadedLibraries: "timescaledb, pg_stat_statements" }, 1);
+    await disarm(folder.path, { preloadedLibraries: "timescaledb, pg_stat_statements" }, "run 1");
     await writeFile(at("postgresql.auto.conf"), `${await present()}work_mem = '1GB'\n`);
-    await disarm(folder.path, { preloadedLibraries: "pg_stat_statements" }, 2);
+    await disarm(folder.path, { preloadedLibraries: "pg_stat_statements" }, "run 2");
     expect(await present()).toContain("work_mem = '1GB'");
     expect((await describeDisarmed(folder.path)).join()).toContain("these libraries are not loaded: timescaledb.");
     await rename(at(keptSettingsName), at("postgresql.auto.conf"));
@@ -38,7 +38,7 @@ describe("a restored cluster", () => {
     ["", "", null],
     [null, "", "whichever postgresql.conf names"],
   ])("with the libraries %s loads those that only observe", async (preloadedLibraries, loaded, off) => {
-    await disarm(folder.path, { preloadedLibraries }, 1);
+    await disarm(folder.path, { preloadedLibraries }, "run 1");
     expect(await readDisarmed(folder.path)).toMatchObject({ shared_preload_libraries: loaded, archive_mode: "off" });
     const [said] = await describeDisarmed(folder.path);
     expect(/libraries are not loaded: (?<off>[^.]*(?:\.conf[^.]*)?)\./.exec(said ?? "")?.groups?.["off"] ?? null).toBe(

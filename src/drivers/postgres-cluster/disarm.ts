@@ -100,11 +100,11 @@ export const readDisarmed = async (folder: string): Promise<Readonly<Record<stri
 /** Signs of a standby or of a recovery that was under way: this one is none of them. */
 const signals = ["standby.signal", "recovery.signal"] as const;
 
-/** Before the server is started for the first time. @param folder of the restored cluster */
+/** Before the server is started for the first time. @param folder of the restored cluster @param by whose doing it is: `run 42` */
 export const disarm = async (
   folder: string,
   { preloadedLibraries }: Pick<CapturedDetail, "preloadedLibraries">,
-  run: number,
+  by: string,
 ): Promise<void> => {
   for (const name of signals) await rm(join(folder, name), { force: true });
   const [path, kept] = [join(folder, settingsName), join(folder, keptSettingsName)];
@@ -116,7 +116,7 @@ export const disarm = async (
   const lines = Object.entries({ ...passive, ...librarySettings(preloadedLibraries, before) }).map(
     ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
   );
-  const why = `# Refloat, run ${run}: off until ${keptSettingsName} is put back in place of this file and the server is stopped and started.\n`;
+  const why = `# Refloat, ${by}: off until ${keptSettingsName} is put back in place of this file and the server is stopped and started.\n`;
   await writeFile(path, `${own}${own === "" || own.endsWith("\n") ? "" : "\n"}${why}${lines.join("")}`);
 };
 

@@ -95,13 +95,11 @@ export const instancePortOf = async (folder: string): Promise<number | null> => 
   return port === undefined ? null : Number(port);
 };
 
-/** Given on the command line, which nothing in a file overrides. */
-const settingsFor = (folder: string, port: number, atLeast: Readonly<Record<string, string>>) => ({
-  listen_addresses: "127.0.0.1",
-  port: String(port),
-  unix_socket_directories: socketFolderOf(folder),
-  hba_file: join(folder, names.access),
-  ident_file: join(folder, names.people),
+/**
+ * For any server on restored data: no word to or from others, nothing loaded, and as large as its log asks for.
+ * @param atLeast what its control file says
+ */
+export const quietSettings = (atLeast: Readonly<Record<string, string>>) => ({
   ssl: "off",
   logging_collector: "off",
   log_destination: "stderr",
@@ -120,6 +118,16 @@ const settingsFor = (folder: string, port: number, atLeast: Readonly<Record<stri
   archive_mode: "off",
   max_logical_replication_workers: "0",
   synchronous_standby_names: "",
+});
+
+/** Given on the command line, which nothing in a file overrides. */
+const settingsFor = (folder: string, port: number, atLeast: Readonly<Record<string, string>>) => ({
+  listen_addresses: "127.0.0.1",
+  port: String(port),
+  unix_socket_directories: socketFolderOf(folder),
+  hba_file: join(folder, names.access),
+  ident_file: join(folder, names.people),
+  ...quietSettings(atLeast),
 });
 
 /**

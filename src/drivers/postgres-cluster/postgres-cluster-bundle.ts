@@ -2,8 +2,8 @@ import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
 import { clusterInstances, stableOutputs } from "./instances.ts";
+import { clusterExcerpts } from "./excerpt/take-excerpt.ts";
 import { logStartOf } from "./log-line.ts";
-import { markClusterLog } from "./mark-log.ts";
 import { preflightCluster } from "./preflight.ts";
 import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
@@ -32,7 +32,8 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   instances: clusterInstances,
   switching: clusterSwitching,
   writes: clusterWrites,
-  logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog },
+  excerpts: clusterExcerpts,
+  logs: { startOf: logStartOf, receive: receiveClusterLog },
 };
 
 /** The `postgres-cluster` driver. */

@@ -81,15 +81,18 @@ const refuseOtherLine = ({ line }: Replay, { systemIdentifier, timeline }: Captu
 
 export const prepareRecovery = async (
   context: ClusterContext,
-  places: { readonly stable: string; readonly folder: string; readonly owner: Owner },
+  /** `stable` is null for a server that nobody will go on with: its timeline may be named like any other. */
+  places: { readonly stable: string | null; readonly folder: string; readonly owner: Owner },
   detail: CapturedDetail,
   replay: Replay | null,
 ): Promise<Recovery> => {
   const { stable, folder, owner } = places;
   const spool = join(folder, spoolName);
   await makeSpool(spool, owner);
-  const received = (replay?.logs.spans ?? []).map(({ line }) => timelineOf(line, detail.systemIdentifier) ?? 0);
-  await reserveTimelines(context, stable, spool, detail.timeline, received);
+  if (stable !== null) {
+    const received = (replay?.logs.spans ?? []).map(({ line }) => timelineOf(line, detail.systemIdentifier) ?? 0);
+    await reserveTimelines(context, stable, spool, detail.timeline, received);
+  }
   await writeFile(join(folder, "recovery.signal"), "", { mode: 0o600 });
   if (process.getuid?.() === 0) await lchown(join(folder, "recovery.signal"), owner.uid, owner.gid);
   const common = {

@@ -10,68 +10,27 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { restoreInstance } from "../../platform/path-instance.ts";
 import { partialPath } from "../../platform/path-names.ts";
-import { runProgram } from "../../platform/subprocess.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
 import { countOf } from "../../platform/tree-facts.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import { readBackupManifest } from "./backup-manifest.ts";
-import { type CapturedDetail, capturedDetailSchema } from "./cluster-facts.ts";
+import { capturedDetailSchema } from "./cluster-facts.ts";
 import { type ClusterContext, type ClusterOptions, dataPathOf } from "./cluster-options.ts";
 import { compareRestored } from "./compare-restored.ts";
 import { readControlData } from "./control-data.ts";
 import { disarm } from "./disarm.ts";
 import { chooseInstancePort, startInstance, writeInstanceFiles } from "./instance-server.ts";
 import { stopPostmaster } from "./postmaster.ts";
+import { futureOwner, giveTree, makeFolders } from "./owned-folders.ts";
 import { findProgramDifferences } from "./program-differences.ts";
 import { type Recovery, prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
 import { requireReplayed } from "./replay-end.ts";
 import { rememberStart } from "./start-record.ts";
-import { type Owner, findServerPrograms, ownerOf } from "./server-programs.ts";
+import { findServerPrograms } from "./server-programs.ts";
 import { formatTablespaceMap, planLocations, restoredLocation } from "./tablespaces.ts";
-import { type Layout, dataFolder, layoutName, layoutSchema, manifestName, placeInVault } from "./vault-places.ts";
+import { type Layout, dataFolder, layoutName, manifestName, parseLayout, placeInVault } from "./vault-places.ts";
 
 type Restore = InstanceOperations<ClusterOptions>["restore"];
-
-const readLayout = async (source: SnapshotReader, root: string): Promise<Layout> => {
-  const text = Buffer.from(await source.read(`${root}/${layoutName}`)).toString("utf8");
-  try {
-    return layoutSchema.parse(JSON.parse(text));
-  } catch (error) {
-    throw new RefloatError("point.damaged", `${layoutName} of the point cannot be read`, { cause: error });
-  }
-};
-
-/** Whom the restored data is to belong to: as the live one does, or as it did; without root to us. */
-const futureOwner = async (context: ClusterContext, stable: string, { owner }: CapturedDetail): Promise<Owner> => {
-  const { signal } = context;
-  if (process.getuid?.() !== 0) return ownerOf(context.workDirectory, signal);
-  if (await pathExists(stable)) return ownerOf(stable, signal);
-  const user = owner?.user ?? "postgres";
-  try {
-    const [, , uid, gid] = (await runProgram("getent", ["passwd", user], { signal })).stdout.trim().split(":");
-    return { user, uid: Number(uid), gid: Number(gid) };
-  } catch (error) {
-    signal.throwIfAborted();
-    throw new RefloatError(
-      "target.failed",
-      `there is no user ${user} on this machine, whom the data folder is to belong to`,
-      {
-        cause: error,
-        hint: "PostgreSQL refuses to run as root",
-        nextCommand: `apt-get install postgresql-common`,
-      },
-    );
-  }
-};
-
-const makeFolders = async (root: string, folders: readonly string[]): Promise<void> => {
-  for (const folder of folders) await mkdir(join(root, folder), { recursive: true, mode: 0o700 });
-};
-
-const giveTree = async (path: string, owner: Owner, signal: AbortSignal): Promise<void> => {
-  if (process.getuid?.() !== 0) return;
-  await runProgram("chown", ["-R", "-h", `${owner.uid}:${owner.gid}`, "--", path], { signal });
-};
 
 type Placed = { readonly oid: string; readonly path: string };
 
@@ -131,7 +90,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
   const detail = capturedDetailSchema.parse(captured.facts.detail);
   await findServerPrograms(context, detail.major);
   const port = chooseInstancePort(context);
-  const layout = await readLayout(source, captured.path);
+  const layout = parseLayout(await source.read(`${captured.path}/${layoutName}`));
   const manifest = readBackupManifest(Buffer.from(await collect(source, `${captured.path}/${manifestName}`)));
   const progress = accumulateProgress(context.progress, {
     unit: "files",
@@ -149,7 +108,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
     });
     await compareRestored(folder, placed, manifest);
     if (placed.length > 0) await writeFile(join(folder, "tablespace_map"), formatTablespaceMap(placed));
-    await disarm(folder, detail, target.run);
+    await disarm(folder, detail, `run ${target.run}`);
     for (const path of [folder, ...placed.map((one) => one.path)]) {
       await chmod(path, 0o700);
       await giveTree(path, owner, signal);

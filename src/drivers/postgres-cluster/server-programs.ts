@@ -68,10 +68,15 @@ export const ownerOf = async (path: string, signal: AbortSignal): Promise<Owner>
 /** A server that is started lives on when Refloat has ended, and is not taken for something that a killed attempt has left. */
 const outliving = "REFLOAT_INSTANCE";
 
-/** Words and environment that run a program as the owner of the data. @throws RefloatError source.denied when we may not */
+/**
+ * Words and environment that run a program as the owner of the data.
+ * @param life `own` of what lives on without us
+ * @throws RefloatError source.denied when we may not
+ */
 export const asOwner = async (
-  context: ClusterContext,
+  context: Pick<ClusterContext, "service" | "component" | "signal" | "marker">,
   owner: Pick<Owner, "user">,
+  life: "own" | "ours" = "own",
 ): Promise<{ readonly prefix: readonly string[]; readonly environment: Readonly<Record<string, string>> }> => {
   const other = await runAsUser(owner.user, context.signal);
   return {
@@ -81,7 +86,9 @@ export const asOwner = async (
       ...other?.environment,
       // What the programs say is read by us.
       LC_ALL: "C",
-      [outliving]: `${context.service}.${context.component}`,
+      ...(life === "own"
+        ? { [outliving]: `${context.service}.${context.component}` }
+        : { REFLOAT_STEP: context.marker }),
     },
   };
 };

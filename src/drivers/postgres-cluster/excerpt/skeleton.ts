@@ -1,0 +1,94 @@
+/** A data folder that a server takes for the captured one: chosen files in full, the others as holes of the same length, which take no room. */
+import { chmod, mkdir, open, rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import pLimit from "p-limit";
+import type { TreeReader, VaultProgress } from "../../../core/ports/vault-snapshots.ts";
+import { compareRestored } from "../compare-restored.ts";
+import type { BackupManifest } from "../backup-manifest.ts";
+import { makeFolders } from "../owned-folders.ts";
+import { formatTablespaceMap } from "../tablespaces.ts";
+import { type Layout, dataFolder } from "../vault-places.ts";
+import type { CapturedFile } from "./captured-files.ts";
+import { type Choice, isChosen } from "./choose-files.ts";
+
+/** A cluster has a thousand small files, and a vault may be far away. */
+const atOnce = 12;
+const blockBytes = 4096;
+
+/** What the chosen files take on a disk. */
+export const chosenBytes = (files: readonly CapturedFile[], choice: Choice): number =>
+  files
+    .filter((file) => isChosen(choice, file))
+    .reduce((sum, { entry }) => sum + Math.ceil(entry.sizeBytes / blockBytes) * blockBytes, 0);
+
+export type SkeletonSource = {
+  readonly tree: TreeReader;
+  readonly files: readonly CapturedFile[];
+  readonly layout: Layout;
+  readonly manifest: BackupManifest;
+};
+
+const writeInFull = async (
+  tree: TreeReader,
+  { entry }: CapturedFile,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const file = await open(path, "wx", 0o600);
+  try {
+    for await (const piece of tree.content(entry)) {
+      signal.throwIfAborted();
+      for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
+    }
+  } finally {
+    await file.close();
+  }
+};
+
+const writeHole = async (path: string, length: number): Promise<void> => {
+  await writeFile(path, "", { flag: "wx", mode: 0o600 });
+  await truncate(path, length);
+};
+
+/**
+ * @param root a folder of our own; the data goes into `data`, tablespaces beside it
+ * @returns the data folder
+ * @throws RefloatError point.damaged, vault.damaged, ...; what was made stays for the caller to remove
+ */
+export const makeSkeleton = async (
+  { tree, files, layout, manifest }: SkeletonSource,
+  choice: Choice,
+  root: string,
+  signal: AbortSignal,
+  progress: VaultProgress,
+): Promise<string> => {
+  const data = join(root, "data");
+  const placed = layout.tablespaces.map(({ oid }) => ({ oid, path: join(root, "tablespaces", oid) }));
+  const folderOf = new Map<string | null, string>([
+    [null, data],
+    ...placed.map(({ oid, path }) => [oid, path] as const),
+  ]);
+  for (const path of folderOf.values()) await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeFolders(data, layout.folders[dataFolder] ?? []);
+  for (const { oid, path } of placed) await makeFolders(path, layout.folders[oid] ?? []);
+  const limit = pLimit(atOnce);
+  const write = async (file: CapturedFile): Promise<void> => {
+    signal.throwIfAborted();
+    const path = join(folderOf.get(file.tablespace) ?? data, file.path);
+    if (!isChosen(choice, file)) return writeHole(path, file.entry.sizeBytes);
+    await writeInFull(tree, file, path, signal);
+    progress({ bytes: file.entry.sizeBytes, items: 1 });
+  };
+  try {
+    await Promise.all(files.map((file) => limit(() => write(file))));
+  } catch (error) {
+    limit.clearQueue();
+    throw error;
+  }
+  await compareRestored(data, placed, manifest);
+  if (placed.length > 0) await writeFile(join(data, "tablespace_map"), formatTablespaceMap(placed));
+  // Settings of the original are of its own machine; what the server needs stands on its command line.
+  await rm(join(data, "postgresql.auto.conf"), { force: true });
+  await chmod(data, 0o700);
+  return data;
+};

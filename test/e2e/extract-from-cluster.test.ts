@@ -1,0 +1,184 @@
+/** One table out of a whole server's capture, by the command line: as of a second, from the vault alone, and when it is killed. */
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { execa } from "execa";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { listProcesses, readPlaces } from "../../src/platform/process-table.ts";
+import { findFreePort } from "../../src/testing/free-port.ts";
+import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
+import { query } from "../../src/testing/query.ts";
+import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
+
+let folder: string;
+let temporary: string;
+let server: PostgresServer;
+let refloat: RefloatProgram;
+/** The server's own time, a while after the last row and before the table was dropped. */
+let wanted: string;
+let point: string;
+
+const rows = 100_140;
+const environment = () => ({ TMPDIR: temporary });
+
+const aWhileLater = async (): Promise<string> => {
+  const [row] = await query<{ at: Date }>(
+    server.url("postgres"),
+    "select clock_timestamp() as at from (select pg_sleep(1.2)) slept",
+  );
+  await query(server.url("postgres"), "select pg_sleep(1.2)");
+  return (row?.at ?? new Date(0)).toISOString();
+};
+
+/** Folders of temporary servers; Node keeps a cache of its own beside them. */
+const foldersLeft = async () => (await readdir(temporary)).filter((name) => name.startsWith(".excerpt."));
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "refloat-extract-"));
+  await chmod(folder, 0o755);
+  temporary = join(folder, "tmp");
+  await mkdir(temporary);
+  server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
+  await query(server.url("postgres"), "create database bench");
+  await query(
+    server.url("bench"),
+    "create table orders as select n, md5(n::text) as text from generate_series(1, 100000) n",
+  );
+  const port = await findFreePort(4);
+  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
+  await writeFile(
+    join(folder, "refloat.yaml"),
+    `vault:
+  url: ${join(folder, "vault")}
+  password: \${file:${join(folder, "password")}}
+services:
+  shop:
+    components:
+      db:
+        type: postgres-cluster
+        data: ${join(server.directory, "data")}
+        url: ${server.url("postgres")}
+        ports: ${port}-${port + 3}
+        programs: ${server.binaries}
+`,
+  );
+  refloat = refloatIn(folder);
+  await refloat.succeed(["vault", "init"]);
+  const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
+  try {
+    const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
+    const receivedUntil = async (at: string): Promise<void> => {
+      for (;;) {
+        const { done, value } = await events.next();
+        if (done === true) throw new Error("the receiver has ended");
+        const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
+        if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
+      }
+    };
+    await receivedUntil(new Date(0).toISOString());
+    const captured = await refloat.succeed(["capture", "shop", "--json"]);
+    point = (captured.lines.at(-1) as { data: { id: string } }).data.id.slice(0, 8);
+    await query(server.url("bench"), "insert into orders select n, 'late' from generate_series(100001, 100140) n");
+    wanted = await aWhileLater();
+    await query(server.url("bench"), "drop table orders");
+    await receivedUntil(await aWhileLater());
+    receiving.kill("SIGTERM");
+    await receiving;
+  } finally {
+    receiving.kill("SIGKILL");
+  }
+}, 240_000);
+
+afterAll(async () => {
+  await server?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it("takes a dropped table as of the second before, and tells from where", { timeout: 240_000 }, async () => {
+  const archive = join(folder, "orders.dump");
+  const place = "shop:db:bench/orders";
+  const { lines } = await refloat.succeed(
+    ["extract", place, "--at", wanted, "--dump", "--to", archive, "--json"],
+    environment(),
+  );
+  const { data } = lines.at(-1) as { data: { replayed: { to: string; at: string }; point: string } };
+  expect(data).toMatchObject({ what: "table", point: expect.stringMatching(`^${point}`) });
+  expect(data.replayed.to).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/);
+  const args = ["-h", "127.0.0.1", "-p", String(server.port), "-U", "postgres", "-d", "bench", archive];
+  await execa(join(server.binaries, "pg_restore"), args);
+  expect(await query(server.url("bench"), "select count(*)::int as n from orders")).toEqual([{ n: rows }]);
+
+  const asRows = await refloat.succeed(["extract", place, "--at", wanted, "--stdout"], environment());
+  expect(asRows.stdout.split("\n").length).toBe(rows);
+  expect(asRows.stderr).toContain(`position ${data.replayed.to}: point ${point} and the log from there`);
+  const gone = await refloat.run(["extract", place, "--at", "last", "--stdout"], environment());
+  expect({ exit: gone.exit, said: gone.stderr }).toMatchObject({
+    exit: 2,
+    said: expect.stringContaining("database bench has no table orders then"),
+  });
+  expect(await foldersLeft()).toEqual([]);
+});
+
+it("says what can be asked for", { timeout: 120_000 }, async () => {
+  const { stdout } = await refloat.succeed(["browse", `${point}:db`]);
+  expect(stdout).toContain("databases, for refloat extract: bench, postgres");
+  const refuse = async (...words: readonly string[]) => (await refloat.run(["extract", ...words])).stderr;
+  expect(await refuse(`${point}:db:bench`, "--stdout")).toContain("with --dump it becomes an archive");
+  expect(await refuse(`${point}:db:bench/orders`, "--at", wanted, "--stdout")).toContain(
+    "is a point, which is of its own moment",
+  );
+  expect(await refuse(`${point}:db:data/PG_VERSION`, "--stdout", "--dump")).toContain("--dump is for tables");
+  const file = await refloat.succeed(["extract", "shop:db:data/PG_VERSION", "--at", wanted, "--stdout"]);
+  expect(file.stderr).toContain(`db as of point ${point}`);
+});
+
+const serversLeft = () =>
+  listProcesses().filter(({ pid }) => readPlaces(pid).workingDirectory?.startsWith(temporary) === true);
+
+it(
+  "leaves no server behind when it is killed, and the next one clears its folder away",
+  { timeout: 120_000 },
+  async () => {
+    const killed = execa(process.execPath, [launcher, "extract", `${point}:db:bench/orders`, "--stdout"], {
+      cwd: folder,
+      reject: false,
+      env: { REFLOAT_CONFIG: join(folder, "refloat.yaml"), REFLOAT_STATE: join(folder, "state"), ...environment() },
+      stdin: "ignore",
+      // Nobody reads: it cannot come to its end.
+      buffer: false,
+    });
+    await expect.poll(() => serversLeft().length, { timeout: 60_000 }).toBeGreaterThan(0);
+    killed.kill("SIGKILL");
+    await killed;
+    await expect.poll(() => serversLeft(), { timeout: 60_000 }).toEqual([]);
+    expect((await foldersLeft()).length).toBe(1);
+    await refloat.succeed(["extract", `${point}:db:bench/orders`, "--to", join(folder, "orders.copy")], environment());
+    expect(await foldersLeft()).toEqual([]);
+  },
+);
+
+it("needs no declaration and no source, only the vault and the server's programs", { timeout: 120_000 }, async () => {
+  await server.crash();
+  const elsewhere = join(folder, "elsewhere");
+  await mkdir(elsewhere);
+  const glass = ["--vault", join(folder, "vault"), "--password-file", join(folder, "password")];
+  const { stdout, stderr, exitCode } = await execa(
+    process.execPath,
+    [launcher, ...glass, "extract", "shop:db:bench/orders", "--at", wanted, "--stdout"],
+    {
+      reject: false,
+      cwd: elsewhere,
+      stdin: "ignore",
+      extendEnv: false,
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        HOME: elsewhere,
+        REFLOAT_STATE: join(elsewhere, "state"),
+        ...environment(),
+      },
+    },
+  );
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+  expect(stdout.split("\n").length).toBe(rows);
+});
