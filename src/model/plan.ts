@@ -94,9 +94,11 @@ export type PlanStep = z.infer<typeof planStepSchema>;
 /** A component goes on from the point by its log. The position counts; the moment is what it stands for. */
 export const plannedReplaySchema = z.object({
   line: z.string(),
-  /** Where going on begins. */
+  /** Where going on begins to read. */
   from: z.string(),
   to: z.string(),
+  /** `to` as the source names it, where that is another word. */
+  place: z.string().optional(),
   /** By the clock of the source. */
   at: z.iso.datetime(),
 });

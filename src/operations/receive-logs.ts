@@ -90,10 +90,18 @@ const receiveAll = async (
   const signal = AbortSignal.any([options.signal, failing.signal]);
   const marker = `refloat/receive/${service.name}`;
   await withComponents(bench, { service, locate: () => null, marker, signal }, async (access) => {
+    let going = components.length;
     const receivers = components.map(async (component) => {
       try {
         await receiveOne(bench, access, { service: service.name, component }, { ...options, signal });
       } catch (error) {
+        going -= 1;
+        // A source without such a log is no reason to leave what the others write at theirs.
+        const { code, message, hint } = toRefloatError(error);
+        if (code === "source.unsupported" && going > 0 && !signal.aborted) {
+          options.onEvent({ component, type: "warning", message: `not received: ${message}`, hint: hint ?? "" });
+          return;
+        }
         failing.abort(error);
         throw error;
       }
@@ -160,9 +168,12 @@ const receiveOne = async (
       return null;
     }
   };
+  const read: LogReceiving["read"] = async function* read(...stretch) {
+    yield* (await logs.reader(name)).read(...stretch);
+  };
   try {
     const context = await access.context(component);
-    await access.driver(component).logs?.receive(context, { held, history, append, everyMs, report });
+    await access.driver(component).logs?.receive(context, { held, history, read, append, everyMs, report });
   } finally {
     await (joining as Promise<void> | null);
   }

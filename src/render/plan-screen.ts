@@ -104,7 +104,7 @@ const momentsOf = ({ intent, forecast }: Plan, { timeZone }: Screen): readonly s
           beforeMs < 50
             ? ""
             : `, ${beforeMs < 60_000 ? `${seconds}s` : formatDuration(beforeMs)} before what was asked`;
-        return `${component} to ${formatTenths(replay.at, forecast.at, timeZone)}${before} (${replay.to})`;
+        return `${component} to ${formatTenths(replay.at, forecast.at, timeZone)}${before} (${replay.place ?? replay.to})`;
       })
       .join("; "),
   ];

@@ -64,6 +64,8 @@ export const logGaps = (spans: readonly LogSpan[]): readonly LogGap[] =>
     });
   });
 
+export const linesOf = (spans: readonly LogSpan[]): readonly string[] => [...new Set(spans.map(({ line }) => line))];
+
 /** The stretch that goes on from a place, as from the end of a captured point. */
 export const spanFrom = (
   spans: readonly LogSpan[],

@@ -4,7 +4,7 @@ import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { logBeginOf } from "../retention/vault-logs.ts";
 import { comparePositions } from "./log-position.ts";
-import { spanFrom } from "./log-spans.ts";
+import { linesOf, spanFrom } from "./log-spans.ts";
 
 export type LogEnd = {
   readonly component: string;
@@ -21,7 +21,7 @@ export const logEnds = (
   [...Map.groupBy(spans, ({ component }) => component)].flatMap(([component, own]) => {
     const newest = own.toSorted((a, b) => Date.parse(b.toAt) - Date.parse(a.toAt))[0];
     if (newest === undefined) return [];
-    const begin = point === null ? null : logBeginOf(registry)(point, component);
+    const begin = point === null ? null : logBeginOf(registry)(point, component, linesOf(own));
     const isAhead = begin?.line === newest.line && comparePositions(begin.from, newest.to) > 0;
     const leadsOn = begin !== null && (isAhead || spanFrom([newest], begin) !== undefined);
     return [{ component, toAt: newest.toAt, leadsOn }];
@@ -37,8 +37,8 @@ export const recoverableTo = (
   const moments = Object.values(manifest.components)
     .filter(({ driver }) => registry.components.get(driver)?.runtime === undefined)
     .map(({ name }) => {
-      const begin = logBeginOf(registry)(point, name);
       const own = spans.filter(({ component }) => component === name);
+      const begin = logBeginOf(registry)(point, name, linesOf(own));
       const end = begin === null ? undefined : spanFrom(own, begin)?.toAt;
       return Math.max(Date.parse(manifest.consistentAt), end === undefined ? 0 : Date.parse(end));
     });

@@ -82,7 +82,7 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       const replay = facts.replays?.[action.component];
       const what = [
         ...(point === undefined ? [] : [formatBytes(point.sizeBytes), ...describeCounts(point)]),
-        ...(replay === undefined ? [] : [`then its log to ${replay.to}`]),
+        ...(replay === undefined ? [] : [`then its log to ${replay.place ?? replay.to}`]),
         `into ${holdsRows(point) ? "new database " : ""}${components[action.component]?.names.instance ?? action.component}`,
       ];
       return { title: `restore ${action.component}`, what: what.join(", ") };

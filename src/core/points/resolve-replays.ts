@@ -2,12 +2,12 @@
  * How far the logs of components lead on from the point that was chosen: a wanted instant becomes, for each component with a log, a position that the
  * index of its log knows. Looks into the vault; decides by nothing else.
  */
-import type { LogSpan } from "../../model/log-span.ts";
-import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { LogMoment, LogSpan } from "../../model/log-span.ts";
+import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { PlannedReplay, PointChoice } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { comparePositions } from "../logs/log-position.ts";
-import { spanFrom } from "../logs/log-spans.ts";
+import { linesOf, spanFrom } from "../logs/log-spans.ts";
 import type { DriverRegistry } from "../ports/driver.ts";
 import type { LogStore } from "../ports/vault-logs.ts";
 import type { LogBegin } from "../retention/log-lifetimes.ts";
@@ -46,8 +46,8 @@ export const resolveReplays = async (
   const all = await logs.spans(service);
   for (const component of scope) {
     const captured = components[component];
-    const begin = logBeginOf(registry)(point, component);
     const own = all.filter((one) => one.component === component);
+    const begin = logBeginOf(registry)(point, component, linesOf(own));
     if (captured === undefined || begin === null || own.length === 0) continue;
     const span = spanFrom(own, begin);
     const reachedAt = span?.toAt ?? captured.window.endAt;
@@ -56,7 +56,7 @@ export const resolveReplays = async (
       const [newest] = further.toSorted((a, b) => Date.parse(b.toAt) - Date.parse(a.toAt));
       if (newest !== undefined) unreached.push({ component, reachedAt, toAt: newest.toAt });
       if (span !== undefined && comparePositions(span.to, begin.from) > 0)
-        replays[component] = { line: span.line, from: begin.from, to: span.to, at: span.toAt };
+        replays[component] = planned(registry, captured, begin, { position: span.to, at: span.toAt });
       continue;
     }
     const isBeyond = Date.parse(wanted) > Date.parse(reachedAt);
@@ -73,9 +73,19 @@ export const resolveReplays = async (
         : comparePositions(found.position, begin.from) < 0;
     if (isTooLate) tooLate.push(component);
     else if (span !== undefined && found !== null && comparePositions(found.position, begin.from) > 0)
-      replays[component] = { line: span.line, from: begin.from, to: found.position, at: found.at };
+      replays[component] = planned(registry, captured, begin, found);
   }
   return { replays, tooLate, unreached };
+};
+
+const planned = (
+  registry: DriverRegistry,
+  { driver }: CapturedComponent,
+  { line, from, head }: NonNullable<LogBegin>,
+  { position, at }: LogMoment,
+): PlannedReplay => {
+  const place = registry.components.get(driver)?.logs?.placeOf?.(line, position);
+  return { line, from: head ?? from, to: position, at, ...(place === undefined ? {} : { place }) };
 };
 
 /** Whether it has what is later than what is reached. What lies before the point's end on the point's own line has not. */

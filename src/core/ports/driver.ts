@@ -323,6 +323,8 @@ export type LogReceiving = {
   readonly held: readonly LogSpan[];
   /** How a line that the vault has came from others; null when nothing was said of that. */
   readonly history: LogReader["history"];
+  /** What the vault has of a line. */
+  readonly read: LogReader["read"];
   /** Resolves once the piece is durable, however long that takes; throws only when it is to end. */
   readonly append: LogStore["append"];
   /** The longest time that what the source has written is kept back to be joined with what follows. */
@@ -330,10 +332,22 @@ export type LogReceiving = {
   readonly report: (event: LogEvent) => void;
 };
 
+export type LogStart = {
+  readonly line: string;
+  readonly from: string;
+  /** Where that which tells how to read the log lies, when it lies before `from`: it is kept as long. */
+  readonly head?: string;
+};
+
 /** The log that the source writes of all its changes, by which a point can be rolled forward. */
 export type LogOperations<Options = unknown> = {
-  /** The first position that going on from a captured point reads, and the line it lies in; null for a point that cannot be rolled forward. */
-  readonly startOf: (captured: CapturedComponent) => { readonly line: string; readonly from: string } | null;
+  /**
+   * The first position that going on from a captured point reads, and the line it lies in; null for a point that cannot be rolled forward.
+   * @param lines of the component that the vault has, for a driver that tells by them which one the point is of
+   */
+  readonly startOf: (captured: CapturedComponent, lines: readonly string[]) => LogStart | null;
+  /** A position as the source itself names it: `binlog.000007:4628`. Left out where that is the position. */
+  readonly placeOf?: (line: string, position: string) => string;
   /**
    * Receives until aborted, then flushes and returns. Appends whole pieces in order, and lets the source forget only what is durable. Connections
    * that are lost are made anew; what the source no longer has is reported as a gap.

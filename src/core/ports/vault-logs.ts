@@ -9,6 +9,8 @@ import type { ByteStream } from "./bytes.ts";
 /** One piece as it lies in the vault. */
 export type StoredLogPiece = LogSpan & {
   readonly id: SnapshotId;
+  /** How many bytes it has: fewer than there are positions where a file of the log ends in it, and the next one begins at `to`. */
+  readonly bytes: number;
   /** How often pieces were joined to make it; 0 as it was appended. */
   readonly joined: number;
   /** When it was written, ISO, by the clock of whoever wrote it. */
@@ -33,7 +35,8 @@ export type LogStore = {
   readonly pieces: (service?: string) => Promise<readonly StoredLogPiece[]>;
   /**
    * Durable when it resolves. What is held already is not written again, so that the same piece may come twice. A piece without bytes says that
-   * nothing was written up to `toAt`.
+   * nothing was written up to `toAt`. One that ends where the first number of a position begins anew (`8/0`) may have fewer bytes than positions: a
+   * file of the log ended, and the rest of its numbers stays unused.
    * @throws RefloatError log.diverged where the line is held with another history, vault.*
    */
   readonly append: (piece: LogPiece, content: Uint8Array) => Promise<void>;

@@ -18,6 +18,7 @@ const piece = (days: number, line = "7000/1"): StoredLogPiece => ({
   fromAt: day(days),
   toAt: day(days + 1),
   id: hexId(`c${days}`) as SnapshotId,
+  bytes: 10,
   joined: 1,
   storedAt: day(days + 1),
 });

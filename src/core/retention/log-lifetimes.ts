@@ -2,8 +2,9 @@
  * Which pieces of logs may go: those that come before every point that is kept, since nothing can be rolled forward by them. Where the component
  * declares `pitr:`, only what its last so many days need; the point that they begin with is kept for that. Pure.
  */
-import { coveredPieces, joinedSpans, logKey } from "../logs/log-spans.ts";
+import { coveredPieces, joinedSpans, linesOf, logKey } from "../logs/log-spans.ts";
 import { comparePositions } from "../logs/log-position.ts";
+import type { LogStart } from "../ports/driver.ts";
 import type { StoredLogPiece } from "../ports/vault-logs.ts";
 import { parseDuration } from "../time/duration.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
@@ -11,7 +12,7 @@ import type { LogSpan } from "../../model/log-span.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 
 /** Where going on from a component of a point begins in its log; null where only its time is known. */
-export type LogBegin = { readonly line: string; readonly from: string } | null;
+export type LogBegin = LogStart | null;
 
 export type LogKeepReason =
   /** The oldest point that it leads on from. */
@@ -37,7 +38,7 @@ export type LogLifetimesInput = {
   readonly pieces: readonly StoredLogPiece[];
   /** Those of the service that stay, in any order. */
   readonly kept: readonly RecoveryPoint[];
-  readonly beginOf: (point: RecoveryPoint, component: string) => LogBegin;
+  readonly beginOf: (point: RecoveryPoint, component: string, lines: readonly string[]) => LogBegin;
   /** By component, how long any moment is to be reached; null for as long as there are points. */
   readonly windowMs: (component: string) => number | null;
   /** Why all of it stays; null when nothing speaks for that. */
@@ -79,7 +80,7 @@ export const windowBase = (
 };
 
 const leadsOn = (piece: StoredLogPiece, begin: LogBegin, point: RecoveryPoint): boolean => {
-  if (begin?.line === piece.line) return comparePositions(piece.to, begin.from) >= 0;
+  if (begin?.line === piece.line) return comparePositions(piece.to, begin.head ?? begin.from) >= 0;
   const captured = point.manifest.components[piece.component];
   return captured !== undefined && Date.parse(piece.toAt) >= Date.parse(captured.window.beginAt);
 };
@@ -107,11 +108,12 @@ export const decideLogs = ({
     const base = window === null ? undefined : windowBase(oldestFirst, component, window, now);
     const bases = base === undefined ? oldestFirst : oldestFirst.slice(oldestFirst.indexOf(base));
     const twice = new Set(coveredPieces(own));
+    const lines = linesOf(own);
     return own.map((piece): LogDecision => {
       if (twice.has(piece)) return { piece, verdict: "twice", reason: null };
       if (all !== null) return { piece, verdict: "keep", reason: all };
       if (oldestFirst.length === 0) return { piece, verdict: "keep", reason: { kind: "no-point" } };
-      const point = bases.find((candidate) => leadsOn(piece, beginOf(candidate, component), candidate));
+      const point = bases.find((candidate) => leadsOn(piece, beginOf(candidate, component, lines), candidate));
       if (point !== undefined) {
         return {
           piece,

@@ -37,12 +37,13 @@ export type LogRetention = LogDecision & {
   readonly lockedUntil: string | null;
 };
 
-/** Where the driver says that going on from a component of a point begins. */
+/** Where the driver says that going on from a component of a point begins. `lines`: those that the vault has of the component. */
 export const logBeginOf =
   (registry: DriverRegistry) =>
-  ({ manifest }: RecoveryPoint, component: string): LogBegin => {
+  ({ manifest }: RecoveryPoint, component: string, lines: readonly string[]): LogBegin => {
     const captured = manifest.components[component];
-    return captured === undefined ? null : (registry.components.get(captured.driver)?.logs?.startOf(captured) ?? null);
+    if (captured === undefined) return null;
+    return registry.components.get(captured.driver)?.logs?.startOf(captured, lines) ?? null;
   };
 
 export const decideVaultLogs = async (input: VaultLogsInput): Promise<readonly LogRetention[]> => {

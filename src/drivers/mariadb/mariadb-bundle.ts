@@ -1,4 +1,6 @@
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import { binlogStartOf, placeWords } from "./binlog-line.ts";
+import { receiveBinlog } from "./binlog-receiver.ts";
 import { captureMariadb } from "./capture.ts";
 import { stableOutputs } from "./connection-target.ts";
 import { mariadbSwitching } from "./exchange.ts";
@@ -27,6 +29,7 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   instances: mariadbInstances,
   switching: mariadbSwitching,
   writes: mariadbWrites,
+  logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveBinlog },
   invariantValues: mariadbInvariantValues,
 };
 

@@ -1,6 +1,7 @@
 /** What a person writes under a component of type `mariadb`. Each key is implemented; nothing is parsed and ignored. */
 import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
+import { durationTextSchema } from "../../model/declaration.ts";
 import { passwordReferenceSchema } from "../../platform/postgres/connection-keys.ts";
 
 const hasPasswordLiteral = (url: string): boolean =>
@@ -25,6 +26,10 @@ export const mariadbOptionsSchema = z
       .max(64)
       .optional()
       .meta({ description: "Tables that are loaded at the same time at a restore. Default 4." }),
+    pitr: durationTextSchema.optional().meta({
+      description:
+        "How far back any second is to be reached, once `refloat capture SERVICE --continuous` receives the binary log: 7d. `validate --live` then asks for what that needs. A prune keeps the point and the log that this takes; when left out, all log since the oldest point that is kept.",
+    }),
   })
   .meta({
     description:

@@ -187,6 +187,27 @@ export const writeMarkerRowsSql = (database: string, id: string, { pending, arme
   return `START TRANSACTION;\nDELETE FROM ${table};\n${insert}COMMIT;\n`;
 };
 
+const replayedSchema = z.object({
+  /** Tables whose rows the log may have changed. */
+  tables: z.array(z.string()),
+  /** Definitions that it has changed. */
+  statements: z.int(),
+});
+/** What the log did to a restored database after its point. */
+export type Replayed = z.infer<typeof replayedSchema>;
+
+export const writeReplayedSql = (database: string, id: string, replayed: Replayed): string =>
+  `REPLACE INTO ${inDatabase(database, markerName(id))} VALUES (3, 'replayed', ${quoteText(JSON.stringify(replayed))});\n`;
+
+/** Null of one that the log has not changed, or that was switched. */
+export const readReplayed = async (access: SqlAccess, database: string, id: string): Promise<Replayed | null> => {
+  const [row] = await askSql(
+    access,
+    `SELECT content FROM ${inDatabase(database, markerName(id))} WHERE kind = 'replayed';`,
+  );
+  return row === undefined ? null : replayedSchema.parse(JSON.parse(textOf(row, "content")));
+};
+
 /** The comment of a database that is being restored: there from the moment in which it is made. */
 export const creationComment = ({ run, runUid }: InstanceTarget): string => `refloat run=${run} uid=${runUid}`;
 

@@ -1,6 +1,6 @@
 /**
  * Restores a captured database beside the live one: an empty database that says whose it is, its tables side by side, then its views, routines,
- * triggers and events, the last of which are disabled. The mark that it is whole comes last.
+ * triggers and events, the last of which are disabled; then what the binary log has of it up to a moment. The mark that it is whole comes last.
  */
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { InstanceOperations, InstanceTarget } from "../../core/ports/driver.ts";
@@ -12,8 +12,23 @@ import { type CapturedDetail, capturedDetailSchema } from "./captured-detail.ts"
 import { seriesOf } from "./client-programs.ts";
 import { createCode } from "./code-objects.ts";
 import { loadSettings, loadSql } from "./load-table.ts";
-import { createDatabaseSql, createMarkerSql, creationComment, instanceId, readKeptCode } from "./marker-table.ts";
+import {
+  createDatabaseSql,
+  createMarkerSql,
+  creationComment,
+  instanceId,
+  readKeptCode,
+  writeReplayedSql,
+} from "./marker-table.ts";
 import { type MariadbContext, type MariadbOptions, jobsOf } from "./mariadb-options.ts";
+import {
+  applyReplay,
+  describeReplay,
+  refuseTriggers,
+  rehearseReplay,
+  replayRange,
+  replayedOf,
+} from "./replay-binlog.ts";
 import { errorNumberOf } from "./server-errors.ts";
 import { readServerFacts } from "./server-facts.ts";
 import { type SqlAccess, accessOf, runSql } from "./sql-client.ts";
@@ -120,20 +135,32 @@ export const restoreMariadb: InstanceOperations<MariadbOptions>["restore"] = asy
   target,
   source,
   captured,
+  replay,
 ) => {
   const access = await accessOf(context, "target");
   const detail = capturedDetailSchema.parse(captured.facts.detail);
   await refuseSkew(access, detail, captured.facts.versions["server"]);
+  const range = replay === undefined ? null : replayRange(captured, detail, target.name, replay);
+  if (range !== null) {
+    await refuseTriggers(access);
+    await rehearseReplay(range, context.signal);
+  }
   await createDatabase(access, target, detail);
   await loadTables(context, access, target, source, captured, detail);
   const code = readKeptCode(Buffer.from(await source.read(`${captured.path}/code.json`)).toString("utf8"));
   await createCode(access, code, target.name);
-  await runSql(access, createMarkerSql(target.name, instanceId(target), target));
+  const replayed = range === null ? null : { range, tally: await applyReplay(access, range) };
+  const id = instanceId(target);
+  const told = replayed === null ? "" : writeReplayedSql(target.name, id, replayedOf(replayed.tally));
+  await runSql(access, createMarkerSql(target.name, id, target) + told);
   const { sizeBytes, counts } = captured.facts;
   const disarmed = detail.armedEvents.map((name) => `the event ${name} is disabled: ALTER EVENT ${name} ENABLE`);
   return {
     sizeBytes,
-    summary: `${formatAmount(counts["tables"] ?? 0, "tables")}, ${formatAmount(counts["rows"] ?? 0, "rows")}`,
-    warnings: disarmed,
+    summary: [
+      `${formatAmount(counts["tables"] ?? 0, "tables")}, ${formatAmount(counts["rows"] ?? 0, "rows")}`,
+      ...(replayed === null ? [] : [describeReplay(replayed.range, replayed.tally)]),
+    ].join("; "),
+    warnings: [...disarmed, ...(replayed?.tally.warnings ?? [])],
   };
 };

@@ -40,13 +40,28 @@ const all = [
   "EVENT",
 ] as const;
 
-/** @param makesTrusted triggers or functions have to be made on a server that writes a binary log and trusts nobody without SUPER with them */
-const needsOf = (target: MariadbTarget, makesTrusted: boolean): readonly Need[] => [
+export type RightsFor = {
+  /** Triggers or functions have to be made on a server that writes a binary log and trusts nobody without SUPER with them. */
+  readonly makesTrusted: boolean;
+  /** Its log is to be received, and gone on by. */
+  readonly goesOn: boolean;
+};
+
+const needsOf = (target: MariadbTarget, { makesTrusted, goesOn }: RightsFor): readonly Need[] => [
   ...(makesTrusted
     ? [
         {
           purpose: "triggers and functions beside a binary log, unless log_bin_trust_function_creators is on",
           privileges: ["SUPER"],
+          on: "*.*",
+        },
+      ]
+    : []),
+  ...(goesOn
+    ? [
+        {
+          purpose: "receiving the binary log, and going on by it",
+          privileges: ["REPLICATION SLAVE", "BINLOG REPLAY"],
           on: "*.*",
         },
       ]
@@ -67,8 +82,8 @@ const needsOf = (target: MariadbTarget, makesTrusted: boolean): readonly Need[] 
   })),
 ];
 
-export const grantStatements = (target: MariadbTarget, user: string, makesTrusted: boolean): readonly string[] =>
-  needsOf(target, makesTrusted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`);
+export const grantStatements = (target: MariadbTarget, user: string, wanted: RightsFor): readonly string[] =>
+  needsOf(target, wanted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`);
 
 /** `shop@%` as GRANT takes it. */
 const asAccount = (current: string): string => {
@@ -95,7 +110,7 @@ const parseGrant = (line: string) => {
 };
 
 /** By what the server says of us: rights of roles that are switched on included. */
-export const readRights = async (access: SqlAccess, makesTrusted: boolean): Promise<Rights> => {
+export const readRights = async (access: SqlAccess, wanted: RightsFor): Promise<Rights> => {
   const [row] = await askSql(access, "SELECT CURRENT_USER() AS account;");
   const shown = await askSql(access, "SHOW GRANTS;");
   const grants = shown.flatMap((one) => parseGrant(Object.values(one)[0] ?? "") ?? []);
@@ -105,7 +120,7 @@ export const readRights = async (access: SqlAccess, makesTrusted: boolean): Prom
         (grant.on === "*.*" || grant.on === on || (on === "`mysql`.`proc`" && grant.on === "`mysql`.*")) &&
         (grant.what.has("ALL PRIVILEGES") || grant.what.has(privilege)),
     );
-  const missing = needsOf(access.target, makesTrusted).flatMap((need) => {
+  const missing = needsOf(access.target, wanted).flatMap((need) => {
     const privileges = need.privileges.filter((privilege) => !isGiven(privilege, need.on));
     return privileges.length === 0 ? [] : [{ ...need, privileges }];
   });

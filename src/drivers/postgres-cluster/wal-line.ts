@@ -1,20 +1,17 @@
 /**
- * Receives one timeline: cuts the stream into pieces, has them stored one after the other while it goes on reading, and tells the server what is
- * durable. Holds at most one piece that is being stored, one that is being filled, and what the connection has read ahead.
+ * Receives one timeline: has the stream stored in pieces while it goes on reading, and tells the server what is durable. Holds what the writer of
+ * pieces does, and what the connection has read ahead.
  */
 import type { LogReceiving } from "../../core/ports/driver.ts";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
+import { PieceWriter } from "../../core/logs/piece-writer.ts";
 import type { LogSpan } from "../../model/log-span.ts";
-import { LogMoments } from "./log-moments.ts";
+import { lineOf } from "./log-line.ts";
 import { WalScanner } from "./wal-scanner.ts";
 import type { NextTimeline, WalConnection, WalMessage } from "./wal-stream.ts";
 
-/** As large as a segment. */
-const pieceBytes = 16 * 1024 * 1024;
 /** What is known of the server's time is as old as this. */
 const mostBetweenAsksMs = 500;
-/** So often is said that the source wrote nothing. */
-const quietMs = 60_000;
 
 export type WalPlace = {
   readonly timeline: number;
@@ -68,128 +65,62 @@ export const receiveLine = async (
 
 class LineReceiver {
   readonly #connection: WalConnection;
-  readonly #request: LineRequest;
-  readonly #line: string;
+  readonly #writer: PieceWriter;
   /** Begin of the page that the place lies in: where records begin, only the header of a page says. What lies before the place is held already. */
   readonly scansFrom: string;
   readonly #scanner: WalScanner;
-  readonly #moments: LogMoments;
-  #history: string | null;
-  /** Where the piece that is being filled begins, and its bytes. */
-  #from: bigint;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-  /** What is known of the piece's begin. */
-  #fromMs: number | null;
-  #begunMs: number;
-  #durable: bigint;
   #serverEnd: bigint;
-  #serverMs = 0;
-  #storing: Promise<void> | null = null;
-  #failure: { readonly error: unknown } | null = null;
 
   constructor(connection: WalConnection, place: WalPlace, request: LineRequest) {
     this.#connection = connection;
-    this.#request = request;
-    this.#line = `${connection.identity.system}/${place.timeline}`;
-    this.#from = bytesBefore(place.from);
-    this.#durable = this.#from;
-    this.#serverEnd = this.#from;
-    this.#fromMs = place.atMs;
-    this.#history = place.history;
-    this.#begunMs = request.monotonicMs();
-    this.#moments = new LogMoments(place.atMs === null ? null : { end: this.#from, atMs: place.atMs });
-    const page = this.#from - (this.#from % BigInt(connection.pageBytes));
+    const { append, everyMs, report, of, monotonicMs } = request;
+    const from = bytesBefore(place.from);
+    this.#serverEnd = from;
+    this.#writer = new PieceWriter({
+      append,
+      everyMs,
+      report,
+      of,
+      monotonicMs,
+      line: lineOf(connection.identity.system, place.timeline),
+      from: place.from,
+      atMs: place.atMs,
+      history: place.history,
+      behindBytes: (position) => Number(this.#serverEnd - position),
+      onDurable: (position) => connection.acknowledge(position, false),
+      onFailure: () => connection.stop(),
+    });
+    const page = from - (from % BigInt(connection.pageBytes));
     this.scansFrom = positionAfter(page);
     this.#scanner = new WalScanner(page, connection.pageBytes, (commit) => {
-      if (commit.end > bytesBefore(place.from)) this.#moments.add(commit);
+      if (commit.end > from) this.#writer.moments.add(commit);
     });
   }
 
   /** The server answers with its end and its time, so that a quiet one is known to be quiet. */
   ask(): void {
-    this.#connection.acknowledge(this.#durable, true);
+    this.#connection.acknowledge(this.#writer.durable, true);
   }
 
   async take({ from, bytes, end, atMs }: WalMessage): Promise<void> {
+    const writer = this.#writer;
     if (bytes.length > 0) {
       this.#scanner.push(bytes);
-      const held = from < this.#received ? Number(this.#received - from) : 0;
-      const added = bytes.subarray(held);
-      this.#chunks.push(added);
-      this.#bytes += added.length;
+      const { received } = writer;
+      writer.add(bytes.subarray(from < received ? Number(received - from) : 0));
     }
     // One without bytes says how far the server has sent, not how far it has written.
     if (end > this.#serverEnd) this.#serverEnd = end;
-    const isCaughtUp = this.#received >= this.#serverEnd;
+    const isCaughtUp = writer.received >= this.#serverEnd;
     // The server looked at its end after it had sent the message before; how long before it sent this one, nobody knows.
-    if (isCaughtUp && this.#serverMs > 0) this.#moments.add({ end: this.#received, atMs: this.#serverMs });
-    this.#serverMs = atMs;
-    const isDue = this.#request.monotonicMs() - this.#begunMs >= this.#request.everyMs;
-    const isQuiet = this.#bytes === 0 && isCaughtUp && atMs - (this.#fromMs ?? 0) >= quietMs;
-    // While one is being stored the next one grows: a slow vault gets fewer and larger pieces.
-    const isCut = this.#storing === null && ((this.#bytes > 0 && isDue) || isQuiet);
-    if (isCut || this.#bytes >= pieceBytes) await this.#cut();
-    if (this.#failure !== null) throw this.#failure.error;
+    if (isCaughtUp && writer.sourceMs > 0) writer.moments.add({ end: writer.received, atMs: writer.sourceMs });
+    writer.sourceMs = atMs;
+    if (writer.isDue(isCaughtUp)) await writer.cut();
+    writer.refuseFailed();
   }
 
   /** All that was taken is durable when it resolves. */
-  async flush(): Promise<void> {
-    if (this.#bytes > 0) await this.#cut();
-    await this.#storing;
-    if (this.#failure !== null) throw this.#failure.error;
-  }
-
-  get #received(): bigint {
-    return this.#from + BigInt(this.#bytes);
-  }
-
-  async #cut(): Promise<void> {
-    await this.#storing;
-    if (this.#failure !== null) return;
-    const [from, to, content] = [this.#from, this.#received, Buffer.concat(this.#chunks)];
-    if (this.#moments.last === null) this.#moments.add({ end: to, atMs: this.#serverMs });
-    const toMs = this.#moments.last?.atMs ?? this.#serverMs;
-    const moments = this.#moments.take(to);
-    const fromAt = this.#fromMs === null ? moments[0]?.at : new Date(this.#fromMs).toISOString();
-    const toAt = new Date(toMs).toISOString();
-    const history = this.#history;
-    const piece = {
-      ...this.#request.of,
-      line: this.#line,
-      from: positionAfter(from),
-      to: positionAfter(to),
-      fromAt: fromAt ?? toAt,
-      toAt,
-      moments,
-      ...(history === null ? {} : { history }),
-    };
-    this.#from = to;
-    this.#fromMs = toMs;
-    this.#chunks = [];
-    this.#bytes = 0;
-    this.#history = null;
-    this.#begunMs = this.#request.monotonicMs();
-    this.#storing = this.#store(piece, content, to, toMs);
-  }
-
-  async #store(piece: Parameters<LogReceiving["append"]>[0], content: Buffer, to: bigint, toMs: number): Promise<void> {
-    try {
-      await this.#request.append(piece, content);
-      this.#durable = to;
-      this.#connection.acknowledge(to, false);
-      this.#request.report({
-        type: "durable",
-        position: positionAfter(to),
-        at: piece.toAt,
-        lagMs: Math.max(0, this.#serverMs - toMs),
-        behindBytes: Number(this.#serverEnd - to),
-      });
-    } catch (error) {
-      this.#failure = { error };
-      this.#connection.stop();
-    } finally {
-      this.#storing = null;
-    }
+  flush(): Promise<void> {
+    return this.#writer.flush();
   }
 }

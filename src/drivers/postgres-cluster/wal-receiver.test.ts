@@ -10,9 +10,9 @@ import type { Repository } from "../../core/ports/vault.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { systemClock } from "../../platform/system-clock.ts";
 import { type TestFolder, createTestContext, createTestFolder } from "../../testing/driver-context.ts";
+import type { ReceiverOrder } from "../../testing/log-receiver-program.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
-import type { WalOrder } from "../../testing/wal-receiver-program.ts";
 import { createLogs } from "../../vault/points/logs.ts";
 import { createRepository } from "../../vault/repository/create-repository.ts";
 import { receiveClusterLog } from "./receive-log.ts";
@@ -116,6 +116,9 @@ const receiveFrom = async (
     {
       held: await logs.spans("shop"),
       history: async (line) => (await logs.reader(name)).history(line),
+      read: async function* read(...stretch) {
+        yield* (await logs.reader(name)).read(...stretch);
+      },
       append: logs.append,
       everyMs: 200,
       report: () => undefined,
@@ -217,7 +220,8 @@ it("finds a commit by its time, whether it was received at once or long afterwar
 });
 
 it("killed at any moment it goes on without a gap, and joins what it stored meanwhile", async () => {
-  const order: WalOrder = {
+  const order: ReceiverOrder = {
+    driver: "postgres-cluster",
     url: server.url("bench"),
     vault: `${folder.path}/vault`,
     password,
@@ -225,7 +229,7 @@ it("killed at any moment it goes on without a gap, and joins what it stored mean
     everyMs: 50,
   };
   const begin = (): ChildProcess =>
-    fork(new URL("../../testing/wal-receiver-program.ts", import.meta.url), {
+    fork(new URL("../../testing/log-receiver-program.ts", import.meta.url), {
       env: { ...process.env, ORDER: JSON.stringify(order) },
       stdio: ["ignore", "pipe", "inherit", "ipc"],
     });

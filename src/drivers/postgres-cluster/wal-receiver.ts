@@ -4,6 +4,7 @@
  */
 import type { LogReceiving } from "../../core/ports/driver.ts";
 import type { Clock } from "../../core/ports/environment.ts";
+import { keepReceiving } from "../../core/logs/keep-receiving.ts";
 import { comparePositions } from "../../core/logs/log-position.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -28,36 +29,10 @@ export type WalReceiving = LogReceiving & {
   readonly signal: AbortSignal;
 };
 
-const longestWaitMs = 30_000;
-/** What waiting does not mend. */
-const lasting = new Set([
-  "source.denied",
-  "source.unsupported",
-  "config.invalid",
-  "secret.unavailable",
-  "log.diverged",
-  "bug",
-]);
-
 /** Resolves once aborted, with all that was received durable as far as the vault could take it. @throws RefloatError source.denied, ... */
 export const receiveWal = async (source: WalSource, request: WalReceiving): Promise<void> => {
-  const { clock, signal, report } = request;
   const receiver = new Receiver(source, request);
-  for (let waitMs = 500; ; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
-    const beganMs = clock.monotonicMs();
-    try {
-      await receiver.receive();
-    } catch (error) {
-      if (signal.aborted) return;
-      const told = error instanceof RefloatError ? error : source.translate(error);
-      if (lasting.has(told.code)) throw told;
-      report({ type: "waiting", for: "source", reason: told.message });
-    }
-    if (signal.aborted) return;
-    if (clock.monotonicMs() - beganMs > longestWaitMs) waitMs = 500;
-    await clock.sleep(waitMs, signal).catch(() => undefined);
-    if (signal.aborted) return;
-  }
+  await keepReceiving({ ...request, receive: () => receiver.receive(), translate: source.translate });
 };
 
 class Receiver {

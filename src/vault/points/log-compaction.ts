@@ -4,10 +4,10 @@
  */
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { LogPiece, StoredLogPiece } from "../../core/ports/vault-logs.ts";
-import { comparePositions } from "../../core/logs/log-position.ts";
+import { bytesBefore, comparePositions } from "../../core/logs/log-position.ts";
 import { coveredPieces, inOrder } from "../../core/logs/log-spans.ts";
 import { createLogReader } from "./log-reader.ts";
-import { readMoments, sizeOf, writePiece } from "./log-pieces.ts";
+import { distanceOf, readMoments, writePiece } from "./log-pieces.ts";
 import type { LogStoreParts } from "./logs.ts";
 
 const joinedAtCount = 32;
@@ -25,13 +25,15 @@ const stretches = (pieces: readonly StoredLogPiece[]): readonly (readonly Stored
       before !== undefined &&
       before.line === piece.line &&
       before.joined === piece.joined &&
+      // Within a piece a position is told by counting bytes.
+      before.bytes === distanceOf(before) &&
       comparePositions(piece.from, before.to) <= 0;
-    if (meets && bytes + sizeOf(piece) <= largestBytes) {
+    if (meets && bytes + piece.bytes <= largestBytes) {
       open?.push(piece);
-      bytes += sizeOf(piece);
+      bytes += piece.bytes;
     } else {
       found.push([piece]);
-      bytes = sizeOf(piece);
+      bytes = piece.bytes;
     }
   }
   return found;
@@ -44,7 +46,7 @@ const worthJoining = (stretch: readonly StoredLogPiece[], nowMs: number, isLocke
   // What is locked cannot be forgotten: joined again it would be kept twice.
   if (isLocked && first.joined > 0) return false;
   if (stretch.length >= joinedAtCount && !isLocked) return true;
-  const bytes = stretch.reduce((sum, piece) => sum + sizeOf(piece), 0);
+  const bytes = stretch.reduce((sum, piece) => sum + piece.bytes, 0);
   if (stretch.length > 1 && bytes > largestBytes / 2) return true;
   const isOld = first.joined === 0 && nowMs - Date.parse(first.storedAt) > joinedAtAgeMs;
   // Alone it becomes no fewer, but locked it has to be.
@@ -78,7 +80,7 @@ export const compactLog = async (
       const lock = await lockFor(first.service);
       if (!worthJoining(stretch, clock.now().getTime(), lock !== null)) continue;
       signal.throwIfAborted();
-      const { id: _id, storedAt: _storedAt, joined, ...begin } = first;
+      const { id: _id, storedAt: _storedAt, bytes: _bytes, joined, ...begin } = first;
       const told = await momentsOf(repository, stretch);
       const piece: LogPiece = { ...begin, ...endOf(stretch), ...told };
       const reader = await createLogReader(repository, async () => stretch);
@@ -86,6 +88,7 @@ export const compactLog = async (
         await writePiece(repository, {
           piece,
           joined: joined + 1,
+          bytes: contentOf(stretch, piece),
           time: clock.now(),
           lock,
           parent: null,
@@ -108,6 +111,14 @@ const endOf = (stretch: readonly StoredLogPiece[]): Pick<LogPiece, "to" | "toAt"
   to: stretch.map(({ to }) => to).reduce((a, b) => (comparePositions(a, b) > 0 ? a : b)),
   toAt: stretch.map(({ toAt }) => toAt).reduce((a, b) => (Date.parse(a) > Date.parse(b) ? a : b)),
 });
+
+/** Only the last one may end before its `to`. */
+const contentOf = (stretch: readonly StoredLogPiece[], { from, to }: Pick<LogPiece, "from" | "to">): number =>
+  Math.max(
+    ...stretch
+      .filter((piece) => piece.to === to)
+      .map((piece) => Number(bytesBefore(piece.from) - bytesBefore(from)) + piece.bytes),
+  );
 
 const momentsOf = async (
   repository: LogStoreParts["repository"],

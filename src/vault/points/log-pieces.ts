@@ -25,7 +25,7 @@ export const contentPath = ({ component, line, from, to }: Place): string =>
 const momentsPath = (place: Place): string => `${contentPath(place)}.moments`;
 const historyPath = (place: Place): string => `${contentPath(place)}.history`;
 
-const tagsOf = (piece: LogPiece, joined: number): readonly string[] => [
+const tagsOf = (piece: LogPiece, joined: number, bytes: number): readonly string[] => [
   logTag,
   `service=${piece.service}`,
   `component=${piece.component}`,
@@ -36,6 +36,7 @@ const tagsOf = (piece: LogPiece, joined: number): readonly string[] => [
   `from-at=${piece.fromAt}`,
   `to-at=${piece.toAt}`,
   `joined=${joined}`,
+  ...(bytes === distanceOf(piece) ? [] : [`bytes=${bytes}`]),
 ];
 
 /** @returns null for what is no piece of a log, or of a form that is not known here */
@@ -53,18 +54,19 @@ export const pieceOf = ({ id, time, tags }: SnapshotInfo): StoredLogPiece | null
   });
   if (!span.success) return null;
   const joined = Number(taggedValue(tags, "joined") ?? 0);
-  return { ...span.data, id, joined, storedAt: new Date(time).toISOString() };
+  const bytes = Number(taggedValue(tags, "bytes") ?? distanceOf(span.data));
+  return { ...span.data, id, joined, bytes, storedAt: new Date(time).toISOString() };
 };
 
-export const isEmpty = ({ from, to }: Pick<Place, "from" | "to">): boolean => from === to;
-
-export const sizeOf = ({ from, to }: Pick<Place, "from" | "to">): number => Number(bytesBefore(to) - bytesBefore(from));
+/** How many positions lie between; so many bytes, where no file of the log ends within. */
+export const distanceOf = ({ from, to }: Pick<Place, "from" | "to">): number =>
+  Number(bytesBefore(to) - bytesBefore(from));
 
 /** Positions are counted from the piece's begin: most moments then take a few digits. */
 const packedSchema = z.array(z.tuple([z.int().nonnegative(), z.int()]));
 
 const packMoments = ({ from, moments }: Pick<LogPiece, "from" | "moments">): string =>
-  JSON.stringify(moments.map(({ position, at }) => [sizeOf({ from, to: position }), Date.parse(at)]));
+  JSON.stringify(moments.map(({ position, at }) => [distanceOf({ from, to: position }), Date.parse(at)]));
 
 const unpackMoments = ({ from }: Place, text: string): readonly LogMoment[] =>
   packedSchema.parse(JSON.parse(text)).map(([offset, at]) => ({
@@ -75,6 +77,8 @@ const unpackMoments = ({ from }: Place, text: string): readonly LogMoment[] =>
 export type PieceWriting = {
   readonly piece: LogPiece;
   readonly joined: number;
+  /** Of the content. */
+  readonly bytes: number;
   readonly time: Date;
   readonly lock: VaultLock | null;
   /** An earlier piece of the same log: spares looking for one. */
@@ -85,16 +89,16 @@ export type PieceWriting = {
 /** Durable when it resolves. */
 export const writePiece = async (
   repository: Repository,
-  { piece, joined, time, lock, parent, content }: PieceWriting,
+  { piece, joined, bytes, time, lock, parent, content }: PieceWriting,
 ): Promise<StoredLogPiece> => {
   const path = contentPath(piece);
-  const common = { hostname: hostname(), time, tags: tagsOf(piece, joined) };
+  const common = { hostname: hostname(), time, tags: tagsOf(piece, joined, bytes) };
   const stored = (info: SnapshotInfo): StoredLogPiece => {
     const known = pieceOf(info);
     if (known === null) throw new RefloatError("bug", `a piece of a log has no place: ${path}`);
     return known;
   };
-  if (isEmpty(piece) && piece.history === undefined) {
+  if (bytes === 0 && piece.history === undefined) {
     const text = packMoments(piece);
     return stored(await repository.writeRecord({ ...common, path, text, ...(lock === null ? {} : { lock }) }));
   }
@@ -105,7 +109,7 @@ export const writePiece = async (
     ...(lock === null ? {} : { lock: { ...lock, members: [] } }),
   });
   try {
-    if (!isEmpty(piece)) await content(writer, path);
+    if (bytes > 0) await content(writer, path);
     await writer.bytes(momentsPath(piece), Buffer.from(packMoments(piece)));
     if (piece.history !== undefined) await writer.bytes(historyPath(piece), Buffer.from(piece.history));
     return stored(await writer.commit());

@@ -65,11 +65,14 @@ export const createLogReader = async (
       const { piece, reader } = await open(line, at);
       const end = comparePositions(piece.to, to) < 0 ? piece.to : to;
       const offset = Number(bytesBefore(at) - bytesBefore(piece.from));
-      const length = Number(bytesBefore(end) - bytesBefore(at));
+      // Behind its bytes there is nothing before the next file of the log.
+      const length = Math.min(Number(bytesBefore(end) - bytesBefore(at)), Math.max(0, piece.bytes - offset));
       let got = 0;
-      for await (const chunk of reader.stream(contentPath(piece), { offset, length })) {
-        got += chunk.length;
-        yield chunk;
+      if (length > 0) {
+        for await (const chunk of reader.stream(contentPath(piece), { offset, length })) {
+          got += chunk.length;
+          yield chunk;
+        }
       }
       if (got !== length) {
         throw new RefloatError("vault.damaged", `a piece of the log of ${line} ends after ${got} of ${length} bytes`, {

@@ -1,6 +1,6 @@
-/** Which moments of a stream of WAL are remembered: one in a tenth of a second, and the last of each piece. */
-import { positionAfter } from "../../core/logs/log-position.ts";
+/** Which moments of a stream of a log are remembered: one in a tenth of a second, and the last of each piece. */
 import type { LogMoment } from "../../model/log-span.ts";
+import { positionAfter } from "./log-position.ts";
 
 const apartMs = 100;
 

@@ -1,0 +1,235 @@
+/** Going on from a captured database by the binary log. The log is the server's own files, read as the vault would read them. One server for all. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { comparePositions } from "../../core/logs/log-position.ts";
+import type { InstanceTarget, Replay } from "../../core/ports/driver.ts";
+import type { LogReader } from "../../core/ports/vault-logs.ts";
+import type { CapturedComponent } from "../../model/manifest.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { createDirectoryReader } from "../../testing/directory-vault.ts";
+import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
+import {
+  captureMariadbInto,
+  mariadbContext,
+  mariadbDriver as driver,
+  readMariadbContent,
+  shopScript,
+} from "../../testing/mariadb-bench.ts";
+import { type MariadbServer, startMariadbServer } from "../../testing/mariadb-server.ts";
+import { readFormat, readHeader } from "./binlog-events.ts";
+import { binlogStartOf, fileName, placeAt, positionOf, readFileName } from "./binlog-line.ts";
+import type { MariadbContext } from "./mariadb-options.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
+/** Of the log of the test server, as a receiver would name it. */
+const line = "1/binlog/1-1";
+
+let server: MariadbServer;
+let folder: TestFolder;
+let run = 0;
+let made: { context: MariadbContext; target: InstanceTarget } | null = null;
+
+beforeAll(async () => {
+  server = await startMariadbServer({
+    settings: { "log-bin": "binlog", "binlog-format": "ROW", "event-scheduler": "ON", "log-bin-compress-min-len": 10 },
+  });
+  await server.sql("ALTER USER root@localhost IDENTIFIED BY '';");
+  await server.sql("CREATE DATABASE ledger; CREATE TABLE ledger.entries (id INT PRIMARY KEY, sum INT);");
+  await server.sql("INSERT INTO ledger.entries VALUES (1, 0), (2, 0);");
+  folder = await createTestFolder("refloat-replay");
+});
+
+afterAll(async () => {
+  await server.stop();
+  await folder.remove();
+});
+
+afterEach(async () => {
+  await server.sql("SET GLOBAL slave_run_triggers_for_rbr = 'NO';");
+  if (made !== null) await driver.instances.drop(made.context, made.target);
+  made = null;
+});
+
+const written = async (): Promise<string> => {
+  const [file = "", offset] = (await server.sql("SHOW MASTER STATUS;")).split("\t");
+  return positionOf({ number: readFileName(file)?.number ?? 0, offset: Number(offset) });
+};
+
+/** @param failAt from there on nothing can be read */
+const serverLog = (failAt = "FFFFFFFF/0"): LogReader => ({
+  spans: [],
+  history: async () => null,
+  read: async function* read(_line, from, to) {
+    const last = placeAt(to);
+    for (let at = placeAt(from); comparePositions(positionOf(at), to) < 0; at = { number: at.number + 1, offset: 0 }) {
+      const path = join(server.directory, "data", fileName({ base: "binlog", number: at.number }));
+      const content = await readFile(path);
+      const end = at.number === last.number ? last.offset : content.length;
+      for (let offset = at.offset; offset < end;) {
+        if (comparePositions(positionOf({ number: at.number, offset }), failAt) >= 0)
+          throw new RefloatError("vault.damaged", "a piece of the log is damaged");
+        const next = Math.min(offset + 777, end);
+        yield content.subarray(offset, next);
+        offset = next;
+      }
+    }
+  },
+});
+
+type Captured = { readonly database: string; readonly context: MariadbContext; readonly captured: CapturedComponent };
+
+const capture = async (database: string, script = shopScript): Promise<Captured> => {
+  await server.sql(`CREATE DATABASE ${database} CHARACTER SET utf8mb4;`);
+  await server.sql(script, database);
+  const context = mariadbContext(server, database, folder.path);
+  return { database, context, captured: await captureMariadbInto(context, join(folder.path, database)) };
+};
+
+const restoreTo = async ({ database, context, captured }: Captured, to: string, logs = serverLog()) => {
+  run += 1;
+  const target = { name: await driver.instances.name(context, run), run, runUid };
+  made = { context, target };
+  const replay: Replay = { logs, line, to, at: "2026-01-01T00:00:00.000Z" };
+  const reader = createDirectoryReader(join(folder.path, database));
+  const report = await driver.instances.restore(context, target, reader, captured, replay);
+  const outcomes = await driver.instances.validate(context, target, captured.facts, replay);
+  return { target, report, outcomes };
+};
+
+/** Counters that a rolled back insert has moved are of no transaction. */
+const contentOf = async (database: string): Promise<string> =>
+  (await readMariadbContent(server, database)).replaceAll(/ AUTO_INCREMENT=\d+/g, "");
+
+const rowsOnly = `
+INSERT INTO orders (customer, total) VALUES (2, 7.25);
+UPDATE customers SET name = CONCAT(name, '!'), note = NULL;
+BEGIN; INSERT INTO parts VALUES (2, 'two'); SAVEPOINT a; INSERT INTO parts VALUES (3, 'three'); ROLLBACK TO a; COMMIT;
+BEGIN; INSERT INTO parts VALUES (4, 'never'); ROLLBACK;
+UPDATE orders o, ledger.entries e SET o.total = 99, e.sum = 5 WHERE o.id = 1 AND e.id = 1;
+UPDATE ledger.entries e, orders o SET o.total = 98, e.sum = 6 WHERE o.id = 2 AND e.id = 2;
+SELECT NEXTVAL(numbers);
+FLUSH BINARY LOGS;
+SET GLOBAL log_bin_compress = ON;
+UPDATE customers SET note = REPEAT('compressed ', 100), picture = 0xff00;
+SET GLOBAL log_bin_compress = OFF;
+DELETE FROM orders WHERE id = 3;
+`;
+
+it("the rows of one database come to a moment, whatever else the server logged, and no trigger fires for them", async () => {
+  const shop = await capture("rows_only");
+  await server.sql(rowsOnly, shop.database);
+  await server.sql("INSERT INTO ledger.entries VALUES (3, 1);");
+  const [before, content] = [await written(), await contentOf(shop.database)];
+  await server.sql("DELETE FROM orders; DROP TABLE `log of it`;", shop.database);
+  const live = await contentOf(shop.database);
+  const { target, report, outcomes } = await restoreTo(shop, before);
+  expect(await contentOf(target.name)).toBe(content);
+  expect(await contentOf(shop.database)).toBe(live);
+  expect(report.summary).toMatch(/then its log to binlog\.\d+:\d+ \(0-1-\d+\): 7 transactions/);
+  expect(outcomes.map(({ status, found }) => [status, found])).toEqual([
+    ["passed", expect.stringContaining("is not compared, no event runs")],
+  ]);
+});
+
+const definitions = `
+ALTER TABLE parts ADD COLUMN note VARCHAR(20) DEFAULT 'definitions.x';
+INSERT INTO parts (id, name) VALUES (5, 'five');
+CREATE TABLE fresh (id INT PRIMARY KEY, part INT, FOREIGN KEY (part) REFERENCES parts_of (id) ON DELETE CASCADE);
+TRUNCATE \`log of it\`;
+CREATE TRIGGER fresh_logged AFTER INSERT ON fresh FOR EACH ROW INSERT INTO \`log of it\` VALUES ('fresh');
+INSERT INTO fresh VALUES (1, NULL), (2, 7);
+CREATE OR REPLACE VIEW a_totals AS SELECT id FROM fresh;
+DROP PROCEDURE clean;
+DROP VIEW z_spent;
+CREATE TABLE spare (id INT);
+CREATE TEMPORARY TABLE passing (id INT); INSERT INTO passing VALUES (1); DROP TEMPORARY TABLE passing;
+GRANT SELECT ON *.* TO root@localhost;
+ALTER EVENT asleep ENABLE;
+DELETE FROM parts_of WHERE id = 7;
+`;
+
+it("definitions change with it, from whatever database they were changed, and events stay as in the point", async () => {
+  const shop = await capture(
+    "definitions",
+    `CREATE TABLE parts_of (id INT PRIMARY KEY); INSERT INTO parts_of VALUES (7);${shopScript}`,
+  );
+  await server.sql(definitions, shop.database);
+  await server.sql("ALTER TABLE definitions.parts ADD KEY by_name (name); DROP TABLE definitions.orders;");
+  await server.sql("RENAME TABLE definitions.spare TO definitions.spared; CREATE TABLE here (id INT);", "ledger");
+  const [before, content] = [await written(), await contentOf(shop.database)];
+  const { target, report } = await restoreTo(shop, before);
+  expect((await contentOf(target.name)).replaceAll(target.name, shop.database)).toBe(content);
+  expect(report.warnings.join("\n")).toContain("an event was changed, and is as in the point: ALTER EVENT asleep");
+  expect(
+    await server.sql(
+      `SELECT EVENT_NAME, STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '${target.name}' ORDER BY 1;`,
+    ),
+  ).toBe("asleep\tDISABLED\nforget_old\tDISABLED\n");
+});
+
+it("ends in a transaction that the log has not come to the end of: it is not there", async () => {
+  const shop = await capture("cut_short", "CREATE TABLE t (id INT PRIMARY KEY, text TEXT);");
+  await server.sql("INSERT INTO t VALUES (1, 'a');", shop.database);
+  const before = placeAt(await written());
+  await server.sql(`BEGIN; INSERT INTO t VALUES (2, 'b'); INSERT INTO t VALUES (3, 'c'); COMMIT;`, shop.database);
+  // Behind the second event: begin, and the map of the table or what annotates it.
+  const bytes = await readFile(join(server.directory, "data", fileName({ base: "binlog", number: before.number })));
+  expect(readFormat(readHeader(bytes.subarray(4, 4 + bytes.readUInt32LE(13)))).hasChecksums).toBe(true);
+  let { offset } = before;
+  for (let events = 0; events < 4; events += 1) offset += bytes.readUInt32LE(offset + 9);
+  const { target } = await restoreTo(shop, positionOf({ ...before, offset }));
+  expect(await server.sql("SELECT id FROM t;", target.name)).toBe("1\n");
+});
+
+it.each([
+  ["SET SESSION binlog_format = 'STATEMENT'; INSERT INTO t VALUES (9);", "logged as a statement"],
+  ["CREATE TABLE elsewhere_DB.u LIKE t;", "names elsewhere_"],
+  ["XA START 'x'; INSERT INTO t VALUES (9); XA END 'x'; XA PREPARE 'x'; XA ROLLBACK 'x';", "XA"],
+  ["DROP DATABASE DB;", "the database itself"],
+])("what cannot be applied with certainty is refused before anything is made: %s", async (script, reason) => {
+  const shop = await capture(`refused_${(run += 1)}`, "CREATE TABLE t (id INT PRIMARY KEY);");
+  await server.sql(`CREATE DATABASE elsewhere_${shop.database};`);
+  const good = await written();
+  await server.sql(script.replaceAll("DB", shop.database), shop.database);
+  await expect(restoreTo(shop, await written())).rejects.toMatchObject({
+    code: "source.unsupported",
+    message: expect.stringContaining(reason) as string,
+  });
+  const { context, target } = made ?? { context: shop.context, target: { name: "", run, runUid } };
+  expect(await driver.instances.inspect(context, target)).toBe("absent");
+  await restoreTo(shop, good);
+});
+
+it("a log that fails, one of another history, and a server that fires triggers for rows leave nothing that is whole", async () => {
+  const shop = await capture("failing", "CREATE TABLE t (id INT PRIMARY KEY, text LONGTEXT);");
+  await server.sql(
+    "INSERT INTO t VALUES (1, REPEAT('a', 100000)); INSERT INTO t VALUES (2, REPEAT('b', 100000));",
+    shop.database,
+  );
+  const to = await written();
+  const start = binlogStartOf(shop.captured, [line]);
+  expect(start).toMatchObject({ line });
+  // Read a first time without a fault: it fails while it is applied.
+  let reads = 0;
+  const { read } = serverLog();
+  const { read: failing } = serverLog(positionOf({ ...placeAt(to), offset: placeAt(to).offset - 50_000 }));
+  const once: LogReader = { ...serverLog(), read: (...stretch) => ((reads += 1) > 3 ? failing : read)(...stretch) };
+  await expect(restoreTo(shop, to, once)).rejects.toMatchObject({ code: "vault.damaged" });
+  if (made === null) throw new Error("nothing was begun");
+  expect(await driver.instances.inspect(made.context, made.target)).toBe("partial");
+  await driver.instances.drop(made.context, made.target);
+  const detail = {
+    ...shop.captured.facts.detail,
+    binlog: { ...(shop.captured.facts.detail["binlog"] as object), gtid: "0-1-99999" },
+  };
+  const ahead = { ...shop.captured, facts: { ...shop.captured.facts, detail } };
+  await expect(restoreTo({ ...shop, captured: ahead }, to)).rejects.toMatchObject({ code: "log.diverged" });
+  await server.sql("SET GLOBAL slave_run_triggers_for_rbr = 'YES';");
+  await expect(restoreTo(shop, to)).rejects.toMatchObject({
+    code: "target.failed",
+    message: expect.stringContaining("act twice") as string,
+  });
+});

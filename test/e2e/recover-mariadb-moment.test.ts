@@ -1,0 +1,113 @@
+/** A MariaDB database whose binary log is received goes back to a second between two points, by the command line, while the receiver goes on. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { shopScript } from "../../src/testing/mariadb-bench.ts";
+import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
+import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+
+let folder: string;
+let server: MariadbServer;
+let refloat: RefloatProgram;
+
+const orders = () => server.sql("SELECT id, COALESCE(total, '-') FROM orders ORDER BY id;", "shop");
+
+/** @returns the server's own time, a while after the last commit and before the next */
+const aWhileLater = async (): Promise<string> => {
+  const at = await server.sql("SELECT FLOOR(UNIX_TIMESTAMP(SYSDATE(6)) * 1000) FROM (SELECT SLEEP(1.5)) slept;");
+  await server.sql("SELECT SLEEP(1.5);");
+  return new Date(Number(at)).toISOString();
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "refloat-moment-"));
+  server = await startMariadbServer({
+    settings: { "log-bin": "binlog", "binlog-format": "ROW", "sync-binlog": 1, "log-bin-trust-function-creators": 1 },
+  });
+  await server.sql("CREATE DATABASE shop CHARACTER SET utf8mb4; ALTER USER root@localhost IDENTIFIED BY '';");
+  await server.sql(shopScript, "shop");
+  await server.sql("CREATE USER keeper@'127.0.0.1' IDENTIFIED BY 'a word';");
+  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
+  await writeFile(join(folder, "db-password"), "a word\n", { mode: 0o600 });
+  await writeFile(
+    join(folder, "refloat.yaml"),
+    `vault:
+  url: ${join(folder, "vault")}
+  password: \${file:${join(folder, "password")}}
+services:
+  shop:
+    components:
+      db:
+        type: mariadb
+        url: ${server.url("shop", "keeper")}
+        password: \${file:${join(folder, "db-password")}}
+        pitr: 7d
+        checks:
+          - sql: select count(*) = 0 from orders where total < 0
+`,
+  );
+  refloat = refloatIn(folder);
+  await refloat.succeed(["vault", "init"]);
+}, 240_000);
+
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it(
+  "goes back to just before the damage, with the documented rights, and by an undo forth again",
+  { timeout: 400_000 },
+  async () => {
+    const before = await refloat.run(["validate", "--live", "shop"]);
+    expect(before.stdout).toContain("REPLICATION SLAVE, BINLOG REPLAY");
+    const grants = before.stdout.match(/GRANT [^;]*;/g) ?? [];
+    await server.sql(grants.map((grant) => grant.replaceAll(/\s+/g, " ")).join("\n"));
+    await server.sql("SET GLOBAL binlog_expire_logs_seconds = 864000;");
+    const { stdout: validated } = await refloat.succeed(["validate", "--live", "shop"]);
+    expect(validated).toContain("any second of 7d");
+    const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
+    try {
+      const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
+      const receivedUntil = async (at: string): Promise<void> => {
+        for (;;) {
+          const { done, value } = await events.next();
+          if (done === true) throw new Error("the receiver has ended");
+          const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
+          if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
+        }
+      };
+      await receivedUntil(new Date(0).toISOString());
+      await refloat.succeed(["capture", "shop"]);
+      await server.sql(
+        "INSERT INTO orders (customer, total) VALUES (2, 8); UPDATE orders SET total = 11 WHERE id = 1;",
+        "shop",
+      );
+      const wanted = await aWhileLater();
+      await server.sql("UPDATE orders SET total = -1; DROP VIEW a_totals;", "shop");
+      await server.sql("DROP TABLE `log of it`;", "shop");
+      await receivedUntil(await aWhileLater());
+      const { stdout: plan } = await refloat.succeed(["plan", "shop", "--at", wanted]);
+      expect(plan).toMatch(/binlog\.000001:\d+/);
+      const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
+      expect(done.stdout.replaceAll(/\s+/g, " ")).toContain("SHOP IS BACK");
+      expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");
+      expect(await server.sql("SELECT COUNT(*) FROM `log of it`;", "shop")).toBe("3\n");
+      // The switch itself stands in the log: nothing leads across it.
+      await receivedUntil(await aWhileLater());
+      const across = await refloat.run(["recover", "shop", "--yes"]);
+      expect(`${across.stdout}${across.stderr}`.replaceAll(/\s+/g, " ")).toContain(
+        "a recovery has put another database behind the name",
+      );
+      expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");
+      await refloat.succeed(["undo", "1", "--yes"]);
+      expect(await orders()).toBe("1\t-1.00\n2\t-1.00\n3\t-1.00\n4\t-1.00\n");
+      receiving.kill("SIGTERM");
+      await receiving;
+    } finally {
+      receiving.kill("SIGKILL");
+    }
+  },
+);
