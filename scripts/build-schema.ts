@@ -7,11 +7,12 @@ import { driverRegistry } from "../src/driver-registry.ts";
 
 const target = join(import.meta.dirname, "../schema/refloat.schema.json");
 
-const { components, checks, traffic } = driverRegistry;
+const { components, checks, traffic, provisions } = driverRegistry;
 const schema = buildDeclarationSchema({
   components: components.values(),
   checks: checks.values(),
   traffic: traffic.values(),
+  provisions: provisions.values(),
 });
 const write = (path: string, content: object): void => writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
 mkdirSync(dirname(target), { recursive: true });

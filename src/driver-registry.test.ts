@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, "..");
 const fixtures = join(root, "test/fixtures/declarations");
 
 const good: readonly (readonly [string, string])[] = [
-  ...["notes.yaml", "shop.yaml"].map((name) => [name, join(fixtures, name)] as const),
+  ...["notes.yaml", "shop.yaml", "site.yaml"].map((name) => [name, join(fixtures, name)] as const),
   ["the shop of the demo", join(root, "examples/shop/refloat.yaml")],
 ];
 
@@ -51,6 +51,12 @@ describe("the drivers of this build", () => {
     }
   });
 
+  test("provision in ways that are named once", () => {
+    expect([...driverRegistry.provisions.keys()].sort()).toEqual(["command", "process", "sandbox", "terraform"]);
+    for (const { options } of driverRegistry.provisions.values())
+      for (const key of ["type", "temporary", "checks"]) expect(keysAt(shapeOf(options), [])).not.toContain(key);
+  });
+
   test("take no key that all components have", () => {
     for (const { options } of driverRegistry.components.values())
       for (const key of ["type", "dependsOn", "uses", "checks"])
@@ -80,11 +86,12 @@ describe.each(good)("%s", (_name, path) => {
 
 describe("the published schema", () => {
   const path = join(root, "schema/refloat.schema.json");
-  const { components, checks, traffic } = driverRegistry;
+  const { components, checks, traffic, provisions } = driverRegistry;
   const built = buildDeclarationSchema({
     components: components.values(),
     checks: checks.values(),
     traffic: traffic.values(),
+    provisions: provisions.values(),
   });
   const accepts: ValidateFunction = new Ajv({
     allErrors: true,

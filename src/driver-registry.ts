@@ -13,6 +13,7 @@ import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
 import { sqliteBundle } from "./drivers/sqlite/sqlite-bundle.ts";
 import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
+import { terraformBundle } from "./drivers/terraform/terraform-bundle.ts";
 import { RefloatError } from "./model/refloat-error.ts";
 
 const bundles: readonly DriverBundle[] = [
@@ -28,6 +29,7 @@ const bundles: readonly DriverBundle[] = [
   haproxyBundle,
   nginxBundle,
   dnsBundle,
+  terraformBundle,
 ];
 
 const byWord = <Driver>(
@@ -69,6 +71,11 @@ export const createDriverRegistry = (from: readonly DriverBundle[]): DriverRegis
     from.flatMap(({ traffic }) => traffic),
     "kind of cutover",
     ({ kind }) => kind,
+  ),
+  provisions: byWord(
+    from.flatMap(({ provisions = [] }) => provisions),
+    "type of provision",
+    ({ type }) => type,
   ),
 });
 

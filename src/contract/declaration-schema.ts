@@ -9,6 +9,7 @@ import {
   componentFileSchema,
   cutoverFileSchema,
   declarationFileSchema,
+  provisionFileSchema,
   serviceFileSchema,
 } from "../model/declaration-file.ts";
 import { emailTargetSchema, webhookTargetSchema } from "../model/notification.ts";
@@ -22,6 +23,7 @@ export type SchemaDrivers = {
   readonly components: Iterable<{ readonly type: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly checks: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly traffic: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
+  readonly provisions: Iterable<{ readonly type: string; readonly summary: string; readonly options: z.ZodType }>;
 };
 
 export const declarationSchemaId = "urn:refloat:schema:declaration:v1";
@@ -30,6 +32,7 @@ export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
   const types = [...drivers.components].map(({ type, summary, options }) => ({ word: type, summary, options }));
   const kinds = [...drivers.checks].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
   const ways = [...drivers.traffic].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
+  const makers = [...drivers.provisions].map(({ type, summary, options }) => ({ word: type, summary, options }));
   const file = objectOf(declarationFileSchema, "the file");
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -49,8 +52,10 @@ export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
       "notify-webhook": objectOf(webhookTargetSchema, "a webhook"),
       "notify-email": objectOf(emailTargetSchema, "a mail"),
       service: serviceSchema(),
-      component: componentSchema(types),
-      ...definitions("component", types.map(componentOfType)),
+      provision: typedSchema("provision", "What must be there before anything is restored.", makers),
+      ...definitions("provision", makers.map(ofType(provisionFileSchema, "what is provisioned by"))),
+      component: typedSchema("component", "A part of the service that is captured and restored as one.", types),
+      ...definitions("component", types.map(ofType(componentFileSchema, "components of type"))),
       check: entrySchema("check", kinds),
       ...definitions("check", kinds.map(entryOfKind("check", checkFileSchema))),
       cutover: entrySchema("cutover", ways),
@@ -100,7 +105,7 @@ const withItems = (schema: JsonSchema | undefined, additionalProperties: JsonSch
 
 const serviceSchema = (): JsonSchema => {
   const service = objectOf(serviceFileSchema, "a service");
-  const { components, cutover } = service.properties;
+  const { components, cutover, provision } = service.properties;
   return {
     ...service,
     properties: {
@@ -110,6 +115,7 @@ const serviceSchema = (): JsonSchema => {
         anyOf: [{ type: "string", pattern: "^(https?://|\\$\\{)" }, reference("check-http")],
         examples: ["http://127.0.0.1:8080/health"],
       },
+      provision: withItems(provision, reference("provision")),
       components: { ...withItems(components, reference("component")), minProperties: 1 },
       cutover: { ...cutover, items: reference("cutover") },
     },
@@ -117,42 +123,44 @@ const serviceSchema = (): JsonSchema => {
 };
 
 /** `type` chooses which other keys there are. */
-const componentSchema = (types: readonly Word[]): JsonSchema => ({
+const typedSchema = (noun: "component" | "provision", description: string, types: readonly Word[]): JsonSchema => ({
   type: "object",
-  description: "A part of the service that is captured and restored as one.",
+  description,
   properties: {
     type: {
-      description: "The technology: which driver captures and restores it.",
+      description: noun === "component" ? "The technology: which driver captures and restores it." : "How it is made.",
       enum: types.map(({ word }) => word),
       enumDescriptions: types.map(({ summary }) => summary),
     },
   },
   required: ["type"],
   allOf: types.map(({ word }) =>
-    when({ properties: { type: { const: word } }, required: ["type"] }, reference(`component-${word}`)),
+    when({ properties: { type: { const: word } }, required: ["type"] }, reference(`${noun}-${word}`)),
   ),
 });
 
-const componentOfType = ({ word, summary, options }: Word): Named => {
-  const common = objectOf(componentFileSchema, "a component");
-  const own = objectOf(options, `components of type ${word}`);
-  const { type: _any, checks, ...rest } = common.properties;
-  return {
-    word,
-    schema: {
-      ...own,
-      description: summary,
-      properties: {
-        type: { const: word, description: summary },
-        ...own.properties,
-        ...rest,
-        checks: { ...checks, items: reference("check") },
+const ofType =
+  (commonSchema: z.ZodType, what: string) =>
+  ({ word, summary, options }: Word): Named => {
+    const common = objectOf(commonSchema, `${what} any type`);
+    const own = objectOf(options, `${what} ${word}`);
+    const { type: _any, checks, ...rest } = common.properties;
+    return {
+      word,
+      schema: {
+        ...own,
+        description: summary,
+        properties: {
+          type: { const: word, description: summary },
+          ...own.properties,
+          ...rest,
+          checks: { ...checks, items: reference("check") },
+        },
+        required: ["type", ...own.required],
+        additionalProperties: false,
       },
-      required: ["type", ...own.required],
-      additionalProperties: false,
-    },
+    };
   };
-};
 
 /** The one key that names the kind chooses which other keys there are. */
 const entrySchema = (noun: string, kinds: readonly Word[]): JsonSchema => ({

@@ -8,6 +8,7 @@ import {
   approveSchema,
   byteSizeTextSchema,
   durationTextSchema,
+  fenceSchema,
   invariantSchema,
   keepSchema,
   limitSchema,
@@ -93,6 +94,10 @@ export const serviceFileSchema = z
       }),
     quiesce: quiesceSchema.optional(),
     probe: z.unknown().optional(),
+    provision: z.record(nameSchema, z.unknown()).optional().meta({
+      description:
+        "What must be there before anything is restored, by name: made where it is not. Components refer to its outputs.",
+    }),
     components: z
       .record(nameSchema, z.unknown())
       .meta({ description: "What the service is made of, by name: databases, folders, applications." }),
@@ -100,6 +105,10 @@ export const serviceFileSchema = z
       .record(nameSchema, invariantSchema)
       .optional()
       .meta({ description: "What must hold between components, by name. Also the order of capture." }),
+    fence: z.array(fenceSchema).optional().meta({
+      description:
+        "What is fenced off before a cutover, beyond what components stop: by a command, or by a person's word.",
+    }),
     approve: approveSchema.optional(),
     manual: z
       .array(manualSchema)
@@ -123,6 +132,17 @@ export const componentFileSchema = z.strictObject({
     .meta({ description: "Components that it calls while it runs, in any order; may form a circle." }),
   checks: z.array(z.unknown()).optional().meta({
     description: "How to tell that it works; asked of each restored instance, and of the source at capture.",
+  }),
+});
+
+/** Keys that every entry of `provision:` has, whatever its type. */
+export const provisionFileSchema = z.strictObject({
+  type: z.string().meta({ description: "How it is made." }),
+  temporary: z.boolean().optional().meta({
+    description: "It is needed only while a recovery runs: what the recovery made of it is torn down at its end.",
+  }),
+  checks: z.array(z.unknown()).optional().meta({
+    description: "How to tell that it works; asked before anything is restored.",
   }),
 });
 

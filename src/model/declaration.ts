@@ -153,6 +153,37 @@ export const approveSchema = z
     examples: [{ before: "cutover", by: ["oncall", "dba"], count: 2, expires: "4h" }],
   });
 
+export const fenceSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/[a-z0-9]/i, "a name has a letter or a digit")
+      .meta({ description: "What is fenced off, in a few words: old primary." }),
+    command: z.string().min(1).optional().meta({
+      description:
+        "Shell line after whose end nothing over there acknowledges a write: power off, a closed port of the switch. A person is asked when it is left out or fails.",
+    }),
+    proof: z.string().min(1).optional().meta({
+      description:
+        "Line that ends with 0 only when that is so. It is asked before the command and after it, and of an outcome that is not known.",
+    }),
+    release: z.string().min(1).optional().meta({
+      description: "Line that lets it work again, for a cutover that is taken back.",
+    }),
+    expect: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "What a person is to have seen who says that it is dead." }),
+    environment: environmentSchema
+      .optional()
+      .meta({ description: "Variables for the lines. The place for references, secret ones too." }),
+    timeout: durationTextSchema.optional().meta({ description: "How long a line may take: 60s." }),
+  })
+  .refine(({ proof, command }) => proof === undefined || command !== undefined, "a proof goes with a command")
+  .meta({ description: "What must not acknowledge a write any more, and is not stopped by a component." });
+export type FenceDeclaration = z.infer<typeof fenceSchema>;
+
 export const manualSchema = z
   .strictObject({
     name: z
@@ -193,6 +224,18 @@ export const componentDeclarationSchema = z.object({
 });
 export type ComponentDeclaration = z.infer<typeof componentDeclarationSchema>;
 
+/** One entry of `provision:`: what must be there before anything is restored. */
+export const provisionDeclarationSchema = z.object({
+  name: nameSchema,
+  type: z.string(),
+  /** Needed only while a recovery runs: the plan's last step tears it down. */
+  temporary: z.literal(true).optional(),
+  checks: z.array(checkDeclarationSchema),
+  /** Validated by the driver's schema; strings in it may hold references. */
+  options: jsonObjectSchema,
+});
+export type ProvisionDeclaration = z.infer<typeof provisionDeclarationSchema>;
+
 /** One entry of `cutover:`, its kind (`haproxy`, `nginx`, `dns`, `command`) and that kind's own keys, `to` among them. */
 export const cutoverDeclarationSchema = z.object({
   kind: z.string(),
@@ -213,9 +256,13 @@ export const serviceDeclarationSchema = z.object({
   quiesce: quiesceSchema.optional(),
   /** The user journey at the stable name; an http check. */
   probe: checkDeclarationSchema.optional(),
+  /** In the order of the file, in which one may refer to those before it. */
+  provision: z.record(nameSchema, provisionDeclarationSchema).optional(),
   components: z.record(nameSchema, componentDeclarationSchema),
   invariants: z.record(nameSchema, invariantSchema),
   cutover: z.array(cutoverDeclarationSchema),
+  /** In the order of the file, which is the order in which they are fenced off. */
+  fence: z.array(fenceSchema).optional(),
   approve: approveSchema.optional(),
   /** In the order of the file, which is the order in which they are done. */
   manual: z.array(manualSchema).optional(),

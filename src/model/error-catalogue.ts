@@ -213,6 +213,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The new location is taken by something that this run did not make.",
   },
+  "provision.absent": {
+    exit: 4,
+    http: 409,
+    kind: "permanent",
+    meaning: "What the service is to be provisioned with is not there (yet).",
+  },
   "fence.failed": {
     exit: 5,
     http: 409,

@@ -24,6 +24,15 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
    * written since the first, which makes it short. Without a stage it is the first.
    */
   z.object({ kind: z.literal("capture"), stage: z.literal("final").optional() }),
+  /** See that what the service needs is there, and make it where it is not. What was there before is used and never torn down. */
+  z.object({
+    kind: z.literal("provision"),
+    provision: nameSchema,
+    /** SHA-256 of what was shown of it in full, where there is more than a line: it is made only if that is still so. */
+    shown: z.string().optional(),
+  }),
+  /** Remove what `provision` of this run has made, and nothing that was there before. */
+  z.object({ kind: z.literal("teardown"), provision: nameSchema }),
   /** Restore the component's data from the vault to a new location. Never touches the live side. */
   z.object({ kind: z.literal("restore"), component: nameSchema }),
   /**
@@ -63,6 +72,18 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("wait"), for: z.enum(["validated", "fenced", "switched"]) }),
   /** Stop traffic to the old side at each `cutover:` entry. From here on users notice. */
   z.object({ kind: z.literal("hold") }),
+  /**
+   * Keep an old side that no component stops, such as a server that does not answer, from acknowledging a write: by a command with its
+   * proof, or by the word of a named person.
+   */
+  z.object({
+    kind: z.literal("isolate"),
+    name: z.string(),
+    command: z.string().optional(),
+    proof: z.string().optional(),
+    release: z.string().optional(),
+    expect: z.string().optional(),
+  }),
   /** Stop the old writer and prove that it is gone. */
   z.object({ kind: z.literal("fence"), component: nameSchema }),
   /** Put the incoming object behind the component's stable name, by compare-and-set on observed identities. */
@@ -161,6 +182,8 @@ export const stepForecastSchema = z.object({
   title: z.string(),
   /** What the step does in this plan: `1.1 GB, 23 tables, into new database shop_r42`. */
   what: z.string(),
+  /** More to read before one says yes, line by line. */
+  detail: z.array(z.string()).optional(),
   sizeBytes: z.int().nonnegative().optional(),
   durationMs: z.int().nonnegative().nullable(),
   /** How the duration is known: earlier runs, the size at a default rate, or not at all (a person decides). */

@@ -12,7 +12,7 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import { formatList } from "../core/text/quantity.ts";
 import type { AuditAction } from "../model/audit-entry.ts";
 import type { RunNumber, StepId } from "../model/identifiers.ts";
-import type { PlanStep } from "../model/plan.ts";
+import type { PlanStep, StepKind } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord, RunState } from "../model/run.ts";
 import type { RunWord, SpokenWord } from "../model/run-word.ts";
@@ -113,21 +113,24 @@ export const tellRun = async (bench: Workbench, request: RunWordRequest): Promis
   };
 };
 
-const kindOf = { yes: "approve", no: "approve", override: "approve", done: "manual", failed: "manual" } as const;
+const byHand: ReadonlySet<StepKind> = new Set(["manual", "isolate"]);
+
+/** May this be said to a step of this kind? */
+const mayBeSaid = (says: RunWord["says"], kind: StepKind): boolean => {
+  if (says === "skip") return maySkip(kind);
+  return says === "done" || says === "failed" ? byHand.has(kind) : kind === "approve";
+};
 
 const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step, run }: RunWordRequest): PlanStep => {
   const open = new Set(record.steps.flatMap(({ id, state }) => (state === "done" || state === "skipped" ? [] : [id])));
   const fits = steps.filter(({ id, action }) =>
     step === null
-      ? open.has(id) && action.kind === kindOf[says as keyof typeof kindOf]
+      ? open.has(id) && mayBeSaid(says, action.kind)
       : id === step || id.slice(id.indexOf(":") + 1) === step,
   );
   const [chosen] = fits;
   if (chosen !== undefined && fits.length === 1) return chosen;
-  const wanted = steps.filter(
-    ({ id, action }) =>
-      open.has(id) && (says === "skip" ? maySkip(action.kind) : action.kind === kindOf[says as keyof typeof kindOf]),
-  );
+  const wanted = steps.filter(({ id, action }) => open.has(id) && mayBeSaid(says, action.kind));
   const named = wanted.map(({ id }) => id);
   throw new RefloatError(
     "usage",
@@ -145,7 +148,7 @@ const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step,
 
 const refuseUnfit = (record: RunRecord, { id, action }: PlanStep, { says, run }: RunWordRequest): void => {
   const state = record.steps.find((step) => step.id === id)?.state;
-  const fits = says === "skip" ? maySkip(action.kind) : action.kind === kindOf[says as keyof typeof kindOf];
+  const fits = mayBeSaid(says, action.kind);
   const why = !fits
     ? says === "skip"
       ? "what comes later is built on what it makes"

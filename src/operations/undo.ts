@@ -4,7 +4,10 @@
  */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { lookAtComponents } from "../core/components/look-at-components.ts";
+import { lookAtProvisions } from "../core/components/look-at-provisions.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
+import { componentOrder } from "../core/planner/component-order.ts";
+import { provisionsToKeep } from "../core/planner/undo-steps.ts";
 import { planUndo as planUndoSteps } from "../core/planner/plan-undo.ts";
 import type { WriteReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -54,9 +57,15 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
         needed: [...switched.map(({ component }) => component), ...plan.intent.rebound],
         run: nextRunNumber(runs),
       });
+      const graph = buildGraph(service);
+      const needed = provisionsToKeep(
+        { service, rebound: plan.intent.rebound, switched: switched.map(({ component }) => component) },
+        componentOrder(graph),
+      );
       const planned = planUndoSteps({
         service,
-        graph: buildGraph(service),
+        graph,
+        provisions: await lookAtProvisions(access, needed),
         undoes: {
           run: record.number,
           runUid: record.uid,

@@ -4,7 +4,12 @@
  * the two will use. Changes nothing; of the vault it takes and gives back the lock of a capture.
  */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
-import { preflightAnswer, preflightComponent, preflightCutovers } from "../core/components/preflight.ts";
+import {
+  preflightAnswer,
+  preflightComponent,
+  preflightCutovers,
+  preflightProvision,
+} from "../core/components/preflight.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
 import type { FreezeRequest, Frozen } from "../core/ports/freezes.ts";
@@ -48,6 +53,8 @@ const askService = (
     { service, locate: () => null, marker: `refloat/validate/${service.name}`, signal },
     async (access) => {
       const subjects: LiveSubject[] = [];
+      for (const name of Object.keys(service.provision ?? {}))
+        subjects.push({ service: service.name, subject: name, report: await preflightProvision(access, name) });
       for (const name of Object.keys(service.components)) {
         const report = await preflightComponent(access, name);
         const checks = await askChecks(service, name, access);

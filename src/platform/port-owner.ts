@@ -19,10 +19,10 @@ const orElse = <Result>(read: () => Result, otherwise: Result): Result => {
   }
 };
 
-/** Inodes of the listening sockets of a port. */
-const listeningInodes = (port: number): ReadonlySet<string> => {
+/** Inodes of the listening sockets of a port. @param network /proc/net, or that of a process whose network is another one */
+const listeningInodes = (port: number, network = "/proc/net"): ReadonlySet<string> => {
   // A kernel without IPv6 has no second table.
-  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => orElse(() => readFileSync(path, "latin1"), ""));
+  const tables = [`${network}/tcp`, `${network}/tcp6`].map((path) => orElse(() => readFileSync(path, "latin1"), ""));
   const inodes = new Set<string>();
   for (const line of tables.flatMap((table) => table.split("\n").slice(1))) {
     const fields = line.trim().split(/\s+/);
@@ -44,6 +44,10 @@ const holdsOne = (pid: string, inodes: ReadonlySet<string>): boolean => {
 };
 
 export const isPortOpen = (port: number): boolean => listeningInodes(port).size > 0;
+
+/** The same in the network that a process is in. */
+export const isPortOpenAround = (pid: number, port: number): boolean =>
+  listeningInodes(port, `/proc/${pid}/net`).size > 0;
 
 export const findPortOwners = (port: number): PortOwners => {
   const inodes = listeningInodes(port);

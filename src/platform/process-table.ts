@@ -70,6 +70,13 @@ export const readEnvironment = (pid: number): ReadonlyMap<string, string> | null
   return new Map(variables.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]));
 };
 
+/** Is it the first process of a PID name space below ours? When it ends, the kernel ends all that are in there. */
+export const isFirstOfNamespace = (pid: number): boolean => {
+  const status = readOrNull(() => readFileSync(`/proc/${pid}/status`, "latin1")) ?? "";
+  const numbers = /^NSpid:\s*(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
+  return numbers.length > 1 && numbers.at(-1) === "1";
+};
+
 export type ProcessPlaces = {
   readonly workingDirectory: string | null;
   readonly executable: string | null;

@@ -33,6 +33,7 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
     part("CLOSER", closer(plan, screen)),
     part("SPACE", forecast.space.map(describeSpace)),
     stepTable(plan, screen, options.run),
+    details(plan, screen),
     hanging("", summary(plan), screen.width),
     forecast.warnings.flatMap(({ message }) =>
       hanging("WARNING ", message, screen.width).map((line, index) =>
@@ -148,6 +149,15 @@ const describeCloser = ({ checked, mark, afterMs }: CloserReason): string =>
 const describeSpace = ({ fileSystem, neededBytes, freeBytes }: Plan["forecast"]["space"][number]): string =>
   `${fileSystem} needs ${formatBytes(neededBytes)} of ${formatBytes(freeBytes)} free`;
 
+/** What one must have read before a yes: the plan of another tool, line by line as it printed it. */
+const details = ({ intent, forecast }: Plan, screen: Screen): readonly string[] =>
+  intent.steps.flatMap(({ id }) => {
+    const { title = id, detail = [] } = forecast.steps[id] ?? {};
+    return detail.length === 0
+      ? []
+      : [screen.paint("bold", `${title}:`), ...detail.map((line) => `  ${line}`.trimEnd())];
+  });
+
 type StepRow = {
   readonly steps: readonly PlanStep[];
   readonly title: string;
@@ -190,6 +200,7 @@ const cutoverRow = ({ intent, forecast }: Plan): StepRow => {
     steps,
     title: intent.scope.length > 2 ? `${verb} ${intent.scope.length} names` : `${verb} ${intent.scope.join(", ")}`,
     what: [
+      ...of("isolate").map(({ id }) => `${forecast.steps[id]?.title ?? id} (${forecast.steps[id]?.what ?? ""})`),
       ...of("switch").map(({ id }) => forecast.steps[id]?.what ?? id),
       ...named("restart", "start"),
       ...named("reload", "reload"),

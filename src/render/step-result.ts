@@ -49,6 +49,11 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
       return output["stopped"] === null ? "nothing ran" : "stopped";
     case "admit":
       return Array.isArray(output["addresses"]) ? `to ${formatList(output["addresses"].map(String))}` : "";
+    case "isolate":
+      return text("by") === "" ? text("how") : `said to be dead by ${text("by")}: ${text("evidence")}`;
+    case "provision":
+    case "teardown":
+      return text("summary");
     case "wait":
     case "hold":
     case "reload":

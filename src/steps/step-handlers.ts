@@ -7,15 +7,18 @@ import { createCheckInvariantStep } from "./check-invariant.ts";
 import { createCheckStep } from "./check.ts";
 import { createFenceStep } from "./fence.ts";
 import { createHoldStep } from "./hold.ts";
+import { createIsolateStep } from "./isolate.ts";
 import { createManualStep } from "./manual.ts";
 import { createMigrateStep } from "./migrate.ts";
 import { createProbeStep } from "./probe.ts";
+import { createProvisionStep } from "./provision.ts";
 import { createReloadStep } from "./reload.ts";
 import { createRestoreStep } from "./restore.ts";
 import { createSaveLostStep } from "./save-lost.ts";
 import { createStartStep } from "./start.ts";
 import type { StepParts } from "./step-bench.ts";
 import { createSwitchStep } from "./switch.ts";
+import { createTeardownStep } from "./teardown.ts";
 import { createTryStep } from "./try.ts";
 import { createWaitStep } from "./wait.ts";
 
@@ -27,14 +30,17 @@ export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   "check-invariant": createCheckInvariantStep(parts),
   fence: createFenceStep(parts),
   hold: createHoldStep(parts),
+  isolate: createIsolateStep(parts),
   manual: createManualStep(parts),
   migrate: createMigrateStep(parts),
   probe: createProbeStep(parts),
+  provision: createProvisionStep(parts),
   reload: createReloadStep(parts),
   restore: createRestoreStep(parts),
   "save-lost": createSaveLostStep(parts),
   start: createStartStep(parts),
   switch: createSwitchStep(parts),
+  teardown: createTeardownStep(parts),
   try: createTryStep(parts),
   wait: createWaitStep(parts),
 });

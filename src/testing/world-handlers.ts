@@ -181,6 +181,8 @@ const probeActs = (world: FileWorld): Acts => ({
 
 const actsOf = (world: FileWorld): Readonly<Record<StepKind, Acts>> => ({
   capture: observation(world),
+  provision: observation(world),
+  teardown: observation(world),
   restore: restoreActs(world),
   "save-lost": saveLostActs(world),
   check: observation(world),
@@ -191,6 +193,7 @@ const actsOf = (world: FileWorld): Readonly<Record<StepKind, Acts>> => ({
   manual: observation(world),
   wait: observation(world),
   hold: holdActs(world),
+  isolate: observation(world),
   fence: fenceActs(world),
   switch: switchActs(world),
   start: startActs(world),

@@ -24,11 +24,12 @@ export const schemaCommand = defineCommand({
   tellsRuns: false,
   input: z.object({}),
   act: async (_input, { bench: open }) => {
-    const { components, checks, traffic } = (await open()).registry;
+    const { components, checks, traffic, provisions } = (await open()).registry;
     const schema = buildDeclarationSchema({
       components: components.values(),
       checks: checks.values(),
       traffic: traffic.values(),
+      provisions: provisions.values(),
     }) as JsonObject;
     return answer("schema", { schema }, JSON.stringify(schema, null, 2));
   },

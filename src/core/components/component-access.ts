@@ -6,7 +6,7 @@ import type { CheckDeclaration, ServiceDeclaration } from "../../model/declarati
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { parseTemplate } from "../declaration/template.ts";
-import type { ComponentDriver, DriverContext, InstanceTarget, Outputs } from "../ports/driver.ts";
+import type { ComponentDriver, DriverContext, InstanceTarget, Outputs, ProvisionDriver } from "../ports/driver.ts";
 import type { Bind, ReportProgress } from "../ports/environment.ts";
 import type { ComponentParts } from "../ports/workbench.ts";
 
@@ -26,11 +26,13 @@ export type AccessOptions = {
 export type ComponentAccess = {
   readonly driver: (component: string) => ComponentDriver;
   readonly context: (component: string) => Promise<DriverContext>;
-  readonly outputs: (component: string) => Promise<Outputs>;
+  /** Of a component, or of what is provisioned. @throws RefloatError provision.absent */
+  readonly outputs: (name: string) => Promise<Outputs>;
+  readonly provision: (name: string) => Promise<{ readonly driver: ProvisionDriver; readonly context: DriverContext }>;
   /** @param self the component whose text it is, for `${self.port}`; null outside of components */
   readonly bind: (self: string | null) => Bind;
   /** Asks the component's own declared checks of whatever it stands for now. */
-  readonly runChecks: (component: string) => Promise<readonly CheckOutcome[]>;
+  readonly runChecks: (name: string) => Promise<readonly CheckOutcome[]>;
   readonly runCheck: (check: CheckDeclaration, component: string | null) => Promise<CheckOutcome>;
 };
 
@@ -80,23 +82,50 @@ const createComponentAccess = (
     return found;
   };
 
-  const context = async (component: string): Promise<DriverContext> => ({
+  const contextOf = async (name: string, own: DriverContext["options"]): Promise<DriverContext> => ({
     service: service.name,
-    component,
-    options: declared(component).options,
-    bind: bind(component),
+    component: name,
+    options: own,
+    bind: bind(name),
     clock: parts.clock,
     log: parts.log,
     progress: options.progress ?? (() => undefined),
     signal,
     workDirectory,
-    stateDirectory: await parts.directories.state(service.name, component),
+    stateDirectory: await parts.directories.state(service.name, name),
     marker,
   });
+
+  const context = (component: string): Promise<DriverContext> => contextOf(component, declared(component).options);
+
+  const provision: ComponentAccess["provision"] = async (name) => {
+    const entry = service.provision?.[name];
+    if (entry === undefined)
+      throw new RefloatError("bug", `${name} is provisioned, and the service declares no such entry`);
+    const found = parts.registry.provisions.get(entry.type);
+    if (found === undefined)
+      throw new RefloatError(
+        "source.unsupported",
+        `${name} is of type ${entry.type}, which this version does not know`,
+      );
+    return { driver: found, context: await contextOf(name, entry.options) };
+  };
+
+  const provisionOutputs = async (name: string): Promise<Outputs> => {
+    const entry = await provision(name);
+    const { presence } = await entry.driver.inspect(entry.context);
+    if (presence === "done") return entry.driver.read(entry.context);
+    throw new RefloatError("provision.absent", `${name} is ${presence === "absent" ? "not there" : "not whole"}`, {
+      hint: "a recovery provisions it",
+      context: { provision: name },
+      nextCommand: `refloat plan ${service.name}`,
+    });
+  };
 
   const outputs = async (component: string): Promise<Outputs> => {
     const known = options.outputs?.get(component);
     if (known !== undefined) return known;
+    if (service.provision?.[component] !== undefined) return provisionOutputs(component);
     const target = options.locate(component);
     const driverContext = await context(component);
     return target === null
@@ -157,9 +186,10 @@ const createComponentAccess = (
 
   const runChecks = async (component: string): Promise<readonly CheckOutcome[]> => {
     const outcomes: CheckOutcome[] = [];
-    for (const check of declared(component).checks) outcomes.push(await runCheck(check, component));
+    const { checks } = service.provision?.[component] ?? declared(component);
+    for (const check of checks) outcomes.push(await runCheck(check, component));
     return outcomes;
   };
 
-  return { driver, context, outputs, bind, runCheck, runChecks };
+  return { driver, context, outputs, provision, bind, runCheck, runChecks };
 };

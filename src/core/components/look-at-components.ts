@@ -47,6 +47,12 @@ export const lookAtComponents = async (access: ComponentAccess, options: LookOpt
       context.signal.throwIfAborted();
       const failure = toRefloatError(error);
       if (failure.code === "bug") throw error;
+      const awaited = awaitedBy(failure);
+      if (awaited !== null) {
+        components[component] = notYet(driver, context, component, awaited);
+        taken[component] = { instance: false, retired: false };
+        continue;
+      }
       if (options.needed.includes(component)) throw unlookable(failure, component, options);
       components[component] = unseen(driver, context, component, failure.message);
     }
@@ -71,6 +77,22 @@ const unlookable = (error: RefloatError, component: string, { service, needed, p
     nextCommand: error.nextCommand ?? `refloat validate --live ${name}`,
   });
 };
+
+/** The entry of `provision:` that is not there yet and without which a component has no place. */
+const awaitedBy = ({ code, context }: RefloatError): string | null =>
+  code === "provision.absent" && typeof context["provision"] === "string" ? context["provision"] : null;
+
+const notYet = (driver: ComponentDriver, context: DriverContext, component: string, awaits: string): LiveComponent => ({
+  capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
+  present: false,
+  awaits,
+  roomUnseen: true,
+  names: { stable: component, instance: `${component}_r{run}`, retired: `${component}_old{run}` },
+  release: null,
+  freePort: null,
+  loss: null,
+  fingerprint: [],
+});
 
 const unseen = (driver: ComponentDriver, context: DriverContext, component: string, why: string): LiveComponent => ({
   capabilities: {

@@ -28,6 +28,12 @@ export const preflightAnswer = async (
 export const preflightComponent = (access: ComponentAccess, name: string): Promise<PreflightReport> =>
   preflightAnswer(name, async () => access.driver(name).preflight(await access.context(name)));
 
+export const preflightProvision = (access: ComponentAccess, name: string): Promise<PreflightReport> =>
+  preflightAnswer(name, async () => {
+    const { driver, context } = await access.provision(name);
+    return driver.preflight(context);
+  });
+
 export type CutoverAsking = {
   readonly service: ServiceDeclaration;
   readonly access: ComponentAccess;

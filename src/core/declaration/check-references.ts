@@ -3,7 +3,7 @@ import { formatList } from "../text/quantity.ts";
 import { nearestWord } from "./nearest-word.ts";
 import type { ServiceDraft } from "./service-draft.ts";
 import type { Reading } from "./reading.ts";
-import { outputsOf } from "./outputs-of.ts";
+import { referentOf } from "./outputs-of.ts";
 import { subjectText } from "./report-issues.ts";
 import {
   type FoundReference,
@@ -46,7 +46,7 @@ export const checkReferences = (reading: Reading, service: JsonPath, draft: Serv
 
 /** Who is told is asked when no component may answer: secrets alone may be taken from elsewhere. @param root key of the file */
 export const checkReferencesOutside = (reading: Reading, root: "notify"): void => {
-  const draft: ServiceDraft = { name: "", components: {}, invariants: {} };
+  const draft: ServiceDraft = { name: "", provision: {}, components: {}, invariants: {} };
   for (const found of findReferences(nodeAt(reading.root, [root])?.value ?? null, [root])) {
     const one: One = { reading, service: [], draft, occurrence: 0, ...found };
     if (found.part.kind === "malformed") report(one, malformed(one, found.part));
@@ -61,7 +61,7 @@ export const checkReferencesOutside = (reading: Reading, root: "notify"): void =
 
 /** Nothing outside of services has components to name: the vault's URL is literal, its password a secret. */
 export const checkVaultReferences = (reading: Reading): void => {
-  const draft: ServiceDraft = { name: "", components: {}, invariants: {} };
+  const draft: ServiceDraft = { name: "", provision: {}, components: {}, invariants: {} };
   const all = findReferences(nodeAt(reading.root, ["vault"])?.value ?? null, ["vault"]);
   for (const found of all.filter(({ path }) => ["url", "password", "s3"].includes(String(path[1])))) {
     const one: One = { reading, service: [], draft, occurrence: 0, ...found };
@@ -121,15 +121,28 @@ const checkOne = (one: One): void => {
   }
   if (one.part.kind === "malformed") report(one, malformed(one, one.part));
   else if (one.part.kind === "output")
-    checkOutput(one, one.part, section === "components" ? String(below[1]) : undefined);
+    checkOutput(one, one.part, section === "components" || section === "provision" ? String(below[1]) : undefined);
+};
+
+/** What is provisioned is there before any component, and in the order of the file. */
+const refusedInProvision = ({ path, service, draft }: One, part: OutputPart, owner: string): Said | undefined => {
+  if (path[service.length] !== "provision" || ["self", owner].includes(part.component)) return undefined;
+  const before = Object.keys(draft.provision).slice(0, Object.keys(draft.provision).indexOf(owner));
+  if (before.includes(part.component)) return undefined;
+  const isLater = Object.hasOwn(draft.provision, part.component);
+  return {
+    code: "config.bad-reference",
+    message: isLater
+      ? `${part.source} is provisioned after ${owner}, in the order of the file`
+      : `${part.source} is a component, and ${owner} is provisioned before any component is there`,
+    hint: isLater ? `move ${part.component} above ${owner}` : "write the value out, or take a secret: ${file:...}",
+  };
 };
 
 const checkOutput = (one: One, part: OutputPart, owner: string | undefined): void => {
   const { draft, reading } = one;
   if (part.component === "self" && owner === undefined) {
-    const like = Object.values(draft.components).findLast((component) =>
-      Object.hasOwn(outputsOf(reading.registry, component) ?? {}, part.output),
-    );
+    const like = Object.values(draft.components).findLast(({ name }) => outputNames(one, name).includes(part.output));
     report(one, {
       code: "config.bad-reference",
       message: `${part.source} stands outside of any component`,
@@ -138,13 +151,17 @@ const checkOutput = (one: One, part: OutputPart, owner: string | undefined): voi
     return;
   }
   const name = part.component === "self" ? String(owner) : part.component;
-  if (!Object.hasOwn(draft.components, name)) {
+  const referent = referentOf(reading.registry, draft, name);
+  if (referent === undefined) {
     report(one, unknownComponent(one, part));
     return;
   }
-  const component = draft.components[name];
-  const type = component?.type ?? "";
-  const outputs = component === undefined ? undefined : outputsOf(reading.registry, component);
+  const refused = owner === undefined ? undefined : refusedInProvision(one, part, owner);
+  if (refused !== undefined) {
+    report(one, refused);
+    return;
+  }
+  const { type, outputs } = referent;
   if (outputs === undefined || Object.hasOwn(outputs, part.output)) return;
   const names = Object.keys(outputs);
   const nearest = nearestWord(part.output, names);
@@ -159,7 +176,7 @@ const checkOutput = (one: One, part: OutputPart, owner: string | undefined): voi
 };
 
 const unknownComponent = (one: One, part: OutputPart): Said => {
-  const names = Object.keys(one.draft.components);
+  const names = [...Object.keys(one.draft.components), ...Object.keys(one.draft.provision)];
   const nearest = nearestWord(part.component, [...names, "self"]);
   const services = one.reading.root.entries.get("services")?.node.entries;
   if (nearest === undefined && services?.has(part.component) === true)
@@ -182,10 +199,8 @@ const malformed = (one: One, part: MalformedPart): Said => {
 
 type Explain = (inside: string, source: string, one: One) => Omit<Said, "code"> & { readonly code?: Said["code"] };
 
-const outputNames = (one: One, component: string): readonly string[] => {
-  const declared = Object.hasOwn(one.draft.components, component) ? one.draft.components[component] : undefined;
-  return declared === undefined ? [] : Object.keys(outputsOf(one.reading.registry, declared) ?? {});
-};
+const outputNames = ({ reading, draft }: One, name: string): readonly string[] =>
+  Object.keys(referentOf(reading.registry, draft, name)?.outputs ?? {});
 
 const malformations: Readonly<Record<Malformation, Explain>> = {
   unclosed: (inside, source) => {
@@ -198,7 +213,8 @@ const malformations: Readonly<Record<Malformation, Explain>> = {
   empty: () => ({ message: "${} names nothing", hint: "write ${component.output}; a literal ${} is written $${}" }),
   variable: (inside, source, one) => {
     const name = /^\w+/.exec(inside)?.[0] ?? inside;
-    const owner = one.path[one.service.length] === "components" ? String(one.path[one.service.length + 1]) : "";
+    const isNamed = ["components", "provision"].includes(String(one.path[one.service.length]));
+    const owner = isNamed ? String(one.path[one.service.length + 1]) : "";
     const output = outputNames(one, owner).find((known) => known.toLowerCase() === name.toLowerCase());
     const first = output === undefined ? "" : `did you mean \${self.${output}}? `;
     return {
@@ -239,7 +255,8 @@ const malformations: Readonly<Record<Malformation, Explain>> = {
     const trimmed = inside.replaceAll(/\s+/g, "");
     const right = /^[A-Za-z][\w-]*\.[A-Za-z][\w-]*$/.test(trimmed);
     const [component = "", output = ""] = trimmed.split(".");
-    const exists = component === "self" || Object.hasOwn(one.draft.components, component.toLowerCase());
+    const exists =
+      component === "self" || referentOf(one.reading.registry, one.draft, component.toLowerCase()) !== undefined;
     return {
       message: `${source} cannot be read`,
       hint:

@@ -21,12 +21,21 @@ export const checkRelations = (reading: Reading, service: JsonPath, draft: Servi
 };
 
 const refuseReservedName = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
-  if (!Object.hasOwn(draft.components, "self")) return;
-  reading.atKey([...service, "components", "self"], {
-    code: "config.bad-name",
-    message: '"self" cannot be a name',
-    hint: "in ${self.port} it means the component itself; choose another name",
-  });
+  for (const section of ["components", "provision"] as const) {
+    if (!Object.hasOwn(draft[section], "self")) continue;
+    reading.atKey([...service, section, "self"], {
+      code: "config.bad-name",
+      message: '"self" cannot be a name',
+      hint: `in \${self.port} it means the ${section === "components" ? "component" : "entry"} itself; choose another name`,
+    });
+  }
+  for (const name of Object.keys(draft.provision).filter((one) => Object.hasOwn(draft.components, one))) {
+    reading.atKey([...service, "provision", name], {
+      code: "config.bad-name",
+      message: `${name} is a component already, and references could not tell the two apart`,
+      hint: "give what is provisioned a name of its own",
+    });
+  }
 };
 
 /** @param not the component that may not be named, since it stands there itself; a hard edge to itself is told as a cycle */

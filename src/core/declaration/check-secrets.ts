@@ -3,7 +3,7 @@
  * characters are shown in no excerpt; a secret in a command is refused, since every user of a machine reads command lines.
  */
 import type { Json } from "../../model/json.ts";
-import { outputsOf } from "./outputs-of.ts";
+import { referentOf } from "./outputs-of.ts";
 import { keysAt, shapeOf } from "./schema-shape.ts";
 import { isSecretKey, isSecretVariable, passwordsInUrls, takesFromElsewhere } from "./secret-keys.ts";
 import type { Reading } from "./reading.ts";
@@ -14,14 +14,14 @@ import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
 const commandKeys = new Set(
-  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw".split(
+  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw apply destroy proof release".split(
     " ",
   ),
 );
 
 /** Outputs of a component are lines, whatever their names. */
 const isCommand = (path: JsonPath): boolean =>
-  commandKeys.has(keyOf(path)) || (path[2] === "components" && path[4] === "outputs");
+  commandKeys.has(keyOf(path)) || ((path[2] === "components" || path[2] === "provision") && path[4] === "outputs");
 
 /** @param service path of the service; `${...}` that cannot be read are told elsewhere */
 export const checkSecrets = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
@@ -93,7 +93,7 @@ const refuseInUrl = (reading: Reading, path: JsonPath, password: string, draft: 
 const secretFile = (path: JsonPath): string => {
   const names = path.filter((step) => typeof step === "string");
   if (names[0] !== "services") return `/etc/refloat/${(names.at(-1) ?? "secret").toLowerCase()}`;
-  const owner = names[2] === "components" ? `${names[3] ?? ""}-` : "";
+  const owner = names[2] === "components" || names[2] === "provision" ? `${names[3] ?? ""}-` : "";
   return `/etc/${names[1] ?? "refloat"}/${owner}${(names.at(-1) ?? "secret").toLowerCase().replaceAll("_", "-")}`;
 };
 
@@ -119,16 +119,18 @@ const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft):
 
 const isSecretOutput = (reading: Reading, path: JsonPath, part: OutputPart, draft: ServiceDraft): boolean => {
   const name = part.component === "self" ? String(path[3]) : part.component;
-  const component = Object.hasOwn(draft.components, name) ? draft.components[name] : undefined;
-  const outputs = component === undefined ? undefined : outputsOf(reading.registry, component);
+  const outputs = referentOf(reading.registry, draft, name)?.outputs;
   return outputs !== undefined && Object.hasOwn(outputs, part.output) && outputs[part.output]?.secret === true;
 };
 
 /** The variable that already holds it, or the line that would make one. */
 const wayAround = (reading: Reading, path: JsonPath, source: string, draft: ServiceDraft): string => {
   const component = path.slice(0, path[2] === "quiesce" ? 3 : 4);
-  const type = path[2] === "components" ? draft.components[String(path[3])]?.type : undefined;
-  const driver = reading.registry.components.get(type ?? "");
+  const name = String(path[3]);
+  const driver =
+    path[2] === "provision"
+      ? reading.registry.provisions.get(draft.provision[name]?.type ?? "")
+      : reading.registry.components.get(path[2] === "components" ? (draft.components[name]?.type ?? "") : "");
   const takesEnvironment =
     path[2] === "quiesce" || (driver !== undefined && keysAt(shapeOf(driver.options), []).includes("environment"));
   const [, owner, output = ""] = /^\$\{([^.:]+)\.(\w+)\}$/.exec(source) ?? [];

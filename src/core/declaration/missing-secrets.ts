@@ -16,7 +16,9 @@ export const requireSecrets = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const places = [
+    ...Object.entries(service.provision ?? {}).map(([at, entry]) => ({ at, value: toJsonObject(entry) })),
     ...components.map((name) => ({ at: name, value: toJsonObject(service.components[name] ?? {}) })),
+    ...(service.fence ?? []).map((entry) => ({ at: "fence", value: toJsonObject(entry) })),
     ...service.cutover.map((entry) => ({ at: "cutover", value: toJsonObject(entry) })),
   ];
   const asked = new Map<string, Set<string>>();

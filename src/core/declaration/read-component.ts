@@ -186,7 +186,8 @@ const readOptions = (
   return loose.length === 0 ? options : undefined;
 };
 
-const readChecks = (reading: Reading, path: JsonPath, component: SourceNode): CheckDeclaration[] | undefined => {
+/** Those of a component, or of an entry of `provision:`. */
+export const readChecks = (reading: Reading, path: JsonPath, component: SourceNode): CheckDeclaration[] | undefined => {
   const items = component.entries.get("checks")?.node.items ?? [];
   const checks = items.map((_item, index) => readCheck(reading, [...path, index]));
   const whole = checks.filter((check) => check !== undefined);

@@ -2,7 +2,9 @@
 import type {
   CheckDeclaration,
   ComponentDeclaration,
+  FenceDeclaration,
   ManualDeclaration,
+  ProvisionDeclaration,
   QuiesceDeclaration,
   ServiceDeclaration,
 } from "../../model/declaration.ts";
@@ -14,6 +16,7 @@ import { checkSecrets } from "./check-secrets.ts";
 import { slugOf } from "../text/slug.ts";
 import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
+import { readProvision } from "./read-provision.ts";
 import { readCutover, readProbe } from "./read-entry.ts";
 import type { Reading } from "./reading.ts";
 import { readShape, subjectText } from "./report-issues.ts";
@@ -39,8 +42,12 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   const read = [...(node.entries.get("components")?.node.entries.keys() ?? [])].map((component) =>
     readComponent(reading, [...path, "components", component], component),
   );
+  const provisioned = [...(node.entries.get("provision")?.node.entries.keys() ?? [])].map((entry) =>
+    readProvision(reading, [...path, "provision", entry], entry),
+  );
   const draft: ServiceDraft = {
     name,
+    provision: Object.fromEntries(provisioned.map((one) => [one.draft.name, one.draft])),
     components: Object.fromEntries(read.map((one) => [one.draft.name, one.draft])),
     invariants: invariantsOf(keys),
   };
@@ -56,13 +63,27 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   checkSecrets(reading, path, draft);
   checkReferences(reading, path, draft);
   checkRelations(reading, path, draft);
-  const manual = checkManualNames(reading, [...path, "manual"], common?.manual ?? []);
+  const manual = checkStepNames(reading, [...path, "manual"], common?.manual ?? []);
+  const fence = checkStepNames(reading, [...path, "fence"], common?.fence ?? []);
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
-  const whole = components.length === read.length && (probe !== undefined || !Object.hasOwn(keys, "probe"));
-  if (common === undefined || cutover === undefined || !schedule || !objectives || !quiesce || !manual || !whole)
+  const provision = provisioned.flatMap(({ entry }) => (entry === undefined ? [] : [entry]));
+  const whole =
+    components.length === read.length &&
+    provision.length === provisioned.length &&
+    (probe !== undefined || !Object.hasOwn(keys, "probe"));
+  if (
+    common === undefined ||
+    cutover === undefined ||
+    !schedule ||
+    !objectives ||
+    !quiesce ||
+    !manual ||
+    !fence ||
+    !whole
+  )
     return undefined;
-  return serviceOf(name, common, components, probe, cutover);
+  return serviceOf(name, common, { provision, components, probe, cutover });
 };
 
 type CommonKeys = NonNullable<ReturnType<typeof readCommon>>;
@@ -70,11 +91,19 @@ type CommonKeys = NonNullable<ReturnType<typeof readCommon>>;
 const serviceOf = (
   name: string,
   common: CommonKeys,
-  components: readonly ComponentDeclaration[],
-  probe: CheckDeclaration | undefined,
-  cutover: ServiceDeclaration["cutover"],
+  {
+    provision,
+    components,
+    probe,
+    cutover,
+  }: {
+    readonly provision: readonly ProvisionDeclaration[];
+    readonly components: readonly ComponentDeclaration[];
+    readonly probe: CheckDeclaration | undefined;
+    readonly cutover: ServiceDeclaration["cutover"];
+  },
 ): ServiceDeclaration => {
-  const { description, criticality, schedule, keep, lock, quiesce, approve, manual } = common;
+  const { description, criticality, schedule, keep, lock, quiesce, fence, approve, manual } = common;
   return {
     name,
     ...(description === undefined ? {} : { description }),
@@ -86,9 +115,11 @@ const serviceOf = (
     ...(lock === undefined ? {} : { lock: typeof lock === "string" ? { for: lock } : lock }),
     ...(quiesce === undefined ? {} : { quiesce }),
     ...(probe === undefined ? {} : { probe }),
+    ...(provision.length === 0 ? {} : { provision: Object.fromEntries(provision.map((entry) => [entry.name, entry])) }),
     components: Object.fromEntries(components.map((component) => [component.name, component])),
     invariants: common.invariants ?? {},
     cutover,
+    ...(fence === undefined || fence.length === 0 ? {} : { fence }),
     ...(approve === undefined ? {} : { approve }),
     ...(manual === undefined || manual.length === 0 ? {} : { manual }),
   };
@@ -180,16 +211,20 @@ const checkQuiesce = (reading: Reading, path: JsonPath, { atMost }: QuiesceDecla
 };
 
 /** A step is named by its words on the command line: two of the same words could not be told apart. */
-const checkManualNames = (reading: Reading, path: JsonPath, manual: readonly ManualDeclaration[]): boolean => {
+const checkStepNames = (
+  reading: Reading,
+  path: JsonPath,
+  steps: readonly Pick<ManualDeclaration | FenceDeclaration, "name">[],
+): boolean => {
   const seen = new Set<string>();
   let whole = true;
-  for (const [index, { name }] of manual.entries()) {
+  for (const [index, { name }] of steps.entries()) {
     const slug = slugOf(name);
     if (seen.has(slug)) {
       whole = false;
       reading.atValue([...path, index, "name"], {
         code: "config.bad-value",
-        message: `${subjectText([...path, index, "name"])} is that of another manual step: both are called ${slug}`,
+        message: `${subjectText([...path, index, "name"])} is that of another ${path.at(-1) === "fence" ? "fence" : "manual step"}: both are called ${slug}`,
         hint: "a name is typed to say that the step is done: give each its own",
       });
     }

@@ -9,6 +9,7 @@ import type {
   ComponentDriver,
   DriverRegistry,
   OutputDescription,
+  ProvisionDriver,
   TrafficDriver,
 } from "../ports/driver.ts";
 
@@ -126,8 +127,43 @@ const cutovers = [
   traffic("command", z.strictObject({ command: z.string() })),
 ];
 
+const provision = (
+  type: string,
+  options: z.ZodType,
+  outputs: Readonly<Record<string, OutputDescription>>,
+): ProvisionDriver => ({
+  type,
+  summary: `Provision by ${type}.`,
+  options,
+  outputs: () => outputs,
+  preflight: never,
+  preview: never,
+  inspect: never,
+  apply: never,
+  read: never,
+  destroy: never,
+});
+
+const provisions = [
+  provision(
+    "command",
+    z.strictObject({
+      apply: z.string().meta({ description: "Line that makes it." }),
+      inspect: z.string(),
+      destroy: z.string(),
+    }),
+    { address: output("Where it answers."), token: output("What opens it.", true) },
+  ),
+  provision(
+    "process",
+    z.strictObject({ start: z.string(), port: z.int(), environment: z.record(z.string(), z.string()).default({}) }),
+    { address: output("host:port"), port: output("The port.") },
+  ),
+];
+
 export const wordRegistry: DriverRegistry = {
   components: new Map(components.map((driver) => [driver.type, driver])),
   checks: new Map(checks.map((driver) => [driver.kind, driver])),
   traffic: new Map(cutovers.map((driver) => [driver.kind, driver])),
+  provisions: new Map(provisions.map((driver) => [driver.type, driver])),
 };

@@ -34,6 +34,10 @@ export const unsupportedCutoverKinds: Words = {
   kubernetes: "a command can switch it: - command: ...",
 };
 
+export const unsupportedProvisionTypes: Words = {
+  kubernetes: "a command can make it: type: command, with apply, inspect and destroy",
+};
+
 /** Beginnings of restic locations that can, and that cannot be opened. */
 export const supportedVaultSchemes = ["local", "sftp", "s3"] as const;
 export const unsupportedVaultSchemes = ["rest", "rclone", "b2", "azure", "gs", "swift"] as const;

@@ -22,6 +22,8 @@ export type CutoverPlanning = {
   readonly emptied?: readonly string[];
   /** What the service declares to be done by people after its cutover belongs to it. */
   readonly byHand?: boolean;
+  /** What the service declares to be fenced off is: it stands where the old side was. */
+  readonly fencesOff?: boolean;
   /** A point of the side that is left is taken once nobody writes to it any more. */
   readonly lateCapture?: boolean;
 };
@@ -45,6 +47,10 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   const of = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
     [steps.get(component) ?? []].flat();
 
+  // Before traffic is held: a person may have to be waited for, and whoever still reaches the old side need not wait as well.
+  if (planning.fencesOff === true)
+    for (const { environment: _environment, timeout: _timeout, ...declared } of service.fence ?? [])
+      draft.add("cutover", { kind: "isolate", ...declared }, draft.all());
   if (hasTraffic) draft.add("cutover", { kind: "hold" }, draft.all());
 
   // Whether a process runs at this moment is no reason to leave its fence out: a supervisor may have it back before the switch.

@@ -8,7 +8,7 @@ import type { PlannedReplay, StepAction } from "../../model/plan.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { describeNeeds } from "../run/approval-gate.ts";
 import { shortName } from "../text/short-name.ts";
-import type { LiveComponent } from "./planner-input.ts";
+import type { LiveComponent, LiveProvision } from "./planner-input.ts";
 
 export type StepWords = { readonly title: string; readonly what: string };
 
@@ -19,6 +19,7 @@ export type DescriptionFacts = {
   readonly captured: Readonly<Record<string, CapturedComponent>>;
   /** Components that go on from the point by their log. */
   readonly replays?: Readonly<Record<string, PlannedReplay>>;
+  readonly provisions?: Readonly<Record<string, LiveProvision>>;
   /** Recovered components that the named one depends on. */
   readonly recoveredBelow: (component: string) => readonly string[];
   /** The names of a switch: what comes in and what the old side will be called. */
@@ -77,6 +78,10 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       if (action.stage === "final")
         return { title: "capture again", what: "a second point, if anything was written after the first" };
       return { title: "capture", what: `a point of ${service.name} as it is now, before it is left` };
+    case "provision":
+      return { title: `provision ${action.provision}`, what: facts.provisions?.[action.provision]?.what ?? "" };
+    case "teardown":
+      return { title: `tear down ${action.provision}`, what: "if this recovery has made it" };
     case "restore": {
       const point = captured[action.component];
       const replay = facts.replays?.[action.component];
@@ -133,6 +138,11 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
         title: action.name,
         what: `by hand: ${action.do}${action.expect === undefined ? "" : `; expect: ${action.expect}`}`,
       };
+    case "isolate": {
+      const { name, command, expect } = action;
+      const word = `the word of a person${expect === undefined ? "" : ` who has seen: ${expect}`}`;
+      return { title: `fence off ${name}`, what: command === undefined ? word : `by: ${command}; else ${word}` };
+    }
     case "wait":
       return { title: "wait", what: `until everything is ${action.for}` };
     case "hold":

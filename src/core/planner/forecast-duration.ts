@@ -31,6 +31,8 @@ const rates = {
 /** What remains when there is nothing to move: connecting, asking, starting. */
 const fixedMs: Record<StepKind, number | null> = {
   capture: 1_000,
+  provision: 5_000,
+  teardown: 2_000,
   restore: 500,
   "save-lost": 1_500,
   check: 500,
@@ -40,6 +42,7 @@ const fixedMs: Record<StepKind, number | null> = {
   approve: null,
   manual: null,
   wait: 0,
+  isolate: 5_000,
   hold: 300,
   fence: 1_000,
   switch: 500,

@@ -61,8 +61,11 @@ export const forecastSteps = (
 
 const stepForecast = (step: PlanStep, facts: DescriptionFacts, duration: DurationForecast | null): StepForecast => {
   const sizeBytes = sizeOf(step, facts.captured);
+  const { action } = step;
+  const detail = action.kind === "provision" ? (facts.provisions?.[action.provision]?.detail ?? []) : [];
   return {
-    ...describeStep(step.action, facts),
+    ...describeStep(action, facts),
+    ...(detail.length === 0 ? {} : { detail: [...detail] }),
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
     durationMs: duration === null ? null : Math.round(duration.likelyMs),
     basis: duration?.basis ?? "unknown",

@@ -11,5 +11,8 @@ import { RefloatError } from "../../model/refloat-error.ts";
 export const planDigest = (intent: PlanIntent): PlanDigest => {
   const text = canonicalize(intent);
   if (text === undefined) throw new RefloatError("bug", "a plan's intent is not JSON");
-  return createHash("sha256").update(text).digest("hex") as PlanDigest;
+  return sha256Of(text) as PlanDigest;
 };
+
+/** Hex. */
+export const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");

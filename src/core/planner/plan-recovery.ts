@@ -43,6 +43,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     components,
     captured,
     replays: intent.replays ?? {},
+    ...(input.provisions === undefined ? {} : { provisions: input.provisions }),
     recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     exchange: (name) => ({
       incoming: components[name]?.names.instance ?? name,

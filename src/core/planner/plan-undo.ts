@@ -35,6 +35,7 @@ export const planUndo = (input: UndoInput): Plan => {
       service,
       components,
       captured: {},
+      ...(input.provisions === undefined ? {} : { provisions: input.provisions }),
       recoveredBelow: () => [],
       exchange: (name) => undoes.exchanges[name] ?? { incoming: name, outgoing: name },
     },

@@ -45,6 +45,8 @@ export type LiveComponent = {
   readonly loss: { readonly about: string; readonly lastWriteAt: string | null } | null;
   /** It is restored where the room that is left cannot be seen from here, such as to the server of another machine. */
   readonly roomUnseen?: boolean;
+  /** What the plan has to provision before it can be looked at: there is nothing of it yet. */
+  readonly awaits?: string;
   /** Why it could not be looked at, of one that the plan leaves alone: nothing is known of it, and no invariant asks it. */
   readonly unseen?: string;
   /** How this machine differs from the one the component was captured on. */
@@ -57,6 +59,15 @@ export type DurationSample = {
   readonly step: string;
   readonly durationMs: number;
   readonly sizeBytes?: number;
+};
+
+/** One entry of `provision:` as it is now. */
+export type LiveProvision = {
+  readonly presence: "absent" | "partial" | "done";
+  /** One line for the plan: what is there, or what would be made. */
+  readonly what: string;
+  /** More to read before one says yes, such as the plan of another tool. */
+  readonly detail: readonly string[];
 };
 
 export type RecoveryRequest = {
@@ -91,6 +102,7 @@ export type RecoveryInput = {
   readonly newest: RecoveryPoint | null;
   readonly request: RecoveryRequest;
   readonly components: Readonly<Record<string, LiveComponent>>;
+  readonly provisions?: Readonly<Record<string, LiveProvision>>;
   readonly space: readonly SpaceForecast[];
   /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`; null when nothing came into it. */
   readonly orphans?: Readonly<Record<string, string | null>>;
@@ -118,6 +130,7 @@ export type UndoInput = {
   /** Components that were bound anew by that run. */
   readonly rebound: readonly string[];
   readonly components: Readonly<Record<string, LiveComponent>>;
+  readonly provisions?: Readonly<Record<string, LiveProvision>>;
   /** What the new side has taken since the cutover and an undo would lose. */
   readonly losses: readonly { readonly component: string; readonly about: string; readonly lostMs: number }[];
   readonly history: readonly DurationSample[];

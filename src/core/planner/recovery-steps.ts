@@ -10,6 +10,7 @@ import { addCutoverSteps, keepsLedger } from "./cutover-steps.ts";
 import type { ComponentCapabilities, RecoveryInput } from "./planner-input.ts";
 import type { Scope } from "./resolve-scope.ts";
 import { addManualSteps } from "./manual-steps.ts";
+import { type Provisioning, addProvisions, addTeardowns, neededProvisions } from "./provision-steps.ts";
 import { type StepDraft, createStepDraft } from "./step-draft.ts";
 
 /** The component of one side of an invariant; each side names exactly one. */
@@ -52,15 +53,30 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
   };
   const { draft, processes, release } = planning;
   const prepared = addManualSteps(draft, input.service, "restore");
-  const readers = addRestores(planning, prepared);
-  addTrials(planning, readers);
+  const provisioned = neededProvisions(input.service, order, [...scope.recovered, ...scope.rebound]);
+  const provisioning = addProvisions(
+    draft,
+    { service: input.service, order, names: provisioned, seen: input.provisions ?? {} },
+    prepared,
+  );
+  const readers = addRestores(planning, prepared, provisioning);
+  addTrials(planning, readers, provisioning);
   if (input.request.cutover) {
     const gate = approvalGate(input);
     if (gate !== null) draft.add("decide", gate, draft.all());
     // After the yes: what people do by hand may already change what is live.
     addManualSteps(draft, input.service, "cutover");
-    addCutoverSteps(draft, { ...input, order, switched: scope.recovered, processes, release, byHand: true });
+    addCutoverSteps(draft, {
+      ...input,
+      order,
+      switched: scope.recovered,
+      processes,
+      release,
+      byHand: true,
+      fencesOff: true,
+    });
   }
+  addTeardowns(draft, input.service, provisioned, input.request.cutover ? "prove" : "validate");
   return planning.draft.steps();
 };
 
@@ -86,11 +102,12 @@ const approvalGate = ({ service, request }: RecoveryInput): Extract<StepAction, 
 const addRestores = (
   { input, scope, draft, can }: Planning,
   prepared: readonly StepId[],
+  { before }: Provisioning,
 ): ReadonlyMap<string, readonly StepId[]> => {
   const readers = new Map<string, StepId[]>();
   const restored = new Map<string, StepId>();
   for (const component of scope.recovered) {
-    restored.set(component, draft.add("restore", { kind: "restore", component }, prepared));
+    restored.set(component, draft.add("restore", { kind: "restore", component }, [...prepared, ...before(component)]));
   }
   const reads = (component: string, step: StepId): void => {
     readers.set(component, [...(readers.get(component) ?? []), step]);
@@ -126,6 +143,8 @@ export const untriedBecause = (
   processes: ReadonlySet<string>,
   order: ComponentOrder,
 ): string | null => {
+  const awaits = input.components[name]?.awaits;
+  if (awaits !== undefined) return `it has no place before ${awaits} is provisioned`;
   if (input.components[name]?.freePort === null || input.components[name] === undefined) return "it has no free port";
   const below = [...order.dependenciesOf(name)].find((other) => processes.has(other));
   // The other process is stopped again after its own trial: what would answer here is the live one, on the live data.
@@ -136,7 +155,11 @@ export const untriedBecause = (
  * Migrations and trials change the instance, if only by what an application writes when it starts, so they wait until everything
  * has read it; and a trial shows the schema as it will be, so it waits for all migrations of the data it uses.
  */
-const addTrials = (planning: Planning, readers: ReadonlyMap<string, readonly StepId[]>): void => {
+const addTrials = (
+  planning: Planning,
+  readers: ReadonlyMap<string, readonly StepId[]>,
+  { before }: Provisioning,
+): void => {
   const { input, order, draft, can, processes, recoveredBelow, release } = planning;
   /** By component: the migrations that touch it. */
   const migrations = new Map<string, StepId[]>();
@@ -147,14 +170,14 @@ const addTrials = (planning: Planning, readers: ReadonlyMap<string, readonly Ste
   for (const component of processes) {
     const touches = recoveredBelow(component);
     if (!can(component).hasMigrate || touches.length === 0) continue;
-    const needs = [...readersOf(component), ...migrationsOf(touches)];
+    const needs = [...before(component), ...readersOf(component), ...migrationsOf(touches)];
     const step = draft.add("validate", { kind: "migrate", component, release: release(component) }, needs);
     for (const name of touches) migrations.set(name, [...(migrations.get(name) ?? []), step]);
   }
   const running = new Set(processes);
   for (const component of processes) {
     if (untriedBecause(component, input, running, order) !== null) continue;
-    const needs = [...readersOf(component), ...migrationsOf(recoveredBelow(component))];
+    const needs = [...before(component), ...readersOf(component), ...migrationsOf(recoveredBelow(component))];
     draft.add("validate", { kind: "try", component, release: release(component) }, needs);
   }
 };

@@ -15,8 +15,13 @@ const textOf = (action: StepAction): string => {
       return action.stage === undefined ? "capture" : `capture:${action.stage}`;
     case "manual":
       return `manual:${slugOf(action.name)}`;
+    case "isolate":
+      return `isolate:${slugOf(action.name)}`;
     case "wait":
       return `wait:${action.for}`;
+    case "provision":
+    case "teardown":
+      return `${action.kind}:${action.provision}`;
     case "approve":
     case "hold":
     case "admit":

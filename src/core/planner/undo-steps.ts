@@ -6,6 +6,7 @@ import type { PlanStep } from "../../model/plan.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import { addCutoverSteps } from "./cutover-steps.ts";
 import type { UndoInput } from "./planner-input.ts";
+import { addProvisions, neededProvisions } from "./provision-steps.ts";
 import { createStepDraft } from "./step-draft.ts";
 
 /** Components that the undone run switched, in order of recovery. */
@@ -16,9 +17,28 @@ export const switchedBack = (input: UndoInput, order: ComponentOrder): readonly 
 export const emptiedBy = (input: UndoInput, switched: readonly string[]): readonly string[] =>
   switched.filter((name) => input.undoes.exchanges[name]?.toNothing === true);
 
+/** The old side needs what the declaration names as much as the new one does; what was temporary is gone, as it should be. */
+export const provisionsToKeep = (
+  { service, rebound, switched }: Pick<UndoInput, "service" | "rebound"> & { readonly switched: readonly string[] },
+  order: ComponentOrder,
+): readonly string[] =>
+  neededProvisions(service, order, [...switched, ...rebound]).filter(
+    (name) => service.provision?.[name]?.temporary !== true,
+  );
+
 export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] => {
   const draft = createStepDraft();
   const switched = switchedBack(input, order);
+  addProvisions(
+    draft,
+    {
+      service: input.service,
+      order,
+      names: provisionsToKeep({ ...input, switched }, order),
+      seen: input.provisions ?? {},
+    },
+    [],
+  );
   if (input.undoes.acceptLoss) draft.add("restore", { kind: "capture" }, []);
   addCutoverSteps(draft, {
     ...input,

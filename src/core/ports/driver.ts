@@ -453,12 +453,53 @@ export type TrafficDriver<Options = unknown> = {
   readonly admit: (context: TrafficContext, options: Options, to: string) => Promise<void>;
 };
 
+/** Whose doing it is that something is there. */
+export type ProvisionOwner = Pick<InstanceTarget, "run" | "runUid">;
+
+/** `owner`: the run that made it, or began to; null for what Refloat has no record of having made. */
+export type ProvisionSight =
+  | { readonly presence: "absent" }
+  | { readonly presence: "partial" | "done"; readonly owner: ProvisionOwner | null; readonly found: string };
+
+/** `component` of the context is the name of the entry. */
+export type ProvisionContext<Options = unknown> = DriverContext<Options>;
+
+/**
+ * A way to bring about what a recovery needs before it can restore: a place, a server, a machine. There is one of it under its name,
+ * whichever run asks: a run finds it there and uses it, or makes it and is then its owner.
+ */
+export type ProvisionDriver<Options = unknown> = {
+  readonly type: string;
+  readonly summary: string;
+  /** Strict zod object; becomes part of the published JSON Schema. */
+  readonly options: z.ZodType<Options>;
+  /** Of an entry as it is declared; pure, and lenient with what is not right yet. Null: only the made thing knows them. */
+  readonly outputs: (options: unknown) => Readonly<Record<string, OutputDescription>> | null;
+  readonly preflight: (context: ProvisionContext<Options>) => Promise<PreflightReport>;
+  /** What `apply` would do now, for the plan: one line, and more where there is more to read. Changes nothing. */
+  readonly preview: (
+    context: ProvisionContext<Options>,
+  ) => Promise<{ readonly what: string; readonly detail: readonly string[] }>;
+  /** @throws RefloatError instance.exists when something else stands where it would be */
+  readonly inspect: (context: ProvisionContext<Options>) => Promise<ProvisionSight>;
+  /**
+   * Makes it, and marks it as the owner's before its first effect. Called only when `inspect` said absent. Resolves when it is there for
+   * others to use.
+   */
+  readonly apply: (context: ProvisionContext<Options>, owner: ProvisionOwner) => Promise<{ readonly summary: string }>;
+  /** Of what `inspect` calls done. */
+  readonly read: (context: ProvisionContext<Options>) => Promise<Outputs>;
+  /** Removes all of it. Idempotent. @throws RefloatError instance.exists for what is not the owner's */
+  readonly destroy: (context: ProvisionContext<Options>, owner: ProvisionOwner) => Promise<void>;
+};
+
 /** Everything one folder under drivers/ exports. */
 export type DriverBundle = {
   readonly name: string;
   readonly components: readonly ComponentDriver[];
   readonly checks: readonly CheckDriver[];
   readonly traffic: readonly TrafficDriver[];
+  readonly provisions?: readonly ProvisionDriver[];
 };
 
 /** All drivers of this build, by the word that the file uses. Built once, in the composition root. */
@@ -466,4 +507,5 @@ export type DriverRegistry = {
   readonly components: ReadonlyMap<string, ComponentDriver>;
   readonly checks: ReadonlyMap<string, CheckDriver>;
   readonly traffic: ReadonlyMap<string, TrafficDriver>;
+  readonly provisions: ReadonlyMap<string, ProvisionDriver>;
 };

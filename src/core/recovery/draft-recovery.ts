@@ -4,10 +4,12 @@
  */
 import { type ComponentAccess, withComponents } from "../components/component-access.ts";
 import { type Look, lookAtComponents } from "../components/look-at-components.ts";
+import { lookAtProvisions } from "../components/look-at-provisions.ts";
 import { requireSecrets } from "../declaration/missing-secrets.ts";
 import { findService, requireComponents } from "../declaration/find-service.ts";
 import { buildGraph } from "../graph/build-graph.ts";
 import { componentOrder } from "../planner/component-order.ts";
+import { neededProvisions } from "../planner/provision-steps.ts";
 import { planRecovery } from "../planner/plan-recovery.ts";
 import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
@@ -66,9 +68,13 @@ export const draftRecovery = async (
     async (access) => {
       const needed = touched(access, graph, only);
       const looked = await lookAtComponents(access, { service, point, needed, run });
-      const isSeen = (component: string): boolean => looked.components[component]?.unseen === undefined;
+      const isSeen = (component: string): boolean => {
+        const { unseen, awaits } = looked.components[component] ?? {};
+        return unseen === undefined && awaits === undefined;
+      };
       return {
         ...looked,
+        provisions: await lookAtProvisions(access, neededProvisions(service, componentOrder(graph), needed)),
         orphans: await orphansLeft(access, service, point, only, isSeen),
         // What goes on from the point has more than the point's own list tells.
         breaks: await brokenLinks(bench, access, service, point, only, (name) => isSeen(name) && !(name in replays)),
@@ -96,6 +102,7 @@ export const draftRecovery = async (
       ...(request.approve ? { approve: `cut ${service.name} over to the restored side?` } : {}),
     },
     components: look.components,
+    provisions: look.provisions,
     orphans: look.orphans,
     breaks: look.breaks,
     space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),

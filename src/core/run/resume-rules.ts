@@ -32,7 +32,10 @@ const actByState = {
  * Effects that a later kind of step takes over: once one of those has begun, the effect is not expected to stand any more.
  * Held traffic is let in by `admit`; to hold it again would be a second outage.
  */
-const takenOverBy: Partial<Record<StepKind, readonly StepKind[]>> = { hold: ["admit"] };
+const takenOverBy: Partial<Record<StepKind, readonly StepKind[]>> = {
+  hold: ["admit"],
+  provision: ["teardown"],
+};
 
 /** It may have an effect: its first attempt was journaled and nothing has taken it back. */
 export const hasBegun = (step: StepRecord): boolean => step.attempt > 0 && step.state !== "compensated";

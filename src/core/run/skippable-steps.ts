@@ -1,9 +1,9 @@
 /** Which steps a person may leave out, and which only wait for one. */
 import type { StepKind } from "../../model/plan.ts";
 
-/** Those that look, or that a person does: nothing that comes later is built on what they make. A gate is overridden, not skipped. */
+/** Those that look, or that a person does: nothing that comes later is built on what they make or remove. A gate is overridden, not skipped. */
 export const maySkip = (kind: StepKind): boolean =>
-  ["check", "check-invariant", "try", "manual", "probe"].includes(kind);
+  ["check", "check-invariant", "try", "manual", "probe", "teardown"].includes(kind);
 
 /** While they run nothing happens but waiting. */
 export const isForPeople = (kind: StepKind): boolean => kind === "approve" || kind === "manual";

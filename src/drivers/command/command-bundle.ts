@@ -1,6 +1,13 @@
-import type { CheckDriver, ComponentDriver, DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import type {
+  CheckDriver,
+  ComponentDriver,
+  DriverBundle,
+  ProvisionDriver,
+  TrafficDriver,
+} from "../../core/ports/driver.ts";
 import { commandCheck } from "./command-check.ts";
 import { commandComponent } from "./command-component.ts";
+import { commandProvision } from "./command-provision.ts";
 import { commandTraffic } from "./command-traffic.ts";
 
 /** The `command` driver: the way out for whatever has no driver of its own. */
@@ -9,4 +16,5 @@ export const commandBundle: DriverBundle = {
   components: [commandComponent as ComponentDriver],
   checks: [commandCheck as CheckDriver],
   traffic: [commandTraffic as TrafficDriver],
+  provisions: [commandProvision as ProvisionDriver],
 };

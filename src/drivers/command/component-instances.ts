@@ -6,7 +6,7 @@ import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { validateFacts } from "./component-facts.ts";
 import { instanceNameOf, retiredNameOf, stableNameOf } from "./component-names.ts";
 import { type CommandComponentOptions, type CommandContext, isPath } from "./component-options.ts";
-import { readInstanceRecord, removeInstanceRecord, writeInstanceRecord } from "./instance-record.ts";
+import { readInstanceRecord, removeInstanceRecord, writeInstanceRecord } from "../../platform/instance-record.ts";
 import { toolOf } from "./tool-of.ts";
 
 /** @throws RefloatError instance.exists when something is there that this run did not make */

@@ -2,7 +2,13 @@
 import { plainPath, retiredPath } from "../../platform/path-names.ts";
 import { type CommandContext, isPath } from "./component-options.ts";
 
-export const stableNameOf = ({ component, options }: Pick<CommandContext, "component" | "options">): string => {
+export const stableNameOf = ({
+  component,
+  options,
+}: {
+  readonly component: string;
+  readonly options: Pick<CommandContext["options"], "name">;
+}): string => {
   const { name = component } = options;
   return isPath(name) ? plainPath(name) : name;
 };

@@ -6,7 +6,8 @@ import { durationTextSchema, environmentSchema } from "../../model/declaration.t
 
 const line = (description: string) => z.string().min(1).meta({ description });
 
-const outputSchema = z.union([
+/** What others bind to: for each output a line that prints its value. */
+export const outputSchema = z.union([
   line("Line that prints the value."),
   z.strictObject({
     line: line("Line that prints the value."),
@@ -15,7 +16,7 @@ const outputSchema = z.union([
 ]);
 
 /** Output names become part of references: `${search.url}`. */
-const outputNamePattern = /^[A-Za-z][A-Za-z0-9_-]*$/;
+export const outputNamePattern = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
 const neededLines = ["capture", "restore", "inspect", "drop"] as const;
 const furtherLines = ["switch", "identity", "stop", "reload", "facts", "position", "outputs"] as const;

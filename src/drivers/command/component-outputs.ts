@@ -9,7 +9,11 @@ export const fixedOutputs: Readonly<Record<string, OutputDescription>> = {
 /** Those of a component as declared; null where only its plugin knows them. */
 export const declaredOutputs = (options: unknown): Readonly<Record<string, OutputDescription>> | null => {
   const { outputs, plugin } = options as { readonly outputs?: unknown; readonly plugin?: unknown };
-  if (plugin !== undefined) return null;
+  return plugin === undefined ? outputsIn(outputs) : null;
+};
+
+/** Those that stand under `outputs:`. */
+export const outputsIn = (outputs: unknown): Readonly<Record<string, OutputDescription>> => {
   const read = commandComponentSchema.shape.outputs.safeParse(outputs);
   return Object.fromEntries(
     Object.entries((read.success ? read.data : undefined) ?? {}).map(([name, declared]) => [

@@ -9,7 +9,7 @@ import { createPathSwitching } from "../../platform/path-operations.ts";
 import { removePlace } from "./component-instances.ts";
 import { instanceNameOf, isGivenName, runOf, stableNameOf } from "./component-names.ts";
 import { type CommandComponentOptions, type CommandContext, isPath } from "./component-options.ts";
-import { removeInstanceRecord } from "./instance-record.ts";
+import { removeInstanceRecord } from "../../platform/instance-record.ts";
 import { toolOf } from "./tool-of.ts";
 
 type Switching = SwitchOperations<CommandComponentOptions>;

@@ -3,12 +3,21 @@ import type { BoundOutput, Outputs, Presence, PreflightReport } from "../../core
 import { RefloatError } from "../../model/refloat-error.ts";
 import { openShellPipe } from "../../platform/shell-pipe.ts";
 import { stableNameOf } from "./component-names.ts";
-import { type CommandComponentOptions, type CommandContext, dataTimeoutMs } from "./component-options.ts";
+import { type CommandComponentOptions, dataTimeoutMs } from "./component-options.ts";
 import { parseFacts } from "./parse-facts.ts";
-import { about, askLine, bindLine, lineOf, runLine, runRawLine } from "./run-line.ts";
+import { type LineContext, about, askLine, bindLine, lineOf, runLine, runRawLine } from "./run-line.ts";
 import type { Tool } from "./tool.ts";
 
 const presences: ReadonlySet<string> = new Set<Presence>(["absent", "partial", "done"]);
+
+/** What an inspect line has said. @throws RefloatError program.failed when that is none of the three */
+export const presenceIn = ({ component }: LineContext, name: string, said: string): Presence => {
+  if (presences.has(said)) return said as Presence;
+  throw new RefloatError(
+    "program.failed",
+    `inspect of ${component} says ${said === "" ? "nothing" : `"${said}"`} of ${name}, which is none of absent, partial and done`,
+  );
+};
 
 /** A line may print nothing where there is nothing. */
 const orNull = (said: string): string | null => (said === "" ? null : said);
@@ -52,7 +61,7 @@ const restore: Tool["restore"] = async (context, { name, run, runUid }, [source]
 type DeclaredOutput = NonNullable<CommandComponentOptions["outputs"]>[string];
 
 const askOutput = async (
-  context: CommandContext,
+  context: LineContext,
   name: string,
   output: string,
   declared: DeclaredOutput,
@@ -70,9 +79,13 @@ const askOutput = async (
 };
 
 /** A line that fails, as it may where nothing runs, leaves its output out: who needs it is told that it is not there. */
-const outputs = async (context: CommandContext, name: string): Promise<Outputs> => {
+export const askOutputs = async (
+  context: LineContext,
+  name: string,
+  outputs: CommandComponentOptions["outputs"] = {},
+): Promise<Outputs> => {
   const found: Record<string, BoundOutput> = { name: { value: name, secret: false } };
-  for (const [output, declared] of Object.entries(context.options.outputs ?? {})) {
+  for (const [output, declared] of Object.entries(outputs)) {
     try {
       found[output] = await askOutput(context, name, output, declared);
     } catch (error) {
@@ -103,21 +116,14 @@ const declaredLines = (lines: readonly (string | undefined)[]): readonly string[
 export const lineTool: Tool = {
   capture,
   restore,
-  inspect: async (context, name) => {
-    const said = await askLine(context, "inspect", about(name));
-    if (presences.has(said)) return said as Presence;
-    throw new RefloatError(
-      "program.failed",
-      `inspect of ${context.component} says ${said === "" ? "nothing" : `"${said}"`} of ${name}, which is none of absent, partial and done`,
-    );
-  },
+  inspect: async (context, name) => presenceIn(context, name, await askLine(context, "inspect", about(name))),
   drop: async (context, name) => void (await runLine(context, "drop", about(name), "act")),
   facts: async (context, name) =>
     context.options.facts === undefined
       ? null
       : parseFacts(context.component, await runLine(context, "facts", about(name))),
   position: async (context, name) => orNull(await askLine(context, "position", about(name))),
-  outputs,
+  outputs: (context, name) => askOutputs(context, name, context.options.outputs),
   canSwitch: async ({ options }) => options.switch !== undefined,
   identity: async (context, name) => orNull(await askLine(context, "identity", about(name))),
   exchange: async (context, { incoming, outgoing, expected }) => {

@@ -1,4 +1,5 @@
 /** Runs the lines of a `command` component: what is told to them by their environment, what their end means, and no secret in either. */
+import type { DriverContext } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { bindEnvironment } from "../../platform/bound-environment.ts";
@@ -19,6 +20,9 @@ export type Told = Readonly<Record<`REFLOAT_${string}`, string>>;
 
 export const about = (name: string): Told => ({ REFLOAT_NAME: name });
 
+/** What lines are run for: a component, or what is provisioned. */
+export type LineContext = DriverContext<Pick<CommandComponentOptions, "name" | "environment" | "user">>;
+
 export type BoundLine = {
   readonly line: string;
   readonly settings: ShellLineOptions & { readonly secrets: readonly string[] };
@@ -26,7 +30,7 @@ export type BoundLine = {
 
 /** @param what for errors: `capture of search` */
 export const bindLine = async (
-  context: CommandContext,
+  context: LineContext,
   declared: string,
   what: string,
   told: Told,
@@ -55,19 +59,22 @@ const limitsMs = { ask: 60_000, act: 10 * 60_000 } as const;
  * @throws RefloatError program.failed, program.missing
  */
 export const runRawLine = async (
-  context: CommandContext,
+  context: LineContext,
   request: {
     readonly declared: string;
     readonly what: string;
     readonly told: Told;
     readonly limit: keyof typeof limitsMs;
+    /** In place of that of the limit. */
+    readonly timeoutMs?: number;
+    /** What it starts and leaves running is meant to stay, and is not swept away with what an attempt left. */
+    readonly mayLeaveDaemon?: boolean;
   },
 ): Promise<{ readonly stdout: string; readonly secrets: readonly string[] }> => {
-  const { declared, what, told, limit } = request;
+  const { declared, what, told, limit, timeoutMs = limitsMs[limit], mayLeaveDaemon = limit === "act" } = request;
   const { line, settings } = await bindLine(context, declared, what, told);
   const { secrets } = settings;
-  const timeoutMs = limitsMs[limit];
-  const result = await runShellLine(line, { ...settings, secrets: [], timeoutMs, mayLeaveDaemon: limit === "act" });
+  const result = await runShellLine(line, { ...settings, secrets: [], timeoutMs, mayLeaveDaemon });
   const end = describeEnd(result);
   if (end === null) return { stdout: result.stdout, secrets };
   const said = lastLines(redact(result.output, secrets), 5);

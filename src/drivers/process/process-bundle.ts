@@ -2,10 +2,10 @@
  * The `process` driver: the application itself. Its release is captured and switched like any tree; here it is also found, started,
  * tried, migrated and stopped. Unsupported: a process without a TCP port, and one that runs on another machine.
  *
- * A started process has a session of its own, but no control group: where Refloat itself runs as a systemd service, that service
- * needs KillMode=process, or its end takes the application with it.
+ * A started process has a session of its own and, under systemd and as root, a scope: the end of a service that Refloat itself runs in
+ * does not take it along. For another user such a service needs KillMode=process.
  */
-import type { ComponentDriver, DriverBundle, Outputs } from "../../core/ports/driver.ts";
+import type { ComponentDriver, DriverBundle, Outputs, ProvisionDriver } from "../../core/ports/driver.ts";
 import { createPathInstances, createPathSwitching } from "../../platform/path-operations.ts";
 import { isAlive } from "../../platform/process-table.ts";
 import { captureProcess } from "./capture-process.ts";
@@ -15,8 +15,10 @@ import { findLiveRelease } from "./live-release.ts";
 import { migrateRelease } from "./migrate-release.ts";
 import { preflightProcess } from "./preflight-process.ts";
 import { compareProcessFingerprint } from "./process-fingerprint.ts";
+import { processProvision } from "./process-provision.ts";
 import { type ProcessOptions, portsOf, processOptionsSchema, releasePathOf } from "./process-options.ts";
 import { listRecords } from "./process-records.ts";
+import { sandboxProvision } from "./sandbox-provision.ts";
 import { startProcess } from "./start-process.ts";
 import { stopProcess } from "./stop-process.ts";
 
@@ -77,4 +79,5 @@ export const processBundle: DriverBundle = {
   components: [processDriver as ComponentDriver],
   checks: [],
   traffic: [],
+  provisions: [processProvision as ProvisionDriver, sandboxProvision as ProvisionDriver],
 };

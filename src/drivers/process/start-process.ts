@@ -10,6 +10,7 @@ import type { RunningProcess } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../../platform/base-environment.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
+import { scopeWords } from "../../platform/own-scope.ts";
 import { findPortOwners, isPortOpen } from "../../platform/port-owner.ts";
 import {
   type ProcessIdentity,
@@ -32,7 +33,7 @@ export type StartRequest = { readonly name: string; readonly release: string; re
 const lookAgainMs = 20;
 const linesShown = 8;
 
-type Started = {
+export type Started = {
   readonly request: StartRequest & { readonly port: number };
   /** The process that was spawned, or the one that was found running. */
   readonly leader: ProcessIdentity | null;
@@ -57,21 +58,43 @@ const spawnDetached = async (context: ProcessContext, request: Started["request"
   const { variables, secrets } = await bindEnvironment(context.bind, options.environment);
   const user = options.user === undefined ? null : await runAsUser(options.user, signal);
   refuseTakenPort(context, request.port);
+  return spawnKept(context, request, {
+    words: [...(user?.prefix ?? []), "/bin/sh", "-c", line],
+    environment: { ...user?.environment, ...variables },
+    secrets,
+  });
+};
+
+/** Spawns what outlives us: marked before it runs, recorded once it does. */
+export const spawnKept = async (
+  context: ProcessContext,
+  request: Started["request"],
+  {
+    words: command,
+    environment,
+    secrets,
+  }: {
+    readonly words: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+    readonly secrets: readonly string[];
+  },
+): Promise<Started> => {
+  const { signal } = context;
+  const scope = scopeWords(`${context.service} ${context.component} (${request.name}), started by Refloat`);
+  const [program = "/bin/sh", ...words] = [...scope, ...command];
   const logPath = logPathOf(context, request.name);
   await mkdir(dirname(logPath), { recursive: true, mode: 0o700 });
   const log = await open(logPath, "a", 0o600);
   try {
     const { size: logOffset } = await log.stat();
-    const words = [...(user?.prefix ?? []), "/bin/sh", "-c", line];
     signal.throwIfAborted();
-    const child = spawn(words[0] ?? "/bin/sh", words.slice(1), {
+    const child = spawn(program, words, {
       cwd: request.release,
       detached: true,
       stdio: ["ignore", log.fd, log.fd],
       env: {
         ...baseEnvironment(),
-        ...user?.environment,
-        ...variables,
+        ...environment,
         ...instanceVariables(context, request.name),
         REFLOAT_STEP: context.marker,
       },
@@ -113,18 +136,25 @@ const record = (
   { pid, startTicks }: ProcessIdentity,
 ): Promise<void> => writeRecord(context, { name, process: { pid, startTicks }, port, release });
 
+/** @returns what went wrong, with its last words */
+export const startFailure = async (
+  context: ProcessContext,
+  { request: { name }, logOffset, secrets }: Started,
+  what: string,
+): Promise<RefloatError> => {
+  const said = lastLines(redact(await readLogTail(context, name, logOffset), secrets), linesShown);
+  return new RefloatError("program.failed", `${context.component} ${what}${said === "" ? "" : `: ${said}`}`, {
+    hint: `its output is in ${logPathOf(context, name)}`,
+  });
+};
+
 /** @throws RefloatError program.failed with its last words when it ends before it listens, or does not listen in time */
 const waitForPort = async (context: ProcessContext, started: Started): Promise<RunningProcess> => {
-  const { request, secrets, logOffset } = started;
+  const { request } = started;
   const { name, port, release } = request;
   const timeoutMs = startTimeoutMs(context.options);
   const deadline = context.clock.monotonicMs() + timeoutMs;
-  const failure = async (what: string): Promise<RefloatError> => {
-    const said = lastLines(redact(await readLogTail(context, name, logOffset), secrets), linesShown);
-    return new RefloatError("program.failed", `${context.component} ${what}${said === "" ? "" : `: ${said}`}`, {
-      hint: `its output is in ${logPathOf(context, name)}`,
-    });
-  };
+  const failure = (what: string): Promise<RefloatError> => startFailure(context, started, what);
   for (;;) {
     const isOpen = isPortOpen(port);
     // The whole table of processes is read only when there is something to learn from it.
@@ -147,7 +177,7 @@ const identityOf = ({ pid, startTicks }: RunningProcess): ProcessIdentity | null
   pid === null || startTicks === null ? null : { pid, startTicks };
 
 /** Nothing of a start that failed stays behind. */
-const endFailedStart = async (context: ProcessContext, request: Started["request"]): Promise<void> => {
+export const endFailedStart = async (context: ProcessContext, request: Started["request"]): Promise<void> => {
   // The signal may be what ended the start; the clean-up must still run to its end.
   const cleanUp: ProcessContext = { ...context, signal: new AbortController().signal };
   const leader = leaderOf(await findInstanceProcesses(cleanUp, request.name));

@@ -1,14 +1,14 @@
 /**
- * What Refloat itself remembers of an instance that a tool makes: which run it is of, and whether its restore came to its end. A
- * tool may not be able to tell a torn load from a whole one, nor whose it is; so it is asked only what is there.
+ * What Refloat itself remembers of what it has a tool make, an instance or what is provisioned: which run it is of, and whether making
+ * it came to its end. A tool may not be able to tell a torn one from a whole one, nor whose it is; so it is asked only what is there.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { DriverContext, InstanceTarget } from "../../core/ports/driver.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
-import { removeSiblingRecord, writeSiblingRecord } from "../../platform/sibling-record.ts";
+import type { DriverContext, InstanceTarget } from "../core/ports/driver.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
 
 const recordSchema = z.object({
   name: z.string(),

@@ -1,0 +1,86 @@
+/** What is provisioned before anything is restored, and what of it is torn down when the recovery has ended. */
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { StepId } from "../../model/identifiers.ts";
+import { toJsonObject } from "../../model/json.ts";
+import { findReferences } from "../declaration/template.ts";
+import { sha256Of } from "./plan-digest.ts";
+import type { ComponentOrder } from "./component-order.ts";
+import type { LiveProvision } from "./planner-input.ts";
+import type { StepDraft } from "./step-draft.ts";
+
+const referredTo = (value: unknown, service: ServiceDeclaration): readonly string[] =>
+  findReferences(toJsonObject({ value })).flatMap(({ part }) =>
+    part.kind === "output" && service.provision?.[part.component] !== undefined ? [part.component] : [],
+  );
+
+/** All that a component must have to be bound: what it refers to itself, and what those that it depends on do. */
+const provisionsOf = (service: ServiceDeclaration, order: ComponentOrder, component: string): readonly string[] =>
+  [component, ...order.dependenciesOf(component)].flatMap((name) => {
+    const declared = service.components[name];
+    return declared === undefined ? [] : referredTo([declared.options, declared.checks], service);
+  });
+
+/** @param touched components that are restored or started */
+export const neededProvisions = (
+  service: ServiceDeclaration,
+  order: ComponentOrder,
+  touched: readonly string[],
+): readonly string[] => {
+  const { provision = {}, components, cutover, probe, manual } = service;
+  const anywhere = new Set(Object.keys(components).flatMap((name) => provisionsOf(service, order, name)));
+  const here = new Set([
+    ...touched.flatMap((name) => provisionsOf(service, order, name)),
+    ...referredTo([cutover, probe ?? null, manual ?? null], service),
+  ]);
+  const names = Object.keys(provision);
+  const wanted = new Set(names.filter((name) => here.has(name) || !anywhere.has(name)));
+  // One that another one needs stands before it in the file.
+  for (const name of names.toReversed())
+    if (wanted.has(name)) for (const other of referredTo(provision[name]?.options, service)) wanted.add(other);
+  return names.filter((name) => wanted.has(name));
+};
+
+export type Provisioning = {
+  /** What must be done before the component can be bound. */
+  readonly before: (component: string) => readonly StepId[];
+};
+
+type Planned = {
+  readonly service: ServiceDeclaration;
+  readonly order: ComponentOrder;
+  readonly names: readonly string[];
+  readonly seen: Readonly<Record<string, LiveProvision>>;
+};
+
+export const addProvisions = (
+  draft: StepDraft,
+  { service, order, names, seen }: Planned,
+  prepared: readonly StepId[],
+): Provisioning => {
+  const steps = new Map<string, StepId>();
+  const of = (others: readonly string[]): readonly StepId[] => others.flatMap((name) => steps.get(name) ?? []);
+  for (const name of names) {
+    const detail = seen[name]?.detail ?? [];
+    const action = {
+      kind: "provision",
+      provision: name,
+      // What was shown in full is part of what is agreed to.
+      ...(detail.length === 0 ? {} : { shown: sha256Of(detail.join("\n")) }),
+    } as const;
+    const needs = [...prepared, ...of(referredTo(service.provision?.[name]?.options, service))];
+    steps.set(name, draft.add("restore", action, needs));
+  }
+  return { before: (component) => of(provisionsOf(service, order, component)) };
+};
+
+/** After everything else: a person may want to look at what failed. */
+export const addTeardowns = (
+  draft: StepDraft,
+  service: ServiceDeclaration,
+  names: readonly string[],
+  phase: "validate" | "prove",
+): void => {
+  const temporary = names.filter((name) => service.provision?.[name]?.temporary === true);
+  // What refers to another one goes before it.
+  for (const name of temporary.toReversed()) draft.add(phase, { kind: "teardown", provision: name }, draft.all());
+};

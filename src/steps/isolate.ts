@@ -1,0 +1,122 @@
+/**
+ * isolate: an old side that no component stops acknowledges nothing any more. A command does it and a proof shows it; where neither can, a
+ * named person says so, in the audit log. A command whose outcome is not known is looked into by its proof and never repeated unseen.
+ */
+import type { StepContext, StepResult } from "../core/ports/engine.ts";
+import { parseDuration } from "../core/time/duration.ts";
+import type { FenceDeclaration } from "../model/declaration.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+import type { SpokenWord } from "../model/run-word.ts";
+import { bindCommand } from "../platform/bind-command.ts";
+import { bindEnvironment } from "../platform/bound-environment.ts";
+import { describeEnd, lastLines, runShellLine } from "../platform/shell-line.ts";
+import {
+  type Action,
+  type MakeHandler,
+  type StepParts,
+  noIntent,
+  nothing,
+  ownOutput,
+  stepTimeoutMs,
+  withStep,
+} from "./step-bench.ts";
+import { untilAnswered } from "./until-answered.ts";
+
+type Context = StepContext<Action<"isolate">>;
+
+const declared = (context: Context): FenceDeclaration | undefined =>
+  context.plan.declaration.fence?.find(({ name }) => name === context.action.name);
+
+/** @returns null when the line ended with 0, else what it ended with and said */
+const run = (parts: StepParts, context: Context, what: string, line: string): Promise<string | null> =>
+  withStep(parts, context, async (access) => {
+    const { environment, timeout } = declared(context) ?? {};
+    const bind = access.bind(null);
+    const { variables, secrets } = await bindEnvironment(bind, environment);
+    const result = await runShellLine(await bindCommand(bind, line, `${what} of ${context.action.name}`), {
+      signal: context.signal,
+      marker: context.marker,
+      environment: variables,
+      secrets,
+      timeoutMs: parseDuration(timeout ?? "60s") ?? 60_000,
+    });
+    const end = describeEnd(result);
+    return end === null ? null : [end, lastLines(result.output, 3)].filter((text) => text !== "").join(": ");
+  });
+
+const isProven = async (parts: StepParts, context: Context): Promise<boolean> =>
+  context.action.proof !== undefined && (await run(parts, context, "proof", context.action.proof)) === null;
+
+export const createIsolateStep: MakeHandler<"isolate"> = (parts) => ({
+  kind: "isolate",
+  timeoutMs: stepTimeoutMs.person,
+  retries: 0,
+  prepare: noIntent,
+
+  check: async (context) => {
+    const output = ownOutput(context);
+    // What a person has said is not asked again; what a proof can show is.
+    if (output?.["by"] !== undefined) return { presence: "done", output };
+    if (context.action.proof === undefined)
+      return output === undefined ? { presence: "absent" } : { presence: "done", output };
+    return (await isProven(parts, context))
+      ? { presence: "done", output: output ?? { how: "its proof passes" } }
+      : { presence: "absent" };
+  },
+
+  clear: nothing,
+  apply: (context) => fenceOff(parts, context),
+
+  compensate: async (context) => {
+    const { name, release } = context.action;
+    if (release === undefined) {
+      await context.warn(`${name} stays fenced off: no release: is declared; let it work again by hand`);
+      return;
+    }
+    const failure = await run(parts, context, "release", release);
+    if (failure !== null) throw new RefloatError("program.failed", `the release of ${name} failed: ${failure}`);
+  },
+});
+
+const fenceOff = async (parts: StepParts, context: Context): Promise<StepResult> => {
+  const { command, proof } = context.action;
+  let why = "no command is declared";
+  if (command !== undefined && context.attempt > 1 && proof === undefined) {
+    why = "its command was begun before, how it ended is not known, and no proof is declared";
+  } else if (command !== undefined) {
+    const failure = await run(parts, context, "command", command);
+    if (failure === null && proof === undefined) return { kind: "done", output: { how: "by its command" } };
+    if (failure === null && (await isProven(parts, context)))
+      return { kind: "done", output: { how: "by its command, and its proof passes" } };
+    why = failure === null ? "its command ended well, and its proof fails" : `its command failed: ${failure}`;
+  }
+  return attest(parts, context, why);
+};
+
+const judge = (words: readonly SpokenWord[]): SpokenWord | null =>
+  words.findLast(({ says }) => says === "done" || says === "failed") ?? null;
+
+const attest = async (parts: StepParts, context: Context, why: string): Promise<StepResult> => {
+  const { name, expect = "it is without power or network, and cannot acknowledge a write" } = context.action;
+  const question = `${name} is not proven to be dead (${why}). Have you seen that ${expect}?`;
+  const word = await untilAnswered(context, {
+    judge,
+    ask: async (_words, signal) => {
+      context.progress({ note: question });
+      const me = await parts.person();
+      const evidence = await parts.attendant.perform(question, true, signal);
+      return evidence === null ? "nobody" : { says: "done", by: me.name, roles: [...me.roles], evidence };
+    },
+  });
+  const { number } = context.run;
+  if (word === null) {
+    const next = `refloat done ${number} ${context.step.id} --evidence "what you saw", and refloat resume ${number}`;
+    return { kind: "waiting", for: "person", message: `${question} Then: ${next}` };
+  }
+  const { by, evidence = "" } = word;
+  const output = { by, evidence, why };
+  if (word.says === "failed")
+    return { kind: "failed", message: `${by} has not seen that ${name} is dead: ${evidence}`, hint: why, output };
+  await context.warn(`${name} was fenced off by the word of ${by}: ${evidence} (${why})`);
+  return { kind: "done", output };
+};
