@@ -7,10 +7,11 @@ import { driverRegistry } from "../src/driver-registry.ts";
 
 const target = join(import.meta.dirname, "../schema/refloat.schema.json");
 
-const { components, checks, traffic, provisions } = driverRegistry;
+const { components, checks, sets, traffic, provisions } = driverRegistry;
 const schema = buildDeclarationSchema({
   components: components.values(),
   checks: checks.values(),
+  sets: sets.values(),
   traffic: traffic.values(),
   provisions: provisions.values(),
 });

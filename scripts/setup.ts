@@ -56,6 +56,7 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "etcd-server", purpose: "what plugins are shown with", isThere: () => isOnPath("etcd") },
   { debianPackage: "etcd-client", purpose: "its command line", isThere: () => isOnPath("etcdctl") },
   { debianPackage: "redis-server", purpose: "what commands are shown with", isThere: () => isOnPath("redis-server") },
+  { debianPackage: "btrfs-progs", purpose: "file system with snapshots", isThere: () => isOnPath("mkfs.btrfs") },
   { debianPackage: "bind9", purpose: "server of names that are switched", isThere: () => isOnPath("named") },
   { debianPackage: "nginx-light", purpose: "proxy that is switched", isThere: () => isOnPath("nginx") },
   { debianPackage: "bind9-dnsutils", purpose: "its client for updates", isThere: () => isOnPath("nsupdate") },

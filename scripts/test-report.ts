@@ -8,6 +8,8 @@ const reportSchema = z.object({
     z.object({
       name: z.string(),
       status: z.string(),
+      startTime: z.number(),
+      endTime: z.number(),
       message: z.string().optional(),
       assertionResults: z.array(
         z.object({ status: z.string(), fullName: z.string(), failureMessages: z.array(z.string()).nullish() }),
@@ -25,7 +27,11 @@ export type TestReport = {
   readonly skipped: number;
   /** A line for each failure: the file, the test, the first line of what it said. */
   readonly failures: readonly string[];
+  /** Files and the seconds that each took beside what else ran, longest first: what the length of the suite is made of. */
+  readonly slowest: readonly string[];
 };
+
+const slowestShown = 20;
 
 const firstLine = (text: string | undefined): string => text?.split("\n", 1)[0] ?? "it says nothing";
 
@@ -42,7 +48,12 @@ const readReport = (report: Report, root: string): TestReport => {
   const assertions = report.testResults.flatMap((file) => file.assertionResults);
   const passed = assertions.filter(({ status }) => status === "passed").length;
   const failedTests = assertions.filter(({ status }) => status === "failed").length;
-  return { passed, failed: failures.length, skipped: assertions.length - passed - failedTests, failures };
+  const slowest = report.testResults
+    .map(({ name, startTime, endTime }) => ({ name: relative(root, name), seconds: (endTime - startTime) / 1000 }))
+    .toSorted((a, b) => b.seconds - a.seconds)
+    .slice(0, slowestShown)
+    .map(({ name, seconds }) => `${seconds.toFixed(0).padStart(4)}s  ${name}`);
+  return { passed, failed: failures.length, skipped: assertions.length - passed - failedTests, failures, slowest };
 };
 
 /**
@@ -53,6 +64,6 @@ export const readTestReport = (path: string, root: string): TestReport => {
   try {
     return readReport(reportSchema.parse(JSON.parse(readFileSync(path, "utf8"))), root);
   } catch {
-    return { passed: 0, failed: 1, skipped: 0, failures: ["vitest ended before it could report"] };
+    return { passed: 0, failed: 1, skipped: 0, failures: ["vitest ended before it could report"], slowest: [] };
   }
 };

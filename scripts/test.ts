@@ -1,6 +1,6 @@
 /**
  * `npm test [-- PATH...]`: every test (or those under the paths) on real servers. The last line is `N passed, N failed`, counted from
- * vitest's JSON report; before it stands a line for each failure. A run without tests is a failure.
+ * vitest's JSON report; before it stand the files that took longest, and a line for each failure. A run without tests is a failure.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -32,6 +32,7 @@ try {
   const [code, signal] = await once(child, "exit");
   const report = readTestReport(reportPath, root);
   if (code !== 0 && report.failed === 0) process.stdout.write(`vitest ended with ${String(signal ?? code)}\n`);
+  for (const file of report.slowest) process.stdout.write(`slow: ${file}\n`);
   if (report.skipped > 0) process.stdout.write(`${report.skipped} skipped\n`);
   if (report.passed === 0 && report.failed === 0) process.stdout.write("no test ran\n");
   for (const failure of report.failures) process.stdout.write(`failed: ${failure}\n`);

@@ -86,10 +86,11 @@ describe.each(good)("%s", (_name, path) => {
 
 describe("the published schema", () => {
   const path = join(root, "schema/refloat.schema.json");
-  const { components, checks, traffic, provisions } = driverRegistry;
+  const { components, checks, sets, traffic, provisions } = driverRegistry;
   const built = buildDeclarationSchema({
     components: components.values(),
     checks: checks.values(),
+    sets: sets.values(),
     traffic: traffic.values(),
     provisions: provisions.values(),
   });

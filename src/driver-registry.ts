@@ -67,6 +67,11 @@ export const createDriverRegistry = (from: readonly DriverBundle[]): DriverRegis
     ({ type }) => type,
   ),
   checks: byWord(joinedChecks(from), "kind of check", ({ kind }) => kind),
+  sets: byWord(
+    from.flatMap(({ sets = [] }) => sets),
+    "kind of set",
+    ({ kind }) => kind,
+  ),
   traffic: byWord(
     from.flatMap(({ traffic }) => traffic),
     "kind of cutover",

@@ -138,6 +138,11 @@ export class Bank {
     return this.server.url(database);
   }
 
+  /** An empty server like this one. @param folder is made */
+  openBeside(folder: string): Promise<PostgresServer> {
+    return startPostgresServer({ directory: folder, durable: true, settings });
+  }
+
   get #hotFrom(): number {
     return 1 + Math.floor((this.#accounts * (100 - this.#size.hot)) / 100);
   }

@@ -1,20 +1,22 @@
 /** The logical ways: pg_dump and pg_restore in their parallel form, and Refloat's own capture of the database, out of which one table comes back alone. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { PostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type Measured, measureProcess } from "../recovery/measured-process.ts";
 import { type Bank, database, smallTable } from "./bank.ts";
 import { RefloatProgram, component } from "./refloat-program.ts";
 
-const restoredName = "restored";
-
 export class DumpSide {
   readonly #bank: Bank;
   readonly #dump: string;
+  readonly #folder: string;
+  #restored: PostgresServer | undefined;
 
   constructor(bank: Bank, folder: string) {
     this.#bank = bank;
     this.#dump = join(folder, "dump");
+    this.#folder = join(folder, "dump-restored");
   }
 
   capture(): Promise<Measured> {
@@ -22,15 +24,17 @@ export class DumpSide {
     return this.#run("pg_dump", "-Fd", "-j2", "-f", this.#dump, this.#bank.url);
   }
 
-  /** Into a new database of the live server. */
+  /** Into a server of its own: what is written to the live one would be in the log that the others go on by. */
   async restore(): Promise<Measured & { readonly url: string }> {
-    const url = this.#bank.server.url(restoredName);
-    await query(this.#bank.url, `create database ${restoredName}`);
+    this.#restored = await this.#bank.openBeside(this.#folder);
+    const url = this.#restored.url(database);
+    await query(this.#restored.url("postgres"), `create database ${database}`);
     return { ...(await this.#run("pg_restore", "-j2", "-d", url, this.#dump)), url };
   }
 
-  remove(): Promise<unknown> {
-    return query(this.#bank.url, `drop database if exists ${restoredName} with (force)`);
+  async remove(): Promise<void> {
+    await this.#restored?.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** The table that was dropped, where it was. */

@@ -1,7 +1,7 @@
 /** What `plan` and `recover` can be asked for: which moment, which components, how far. */
 import { z } from "zod";
 import type { OptionDefinition } from "./command.ts";
-import { listInput } from "./words.ts";
+import { onlyInput } from "./words.ts";
 
 export const planRequestOptions: readonly OptionDefinition[] = [
   {
@@ -25,11 +25,6 @@ export const planRequestOptions: readonly OptionDefinition[] = [
   },
   { name: "approve", about: "ask once more between the checks and the cutover" },
 ];
-
-/** `--only db,uploads --only app` is one list; null is all of the service. */
-const onlyInput = listInput("--only names components: --only db,uploads").transform((names): readonly string[] | null =>
-  names.length === 0 ? null : [...new Set(names)],
-);
 
 export const planRequestInput = z.object({
   at: z

@@ -49,3 +49,8 @@ export const listInput = (unnamed: string) =>
     .refine((names) => names.every((name) => name !== ""), unnamed);
 
 export const splitList = listInput("a list has names between its commas");
+
+/** `--only db,uploads --only app` is one list; null is all of the service. */
+export const onlyInput = listInput("--only names components: --only db,uploads").transform(
+  (names): readonly string[] | null => (names.length === 0 ? null : [...new Set(names)]),
+);

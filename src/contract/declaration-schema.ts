@@ -9,8 +9,10 @@ import {
   componentFileSchema,
   cutoverFileSchema,
   declarationFileSchema,
+  invariantFileSchema,
   provisionFileSchema,
   serviceFileSchema,
+  setFileSchema,
 } from "../model/declaration-file.ts";
 import { emailTargetSchema, webhookTargetSchema } from "../model/notification.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -22,6 +24,7 @@ type Properties = { readonly [key: string]: JsonSchema };
 export type SchemaDrivers = {
   readonly components: Iterable<{ readonly type: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly checks: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
+  readonly sets: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly traffic: Iterable<{ readonly kind: string; readonly summary: string; readonly options: z.ZodType }>;
   readonly provisions: Iterable<{ readonly type: string; readonly summary: string; readonly options: z.ZodType }>;
 };
@@ -31,6 +34,7 @@ export const declarationSchemaId = "urn:refloat:schema:declaration:v1";
 export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
   const types = [...drivers.components].map(({ type, summary, options }) => ({ word: type, summary, options }));
   const kinds = [...drivers.checks].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
+  const sets = [...drivers.sets].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
   const ways = [...drivers.traffic].map(({ kind, summary, options }) => ({ word: kind, summary, options }));
   const makers = [...drivers.provisions].map(({ type, summary, options }) => ({ word: type, summary, options }));
   const file = objectOf(declarationFileSchema, "the file");
@@ -58,6 +62,9 @@ export const buildDeclarationSchema = (drivers: SchemaDrivers): JsonSchema => {
       ...definitions("component", types.map(ofType(componentFileSchema, "components of type"))),
       check: entrySchema("check", kinds),
       ...definitions("check", kinds.map(entryOfKind("check", checkFileSchema))),
+      invariant: invariantSchema(),
+      set: entrySchema("set", sets),
+      ...definitions("set", sets.map(entryOfKind("set", setFileSchema))),
       cutover: entrySchema("cutover", ways),
       ...definitions("cutover", ways.map(entryOfKind("cutover", cutoverFileSchema))),
     },
@@ -105,7 +112,7 @@ const withItems = (schema: JsonSchema | undefined, additionalProperties: JsonSch
 
 const serviceSchema = (): JsonSchema => {
   const service = objectOf(serviceFileSchema, "a service");
-  const { components, cutover, provision } = service.properties;
+  const { components, cutover, invariants, provision } = service.properties;
   return {
     ...service,
     properties: {
@@ -117,9 +124,22 @@ const serviceSchema = (): JsonSchema => {
       },
       provision: withItems(provision, reference("provision")),
       components: { ...withItems(components, reference("component")), minProperties: 1 },
+      invariants: withItems(invariants, reference("invariant")),
       cutover: { ...cutover, items: reference("cutover") },
     },
   };
+};
+
+/** A side is a query or pattern of its component, or a set of some kind. */
+const invariantSchema = (): JsonSchema => {
+  const invariant = objectOf(invariantFileSchema, "an invariant");
+  const side = (schema: JsonSchema | undefined): JsonSchema => ({
+    ...withItems(schema, { anyOf: [{ type: "string" }, reference("set")] }),
+    minProperties: 1,
+    maxProperties: 1,
+  });
+  const { every, in: within } = invariant.properties;
+  return { ...invariant, properties: { every: side(every), in: side(within) } };
 };
 
 /** `type` chooses which other keys there are. */

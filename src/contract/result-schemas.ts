@@ -10,7 +10,7 @@ import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from
 import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema, stepIdSchema } from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema } from "../model/json.ts";
-import { pointManifestSchema } from "../model/manifest.ts";
+import { compositionSchema, pointManifestSchema } from "../model/manifest.ts";
 import { logSpanSchema } from "../model/log-span.ts";
 import { markSchema } from "../model/mark.ts";
 import { mendProposalSchema } from "../model/mend.ts";
@@ -23,6 +23,8 @@ import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts
 export const recoveryPointSchema = z.object({
   id: pointIdSchema,
   manifest: pointManifestSchema,
+  /** Of one that was captured without the rest of its service: which parts of which points make it whole. */
+  composed: compositionSchema.optional(),
   /** Components whose snapshot is no longer in the vault: the point is damaged. */
   missing: z.array(z.string()),
   /** Id of the vault that it was made in, for one that was copied from there. */
@@ -107,6 +109,7 @@ const keepReasonSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("tagged"), tag: z.string() }),
   z.object({ kind: z.literal("needed"), run: z.int() }),
   z.object({ kind: z.literal("window"), component: z.string() }),
+  z.object({ kind: z.literal("member"), point: pointIdSchema, components: z.array(z.string()) }),
   z.object({ kind: z.literal("incident"), since: z.iso.datetime() }),
   z.object({ kind: z.literal("future") }),
   z.object({ kind: z.literal("no-policy") }),

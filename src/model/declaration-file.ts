@@ -9,7 +9,6 @@ import {
   byteSizeTextSchema,
   durationTextSchema,
   fenceSchema,
-  invariantSchema,
   keepSchema,
   limitSchema,
   lockSchema,
@@ -65,6 +64,22 @@ export const declarationFileSchema = z.strictObject({
     .meta({ description: "Services by name: what users miss when it is away." }),
 });
 
+const sideFileSchema = (word: "every" | "in", what: string) =>
+  z
+    .record(nameSchema, z.unknown())
+    .refine((side) => Object.keys(side).length === 1, `${word} names one component`)
+    .meta({ description: `${what}: a component, and a query or pattern of its own, or where its values are asked.` });
+
+export const invariantFileSchema = z
+  .strictObject({
+    every: sideFileSchema("every", "What names something"),
+    in: sideFileSchema("in", "What must be there"),
+  })
+  .meta({
+    description:
+      "Every value of the first set exists in the second: a missing one is a broken link and fails; a surplus one is an orphan and is reported. Also the capture order.",
+  });
+
 export const serviceFileSchema = z
   .strictObject({
     description: z.string().optional().meta({ description: "What the service is, for people." }),
@@ -102,7 +117,7 @@ export const serviceFileSchema = z
       .record(nameSchema, z.unknown())
       .meta({ description: "What the service is made of, by name: databases, folders, applications." }),
     invariants: z
-      .record(nameSchema, invariantSchema)
+      .record(nameSchema, invariantFileSchema)
       .optional()
       .meta({ description: "What must hold between components, by name. Also the order of capture." }),
     fence: z.array(fenceSchema).optional().meta({
@@ -149,6 +164,11 @@ export const provisionFileSchema = z.strictObject({
 /** Keys that every check has, whatever its kind. */
 export const checkFileSchema = z.object({
   timeout: durationTextSchema.optional().meta({ description: "How long an answer may take; 30s when left out." }),
+});
+
+/** Keys that every set of an invariant has, whatever its kind. */
+export const setFileSchema = z.object({
+  timeout: durationTextSchema.optional().meta({ description: "How long all of it may take; 5m when left out." }),
 });
 
 /** Keys that every entry of `cutover:` has, whatever its kind. */

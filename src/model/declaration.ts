@@ -56,15 +56,19 @@ export const objectivesSchema = z
       "How long the service may be away (rto), how much may be lost (rpo), and when the business is harmed for good (mtd).",
   });
 
-export const invariantSchema = z
-  .strictObject({
-    every: z.record(nameSchema, z.string()).refine((v) => Object.keys(v).length === 1, "every names one component"),
-    in: z.record(nameSchema, z.string()).refine((v) => Object.keys(v).length === 1, "in names one component"),
-  })
-  .meta({
-    description:
-      "Every value of the first set exists in the second: a missing one is a broken link and fails; a surplus one is an orphan and is reported. Also the capture order.",
-  });
+/** A set of values that is asked for in another way than by the component's own driver: one kind (`http:`, `command:`) with that kind's own keys. */
+export const setDeclarationSchema = z.object({
+  kind: z.string(),
+  options: jsonObjectSchema,
+  timeoutMs: z.int().positive(),
+});
+export type SetDeclaration = z.infer<typeof setDeclarationSchema>;
+
+/** One component, and its set: what its own driver is asked (a query, a pattern), or a declared set. */
+const sideSchema = z.record(nameSchema, z.union([z.string(), setDeclarationSchema]));
+export type InvariantSide = z.infer<typeof sideSchema>;
+
+export const invariantSchema = z.object({ every: sideSchema, in: sideSchema });
 
 const keepCount = (what: string) =>
   z

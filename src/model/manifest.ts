@@ -9,7 +9,7 @@ import { serviceDeclarationSchema } from "./declaration.ts";
 import { factsSchema } from "./facts.ts";
 import { fingerprintSchema } from "./fingerprint.ts";
 import { graphSchema } from "./graph.ts";
-import { nameSchema, type PointId, runNumberSchema, snapshotIdSchema } from "./identifiers.ts";
+import { nameSchema, type PointId, pointIdSchema, runNumberSchema, snapshotIdSchema } from "./identifiers.ts";
 import { checkOutcomeSchema } from "./outcome.ts";
 
 export const capturedComponentSchema = z.object({
@@ -41,6 +41,8 @@ export const pointManifestSchema = z.object({
   tags: z.array(z.string()).optional(),
   /** Taken by an undo of this run, of the side that it left: not what `last` means, unless nothing else is there. */
   leftBy: z.object({ run: runNumberSchema, uid: z.string() }).optional(),
+  /** Captured without the rest of the service, on a schedule of their own: all that the point has itself. */
+  only: z.array(nameSchema).optional(),
   /** The declaration as of then. Secrets are references. */
   declaration: serviceDeclarationSchema,
   graph: graphSchema,
@@ -54,9 +56,10 @@ export const pointManifestSchema = z.object({
   consistency: z.object({
     /**
      * `single`: one component. `ordered`: read in the order of the data references. `unordered`: no order was declared.
+     * `composed`: parts of several points, put together; never stored.
      * `quiesced`: the service was held still, by its own lines, until every component was read or its view was fixed.
      */
-    mode: z.enum(["single", "ordered", "unordered", "quiesced"]),
+    mode: z.enum(["single", "ordered", "unordered", "quiesced", "composed"]),
     windowMs: z.int().nonnegative(),
     /** True only if every declared invariant passed at capture and there was one for each pair. */
     proven: z.boolean(),
@@ -76,6 +79,25 @@ export const pointManifestSchema = z.object({
 });
 export type PointManifest = z.infer<typeof pointManifestSchema>;
 
+/** What a point is made of that stands for parts of several. */
+export const compositionSchema = z.object({
+  /** The newest first. */
+  members: z.array(
+    z.object({
+      component: nameSchema,
+      /** The point that the part came with. */
+      point: pointIdSchema,
+      /** When its reading began. */
+      at: z.iso.datetime(),
+      /** How much older it is than the newest part. */
+      skewMs: z.int().nonnegative(),
+    }),
+  ),
+  /** Declared, and captured never before. */
+  absent: z.array(nameSchema),
+});
+export type Composition = z.infer<typeof compositionSchema>;
+
 /** A manifest with the identity the vault gave it. */
 export type RecoveryPoint = {
   readonly id: PointId;
@@ -84,4 +106,6 @@ export type RecoveryPoint = {
   readonly missing: readonly string[];
   /** Id of the vault that it was made in, for one that was copied from there. */
   readonly madeIn?: string;
+  /** Of one that was captured without the rest of its service, where it stands for all of it. */
+  readonly composed?: Composition;
 };

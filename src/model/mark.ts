@@ -2,6 +2,30 @@
 import { z } from "zod";
 import { nameSchema, snapshotIdSchema } from "./identifiers.ts";
 
+/** One marker in the log of each component that has one, all placed while nothing was committed, or without that. */
+export const alignmentSchema = z.object({
+  /** `aligned`: the service was held still by its own lines from before the first marker to after the last. `approximate`: it went on. */
+  mode: z.enum(["aligned", "approximate"]),
+  /** From before the first marker was placed to after the last. */
+  windowMs: z.int().nonnegative(),
+  /** How long the service was held. */
+  heldMs: z.int().nonnegative().optional(),
+  /** Why it is approximate. */
+  why: z.string().optional(),
+  /** By component: where its marker ends. */
+  markers: z.record(
+    nameSchema,
+    z.object({
+      line: z.string(),
+      position: z.string(),
+      /** By the clock of the source. */
+      at: z.iso.datetime(),
+      by: z.enum(["restore-point", "transaction"]),
+    }),
+  ),
+});
+export type Alignment = z.infer<typeof alignmentSchema>;
+
 export const markSchema = z.object({
   /** Of its record in the vault; names may repeat. */
   id: snapshotIdSchema,
@@ -12,5 +36,7 @@ export const markSchema = z.object({
   /** Who named it. */
   by: z.string(),
   recordedAt: z.iso.datetime(),
+  /** Of a mark that was placed in the logs too. */
+  aligned: alignmentSchema.optional(),
 });
 export type Mark = z.infer<typeof markSchema>;

@@ -9,7 +9,8 @@ import { z } from "zod";
 import { serviceDeclarationSchema } from "./declaration.ts";
 import { positionSchema } from "./facts.ts";
 import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
-import { capturedComponentSchema } from "./manifest.ts";
+import { alignmentSchema } from "./mark.ts";
+import { capturedComponentSchema, compositionSchema } from "./manifest.ts";
 
 /** Where a process component's release comes from: the one that is live (kept), or the one in the point (restored). */
 export const releaseSourceSchema = z.enum(["kept", "restored"]);
@@ -49,7 +50,13 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
    */
   z.object({ kind: z.literal("migrate"), component: nameSchema, release: releaseSourceSchema }),
   /** Start the release beside the live one, on a free port, bound to the restored instances; run its checks; stop it again. */
-  z.object({ kind: z.literal("try"), component: nameSchema, release: releaseSourceSchema }),
+  z.object({
+    kind: z.literal("try"),
+    component: nameSchema,
+    release: releaseSourceSchema,
+    /** Invariants that are asked by way of it. */
+    invariants: z.array(nameSchema).optional(),
+  }),
   z.object({
     kind: z.literal("approve"),
     reason: z.string(),
@@ -89,7 +96,13 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   /** Put the incoming object behind the component's stable name, by compare-and-set on observed identities. */
   z.object({ kind: z.literal("switch"), component: nameSchema }),
   /** Start the release bound to the stable names, on the port where the new side will serve; its checks are the private door. */
-  z.object({ kind: z.literal("start"), component: nameSchema, release: releaseSourceSchema }),
+  z.object({
+    kind: z.literal("start"),
+    component: nameSchema,
+    release: releaseSourceSchema,
+    /** Invariants that are asked by way of it, and could not be before. */
+    invariants: z.array(nameSchema).optional(),
+  }),
   /** Run the declared reload command after a component's files have been switched. */
   z.object({ kind: z.literal("reload"), component: nameSchema }),
   /** Let traffic in at each `cutover:` entry: the last act. */
@@ -241,6 +254,7 @@ export const pointChoiceSchema = z.discriminatedUnion("kind", [
     name: z.string(),
     at: z.iso.datetime(),
     others: z.array(z.object({ id: z.string(), at: z.iso.datetime() })),
+    aligned: alignmentSchema.optional(),
   }),
   /** The last one before the run first changed what is live; before it began where it has changed nothing, or that is not known. */
   z.object({
@@ -264,6 +278,20 @@ export const closerReasonSchema = z.object({
 });
 export type CloserReason = z.infer<typeof closerReasonSchema>;
 
+/** How the parts that are recovered belong together. */
+export const plannedConsistencySchema = z.object({
+  /**
+   * Those of a point: `single`, `ordered`, `unordered`, `quiesced`, `composed`. `aligned`: all go to markers that were placed in their logs while the service was held.
+   * `approximate`: they go to moments that nothing ties.
+   */
+  mode: z.enum(["single", "ordered", "unordered", "quiesced", "composed", "aligned", "approximate"]),
+  /** Within which all of it was read, marked, or lies by the clocks of the sources. */
+  windowMs: z.int().nonnegative(),
+  /** In words: what ties them, or what does not. */
+  why: z.string(),
+});
+export type PlannedConsistency = z.infer<typeof plannedConsistencySchema>;
+
 export const planForecastSchema = z.object({
   /** The moment the plan was computed at. */
   at: z.iso.datetime(),
@@ -271,6 +299,17 @@ export const planForecastSchema = z.object({
   asked: z.object({ text: z.string(), instant: z.iso.datetime().nullable() }).nullable(),
   /** Absent in plans of older versions, and of an undo. */
   chosen: pointChoiceSchema.optional(),
+  /** Where the point was captured without the rest of the service: which parts make it whole. */
+  composed: compositionSchema
+    .extend({
+      /** Parts that expire, are unlocked or held otherwise than the rest; sentences. */
+      conflicts: z.array(z.string()),
+      /** What would make it better. */
+      better: z.string().nullable(),
+    })
+    .optional(),
+  /** Absent in plans of older versions, and of an undo. */
+  consistency: plannedConsistencySchema.optional(),
   waves: z.array(z.array(stepIdSchema)),
   criticalPath: z.array(stepIdSchema),
   steps: z.record(z.string(), stepForecastSchema),

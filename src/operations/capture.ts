@@ -8,10 +8,12 @@ import { withComponents } from "../core/components/component-access.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
 import { captureOrder, recoveryOrder } from "../core/graph/order.ts";
+import { composePoints } from "../core/points/compose-points.ts";
 import { declaredLock } from "../core/points/point-locks.ts";
 import { lockDoubt } from "../core/points/lock-doubt.ts";
 import { observedConsistency } from "../core/points/consistency.ts";
-import { findService } from "../core/declaration/find-service.ts";
+import { sideOf } from "../core/invariants/invariant-sides.ts";
+import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { readInOrder } from "../core/quiesce/read-in-order.ts";
 import {
   type FreezeEvent,
@@ -49,6 +51,8 @@ export type CaptureOptions = {
   readonly leftBy?: NonNullable<PointManifest["leftBy"]>;
   /** Names for the point; `keep: { tags }` holds on to it by them. */
   readonly tags?: readonly string[];
+  /** Components to capture alone; all when left out. */
+  readonly only?: readonly string[];
   readonly onEvent: (event: CaptureEvent) => void;
   readonly signal: AbortSignal;
 };
@@ -62,7 +66,8 @@ type Pending = { readonly report: CaptureReport; readonly writer: SnapshotWriter
 export const capture = async (bench: Workbench, options: CaptureOptions): Promise<RecoveryPoint> => {
   const service = findService(await bench.declaration(), options.service);
   const { points, repository } = await bench.vault();
-  const [previous] = await points.list(service.name);
+  requireComponents(service, options.only ?? []);
+  const [previous] = composePoints(await points.list(service.name));
   const support = service.lock === undefined ? null : await repository.lockSupport();
   const doubt = lockDoubt(service, support);
   if (doubt !== null) options.onEvent({ type: "warning", ...doubt });
@@ -119,6 +124,16 @@ type Capturing = CaptureOptions & {
   readonly onStuck: (reason: string) => void;
 };
 
+/** Without the invariants whose other side is not captured: what they would say is not of the point. */
+const partOf = (service: ServiceDeclaration, order: readonly string[]): ServiceDeclaration => ({
+  ...service,
+  invariants: Object.fromEntries(
+    Object.entries(service.invariants).filter(([, { every, in: within }]) =>
+      [every, within].map(sideOf).every((side) => order.includes(side)),
+    ),
+  ),
+});
+
 const captureService = (
   bench: Workbench,
   service: ServiceDeclaration,
@@ -127,7 +142,10 @@ const captureService = (
 ): Promise<RecoveryPoint> => {
   const beganAt = bench.clock.now().toISOString();
   const graph = buildGraph(service);
-  const order = captureOrder(graph);
+  const { only } = options;
+  const order = captureOrder(graph).filter((name) => only?.includes(name) !== false);
+  const isWhole = order.length === Object.keys(service.components).length;
+  const asked = partOf(service, order);
   const { signal, onEvent } = options;
   return withComponents(
     bench,
@@ -140,7 +158,7 @@ const captureService = (
       const pending = new Map<string, Pending>();
       const still = held ? null : await standStill(bench, { service, bind: access.bind(null), signal, tell: onEvent });
       try {
-        const reading = { bench, service, access, previous, pending, onEvent };
+        const reading = { bench, service: asked, access, previous, pending, onEvent };
         const { stillness, invariants } = await readService(reading, order, still, signal);
         // From here on only the vault can fail. Members first, the manifest last: without it the point does not exist.
         const components: Record<string, CapturedComponent> = {};
@@ -156,6 +174,7 @@ const captureService = (
           service: service.name,
           ...(options.tags === undefined || options.tags.length === 0 ? {} : { tags: [...options.tags] }),
           ...(options.leftBy === undefined ? {} : { leftBy: options.leftBy }),
+          ...(isWhole ? {} : { only: [...order] }),
           declaration: service,
           graph,
           captureOrder: [...order],

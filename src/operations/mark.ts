@@ -1,9 +1,13 @@
 /** mark: names a moment of a service in the vault, or takes such a name back. */
 import { audited } from "../core/audit/audited.ts";
+import { withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { findMarks, unknownMark } from "../core/points/named-moment.ts";
+import { placeMarkers } from "../core/logs/place-markers.ts";
+import { type FreezeEvent, frozenError } from "../core/quiesce/stand-still.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { parseAt } from "../core/time/at-expression.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Mark } from "../model/mark.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -14,6 +18,12 @@ export type MarkRequest = {
   /** As typed; null for now. */
   readonly at: string | null;
   readonly by: string;
+  /** Place a marker in each component's log too, while the service is held as it declares. */
+  readonly aligned?: {
+    readonly signal: AbortSignal;
+    /** What became of the hold. */
+    readonly tell: (event: FreezeEvent) => void;
+  };
 };
 
 /** @throws RefloatError service.unknown */
@@ -52,16 +62,40 @@ const instantOf = (text: string | null, { clock, host }: Workbench): string => {
 
 /** @throws RefloatError service.unknown, mark.unfit, time.unclear, vault.* */
 export const markMoment = async (bench: Workbench, request: MarkRequest): Promise<Mark> => {
-  const { name: service } = findService(await bench.declaration(), request.service);
+  const declared = findService(await bench.declaration(), request.service);
+  const { name: service } = declared;
   const name = request.name.trim().replaceAll(/\s+/g, " ");
   requireFit(name, bench);
-  const at = instantOf(request.at, bench);
   const { marks } = await bench.vault();
+  if (request.aligned !== undefined) return markLogs(bench, declared, { ...request, name, aligned: request.aligned });
+  const at = instantOf(request.at, bench);
   return audited(
     bench.audit,
     { action: "mark", service, detail: { name, at } },
     () => marks.add({ service, name, at, by: request.by }),
     ({ id }) => ({ detail: { mark: id } }),
+  );
+};
+
+/** The moment is the one before the first marker: a point that was read by then is before all of them. */
+const markLogs = async (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  { name, by, aligned: { signal, tell } }: MarkRequest & { readonly aligned: NonNullable<MarkRequest["aligned"]> },
+): Promise<Mark> => {
+  const { marks } = await bench.vault();
+  const marker = `refloat/mark/${service.name}`;
+  return audited(
+    bench.audit,
+    { action: "mark", service: service.name, detail: { name, aligned: true } },
+    () =>
+      withComponents(bench, { service, locate: () => null, marker, signal }, async (access) => {
+        const { at, aligned, stuck } = await placeMarkers(bench, { service, access, signal, tell });
+        const mark = await marks.add({ service: service.name, name, at, by, aligned });
+        if (stuck !== null) throw frozenError(service.name, stuck);
+        return mark;
+      }),
+    ({ id, at }) => ({ detail: { mark: id, at } }),
   );
 };
 

@@ -1,4 +1,5 @@
 /** notify: tells of captures that are overdue, each once, and tries the targets. Captures and recoveries tell of themselves. */
+import { asOf, composePoints } from "../core/points/compose-points.ts";
 import { overdueSince } from "../core/points/overdue.ts";
 import type { NotifyOutcome } from "../core/ports/notifier.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -25,11 +26,12 @@ const base = ({ clock, host }: Workbench, service: string) => ({
 export const notifyOverdue = async (bench: Workbench): Promise<Notified> => {
   await requireTargets(bench);
   const { services } = await bench.declaration();
-  const points = await (await bench.vault()).points.list();
+  const points = composePoints(await (await bench.vault()).points.list());
   const now = bench.clock.now().toISOString();
   const overdue: { service: string; since: string }[] = [];
   for (const { name, schedule } of Object.values(services)) {
-    const last = points.find(({ manifest }) => manifest.service === name)?.manifest.consistentAt ?? null;
+    const newest = points.find(({ manifest }) => manifest.service === name);
+    const last = newest === undefined ? null : asOf(newest);
     const since = overdueSince(schedule, last, now, bench.host.timeZone);
     if (since === null) continue;
     overdue.push({ service: name, since });

@@ -1,5 +1,6 @@
 /** points: the recovery points of a service, or of each, newest first. */
 import { findService } from "../core/declaration/find-service.ts";
+import { composePoints } from "../core/points/compose-points.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { VaultNotes } from "../core/ports/vault-memory.ts";
@@ -64,7 +65,7 @@ const pointsOf = (
   }: Pick<ServicePoints, "verified"> & Awaited<ReturnType<typeof knownBeside>>,
 ): ServicePoints => ({
   service,
-  points: points.filter(({ manifest }) => manifest.service === service.name),
+  points: composePoints(points.filter(({ manifest }) => manifest.service === service.name)),
   verified,
   holds: holds.filter((hold) => hold.service === service.name),
   marks: marks.filter((mark) => mark.service === service.name),

@@ -4,6 +4,7 @@ import { preflightComponent, preflightCutovers } from "../core/components/prefli
 import { findService } from "../core/declaration/find-service.ts";
 import { requireSecrets } from "../core/declaration/missing-secrets.ts";
 import { recoverableTo } from "../core/logs/recoverable-to.ts";
+import { asOf, composePoints } from "../core/points/compose-points.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { newestFirst, withoutLeft } from "../core/points/select-point.ts";
 import type { OpenVault, Workbench } from "../core/ports/workbench.ts";
@@ -23,7 +24,8 @@ export const readReadiness = async (bench: Workbench, name: string, signal: Abor
   const service = findService(await bench.declaration(), name);
   const now = bench.clock.now().toISOString();
   const vault = await asked("vault", "opens", () => bench.vault());
-  const points = vault.value === null ? [] : newestFirst(withoutLeft(await vault.value.points.list(service.name)));
+  const points =
+    vault.value === null ? [] : newestFirst(withoutLeft(composePoints(await vault.value.points.list(service.name))));
   const { draft, checks: refusals }: Drafted =
     points.length === 0 ? { draft: null, checks: [] } : await draftNow(bench, service, signal);
   const ofPoint = vault.value === null ? null : await ofVault(bench, vault.value, { service, points, draft, now });
@@ -100,7 +102,7 @@ const ofVault = async (
       ...judgePoint({
         service,
         point,
-        newestAt: points[0]?.manifest.consistentAt ?? null,
+        newestAt: points[0] === undefined ? null : asOf(points[0]),
         recoverableTo: reached,
         verifiedAt: point === null ? null : (notes.verified[point.id] ?? null),
         verification: notes.verification,

@@ -2,6 +2,7 @@
 import { withComponents } from "../core/components/component-access.ts";
 import { unaskedOutcome } from "../core/components/live-answers.ts";
 import { type LogEnd, logEnds, recoverableTo } from "../core/logs/recoverable-to.ts";
+import { composePoints } from "../core/points/compose-points.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
 import type { Frozen } from "../core/ports/freezes.ts";
@@ -65,7 +66,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
   const services: ServiceStatus[] = [];
   for (const service of Object.values(declaration.services)) {
     const own = runs.filter((run) => run.service === service.name);
-    const ownPoints = points.filter(({ manifest }) => manifest.service === service.name);
+    const ownPoints = composePoints(points.filter(({ manifest }) => manifest.service === service.name));
     const lastPoint = withoutLeft(ownPoints)[0] ?? null;
     const spans = logs.filter((span) => span.service === service.name);
     services.push({

@@ -75,7 +75,7 @@ const askService = (
       }
       for (const [name, invariant] of Object.entries(service.invariants)) {
         const subject = `invariant ${name}`;
-        const ask = () => checkInvariant(name, invariant, access, () => null, bench.clock);
+        const ask = () => checkInvariant(name, invariant, access, bench.clock);
         subjects.push({
           service: service.name,
           subject,

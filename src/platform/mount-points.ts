@@ -8,7 +8,14 @@ const unescape = (text: string): string =>
     "latin1",
   ).toString("utf8");
 
-export const isMountPoint = async (path: string): Promise<boolean> => {
-  const table = await readFile("/proc/self/mountinfo", "latin1");
-  return table.split("\n").some((line) => unescape(line.split(" ")[4] ?? "") === path);
-};
+const mountPoints = async (): Promise<readonly string[]> =>
+  (await readFile("/proc/self/mountinfo", "latin1"))
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => unescape(line.split(" ")[4] ?? ""));
+
+/** Those inside of a folder, not the folder itself. */
+export const mountPointsBelow = async (path: string): Promise<readonly string[]> =>
+  (await mountPoints()).filter((point) => point.startsWith(path === "/" ? "/" : `${path}/`) && point !== path);
+
+export const isMountPoint = async (path: string): Promise<boolean> => (await mountPoints()).includes(path);

@@ -1,8 +1,11 @@
 /** The named moments of a service. */
 import { shellWord } from "../core/text/shell-word.ts";
 import { shortId } from "../model/identifiers.ts";
-import type { Mark } from "../model/mark.ts";
+import type { Alignment, Mark } from "../model/mark.ts";
+import { formatList } from "../core/text/quantity.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import { formatTime } from "./clock-times.ts";
+import { hanging } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 import { renderTable } from "./table.ts";
 
@@ -12,16 +15,26 @@ export type MarksScreenData = {
   readonly marks: readonly Mark[];
   readonly added: Mark | null;
   readonly removed: Mark | null;
+  readonly warnings?: readonly string[];
   /** ISO 8601. */
   readonly now: string;
 };
 
+/** `aligned: markers in the logs of db and billing, within 12ms (held 0.3s)` */
+const describeAlignment = ({ mode, windowMs, heldMs, why, markers }: Alignment): string => {
+  const places = `markers in the logs of ${formatList(Object.keys(markers), 6)}, within ${formatDuration(windowMs)}`;
+  const held = heldMs === undefined ? (why ?? "") : `held ${formatDuration(heldMs)}`;
+  return `${mode}: ${places}${held === "" ? "" : ` (${held})`}`;
+};
+
 export const renderMarks = (data: MarksScreenData, screen: Screen): string => {
-  const { service, marks, added, removed, now } = data;
+  const { service, marks, added, removed, warnings = [], now } = data;
   const time = (at: string): string => formatTime(at, now, screen.timeZone);
   if (added !== null) {
     return lines(
       `marked ${service} at ${time(added.at)}: ${added.name}`,
+      added.aligned === undefined ? [] : hanging("", describeAlignment(added.aligned), screen.width),
+      warnings.flatMap((warning) => hanging("WARNING ", warning, screen.width)),
       nextLine(screen, `refloat plan ${service} --at ${shellWord(`before ${added.name}`)}`),
     );
   }
@@ -31,8 +44,20 @@ export const renderMarks = (data: MarksScreenData, screen: Screen): string => {
   return lines(
     told,
     renderTable(
-      [{ title: "MARK" }, { title: "AT" }, { title: "NAME", wraps: true }, { title: "BY" }],
-      marks.map(({ id, at, name, by }) => [shortId(id), time(at), name, by]),
+      [
+        { title: "MARK" },
+        { title: "AT" },
+        { title: "NAME", wraps: true },
+        { title: "LOGS", wraps: true },
+        { title: "BY" },
+      ],
+      marks.map(({ id, at, name, by, aligned }) => [
+        shortId(id),
+        time(at),
+        name,
+        aligned === undefined ? "" : `${aligned.mode}: ${formatList(Object.keys(aligned.markers), 6)}`,
+        by,
+      ]),
       screen,
     ),
     nextLine(screen, `refloat plan ${service} --at ${shellWord(`before ${marks[0]?.name ?? ""}`)}`),

@@ -2,6 +2,7 @@
  * What `status` knows, as metrics. By the conventions of Prometheus: base units (seconds), moments as timestamps rather than ages, so that an age goes on
  * growing when nothing is read any more; what is not known has no sample instead of a zero.
  */
+import { asOf } from "../core/points/compose-points.ts";
 import { overdueSince } from "../core/points/overdue.ts";
 import { parseDuration } from "../core/time/duration.ts";
 import { type RunState, runStates } from "../model/run.ts";
@@ -116,7 +117,7 @@ const serviceFamilies = ({ services, vault, at }: MeasuredStatus, timeZone: stri
       "For how long a point has been due by the schedule; 0 when none is.",
       ({ service, lastPoint }) => {
         if (!opens || service.schedule === undefined || lastPoint === null) return null;
-        const since = overdueSince(service.schedule, lastPoint.manifest.consistentAt, at, timeZone);
+        const since = overdueSince(service.schedule, asOf(lastPoint), at, timeZone);
         return since === null ? 0 : seconds(at) - seconds(since);
       },
     ),

@@ -1,5 +1,6 @@
 /** A plan as a person decides on it: what is lost and kept, what would lose less, each wave, how long, what to beware of. */
 import { describeStake } from "../core/declaration/stake.ts";
+import { formatSkew } from "../core/points/composition-words.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
@@ -28,6 +29,8 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
     hanging("", headline(plan, screen), screen.width),
     part("STAKE", [describeStake(intent.declaration) ?? []].flat()),
     part("MOMENT", momentsOf(plan, screen)),
+    part("MEMBERS", membersOf(plan, screen)),
+    part("MODE", modeOf(plan)),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
     part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
     part("CLOSER", closer(plan, screen)),
@@ -109,6 +112,28 @@ const momentsOf = ({ intent, forecast }: Plan, { timeZone }: Screen): readonly s
       })
       .join("; "),
   ];
+};
+
+/** `db of 3c71e0aa, 16:00:03; uploads of 7f3a91c2, 13:00:02, 3h older`, what stands against it, and what would be better. */
+const membersOf = ({ forecast: { composed, at: now } }: Plan, { timeZone }: Screen): readonly string[] => {
+  if (composed === undefined) return [];
+  const told = composed.members.map(
+    ({ component, point, at, skewMs }) =>
+      `${component} of ${shortId(point)}, ${formatTime(at, now, timeZone)}${skewMs === 0 ? "" : `, ${formatSkew(skewMs)} older`}`,
+  );
+  return [
+    told.join("; "),
+    ...(composed.absent.length === 0 ? [] : [`without ${formatList(composed.absent)}`]),
+    ...composed.conflicts,
+    ...(composed.better === null ? [] : [`better: ${composed.better}`]),
+  ];
+};
+
+/** Where the point alone does not say it: `aligned within 0.2s: markers in 2 logs, placed while the service was held`. */
+const modeOf = ({ intent, forecast: { consistency } }: Plan): readonly string[] => {
+  if (consistency === undefined || consistency.mode === "single") return [];
+  if (consistency.mode !== "composed" && Object.keys(intent.replays ?? {}).length === 0) return [];
+  return [`${consistency.mode} within ${formatDuration(consistency.windowMs)}: ${consistency.why}`];
 };
 
 /** `14:12:07.9` */

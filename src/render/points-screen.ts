@@ -3,7 +3,8 @@ import { waves } from "../core/graph/order.ts";
 import { passedAtCapture, schemaDifferences } from "../core/points/closer-point.ts";
 import { isSuspect } from "../core/points/open-incident.ts";
 import { newestFirst } from "../core/points/select-point.ts";
-import { formatBytes } from "../core/text/quantity.ts";
+import { formatSkew } from "../core/points/composition-words.ts";
+import { formatBytes, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -99,6 +100,9 @@ const noteOf = (
   return [
     ...(manifest.leftBy === undefined ? [] : [`left by the undo of run ${manifest.leftBy.run}`]),
     ...(isSuspect(point, incident?.since ?? null) ? ["suspect"] : []),
+    ...(point.composed === undefined
+      ? []
+      : [`only ${(manifest.only ?? []).join(", ")}${composedNote(point.composed)}`]),
     ...(missing.length === 0 ? [] : [`damaged: ${missing.join(", ")} lost`]),
     ...(failed.length === 0 ? [] : [`check fails: ${failed.map(({ subject }) => cutText(subject, 40)).join(", ")}`]),
     ...(reshaped ? ["new schema"] : []),
@@ -107,6 +111,17 @@ const noteOf = (
     ...(manifest.tags ?? []).map((tag) => `tag ${cutText(tag, 40)}`),
     ...holds.filter((hold) => hold.point === point.id).map(({ reason }) => `held: ${cutText(reason, 40)}`),
   ].join("; ");
+};
+
+/** `, with uploads 3h older` */
+const composedNote = ({ members, absent }: NonNullable<RecoveryPoint["composed"]>): string => {
+  const older = members.filter(({ skewMs }) => skewMs > 0);
+  return [
+    ...(older.length === 0
+      ? []
+      : [`, with ${formatList(older.map(({ component, skewMs }) => `${component} ${formatSkew(skewMs)} older`))}`]),
+    ...(absent.length === 0 ? [] : [`, without ${formatList(absent)}`]),
+  ].join("");
 };
 
 /** `verified`, with its age once that is more than a month: disks rot. */

@@ -45,6 +45,8 @@ const describeReason = (reason: KeepReason, now: string, { timeZone }: Screen): 
       return `needed: run ${reason.run} is not committed`;
     case "window":
       return `the log of ${reason.component} goes on from it`;
+    case "member":
+      return `${formatList(reason.components)} of point ${shortId(reason.point)}`;
     case "incident":
       return `an incident is open since ${formatTime(reason.since, now, timeZone)}`;
     case "future":

@@ -1,4 +1,5 @@
 /** The first screen at 3 a.m.: per service what users see, how old the last point is, what is wrong; and what to type next. */
+import { asOf } from "../core/points/compose-points.ts";
 import { describeStake } from "../core/declaration/stake.ts";
 import { overdueSince } from "../core/points/overdue.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
@@ -127,13 +128,14 @@ const lastRecovery = (actual: ServiceState["lastRecovery"], objective: string | 
 /** A log that goes on says so every minute, whether anything is written or not. */
 const silentMs = 5 * 60_000;
 
-const reachedBy = ({ lastPoint, recoverableTo }: ServiceState): string | null =>
-  recoverableTo ?? lastPoint?.manifest.consistentAt ?? null;
+const agedAs = (point: RecoveryPoint | null): string | null => (point === null ? null : asOf(point));
+
+const reachedBy = ({ lastPoint, recoverableTo }: ServiceState): string | null => recoverableTo ?? agedAs(lastPoint);
 
 const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone: string) => {
   const { service, lastPoint, probe, runs, incident, logs = [] } = state;
   const run = unfinished(runs);
-  const overdue = overdueSince(service.schedule, lastPoint?.manifest.consistentAt ?? null, at, timeZone);
+  const overdue = overdueSince(service.schedule, agedAs(lastPoint), at, timeZone);
   const failed = [...(lastPoint?.manifest.checks ?? []), ...(lastPoint?.manifest.invariants ?? [])].some(
     ({ status }) => status === "failed",
   );
@@ -235,7 +237,7 @@ const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: st
       : `refloat plan ${wrong.service.name}`;
   const bare = services.find(
     ({ service, lastPoint }) =>
-      lastPoint === null || overdueSince(service.schedule, lastPoint.manifest.consistentAt, at, timeZone) !== null,
+      lastPoint === null || overdueSince(service.schedule, asOf(lastPoint), at, timeZone) !== null,
   );
   if (bare !== undefined) return `refloat capture ${bare.service.name}`;
   const left = services.map(({ runs }) => leftByUndo(runs)).find((run) => run !== undefined);

@@ -5,6 +5,7 @@
 import { describeOutcomes, failedChecks } from "../core/components/check-verdict.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import { toJsonObject } from "../model/json.ts";
+import { askInvariants } from "./ask-invariant.ts";
 import {
   type Action,
   type MakeHandler,
@@ -70,9 +71,16 @@ export const createStartStep: MakeHandler<"start"> = (parts) => ({
       context,
       async ({ runtime, driverContext, access }) => {
         const process = await runtime.start(driverContext, { name, release, port });
-        const outcomes = await access.runChecks(component);
-        const failed = failedChecks(outcomes);
-        const output = toJsonObject({ process, outcomes });
+        const checks = await access.runChecks(component);
+        const refused = failedChecks(checks);
+        const asked = await askInvariants(
+          parts,
+          context,
+          access,
+          refused.length === 0 ? context.action.invariants : [],
+        );
+        const failed = [...refused, ...asked.failed];
+        const output = toJsonObject({ process, outcomes: [...checks, ...asked.outcomes] });
         if (failed.length === 0) return { kind: "done", output };
         const message = `${component} fails its checks on the new side: ${describeOutcomes(failed)}`;
         return { kind: "failed", message, output };

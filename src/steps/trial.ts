@@ -8,6 +8,7 @@ import type { StepContext } from "../core/ports/engine.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import { askInvariants } from "./ask-invariant.ts";
 import { type Action, type StepParts, restoredInstance, textOf } from "./step-bench.ts";
 import { keptRelease, ownOutputs, withRuntime } from "./with-runtime.ts";
 
@@ -42,7 +43,15 @@ export const tryRelease = (parts: StepParts, context: TrialContext, port: number
         started = await runtime.start(driverContext, { name, release, port });
         const outcomes = await access.runChecks(component);
         const failed = failedChecks(outcomes);
-        return { passed: failed.length === 0, why: describeOutcomes(failed), outcomes };
+        // What does not work answers for nothing.
+        const names = context.action.kind === "try" && failed.length === 0 ? context.action.invariants : [];
+        const asked = await askInvariants(parts, context, access, names);
+        const against = [...failed, ...asked.failed];
+        return {
+          passed: against.length === 0,
+          why: describeOutcomes(against),
+          outcomes: [...outcomes, ...asked.outcomes],
+        };
       } catch (error) {
         if (error instanceof RefloatError && error.code === "program.failed") {
           return { passed: false, why: error.message, outcomes: [] };

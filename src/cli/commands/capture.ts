@@ -9,7 +9,7 @@ import { renderCapture } from "../../render/capture-screen.ts";
 import { createCaptureView } from "../capture-view.ts";
 import { answer, defineCommand } from "../command.ts";
 import { showProgress, sparsely } from "../live-progress.ts";
-import { serviceArgument, serviceInput } from "../words.ts";
+import { onlyInput, serviceArgument, serviceInput } from "../words.ts";
 
 /** restic separates tags by commas. */
 const tagInput = z.string().regex(/^[^,=\s]{1,64}$/, "a tag is a word without blanks, commas and =");
@@ -35,6 +35,13 @@ export const captureCommand = defineCommand({
       repeatable: true,
       about: "a name for the point, which keep: { tags } can hold on to",
     },
+    {
+      name: "only",
+      value: "A,B",
+      repeatable: true,
+      about: "capture these components alone; a recovery adds the newest parts of the others",
+      completes: "components",
+    },
     { name: "continuous", about: "receive logs until told to end, instead of taking a point" },
     {
       name: "every",
@@ -48,6 +55,7 @@ export const captureCommand = defineCommand({
       line: "*/30 * * * *  refloat capture shop --json >>/var/log/refloat-shop.jsonl",
       about: "every half hour, by cron",
     },
+    { line: "refloat capture shop --only db", about: "the database alone, more often than the rest" },
     { line: "refloat capture shop --continuous", about: "any second from now on, as a service of systemd" },
   ],
   exits: [3, 4, 6, 7],
@@ -55,6 +63,7 @@ export const captureCommand = defineCommand({
     .object({
       service: serviceInput,
       tag: z.array(tagInput).default([]),
+      only: onlyInput,
       continuous: z.boolean().default(false),
       every: z
         .string()
@@ -63,10 +72,14 @@ export const captureCommand = defineCommand({
     })
     .refine(({ continuous, every }) => continuous || every === undefined, "--every belongs to --continuous")
     .refine(
+      ({ continuous, only }) => !continuous || only === null,
+      "--only belongs to a point, and --continuous takes none",
+    )
+    .refine(
       ({ continuous, tag }) => !continuous || tag.length === 0,
       "--tag names a point, and --continuous takes none",
     ),
-  act: async ({ service, tag, continuous, every }, context) => {
+  act: async ({ service, tag, only, continuous, every }, context) => {
     const { bench: open, output, signal } = context;
     if (continuous) {
       const everyMs = parseDuration(every ?? "2s") ?? 2000;
@@ -85,7 +98,7 @@ export const captureCommand = defineCommand({
       else output.event(eventEnvelope("capture", event));
     };
     try {
-      const point = await capture(bench, { service, tags: tag, onEvent, signal });
+      const point = await capture(bench, { service, tags: tag, ...(only === null ? {} : { only }), onEvent, signal });
       return answer("capture", point, renderCapture(point, warnings, output.screen(bench.host.timeZone)));
     } catch (error) {
       // Who has stopped it knows.

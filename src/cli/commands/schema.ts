@@ -24,10 +24,11 @@ export const schemaCommand = defineCommand({
   tellsRuns: false,
   input: z.object({}),
   act: async (_input, { bench: open }) => {
-    const { components, checks, traffic, provisions } = (await open()).registry;
+    const { components, checks, sets, traffic, provisions } = (await open()).registry;
     const schema = buildDeclarationSchema({
       components: components.values(),
       checks: checks.values(),
+      sets: sets.values(),
       traffic: traffic.values(),
       provisions: provisions.values(),
     }) as JsonObject;

@@ -30,9 +30,7 @@ export const sourceInvariants = (
 ): Promise<readonly CheckOutcome[]> =>
   Promise.all(
     Object.entries(service.invariants).map(([name, invariant]) =>
-      checkInvariant(name, invariant, access, () => null, clock).catch((error: unknown) =>
-        unanswered("invariant", name, error),
-      ),
+      checkInvariant(name, invariant, access, clock).catch((error: unknown) => unansweredInvariant(name, error)),
     ),
   );
 
@@ -50,6 +48,12 @@ const unanswered = (kind: string, component: string, error: unknown): CheckOutco
   };
 };
 
+/** Its error names it. */
+const unansweredInvariant = (name: string, error: unknown): CheckOutcome => {
+  const { component: _none, ...outcome } = unanswered("invariant", name, error);
+  return { ...outcome, subject: `invariant ${name}` };
+};
+
 const unasked = (kind: string, component: string): CheckOutcome => ({
   subject: `${kind} of ${component}`,
   kind,
@@ -64,4 +68,4 @@ export const unaskedChecks = (service: ServiceDeclaration, order: readonly strin
   );
 
 export const unaskedInvariants = (service: ServiceDeclaration): readonly CheckOutcome[] =>
-  Object.keys(service.invariants).map((name) => unasked("invariant", name));
+  Object.keys(service.invariants).map((name) => ({ ...unasked("invariant", name), subject: `invariant ${name}` }));

@@ -2,11 +2,19 @@
  * Gives drivers their context: options, resolved references, folders, marker. Knows for each component whether a reference
  * means the restored instance or what is behind the stable name; knows nothing about steps or plans.
  */
-import type { CheckDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type { CheckDeclaration, ServiceDeclaration, SetDeclaration } from "../../model/declaration.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { parseTemplate } from "../declaration/template.ts";
-import type { ComponentDriver, DriverContext, InstanceTarget, Outputs, ProvisionDriver } from "../ports/driver.ts";
+import type {
+  CheckContext,
+  ComponentDriver,
+  DriverContext,
+  InstanceTarget,
+  Outputs,
+  ProvisionDriver,
+} from "../ports/driver.ts";
+import type { ByteStream } from "../ports/bytes.ts";
 import type { Bind, ReportProgress } from "../ports/environment.ts";
 import type { ComponentParts } from "../ports/workbench.ts";
 
@@ -34,6 +42,8 @@ export type ComponentAccess = {
   /** Asks the component's own declared checks of whatever it stands for now. */
   readonly runChecks: (name: string) => Promise<readonly CheckOutcome[]>;
   readonly runCheck: (check: CheckDeclaration, component: string | null) => Promise<CheckOutcome>;
+  /** The values of one side of an invariant, of whatever its component stands for now: of its own driver, or of a declared set. */
+  readonly setValues: (component: string, set: string | SetDeclaration) => Promise<ByteStream>;
 };
 
 /**
@@ -162,25 +172,37 @@ const createComponentAccess = (
       return { value, secret };
     };
 
+  const askingContext = async (component: string | null, timeoutMs: number): Promise<CheckContext> => ({
+    service: service.name,
+    component,
+    bind: bind(component),
+    clock: parts.clock,
+    log: parts.log,
+    signal,
+    marker,
+    outputs: component === null ? {} : await outputs(component),
+    timeoutMs,
+  });
+
+  const setValues = async (component: string, set: string | SetDeclaration): Promise<ByteStream> => {
+    const own = driver(component);
+    if (typeof set === "string") {
+      if (own.invariantValues !== undefined)
+        return own.invariantValues(await context(component), set, options.locate(component)?.name ?? null);
+      throw new RefloatError("source.unsupported", `type ${own.type} cannot give values to an invariant`);
+    }
+    const setDriver = parts.registry.sets.get(set.kind);
+    if (setDriver === undefined)
+      throw new RefloatError("source.unsupported", `there is no set of kind ${set.kind} in this version`);
+    return setDriver.values({ ...(await askingContext(component, set.timeoutMs)), component }, set.options);
+  };
+
   const runCheck = async (check: CheckDeclaration, component: string | null): Promise<CheckOutcome> => {
     const checkDriver = parts.registry.checks.get(check.kind);
     if (checkDriver === undefined) {
       throw new RefloatError("source.unsupported", `there is no check of kind ${check.kind} in this version`);
     }
-    const outcome = await checkDriver.run(
-      {
-        service: service.name,
-        component,
-        bind: bind(component),
-        clock: parts.clock,
-        log: parts.log,
-        signal,
-        marker,
-        outputs: component === null ? {} : await outputs(component),
-        timeoutMs: check.timeoutMs,
-      },
-      check.options,
-    );
+    const outcome = await checkDriver.run(await askingContext(component, check.timeoutMs), check.options);
     return component === null ? outcome : { ...outcome, component };
   };
 
@@ -191,5 +213,5 @@ const createComponentAccess = (
     return outcomes;
   };
 
-  return { driver, context, outputs, provision, bind, runCheck, runChecks };
+  return { driver, context, outputs, provision, bind, runCheck, runChecks, setValues };
 };

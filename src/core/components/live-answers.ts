@@ -42,7 +42,7 @@ export const liveAnswers = async (
       await ask({ subject: `check ${check.kind} of ${name}`, kind: check.kind }, () => access.runCheck(check, name));
   for (const [name, invariant] of Object.entries(service.invariants))
     await ask({ subject: `invariant ${name}`, kind: "invariant" }, () =>
-      checkInvariant(name, invariant, access, () => null, clock),
+      checkInvariant(name, invariant, access, clock),
     );
   return answers;
 };

@@ -26,7 +26,6 @@ const literalKeys = new Set([
   "schedule",
   "keep",
   "lock",
-  "invariants",
   "approve",
 ]);
 
@@ -108,7 +107,9 @@ const checkOne = (one: One): void => {
   const below = one.path.slice(one.service.length);
   const section = String(below[0]);
   if (Object.hasOwn(unsupportedServiceKeys, section)) return;
-  if (literalKeys.has(section) || (section === "components" && isNaming(one, below))) {
+  // The query or pattern of a component's own driver is taken as it is; a set may name addresses and secrets.
+  const isLiteral = literalKeys.has(section) || (section === "invariants" && below.length <= 4);
+  if (isLiteral || (section === "components" && isNaming(one, below))) {
     report(one, {
       code: "config.bad-reference",
       message: `references are not read in ${subjectText(one.path)}`,
@@ -120,8 +121,13 @@ const checkOne = (one: One): void => {
     return;
   }
   if (one.part.kind === "malformed") report(one, malformed(one, one.part));
-  else if (one.part.kind === "output")
-    checkOutput(one, one.part, section === "components" || section === "provision" ? String(below[1]) : undefined);
+  else if (one.part.kind === "output") checkOutput(one, one.part, ownerOf(below));
+};
+
+/** The component that `self` means. @param below path below the service */
+const ownerOf = (below: JsonPath): string | undefined => {
+  if (below[0] === "components" || below[0] === "provision") return String(below[1]);
+  return below[0] === "invariants" ? String(below[3]) : undefined;
 };
 
 /** What is provisioned is there before any component, and in the order of the file. */

@@ -67,7 +67,7 @@ const unknownComponent = (name: string, draft: ServiceDraft) => {
 const checkInvariants = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
   for (const [invariant, sides] of Object.entries(draft.invariants)) {
     for (const side of ["every", "in"] as const) {
-      for (const name of Object.keys(sides[side])) {
+      for (const [name, asked] of Object.entries(sides[side])) {
         const path = [...service, "invariants", invariant, side, name];
         const type = Object.hasOwn(draft.components, name) ? draft.components[name]?.type : undefined;
         if (type === undefined) {
@@ -75,7 +75,7 @@ const checkInvariants = (reading: Reading, service: JsonPath, draft: ServiceDraf
           continue;
         }
         const driver = reading.registry.components.get(type);
-        if (driver === undefined || driver.invariantValues !== undefined) continue;
+        if (typeof asked !== "string" || driver === undefined || driver.invariantValues !== undefined) continue;
         const able = [...reading.registry.components.values()]
           .filter((other) => other.invariantValues !== undefined)
           .map((other) => other.type);
@@ -84,7 +84,7 @@ const checkInvariants = (reading: Reading, service: JsonPath, draft: ServiceDraf
           {
             code: "config.unsupported",
             message: `${name} (${type}) has no values that an invariant could compare`,
-            hint: `an invariant compares components of type ${able.join(", ")}`,
+            hint: `an invariant compares components of type ${able.join(", ")}; values of others are asked by ${[...reading.registry.sets.keys()].map((kind) => `${kind}:`).join(", ")}`,
           },
           path.slice(0, -1),
         );

@@ -14,7 +14,7 @@ import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
 const commandKeys = new Set(
-  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw apply destroy proof release".split(
+  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw apply destroy proof release shell".split(
     " ",
   ),
 );
@@ -118,7 +118,8 @@ const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft):
 };
 
 const isSecretOutput = (reading: Reading, path: JsonPath, part: OutputPart, draft: ServiceDraft): boolean => {
-  const name = part.component === "self" ? String(path[3]) : part.component;
+  const own = path[2] === "invariants" ? path[5] : path[3];
+  const name = part.component === "self" ? String(own) : part.component;
   const outputs = referentOf(reading.registry, draft, name)?.outputs;
   return outputs !== undefined && Object.hasOwn(outputs, part.output) && outputs[part.output]?.secret === true;
 };
@@ -134,6 +135,8 @@ const wayAround = (reading: Reading, path: JsonPath, source: string, draft: Serv
   const takesEnvironment =
     path[2] === "quiesce" || (driver !== undefined && keysAt(shapeOf(driver.options), []).includes("environment"));
   const [, owner, output = ""] = /^\$\{([^.:]+)\.(\w+)\}$/.exec(source) ?? [];
+  if (path[2] === "invariants" && (owner === "self" || owner === path[5]))
+    return `the set has it in its environment: let the command read $REFLOAT_${output.toUpperCase()}`;
   if (path.includes("checks") && (owner === "self" || owner === path[3]))
     return `the check has it in its environment: let the command read $REFLOAT_${output.toUpperCase()}`;
   if (!takesEnvironment || path.includes("checks"))

@@ -18,6 +18,10 @@ export const requireSecrets = async (
   const places = [
     ...Object.entries(service.provision ?? {}).map(([at, entry]) => ({ at, value: toJsonObject(entry) })),
     ...components.map((name) => ({ at: name, value: toJsonObject(service.components[name] ?? {}) })),
+    ...Object.entries(service.invariants).map(([name, value]) => ({
+      at: `invariant ${name}`,
+      value: toJsonObject(value),
+    })),
     ...(service.fence ?? []).map((entry) => ({ at: "fence", value: toJsonObject(entry) })),
     ...service.cutover.map((entry) => ({ at: "cutover", value: toJsonObject(entry) })),
   ];

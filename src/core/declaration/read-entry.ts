@@ -1,9 +1,9 @@
 /** Reads what starts with its kind: a check (`- http: ...`), the probe, an entry of `cutover:`. */
 import type { z } from "zod";
-import type { CheckDeclaration, CutoverDeclaration } from "../../model/declaration.ts";
-import { checkFileSchema, cutoverFileSchema } from "../../model/declaration-file.ts";
+import type { CheckDeclaration, CutoverDeclaration, SetDeclaration } from "../../model/declaration.ts";
+import { checkFileSchema, cutoverFileSchema, setFileSchema } from "../../model/declaration-file.ts";
 import type { JsonObject } from "../../model/json.ts";
-import { parseDuration } from "../time/duration.ts";
+import { formatDuration, parseDuration } from "../time/duration.ts";
 import { nearestWord, suggestWord } from "./nearest-word.ts";
 import type { Reading } from "./reading.ts";
 import { readShape, subjectText } from "./report-issues.ts";
@@ -13,6 +13,7 @@ import { unsupportedCutoverKinds } from "./unsupported-words.ts";
 import { nodeAt } from "./yaml-source.ts";
 
 const defaultCheckTimeoutMs = 30_000;
+const defaultSetTimeoutMs = 300_000;
 
 type KindDriver = { readonly kind: string; readonly options: z.ZodType };
 
@@ -21,28 +22,56 @@ type EntryWords = {
   readonly noun: string;
   readonly drivers: ReadonlyMap<string, KindDriver>;
   readonly unsupported: Readonly<Record<string, string>>;
+  /** What to do with an entry of two kinds. */
+  readonly apart: string;
   /** Keys that an entry of any kind may have. */
   readonly common: readonly string[];
 };
 
-export const readCheck = (reading: Reading, path: JsonPath): CheckDeclaration | undefined => {
-  const entry = readEntry(reading, path, {
-    noun: "check",
-    drivers: reading.registry.checks,
-    unsupported: {},
-    common: ["timeout"],
-  });
+export const readCheck = (reading: Reading, path: JsonPath): CheckDeclaration | undefined =>
+  readTimed(reading, path, checkWords(reading), { schema: checkFileSchema, usualMs: defaultCheckTimeoutMs });
+
+/** One side of an invariant that is not asked of the component's own driver. */
+export const readSet = (reading: Reading, path: JsonPath): SetDeclaration | undefined =>
+  readTimed(
+    reading,
+    path,
+    {
+      noun: "set",
+      drivers: reading.registry.sets,
+      unsupported: {},
+      apart: "a side of an invariant is asked in one way",
+      common: ["timeout"],
+    },
+    { schema: setFileSchema, usualMs: defaultSetTimeoutMs },
+  );
+
+const checkWords = ({ registry }: Reading): EntryWords => ({
+  noun: "check",
+  drivers: registry.checks,
+  unsupported: {},
+  apart: "each check is an item of its own: start another with a dash",
+  common: ["timeout"],
+});
+
+const readTimed = (
+  reading: Reading,
+  path: JsonPath,
+  words: EntryWords,
+  { schema, usualMs }: { readonly schema: typeof checkFileSchema; readonly usualMs: number },
+): { readonly kind: string; readonly options: JsonObject; readonly timeoutMs: number } | undefined => {
+  const entry = readEntry(reading, path, words);
   if (entry === undefined) return undefined;
   const { timeout, ...own } = entry.value;
-  const common = readShape(checkFileSchema, timeout === undefined ? {} : { timeout }, { reading, base: path });
+  const common = readShape(schema, timeout === undefined ? {} : { timeout }, { reading, base: path });
   const options = readOptions(reading, path, entry.driver, own, ["timeout"]);
   if (common === undefined || options === undefined) return undefined;
-  const timeoutMs = common.timeout === undefined ? defaultCheckTimeoutMs : (parseDuration(common.timeout) ?? 0);
+  const timeoutMs = common.timeout === undefined ? usualMs : (parseDuration(common.timeout) ?? 0);
   if (timeoutMs === 0) {
     reading.atValue([...path, "timeout"], {
       code: "config.bad-value",
       message: `${subjectText([...path, "timeout"])} cannot be "${common.timeout}"`,
-      hint: "no check answers in no time; leave it out for 30s",
+      hint: `no ${words.noun} answers in no time; leave it out for ${formatDuration(usualMs)}`,
     });
     return undefined;
   }
@@ -54,6 +83,7 @@ export const readCutover = (reading: Reading, path: JsonPath): CutoverDeclaratio
     noun: "cutover",
     drivers: reading.registry.traffic,
     unsupported: unsupportedCutoverKinds,
+    apart: "each cutover is an item of its own: start another with a dash",
     common: ["to"],
   });
   if (entry === undefined) return undefined;
@@ -127,7 +157,7 @@ const readEntry = (
     reading.atKey([...path, second], {
       code: "config.unknown-kind",
       message: `${subjectText(path)} is of two kinds: ${found.join(", ")}`,
-      hint: `each ${words.noun} is an item of its own: start another with a dash`,
+      hint: words.apart,
     });
     return undefined;
   }

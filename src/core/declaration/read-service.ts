@@ -18,6 +18,7 @@ import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
 import { readProvision } from "./read-provision.ts";
 import { readCutover, readProbe } from "./read-entry.ts";
+import { type InvariantsInFile, readInvariants } from "./read-invariant.ts";
 import type { Reading } from "./reading.ts";
 import { readShape, subjectText } from "./report-issues.ts";
 import type { ServiceDraft } from "./service-draft.ts";
@@ -42,6 +43,8 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   const read = [...(node.entries.get("components")?.node.entries.keys() ?? [])].map((component) =>
     readComponent(reading, [...path, "components", component], component),
   );
+  const declared = invariantsInFile(keys);
+  const invariants = readInvariants(reading, [...path, "invariants"], declared);
   const provisioned = [...(node.entries.get("provision")?.node.entries.keys() ?? [])].map((entry) =>
     readProvision(reading, [...path, "provision", entry], entry),
   );
@@ -49,7 +52,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     name,
     provision: Object.fromEntries(provisioned.map((one) => [one.draft.name, one.draft])),
     components: Object.fromEntries(read.map((one) => [one.draft.name, one.draft])),
-    invariants: invariantsOf(keys),
+    invariants: declared as ServiceDraft["invariants"],
   };
   refuseEmptyComponents(reading, path);
   const probe = readProbe(reading, [...path, "probe"]);
@@ -74,6 +77,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     (probe !== undefined || !Object.hasOwn(keys, "probe"));
   if (
     common === undefined ||
+    invariants === undefined ||
     cutover === undefined ||
     !schedule ||
     !objectives ||
@@ -83,10 +87,11 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     !whole
   )
     return undefined;
-  return serviceOf(name, common, { provision, components, probe, cutover });
+  return serviceOf(name, { ...common, invariants }, { provision, components, probe, cutover });
 };
 
-type CommonKeys = NonNullable<ReturnType<typeof readCommon>>;
+type CommonKeys = Omit<NonNullable<ReturnType<typeof readCommon>>, "invariants"> &
+  Pick<ServiceDeclaration, "invariants">;
 
 const serviceOf = (
   name: string,
@@ -117,7 +122,7 @@ const serviceOf = (
     ...(probe === undefined ? {} : { probe }),
     ...(provision.length === 0 ? {} : { provision: Object.fromEntries(provision.map((entry) => [entry.name, entry])) }),
     components: Object.fromEntries(components.map((component) => [component.name, component])),
-    invariants: common.invariants ?? {},
+    invariants: common.invariants,
     cutover,
     ...(fence === undefined || fence.length === 0 ? {} : { fence }),
     ...(approve === undefined ? {} : { approve }),
@@ -162,7 +167,7 @@ const refuseEmptyComponents = (reading: Reading, path: JsonPath): void => {
 };
 
 /** Invariants that name one component on each side; others have been reported by the schema. */
-const invariantsOf = (keys: JsonObject): ServiceDraft["invariants"] => {
+const invariantsInFile = (keys: JsonObject): InvariantsInFile => {
   const result = serviceFileSchema.shape.invariants.safeParse(keys["invariants"]);
   return result.success ? (result.data ?? {}) : {};
 };

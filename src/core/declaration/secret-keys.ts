@@ -3,7 +3,7 @@ import { parseTemplate } from "./template.ts";
 
 /** Keys of the file whose value is a secret. */
 export const isSecretKey = (key: string): boolean =>
-  /^(password|passphrase|secret|token|key|secretAccessKey|sessionToken)$/i.test(key);
+  /^(password|passphrase|secret|token|key|secretAccessKey|sessionToken|authorization|cookie|x-api-key)$/i.test(key);
 
 /** Names of environment variables whose value is likely to be one; `PASSWORD_FILE` and `TOKEN_TTL` are not. */
 export const isSecretVariable = (name: string): boolean =>

@@ -10,6 +10,7 @@ import type {
   DriverRegistry,
   OutputDescription,
   ProvisionDriver,
+  SetDriver,
   TrafficDriver,
 } from "../ports/driver.ts";
 
@@ -127,6 +128,27 @@ const cutovers = [
   traffic("command", z.strictObject({ command: z.string() })),
 ];
 
+const set = (kind: string, options: z.ZodType): SetDriver => ({
+  kind,
+  summary: `A ${kind} set.`,
+  options,
+  values: never,
+});
+
+const sets = [
+  set(
+    "http",
+    z.strictObject({
+      http: z.string(),
+      values: z.string().optional(),
+      next: z.string().optional(),
+      headers: z.record(z.string(), z.string()).optional(),
+    }),
+  ),
+  set("command", z.strictObject({ command: z.array(z.string()) })),
+  set("shell", z.strictObject({ shell: z.string() })),
+];
+
 const provision = (
   type: string,
   options: z.ZodType,
@@ -164,6 +186,7 @@ const provisions = [
 export const wordRegistry: DriverRegistry = {
   components: new Map(components.map((driver) => [driver.type, driver])),
   checks: new Map(checks.map((driver) => [driver.kind, driver])),
+  sets: new Map(sets.map((driver) => [driver.kind, driver])),
   traffic: new Map(cutovers.map((driver) => [driver.kind, driver])),
   provisions: new Map(provisions.map((driver) => [driver.type, driver])),
 };

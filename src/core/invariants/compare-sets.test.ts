@@ -15,6 +15,7 @@ describe("compareSets", () => {
       broken: 2,
       orphans: 2,
       brokenSamples: ["a", "d"],
+      orphanSamples: ["x", "y"],
     });
   });
 

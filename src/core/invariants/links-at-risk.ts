@@ -3,14 +3,14 @@
  * breaks is of a row that is newer than the point exactly where the invariant held when the point was taken: all that was named
  * then is in the point.
  */
-import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { ServiceDeclaration, SetDeclaration } from "../../model/declaration.ts";
 import type { PointManifest } from "../../model/manifest.ts";
-import { invariantSide } from "./check-invariant.ts";
+import { invariantSide } from "./invariant-sides.ts";
 
 export type LinkAtRisk = {
   readonly invariant: string;
-  readonly every: { readonly component: string; readonly expression: string };
-  readonly within: { readonly component: string; readonly expression: string };
+  readonly every: { readonly component: string; readonly asked: string | SetDeclaration };
+  readonly within: { readonly component: string; readonly asked: string | SetDeclaration };
 };
 
 /** @param recovered components of the recovery */

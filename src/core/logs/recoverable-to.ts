@@ -36,11 +36,12 @@ export const recoverableTo = (
   const { manifest } = point;
   const moments = Object.values(manifest.components)
     .filter(({ driver }) => registry.components.get(driver)?.runtime === undefined)
-    .map(({ name }) => {
+    .map(({ name, window }) => {
+      const taken = point.composed === undefined ? manifest.consistentAt : window.beginAt;
       const own = spans.filter(({ component }) => component === name);
       const begin = logBeginOf(registry)(point, name, linesOf(own));
       const end = begin === null ? undefined : spanFrom(own, begin)?.toAt;
-      return Math.max(Date.parse(manifest.consistentAt), end === undefined ? 0 : Date.parse(end));
+      return Math.max(Date.parse(taken), end === undefined ? 0 : Date.parse(end));
     });
   return moments.length === 0 ? manifest.consistentAt : new Date(Math.min(...moments)).toISOString();
 };

@@ -18,6 +18,8 @@ export type CutoverPlanning = {
   /** Components that run and are switched or bound anew, in order of recovery. */
   readonly processes: readonly string[];
   readonly release: (component: string) => "kept" | "restored";
+  /** Invariants that are asked of a component once it is started. */
+  readonly asks?: ReadonlyMap<string, readonly string[]>;
   /** Switched components behind whose name nothing is put: what needs them cannot start, and there is nothing to admit users to. */
   readonly emptied?: readonly string[];
   /** What the service declares to be done by people after its cutover belongs to it. */
@@ -38,7 +40,7 @@ export const isEmptied = (component: string, emptied: readonly string[], order: 
 
 /** Adds the cutover after everything that the draft holds already. */
 export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): void => {
-  const { service, order, components, switched, processes, release, emptied = [] } = planning;
+  const { service, order, components, switched, processes, release, asks, emptied = [] } = planning;
   const hasTraffic = service.cutover.length > 0;
   const starting = processes.filter((name) => !isEmptied(name, emptied, order));
   const serves = starting.length === processes.length && emptied.length === 0;
@@ -78,7 +80,12 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   const started = new Map<string, StepId>();
   for (const component of starting) {
     const needs = [...exchanged, ...below(settled, component), ...below(started, component)];
-    started.set(component, draft.add("cutover", { kind: "start", component, release: release(component) }, needs));
+    const invariants = asks?.get(component);
+    const asked = invariants === undefined ? {} : { invariants: [...invariants] };
+    started.set(
+      component,
+      draft.add("cutover", { kind: "start", component, release: release(component), ...asked }, needs),
+    );
   }
 
   const reloading = (name: string): boolean =>

@@ -61,13 +61,21 @@ const releaseOf = (facts: DescriptionFacts, component: string, release: "kept" |
   return release === "kept" && label !== undefined ? `${component} ${label}` : component;
 };
 
-const describeTry = (facts: DescriptionFacts, component: string): string => {
+const invariantsOf = ({
+  invariants = [],
+}: {
+  readonly invariants?: readonly string[] | undefined;
+}): readonly string[] => (invariants.length === 0 ? [] : [formatList(invariants.map((name) => `invariant ${name}`))]);
+
+const describeTry = (facts: DescriptionFacts, action: Extract<StepAction, { readonly kind: "try" }>): string => {
+  const { component } = action;
   const on = facts.recoveredBelow(component).map((name) => shortName(facts.components[name]?.names.instance ?? name));
   const port = facts.components[component]?.freePort ?? null;
   return [
     ...(on.length === 0 ? [] : [`on ${formatList(on)}`]),
     ...(port === null ? [] : [`port ${port}`]),
     ...checksOf(facts, component),
+    ...invariantsOf(action),
   ].join(", ");
 };
 
@@ -127,7 +135,7 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
     case "try":
       return {
         title: `try ${releaseOf(facts, action.component, action.release)}`,
-        what: describeTry(facts, action.component),
+        what: describeTry(facts, action),
       };
     case "approve": {
       const needs = describeNeeds(action);
@@ -164,7 +172,7 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
     case "start":
       return {
         title: `start ${releaseOf(facts, action.component, action.release)}`,
-        what: ["bound to the stable names", ...checksOf(facts, action.component)].join(", "),
+        what: ["bound to the stable names", ...checksOf(facts, action.component), ...invariantsOf(action)].join(", "),
       };
     case "reload":
       return { title: `reload ${action.component}`, what: "its reader is told of the switched files" };

@@ -4,7 +4,7 @@ import type { LossForecast, PlanForecast } from "../../model/plan.ts";
 import { keepsLedger } from "./cutover-steps.ts";
 import { holdsRows } from "./describe-step.ts";
 import type { RecoveryInput } from "./planner-input.ts";
-import { sideOf } from "./recovery-steps.ts";
+import { sideOf } from "../invariants/invariant-sides.ts";
 import type { Scope } from "./resolve-scope.ts";
 
 const lossSince = (input: RecoveryInput, point: RecoveryPoint, component: string): LossForecast | null => {

@@ -2,14 +2,16 @@
 import { shortId } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { componentsAsked, sideOf } from "../invariants/invariant-sides.ts";
 import { readBy } from "../points/point-span.ts";
 import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { formatDuration } from "../time/duration.ts";
+import { alignedMarkBefore, forecastConsistency } from "./forecast-consistency.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
-import { sideOf, untriedBecause } from "./recovery-steps.ts";
+import { untriedBecause } from "./recovery-steps.ts";
 import type { Scope } from "./resolve-scope.ts";
 
 export type Warning = PlanForecast["warnings"][number];
@@ -38,7 +40,9 @@ const heldTogether = ({ consistency: { proven, mode }, invariants }: PointManife
 const unprovenWords = (names: string, mode: PointManifest["consistency"]["mode"]): string =>
   mode === "quiesced"
     ? `only the freeze: line says that ${names} belong to one moment, and no invariant has shown it`
-    : `nothing proves that ${names} belong to one moment: taken ${mode}, and no invariant has shown it`;
+    : mode === "composed"
+      ? `nothing proves that ${names} belong to one moment: they were captured at different times`
+      : `nothing proves that ${names} belong to one moment: taken ${mode}, and no invariant has shown it`;
 
 /** Another mark of the same name may have been meant. */
 const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
@@ -64,7 +68,10 @@ const suspicion = ({ point, incidentSince = null }: RecoveryInput, { recovered }
     : [];
 
 /** Components of two moments: what the one names, the other may not have. */
-const skew = ({ point, replays = {}, components }: RecoveryInput, { recovered }: Scope): readonly Warning[] => {
+const skew = (input: RecoveryInput, scope: Scope): readonly Warning[] => {
+  const { point, replays = {}, components } = input;
+  const { recovered } = scope;
+  if (forecastConsistency(input, scope).mode === "aligned") return [];
   const data = recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
   const momentOf = (name: string): string => replays[name]?.at ?? point.manifest.consistentAt;
   const moments = data.map((name) => Date.parse(momentOf(name)));
@@ -77,6 +84,21 @@ const skew = ({ point, replays = {}, components }: RecoveryInput, { recovered }:
       `${formatList(told, 4)}: ${formatDuration(Math.round(apartMs / 1000) * 1000)} apart, and what the one names the other may not have`,
     ),
   ];
+};
+
+/** Logs that go to one moment by their own clocks; what would tie them. */
+const untied = (input: RecoveryInput, scope: Scope): readonly Warning[] => {
+  const { replays = {}, chosen, marks = [], service, now } = input;
+  const going = Object.keys(replays).filter((name) => scope.recovered.includes(name));
+  const { mode, why } = forecastConsistency(input, scope);
+  if (going.length < 2 || mode !== "approximate") return [];
+  const wanted = chosen !== undefined && "at" in chosen ? chosen.at : now;
+  const mark = alignedMarkBefore(marks, wanted, going);
+  const better =
+    mark === null
+      ? `refloat mark ${service.name} NAME --aligned ties them from then on`
+      : `the last mark that ties them is "${mark.name}" of ${mark.at}: --at "before ${shortId(mark.id)}"`;
+  return [warn("log.approximate", `${formatList(going)} belong together only approximately: ${why}; ${better}`)];
 };
 
 /** Why it goes no further by the log, or not from the nearest point. */
@@ -110,6 +132,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
     ...namesakes(input.chosen),
     ...suspicion(input, scope),
     ...skew(input, scope),
+    ...untied(input, scope),
     ...logWarnings(input),
     ...(failed.length === 0
       ? []
@@ -119,7 +142,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
             `when the point was taken, ${formatList(failed.map(({ subject, found }) => `${subject} (${found})`))} failed already`,
           ),
         ]),
-    ...(scope.recovered.length > 1 && !heldTogether(manifest)
+    ...(scope.recovered.length > 1 && !heldTogether(manifest) && forecastConsistency(input, scope).mode !== "aligned"
       ? [warn("point.unproven", unprovenWords(formatList(scope.recovered), manifest.consistency.mode))]
       : []),
     ...(unsteady.length === 0 ? [] : [warn("point.unsteady", `at capture ${formatList(unsteady)}`)]),
@@ -189,6 +212,22 @@ const fingerprintWarnings = (facts: WarningFacts): readonly Warning[] => {
   });
 };
 
+/** Those that only a running application could answer, of a recovery that never starts it. */
+const unaskedInvariants = ({ input, steps }: WarningFacts, running: ReadonlySet<string>): readonly Warning[] => {
+  const asked = new Set(
+    steps.flatMap(({ action }) =>
+      action.kind === "check-invariant"
+        ? [action.invariant]
+        : action.kind === "try" || action.kind === "start"
+          ? (action.invariants ?? [])
+          : [],
+    ),
+  );
+  return Object.entries(input.service.invariants)
+    .filter(([name, declared]) => !asked.has(name) && componentsAsked(declared).some((one) => running.has(one)))
+    .map(([name]) => warn("invariant.unasked", `${name} is not asked: what answers it runs only after the cutover`));
+};
+
 /** What nobody will have asked before, or after, users see it. */
 const testWarnings = (facts: WarningFacts): readonly Warning[] => {
   const { input, scope, order } = facts;
@@ -203,6 +242,7 @@ const testWarnings = (facts: WarningFacts): readonly Warning[] => {
       const why = untriedBecause(name, input, running, order);
       return why === null ? [] : [warn("try.skipped", `${name} is not tried before the cutover: ${why}`)];
     }),
+    ...unaskedInvariants(facts, running),
     ...(asked
       ? []
       : [

@@ -372,3 +372,38 @@ describe("the digest", () => {
     expect(planRecovery(recoveryInput({ components: reversed })).digest).toBe(planRecovery(recoveryInput()).digest);
   });
 });
+
+describe("invariants that an application answers", () => {
+  const asked = (http: string) => ({ db: { kind: "http", options: { http }, timeoutMs: 1_000 } });
+  const answered = withService({
+    invariants: { "orders-listed": { every: asked("${app.url}/orders"), in: { uploads: "invoices/*.pdf" } } },
+  });
+  const action = (plan: Plan, id: string) => plan.intent.steps.find((step) => step.id === id)?.action;
+
+  it("are asked in its trial on the new side, once all that they compare is restored", () => {
+    const plan = planRecovery(recoveryInput({ service: answered, request: request(["db", "uploads"]) }));
+    expect(action(plan, "try:app")).toMatchObject({ kind: "try", invariants: ["orders-listed"] });
+    expect(needsOf(plan, "try:app")).toEqual(expect.arrayContaining(["check:db", "check:uploads"]));
+    expect(ids(plan)).not.toContain("check-invariant:orders-listed");
+    expect(action(plan, "start:app")).not.toHaveProperty("invariants");
+    expect(plan.forecast.steps["try:app"]?.what).toContain("invariant orders-listed");
+    expect(codes(plan)).not.toContain("invariant.unasked");
+  });
+
+  it("are asked at its private door where it cannot be tried, and named where it never starts", () => {
+    const input = { service: answered, components: withLive("app", { freePort: null }) };
+    const plan = planRecovery(recoveryInput({ ...input, request: request(["db", "uploads"]) }));
+    expect(action(plan, "start:app")).toMatchObject({ invariants: ["orders-listed"] });
+    const beside = planRecovery(recoveryInput({ ...input, request: request(["db", "uploads"], false) }));
+    expect(codes(beside)).toContain("invariant.unasked");
+  });
+
+  it("are asked of a server that is no part of the recovery as they are of data", () => {
+    const outside = withService({
+      invariants: { "orders-listed": { every: asked("http://warehouse/orders"), in: { uploads: "invoices/*.pdf" } } },
+    });
+    const plan = planRecovery(recoveryInput({ service: outside, request: request(["db", "uploads"]) }));
+    expect(ids(plan)).toContain("check-invariant:orders-listed");
+    expect(action(plan, "try:app")).not.toHaveProperty("invariants");
+  });
+});

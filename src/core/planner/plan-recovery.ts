@@ -4,8 +4,10 @@
  */
 import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { Plan, PlanIntent } from "../../model/plan.ts";
+import { composedBetter } from "../points/composition-words.ts";
 import { componentOrder } from "./component-order.ts";
 import type { DescriptionFacts } from "./describe-step.ts";
+import { forecastConsistency } from "./forecast-consistency.ts";
 import { forecastCloser, forecastKeeps, forecastLosses } from "./forecast-losses.ts";
 import { forecastSteps } from "./forecast-steps.ts";
 import { forecastWarnings } from "./forecast-warnings.ts";
@@ -65,6 +67,8 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       at: input.now,
       asked: request.at,
       ...(input.chosen === undefined ? {} : { chosen: input.chosen }),
+      ...composedOf(input, recovered),
+      consistency: forecastConsistency(input, scope),
       ...steps,
       loses,
       ...(input.breaks === undefined || input.breaks.length === 0 ? {} : { breaks: [...input.breaks] }),
@@ -74,6 +78,16 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       warnings: forecastWarnings({ input, scope, order, steps: intent.steps, waveOf }),
     },
   };
+};
+
+/** The parts of the recovered components. */
+const composedOf = (
+  { point: { composed }, service, memberConflicts = [] }: RecoveryInput,
+  recovered: ReadonlySet<string>,
+): Pick<Plan["forecast"], "composed"> => {
+  if (composed === undefined) return {};
+  const own = { ...composed, members: composed.members.filter(({ component }) => recovered.has(component)) };
+  return { composed: { ...own, conflicts: [...memberConflicts], better: composedBetter(service.name, own) } };
 };
 
 const replaysOf = ({ replays = {} }: RecoveryInput, recovered: ReadonlySet<string>): Pick<PlanIntent, "replays"> => {

@@ -8,6 +8,7 @@ import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
+import type { Mark } from "../../model/mark.ts";
 import type { BrokenLinks, PlanIntent, PlannedReplay, PointChoice, SpaceForecast } from "../../model/plan.ts";
 import type { CloserPoint } from "../points/closer-point.ts";
 import type { PassedPoint } from "../points/point-span.ts";
@@ -95,6 +96,10 @@ export type RecoveryInput = {
   readonly unreached?: readonly UnreachedLog[];
   /** Points that are nearer, and have a component as of later than what was asked. */
   readonly passed?: readonly PassedPoint[];
+  /** Of a composed point: parts that do not last as the others do, in sentences. */
+  readonly memberConflicts?: readonly string[];
+  /** Of the service. */
+  readonly marks?: readonly Mark[];
   /** Since when an incident doubts what was read, ISO. */
   readonly incidentSince?: string | null;
   readonly closer: CloserPoint | null;

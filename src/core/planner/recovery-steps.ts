@@ -5,6 +5,7 @@
 import type { InvariantDeclaration } from "../../model/declaration.ts";
 import type { StepId } from "../../model/identifiers.ts";
 import type { PlanStep, StepAction } from "../../model/plan.ts";
+import { componentsAsked, invariantSide } from "../invariants/invariant-sides.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import { addCutoverSteps, keepsLedger } from "./cutover-steps.ts";
 import type { ComponentCapabilities, RecoveryInput } from "./planner-input.ts";
@@ -12,9 +13,6 @@ import type { Scope } from "./resolve-scope.ts";
 import { addManualSteps } from "./manual-steps.ts";
 import { type Provisioning, addProvisions, addTeardowns, neededProvisions } from "./provision-steps.ts";
 import { type StepDraft, createStepDraft } from "./step-draft.ts";
-
-/** The component of one side of an invariant; each side names exactly one. */
-export const sideOf = (side: InvariantDeclaration["every"]): string => Object.keys(side)[0] ?? "";
 
 type Planning = {
   readonly input: RecoveryInput;
@@ -26,6 +24,7 @@ type Planning = {
   readonly processes: readonly string[];
   readonly recoveredBelow: (name: string) => readonly string[];
   readonly release: (name: string) => "kept" | "restored";
+  readonly asked: AskedWhileRunning;
 };
 
 const nothingAtAll: ComponentCapabilities = {
@@ -39,7 +38,7 @@ const nothingAtAll: ComponentCapabilities = {
 export const recoverySteps = (input: RecoveryInput, scope: Scope, order: ComponentOrder): PlanStep[] => {
   const can = (name: string): ComponentCapabilities => input.components[name]?.capabilities ?? nothingAtAll;
   const recovered = new Set(scope.recovered);
-  const planning: Planning = {
+  const known: Omit<Planning, "asked"> = {
     input,
     scope,
     order,
@@ -51,7 +50,8 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
     recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     release: (name) => (recovered.has(name) ? "restored" : "kept"),
   };
-  const { draft, processes, release } = planning;
+  const planning: Planning = { ...known, asked: askedWhileRunning(known) };
+  const { draft, processes, release, asked } = planning;
   const prepared = addManualSteps(draft, input.service, "restore");
   const provisioned = neededProvisions(input.service, order, [...scope.recovered, ...scope.rebound]);
   const provisioning = addProvisions(
@@ -59,8 +59,7 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
     { service: input.service, order, names: provisioned, seen: input.provisions ?? {} },
     prepared,
   );
-  const readers = addRestores(planning, prepared, provisioning);
-  addTrials(planning, readers, provisioning);
+  addTrials(planning, addRestores(planning, prepared, provisioning), provisioning);
   if (input.request.cutover) {
     const gate = approvalGate(input);
     if (gate !== null) draft.add("decide", gate, draft.all());
@@ -72,6 +71,7 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
       switched: scope.recovered,
       processes,
       release,
+      asks: asked.started,
       byHand: true,
       fencesOff: true,
     });
@@ -94,16 +94,18 @@ const approvalGate = ({ service, request }: RecoveryInput): Extract<StepAction, 
   };
 };
 
+type Restores = {
+  /** By recovered component, what must have read its instance before anything may write to it. */
+  readonly readers: ReadonlyMap<string, readonly StepId[]>;
+  readonly restoreOf: (component: string) => readonly StepId[];
+};
+
 /**
  * Restores and all that reads a restored instance without changing it. Hard edges do not order restores: a dump needs no running
  * application and files need no database, so all data moves at once; the edges count where something starts or binds.
- * @returns by recovered component, what must have read its instance before anything may write to it
  */
-const addRestores = (
-  { input, scope, draft, can }: Planning,
-  prepared: readonly StepId[],
-  { before }: Provisioning,
-): ReadonlyMap<string, readonly StepId[]> => {
+const addRestores = (planning: Planning, prepared: readonly StepId[], { before }: Provisioning): Restores => {
+  const { input, scope, draft, processes } = planning;
   const readers = new Map<string, StepId[]>();
   const restored = new Map<string, StepId>();
   for (const component of scope.recovered) {
@@ -122,15 +124,50 @@ const addRestores = (
   for (const component of scope.recovered) {
     reads(component, draft.add("validate", { kind: "check", component }, restoreOf(component)));
   }
-  for (const [invariant, { every, in: within }] of Object.entries(input.service.invariants)) {
-    const sides = [sideOf(every), sideOf(within)];
-    const touched = sides.filter((side) => restored.has(side));
-    if (touched.length === 0 || !sides.every((side) => can(side).hasInvariants)) continue;
+  for (const [invariant, declared] of Object.entries(input.service.invariants)) {
+    const needed = componentsAsked(declared);
+    // Asked of an application, it is asked while that runs on the new side: what answers otherwise is the live one, on the live data.
+    if (!canAsk(planning, declared) || needed.some((name) => processes.includes(name))) continue;
+    const touched = needed.filter((name) => restored.has(name));
+    if (touched.length === 0) continue;
     const step = draft.add("validate", { kind: "check-invariant", invariant }, touched.flatMap(restoreOf));
-    for (const side of touched) reads(side, step);
+    for (const name of touched) reads(name, step);
   }
-  return readers;
+  return { readers, restoreOf };
 };
+
+const canAsk = ({ input, can }: Pick<Planning, "input" | "can">, declared: InvariantDeclaration): boolean =>
+  [declared.every, declared.in]
+    .map(invariantSide)
+    .every(({ component, asked }) => typeof asked !== "string" || can(component).hasInvariants) &&
+  componentsAsked(declared).every((name) => input.components[name]?.unseen === undefined);
+
+type AskedWhileRunning = {
+  /** By application: invariants asked in its trial, and those that need another one beside it and wait for its start. */
+  readonly tried: ReadonlyMap<string, readonly string[]>;
+  readonly started: ReadonlyMap<string, readonly string[]>;
+};
+
+/** Invariants that are asked by way of applications that are recovered or bound anew: of the one that comes last, when all of them are there. */
+const askedWhileRunning = (planning: Omit<Planning, "asked">): AskedWhileRunning => {
+  const { input, order, processes } = planning;
+  const running = new Set(processes);
+  const tried = new Map<string, string[]>();
+  const started = new Map<string, string[]>();
+  for (const [invariant, declared] of Object.entries(input.service.invariants)) {
+    const needed = componentsAsked(declared);
+    const own = processes.filter((name) => needed.includes(name));
+    const last = own.at(-1);
+    if (last === undefined || !canAsk(planning, declared)) continue;
+    const alone = own.length === 1 && untriedBecause(last, input, running, order) === null;
+    const asked = alone ? tried : started;
+    asked.set(last, [...(asked.get(last) ?? []), invariant]);
+  }
+  return { tried, started };
+};
+
+const namedInvariants = (names: readonly string[] | undefined): { readonly invariants?: string[] } =>
+  names === undefined ? {} : { invariants: [...names] };
 
 /** Only where there is a live side to read and a position to read from. */
 const hasEarlySave = (input: RecoveryInput, component: string): boolean =>
@@ -155,12 +192,8 @@ export const untriedBecause = (
  * Migrations and trials change the instance, if only by what an application writes when it starts, so they wait until everything
  * has read it; and a trial shows the schema as it will be, so it waits for all migrations of the data it uses.
  */
-const addTrials = (
-  planning: Planning,
-  readers: ReadonlyMap<string, readonly StepId[]>,
-  { before }: Provisioning,
-): void => {
-  const { input, order, draft, can, processes, recoveredBelow, release } = planning;
+const addTrials = (planning: Planning, { readers, restoreOf }: Restores, { before }: Provisioning): void => {
+  const { input, order, draft, can, processes, recoveredBelow, release, asked } = planning;
   /** By component: the migrations that touch it. */
   const migrations = new Map<string, StepId[]>();
   const migrationsOf = (touched: readonly string[]): readonly StepId[] =>
@@ -175,9 +208,18 @@ const addTrials = (
     for (const name of touches) migrations.set(name, [...(migrations.get(name) ?? []), step]);
   }
   const running = new Set(processes);
+  const declared = (name: string): InvariantDeclaration => input.service.invariants[name] ?? { every: {}, in: {} };
   for (const component of processes) {
     if (untriedBecause(component, input, running, order) !== null) continue;
-    const needs = [...before(component), ...readersOf(component), ...migrationsOf(recoveredBelow(component))];
-    draft.add("validate", { kind: "try", component, release: release(component) }, needs);
+    const invariants = asked.tried.get(component);
+    const named = (invariants ?? []).flatMap((name) => componentsAsked(declared(name)));
+    const needs = [
+      ...before(component),
+      ...readersOf(component),
+      ...migrationsOf(recoveredBelow(component)),
+      ...named.flatMap(restoreOf),
+    ];
+    const action = { kind: "try", component, release: release(component), ...namedInvariants(invariants) } as const;
+    draft.add("validate", action, [...new Set(needs)]);
   }
 };

@@ -1,11 +1,13 @@
 /** From the words of `--at` to the recovery point that they mean: what plan, mend and assess are given. */
 import { asMarkName } from "./named-moment.ts";
+import { composePoints } from "./compose-points.ts";
 import { earlier } from "./open-incident.ts";
 import { newestFirst, type PointSelection, selectPoint } from "./select-point.ts";
 import { selectionFacts } from "./selection-facts.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { type AtExpression, parseAt } from "../time/at-expression.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { Mark } from "../../model/mark.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 
 export type PointRequest = {
@@ -25,13 +27,15 @@ export type ChosenPoint = PointSelection & {
   /** Of the service, newest first. */
   readonly points: readonly RecoveryPoint[];
   readonly incidentSince: string | null;
+  /** Of the service. */
+  readonly marks: readonly Mark[];
 };
 
 /** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.* */
 export const choosePoint = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenPoint> => {
   const { service, only, passedOver } = request;
   const at = await readAt(bench, service, request.at ?? "last", now);
-  const points = newestFirst(await (await bench.vault()).points.list(service));
+  const points = newestFirst(composePoints(await (await bench.vault()).points.list(service)));
   const facts = await selectionFacts(bench, service, at);
   const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);
   const selected = selectPoint(points, at, {
@@ -41,7 +45,7 @@ export const choosePoint = async (bench: Workbench, request: PointRequest, now: 
     ...(only === null ? {} : { scope: only }),
     ...(passedOver === undefined ? {} : { passedOver }),
   });
-  return { ...selected, at, points, incidentSince };
+  return { ...selected, at, points, incidentSince, marks: facts.marks ?? [] };
 };
 
 /** A vault that does not open must not hide a mistake in what was typed. */

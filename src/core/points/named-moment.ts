@@ -65,7 +65,8 @@ export const markedMoment = (
   const [mark, ...others] = findMarks(marks, name);
   if (mark === undefined) throw unknownMark(marks, name, service, notTime);
   const rest = others.map(({ id, at }) => ({ id, at }));
-  return { kind: "mark", id: mark.id, name: mark.name, at: mark.at, others: rest };
+  const { id, name: called, at, aligned } = mark;
+  return { kind: "mark", id, name: called, at, others: rest, ...(aligned === undefined ? {} : { aligned }) };
 };
 
 /**

@@ -3,6 +3,7 @@
  * index of its log knows. Looks into the vault; decides by nothing else.
  */
 import type { LogMoment, LogSpan } from "../../model/log-span.ts";
+import type { Alignment } from "../../model/mark.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { PlannedReplay, PointChoice } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -59,6 +60,13 @@ export const resolveReplays = async (
         replays[component] = planned(registry, captured, begin, { position: span.to, at: span.toAt });
       continue;
     }
+    const marker = markerOf(chosen, component);
+    if (marker !== undefined) {
+      const replay = toMarker(marker, { point, chosen, component, begin, span });
+      if (replay === "too-late") tooLate.push(component);
+      else replays[component] = planned(registry, captured, begin, replay);
+      continue;
+    }
     const isBeyond = Date.parse(wanted) > Date.parse(reachedAt);
     // What the point leads into is a log; before one was received at all, the point is all there is.
     const after = further.find((one) => span !== undefined || Date.parse(one.fromAt) <= Date.parse(wanted));
@@ -76,6 +84,43 @@ export const resolveReplays = async (
       replays[component] = planned(registry, captured, begin, found);
   }
   return { replays, tooLate, unreached };
+};
+
+type Marker = Alignment["markers"][string];
+
+const markerOf = (chosen: PointChoice, component: string): Marker | undefined =>
+  chosen.kind === "mark" ? chosen.aligned?.markers[component] : undefined;
+
+type MarkerRequest = Pick<ReplayRequest, "point" | "chosen"> & {
+  readonly component: string;
+  readonly begin: NonNullable<LogBegin>;
+  readonly span: LogSpan | undefined;
+};
+
+/** Exactly to where the marker ends: no clock is asked. @throws RefloatError log.gap where the log does not lead there */
+const toMarker = (marker: Marker, { point, chosen, component, begin, span }: MarkerRequest): LogMoment | "too-late" => {
+  const isOnLine = marker.line === begin.line;
+  if (isOnLine && comparePositions(marker.position, begin.from) < 0) return "too-late";
+  if (isOnLine && span !== undefined && comparePositions(marker.position, span.to) <= 0)
+    return { position: marker.position, at: marker.at };
+  const { service } = point.manifest;
+  const name = chosen.kind === "mark" ? chosen.name : "";
+  const reached =
+    span === undefined ? "nothing of it leads on from the point" : `it leads on only to ${span.to} (${span.toAt})`;
+  throw new RefloatError(
+    "log.gap",
+    isOnLine
+      ? `the marker of "${name}" in the log of ${component} is at ${marker.position}, and ${reached}`
+      : `the marker of "${name}" in the log of ${component} lies on ${marker.line}, and the point is of ${begin.line}`,
+    {
+      context: { component, marker: marker.position },
+      state: "nothing was changed",
+      hint: isOnLine
+        ? `what is missing may still be at its server: refloat capture ${service} --continuous receives it`
+        : "markers are reached from points that were taken on the same line",
+      nextCommand: `refloat timeline ${service}`,
+    },
+  );
 };
 
 const planned = (

@@ -332,6 +332,17 @@ export type LogReceiving = {
   readonly report: (event: LogEvent) => void;
 };
 
+/** A marker that was written into a component's log. */
+export type LogMarker = {
+  readonly line: string;
+  /** Where its record ends: going on by the log up to here ends with the marker, and with nothing behind it. */
+  readonly position: string;
+  /** By the source's clock, ISO. */
+  readonly at: string;
+  /** `restore-point`: what the technology has for the purpose. `transaction`: one that does nothing else. */
+  readonly by: "restore-point" | "transaction";
+};
+
 export type LogStart = {
   readonly line: string;
   readonly from: string;
@@ -354,6 +365,13 @@ export type LogOperations<Options = unknown> = {
    * @throws RefloatError source.denied, source.unsupported: what waiting does not mend
    */
   readonly receive: (context: DriverContext<Options>, request: LogReceiving) => Promise<void>;
+  /**
+   * Writes a marker into the log of the source; durable there when it resolves. Must not wait for what a held service keeps back. Not idempotent: each call
+   * writes one. Left out where a log has no place for one.
+   * @param request `name`: at most 63 bytes of plain text
+   * @throws RefloatError source.*
+   */
+  readonly mark?: (context: DriverContext<Options>, request: { readonly name: string }) => Promise<LogMarker>;
 };
 
 export type OutputDescription = { readonly description: string; readonly secret: boolean };
@@ -432,6 +450,23 @@ export type CheckDriver<Options = unknown> = {
   readonly run: (context: CheckContext, options: Options) => Promise<CheckOutcome>;
 };
 
+/** Of the component whose values they are. `timeoutMs` is for all of them. */
+export type SetContext = CheckContext & { readonly component: string };
+
+/** A kind of set that an invariant compares: `http`, `command`. The value under the kind's key says what is asked; other keys are beside it. */
+export type SetDriver<Options = unknown> = {
+  readonly kind: string;
+  readonly summary: string;
+  /** Strict zod object with the kind's key. */
+  readonly options: z.ZodType<Options>;
+  /**
+   * The values, one per line, unsorted, as they come. Ends without an error only if all of them were there; a source that gives what is no list of
+   * values, too much of it or no end is refused.
+   * @throws RefloatError source.*, program.*, config.invalid
+   */
+  readonly values: (context: SetContext, options: Options) => ByteStream;
+};
+
 export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
 
 /** A kind of cutover that directs traffic: `haproxy`, `nginx`, `dns`, `command`. */
@@ -498,6 +533,7 @@ export type DriverBundle = {
   readonly name: string;
   readonly components: readonly ComponentDriver[];
   readonly checks: readonly CheckDriver[];
+  readonly sets?: readonly SetDriver[];
   readonly traffic: readonly TrafficDriver[];
   readonly provisions?: readonly ProvisionDriver[];
 };
@@ -506,6 +542,7 @@ export type DriverBundle = {
 export type DriverRegistry = {
   readonly components: ReadonlyMap<string, ComponentDriver>;
   readonly checks: ReadonlyMap<string, CheckDriver>;
+  readonly sets: ReadonlyMap<string, SetDriver>;
   readonly traffic: ReadonlyMap<string, TrafficDriver>;
   readonly provisions: ReadonlyMap<string, ProvisionDriver>;
 };

@@ -1,4 +1,5 @@
 /** Is there a point that is fresh, whole, sound and read by somebody? Pure. */
+import { asOf } from "../points/compose-points.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import { shortId } from "../../model/identifiers.ts";
 import type { Incident } from "../../model/incident.ts";
@@ -46,7 +47,7 @@ export const judgePoint = (facts: PointFacts): readonly ReadyCheck[] => {
 };
 
 const freshness = ({ service, recoverableTo, now }: PointFacts, point: RecoveryPoint): ReadyCheck => {
-  const reached = recoverableTo ?? point.manifest.consistentAt;
+  const reached = recoverableTo ?? asOf(point);
   const { rpo } = service.objectives;
   const rpoMs = rpo === undefined ? undefined : parseDuration(rpo);
   const lost = `point ${shortId(point.id)}, a recovery would lose the last ${readyAge(reached, now)}`;

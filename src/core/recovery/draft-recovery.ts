@@ -13,11 +13,12 @@ import { neededProvisions } from "../planner/provision-steps.ts";
 import { planRecovery } from "../planner/plan-recovery.ts";
 import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
+import { memberConflicts } from "../points/composition-words.ts";
 import { chooseMoment } from "../points/choose-moment.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { durationSamples } from "../run/duration-samples.ts";
 import { nextRunNumber } from "../run/next-run-number.ts";
-import { invariantSide } from "../invariants/check-invariant.ts";
+import { invariantSide } from "../invariants/invariant-sides.ts";
 import { compareSets } from "../invariants/compare-sets.ts";
 import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
@@ -51,7 +52,7 @@ export const draftRecovery = async (
   const service = findService(await bench.declaration(), request.service);
   requireComponents(service, request.only ?? []);
   const now = bench.clock.now();
-  const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed } = await chooseMoment(
+  const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed, marks } = await chooseMoment(
     bench,
     { ...request, service: service.name },
     now,
@@ -91,6 +92,8 @@ export const draftRecovery = async (
     replays,
     unreached,
     passed,
+    marks,
+    ...(await conflictsOf(bench, service, point, incidentSince, now)),
     incidentSince,
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
@@ -110,6 +113,25 @@ export const draftRecovery = async (
     now: now.toISOString(),
   });
   return { plan: planned, look, point };
+};
+
+const conflictsOf = async (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  point: RecoveryPoint,
+  incidentSince: string | null,
+  now: Date,
+): Promise<{ readonly memberConflicts?: readonly string[] }> => {
+  if (point.composed === undefined) return {};
+  const { points, holds } = await bench.vault();
+  const facts = {
+    keep: service.keep ?? null,
+    holds: (await holds.list()).filter((hold) => hold.service === service.name),
+    incidentSince,
+    now: now.toISOString(),
+    timeZone: bench.host.timeZone,
+  };
+  return { memberConflicts: memberConflicts(point, point.composed, await points.list(service.name), facts) };
 };
 
 /** What is recovered, and the processes that depend on it: they are bound anew. */
@@ -154,15 +176,16 @@ const brokenLinks = async (
   const breaks: BrokenLinks[] = [];
   for (const { invariant, every, within } of linksAtRisk(service, point.manifest, only)) {
     if (!isSeen(every.component) || !isSeen(within.component)) continue;
-    const { invariantValues } = access.driver(every.component);
     const { capturedValues } = access.driver(within.component);
     const captured = point.manifest.components[within.component];
-    if (invariantValues === undefined || capturedValues === undefined || captured === undefined) continue;
+    // What is asked by way of a server or a program cannot be asked of a point.
+    if (typeof within.asked !== "string" || capturedValues === undefined || captured === undefined) continue;
+    if (typeof every.asked !== "string" || access.driver(every.component).invariantValues === undefined) continue;
     const compared = await compareSets(
-      invariantValues(await access.context(every.component), every.expression, null),
+      await access.setValues(every.component, every.asked),
       capturedValues(
         await access.context(within.component),
-        within.expression,
+        within.asked,
         captured,
         await repository.openSnapshot(captured.snapshot),
       ),

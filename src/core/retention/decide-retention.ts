@@ -6,8 +6,10 @@
  * do, nor what a person holds or a run may still go back to.
  */
 import type { Keep } from "../../model/declaration.ts";
+import type { PointId } from "../../model/identifiers.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import { passedAtCapture } from "../points/closer-point.ts";
+import { composePoints } from "../points/compose-points.ts";
 import { declaredLock } from "../points/point-locks.ts";
 import { newestFirst } from "../points/select-point.ts";
 import { type ClockDoubt, clockDoubt, isFuture } from "./clock-doubts.ts";
@@ -23,6 +25,8 @@ export type KeepReason =
   | { readonly kind: "needed"; readonly run: number }
   /** The log of the component goes on from it: without it the window of `pitr:` would be shorter. */
   | { readonly kind: "window"; readonly component: string }
+  /** Parts of it stand in for what a point that stays was captured without. */
+  | { readonly kind: "member"; readonly point: PointId; readonly components: readonly string[] }
   /** Nothing of a service expires while it is open: how far back the harm goes is known when it is over. */
   | { readonly kind: "incident"; readonly since: string }
   | { readonly kind: "future" }
@@ -84,6 +88,22 @@ const lockEnd = (point: RecoveryPoint, lockedUntil: RetentionInput["lockedUntil"
     .sort()
     .at(-1) ?? null;
 
+/** What was captured alone is worth nothing without the parts of others: they stay as long as it does. */
+const withMembers = (decided: readonly PointDecision[]): readonly PointDecision[] => {
+  const kept = new Set(decided.flatMap(({ point, verdict }) => (verdict === "keep" ? [point.id] : [])));
+  const composed = composePoints(decided.map(({ point }) => point)).filter(({ id }) => kept.has(id));
+  return decided.map((decision) => {
+    const { id } = decision.point;
+    const reasons = composed.flatMap((other): readonly KeepReason[] => {
+      const parts = (other.composed?.members ?? []).filter(({ point }) => point === id && other.id !== id);
+      if (parts.length === 0) return [];
+      return [{ kind: "member", point: other.id, components: parts.map(({ component }) => component) }];
+    });
+    if (reasons.length === 0) return decision;
+    return { ...decision, verdict: "keep", reasons: [...decision.reasons, ...reasons.slice(0, 1)] };
+  });
+};
+
 export const decideRetention = (input: RetentionInput): RetentionDecision => {
   const { holds, lockedUntil, needed, incidentSince, now, timeZone } = input;
   // `keep: {}` says nothing, and nothing is not "keep none".
@@ -115,10 +135,12 @@ export const decideRetention = (input: RetentionInput): RetentionDecision => {
     ];
   };
 
-  const decided = ordered.map((point): PointDecision => {
-    const reasons = reasonsOf(point);
-    return { point, verdict: reasons.length === 0 ? "expire" : "keep", reasons };
-  });
+  const decided = withMembers(
+    ordered.map((point): PointDecision => {
+      const reasons = reasonsOf(point);
+      return { point, verdict: reasons.length === 0 ? "expire" : "keep", reasons };
+    }),
+  );
   const expiring = decided.filter(({ verdict }) => verdict === "expire");
   const doubt =
     input.trustClock || expiring.length === 0

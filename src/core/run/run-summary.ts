@@ -261,7 +261,7 @@ const allOutcomes = ({ record, actionOf, plan }: Journaled) => {
   for (const { id, output } of record.steps) {
     const kind = actionOf(id)?.kind;
     const outcomes = outcomesSchema.safeParse(output).data?.outcomes ?? [];
-    if (kind === "check-invariant") invariants.push(...outcomes);
+    invariants.push(...outcomes.filter((outcome) => outcome.kind === "invariant"));
     if (kind === "check" || kind === "try") checks.push(...outcomes.filter((outcome) => isDeclared(plan, outcome)));
   }
   return { checks, invariants };

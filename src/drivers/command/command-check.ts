@@ -4,6 +4,7 @@ import type { CheckContext, CheckDriver } from "../../core/ports/driver.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { describeEnd, lastLine, runShellLine } from "../../platform/shell-line.ts";
+import { outputVariables } from "./output-variables.ts";
 
 const optionsSchema = z
   .strictObject({
@@ -15,18 +16,16 @@ const optionsSchema = z
   .meta({ description: "A command ends with exit status 0." });
 type CommandOptions = z.infer<typeof optionsSchema>;
 
-const variableName = (output: string): string => `REFLOAT_${output.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
-
 const runCommandCheck = async (context: CheckContext, options: CommandOptions): Promise<CheckOutcome> => {
   const line = await bindCommand(context.bind, options.command, "check command");
-  const outputs = Object.entries(context.outputs);
+  const { variables, secrets } = outputVariables(context.outputs);
   const began = context.clock.monotonicMs();
   const result = await runShellLine(line, {
     signal: context.signal,
     marker: context.marker,
     timeoutMs: context.timeoutMs,
-    environment: Object.fromEntries(outputs.map(([name, { value }]) => [variableName(name), value])),
-    secrets: outputs.filter(([, { secret }]) => secret).map(([, { value }]) => value),
+    environment: variables,
+    secrets,
   });
   const end = describeEnd(result);
   const said = lastLine(result.output);

@@ -16,6 +16,10 @@ export const filesOptionsSchema = z
       .boolean()
       .optional()
       .meta({ description: "Do not go into other file systems mounted below path; false when left out." }),
+    snapshot: z.enum(["btrfs"]).optional().meta({
+      description:
+        "Read the files from a read-only snapshot of the file system: all of them as of one instant, and a service that is held still may go on at once.",
+    }),
     reload: z
       .string()
       .min(1)

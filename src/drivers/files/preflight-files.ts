@@ -1,6 +1,6 @@
 /** What `validate --live` says of a tree: whether it can be read, restored beside and switched. Changes nothing. */
 import { constants } from "node:fs";
-import { access, lstat } from "node:fs/promises";
+import { access, lstat, realpath } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import type { PreflightReport } from "../../core/ports/driver.ts";
@@ -10,6 +10,8 @@ import { exchangeAbility } from "../../platform/path-exchange.ts";
 import { instancePath, lookAt } from "../../platform/path-names.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { walkTree } from "../../platform/tree-walk.ts";
+import { runProgram } from "../../platform/subprocess.ts";
+import { subvolumeOf } from "./btrfs-snapshot.ts";
 import { type FilesContext, stablePathOf, walkRulesOf } from "./files-options.ts";
 
 type Finding = PreflightReport["findings"][number];
@@ -91,6 +93,22 @@ const lookBeside = async (context: FilesContext, path: string): Promise<readonly
   return findings;
 };
 
+/** Whether one could be taken, without taking it. */
+const lookAtSnapshot = async ({ signal, marker }: FilesContext, path: string): Promise<Finding> => {
+  const subject = "snapshot";
+  try {
+    const subvolume = await subvolumeOf(await realpath(path));
+    await runProgram("btrfs", ["--version"], { signal, marker });
+    await access(subvolume, constants.W_OK);
+    return { ok: true, subject, found: `a read-only one of ${subvolume} is taken, and removed after the capture` };
+  } catch (error) {
+    signal.throwIfAborted();
+    const { hint } = error instanceof RefloatError ? error : { hint: undefined };
+    const found = error instanceof RefloatError ? error.message : describeSystemError(error);
+    return { ok: false, subject, found, ...(hint === undefined ? {} : { hint }), only: "capture" };
+  }
+};
+
 export const preflightFiles = async (context: FilesContext): Promise<PreflightReport> => {
   const path = await stablePathOf(context);
   const { reload } = context.options;
@@ -108,7 +126,8 @@ export const preflightFiles = async (context: FilesContext): Promise<PreflightRe
   try {
     const inside = await lookInside(context, path);
     const grants = inside.ok ? [] : needed;
-    return { findings: [inside, ...(await lookBeside(context, path))], ...asked, grants };
+    const snapshots = context.options.snapshot === undefined ? [] : [await lookAtSnapshot(context, path)];
+    return { findings: [inside, ...snapshots, ...(await lookBeside(context, path))], ...asked, grants };
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof RefloatError) throw error;

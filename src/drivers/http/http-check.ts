@@ -73,7 +73,7 @@ const readUrl = (text: string, declared: string): URL => {
 };
 
 /** A password that somebody wrote into the file after all is not printed. */
-const withoutPassword = (text: string): string => text.replace(/\/\/[^/@\s]*@/, "//");
+export const withoutPassword = (text: string): string => text.replace(/\/\/[^/@\s]*@/, "//");
 
 const runHttpCheck = async (context: CheckContext, options: HttpOptions): Promise<CheckOutcome> => {
   const bound = await context.bind(options.http);

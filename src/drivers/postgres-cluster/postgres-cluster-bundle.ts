@@ -4,6 +4,7 @@ import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts"
 import { clusterInstances, stableOutputs } from "./instances.ts";
 import { clusterExcerpts } from "./excerpt/take-excerpt.ts";
 import { logStartOf } from "./log-line.ts";
+import { markClusterLog } from "./mark-log.ts";
 import { preflightCluster } from "./preflight.ts";
 import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
@@ -33,7 +34,7 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   switching: clusterSwitching,
   writes: clusterWrites,
   excerpts: clusterExcerpts,
-  logs: { startOf: logStartOf, receive: receiveClusterLog },
+  logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog },
 };
 
 /** The `postgres-cluster` driver. */

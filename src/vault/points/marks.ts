@@ -22,8 +22,8 @@ type Fact = z.infer<typeof factSchema>;
 
 const markOf = (
   { id, recordedAt }: Pick<ServiceRecord<Fact>, "id" | "recordedAt">,
-  { service, name, at, by }: z.infer<typeof named>,
-): Mark => ({ id, service, name, at, by, recordedAt });
+  { service, name, at, by, aligned }: z.infer<typeof named>,
+): Mark => ({ id, service, name, at, by, recordedAt, ...(aligned === undefined ? {} : { aligned }) });
 
 export const createMarks = (parts: ServiceRecordParts): MarkStore => {
   const records = createServiceRecords<Fact>(parts, "mark", factSchema);
