@@ -3,32 +3,13 @@
  * by path. Responsible for nothing that runs; the readers of the files are told by the declared `reload`.
  */
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
-import { bindCommand } from "../../platform/bind-command.ts";
 import { createPathInstances, createPathSwitching } from "../../platform/path-operations.ts";
-import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
+import { runReload } from "../../platform/run-reload.ts";
 import { captureFiles } from "./capture-files.ts";
-import { type FilesContext, type FilesOptions, filesOptionsSchema, stablePathOf } from "./files-options.ts";
+import { type FilesOptions, filesOptionsSchema, stablePathOf } from "./files-options.ts";
 import { filesWrites } from "./files-writes.ts";
 import { filesCapturedValues, filesInvariantValues } from "./invariant-values.ts";
 import { preflightFiles } from "./preflight-files.ts";
-
-const reloadReader = async (context: FilesContext): Promise<void> => {
-  const { reload } = context.options;
-  if (reload === undefined) return;
-  const line = await bindCommand(context.bind, reload, `reload of ${context.component}`);
-  const result = await runShellLine(line, {
-    signal: context.signal,
-    marker: context.marker,
-    mayLeaveDaemon: true,
-  });
-  const end = describeEnd(result);
-  if (end !== null)
-    throw new RefloatError(
-      "program.failed",
-      `${context.component} could not be reloaded by "${reload}": ${end}: ${lastLines(result.output, 5)}`,
-    );
-};
 
 const filesDriver: ComponentDriver<FilesOptions> = {
   type: "files",
@@ -43,7 +24,7 @@ const filesDriver: ComponentDriver<FilesOptions> = {
   })),
   switching: createPathSwitching(stablePathOf),
   writes: filesWrites,
-  reload: reloadReader,
+  reload: (context) => runReload(context, context.options.reload),
   invariantValues: filesInvariantValues,
   capturedValues: filesCapturedValues,
 };

@@ -2,10 +2,7 @@
 import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { durationTextSchema } from "../../model/declaration.ts";
-import { passwordReferenceSchema } from "../../platform/postgres/connection-keys.ts";
-
-const hasPasswordLiteral = (url: string): boolean =>
-  /^[a-z]+:\/\/[^/@?#]*:[^/@?#]*@/.test(url.replaceAll(/\$\{[^}]*\}/g, "x"));
+import { hasPasswordLiteral, passwordReferenceSchema } from "../../platform/postgres/connection-keys.ts";
 
 export const mariadbOptionsSchema = z
   .strictObject({

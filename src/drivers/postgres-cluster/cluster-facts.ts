@@ -5,7 +5,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 import { type ClusterContext, dataPathOf } from "./cluster-options.ts";
 import { readStartOptions } from "./postmaster.ts";
-import { ownerOf } from "./server-programs.ts";
+import { ownerOf } from "../../platform/folder-server/folder-owner.ts";
 
 /** Streamed base backups with one stream and archives in it came with 15. */
 const oldestMajor = 15;

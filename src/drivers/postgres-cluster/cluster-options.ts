@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { durationTextSchema } from "../../model/declaration.ts";
 import { bindStablePath, stablePathPattern } from "../../platform/path-operations.ts";
-import { portRangeSchema, portsIn } from "../../platform/port-range.ts";
+import { portRangeSchema } from "../../platform/port-range.ts";
 import { connectionUrlSchema, passwordReferenceSchema } from "../../platform/postgres/connection-keys.ts";
 
 export const clusterOptionsSchema = z
@@ -61,6 +61,3 @@ export const programsOf = async (context: ClusterContext): Promise<string | null
   context.options.programs === undefined
     ? null
     : bindStablePath(context.bind, context.options.programs, `programs of ${context.component}`);
-
-export const instancePortsOf = ({ options }: Pick<ClusterContext, "options">): readonly number[] =>
-  portsIn(options.ports);

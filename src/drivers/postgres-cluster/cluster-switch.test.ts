@@ -22,7 +22,8 @@ import type { ClusterOrder } from "../../testing/cluster-child.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
-import { type ClusterContext, instancePortsOf } from "./cluster-options.ts";
+import { portsIn } from "../../platform/port-range.ts";
+import type { ClusterContext } from "./cluster-options.ts";
 import { refuseAnswering } from "./live-server.ts";
 import { findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
 
@@ -128,7 +129,7 @@ describe("a restore", () => {
 
   test("finds no free port, and says which are declared", async () => {
     const listeners = await Promise.all(
-      instancePortsOf(context).map(async (port) => {
+      portsIn(context.options.ports).map(async (port) => {
         const listener = createServer().listen(port, "127.0.0.1");
         await once(listener, "listening");
         return listener;

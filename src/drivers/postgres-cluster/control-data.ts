@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { ClusterContext } from "./cluster-options.ts";
-import { type Owner, findServerPrograms, ownerOf, runAsOwner } from "./server-programs.ts";
+import { type Owner, ownerOf, runAsOwner } from "../../platform/folder-server/folder-owner.ts";
+import { findServerPrograms } from "./server-programs.ts";
 
 export type ControlData = {
   readonly systemIdentifier: string;

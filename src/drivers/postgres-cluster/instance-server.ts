@@ -6,13 +6,12 @@ import { chmod, lchown, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { isPortOpen } from "../../platform/port-owner.ts";
 import { type ConnectionTarget, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { pathExists } from "../../platform/tree-files.ts";
-import { type ClusterContext, instancePortsOf } from "./cluster-options.ts";
+import type { ClusterContext } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { type Postmaster, findPostmaster, startPostmaster } from "./postmaster.ts";
-import type { Owner } from "./server-programs.ts";
+import type { Owner } from "../../platform/folder-server/folder-owner.ts";
 
 const names = {
   configuration: "refloat-instance.conf",
@@ -58,19 +57,6 @@ const accessLines = async (folder: string): Promise<string> => {
 
 const give = async (path: string, { uid, gid }: Owner): Promise<void> => {
   if (process.getuid?.() === 0) await lchown(path, uid, gid);
-};
-
-/** @throws RefloatError target.failed when all declared ports are taken */
-export const chooseInstancePort = (context: ClusterContext): number => {
-  const port = instancePortsOf(context).find((candidate) => !isPortOpen(candidate));
-  if (port !== undefined) return port;
-  throw new RefloatError(
-    "target.failed",
-    `none of the ports ${context.options.ports} of ${context.component} is free`,
-    {
-      hint: "free one of them, or declare more: ports: 5440-5449",
-    },
-  );
 };
 
 /** Writes what the server of the instance is started with. Only in its folder, and only once it is restored. */

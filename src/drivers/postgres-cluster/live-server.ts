@@ -2,10 +2,9 @@
 import { join } from "node:path";
 import { escapeIdentifier } from "pg";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { bindCommand } from "../../platform/bind-command.ts";
+import { runDeclaredLine } from "../../platform/folder-server/declared-line.ts";
 import { describeAddress, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
-import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { armedOnLine, withDisarmed } from "./command-line.ts";
@@ -13,8 +12,7 @@ import { readControlData } from "./control-data.ts";
 import { readDisarmed } from "./disarm.ts";
 import { withCluster } from "./locations.ts";
 import { findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
-import { rememberStart, rememberedStart } from "./start-record.ts";
-import { waitUntil } from "../../platform/wait-until.ts";
+import { clusterStart } from "./start-record.ts";
 
 const refused = (message: string, hint: string): RefloatError => new RefloatError("cutover.refused", message, { hint });
 
@@ -79,43 +77,23 @@ export const refuseCompany = async (context: ClusterContext, stable: string): Pr
   );
 };
 
-const runDeclared = async (context: ClusterContext, line: string, what: "start" | "stop"): Promise<string | null> => {
-  const result = await runShellLine(await bindCommand(context.bind, line, `${what} of ${context.component}`), {
-    signal: context.signal,
-    marker: context.marker,
-    mayLeaveDaemon: true,
-  });
-  const end = describeEnd(result);
-  return end === null
-    ? null
-    : `the ${what} command of ${context.component} failed (${end}): ${lastLines(result.output, 3)}`;
-};
-
-const waitMs = 60_000;
-
 /** @throws RefloatError fence.failed */
 const stopServer = async (context: ClusterContext, stable: string): Promise<void> => {
   const { stop } = context.options;
-  if (stop === undefined) {
-    await stopPostmaster(context, stable);
-    return;
-  }
-  const failure = await runDeclared(context, stop, "stop");
-  if (await waitUntil(context, waitMs, async () => (await findPostmaster(stable)) === null)) return;
-  throw new RefloatError(
-    "fence.failed",
-    failure ?? `the stop command of ${context.component} ended well, and its server still runs`,
-    {
-      hint: "does stop: stop the server of this data folder?",
-    },
-  );
+  if (stop === undefined) await stopPostmaster(context, stable);
+  else
+    await runDeclaredLine(context, {
+      what: "stop",
+      line: stop,
+      isReached: async () => (await findPostmaster(stable)) === null,
+    });
 };
 
 /** Stops what runs behind the stable name, and proves it. How it was started is remembered first. @throws RefloatError fence.failed */
 export const stopLive = async (context: ClusterContext, stable: string): Promise<void> => {
   if ((await findPostmaster(stable)) === null) return;
   const options = await readStartOptions(stable);
-  if (options !== null) await rememberStart(stable, options, { replace: true });
+  if (options !== null) await clusterStart.remember(stable, options, { replace: true });
   await stopServer(context, stable);
 };
 
@@ -187,21 +165,13 @@ const stopArmed = async (context: ClusterContext, stable: string): Promise<void>
 export const serveStable = async (context: ClusterContext, stable: string): Promise<void> => {
   const { start } = context.options;
   if (start === undefined) {
-    const { options, log } = await rememberedStart(stable);
+    // Without a record: as a server of its folder alone.
+    const unknown = { options: "", log: join(stable, "refloat-server.log") };
+    const { options, log } = (await clusterStart.recall(stable)) ?? unknown;
     await startPostmaster(context, stable, { options: withDisarmed(options, (await readDisarmed(stable)) ?? {}), log });
     return;
   }
-  if ((await findPostmaster(stable))?.ready !== true) {
-    const failure = await runDeclared(context, start, "start");
-    const isUp = await waitUntil(context, waitMs, async () => (await findPostmaster(stable))?.ready === true);
-    if (!isUp)
-      throw new RefloatError(
-        "target.failed",
-        failure ?? `the start command of ${context.component} ended well, and no server runs in ${stable}`,
-        {
-          hint: "does start: start the server of this data folder?",
-        },
-      );
-  }
+  const isReady = async (): Promise<boolean> => (await findPostmaster(stable))?.ready === true;
+  if (!(await isReady())) await runDeclaredLine(context, { what: "start", line: start, isReached: isReady });
   await stopArmed(context, stable);
 };

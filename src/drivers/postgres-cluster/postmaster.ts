@@ -7,7 +7,8 @@ import { isRunning, readPlaces, readProcess } from "../../platform/process-table
 import type { ClusterContext } from "./cluster-options.ts";
 import { withoutDisarmed } from "./command-line.ts";
 import { readMajor } from "./control-data.ts";
-import { findServerPrograms, ownerOf, runAsOwner } from "./server-programs.ts";
+import { ownerOf, runAsOwner } from "../../platform/folder-server/folder-owner.ts";
+import { findServerPrograms } from "./server-programs.ts";
 
 export type Postmaster = {
   readonly pid: number;

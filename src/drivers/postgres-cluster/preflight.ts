@@ -7,7 +7,7 @@ import { formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { exchangeAbility } from "../../platform/path-exchange.ts";
 import { isMountPoint } from "../../platform/mount-points.ts";
-import { isPortOpen } from "../../platform/port-owner.ts";
+import { portFinding } from "../../platform/folder-server/instance-port.ts";
 import { type ConnectionTarget, describeAddress, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { type Finding, failure, finding } from "../../platform/postgres/preflight-finding.ts";
 import { openReplicationSession } from "../../platform/postgres/replication-session.ts";
@@ -16,7 +16,7 @@ import { systemdUnitOf } from "../../platform/process-table.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { baseBackupCommand, slotCommand } from "./base-backup.ts";
 import { readServerFacts } from "./cluster-facts.ts";
-import { type ClusterContext, dataPathOf, instancePortsOf } from "./cluster-options.ts";
+import { type ClusterContext, dataPathOf } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { refuseCompany } from "./live-server.ts";
 import { findPostmaster } from "./postmaster.ts";
@@ -157,14 +157,6 @@ const supervisorFinding = async (context: ClusterContext, stable: string): Promi
   ];
 };
 
-const portFinding = (context: ClusterContext): Finding => {
-  const free = instancePortsOf(context).find((port) => !isPortOpen(port));
-  const subject = `ports ${context.options.ports}`;
-  return free === undefined
-    ? finding(false, subject, "none is free for a restored cluster", "free one of them, or declare more")
-    : finding(true, subject, `${free} is free for a restored cluster`);
-};
-
 const commandsFor = (context: ClusterContext, stable: string, programs: string) => ({
   commands: [slotCommand("NAME"), baseBackupCommand("refloat", context.options.fastCheckpoint ?? true)],
   recoveryCommands: [
@@ -229,7 +221,7 @@ const askServer = async (context: ClusterContext, session: Session, target: Conn
     return [finding(true, "company", "no standby and no manager: it can be switched")];
   });
   await ask("start and stop of the server", () => supervisorFinding(context, stable));
-  findings.push(portFinding(context));
+  findings.push(portFinding(context, "cluster"));
   return { findings, ...commandsFor(context, stable, programs), grants: grantsFor(target) };
 };
 

@@ -14,7 +14,7 @@ import type { ClusterContext } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { feedCommand, makeSpool, segmentAfter, startLogFeed } from "./log-feed.ts";
 import { lineOf, timelineOf } from "./log-line.ts";
-import type { Owner } from "./server-programs.ts";
+import type { Owner } from "../../platform/folder-server/folder-owner.ts";
 import { historyName } from "./timeline-history.ts";
 
 /** Beside the log of the instance; what recovery asks for is copied from here. */

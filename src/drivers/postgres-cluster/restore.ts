@@ -8,6 +8,8 @@ import type { InstanceOperations, InstanceTarget } from "../../core/ports/driver
 import type { SnapshotReader, VaultProgress } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
+import { giveTree } from "../../platform/folder-server/folder-owner.ts";
+import { chooseInstancePort } from "../../platform/folder-server/instance-port.ts";
 import { restoreInstance } from "../../platform/path-instance.ts";
 import { partialPath } from "../../platform/path-names.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
@@ -19,13 +21,13 @@ import { type ClusterContext, type ClusterOptions, dataPathOf } from "./cluster-
 import { compareRestored } from "./compare-restored.ts";
 import { readControlData } from "./control-data.ts";
 import { disarm } from "./disarm.ts";
-import { chooseInstancePort, startInstance, writeInstanceFiles } from "./instance-server.ts";
+import { startInstance, writeInstanceFiles } from "./instance-server.ts";
 import { stopPostmaster } from "./postmaster.ts";
-import { futureOwner, giveTree, makeFolders } from "./owned-folders.ts";
+import { futureOwner, makeFolders } from "./owned-folders.ts";
 import { findProgramDifferences } from "./program-differences.ts";
 import { type Recovery, prepareRecovery, removeRecoveryFiles } from "./recovery.ts";
 import { requireReplayed } from "./replay-end.ts";
-import { rememberStart } from "./start-record.ts";
+import { clusterStart } from "./start-record.ts";
 import { findServerPrograms } from "./server-programs.ts";
 import { formatTablespaceMap, planLocations, restoredLocation } from "./tablespaces.ts";
 import { type Layout, dataFolder, layoutName, manifestName, parseLayout, placeInVault } from "./vault-places.ts";
@@ -135,7 +137,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
       finish,
     });
     await startInstance(context, target.name);
-    if (detail.startOptions !== null) await rememberStart(stable, detail.startOptions, { replace: false });
+    if (detail.startOptions !== null) await clusterStart.remember(stable, detail.startOptions, { replace: false });
     const { timeline } = await readControlData(context, target.name);
     return {
       sizeBytes: captured.facts.sizeBytes,

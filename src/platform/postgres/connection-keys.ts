@@ -5,7 +5,9 @@ export type ConnectionKeys = { readonly url: string; readonly password?: string 
 
 const withoutReferences = (text: string): string => text.replaceAll(/\$\{[^}]*\}/g, "x");
 
-const hasPasswordLiteral = (url: string): boolean => /^[a-z]+:\/\/[^/@?#]*:[^/@?#]*@/.test(withoutReferences(url));
+/** A password that is written out; one that comes by a reference is none. */
+export const hasPasswordLiteral = (url: string): boolean =>
+  /^[a-z]+:\/\/[^/@?#]*:[^/@?#]*@/.test(withoutReferences(url));
 
 /** The whole text is one reference with a colon: `${file:/etc/shop/db-password}`. */
 const isSecretReference = (text: string): boolean => /^\$\{(?:file|env|command):[^}]+\}$/.test(text);

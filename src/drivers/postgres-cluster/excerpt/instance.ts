@@ -13,7 +13,8 @@ import { type Session, openSession } from "../../../platform/postgres/session.ts
 import type { CapturedDetail } from "../cluster-facts.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { disarm } from "../disarm.ts";
-import { futureOwner, giveTree } from "../owned-folders.ts";
+import { giveTree } from "../../../platform/folder-server/folder-owner.ts";
+import { futureOwner } from "../owned-folders.ts";
 import { type Recovery, prepareRecovery } from "../recovery.ts";
 import { findServerPrograms } from "../server-programs.ts";
 import { type Choice, hollowRelations } from "./choose-files.ts";

@@ -9,7 +9,7 @@ import { copyOut } from "../../../platform/postgres/copy-out.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { programError } from "../../../platform/subprocess.ts";
 import type { ClusterContext } from "../cluster-options.ts";
-import { asOwner } from "../server-programs.ts";
+import { asOwner } from "../../../platform/folder-server/folder-owner.ts";
 import type { ServerPlace } from "./temporary-server.ts";
 import type { Wanted, WantedTable } from "./wanted-relations.ts";
 

@@ -12,7 +12,7 @@ import type { ClusterContext } from "../cluster-options.ts";
 import { readControlData } from "../control-data.ts";
 import { quietSettings } from "../instance-server.ts";
 import { findPostmaster } from "../postmaster.ts";
-import { type Owner, asOwner } from "../server-programs.ts";
+import { type Owner, asOwner } from "../../../platform/folder-server/folder-owner.ts";
 
 export type ServerPlace = {
   /** Holds the data folder and what the server is started with. */
