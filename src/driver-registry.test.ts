@@ -28,9 +28,10 @@ describe("the drivers of this build", () => {
       "postgres",
       "postgres-cluster",
       "process",
+      "redis",
       "sqlite",
     ]);
-    expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "sql", "tcp"]);
+    expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "redis", "sql", "tcp"]);
     expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "dns", "haproxy", "nginx"]);
     expect(() => createDriverRegistry([filesBundle, filesBundle])).toThrow(
       'two drivers claim the component type "files"',

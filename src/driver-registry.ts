@@ -11,6 +11,7 @@ import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
+import { redisBundle } from "./drivers/redis/redis-bundle.ts";
 import { sqliteBundle } from "./drivers/sqlite/sqlite-bundle.ts";
 import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
 import { terraformBundle } from "./drivers/terraform/terraform-bundle.ts";
@@ -20,6 +21,7 @@ const bundles: readonly DriverBundle[] = [
   postgresBundle,
   postgresClusterBundle,
   mariadbBundle,
+  redisBundle,
   sqliteBundle,
   filesBundle,
   processBundle,

@@ -32,12 +32,13 @@ type Listener = {
   readonly sockets: readonly string[];
 };
 
-/** Servers that hold data and have no driver in this version. */
-const unsupportedServers = new Map([
+/** Servers that hold data and are not proposed: the type that a person can declare, null where this version has none. */
+const otherServers: ReadonlyMap<string, string | null> = new Map([
   ["mariadbd", "mariadb"],
   ["mysqld", "mariadb"],
   ["redis-server", "redis"],
-  ["mongod", "mongodb"],
+  ["redis-check-rdb", "redis"],
+  ["mongod", null],
   ["etcd", "etcd"],
 ]);
 
@@ -108,7 +109,7 @@ const isApplication = ({ program, ports, workingDirectory }: Listener): boolean 
   ports.length > 0 &&
   program !== "postgres" &&
   program !== "haproxy" &&
-  !unsupportedServers.has(program) &&
+  !otherServers.has(program) &&
   !systemPrograms.test(program) &&
   workingDirectory !== null &&
   workingDirectory !== "/";
@@ -205,18 +206,21 @@ const gapsOf = (
   const hidden = [
     ...new Set(tcp.filter(({ listening, inode }) => listening && !known.has(inode)).map(({ localPort }) => localPort)),
   ];
-  const unsupported = heads.flatMap(({ program, row, ports }) => {
-    const type = unsupportedServers.get(program);
-    return type === undefined
-      ? []
-      : [`${program} (pid ${row.pid}) listens on ${ports.join(", ")}: ${type} is not supported by this version`];
+  const unproposed = heads.flatMap(({ program, row, ports }) => {
+    const type = otherServers.get(program);
+    if (type === undefined) return [];
+    const advice =
+      type === null
+        ? "it has no driver; type: command can take it (docs/plugins.md)"
+        : `declare it as type: ${type} (docs/${type}.md)`;
+    return [`${program} (pid ${row.pid}) listens on ${ports.join(", ")}: ${advice}`];
   });
   const placeless = heads
     .filter(
       (listener) =>
         listener.ports.length > 0 && !systemPrograms.test(listener.program) && listener.workingDirectory === "/",
     )
-    .filter(({ program }) => program !== "postgres" && program !== "haproxy" && !unsupportedServers.has(program))
+    .filter(({ program }) => program !== "postgres" && program !== "haproxy" && !otherServers.has(program))
     .map(
       ({ program, row, ports }) =>
         `${program} (pid ${row.pid}) listens on ${ports.join(", ")} and runs in /, so its release folder is not known`,
@@ -225,5 +229,5 @@ const gapsOf = (
     hidden.length === 0 || process.getuid?.() === 0
       ? []
       : [`what listens on ${hidden.join(", ")} belongs to other users; run refloat init as root to see it`];
-  return [...unsupported, ...placeless, ...others];
+  return [...unproposed, ...placeless, ...others];
 };

@@ -73,6 +73,12 @@ const components = [
     true,
   ),
   component(
+    "redis",
+    z.strictObject({ url: z.string().meta({ description: "Where the server is: redis://user@host:port." }) }),
+    { url: output("redis://user:password@host:port", true), address: output("host:port") },
+    false,
+  ),
+  component(
     "process",
     z.strictObject({
       release: z.string().meta({ description: "Folder of the release." }),

@@ -26,7 +26,6 @@ const captureByCommand = "its own dump and load commands can be declared: type: 
 export const unsupportedComponentTypes: Words = {
   mariadb: captureByCommand,
   mysql: captureByCommand,
-  redis: captureByCommand,
   kubernetes: "declare what runs on this machine",
 };
 

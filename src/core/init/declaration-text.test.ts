@@ -83,7 +83,7 @@ const shop: MachineFindings = {
     },
   ],
   takenPorts: [5432, 8080, 8081],
-  gaps: ["redis-server (pid 44) listens on 6379: components of type redis are not supported by this version"],
+  gaps: ["redis-server (pid 44) listens on 6379: declare it as type: redis (docs/redis.md)"],
 };
 
 const odd: MachineFindings = {

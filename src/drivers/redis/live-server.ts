@@ -1,0 +1,246 @@
+/** The live server: whether it may be stopped and switched at all, how it is stopped, and how the one behind the stable name is started. */
+import { realpath } from "node:fs/promises";
+import { z } from "zod";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { runDeclaredLine } from "../../platform/folder-server/declared-line.ts";
+import { ownerOf, runAsOwner } from "../../platform/folder-server/folder-owner.ts";
+import { startRecordOf } from "../../platform/folder-server/start-record.ts";
+import { waitUntil } from "../../platform/wait-until.ts";
+import { layOutAppendOnly } from "./append-only-files.ts";
+import { describeAddress, resolveTarget } from "./connection-target.ts";
+import { isLoaded, quietInstance } from "./instance-server.ts";
+import { type RedisContext, dataPathOf } from "./redis-options.ts";
+import { findRedisProcess, killServer, shutDown } from "./redis-process.ts";
+import { type RedisSession, replyOf, withRedis } from "./redis-session.ts";
+import {
+  type Settings,
+  type Start,
+  readFolderSetting,
+  readInfo,
+  readSentinels,
+  readSettings,
+  settingsSchema,
+  startOf,
+  startSchema,
+} from "./server-facts.ts";
+import { findRedisProgram, isExecutable } from "./server-programs.ts";
+
+/** How the server of the stable place is started, and what it looks for in its folder. */
+export const redisStart = startRecordOf(
+  z.object({
+    start: startSchema.nullable(),
+    settings: settingsSchema,
+    version: z.string(),
+    /** Lives of two processes: of the instance whose data came behind the stable name, and of the server that loaded them there, once it has. */
+    continues: z.object({ from: z.string(), runId: z.string().nullable() }).nullable().default(null),
+  }),
+);
+
+const refused = (message: string, hint: string): RefloatError => new RefloatError("cutover.refused", message, { hint });
+
+const isRunning = async (stable: string): Promise<boolean> => (await findRedisProcess(stable)) !== null;
+
+const askLive = async <Result>(
+  context: RedisContext,
+  act: (session: RedisSession) => Promise<Result>,
+): Promise<Result> => withRedis({ target: await resolveTarget(context), signal: context.signal }, act);
+
+/**
+ * One server alone can be switched; replicas of it load the recovered data anew by themselves.
+ * @throws RefloatError cutover.refused with the reason and what to do
+ */
+export const refuseCompany = async (context: RedisContext, stable: string): Promise<void> => {
+  if (!(await isRunning(stable))) return;
+  await askLive(context, async (session) => {
+    const info = await readInfo(session, "server", "replication");
+    const mode = info.get("redis_mode");
+    if (mode !== "standalone")
+      throw refused(`the server in ${stable} runs as ${mode}`, "a node of a cluster is not switched by itself");
+    if (info.get("role") !== "master")
+      throw refused(`the server in ${stable} is a replica`, "recover its primary; it loads all of that anew by itself");
+    const sentinels = await readSentinels(session);
+    if (sentinels === null)
+      throw refused(
+        `whether a Sentinel watches the server in ${stable} cannot be told`,
+        "ACL SETUSER ... +client|list, or stop the server by hand if you know that none does: one that is stopped is not asked",
+      );
+    if (sentinels.length > 0)
+      throw refused(
+        `Sentinels watch the server in ${stable} (${sentinels.join(", ")}), and would put a replica in its place while it is stopped`,
+        "restore it beside (refloat recover --no-cutover); or SENTINEL REMOVE its name on each of them, recover, and SENTINEL MONITOR it again",
+      );
+    if (context.options.start === undefined && startOf(info) === null)
+      throw refused(
+        `the server in ${stable} was started without a configuration file, so it cannot be started the same way`,
+        "declare start: and stop: of the component",
+      );
+  });
+};
+
+/** Remembered before it is stopped: afterwards nobody can be asked. */
+const rememberStart = (context: RedisContext, stable: string): Promise<void> =>
+  askLive(context, async (session) => {
+    const info = await readInfo(session, "server");
+    const settings = await readSettings(session);
+    const version = info.get("redis_version") ?? "";
+    await redisStart.remember(stable, { start: startOf(info), settings, version, continues: null }, { replace: true });
+  });
+
+/** By SIGTERM a server saves only where it has a time to save at, or an append-only file: else its last data would go with it. */
+const saveIfVolatile = (context: RedisContext): Promise<void> =>
+  askLive(context, async (session) => {
+    const { save, appendonly } = await readSettings(session);
+    if (save === "" && appendonly !== "yes") await session.ask("SAVE");
+  });
+
+/** Stops what runs behind the stable name, and proves it. @throws RefloatError fence.failed */
+export const stopLive = async (context: RedisContext, stable: string): Promise<void> => {
+  if (!(await isRunning(stable))) return;
+  await rememberStart(context, stable);
+  const { stop } = context.options;
+  if (stop === undefined) await shutDown(context, stable, await resolveTarget(context));
+  else {
+    await saveIfVolatile(context);
+    await runDeclaredLine(context, { what: "stop", line: stop, isReached: async () => !(await isRunning(stable)) });
+  }
+};
+
+/** Ends the server of an instance, and remembers which it was: what is loaded behind the stable name goes on from there. @throws RefloatError fence.failed */
+export const quietIncoming = async (context: RedisContext, folder: string): Promise<void> => {
+  const from = await quietInstance(context, folder);
+  const stable = await dataPathOf(context);
+  const remembered = await redisStart.recall(stable);
+  if (from === null || remembered === null) return;
+  await redisStart.remember(stable, { ...remembered, continues: { from, runId: null } }, { replace: true });
+};
+
+/** Of the first server behind the name alone: one that is started later may load what was written to it. */
+const rememberLife = async (context: RedisContext, stable: string): Promise<void> => {
+  const remembered = await redisStart.recall(stable);
+  if (remembered === null || remembered.continues === null || remembered.continues.runId !== null) return;
+  const runId = (await askLive(context, (session) => readInfo(session, "server"))).get("run_id") ?? null;
+  const { from } = remembered.continues;
+  await redisStart.remember(stable, { ...remembered, continues: { from, runId } }, { replace: true });
+};
+
+/** A server in a container or on another machine is in no process table here. @throws RefloatError fence.failed */
+export const refuseAnswering = async (context: RedisContext): Promise<void> => {
+  const target = await resolveTarget(context);
+  try {
+    await askLive(context, (session) => session.ask("PING"));
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof RefloatError && error.code === "source.unreachable") return;
+    if (replyOf(error) === null) throw error;
+  }
+  throw new RefloatError(
+    "fence.failed",
+    `a server still answers at ${describeAddress(target)}, which is not seen from here (in a container, or on another machine)`,
+    { hint: "stop it there, or declare stop: and start: that do, then resume" },
+  );
+};
+
+const startByFile = async (context: RedisContext, stable: string): Promise<void> => {
+  const remembered = await redisStart.recall(stable);
+  const start = remembered?.start ?? null;
+  if (start === null)
+    throw new RefloatError("target.failed", `how the server in ${stable} is started is not known`, {
+      hint: "declare start: of the component, then resume",
+    });
+  const owner = await ownerOf(stable, context.signal);
+  // A server that was started by its name alone tells a path that is none.
+  const program = (await isExecutable(start.program)) ? start.program : await findRedisProgram(context, "redis-server");
+  await runAsOwner(context, owner, [program, start.configFile, "--daemonize", "yes", "--supervised", "no"]);
+};
+
+/** The configuration that it came up with may name another folder than the declared one. @throws RefloatError target.failed */
+const requireFolder = (context: RedisContext, stable: string): Promise<void> =>
+  askLive(context, async (session) => {
+    const found = await readFolderSetting(session);
+    if ((await realpath(found).catch(() => found)) === (await realpath(stable))) return;
+    throw new RefloatError("target.failed", `the server that was started works in ${found}, not in ${stable}`, {
+      hint: "does the configuration that start: uses name the same folder (dir) as data:?",
+    });
+  });
+
+/** Files as the server at the stable place looks for them, whether or not anybody could be asked. */
+const layOut = async (context: RedisContext, stable: string): Promise<void> => {
+  const remembered = await redisStart.recall(stable);
+  if (remembered === null || remembered.settings.appendonly !== "yes") return;
+  const owner = await ownerOf(stable, context.signal);
+  await layOutAppendOnly(stable, remembered.settings, remembered.version, { owner, signal: context.signal });
+};
+
+/**
+ * Its configuration file may say otherwise than the server was set to while it ran: one that keeps an append-only file has then loaded nothing of
+ * what was laid out for one that keeps none. @throws RefloatError target.failed, with nothing running
+ */
+const requireLoaded = async (context: RedisContext, stable: string): Promise<void> => {
+  const remembered = await redisStart.recall(stable);
+  if (remembered === null || remembered.settings.appendonly === "yes") return;
+  const info = await askLive(context, (session) => readInfo(session, "persistence"));
+  if (info.get("aof_enabled") !== "1") return;
+  await killServer(context, stable);
+  throw new RefloatError(
+    "target.failed",
+    `the server in ${stable} came up with appendonly yes, which was off while the one before ran, and has not loaded ${remembered.settings.dbfilename}; it was stopped`,
+    {
+      hint: "set appendonly no in its configuration file, then resume; afterwards CONFIG SET appendonly yes makes the file",
+    },
+  );
+};
+
+const startMs = 3_600_000;
+
+/** Starts what is behind the stable name, and waits until it has loaded its data. Idempotent. @throws RefloatError target.failed */
+export const serveStable = async (context: RedisContext, stable: string): Promise<void> => {
+  const isStarted = !(await isRunning(stable));
+  if (isStarted) {
+    await layOut(context, stable);
+    const { start } = context.options;
+    if (start === undefined) await startByFile(context, stable);
+    else await runDeclaredLine(context, { what: "start", line: start, isReached: () => isRunning(stable) });
+  }
+  const target = await resolveTarget(context);
+  let isGone = false;
+  const isUp = await waitUntil(context, startMs, async () => {
+    if (await isLoaded(context, target)) return true;
+    isGone = !(await isRunning(stable));
+    return isGone;
+  });
+  if (!isUp || isGone)
+    throw new RefloatError(
+      "target.failed",
+      isGone
+        ? `the server in ${stable} has ended while it started`
+        : `the server in ${stable} runs, and does not answer at ${describeAddress(target)}`,
+      { hint: "what it says stands in its own log" },
+    );
+  await requireFolder(context, stable);
+  if (!isStarted) return;
+  await requireLoaded(context, stable);
+  await rememberLife(context, stable);
+};
+
+/** Followers of a server that was recovered take over its state. */
+export const describeSettled = async (context: RedisContext): Promise<readonly string[]> => {
+  try {
+    return await askLive(context, async (session) => {
+      const replicas = Number((await readInfo(session, "replication")).get("connected_slaves") ?? 0);
+      return replicas === 0 ? [] : [`${replicas} replicas follow it, and have loaded or are loading its data anew`];
+    });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof RefloatError) return [];
+    throw error;
+  }
+};
+
+/** What the point knows of how the server was started, for a machine where none runs. */
+export const rememberCaptured = async (
+  stable: string,
+  captured: { readonly start: Start | null; readonly settings: Settings; readonly version: string },
+): Promise<void> => {
+  if (await isRunning(stable)) return;
+  await redisStart.remember(stable, { ...captured, continues: null }, { replace: false });
+};

@@ -1,0 +1,111 @@
+/** A real Redis server with a password and an append-only file, by the command line: a capture that is killed, a recovery that is switched and undone. */
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { findFreePort } from "../../src/testing/free-port.ts";
+import { type RedisServer, startRedisServer } from "../../src/testing/redis-server.ts";
+import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+
+const password = "hunter2 of redis";
+
+describe("a Redis server", () => {
+  let folder: string;
+  let server: RedisServer;
+  let refloat: RefloatProgram;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "refloat-redis-e2e-"));
+    await chmod(folder, 0o755);
+    server = await startRedisServer({
+      directory: join(folder, "server"),
+      lines: ["appendonly yes", `user refloat on ">${password}" ~* &* +@all`, "user default off"],
+      login: { user: "refloat", password },
+    });
+    const port = await findFreePort(2);
+    await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
+    await writeFile(join(folder, "redis-password"), `${password}\n`, { mode: 0o600 });
+    await writeFile(
+      join(folder, "refloat.yaml"),
+      `vault:
+  url: ${join(folder, "vault")}
+  password: \${file:${join(folder, "password")}}
+services:
+  shop:
+    components:
+      cache:
+        type: redis
+        data: ${server.data}
+        url: redis://refloat@127.0.0.1:${server.port}
+        password: \${file:${join(folder, "redis-password")}}
+        ports: ${port}-${port + 1}
+        checks:
+          - redis: GET product:499
+            expect: price 499
+`,
+    );
+    refloat = refloatIn(folder);
+    await server.pipe(Array.from({ length: 500 }, (_, index) => `SET product:${index} "price ${index}"`));
+    await refloat.succeed(["vault", "init"]);
+  }, 120_000);
+
+  afterAll(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("is looked at before anything is done, without its password in any word", { timeout: 120_000 }, async () => {
+    const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
+    const said = stdout.replaceAll(/\s+/g, " ");
+    expect(said).toContain("Redis 7.0.15, 500 keys");
+    expect(said).toContain("all that a capture and a recovery need");
+    expect(said).not.toContain(password);
+  });
+
+  it("makes no point when the capture is killed in the middle", { timeout: 120_000 }, async () => {
+    await server.cli("CONFIG", "SET", "repl-diskless-sync-delay", "60");
+    const killed = refloat.spawn(["capture", "shop"]);
+    await vi.waitFor(async () => expect(await server.cli("INFO", "replication")).toContain("state=wait_bgsave"), {
+      timeout: 60_000,
+      interval: 50,
+    });
+    killed.kill("SIGKILL");
+    await killed;
+    await server.cli("CONFIG", "SET", "repl-diskless-sync-delay", "0");
+    const { lines } = await refloat.succeed(["points", "shop", "--json"]);
+    expect(lines.at(-1)).toMatchObject({ data: { points: [] } });
+  });
+
+  it("is recovered beside the damage, checked and put in its place", { timeout: 240_000 }, async () => {
+    await refloat.succeed(["capture", "shop"]);
+    await server.cli("FLUSHALL");
+    await server.cli("SET", "product:0", "price 0 of a bad upgrade");
+    const plan = (await refloat.succeed(["plan", "shop"])).stdout.replaceAll(/\s+/g, " ");
+    expect(plan).toContain("0 more and 499 fewer keys by database");
+    const done = (await refloat.succeed(["recover", "shop", "--yes"])).stdout.replaceAll(/\s+/g, " ");
+    expect(done).toContain("SHOP IS BACK");
+    expect(await server.cli("DBSIZE")).toBe("500");
+    expect((await readdir(server.directory)).filter((name) => name.startsWith("data")).toSorted()).toEqual([
+      "data",
+      "data.old1",
+    ]);
+  });
+
+  it(
+    "is undone without loss as long as nothing was written, and then only by who accepts it",
+    { timeout: 240_000 },
+    async () => {
+      await refloat.succeed(["undo", "1", "--yes"]);
+      expect(await server.cli("GET", "product:0")).toBe("price 0 of a bad upgrade");
+      await refloat.succeed(["commit", "2", "--yes"]);
+      await refloat.succeed(["recover", "shop", "--yes"]);
+      await server.cli("SET", "product:1", "price 1 of a customer");
+      const refused = await refloat.run(["undo", "3", "--yes"]);
+      expect(refused.exit).toBe(3);
+      expect(refused.stderr).toContain("undo.would-lose");
+      await refloat.succeed(["commit", "3", "--yes"]);
+      expect(await server.cli("GET", "product:1")).toBe("price 1 of a customer");
+      expect((await readdir(server.directory)).filter((name) => name.startsWith("data."))).toEqual([]);
+    },
+  );
+});
