@@ -23,6 +23,7 @@ describe("the drivers of this build", () => {
   test("claim each word once", () => {
     expect([...driverRegistry.components.keys()].sort()).toEqual([
       "command",
+      "etcd",
       "files",
       "mariadb",
       "postgres",

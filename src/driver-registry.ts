@@ -3,6 +3,7 @@ import { joinChecks } from "./core/components/join-checks.ts";
 import type { CheckDriver, DriverBundle, DriverRegistry } from "./core/ports/driver.ts";
 import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { dnsBundle } from "./drivers/dns/dns-bundle.ts";
+import { etcdBundle } from "./drivers/etcd/etcd-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
@@ -22,6 +23,7 @@ const bundles: readonly DriverBundle[] = [
   postgresClusterBundle,
   mariadbBundle,
   redisBundle,
+  etcdBundle,
   sqliteBundle,
   filesBundle,
   processBundle,

@@ -1,0 +1,35 @@
+import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import { captureEtcd } from "./capture.ts";
+import { type EtcdOptions, etcdOptionsSchema } from "./etcd-options.ts";
+import { stableOutputs } from "./etcd-target.ts";
+import { etcdInstances } from "./instances.ts";
+import { preflightEtcd } from "./preflight.ts";
+import { etcdSwitching } from "./switching.ts";
+import { etcdWrites } from "./writes.ts";
+
+const etcdDriver: ComponentDriver<EtcdOptions> = {
+  type: "etcd",
+  summary: "An etcd cluster, captured by the snapshot of one member, switched by the path of the data folder.",
+  options: etcdOptionsSchema,
+  outputs: {
+    url: { description: "http://host:port, of clients.", secret: false },
+    address: { description: "host:port.", secret: false },
+    host: { description: "Host name or address.", secret: false },
+    port: { description: "Port of clients.", secret: false },
+    data: { description: "Absolute path of the data folder.", secret: false },
+  },
+  stableOutputs,
+  preflight: preflightEtcd,
+  capture: captureEtcd,
+  instances: etcdInstances,
+  switching: etcdSwitching,
+  writes: etcdWrites,
+};
+
+/** The `etcd` driver. */
+export const etcdBundle: DriverBundle = {
+  name: "etcd",
+  components: [etcdDriver as ComponentDriver],
+  checks: [],
+  traffic: [],
+};
