@@ -25,14 +25,16 @@ describe("the drivers of this build", () => {
       "command",
       "etcd",
       "files",
+      "git",
       "mariadb",
       "postgres",
       "postgres-cluster",
       "process",
       "redis",
       "sqlite",
+      "terraform",
     ]);
-    expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "redis", "sql", "tcp"]);
+    expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "redis", "sql", "tcp", "terraform"]);
     expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "dns", "haproxy", "nginx"]);
     expect(() => createDriverRegistry([filesBundle, filesBundle])).toThrow(
       'two drivers claim the component type "files"',

@@ -5,6 +5,7 @@ import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { dnsBundle } from "./drivers/dns/dns-bundle.ts";
 import { etcdBundle } from "./drivers/etcd/etcd-bundle.ts";
 import { filesBundle } from "./drivers/files/files-bundle.ts";
+import { gitBundle } from "./drivers/git/git-bundle.ts";
 import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
 import { mariadbBundle } from "./drivers/mariadb/mariadb-bundle.ts";
@@ -26,6 +27,8 @@ const bundles: readonly DriverBundle[] = [
   etcdBundle,
   sqliteBundle,
   filesBundle,
+  gitBundle,
+  terraformBundle,
   processBundle,
   httpBundle,
   tcpBundle,
@@ -33,7 +36,6 @@ const bundles: readonly DriverBundle[] = [
   haproxyBundle,
   nginxBundle,
   dnsBundle,
-  terraformBundle,
 ];
 
 const byWord = <Driver>(

@@ -1,11 +1,13 @@
-import type { DriverBundle, ProvisionDriver } from "../../core/ports/driver.ts";
+import type { CheckDriver, ComponentDriver, DriverBundle, ProvisionDriver } from "../../core/ports/driver.ts";
+import { terraformCheck } from "./component/terraform-check.ts";
+import { terraformComponent } from "./component/terraform-component.ts";
 import { terraformProvision } from "./terraform-provision.ts";
 
-/** The `terraform` driver: what a module describes is there before anything is restored. */
+/** The `terraform` driver: what a module describes is there before anything is restored; and a module with its state as a component, with its check. */
 export const terraformBundle: DriverBundle = {
   name: "terraform",
-  components: [],
-  checks: [],
+  components: [terraformComponent as ComponentDriver],
+  checks: [terraformCheck as CheckDriver],
   traffic: [],
   provisions: [terraformProvision as ProvisionDriver],
 };

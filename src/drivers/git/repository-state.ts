@@ -1,0 +1,153 @@
+/** What a repository is at: its refs, its head, what is in no commit, and what lies elsewhere (submodules, LFS). */
+import { z } from "zod";
+import type { DriverContext } from "../../core/ports/driver.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { runGit } from "./run-git.ts";
+
+export const repositoryStateSchema = z.object({
+  bare: z.boolean(),
+  /** `sha1` or `sha256`. */
+  format: z.string(),
+  /** `refs/heads/main`; null where no branch is checked out. */
+  branch: z.string().nullable(),
+  /** Null in a repository without a commit. */
+  commit: z.string().nullable(),
+  /** Name to object. */
+  refs: z.record(z.string(), z.string()),
+  /** What git status names, of tracked and of new files. */
+  uncommitted: z.array(z.string()),
+  /** What lies in the working tree and Git is told to leave alone; folders as a whole. */
+  ignored: z.array(z.string()),
+  submodules: z.array(z.string()),
+  /** Of the commit: what a working tree takes. */
+  files: z.int(),
+  treeBytes: z.int(),
+  usesLfs: z.boolean(),
+  /** Of the repository's configuration: where its remotes are, without passwords, and which branch follows which. */
+  settings: z.array(z.tuple([z.string(), z.string()])),
+});
+export type RepositoryState = z.infer<typeof repositoryStateSchema>;
+
+type Asking = Pick<DriverContext, "signal" | "marker">;
+
+const linesOf = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");
+
+/** Null where Git says that there is none (its exit status is 1). */
+const orNull = async (asking: Asking, folder: string, words: readonly string[]): Promise<string | null> => {
+  try {
+    return (await runGit(asking, folder, words)).trim();
+  } catch (error) {
+    asking.signal.throwIfAborted();
+    if (error instanceof RefloatError && error.code === "program.failed" && error.context["exitCode"] === 1)
+      return null;
+    throw error;
+  }
+};
+
+export const readRefs = async (asking: Asking, folder: string): Promise<Readonly<Record<string, string>>> =>
+  Object.fromEntries(
+    linesOf(await runGit(asking, folder, ["for-each-ref", "--format=%(objectname) %(refname)"])).map((line) => {
+      const [object = "", name = ""] = line.split(" ");
+      return [name, object];
+    }),
+  );
+
+type Status = Pick<RepositoryState, "uncommitted" | "ignored">;
+
+/** Fields end by NUL: names may hold anything else. A renamed file has its old name behind it. */
+const statusOf = (text: string): Status => {
+  const fields = text.split("\0").filter((field) => field !== "");
+  const status: Status = { uncommitted: [], ignored: [] };
+  for (let at = 0; at < fields.length; at += 1) {
+    const field = fields[at] ?? "";
+    (field.startsWith("!!") ? status.ignored : status.uncommitted).push(field.slice(3));
+    if (/^[RC]/.test(field)) at += 1;
+  }
+  return status;
+};
+
+const keptSettings = /^(?:remote\..*\.(?:url|fetch|pushurl)|branch\..*\.(?:remote|merge))$/;
+
+/** `https://user:token@host/x` without what comes before the host. */
+const withoutLogin = (value: string): string => value.replace(/^([a-z+]+:\/\/)[^/@]*@/i, "$1");
+
+const readSettings = async (asking: Asking, folder: string): Promise<readonly [string, string][]> =>
+  ((await orNull(asking, folder, ["config", "--local", "--list", "-z"])) ?? "").split("\0").flatMap((entry) => {
+    const [name = "", ...rest] = entry.split("\n");
+    return keptSettings.test(name) ? [[name, withoutLogin(rest.join("\n"))] as [string, string]] : [];
+  });
+
+const usesLfs = async (asking: Asking, folder: string, commit: string | null): Promise<boolean> => {
+  if (commit === null) return false;
+  const found = await orNull(asking, folder, [
+    "grep",
+    "-l",
+    "filter=lfs",
+    commit,
+    "--",
+    ".gitattributes",
+    "*/.gitattributes",
+  ]);
+  return found !== null && found !== "";
+};
+
+type Checkout = Pick<RepositoryState, "submodules" | "files" | "treeBytes">;
+
+/** `100644 blob OBJECT    1234\tname`; a submodule is a commit without a size. */
+const readTree = async (asking: Asking, folder: string, commit: string | null): Promise<Checkout> => {
+  const tree: Checkout = { submodules: [], files: 0, treeBytes: 0 };
+  if (commit === null) return tree;
+  for (const entry of (await runGit(asking, folder, ["ls-tree", "-r", "-l", "-z", commit])).split("\0")) {
+    const { kind, size, name } = /^\d+ (?<kind>\w+) \w+ +(?<size>[\d-]+)\t(?<name>.*)$/s.exec(entry)?.groups ?? {};
+    if (kind === "commit") tree.submodules.push(name ?? "");
+    if (kind !== "blob") continue;
+    tree.files += 1;
+    tree.treeBytes += Number(size);
+  }
+  return tree;
+};
+
+/** @throws RefloatError source.failed when there is no repository, source.unsupported for one that lacks a part of its history */
+export const readRepository = async (asking: Asking, folder: string): Promise<RepositoryState> => {
+  let answer: readonly string[];
+  try {
+    answer = linesOf(
+      await runGit(asking, folder, [
+        "rev-parse",
+        "--is-bare-repository",
+        "--is-shallow-repository",
+        "--show-object-format",
+      ]),
+    );
+  } catch (error) {
+    asking.signal.throwIfAborted();
+    if (!(error instanceof RefloatError) || error.code !== "program.failed") throw error;
+    throw new RefloatError("source.failed", `${folder} is no Git repository: ${error.message}`, { cause: error });
+  }
+  const [bare, shallow, format = "sha1"] = answer;
+  if (shallow === "true")
+    throw new RefloatError("source.unsupported", `${folder} is a shallow clone, which lacks a part of its history`, {
+      hint: "git fetch --unshallow, or declare it as files",
+    });
+  const partial = await orNull(asking, folder, ["config", "--get-regexp", "^remote\\..*\\.promisor$"]);
+  if (partial !== null)
+    throw new RefloatError("source.unsupported", `${folder} is a partial clone, which lacks some of its objects`, {
+      hint: "declare it as files, or clone it whole",
+    });
+  const isBare = bare === "true";
+  const commit = await orNull(asking, folder, ["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]);
+  const status = isBare
+    ? ""
+    : await runGit(asking, folder, ["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignored"]);
+  return {
+    bare: isBare,
+    format,
+    branch: await orNull(asking, folder, ["symbolic-ref", "--quiet", "HEAD"]),
+    commit,
+    refs: { ...(await readRefs(asking, folder)) },
+    ...statusOf(status),
+    ...(await readTree(asking, folder, commit)),
+    usesLfs: await usesLfs(asking, folder, commit),
+    settings: [...(await readSettings(asking, folder))],
+  };
+};

@@ -1,0 +1,53 @@
+/** Holds a restored repository against the facts of its point: the same refs at the same objects, the same commit checked out, every object sound. */
+import type { InstanceOperations } from "../../core/ports/driver.ts";
+import type { CheckOutcome } from "../../model/outcome.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { locateInstance } from "../../platform/path-instance.ts";
+import { countOf } from "../../platform/tree-facts.ts";
+import { capturedStateSchema } from "./captured-state.ts";
+import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
+import { readRepository } from "./repository-state.ts";
+import { runGit } from "./run-git.ts";
+
+const fsck = async (context: GitContext, folder: string): Promise<readonly string[]> => {
+  try {
+    await runGit(context, folder, ["fsck", "--full", "--no-dangling", "--no-progress"]);
+    return [];
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof RefloatError && error.code === "program.failed") return [error.message];
+    throw error;
+  }
+};
+
+export const validateGit: InstanceOperations<GitOptions>["validate"] = async (context, target, facts) => {
+  const beganMs = context.clock.monotonicMs();
+  const then = capturedStateSchema.parse(facts.detail);
+  const place = await locateInstance(await stablePathOf(context), target);
+  const folder = place.presence === "done" ? place.path : target.name;
+  const outcome = (status: CheckOutcome["status"], subject: string, found: string): CheckOutcome => ({
+    subject: `facts: ${subject}`,
+    kind: "facts",
+    component: context.component,
+    status,
+    found,
+    durationMs: context.clock.monotonicMs() - beganMs,
+  });
+  const now = await readRepository(context, folder);
+  const names = [...new Set([...Object.keys(then.refs), ...Object.keys(now.refs)])];
+  const moved = names.filter((name) => then.refs[name] !== now.refs[name]);
+  const failed = [
+    ...moved.map((name) => `${name} is at ${now.refs[name] ?? "nothing"}, captured ${then.refs[name] ?? "nothing"}`),
+    ...(now.commit === then.commit ? [] : [`the commit is ${now.commit ?? "none"}, captured ${then.commit ?? "none"}`]),
+    ...(now.branch === then.branch ? [] : [`the branch is ${now.branch ?? "none"}, captured ${then.branch ?? "none"}`]),
+    ...(now.uncommitted.length === 0
+      ? []
+      : [`${countOf(now.uncommitted.length, "file")} differ from the commit, such as ${now.uncommitted[0]}`]),
+    ...(await fsck(context, folder)),
+  ];
+  if (failed.length > 0) return failed.map((found) => outcome("failed", "repository", found));
+  const at = then.commit === null ? "no commit" : `commit ${then.commit}`;
+  return [
+    outcome("passed", "refs, commit, objects", `${countOf(names.length, "ref")} as captured, ${at}, sound by git fsck`),
+  ];
+};

@@ -1,0 +1,85 @@
+/** What was committed to a repository since a position, and what is in no commit. */
+import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
+import { formatAmount } from "../../core/text/quantity.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { toJsonObject } from "../../model/json.ts";
+import { type PositionMark, positionMarkSchema } from "./captured-state.ts";
+import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
+import { readRepository } from "./repository-state.ts";
+import { runGit } from "./run-git.ts";
+
+/** Of the objects of a position those that a repository has: one that was rewound may lack some. */
+const known = async (context: GitContext, folder: string, objects: readonly string[]): Promise<readonly string[]> => {
+  const said = await runGit(
+    context,
+    folder,
+    ["cat-file", "--batch-check=%(objectname) %(objecttype)"],
+    `${objects.join("\n")}\n`,
+  );
+  return said.split("\n").flatMap((line) => (/ (?:commit|tag)$/.test(line) ? [line.split(" ")[0] ?? ""] : []));
+};
+
+const countCommits = async (context: GitContext, folder: string, since: PositionMark, commit: string | null) => {
+  const before = [...new Set([...Object.values(since.refs), ...(since.commit === null ? [] : [since.commit])])];
+  const not = before.length === 0 ? [] : await known(context, folder, before);
+  const head = commit === null ? [] : ["HEAD"];
+  const revisions = ["--all", ...head].concat(not.map((object) => `^${object}`));
+  const count = Number((await runGit(context, folder, ["rev-list", "--count", ...revisions])).trim());
+  const [newest = ""] = (
+    await runGit(context, folder, ["rev-list", "--max-count=1", "--no-commit-header", "--format=%cI", ...revisions])
+  ).split("\n");
+  return {
+    count,
+    lastWriteAt: newest === "" ? null : new Date(newest).toISOString(),
+    isKnown: not.length === before.length,
+  };
+};
+
+const compare = async (context: GitContext, folder: string, since: PositionMark): Promise<WriteReport> => {
+  const now = await readRepository(context, folder);
+  const { count, lastWriteAt, isKnown } = await countCommits(context, folder, since, now.commit);
+  const names = [...new Set([...Object.keys(since.refs), ...Object.keys(now.refs)])];
+  const moved = names.filter((name) => name in since.refs && name in now.refs && since.refs[name] !== now.refs[name]);
+  const made = names.filter((name) => !(name in since.refs));
+  const gone = names.filter((name) => !(name in now.refs));
+  const refs = { name: "refs", added: made.length, changed: moved.length, removed: gone.length };
+  return {
+    lastWriteAt,
+    units: [
+      ...(count === 0 ? [] : [{ name: "commits", added: count, changed: 0, removed: 0 }]),
+      ...(made.length + moved.length + gone.length === 0 ? [] : [refs]),
+      ...(now.uncommitted.length === 0
+        ? []
+        : [{ name: "uncommitted files", added: 0, changed: now.uncommitted.length, removed: 0 }]),
+    ],
+    gaps: isKnown
+      ? []
+      : ["commits of the position are not in it: it was rewound or made anew, so more may count as new than is"],
+  };
+};
+
+const readMark = (mark: unknown): PositionMark => positionMarkSchema.parse(mark);
+
+export const gitWrites: WriteLedger<GitOptions> = {
+  position: async (context, location) => {
+    const takenAt = context.clock.now().toISOString();
+    const { commit, refs } = await readRepository(context, location ?? (await stablePathOf(context)));
+    return { takenAt, mark: toJsonObject({ commit, refs }) };
+  },
+
+  writesSince: async (context, { location, since }) =>
+    compare(context, location ?? (await stablePathOf(context)), readMark(since.mark)),
+
+  estimateSince: async (context, since) => {
+    try {
+      const { units, lastWriteAt } = await compare(context, await stablePathOf(context), readMark(since.mark));
+      const said = units.map(({ name, added, changed, removed }) => formatAmount(added + changed + removed, name));
+      return { about: said.length === 0 ? "nothing" : said.join(", "), lastWriteAt };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      // One that is damaged or gone is the usual reason for a recovery: nothing can be told then.
+      if (error instanceof RefloatError) return null;
+      throw error;
+    }
+  },
+};
