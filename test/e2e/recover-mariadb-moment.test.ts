@@ -71,12 +71,18 @@ it(
     const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
     try {
       const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
+      /** Of a quiet server little is told: it goes on writing what is no business of the service. */
       const receivedUntil = async (at: string): Promise<void> => {
-        for (;;) {
-          const { done, value } = await events.next();
-          if (done === true) throw new Error("the receiver has ended");
-          const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
-          if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
+        const writing = setInterval(() => void server.sql("CREATE OR REPLACE DATABASE elsewhere;"), 1_000);
+        try {
+          for (;;) {
+            const { done, value } = await events.next();
+            if (done === true) throw new Error("the receiver has ended");
+            const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
+            if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
+          }
+        } finally {
+          clearInterval(writing);
         }
       };
       await receivedUntil(new Date(0).toISOString());

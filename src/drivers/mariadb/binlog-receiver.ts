@@ -2,6 +2,7 @@
  * Receives the binary log of a server from where the vault's log ends, for as long as it is told to: decides where to begin, connects again after
  * failures, and says when something was lost. What the vault has of a file is whole events, so that it can go on behind any piece.
  */
+import { join } from "node:path";
 import type { LogReceiving } from "../../core/ports/driver.ts";
 import type { Clock } from "../../core/ports/environment.ts";
 import { keepReceiving } from "../../core/logs/keep-receiving.ts";
@@ -14,6 +15,7 @@ import { type BinlogClock, type BinlogLook, openBinlogClock } from "./binlog-clo
 import {
   type BinlogEvent,
   type BinlogFormat,
+  type BinlogQuery,
   EventSplitter,
   eventHeaderBytes,
   eventType,
@@ -24,7 +26,7 @@ import {
   readHeader,
   readQuery,
 } from "./binlog-events.ts";
-import { type BinlogPlace, lineName, newestLine, placeAt, placeBytes, positionOf } from "./binlog-line.ts";
+import { type BinlogPlace, fileName, lineName, newestLine, placeAt, placeBytes, positionOf } from "./binlog-line.ts";
 import { BinlogMoments } from "./binlog-moments.ts";
 import {
   type BinlogListing,
@@ -35,6 +37,7 @@ import {
   readBinlogSettings,
   refuseUnusable,
 } from "./binlog-source.ts";
+import { isOfTransaction, judgeStatement } from "./binlog-statements.ts";
 import { type BinlogStream, openBinlogStream, replicaId } from "./binlog-stream.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 import { type SqlAccess, accessOf } from "./sql-client.ts";
@@ -88,7 +91,12 @@ class Receiver {
     try {
       const file = { base: listing.base, number: start.number };
       const offset = Math.max(start.offset, fileBegin.length);
-      const stream = await openBinlogStream(access, { file, offset }, replicaId(service, component));
+      const stream = await openBinlogStream(access, {
+        file,
+        offset,
+        replica: replicaId(service, component),
+        folder: join(this.#context.stateDirectory, "binlog"),
+      });
       const stop = (): void => stream.stop(new Error("told to end"));
       signal.addEventListener("abort", stop, { once: true });
       if (signal.aborted) stop();
@@ -98,7 +106,8 @@ class Receiver {
           clock,
           start,
           listing,
-          serverId: settings.serverId,
+          settings,
+          database: access.target.database,
           held: this.#ends,
           noted: (span) => this.#note(span),
           leave: (line) => this.#leave(line),
@@ -204,7 +213,8 @@ type Parts = {
   readonly clock: BinlogClock;
   readonly start: Start;
   readonly listing: BinlogListing;
-  readonly serverId: number;
+  readonly settings: BinlogSettings;
+  readonly database: string;
   readonly held: ReadonlyMap<string, LogSpan>;
   readonly noted: (span: LogSpan) => void;
   /** The line is not what the server goes on with. */
@@ -286,7 +296,8 @@ class Connection {
 
   /** The first event says which file this is. @throws RefloatError log.diverged */
   async #begin(event: BinlogEvent): Promise<PieceWriter> {
-    const { start, listing, serverId, held } = this.#parts;
+    const { start, listing, settings, held } = this.#parts;
+    const { serverId } = settings;
     if (event.type !== eventType.formatDescription) {
       throw new RefloatError("source.failed", "the server's binary log does not begin with its format");
     }
@@ -360,13 +371,29 @@ class Connection {
       this.#isAlone = readGtid(event, format).isAlone;
       return;
     }
+    const query = isQuery(event) ? readQuery(event, format) : null;
+    if (query !== null) this.#warnOfEnd(query, end);
     const isEnd =
       type === eventType.xid ||
       type === eventType.xaPrepare ||
-      (isQuery(event) && (this.#isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(readQuery(event, format).sql)));
+      (query !== null && (this.#isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(query.sql)));
     if (!isEnd) return;
     this.#isAlone = false;
     this.#moments?.committed(end, event.when);
+  }
+
+  /** A recovery refuses to go on there. Who hears of it at once can take a point at once. */
+  #warnOfEnd(query: BinlogQuery, end: bigint): void {
+    const { database, settings, listing } = this.#parts;
+    if (isOfTransaction(query.sql)) return;
+    const judged = judgeStatement({ query, source: database, target: database, ignoresCase: settings.ignoresCase });
+    if (judged.act !== "refuse") return;
+    const { number, offset } = placeAt(positionAfter(end));
+    this.#request.report({
+      type: "warning",
+      message: `no point from before ${fileName({ base: listing.base, number })}:${offset} leads on beyond it: ${judged.reason}`,
+      hint: `take a point: refloat capture ${this.#context.service}`,
+    });
   }
 
   async #cut(writer: PieceWriter): Promise<void> {

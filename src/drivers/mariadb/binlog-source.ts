@@ -11,6 +11,8 @@ export type BinlogSettings = {
   readonly rowImage: string;
   readonly isEncrypted: boolean;
   readonly serverId: number;
+  /** It does not tell names of databases and tables apart by case. */
+  readonly ignoresCase: boolean;
   /** How long files stay; 0 for ever. */
   readonly keptSeconds: number;
   readonly syncs: boolean;
@@ -30,7 +32,7 @@ export const readBinlogSettings = async (access: SqlAccess): Promise<BinlogSetti
   const [variables = []] = await runSql(
     access,
     `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image', 'encrypt_binlog', 'server_id',
-       'expire_logs_days', 'binlog_expire_logs_seconds', 'sync_binlog');`,
+       'lower_case_table_names', 'expire_logs_days', 'binlog_expire_logs_seconds', 'sync_binlog');`,
   );
   const values = new Map(variables.map((row) => [textOf(row, "Variable_name"), textOf(row, "Value")]));
   const value = (name: string): string => values.get(name) ?? "";
@@ -45,6 +47,7 @@ export const readBinlogSettings = async (access: SqlAccess): Promise<BinlogSetti
     rowImage: value("binlog_row_image"),
     isEncrypted: isSet(value("encrypt_binlog")),
     serverId: Number(value("server_id")),
+    ignoresCase: value("lower_case_table_names") !== "0",
     keptSeconds: Number(value("binlog_expire_logs_seconds")) || Number(value("expire_logs_days")) * 86_400,
     syncs: value("sync_binlog") === "1",
     filters: filters ?? "",

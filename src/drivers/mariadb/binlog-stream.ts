@@ -4,9 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { constants, openSync } from "node:fs";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { ByteStream } from "../../core/ports/bytes.ts";
@@ -57,16 +56,24 @@ const streamError = (error: unknown, target: SqlAccess["target"], role: SqlAcces
   });
 };
 
-/** @param place where an event begins; 4 for the first one of a file */
+export type BinlogStreaming = {
+  readonly file: BinlogFile;
+  /** Where an event begins; 4 for the first one of a file. */
+  readonly offset: number;
+  readonly replica: number;
+  /** For the pipe, and nothing else: what one that was killed has left there goes. */
+  readonly folder: string;
+};
+
 export const openBinlogStream = async (
   access: SqlAccess,
-  place: { readonly file: BinlogFile; readonly offset: number },
-  id: number,
+  { folder, replica, ...place }: BinlogStreaming,
 ): Promise<BinlogStream> => {
   const { target, marker, role, signal } = access;
   const program = await findProgram("mariadb-binlog");
-  const folder = await mkdtemp(join(tmpdir(), "refloat-binlog-"));
   const pipe = join(folder, "pipe");
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   let linked = place.file.number;
   const began = async (number: number): Promise<void> => {
     if (linked > number + linkedAhead / 2) return;
@@ -91,9 +98,17 @@ export const openBinlogStream = async (
     throw error;
   }
   const stopping = new AbortController();
+  // Killed, we could not end it: it would wait for whoever opens the pipe, for ever.
   const child = execa(
-    program,
-    [options.argument, ...streamArguments(place.file, place.offset, id, join(folder, "/"))],
+    "setpriv",
+    [
+      "--pdeathsig",
+      "KILL",
+      "--",
+      program,
+      options.argument,
+      ...streamArguments(place.file, place.offset, replica, join(folder, "/")),
+    ],
     {
       cancelSignal: AbortSignal.any([signal, stopping.signal]),
       env: childEnvironment({ environment: programEnvironment(), cleanEnvironment: true, marker }),

@@ -159,6 +159,38 @@ it("many small pieces are joined into one that has their bytes, moments and hist
   expect(await read(0, 4200)).toEqual(bytesOf(0, 4200));
 });
 
+it("a log that is made of files is one span: where a file ends its last piece has fewer bytes than positions, joined as well", async () => {
+  const filePiece = (from: string, to: string, ms: number): LogPiece =>
+    pieceAt(0, 0, { from, to, fromAt: at(ms), toAt: at(ms + 1), moments: [{ position: to, at: at(ms + 1) }] });
+  const store = open({ ...systemClock, now: () => new Date(systemClock.now().getTime() + 3_600_000) });
+  await store.append(filePiece("7/0", "7/3", 0), Buffer.from("abc"));
+  await store.append(filePiece("7/3", "8/0", 1), Buffer.from("de"));
+  await store.append(filePiece("8/0", "9/0", 2), Buffer.alloc(0));
+  await store.append(filePiece("9/0", "9/4", 3), Buffer.from("fghi"));
+  await store.append(filePiece("7/0", "8/0", 0), Buffer.from("abcde"));
+  await expect(store.append(filePiece("9/4", "9/9", 4), Buffer.from("j"))).rejects.toMatchObject({ code: "bug" });
+  const text = async (from: string, to: string): Promise<string> => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await open().reader(name)).read(line, from, to)) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  };
+  const [span, ...others] = await open().spans();
+  expect([span?.from, span?.to, others]).toEqual(["7/0", "9/4", []]);
+  expect([await text("7/0", "9/4"), await text("7/4", "9/1"), await text("7/2", "8/0")]).toEqual([
+    "abcdefghi",
+    "ef",
+    "cde",
+  ]);
+  const later = open({ ...systemClock, now: () => new Date(systemClock.now().getTime() + 7_200_000) });
+  expect(await later.compact(name, never)).toBe(2);
+  expect((await open().pieces()).map(({ from, to, bytes }) => [from, to, bytes])).toEqual([
+    ["7/0", "8/0", 5],
+    ["8/0", "9/0", 0],
+    ["9/0", "9/4", 4],
+  ]);
+  expect(await text("7/1", "9/3")).toBe("bcdefgh");
+});
+
 it("a few young pieces are left alone, and old ones are joined however few", async () => {
   for (let index = 0; index < 5; index += 1) await append(index * 100, index * 100 + 100);
   expect(await logs.compact(name, never)).toBe(0);
