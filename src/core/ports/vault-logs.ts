@@ -59,10 +59,10 @@ export type LogReader = {
   /** Oldest first. */
   readonly spans: readonly LogSpan[];
   /**
-   * The bytes of `[from, to)` of one line, every one verified.
+   * The bytes of `[from, to)` of one line, every one verified. With `transient` as `SnapshotReader.stream`.
    * @throws RefloatError log.gap where the vault does not hold all of it, vault.damaged
    */
-  readonly read: (line: string, from: string, to: string) => ByteStream;
+  readonly read: (line: string, from: string, to: string, options?: { readonly transient: boolean }) => ByteStream;
   /** How the line came from others; null when its source said nothing of that. */
   readonly history: (line: string) => Promise<string | null>;
 };

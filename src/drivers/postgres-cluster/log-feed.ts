@@ -3,18 +3,22 @@
  * and ahead of need, never more than a few. The server asks for them by a small script, its `restore_command`. The last one ends at the
  * position that is meant: there the log ends for the server, so that no target is needed, which would be fatal where nothing follows it.
  */
-import { chmod, chown, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { Clock } from "../../core/ports/environment.ts";
 import type { LogReader } from "../../core/ports/vault-logs.ts";
+import type { Owner } from "./server-programs.ts";
 
 /** What a server may be given before it has asked for it. */
 const segmentsAhead = 8;
 const fetchedAtOnce = 3;
 const lookAgainMs = 10;
 
-/** Exit status over 125 stops a recovery; 1 says that there is no such file. */
+/**
+ * Exit status over 125 stops a recovery; 1 says that there is no such file. A second name costs nothing where a copy is 16 MB; by the time the
+ * server writes into a file that it has replayed, the first name is long forgotten.
+ */
 const script = `#!/bin/sh
 # Gives PostgreSQL the log file $1 as $2, from the folder $3.
 to=$PWD/$2
@@ -26,7 +30,7 @@ while [ ! -f "ready/$1" ]; do
   [ -d ready ] && [ ! -f failed ] || exit 200
   sleep 0.02
 done
-exec cp "ready/$1" "$to"
+ln "ready/$1" "$to" 2> /dev/null || exec cp "ready/$1" "$to"
 `;
 
 /** As PostgreSQL names the file of a segment. */
@@ -42,6 +46,8 @@ export const segmentAfter = (endLsn: string, segmentBytes: number): bigint =>
   (bytesBefore(endLsn) - 1n) / BigInt(segmentBytes) + 1n;
 
 export type LogFeedRequest = {
+  /** Who runs the server: the files are its own. */
+  readonly owner: Pick<Owner, "uid" | "gid">;
   readonly logs: LogReader;
   readonly line: string;
   readonly timeline: number;
@@ -65,10 +71,7 @@ export const feedCommand = (spool: string, quote: (word: string) => string): str
   `/bin/sh ${quote(join(spool, scriptName))} %f %p ${quote(spool)}`;
 
 /** What the script reads, before the server asks for the first time. @param owner who runs the server */
-export const makeSpool = async (
-  spool: string,
-  owner: { readonly uid: number; readonly gid: number },
-): Promise<void> => {
+export const makeSpool = async (spool: string, owner: Pick<Owner, "uid" | "gid">): Promise<void> => {
   for (const path of [spool, ...["histories", "asked", "ready"].map((name) => join(spool, name))]) {
     await mkdir(path, { mode: 0o700 });
     if (process.getuid?.() === 0) await chown(path, owner.uid, owner.gid);
@@ -83,12 +86,12 @@ const fetchSegment = async (spool: string, name: string, request: LogFeedRequest
   const last = bytesBefore(request.to);
   const to = positionAfter(last < end ? last : end);
   const temporary = join(spool, `${name}.part`);
-  const file = await open(temporary, "w", 0o644);
+  const file = await open(temporary, "w", 0o600);
   try {
     // Zeros after its end, as the server itself leaves them.
     await file.truncate(request.segmentBytes);
     let at = 0;
-    for await (const piece of request.logs.read(request.line, positionAfter(from), to)) {
+    for await (const piece of request.logs.read(request.line, positionAfter(from), to, { transient: true })) {
       request.signal.throwIfAborted();
       // A short write would leave zeros, where the server takes its log to end.
       for (let written = 0; written < piece.length;) {
@@ -100,7 +103,7 @@ const fetchSegment = async (spool: string, name: string, request: LogFeedRequest
   } finally {
     await file.close();
   }
-  await chmod(temporary, 0o644);
+  if (process.getuid?.() === 0) await chown(temporary, request.owner.uid, request.owner.gid);
   await rename(temporary, join(spool, "ready", name));
 };
 

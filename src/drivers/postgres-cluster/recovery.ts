@@ -61,7 +61,7 @@ const reserveTimelines = async (
 };
 
 export type Recovery = {
-  /** For the first start. */
+  /** For the first start, which waits for no disk: whoever stops the server has to. */
   readonly settings: Readonly<Record<string, string>>;
   /** When the server has recovered, or has given up. @throws what the vault said when a part of the log could not be read */
   readonly end: () => Promise<void>;
@@ -99,11 +99,14 @@ export const prepareRecovery = async (
     restore_command: feedCommand(spool, shellWord),
     recovery_target_timeline: "current",
     recovery_target_action: "promote",
+    // Each file of the log would be waited for, and it all has to be done again after a power failure anyhow: the caller waits once, at the end.
+    fsync: "off",
   };
   // Exactly the end of the backup: what its last log file holds beyond it is of no point.
   if (replay === null) return { settings: { ...common, recovery_target: "immediate" }, end: async () => undefined };
   refuseOtherLine(replay, detail);
   const feed = await startLogFeed(spool, {
+    owner,
     logs: replay.logs,
     line: replay.line,
     to: replay.to,

@@ -14,7 +14,7 @@ import { restoreInstance } from "../../platform/path-instance.ts";
 import { partialPath } from "../../platform/path-names.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
 import { countOf } from "../../platform/tree-facts.ts";
-import { pathExists } from "../../platform/tree-files.ts";
+import { pathExists, syncFileSystem } from "../../platform/tree-files.ts";
 import { readBackupManifest } from "./backup-manifest.ts";
 import { capturedDetailSchema } from "./cluster-facts.ts";
 import { type ClusterContext, type ClusterOptions, dataPathOf } from "./cluster-options.ts";
@@ -120,6 +120,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
     await recover(context, folder, recovery);
     // A server that is renamed under its feet would look for its configuration at its old name.
     await stopPostmaster(context, folder);
+    for (const path of [folder, ...placed.map((one) => one.path)]) await syncFileSystem(path, signal);
     if (replay !== undefined) {
       const { timeline } = await readControlData(context, folder);
       await requireReplayed(folder, timeline, replay, detail.walSegmentBytes);

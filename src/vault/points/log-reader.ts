@@ -60,7 +60,7 @@ export const createLogReader = async (
     }
   };
 
-  async function* read(line: string, from: string, to: string): ByteStream {
+  async function* read(...[line, from, to, options]: Parameters<LogReader["read"]>): ByteStream {
     for (let at = from; comparePositions(at, to) < 0;) {
       const { piece, reader } = await open(line, at);
       const end = comparePositions(piece.to, to) < 0 ? piece.to : to;
@@ -69,7 +69,7 @@ export const createLogReader = async (
       const length = Math.min(Number(bytesBefore(end) - bytesBefore(at)), Math.max(0, piece.bytes - offset));
       let got = 0;
       if (length > 0) {
-        for await (const chunk of reader.stream(contentPath(piece), { offset, length })) {
+        for await (const chunk of reader.stream(contentPath(piece), { offset, length }, options)) {
           got += chunk.length;
           yield chunk;
         }
