@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { Clock } from "../../core/ports/environment.ts";
 import type { LogReader } from "../../core/ports/vault-logs.ts";
-import type { Owner } from "./server-programs.ts";
+import type { Owner } from "../../platform/folder-server/folder-owner.ts";
 
 /** What a server may be given before it has asked for it. */
 const segmentsAhead = 8;
