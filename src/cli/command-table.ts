@@ -9,6 +9,7 @@ import { commitCommand } from "./commands/commit.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { doneCommand } from "./commands/done.ts";
+import { editCommand } from "./commands/edit.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { findCommand } from "./commands/find.ts";
 import { metricsCommand } from "./commands/metrics.ts";
@@ -53,6 +54,7 @@ export const commandTable: readonly Command[] = [
   doneCommand,
   skipCommand,
   pauseCommand,
+  editCommand,
   resumeCommand,
   cancelCommand,
   undoCommand,

@@ -7,9 +7,9 @@ import { assessmentSchema } from "../model/assessment.ts";
 import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, lockModeSchema, quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
-import { nameSchema, pointIdSchema, runNumberSchema, snapshotIdSchema, stepIdSchema } from "../model/identifiers.ts";
+import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, snapshotIdSchema, stepIdSchema } from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
-import { jsonObjectSchema } from "../model/json.ts";
+import { jsonObjectSchema, jsonSchema } from "../model/json.ts";
 import { compositionSchema, pointManifestSchema } from "../model/manifest.ts";
 import { logSpanSchema } from "../model/log-span.ts";
 import { markSchema } from "../model/mark.ts";
@@ -98,6 +98,25 @@ const runSummarySchema = z.object({
   /** Without the time that people took to decide. */
   machineMs: z.number(),
   predictedMs: z.number(),
+  /** Where it did not go smoothly. */
+  stumbles: z.object({
+    retries: z.int().nonnegative(),
+    interruptions: z.int().nonnegative(),
+    redone: z.int().nonnegative(),
+    edits: z.array(
+      z.object({
+        step: stepIdSchema,
+        field: z.string(),
+        from: jsonSchema,
+        to: jsonSchema,
+        before: planDigestSchema,
+        after: planDigestSchema,
+        by: z.string(),
+        reason: z.string(),
+      }),
+    ),
+    warnings: z.array(z.string()),
+  }),
 });
 
 const keepReasonSchema = z.discriminatedUnion("kind", [
@@ -232,6 +251,19 @@ export const resultSchemas = {
     by: z.string(),
     /** Of an approval gate: what it still needs; null when it is open, and for all else. */
     missing: z.string().nullable(),
+  }),
+  "run-edit": z.object({
+    run: runNumberSchema,
+    service: z.string(),
+    step: stepIdSchema,
+    field: z.string(),
+    /** What held before; null where it was the default of its kind. */
+    from: jsonSchema,
+    to: jsonSchema,
+    /** Digests of the plan. */
+    before: planDigestSchema,
+    after: planDigestSchema,
+    by: z.string(),
   }),
   mark: z.object({
     service: z.string(),

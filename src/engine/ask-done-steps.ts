@@ -7,6 +7,7 @@ import { backoffMs } from "../core/run/failure-rules.ts";
 import { ReadyQueue } from "../core/run/ready-queue.ts";
 import { actOnResume } from "../core/run/resume-rules.ts";
 import { descendantsOf } from "../core/run/step-graph.ts";
+import { stepLimits } from "../core/run/step-limits.ts";
 import type { StepId } from "../model/identifiers.ts";
 import type { PlanStep } from "../model/plan.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -17,6 +18,7 @@ import {
   callHandler,
   errorOf,
   handlerOf,
+  rulesOf,
 } from "./step-environment.ts";
 import { workThrough } from "./work-through.ts";
 
@@ -38,8 +40,12 @@ export const askDoneSteps = async (
   const gone = new Set<StepId>();
   let end: AskEnd = { kind: "asked" };
   await workThrough({
-    queue: new ReadyQueue({ graph: live.graph, steps: asked, order: "forward", priority: () => 0 }),
-    concurrency: environment.limits.concurrency,
+    queue: new ReadyQueue({
+      graph: live.graph,
+      steps: asked,
+      order: "forward",
+      limits: stepLimits(live.plan.intent, environment.limits.concurrency),
+    }),
     mayBegin: () => !stop.aborted,
     atStage: async () => undefined,
     onBroken: () => given.abort(),
@@ -74,17 +80,18 @@ const askOne = async (
   environment: StepEnvironment,
   stop: AbortSignal,
 ): Promise<Answer> => {
-  const { clock, limits } = environment;
+  const { clock } = environment;
   const handler = handlerOf(environment, step);
+  const rules = rulesOf(live, step, environment);
   const call: HandlerCall = { live, step, environment, attempt: live.step(step.id).attempt };
   for (let failures = 1; ; failures += 1) {
     const end = await callHandler(call, stop, async (contextNow) => handler.check(contextNow()));
     if (end.kind === "returned") return { kind: "known", presence: end.value.presence };
     const error = errorOf(end, call);
     if (stop.aborted || error === null) return { kind: "interrupted" };
-    if (!error.retryable || failures > handler.retries) return { kind: "unknown", error: error.told };
+    if (!error.retryable || failures > rules.retriesAfter(error.told.code)) return { kind: "unknown", error: error.told };
     try {
-      await clock.sleep(backoffMs(failures, { firstMs: limits.firstRetryMs, longestMs: limits.longestRetryMs }), stop);
+      await clock.sleep(backoffMs(failures, rules.backoff), stop);
     } catch {
       return { kind: "interrupted" };
     }

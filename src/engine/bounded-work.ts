@@ -3,6 +3,7 @@
  * signals; it never assumes that work which was told to stop has stopped.
  */
 import type { Clock } from "../core/ports/environment.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
 export type WorkEnd<Result> =
@@ -11,12 +12,20 @@ export type WorkEnd<Result> =
   /** It threw after it was told to stop: what it threw says nothing. */
   | { readonly kind: "stopped" }
   | { readonly kind: "timed-out" }
+  /** It showed no progress for longer than it may. */
+  | { readonly kind: "stalled" }
   /** It was told to stop and did not within the grace. It may still act. */
   | { readonly kind: "stuck" };
 
 export type WorkLimits = {
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** How long it may show no progress; for ever when left out. */
+  readonly heartbeat?: {
+    readonly withinMs: number;
+    /** Monotonic, of when it last showed any. */
+    readonly lastMs: () => number;
+  };
   readonly graceMs: number;
   /** Aborts when the run must stop. */
   readonly stop: AbortSignal;
@@ -27,11 +36,11 @@ const longestTimerMs = 2 ** 31 - 1;
 
 export const runBounded = async <Result>(
   work: (signal: AbortSignal) => Promise<Result>,
-  { clock, timeoutMs, graceMs, stop }: WorkLimits,
+  { clock, timeoutMs, heartbeat, graceMs, stop }: WorkLimits,
 ): Promise<WorkEnd<Result>> => {
   const told = new AbortController();
   const over = new AbortController();
-  let timedOut = false;
+  let cut: "timed-out" | "stalled" | null = null;
   const passOn = (): void => told.abort(stop.reason);
   stop.addEventListener("abort", passOn, { once: true });
   if (stop.aborted) passOn();
@@ -44,12 +53,25 @@ export const runBounded = async <Result>(
     }
     act();
   };
+  const cutShort = (kind: "timed-out" | "stalled", reason: RefloatError): void => {
+    if (told.signal.aborted) return;
+    cut = kind;
+    told.abort(reason);
+  };
   if (timeoutMs <= longestTimerMs) {
-    void after(timeoutMs, () => {
-      if (told.signal.aborted) return;
-      timedOut = true;
-      told.abort(new RefloatError("step.timeout", `it took longer than ${Math.ceil(timeoutMs / 1000)} s`));
-    });
+    void after(timeoutMs, () =>
+      cutShort("timed-out", new RefloatError("step.timeout", `it took longer than ${formatDuration(timeoutMs)}`)),
+    );
+  }
+  if (heartbeat !== undefined) {
+    const { withinMs, lastMs } = heartbeat;
+    const look = (): void => {
+      const leftMs = lastMs() + withinMs - clock.monotonicMs();
+      if (leftMs > 0) void after(Math.min(leftMs, longestTimerMs), look);
+      else
+        cutShort("stalled", new RefloatError("step.stalled", `it showed no progress for ${formatDuration(withinMs)}`));
+    };
+    look();
   }
   const stuck = new Promise<WorkEnd<Result>>((resolve) => {
     const beginGrace = (): void => void after(graceMs, () => resolve({ kind: "stuck" }));
@@ -60,7 +82,7 @@ export const runBounded = async <Result>(
     try {
       return { kind: "returned", value: await work(told.signal) };
     } catch (error) {
-      if (timedOut) return { kind: "timed-out" };
+      if (cut !== null) return { kind: cut };
       return told.signal.aborted ? { kind: "stopped" } : { kind: "threw", error };
     }
   })();

@@ -14,6 +14,7 @@ import {
   callHandler,
   errorOf,
   handlerOf,
+  rulesOf,
 } from "./step-environment.ts";
 
 export type StepEnd =
@@ -33,21 +34,21 @@ export const bringAbout = async (
   environment: StepEnvironment,
   stop: AbortSignal,
 ): Promise<StepEnd> => {
-  const { clock, limits } = environment;
+  const { clock } = environment;
+  const rules = rulesOf(live, step, environment);
   for (let failures = 1; ; failures += 1) {
     const call: HandlerCall = { live, step, environment, attempt: live.step(step.id).attempt + 1 };
     const attempt = await makeAttempt(call, stop);
     if (attempt.kind !== "failed") return attempt;
-    const isLast = !attempt.retryable || failures > handlerOf(environment, step).retries || stop.aborted;
+    const isLast = !attempt.retryable || failures > rules.retriesAfter(attempt.error.code) || stop.aborted;
     const { error } = attempt;
     if (isLast) {
       await live.recordStep(step.id, attempt.operator ? "needs-operator" : "failed", { ...attempt.changes, error });
       return { kind: "failed", error };
     }
     await live.recordStep(step.id, "retry-wait", { ...attempt.changes, error });
-    const pauseMs = backoffMs(failures, { firstMs: limits.firstRetryMs, longestMs: limits.longestRetryMs });
     try {
-      await clock.sleep(pauseMs, stop);
+      await clock.sleep(backoffMs(failures, rules.backoff), stop);
     } catch {
       return { kind: "interrupted" };
     }

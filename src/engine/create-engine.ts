@@ -7,6 +7,7 @@ import type { Clock, Log } from "../core/ports/environment.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
 import { hasAdmitBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
+import { stepsAtOnce } from "../core/run/step-limits.ts";
 import { fromCopyMessage } from "../core/run/stumbles.ts";
 import { type RunNumber, shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
@@ -48,7 +49,7 @@ export type EngineOptions = {
 };
 
 const defaultLimits: EngineLimits = {
-  concurrency: 8,
+  concurrency: stepsAtOnce,
   graceMs: 30_000,
   progressIntervalMs: 100,
   firstRetryMs: 500,

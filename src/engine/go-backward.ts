@@ -4,6 +4,7 @@
  */
 import { ReadyQueue } from "../core/run/ready-queue.ts";
 import { stepsToTakeBack } from "../core/run/resume-rules.ts";
+import { stepLimits } from "../core/run/step-limits.ts";
 import type { StepId } from "../model/identifiers.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { StepEnvironment, StepError } from "./step-environment.ts";
@@ -27,12 +28,11 @@ export const goBackward = async (
     graph: live.graph,
     steps: stepsToTakeBack(live.record, live.graph, direction),
     order: "backward",
-    priority: () => 0,
+    limits: stepLimits(live.plan.intent, environment.limits.concurrency),
   });
   const refused: { readonly step: StepId; readonly error: StepError }[] = [];
   await workThrough({
     queue,
-    concurrency: environment.limits.concurrency,
     // Those that run are let finish: half taken back is worse than either side.
     mayBegin: () => !stop.aborted && refused.length === 0,
     atStage: async () => undefined,

@@ -2,7 +2,8 @@
 import { ReadyQueue } from "../core/run/ready-queue.ts";
 import { hasCutoverBegun } from "../core/run/resume-rules.ts";
 import { isForPeople, maySkip } from "../core/run/skippable-steps.ts";
-import { remainingPathMs } from "../core/run/step-graph.ts";
+import { schedulingOf } from "../core/run/scheduling.ts";
+import { stepLimits } from "../core/run/step-limits.ts";
 import type { StepId } from "../model/identifiers.ts";
 import { bringAbout } from "./bring-about.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -32,19 +33,20 @@ export const goForward = async (
   const stop = AbortSignal.any([external, failed.signal]);
   await skipAsAsked(live);
   const todo = new Set(live.record.steps.filter(({ state }) => !isComplete(state)).map(({ id }) => id));
-  const remaining = remainingPathMs(live.graph, (id) => live.plan.forecast.steps[id]?.durationMs ?? assumedDurationMs);
+  const { intent } = live.plan;
+  const durationMs = (id: StepId): number => live.plan.forecast.steps[id]?.durationMs ?? assumedDurationMs;
   const queue = new ReadyQueue({
     graph: live.graph,
     steps: todo,
     order: "forward",
-    priority: (id) => remaining.get(id) ?? 0,
+    limits: stepLimits(intent, environment.limits.concurrency),
+    ...schedulingOf(intent, live.graph, durationMs),
   });
   const pause = watchPause(live, environment, () => !hasCutoverBegun(live.record, live.graph));
   const failures: { readonly step: StepId; readonly error: StepError }[] = [];
   const waiting: string[] = [];
   const worked = workThrough({
     queue,
-    concurrency: environment.limits.concurrency,
     mayBegin: () => !stop.aborted && pause.held() === null,
     atStage: async (stage) => {
       if (stage > 0 && !hasCutoverBegun(live.record, live.graph)) await beforeCutover();

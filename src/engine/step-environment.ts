@@ -2,6 +2,8 @@
 import { shortId } from "../model/identifiers.ts";
 import type { StepContext, StepHandler, StepHandlers } from "../core/ports/engine.ts";
 import type { Clock, Log } from "../core/ports/environment.ts";
+import { type EffectiveRules, effectiveRules } from "../core/run/step-rules.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import type { PlanStep } from "../model/plan.ts";
 import { type RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import type { StepRecord } from "../model/run.ts";
@@ -9,9 +11,10 @@ import type { TakeoverGuard } from "./takeover-guard.ts";
 import { type WorkEnd, runBounded } from "./bounded-work.ts";
 import type { LiveRun } from "./live-run.ts";
 import { ProgressThrottle } from "./progress-throttle.ts";
+import { watchPulse } from "./watch-pulse.ts";
 
 export type EngineLimits = {
-  /** How many steps run at once. */
+  /** How many steps run at once on a machine of which nothing is declared. */
   readonly concurrency: number;
   /** How long a step that was told to stop is waited for. */
   readonly graceMs: number;
@@ -55,6 +58,15 @@ export type HandlerCall = {
   readonly environment: StepEnvironment;
 };
 
+/** What the step may take, by its kind, the declaration and what was edited. */
+export const rulesOf = (live: LiveRun, step: PlanStep, environment: StepEnvironment): EffectiveRules => {
+  const { limits } = environment;
+  return effectiveRules(live.plan.intent, step, {
+    ...handlerOf(environment, step),
+    backoff: { firstMs: limits.firstRetryMs, longestMs: limits.longestRetryMs },
+  });
+};
+
 /** Lets a handler do something within the limits of its step. Progress that it reports is told and never journaled. */
 export const callHandler = async <Result>(
   call: HandlerCall,
@@ -66,6 +78,8 @@ export const callHandler = async <Result>(
   const throttle = new ProgressThrottle(clock, limits.progressIntervalMs, (progress) =>
     live.tell({ type: "progress", at: clock.now().toISOString(), run: live.number, step: step.id, progress }),
   );
+  const rules = rulesOf(live, step, environment);
+  const pulse = watchPulse(call, rules.quietMs);
   const log = withFields(environment.log, { run: live.number, step: step.id, attempt });
   let open = true;
   const end = await runBounded(
@@ -83,7 +97,9 @@ export const callHandler = async <Result>(
         log,
         progress: (progress) => {
           // Work that is stuck and given up may still report.
-          if (open) throttle.report(progress);
+          if (!open) return;
+          pulse.beat(progress);
+          throttle.report(progress);
         },
         words: () => live.words.ofStep(step.id),
         say: (word) => live.say({ ...word, step: step.id }),
@@ -93,8 +109,15 @@ export const callHandler = async <Result>(
       });
       return work(contextNow, signal);
     },
-    { clock, timeoutMs: handlerOf(environment, step).timeoutMs, graceMs: limits.graceMs, stop },
+    {
+      clock,
+      timeoutMs: rules.timeoutMs,
+      ...(rules.heartbeatMs === null ? {} : { heartbeat: { withinMs: rules.heartbeatMs, lastMs: pulse.lastMs } }),
+      graceMs: limits.graceMs,
+      stop,
+    },
   );
+  pulse.stop();
   throttle.flush();
   open = false;
   if (end.kind === "stuck") live.hasStuckWork = true;
@@ -107,13 +130,18 @@ export type CallError = { readonly told: StepError; readonly retryable: boolean;
 /** What ended a call other than its return, as an error to be journaled; null when it was only told to stop. */
 export const errorOf = (
   end: Exclude<WorkEnd<unknown>, { kind: "returned" }>,
-  { environment, step }: HandlerCall,
+  { environment, live, step }: HandlerCall,
 ): CallError | null => {
   if (end.kind === "stopped") return null;
   if (end.kind === "timed-out") {
-    const seconds = Math.ceil(handlerOf(environment, step).timeoutMs / 1000);
-    const told: StepError = { code: "step.timeout", message: `${step.id} took longer than ${seconds} s` };
-    return { told, retryable: true, operator: false };
+    const { timeoutMs } = rulesOf(live, step, environment);
+    const message = `${step.id} took longer than ${formatDuration(timeoutMs)}`;
+    return { told: { code: "step.timeout", message }, retryable: true, operator: false };
+  }
+  if (end.kind === "stalled") {
+    const { heartbeatMs } = rulesOf(live, step, environment);
+    const message = `${step.id} showed no progress for ${formatDuration(heartbeatMs ?? 0)}`;
+    return { told: { code: "step.stalled", message }, retryable: true, operator: false };
   }
   if (end.kind === "stuck") {
     const seconds = Math.ceil(environment.limits.graceMs / 1000);

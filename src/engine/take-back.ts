@@ -9,6 +9,7 @@ import {
   callHandler,
   errorOf,
   handlerOf,
+  rulesOf,
 } from "./step-environment.ts";
 
 export type TakenBack =
@@ -23,8 +24,9 @@ export const takeBack = async (
   environment: StepEnvironment,
   stop: AbortSignal,
 ): Promise<TakenBack> => {
-  const { clock, limits } = environment;
+  const { clock } = environment;
   const handler = handlerOf(environment, step);
+  const rules = rulesOf(live, step, environment);
   await live.recordStep(step.id, "compensating");
   const call: HandlerCall = { live, step, environment, attempt: live.step(step.id).attempt };
   for (let failures = 1; ; failures += 1) {
@@ -41,12 +43,12 @@ export const takeBack = async (
       await live.recordStep(step.id, "interrupted", { error: error?.told ?? null });
       return { kind: "interrupted" };
     }
-    if (!error.retryable || failures > handler.retries) {
+    if (!error.retryable || failures > rules.retriesAfter(error.told.code)) {
       await live.recordStep(step.id, "needs-operator", { error: error.told });
       return { kind: "needs-operator", error: error.told };
     }
     try {
-      await clock.sleep(backoffMs(failures, { firstMs: limits.firstRetryMs, longestMs: limits.longestRetryMs }), stop);
+      await clock.sleep(backoffMs(failures, rules.backoff), stop);
     } catch {
       await live.recordStep(step.id, "interrupted");
       return { kind: "interrupted" };

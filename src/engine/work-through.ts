@@ -1,4 +1,4 @@
-/** Goes through steps as fast as their order and the limit allow. */
+/** Goes through steps as fast as their order and their limits allow. */
 import type { ReadyQueue } from "../core/run/ready-queue.ts";
 import type { StepId } from "../model/identifiers.ts";
 
@@ -11,7 +11,6 @@ export type WorkedStep = {
 
 export type WorkThroughOptions = {
   readonly queue: ReadyQueue;
-  readonly concurrency: number;
   /** Asked before each step; once false no step is begun any more. */
   readonly mayBegin: () => boolean;
   /** Before the first step of a stage, when nothing runs. */
@@ -57,12 +56,13 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
     } catch (error) {
       breakOff(error);
     } finally {
+      queue.leave(id);
       running -= 1;
       settled.resolve();
     }
   };
   for (;;) {
-    while (faults.length === 0 && running < options.concurrency && options.mayBegin()) {
+    while (faults.length === 0 && options.mayBegin()) {
       if (running === 0 && queue.stage !== null && queue.stage !== stage) {
         // Nothing of a stage begins before all of the one before it is written down.
         if (unwritten > 0) break;

@@ -56,6 +56,8 @@ const sql = () => ({
   listRuns: "SELECT * FROM run WHERE ?1 IS NULL OR service = ?1 ORDER BY number DESC",
   deleteRun: "DELETE FROM run WHERE number = ?",
   insertRunPlan: "INSERT INTO run_plan (run, document) VALUES (?, ?)",
+  updateRunPlan: "UPDATE run_plan SET document = ? WHERE run = ?",
+  updateRunDigest: "UPDATE run SET digest = ? WHERE number = ?",
   readRunPlan: "SELECT document FROM run_plan WHERE run = ?",
   deleteRunPlan: "DELETE FROM run_plan WHERE run = ?",
   insertStep: insertInto("step", stepColumns),

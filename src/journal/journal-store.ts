@@ -146,15 +146,22 @@ export class JournalStore {
   say(number: RunNumber, at: string, word: RunWord): RunEvent {
     return this.#write(() => {
       const { run } = this.#tables.readRun(number);
-      if (["succeeded", "cancelled", "committed", "undone"].includes(run.state))
-        throw new RefloatError(
-          "run.wrong-state",
-          `run ${number} has ended (${run.state}): there is nothing to say to it`,
-          {
-            nextCommand: `refloat runs ${number}`,
-            context: { run: number, state: run.state },
-          },
-        );
+      refuseIfEnded(run);
+      return this.#tables.append(run, { type: "word", at, word });
+    });
+  }
+
+  edit(number: RunNumber, at: string, word: RunWord, plan: Plan): RunEvent {
+    return this.#write(() => {
+      const { run } = this.#tables.readRun(number);
+      refuseIfEnded(run);
+      if (run.digest !== word.edit?.before || plan.digest !== word.edit.after)
+        throw new RefloatError("run.wrong-state", `run ${number} has been edited meanwhile`, {
+          hint: "look at it again first",
+          nextCommand: `refloat runs ${number}`,
+          context: { run: number, digest: run.digest },
+        });
+      this.#tables.replacePlan(number, plan.digest, JSON.stringify(plan));
       return this.#tables.append(run, { type: "word", at, word });
     });
   }
@@ -293,6 +300,14 @@ export class JournalStore {
     }
   }
 }
+
+const refuseIfEnded = ({ number, state }: RunWithoutSteps): void => {
+  if (!["succeeded", "cancelled", "committed", "undone"].includes(state)) return;
+  throw new RefloatError("run.wrong-state", `run ${number} has ended (${state}): there is nothing to say to it`, {
+    nextCommand: `refloat runs ${number}`,
+    context: { run: number, state },
+  });
+};
 
 const neverBegun = (id: StepRecord["id"]): StepRecord => ({
   id,

@@ -79,6 +79,11 @@ export class JournalTables {
     for (const [position, step] of steps.entries()) this.#statements.insertStep.run(stepRow(number, position, step));
   }
 
+  replacePlan(number: number, digest: string, planText: string): void {
+    this.#statements.updateRunPlan.run(planText, number);
+    this.#statements.updateRunDigest.run(digest, number);
+  }
+
   updateRun(run: RunWithoutSteps): void {
     this.#statements.updateRun.run(runChanges(run));
   }

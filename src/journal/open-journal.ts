@@ -79,6 +79,7 @@ export const openJournal = async (path: string): Promise<Journal> => {
     createRun: (options) => call("createRun", options),
     record: (run, epoch, at, transition) => call("record", run, epoch, at, transition),
     say: (run, at, word) => call("say", run, at, word),
+    edit: (run, at, word, plan) => call("edit", run, at, word, plan),
     takeUp: (run, at, direction) => call("takeUp", run, at, direction ?? null),
     readRun: (run) => call("readRun", run),
     listRuns: (service) => call("listRuns", service ?? null),

@@ -7,7 +7,8 @@
  *     {"kind":"event","hash":"...","text":"..."}                    one per event; text is the JSON that the chain covers
  *     {"kind":"seal","lines":57,"sha256":"..."}                     over all bytes before this line
  *
- * A copy is believed only if the seal fits, the chain of events holds, and the plan has the digest that the run names.
+ * A copy is believed only if the seal fits, the chain of events holds, and the plan has the digest that the run names: the one that it
+ * was begun with, or that of the last edit.
  */
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
@@ -106,8 +107,24 @@ const trustedPlan = (value: unknown, record: RunRecord): Plan => {
   return parsed.data;
 };
 
+/** The chain begins with the plan as it was made; each edit since names the digest before it and after it. */
+const digestAtBegin = (events: readonly EventDocument[], { number, digest }: RunRecord): string => {
+  let after: string | null = null;
+  let first: string | null = null;
+  for (const { text } of events) {
+    const parsed = runEventSchema.safeParse(readEvent(text, number));
+    const edit = parsed.data?.type === "word" ? parsed.data.word.edit : undefined;
+    if (edit === undefined) continue;
+    if (after !== null && edit.before !== after) throw refuse("an edit of its plan does not follow the one before it");
+    first ??= edit.before;
+    after = edit.after;
+  }
+  if (after !== null && after !== digest) throw refuse("its plan is not the one that the last edit made");
+  return first ?? digest;
+};
+
 const assertChain = (events: readonly EventDocument[], record: RunRecord): void => {
-  let hash = chainBegin(record.uid, record.digest);
+  let hash = chainBegin(record.uid, digestAtBegin(events, record));
   for (const [index, event] of events.entries()) {
     hash = chainNext(hash, event.text);
     if (hash !== event.hash) throw refuse(`event ${index + 1} was changed or is not in its place`);

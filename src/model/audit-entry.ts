@@ -18,6 +18,7 @@ export const auditActions = [
   "done",
   "skip",
   "pause",
+  "edit",
   "verify",
   "repair",
   "mend",

@@ -18,6 +18,7 @@ import {
   s3SettingsSchema,
 } from "./declaration.ts";
 import { nameSchema } from "./identifiers.ts";
+import { concurrencySchema, stepRulesByNameSchema } from "./step-rules.ts";
 
 export const vaultFileSchema = z
   .strictObject({
@@ -129,6 +130,8 @@ export const serviceFileSchema = z
       .array(manualSchema)
       .optional()
       .meta({ description: "Steps of a recovery that people do, in the order in which they are done." }),
+    steps: stepRulesByNameSchema.optional(),
+    limits: concurrencySchema.optional(),
     cutover: z.array(z.unknown()).optional().meta({
       description: "How traffic reaches the new side. Database rename and path swap need no line here.",
     }),
@@ -145,6 +148,9 @@ export const componentFileSchema = z.strictObject({
     .array(z.string())
     .optional()
     .meta({ description: "Components that it calls while it runs, in any order; may form a circle." }),
+  resources: z.array(nameSchema).optional().meta({
+    description: "What it shares with other components (a disk, a server); limits: says how many steps may use it at once.",
+  }),
   checks: z.array(z.unknown()).optional().meta({
     description: "How to tell that it works; asked of each restored instance, and of the source at capture.",
   }),

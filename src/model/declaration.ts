@@ -12,6 +12,7 @@ import { durationTextSchema } from "./duration-text.ts";
 import { nameSchema } from "./identifiers.ts";
 import { jsonObjectSchema } from "./json.ts";
 import { notifyTargetSchema } from "./notification.ts";
+import { concurrencySchema, stepRulesByNameSchema } from "./step-rules.ts";
 
 export { durationTextSchema } from "./duration-text.ts";
 
@@ -222,6 +223,8 @@ export const componentDeclarationSchema = z.object({
   type: z.string(),
   dependsOn: z.array(z.string()),
   uses: z.array(z.string()),
+  /** What it shares with other components, of which `limits:` says how many steps may use it at once. */
+  resources: z.array(z.string()).optional(),
   checks: z.array(checkDeclarationSchema),
   /** Validated by the driver's schema; strings in it may hold references. */
   options: jsonObjectSchema,
@@ -270,6 +273,9 @@ export const serviceDeclarationSchema = z.object({
   approve: approveSchema.optional(),
   /** In the order of the file, which is the order in which they are done. */
   manual: z.array(manualSchema).optional(),
+  /** By kind of step or by step. */
+  steps: stepRulesByNameSchema.optional(),
+  limits: concurrencySchema.optional(),
 });
 export type ServiceDeclaration = z.infer<typeof serviceDeclarationSchema>;
 export type InvariantDeclaration = z.infer<typeof invariantSchema>;

@@ -195,6 +195,7 @@ export const errorCatalogue = {
   },
   "step.check-failed": { exit: 4, http: 409, kind: "permanent", meaning: "A check of a restored instance failed." },
   "step.timeout": { exit: 4, http: 504, kind: "retryable", meaning: "A step took longer than its limit." },
+  "step.stalled": { exit: 4, http: 504, kind: "retryable", meaning: "A step showed no progress for too long." },
   "step.effect-gone": {
     exit: 7,
     http: 409,

@@ -11,6 +11,7 @@ import { positionSchema } from "./facts.ts";
 import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
 import { alignmentSchema } from "./mark.ts";
 import { capturedComponentSchema, compositionSchema } from "./manifest.ts";
+import { stepRulesSchema } from "./step-rules.ts";
 
 /** Where a process component's release comes from: the one that is live (kept), or the one in the point (restored). */
 export const releaseSourceSchema = z.enum(["kept", "restored"]);
@@ -122,6 +123,8 @@ export const planStepSchema = z.object({
   phase: phaseSchema,
   needs: z.array(stepIdSchema),
   action: stepActionSchema,
+  /** What an edit of the run has changed of how the step is executed. Absent in a plan as it was made. */
+  rules: stepRulesSchema.optional(),
 });
 export type PlanStep = z.infer<typeof planStepSchema>;
 

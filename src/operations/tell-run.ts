@@ -5,6 +5,7 @@
 import { describeNeeds, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
 import { approvalOverridden } from "../core/notify/approval-overridden.ts";
 import { hasCutoverBegun } from "../core/run/resume-rules.ts";
+import { namedSteps } from "../core/run/named-steps.ts";
 import { maySkip } from "../core/run/skippable-steps.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
 import { withTrueState } from "../core/run/true-state.ts";
@@ -17,11 +18,14 @@ import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord, RunState } from "../model/run.ts";
 import type { RunWord, SpokenWord } from "../model/run-word.ts";
 
+/** An edit is more than a word: edit-run.ts. */
+type ToldWord = Exclude<RunWord["says"], "edit">;
+
 export type RunTold = {
   readonly run: RunNumber;
   readonly service: string;
   readonly state: RunState;
-  readonly says: RunWord["says"];
+  readonly says: ToldWord;
   readonly step: StepId | null;
   readonly by: string;
   /** Of an approval gate: who is still missing, in words; null when it is open. */
@@ -30,7 +34,7 @@ export type RunTold = {
 
 export type RunWordRequest = {
   readonly run: RunNumber;
-  readonly says: RunWord["says"];
+  readonly says: ToldWord;
   /** As typed: an id, or what follows its colon; null for the only one that it can mean. */
   readonly step: string | null;
   readonly reason: string | null;
@@ -45,7 +49,7 @@ const auditedAs = {
   failed: "done",
   skip: "skip",
   pause: "pause",
-} as const satisfies Record<RunWord["says"], AuditAction>;
+} as const satisfies Record<ToldWord, AuditAction>;
 
 /** @throws RefloatError run.unknown, run.wrong-state, usage for a step that it cannot be said to, approval.refused */
 export const tellRun = async (bench: Workbench, request: RunWordRequest): Promise<RunTold> => {
@@ -123,11 +127,10 @@ const mayBeSaid = (says: RunWord["says"], kind: StepKind): boolean => {
 
 const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step, run }: RunWordRequest): PlanStep => {
   const open = new Set(record.steps.flatMap(({ id, state }) => (state === "done" || state === "skipped" ? [] : [id])));
-  const fits = steps.filter(({ id, action }) =>
+  const fits =
     step === null
-      ? open.has(id) && mayBeSaid(says, action.kind)
-      : id === step || id.slice(id.indexOf(":") + 1) === step,
-  );
+      ? steps.filter(({ id, action }) => open.has(id) && mayBeSaid(says, action.kind))
+      : namedSteps(steps, step);
   const [chosen] = fits;
   if (chosen !== undefined && fits.length === 1) return chosen;
   const wanted = steps.filter(({ id, action }) => open.has(id) && mayBeSaid(says, action.kind));

@@ -102,12 +102,14 @@ export const startGroup = (
   );
 
   let timedOut = false;
+  let wasTold = false;
   let killer: NodeJS.Timeout | undefined;
   const kill = (): void => {
     if (pid !== undefined) signalGroup(pid, "SIGKILL");
   };
   const end = (): void => {
     if (pid === undefined) return;
+    wasTold = true;
     signalGroup(pid, "SIGTERM");
     killer ??= setTimeout(kill, graceMs);
   };
@@ -133,7 +135,8 @@ export const startGroup = (
       clearTimeout(timer);
       clearTimeout(killer);
       options.signal.removeEventListener("abort", end);
-      if (child.exitCode === null && child.signalCode === null) kill();
+      // It may have obeyed SIGTERM while something that it started did not.
+      if (wasTold || (child.exitCode === null && child.signalCode === null)) kill();
       for (const pipe of [stdin, stdout, stderr, data]) pipe?.destroy();
     },
   };

@@ -9,6 +9,7 @@ import { formatSpan, formatTime, zoneName } from "./clock-times.ts";
 import { hanging } from "./fit-text.ts";
 import {
   against,
+  describeEdits,
   describeKept,
   describeLeft,
   describeLosses,
@@ -40,6 +41,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("Validated", describeValidated(summary)),
     part("Probe", describeProbe(summary)),
     part("By people", describePeople(summary, screen)),
+    part("Edited", describeEdits(summary)),
     part("Broken", summary.broken),
     part("Kept", describeKept(summary)),
     part(

@@ -5,6 +5,7 @@ import type { RunSummary } from "../core/run/run-summary.ts";
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
+import type { Json } from "../model/json.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunState } from "../model/run.ts";
 import { formatSpan } from "./clock-times.ts";
@@ -63,12 +64,14 @@ export const ending = (summary: RunSummary): Ending => endings(summary)[summary.
 /** What was followed and, where the name of the state does not say it, what users see now. */
 export const followed = (summary: RunSummary, plan: Plan): string => {
   const { point, undoes } = plan.intent;
+  const [edit] = summary.stumbles.edits;
+  const made = edit === undefined ? "" : `, edited from ${shortId(edit.before)},`;
   const what =
     undoes !== null
       ? `Run ${undoes.run} is undone by plan ${shortId(summary.digest)}`
       : point === null
         ? `Plan ${shortId(summary.digest)}`
-        : `Point ${shortId(point.id)}, plan ${shortId(summary.digest)} followed`;
+        : `Point ${shortId(point.id)}, plan ${shortId(summary.digest)}${made} followed`;
   const live = liveIs(summary);
   const served = summary.state === "succeeded" || summary.state === "committed";
   return served && live === "" ? what : served ? `${what}. ${live}` : live;
@@ -165,14 +168,24 @@ export const describeKept = ({ kept, purpose, run }: RunSummary): readonly strin
   ];
 };
 
+/** `restore:db timeout 6h, was its default: anna, the disk is slow tonight` */
+export const describeEdits = ({ stumbles }: RunSummary): readonly string[] =>
+  stumbles.edits.map(
+    ({ step, field, from, to, by, reason }) => `${step} ${field} ${editValue(to)}, was ${editValue(from)}: ${by}, ${reason}`,
+  );
+
+export const editValue = (value: Json): string =>
+  value === null ? "its default" : typeof value === "string" ? value : JSON.stringify(value);
+
 export const describeMachine = ({ machineMs, predictedMs, stumbles, state }: RunSummary): readonly string[] => {
   if (state === "running" || state === "waiting") return [];
   const compared = state === "succeeded" || state === "committed" ? ` of ${formatSpan(predictedMs)} predicted` : "";
-  const { retries, interruptions, redone, warnings } = stumbles;
+  const { retries, interruptions, redone, edits, warnings } = stumbles;
   const stumbled = [
     retries === 0 ? "no retries" : formatAmount(retries, "retries"),
     ...(interruptions === 0 ? [] : [`taken up again ${interruptions === 1 ? "once" : `${interruptions} times`}`]),
     ...(redone === 0 ? [] : [`${formatAmount(redone, "steps")} made again`]),
+    ...(edits.length === 0 ? [] : [`plan edited ${edits.length === 1 ? "once" : `${edits.length} times`}`]),
   ];
   return [`${formatSpan(machineMs)}${compared}; ${stumbled.join(", ")}`, ...warnings.map((text) => `warning: ${text}`)];
 };

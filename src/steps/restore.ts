@@ -6,6 +6,7 @@ import {
   ownOutput,
   restoredInstance,
   retiredNameTaken,
+  stepQuietMs,
   stepTimeoutMs,
   withStep,
 } from "./step-bench.ts";
@@ -13,6 +14,7 @@ import {
 export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
   kind: "restore",
   timeoutMs: stepTimeoutMs.data,
+  quietMs: stepQuietMs,
   retries: 2,
 
   prepare: (context) =>

@@ -126,9 +126,12 @@ export const textIn = (record: JsonObject | undefined, key: string): string | nu
   return typeof value === "string" ? value : null;
 };
 
-/** Limits by what a step waits for: data (hours), servers (minutes), people (days). */
+/** Limits by what a step waits for: data (hours), servers (minutes), people (days). Told in docs/steps.md. */
 export const stepTimeoutMs = {
   data: 24 * 60 * minuteMs,
   server: 10 * minuteMs,
   person: 7 * 24 * 60 * minuteMs,
 } as const;
+
+/** A step that moves data and has shown nothing for so long is worth a look. */
+export const stepQuietMs = 10 * minuteMs;

@@ -10,6 +10,8 @@ import {
   recovered,
   liveUntouched,
 } from "./engine-bench.ts";
+import { planDigest } from "../core/planner/plan-digest.ts";
+import type { Plan, PlanIntent } from "../model/plan.ts";
 import { recoveryPlan, testPlan, testStep } from "./run-plans.ts";
 import type { Intercept } from "./world-handlers.ts";
 
@@ -126,7 +128,51 @@ export const describeFailures = (open: OpenEngine): void => {
       });
       expect(bench.seen(record)).toEqual(recovered);
       const retry = bench.told.find((event) => event.type === "step" && event.state === "retry-wait");
-      expect(retry).toMatchObject({ error: { code: "step.timeout", message: "check:db took longer than 1 s" } });
+      expect(retry).toMatchObject({ error: { code: "step.timeout", message: "check:db took longer than 0.5s" } });
+    });
+
+    const withRules = (steps: NonNullable<PlanIntent["declaration"]["steps"]>): Plan => {
+      const plan = recoveryPlan();
+      const intent = { ...plan.intent, declaration: { ...plan.intent.declaration, steps } };
+      return { ...plan, intent, digest: planDigest(intent) };
+    };
+
+    it("tries again as often as is declared of an error, of a step before its kind", async () => {
+      const rules = { check: { retries: 0 }, "check:db": { retries: { "source.unreachable": 4, other: 0 } } };
+      const record = await bench.execute(
+        { intercept: failAt("apply", "check:db", retryable, 4), retries: 1 },
+        withRules(rules),
+      );
+      expect(bench.seen(record)).toEqual(recovered);
+      expect(bench.transitions.filter((transition) => transition === "check:db retry-wait")).toHaveLength(4);
+    });
+
+    it("gives up at once where no retry is declared", async () => {
+      const plan = withRules({ check: { retries: 0 } });
+      const record = await bench.execute({ intercept: failAt("apply", "check:db", retryable, 1) }, plan);
+      expect(record).toMatchObject({ state: "failed", message: "check:db failed: db does not answer" });
+      expect(bench.transitions).not.toContain("check:db retry-wait");
+    });
+
+    it("stops a step whose progress has stood still for longer than is declared, and tries it again", async () => {
+      let left = 1;
+      const once = hangAt("apply", "restore:db");
+      const record = await bench.execute(
+        {
+          intercept: async (moment, context) => {
+            if (moment !== "apply" || context.step.id !== "restore:db" || left === 0) return undefined;
+            left -= 1;
+            context.progress({ bytesDone: 5 });
+            const again = setInterval(() => context.progress({ bytesDone: 5 }), 20);
+            return once(moment, context).finally(() => clearInterval(again));
+          },
+        },
+        withRules({ restore: { heartbeat: "300ms" } }),
+      );
+      expect(bench.seen(record)).toEqual(recovered);
+      expect(bench.told.find((event) => event.type === "step" && event.state === "retry-wait")).toMatchObject({
+        error: { code: "step.stalled", message: "restore:db showed no progress for 0.3s" },
+      });
     });
 
     it("keeps the lease while a step that was told to stop may still act", async () => {

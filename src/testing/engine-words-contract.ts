@@ -3,7 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Journal } from "../core/ports/engine.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { RunWord } from "../model/run-word.ts";
-import { EngineBench, type OpenEngine, failAt, recovered, stateOf } from "./engine-bench.ts";
+import { editStep } from "../core/run/edit-step.ts";
+import { stumblesOf } from "../core/run/stumbles.ts";
+import { EngineBench, type OpenEngine, failAt, recovered, retryable, stateOf } from "./engine-bench.ts";
 import { stepIdOf } from "./run-plans.ts";
 import type { Intercept } from "./world-handlers.ts";
 
@@ -88,6 +90,22 @@ export const describeWords = (open: OpenEngine): void => {
       expect((await bench.execute({ intercept: failing })).state).toBe("failed");
       await say(word("skip", "restore:db", "who needs it"));
       expect((await bench.resume({ intercept: failing })).state).toBe("failed");
+    });
+
+    it("change what a step may take, of a run that stands still: it goes on by the edited plan", async () => {
+      const failing = failAt("apply", "check:db", retryable, 3);
+      expect((await bench.execute({ intercept: failing, retries: 0 })).state).toBe("failed");
+      const { journal } = await bench.process();
+      const { plan } = await journal.readRun(run);
+      const edited = editStep(plan, stepIdOf("check:db"), "retries", "5");
+      const edit = { field: "retries", from: null, to: 5, before: plan.digest, after: edited.plan.digest };
+      await journal.edit(run, at, { ...word("edit", "check:db", "it comes and goes"), edit }, edited.plan);
+      const record = await bench.resume({ intercept: failing, retries: 0 });
+      expect(bench.seen(record)).toEqual(recovered);
+      expect(record.digest).toBe(edited.plan.digest);
+      expect(stumblesOf(await bench.journaled()).edits).toEqual([
+        { ...edit, step: "check:db", by: "anna", reason: "it comes and goes" },
+      ]);
     });
 
     it("are answered by a failure, and have to be said again after it", async () => {

@@ -10,6 +10,7 @@ export const openInThreadJournal = (path: string, fault: FaultPoint = noFault): 
     createRun: async (options) => store.createRun(options),
     record: async (run, epoch, at, transition) => store.record(run, epoch, at, transition),
     say: async (run, at, word) => store.say(run, at, word),
+    edit: async (run, at, word, plan) => store.edit(run, at, word, plan),
     takeUp: async (run, at, direction) => store.takeUp(run, at, direction ?? null),
     readRun: async (run) => store.readRun(run),
     listRuns: async (service) => store.listRuns(service ?? null),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Journal } from "../core/ports/engine.ts";
+import { editStep } from "../core/run/edit-step.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import { recoveryPlan, stepIdOf } from "./run-plans.ts";
 
@@ -50,6 +51,29 @@ export const describeRunCopies = (open: (folder: string) => Promise<Journal>): v
       expect(await there.takeUp(given, at)).toMatchObject({ epoch: 2 });
       await there.record(given, 2, at, { step: { id: stepIdOf("restore:files"), state: "running", attempt: 1 } });
       expect(Buffer.from(await there.exportRun(given)).toString()).toContain('"kind":"seal"');
+    });
+
+    it("believes a copy whose plan was edited by what its events say, and none whose plan was changed past them", async () => {
+      const number = await runWithHistory();
+      const { plan } = await here.readRun(number);
+      const edited = editStep(plan, stepIdOf("check:db"), "timeout", "6h");
+      const edit = { field: "timeout", from: null, to: "6h", before: plan.digest, after: edited.plan.digest };
+      const word = { says: "edit" as const, step: stepIdOf("check:db"), by: "anna", roles: [], reason: "slow", edit };
+      await here.edit(number, at, word, edited.plan);
+      await note(here, number, "goes on");
+      expect((await here.readRun(number)).record.digest).toBe(edited.plan.digest);
+      expect(await there.importRun(await here.exportRun(number))).toBe(number);
+      expect(await there.readRun(number)).toEqual(await here.readRun(number));
+      expect((await there.readRun(number)).plan).toEqual(edited.plan);
+
+      // Whoever looked at the plan of before edits nothing any more.
+      await expect(here.edit(number, at, word, edited.plan)).rejects.toMatchObject({
+        code: "run.wrong-state",
+        message: "run 1 has been edited meanwhile",
+      });
+      const unsaid = editStep(edited.plan, stepIdOf("check:db"), "timeout", "9h");
+      const forged = { ...word, edit: { ...edit, before: unsaid.plan.digest, after: edited.plan.digest } };
+      await expect(here.edit(number, at, forged, edited.plan)).rejects.toMatchObject({ code: "run.wrong-state" });
     });
 
     it("tells what a copy says without taking it in", async () => {

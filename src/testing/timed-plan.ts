@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import type { Leases } from "../core/ports/engine.ts";
 import { createEngine } from "../engine/create-engine.ts";
+import type { Plan, PlanIntent } from "../model/plan.ts";
 import type { RunRecord } from "../model/run.ts";
 import { silentLog } from "../platform/log.ts";
 import { openInThreadJournal } from "./in-thread-journal.ts";
@@ -10,7 +11,14 @@ import { testPlan, testStep } from "./run-plans.ts";
 import { timedHandlers } from "./timed-handlers.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
-export type TimedStep = { readonly id: string; readonly needs: readonly string[]; readonly durationMs: number };
+export type TimedStep = {
+  readonly id: string;
+  readonly needs: readonly string[];
+  readonly durationMs: number;
+  /** A restore when left out. */
+  readonly kind?: "restore" | "check";
+  readonly resources?: readonly string[];
+};
 
 /** Any directed graph without a cycle: each step needs some of those before it. */
 export const timedSteps = (most: number): fc.Arbitrary<readonly TimedStep[]> =>
@@ -41,11 +49,38 @@ const noLeases: Leases = {
   holder: async () => null,
 };
 
-export const executeTimed = async (steps: readonly TimedStep[], concurrency: number): Promise<TimedRun> => {
+const durationsOf = (steps: readonly TimedStep[]) =>
+  Object.fromEntries(steps.map(({ id, durationMs }) => [id, durationMs]));
+
+/** Each step has a component of its own, with the resources that it uses. */
+export const timedPlan = (
+  steps: readonly TimedStep[],
+  declared: Pick<PlanIntent["declaration"], "limits" | "steps">,
+): Plan => {
+  const plan = testPlan({
+    steps: steps.map(({ id, needs, kind = "restore" }) =>
+      testStep(id, "restore", { kind, component: id }, needs),
+    ),
+    durations: durationsOf(steps),
+  });
+  const components = Object.fromEntries(
+    steps.map(({ id, resources = [] }) => [
+      id,
+      { name: id, type: "files", dependsOn: [], uses: [], resources: [...resources], checks: [], options: {} },
+    ]),
+  );
+  return { ...plan, intent: { ...plan.intent, declaration: { ...plan.intent.declaration, components, ...declared } } };
+};
+
+export const executeTimed = async (
+  steps: readonly TimedStep[],
+  concurrency: number,
+  declared: Pick<PlanIntent["declaration"], "limits" | "steps"> = {},
+): Promise<TimedRun> => {
   const clock = new VirtualClock();
   const journal = openInThreadJournal(":memory:");
   const spans = new Map<string, { fromMs: number; toMs: number }>();
-  const durations = Object.fromEntries(steps.map(({ id, durationMs }) => [id, durationMs]));
+  const durations = durationsOf(steps);
   const engine = createEngine({
     journal,
     leases: noLeases,
@@ -59,10 +94,7 @@ export const executeTimed = async (steps: readonly TimedStep[], concurrency: num
     newUid: randomUUID,
     limits: { concurrency },
   });
-  const plan = testPlan({
-    steps: steps.map(({ id, needs }) => testStep(id, "restore", { kind: "restore", component: "db" }, needs)),
-    durations,
-  });
+  const plan = timedPlan(steps, declared);
   const signal = new AbortController().signal;
   const record = await clock.passUntil(engine.execute(plan, { incidentAt: null, listener: () => undefined, signal }));
   await journal.close();

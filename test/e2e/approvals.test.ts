@@ -75,6 +75,16 @@ describe("a run that needs people", () => {
       /Move the payment webhook: Point the webhook at \S*docs\S*\. Expect: the test event answers 200/,
     );
     expect((await refloat.run(["skip", "1", "switch:docs", "--reason", "x"])).exit).toBe(2);
+
+    const edit = (...words: readonly string[]) => refloat.run(["edit", "1", ...words, "--reason", "it was moved"]);
+    const undone = await edit("restore:docs", "timeout", "6h");
+    expect(undone).toMatchObject({ exit: 3 });
+    expect(undone.stderr).toContain("restore:docs of run 1 has been done: an edit would change nothing");
+    expect((await edit("switch:docs", "count", "1")).exit).toBe(2);
+    expect((await edit("switch:docs", "timeout", "soon")).stderr).toContain("a duration is a number with a unit");
+    const edited = await edit("move-the-payment-webhook", "do", "Point the new webhook at ${docs.path}.");
+    expect(edited.stdout).toMatch(/^plan [0-9a-f]{8} is now plan [0-9a-f]{8}$/m);
+    expect((await refloat.run(["resume", "1"])).stdout.replaceAll(/\s+/g, " ")).toContain("Point the new webhook at /");
     await refloat.succeed(["done", "1", "move-the-payment-webhook", "--evidence", "event 7 answered 200"]);
 
     const afterwards = await refloat.run(["resume", "1"]);
@@ -86,6 +96,9 @@ describe("a run that needs people", () => {
     const report = done.stdout.replaceAll(/\s+/g, " ");
     expect(report).toContain(`approve OVERRIDDEN by ${me}: nobody answers the phone`);
     expect(report).toContain(`Move the payment webhook: ${me}, saw: event 7 answered 200`);
+    expect(report).toContain("manual:move-the-payment-webhook do Point the new webhook at ${docs.path}., was Point the webhook");
+    expect(report).toMatch(/plan [0-9a-f]{8}, edited from [0-9a-f]{8}, followed/);
+    expect(report).toContain("plan edited once");
     expect(report).toContain(`Tell the customers: skipped by ${me}: nobody noticed`);
     expect(report).toContain(
       `warning: the approval was OVERRIDDEN by ${me}, against one of dba-on-call: nobody answers the phone`,

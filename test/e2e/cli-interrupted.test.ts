@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { eventEnvelopeSchema, resultEnvelopeSchema } from "../../src/contract/envelope.ts";
+import { listProcesses, readEnvironment } from "../../src/platform/process-table.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
 let folder: string;
@@ -52,7 +53,8 @@ services:
         type: files
         path: ${at("docs")}
         checks:
-          - command: while test -e ${at("armed")}; do touch ${at("waits")}; sleep 0.2; done
+          # Its own child does not listen to SIGTERM and holds none of its pipes.
+          - command: (trap '' TERM; while test -e ${at("armed")}; do sleep 0.2; done) > /dev/null 2>&1 & while test -e ${at("armed")}; do touch ${at("waits")}; sleep 0.2; done
             timeout: 10m
 `,
   );
@@ -66,16 +68,25 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** Programs that carry the mark of the run's steps; one that has ended has no environment. */
+const leftBy = (run: string): readonly number[] =>
+  listProcesses().flatMap(({ pid }) =>
+    readEnvironment(pid)?.get("REFLOAT_STEP")?.startsWith(`refloat/${run}.`) === true ? [pid] : [],
+  );
+
 describe("Ctrl-C", () => {
   it("leaves a run that every command tells of, and that resume finishes", async () => {
     await arm();
     const program = refloat.spawn(["recover", "notes", "--yes"]);
     await untilHeld();
+    const inside = await runNumber();
+    expect(leftBy(inside).length).toBeGreaterThanOrEqual(2);
     program.kill("SIGINT");
     const { exitCode, stderr, stdout } = await program;
     expect(exitCode).toBe(7);
     expect(stderr).toContain("stopping in order; again to kill");
     const run = await runNumber();
+    expect(leftBy(run)).toEqual([]);
     expect(stderr).toContain(`error run.interrupted: run ${run} of notes was interrupted`);
     expect(stderr).toContain(`next: refloat resume ${run}`);
     expect(stdout).toContain(`next: refloat resume ${run} | refloat cancel ${run}`);

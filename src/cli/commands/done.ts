@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";
-import { sayToRun } from "../tell-run.ts";
+import { sayToRun } from "../say-to-run.ts";
 import { runArgument, stepArgument } from "../words.ts";
 
 export const doneCommand = defineCommand({

@@ -27,10 +27,12 @@ const literalKeys = new Set([
   "keep",
   "lock",
   "approve",
+  "steps",
+  "limits",
 ]);
 
 /** Keys of a component that name components, not values. */
-const namingKeys = new Set(["type", "dependsOn", "uses", ...Object.keys(unsupportedComponentKeys)]);
+const namingKeys = new Set(["type", "dependsOn", "uses", "resources", ...Object.keys(unsupportedComponentKeys)]);
 
 export const checkReferences = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
   const all = findReferences(nodeAt(reading.root, service)?.value ?? null, service);

@@ -24,6 +24,8 @@ const serviceKeys = new Set([
   "cutover",
   "owners",
   "criticality",
+  "steps",
+  "limits",
 ]);
 
 export type ReadComponent = {
@@ -63,8 +65,9 @@ export const readComponent = (reading: Reading, path: JsonPath, name: string): R
   const draft = draftOf(name, typeof keys["type"] === "string" ? keys["type"] : "", keys, own);
   if (driver === undefined || common === undefined || options === undefined || checks === undefined)
     return { draft, component: undefined };
-  const { dependsOn = [], uses = [] } = common;
-  return { draft, component: { name, type: driver.type, dependsOn, uses, checks, options } };
+  const { dependsOn = [], uses = [], resources = [] } = common;
+  const shared = resources.length === 0 ? {} : { resources };
+  return { draft, component: { name, type: driver.type, dependsOn, uses, ...shared, checks, options } };
 };
 
 /** What can be told of a component without its being right. */
@@ -73,6 +76,7 @@ const draftOf = (name: string, type: string, keys: JsonObject, options: JsonObje
   type,
   dependsOn: textsOf(keys["dependsOn"]),
   uses: textsOf(keys["uses"]),
+  resources: textsOf(keys["resources"]),
   checks: listOf(keys["checks"]).map((check) => ({ kind: "", options: { ...objectOf(check) }, timeoutMs: 1 })),
   options,
 });

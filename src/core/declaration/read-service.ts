@@ -13,6 +13,7 @@ import type { JsonObject } from "../../model/json.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRelations } from "./check-relations.ts";
 import { checkSecrets } from "./check-secrets.ts";
+import { checkStepRules } from "./check-step-rules.ts";
 import { slugOf } from "../text/slug.ts";
 import { parseDuration } from "../time/duration.ts";
 import { readComponent } from "./read-component.ts";
@@ -68,6 +69,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   checkRelations(reading, path, draft);
   const manual = checkStepNames(reading, [...path, "manual"], common?.manual ?? []);
   const fence = checkStepNames(reading, [...path, "fence"], common?.fence ?? []);
+  const steps = checkStepRules(reading, path, draft, common ?? {});
   tellNotEnforced(reading, path);
   const components = read.flatMap(({ component }) => (component === undefined ? [] : [component]));
   const provision = provisioned.flatMap(({ entry }) => (entry === undefined ? [] : [entry]));
@@ -84,6 +86,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     !quiesce ||
     !manual ||
     !fence ||
+    !steps ||
     !whole
   )
     return undefined;
@@ -108,7 +111,7 @@ const serviceOf = (
     readonly cutover: ServiceDeclaration["cutover"];
   },
 ): ServiceDeclaration => {
-  const { description, criticality, schedule, keep, lock, quiesce, fence, approve, manual } = common;
+  const { description, criticality, schedule, keep, lock, quiesce, fence, approve, manual, steps, limits } = common;
   return {
     name,
     ...(description === undefined ? {} : { description }),
@@ -127,6 +130,8 @@ const serviceOf = (
     ...(fence === undefined || fence.length === 0 ? {} : { fence }),
     ...(approve === undefined ? {} : { approve }),
     ...(manual === undefined || manual.length === 0 ? {} : { manual }),
+    ...(steps === undefined ? {} : { steps }),
+    ...(limits === undefined ? {} : { limits }),
   };
 };
 

@@ -2,6 +2,7 @@
 import type { StepId } from "../../model/identifiers.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep, StepForecast } from "../../model/plan.ts";
+import { type PlannedSpan, simulateRun } from "../run/scheduling.ts";
 import { type DescriptionFacts, describeStep } from "./describe-step.ts";
 import { type DurationForecast, forecastDuration } from "./forecast-duration.ts";
 import { planShape } from "./plan-shape.ts";
@@ -37,26 +38,42 @@ export const forecastSteps = (
     forecasts[step.id] = stepForecast(step, facts, duration);
   }
   const { waves, criticalPath } = planShape(steps, (id) => durations.get(id)?.likelyMs ?? 0);
-  const cutover = new Set(steps.filter(({ phase }) => phase === "cutover").map(({ id }) => id));
-  const sum = (ids: readonly StepId[], part: "likelyMs" | "lowMs" | "highMs"): number =>
-    Math.round(ids.reduce((total, id) => total + (durations.get(id)?.[part] ?? 0), 0));
+  const sum = (part: Part): number => criticalPath.reduce((total, id) => total + (durations.get(id)?.[part] ?? 0), 0);
+  const spansOf = (part: Part) =>
+    simulateRun({ declaration: facts.service, steps }, (id) => durations.get(id)?.[part] ?? 0);
+  const likely = spansOf("likelyMs");
+  const likelyMs = endOf(likely.values());
+  // Only where limits keep steps waiting does the run take longer than its critical path.
+  const isLimited = likelyMs > sum("likelyMs") + 1;
+  const total = (part: Part): number => Math.round(isLimited ? endOf(spansOf(part).values()) : sum(part));
+  const cutover = steps.flatMap(({ id, phase }) => (phase === "cutover" ? (likely.get(id) ?? []) : []));
   const measured = new Set([...durations.values()].flatMap((duration) => duration?.runs ?? []));
   return {
     waves,
     criticalPath,
     steps: forecasts,
     totalMs: {
-      likely: sum(criticalPath, "likelyMs"),
-      low: sum(criticalPath, "lowMs"),
-      high: sum(criticalPath, "highMs"),
+      likely: total("likelyMs"),
+      low: total("lowMs"),
+      high: total("highMs"),
       runs: measured.size,
     },
-    // The cutover begins when all before it is done, so its part of the critical path is its own longest chain.
-    heldMs: sum(
-      criticalPath.filter((id) => cutover.has(id)),
-      "likelyMs",
-    ),
+    heldMs: cutover.length === 0 ? 0 : Math.round(endOf(cutover) - beginOf(cutover)),
   };
+};
+
+type Part = "likelyMs" | "lowMs" | "highMs";
+
+const endOf = (spans: Iterable<PlannedSpan>): number => {
+  let end = 0;
+  for (const { toMs } of spans) end = Math.max(end, toMs);
+  return end;
+};
+
+const beginOf = (spans: Iterable<PlannedSpan>): number => {
+  let begin = Number.POSITIVE_INFINITY;
+  for (const { fromMs } of spans) begin = Math.min(begin, fromMs);
+  return begin;
 };
 
 const stepForecast = (step: PlanStep, facts: DescriptionFacts, duration: DurationForecast | null): StepForecast => {

@@ -74,6 +74,8 @@ export type StepHandler<Kind extends StepKind = StepKind> = {
   /** Takes the effect back: automatic undo of a cutover, or cancel. Idempotent; the step may have been done, partial or only begun. */
   readonly compensate: (context: StepContext<Extract<StepAction, { kind: Kind }>>) => Promise<void>;
   readonly timeoutMs: number;
+  /** After how long without progress the run is warned, for steps that show it; never when left out. */
+  readonly quietMs?: number;
   /** How often a retryable error is tried again. */
   readonly retries: number;
 };
@@ -120,6 +122,12 @@ export type Journal = {
    * @throws RefloatError run.unknown, run.wrong-state if it has ended for good
    */
   readonly say: (run: RunNumber, at: string, word: RunWord) => Promise<RunEvent>;
+  /**
+   * Puts an edited plan in the place of the run's, and keeps the word by which that was done. The caller holds the service's lease: nobody
+   * executes the run.
+   * @throws RefloatError run.wrong-state if the run has ended for good, or its plan is no longer the one that the word names as before
+   */
+  readonly edit: (run: RunNumber, at: string, word: RunWord, plan: Plan) => Promise<RunEvent>;
   /**
    * Takes a run up: epoch + 1, state running, running and compensating steps become interrupted.
    * @param direction when it is to go another way from now on; in the same transaction

@@ -5,7 +5,8 @@
 import type { StepId } from "../../model/identifiers.ts";
 import type { Plan } from "../../model/plan.ts";
 import type { RunEvent, RunRecord, StepState } from "../../model/run.ts";
-import { type PlannedSpan, plannedSchedule } from "./planned-schedule.ts";
+import { plannedSchedule } from "./planned-schedule.ts";
+import type { PlannedSpan } from "./scheduling.ts";
 import { type StepAttempt, stepAttempts } from "./step-attempts.ts";
 
 export type GanttBar = {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { StepId } from "../../model/identifiers.ts";
 import type { Phase, PlanStep } from "../../model/plan.ts";
 import { ReadyQueue } from "./ready-queue.ts";
+import type { StepLimits } from "./step-limits.ts";
 import { type StepGraph, buildStepGraph, descendantsOf, remainingPathMs, stageOf } from "./step-graph.ts";
 
 const id = (text: string): StepId => text as StepId;
@@ -33,9 +34,11 @@ const graphs: fc.Arbitrary<StepGraph> = fc
     return buildStepGraph(steps);
   });
 
+const unlimited: StepLimits = { capacities: [], of: () => [] };
+
 /** Takes and completes one step at a time until none is left. */
 const walk = (graph: StepGraph, order: "forward" | "backward", steps = new Set(graph.order)): readonly StepId[] => {
-  const queue = new ReadyQueue({ graph, steps, order, priority: () => 0 });
+  const queue = new ReadyQueue({ graph, steps, order, limits: unlimited });
   const walked: StepId[] = [];
   for (let next = queue.take(); next !== undefined; next = queue.take()) {
     walked.push(next);
@@ -105,7 +108,8 @@ describe("the queue of ready steps", () => {
       graph,
       steps: new Set(graph.order),
       order: "forward",
-      priority: (name) => urgency[name] ?? 0,
+      limits: unlimited,
+      remainingMs: (name) => urgency[name] ?? 0,
     });
     expect([queue.take(), queue.take(), queue.take(), queue.take(), queue.take()]).toEqual([
       "d",
@@ -116,9 +120,29 @@ describe("the queue of ready steps", () => {
     ]);
   });
 
+  it("gives a step of high priority first, whatever takes longer, and nothing beyond a limit until a place is free", () => {
+    const graph = buildStepGraph([step("a"), step("b"), step("c"), step("d")]);
+    const lengths: Record<string, number> = { a: 9, b: 5, c: 7, d: 1 };
+    const queue = new ReadyQueue({
+      graph,
+      steps: new Set(graph.order),
+      order: "forward",
+      limits: { capacities: [3, 1], of: (name) => (name === "b" || name === "c" ? [0, 1] : [0]) },
+      priority: (name) => (name === "d" ? 1 : 0),
+      durationMs: (name) => lengths[name] ?? 0,
+      remainingMs: (name) => lengths[name] ?? 0,
+    });
+    // d by its priority; then b, since b and c keep the narrow limit busy for longer than a takes.
+    expect([queue.take(), queue.take(), queue.take(), queue.take()]).toEqual(["d", "b", "a", undefined]);
+    queue.leave(id("a"));
+    expect(queue.take()).toBeUndefined();
+    queue.leave(id("b"));
+    expect(queue.take()).toBe("c");
+  });
+
   it("gives nothing while what is needed is not complete", () => {
     const graph = buildStepGraph([step("a"), step("b", ["a"])]);
-    const queue = new ReadyQueue({ graph, steps: new Set(graph.order), order: "forward", priority: () => 0 });
+    const queue = new ReadyQueue({ graph, steps: new Set(graph.order), order: "forward", limits: unlimited });
     expect([queue.take(), queue.take(), queue.stage]).toEqual(["a", undefined, 0]);
     queue.complete(id("a"));
     expect([queue.take(), queue.take()]).toEqual(["b", undefined]);

@@ -25,7 +25,7 @@ const step = (second: number, state: StepState): RunEvent => ({
   attempt: 1,
 });
 
-const smooth = { retries: 0, interruptions: 0, redone: 0, warnings: [], stoppedMs: 0 };
+const smooth = { retries: 0, interruptions: 0, redone: 0, edits: [], warnings: [], stoppedMs: 0 };
 
 describe("stumblesOf", () => {
   it("finds none in a run that went well", () => {
@@ -46,6 +46,7 @@ describe("stumblesOf", () => {
       ...smooth,
       retries: 1,
       redone: 1,
+      edits: [],
       warnings: ["copying the run before its cutover failed: the disk is full"],
     });
   });

@@ -1,5 +1,13 @@
 /** Where a run did not go smoothly, from its events: what was tried again, cut short, made again, or warned of. */
+import type { StepId } from "../../model/identifiers.ts";
 import type { RunEvent, RunState } from "../../model/run.ts";
+import type { RunWord } from "../../model/run-word.ts";
+
+export type PlanEdit = NonNullable<RunWord["edit"]> & {
+  readonly step: StepId;
+  readonly by: string;
+  readonly reason: string;
+};
 
 export type Stumbles = {
   /** Attempts that failed and were made again. */
@@ -8,6 +16,8 @@ export type Stumbles = {
   readonly interruptions: number;
   /** Steps that had been done and were done again because their effect was gone. */
   readonly redone: number;
+  /** Changes of the plan by people while the run stood still, in order. */
+  readonly edits: readonly PlanEdit[];
   readonly warnings: readonly string[];
   /** Time in which nobody worked on the run though it waited for nobody: from the last word of one process to the first of the next. */
   readonly stoppedMs: number;
@@ -31,6 +41,7 @@ export const fromCopyMessage = warningMessage(
 export const stumblesOf = (events: readonly RunEvent[]): Stumbles => {
   let [retries, interruptions, redone, stoppedMs] = [0, 0, 0, 0];
   const warnings: string[] = [];
+  const edits: PlanEdit[] = [];
   let state: RunState = "running";
   // All events of a take-up are of one instant; the last event of another instant is the last word of the process before.
   let lastWordMs = 0;
@@ -42,6 +53,10 @@ export const stumblesOf = (events: readonly RunEvent[]): Stumbles => {
       if (event.state === "retry-wait") retries += 1;
       if (event.state === "pending") redone += 1;
     }
+    if (event.type === "word" && event.word.edit !== undefined && event.word.step !== null) {
+      const { edit, step, by, reason = "" } = event.word;
+      edits.push({ ...edit, step, by, reason });
+    }
     if (event.type !== "run") continue;
     if (event.message?.startsWith(warningPrefix) === true) warnings.push(event.message.slice(warningPrefix.length));
     if (event.message?.startsWith(takenUpPrefix) === true) {
@@ -50,5 +65,5 @@ export const stumblesOf = (events: readonly RunEvent[]): Stumbles => {
     }
     state = event.state;
   }
-  return { retries, interruptions, redone, warnings, stoppedMs };
+  return { retries, interruptions, redone, edits, warnings, stoppedMs };
 };

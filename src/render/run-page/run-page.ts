@@ -5,7 +5,7 @@
 import { describeStake } from "../../core/declaration/stake.ts";
 import { type Gantt, ganttOf } from "../../core/run/gantt.ts";
 import { formatDay, formatTime, zoneName } from "../clock-times.ts";
-import { ending, followed, reasonLabel, reasons } from "../run-words.ts";
+import { describeEdits, ending, followed, reasonLabel, reasons } from "../run-words.ts";
 import { ganttChart } from "./gantt-chart.ts";
 import { type Html, markup } from "./html.ts";
 import { type RunPage, clock, section } from "./page-parts.ts";
@@ -73,12 +73,13 @@ const troubles = (page: RunPage): Html | null => {
       ? [["Probe", `${summary.probe.found}: users get a wrong answer from what serves now`] as const]
       : []),
     ...summary.broken.map((text) => ["Broken", text] as const),
+    ...describeEdits(summary).map((text) => ["Edited", text] as const),
     ...summary.stumbles.warnings.map((text) => ["Warning", text] as const),
   ];
   if (told.length === 0) return null;
   return section(
     "What needs attention",
-    markup`<div class="card"><dl>${told.map(([label, text]) => markup`<dt><span class="badge ${label === "Hint" ? "" : label === "Warning" ? "warn" : "bad"}">${label}</span></dt><dd>${text}</dd>`)}</dl></div>`,
+    markup`<div class="card"><dl>${told.map(([label, text]) => markup`<dt><span class="badge ${label === "Hint" ? "" : label === "Warning" || label === "Edited" ? "warn" : "bad"}">${label}</span></dt><dd>${text}</dd>`)}</dl></div>`,
   );
 };
 

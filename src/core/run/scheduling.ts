@@ -1,0 +1,68 @@
+/** What decides among steps that may begin, and when each step would begin and end if nothing but that were in its way. Pure. */
+import type { StepId } from "../../model/identifiers.ts";
+import type { PlanIntent, PlanStep } from "../../model/plan.ts";
+import { ReadyQueue, type ReadyQueueOptions } from "./ready-queue.ts";
+import { type StepGraph, buildStepGraph, remainingPathMs } from "./step-graph.ts";
+import { stepLimits } from "./step-limits.ts";
+import { priorityOf } from "./step-rules.ts";
+
+type Intent = Pick<PlanIntent, "declaration"> & { readonly steps: readonly PlanStep[] };
+
+export const schedulingOf = (
+  intent: Pick<PlanIntent, "declaration">,
+  graph: StepGraph,
+  durationMs: (id: StepId) => number,
+): Pick<ReadyQueueOptions, "priority" | "durationMs" | "remainingMs"> => {
+  const remaining = remainingPathMs(graph, durationMs);
+  const priorities = new Map<StepId, number>();
+  // What a step of high priority needs is as urgent as the step.
+  for (const id of graph.order.toReversed()) {
+    const step = graph.steps.get(id);
+    const own = step === undefined ? 0 : priorityOf(intent, step);
+    const after = (graph.dependents.get(id) ?? []).map((next) => priorities.get(next) ?? 0);
+    priorities.set(id, Math.max(own, ...after.filter((priority) => priority > 0)));
+  }
+  return {
+    priority: (id) => priorities.get(id) ?? 0,
+    durationMs,
+    remainingMs: (id) => remaining.get(id) ?? 0,
+  };
+};
+
+/** Milliseconds from the begin of the run. */
+export type PlannedSpan = { readonly fromMs: number; readonly toMs: number };
+
+/**
+ * By the very queue that the engine takes its steps from, so that a forecast keeps the same limits as the run.
+ * @param durationMs of a person's decision: 0, since nobody knows
+ */
+export const simulateRun = (
+  intent: Intent,
+  durationMs: (id: StepId) => number,
+): ReadonlyMap<StepId, PlannedSpan> => {
+  const graph = buildStepGraph(intent.steps);
+  const queue = new ReadyQueue({
+    graph,
+    steps: new Set(graph.order),
+    order: "forward",
+    limits: stepLimits(intent),
+    ...schedulingOf(intent, graph, durationMs),
+  });
+  const spans = new Map<StepId, PlannedSpan>();
+  const running: { readonly id: StepId; readonly toMs: number }[] = [];
+  let nowMs = 0;
+  for (;;) {
+    for (let id = queue.take(); id !== undefined; id = queue.take()) {
+      const toMs = nowMs + durationMs(id);
+      spans.set(id, { fromMs: nowMs, toMs });
+      running.push({ id, toMs });
+    }
+    if (running.length === 0) return spans;
+    nowMs = running.reduce((least, { toMs }) => Math.min(least, toMs), Number.POSITIVE_INFINITY);
+    for (const one of running.filter(({ toMs }) => toMs <= nowMs)) {
+      running.splice(running.indexOf(one), 1);
+      queue.leave(one.id);
+      queue.complete(one.id);
+    }
+  }
+};
