@@ -16,7 +16,7 @@ import { markSchema } from "../model/mark.ts";
 import { mendProposalSchema } from "../model/mend.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { readinessSchema } from "../model/readiness.ts";
-import { phaseSchema, planSchema } from "../model/plan.ts";
+import { lossForecastSchema, phaseSchema, planSchema } from "../model/plan.ts";
 import { runWordSchema } from "../model/run-word.ts";
 import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
 
@@ -118,6 +118,9 @@ const runSummarySchema = z.object({
     warnings: z.array(z.string()),
   }),
 });
+
+/** `null`: nothing was, or is, there. */
+const valueChangeSchema = z.object({ what: z.string(), from: jsonSchema, to: jsonSchema });
 
 const keepReasonSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("bucket"), bucket: z.string(), place: z.int(), of: z.int() }),
@@ -353,6 +356,38 @@ export const resultSchemas = {
   /** Of `capture --continuous`, when it has ended: what the vault has. */
   "capture-log": z.object({ service: z.string(), spans: z.array(logSpanSchema) }),
   plan: planSchema,
+  /** Of `plan --diff`. */
+  "plan-diff": z.object({
+    from: planSchema,
+    to: planSchema,
+    /** `from` was shown earlier; otherwise it is that of another moment. */
+    shown: z.boolean(),
+    diff: z.object({
+      /** The digests are equal. */
+      same: z.boolean(),
+      subject: z.array(valueChangeSchema),
+      declaration: z.array(valueChangeSchema),
+      steps: z.array(
+        z.object({
+          step: stepIdSchema,
+          change: z.enum(["added", "removed", "changed"]),
+          title: z.string(),
+          from: z.string().nullable(),
+          to: z.string().nullable(),
+          parts: z.array(z.string()),
+        }),
+      ),
+      durations: z.array(
+        z.object({ step: stepIdSchema, fromMs: z.number().nullable(), toMs: z.number().nullable() }),
+      ),
+      totalMs: z.object({ from: z.number(), to: z.number() }),
+      heldMs: z.object({ from: z.number(), to: z.number() }),
+      losses: z.array(
+        z.object({ component: nameSchema, from: lossForecastSchema.nullable(), to: lossForecastSchema.nullable() }),
+      ),
+      warnings: z.object({ gone: z.array(z.string()), added: z.array(z.string()) }),
+    }),
+  }),
   /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */
   run: z.object({
     record: runRecordSchema,

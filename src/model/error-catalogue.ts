@@ -125,6 +125,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "No plan with that digest was shown on this machine.",
   },
+  "plan.outdated": {
+    exit: 3,
+    http: 409,
+    kind: "permanent",
+    meaning: "The world has changed since the plan was shown: it would not do what was decided on.",
+  },
   "plan.no-space": {
     exit: 3,
     http: 409,

@@ -1,5 +1,8 @@
 /** plan: what a recovery would do, lose and take; changes nothing. */
+import { z } from "zod";
+import { comparePlans } from "../../operations/diff-plans.ts";
 import { plan } from "../../operations/plan.ts";
+import { renderPlanDiff } from "../../render/plan-diff-screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
@@ -16,16 +19,33 @@ export const planCommand = defineCommand({
     "Changes nothing. The plan is remembered by its digest: refloat recover --plan DIGEST does exactly what was shown.",
   ],
   arguments: [serviceArgument],
-  options: planRequestOptions,
+  options: [
+    ...planRequestOptions,
+    {
+      name: "diff",
+      value: "OTHER",
+      about: "what differs from a plan that was shown (its digest), or from the plan of another moment: steps, file, times, losses",
+    },
+  ],
   examples: [
     { line: "refloat plan shop", about: "all of shop, from its newest point" },
     { line: 'refloat plan shop --at "2 hours ago" --only db', about: "only the database, from before the damage" },
     { line: "refloat plan shop --at 7f3a91c2 --no-cutover", about: "restore beside live and check, then stop" },
+    { line: "refloat plan shop --diff 4c1e90ab", about: "what has changed since that plan was shown" },
+    { line: "refloat plan shop --at 14:20 --diff 14:00", about: "the plan of 14:20 beside that of 14:00" },
   ],
   exits: [3, 4],
-  input: planRequestInput.extend({ service: serviceInput }),
-  act: async (request, { bench: open, output, signal }) => {
+  input: planRequestInput.extend({
+    service: serviceInput,
+    diff: z.string().trim().min(1, "--diff needs a digest or a time").nullable().default(null),
+  }),
+  act: async ({ diff, ...request }, { bench: open, output, signal }) => {
     const bench = await open();
+    if (diff !== null) {
+      const compared = await during(output, bench.clock, "planning", () => comparePlans(bench, request, diff, signal));
+      const screen = output.screen(bench.host.timeZone);
+      return answer("plan-diff", compared, renderPlanDiff(compared.from, compared.to, compared.diff, screen));
+    }
     const planned = await during(output, bench.clock, "planning", () => plan(bench, request, signal));
     return answer("plan", planned, await planText(planned, bench, output));
   },

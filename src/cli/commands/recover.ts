@@ -4,6 +4,7 @@ import { refuseBrokenLinks } from "../../core/planner/refuse-broken-links.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import type { Plan } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { fitPlan } from "../../operations/fit-plan.ts";
 import { implyIncident } from "../../operations/incident.ts";
 import { plan } from "../../operations/plan.ts";
 import { readPlan, recover } from "../../operations/recover.ts";
@@ -48,7 +49,11 @@ export const recoverCommand = defineCommand({
   arguments: [{ ...serviceArgument, required: false }],
   options: [
     ...planRequestOptions,
-    { name: "plan", value: "DIGEST", about: "execute exactly the plan that was shown under this digest; asks nothing" },
+    {
+      name: "plan",
+      value: "DIGEST",
+      about: "execute exactly the plan that was shown under this digest; asks nothing. Refused, with what has changed, when it no longer fits",
+    },
     {
       name: "incident",
       value: "TIME",
@@ -112,7 +117,10 @@ const choosePlan = async (
   const { service, plan: digest, ...request } = input;
   if (digest !== null) {
     const shown = await readPlan(bench, digest);
-    if (service === null || service === shown.intent.service) return shown;
+    if (service === null || service === shown.intent.service) {
+      await during(output, bench.clock, "comparing the plan with the world", () => fitPlan(bench, shown, signal));
+      return shown;
+    }
     throw new RefloatError("usage", `plan ${digest} is one of ${shown.intent.service}, not of ${service}`, {
       nextCommand: `refloat recover --plan ${digest}`,
     });

@@ -1,0 +1,35 @@
+/** The request that a plan answered, to be asked of the world as it is now. */
+import type { Plan } from "../../model/plan.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+
+export type RequestAgain = {
+  readonly service: string;
+  readonly at: string | null;
+  readonly only: readonly string[];
+  readonly cutover: boolean;
+  readonly acceptLoss: boolean;
+  readonly approve: boolean;
+};
+
+/**
+ * @param moment `planned`: the very point that the plan has. `asked`: what was asked for, its instant frozen; the newest now where nothing was
+ * @throws RefloatError usage for the plan of an undo
+ */
+export const askedAgain = ({ digest, intent, forecast }: Plan, moment: "planned" | "asked"): RequestAgain => {
+  if (intent.point === null)
+    throw new RefloatError("usage", `plan ${digest.slice(0, 8)} undoes a run and recovers no point`, {
+      nextCommand: "refloat runs",
+    });
+  const { chosen, asked } = forecast;
+  const frozen = chosen !== undefined && "at" in chosen ? chosen.at : null;
+  const replayed = Object.keys(intent.replays ?? {}).length > 0;
+  return {
+    service: intent.service,
+    at: moment === "planned" ? (replayed && frozen !== null ? frozen : intent.point.id) : asked === null ? null : (asked.instant ?? asked.text),
+    only: intent.scope,
+    cutover: intent.cutover,
+    acceptLoss: intent.acceptBroken !== undefined,
+    approve:
+      intent.declaration.approve === undefined && intent.steps.some(({ action }) => action.kind === "approve"),
+  };
+};

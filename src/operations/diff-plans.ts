@@ -1,0 +1,52 @@
+/** plan --diff: the plan of now beside one that was shown, or beside that of another moment. */
+import { askedAgain } from "../core/planner/asked-again.ts";
+import { type PlanDiff, diffPlans } from "../core/planner/diff-plans.ts";
+import type { Workbench } from "../core/ports/workbench.ts";
+import { type PlanRequest, draftRecovery } from "../core/recovery/draft-recovery.ts";
+import type { Plan } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
+
+export type ComparedPlans = {
+  readonly from: Plan;
+  readonly to: Plan;
+  /** `from` is one that was shown earlier, not drawn up now. */
+  readonly shown: boolean;
+  readonly diff: PlanDiff;
+};
+
+/**
+ * @param other the digest of a plan that was shown, or its first letters; else a moment, as `--at` takes it
+ * @throws RefloatError usage, and whatever keeps a plan from being made
+ */
+export const comparePlans = async (
+  bench: Workbench,
+  request: PlanRequest,
+  other: string,
+  signal: AbortSignal,
+): Promise<ComparedPlans> => {
+  const shown = await shownPlan(bench, other);
+  if (shown !== null && shown.intent.service !== request.service)
+    throw new RefloatError("usage", `plan ${other} is one of ${shown.intent.service}, not of ${request.service}`, {
+      nextCommand: `refloat plan ${shown.intent.service} --diff ${other}`,
+    });
+  // Without a moment or a scope of its own, what that plan was asked for is asked again.
+  const asIs = request.at === null && request.only === null;
+  const asked = shown === null || !asIs ? request : { ...askedAgain(shown, "asked"), incidentAt: null };
+  const { plan: to } = await draftRecovery(bench, asked, signal);
+  const from = shown ?? (await draftRecovery(bench, { ...request, at: other }, signal)).plan;
+  const journal = await bench.journal();
+  await journal.savePlan(to);
+  if (shown === null) await journal.savePlan(from);
+  return { from, to, shown: shown !== null, diff: diffPlans(from, to) };
+};
+
+const shownPlan = async (bench: Workbench, text: string): Promise<Plan | null> => {
+  if (!/^[0-9a-f]{4,64}$/.test(text)) return null;
+  try {
+    return await (await bench.journal()).readPlan(text);
+  } catch (error) {
+    // Letters of an id of a point look the same.
+    if (error instanceof RefloatError && error.code === "plan.unknown" && !error.message.startsWith("more than one")) return null;
+    throw error;
+  }
+};
