@@ -77,6 +77,7 @@ const play = async (screen: Screen, folder: DemoFolder): Promise<void> => {
     const summary = summarise(result, folder.path);
     const where = `--config ${folder.declaration} --state ${folder.state}`;
     screen.line(`\nTo explore: npx refloat points shop ${where}`);
+    screen.line(`The incident is still open, and no point expires meanwhile: npx refloat incident close shop ${where}`);
     screen.line(
       keepRunning
         ? [

@@ -7,7 +7,14 @@ import { assessmentSchema } from "../model/assessment.ts";
 import { auditEntrySchema, auditPlaceSchema } from "../model/audit-entry.ts";
 import { keepSchema, lockModeSchema, quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
-import { nameSchema, planDigestSchema, pointIdSchema, runNumberSchema, snapshotIdSchema, stepIdSchema } from "../model/identifiers.ts";
+import {
+  nameSchema,
+  planDigestSchema,
+  pointIdSchema,
+  runNumberSchema,
+  snapshotIdSchema,
+  stepIdSchema,
+} from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema, jsonSchema } from "../model/json.ts";
 import { compositionSchema, pointManifestSchema } from "../model/manifest.ts";
@@ -93,6 +100,8 @@ const runSummarySchema = z.object({
   left: z.array(z.object({ component: z.string(), directory: z.string().nullable() })),
   /** Broken links that were accepted. */
   broken: z.array(z.string()),
+  /** What was moved on the new side so that it goes on where the old one stopped. */
+  settled: z.array(z.string()),
   /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
   kept: z.array(z.object({ component: z.string(), name: z.string() })),
   /** Without the time that people took to decide. */
@@ -377,9 +386,7 @@ export const resultSchemas = {
           parts: z.array(z.string()),
         }),
       ),
-      durations: z.array(
-        z.object({ step: stepIdSchema, fromMs: z.number().nullable(), toMs: z.number().nullable() }),
-      ),
+      durations: z.array(z.object({ step: stepIdSchema, fromMs: z.number().nullable(), toMs: z.number().nullable() })),
       totalMs: z.object({ from: z.number(), to: z.number() }),
       heldMs: z.object({ from: z.number(), to: z.number() }),
       losses: z.array(

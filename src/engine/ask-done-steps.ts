@@ -89,7 +89,8 @@ const askOne = async (
     if (end.kind === "returned") return { kind: "known", presence: end.value.presence };
     const error = errorOf(end, call);
     if (stop.aborted || error === null) return { kind: "interrupted" };
-    if (!error.retryable || failures > rules.retriesAfter(error.told.code)) return { kind: "unknown", error: error.told };
+    if (!error.retryable || failures > rules.retriesAfter(error.told.code))
+      return { kind: "unknown", error: error.told };
     try {
       await clock.sleep(backoffMs(failures, rules.backoff), stop);
     } catch {

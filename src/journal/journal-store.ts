@@ -6,6 +6,7 @@
 import type { Transition } from "../core/ports/engine.ts";
 import { applyTransition, closeSteps, takenUp } from "../core/run/apply-transition.ts";
 import { mayFollow } from "../core/run/legal-transitions.ts";
+import { refuseSecondRun } from "../core/run/refuse-second-run.ts";
 import { takenUpMessage } from "../core/run/stumbles.ts";
 import { type RunNumber, runNumberSchema } from "../model/identifiers.ts";
 import { type Plan, planSchema } from "../model/plan.ts";
@@ -26,7 +27,7 @@ import { journalFailed, translateJournalError } from "./journal-errors.ts";
 import { journalMigrations } from "./journal-schema.ts";
 import type { RunWithoutSteps } from "./journal-statements.ts";
 import { JournalTables } from "./journal-tables.ts";
-import { refuseOutlivedUndo, refuseSecondRun, refuseTakeUp } from "./run-conflicts.ts";
+import { refuseOutlivedUndo, refuseTakeUp } from "./run-conflicts.ts";
 import { readRunCopy, writeRunCopy } from "./run-copy.ts";
 import { importCopy } from "./run-import.ts";
 
@@ -69,7 +70,10 @@ export class JournalStore {
     return this.#write(() => {
       const { service, purpose } = plan.intent;
       const runs = this.#tables.listRuns(service);
-      refuseSecondRun(runs, plan);
+      refuseSecondRun(
+        runs.map(({ run }) => run),
+        plan.intent.undoes?.runUid ?? null,
+      );
       const { undoes } = plan.intent;
       if (undoes !== null) {
         const records = runs.map(({ run }) => this.#tables.withSteps(run));
@@ -214,8 +218,8 @@ export class JournalStore {
       if (plan !== undefined && another === undefined) return plan;
       throw another === undefined
         ? new RefloatError("plan.unknown", `no plan ${digest} was shown on this machine`, {
-            hint: "have it shown first",
-            nextCommand: "refloat plan",
+            hint: "have it shown first: refloat plan SERVICE",
+            nextCommand: "refloat status",
           })
         : new RefloatError("plan.unknown", `more than one plan that was shown begins with ${digest}`, {
             hint: "give more of the digest",

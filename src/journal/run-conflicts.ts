@@ -1,35 +1,11 @@
 /** Which runs of one service stand in each other's way. Asked inside the transaction that would begin or take up a run. */
 import { isLive } from "../core/run/legal-transitions.ts";
+import { inProgress } from "../core/run/refuse-second-run.ts";
 import { refuseUndo } from "../core/run/refuse-undo.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunDirection, RunRecord, RunState } from "../model/run.ts";
 import type { RunWithoutSteps, StoredRun } from "./journal-statements.ts";
-
-const inProgress = (live: RunWithoutSteps): RefloatError =>
-  new RefloatError(
-    "run.in-progress",
-    live.state === "running"
-      ? `run ${live.number} of ${live.service} was interrupted and is not finished`
-      : `run ${live.number} of ${live.service} is not finished: ${live.message ?? live.state}`,
-    {
-      hint: `go on with it, or remove what it built: refloat cancel ${live.number}`,
-      nextCommand: `refloat resume ${live.number}`,
-      context: { run: live.number, state: live.state },
-    },
-  );
-
-/**
- * @param runs of the service
- * @throws RefloatError run.in-progress unless the new run undoes the very run that waits for a person
- */
-export const refuseSecondRun = (runs: readonly StoredRun[], plan: Plan): void => {
-  for (const { run } of runs) {
-    if (!isLive(run.state)) continue;
-    const isItsUndo = run.state === "needs-operator" && plan.intent.undoes?.runUid === run.uid;
-    if (!isItsUndo) throw inProgress(run);
-  }
-};
 
 /**
  * An undo puts one state of the world back, and only once: its plan can still be named by its digest when that world is gone.

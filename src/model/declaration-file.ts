@@ -149,7 +149,8 @@ export const componentFileSchema = z.strictObject({
     .optional()
     .meta({ description: "Components that it calls while it runs, in any order; may form a circle." }),
   resources: z.array(nameSchema).optional().meta({
-    description: "What it shares with other components (a disk, a server); limits: says how many steps may use it at once.",
+    description:
+      "What it shares with other components (a disk, a server); limits: says how many steps may use it at once.",
   }),
   checks: z.array(z.unknown()).optional().meta({
     description: "How to tell that it works; asked of each restored instance, and of the source at capture.",

@@ -46,7 +46,8 @@ const shownPlan = async (bench: Workbench, text: string): Promise<Plan | null> =
     return await (await bench.journal()).readPlan(text);
   } catch (error) {
     // Letters of an id of a point look the same.
-    if (error instanceof RefloatError && error.code === "plan.unknown" && !error.message.startsWith("more than one")) return null;
+    if (error instanceof RefloatError && error.code === "plan.unknown" && !error.message.startsWith("more than one"))
+      return null;
     throw error;
   }
 };

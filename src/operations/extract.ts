@@ -15,6 +15,7 @@ import {
 } from "../core/granular/open-place.ts";
 import { placeAtMoment } from "../core/granular/place-at-moment.ts";
 import { formatPlace } from "../core/granular/parse-place.ts";
+import { restoredName } from "../core/text/restored-name.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -249,7 +250,7 @@ export const extractToArchive = async (
     const name = opened.kind === "table" ? opened.table.name : opened.name;
     const what = opened.kind === "table" ? "table" : opened.what;
     throw new RefloatError("usage", `${name} is a ${what}, which is one stream and no tree`, {
-      nextCommand: `refloat extract ${placeOf(opened, name)} --to FILE${what === "table" ? "" : " --dump"}`,
+      nextCommand: `refloat extract ${placeOf(opened, name)} --to ${restoredName(name)}${what === "table" ? "" : " --dump"}`,
     });
   }
   const tally: ArchiveTally = { files: 0, directories: 0, sizeBytes: 0, leftOut: 0 };

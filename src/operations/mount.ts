@@ -26,7 +26,7 @@ export const mountPoint = async (
   const place = parsePlace(request.point);
   if (place.component !== null) {
     throw new RefloatError("usage", "mount shows a whole point, with a folder for each component", {
-      nextCommand: `refloat mount ${place.point} DIR`,
+      nextCommand: `mkdir -p point-${place.point} && refloat mount ${place.point} point-${place.point}`,
     });
   }
   const { points, repository } = await bench.vault();

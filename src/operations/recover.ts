@@ -4,7 +4,9 @@ import { auditedPlan, auditedRun } from "../core/audit/audited-run.ts";
 import { refuseBrokenLinks } from "../core/planner/refuse-broken-links.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { refuseSecondRun } from "../core/run/refuse-second-run.ts";
 import type { Plan } from "../model/plan.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
 export type RecoverOptions = {
@@ -20,6 +22,24 @@ export const recover = async (bench: Workbench, { plan, ...options }: RecoverOpt
   refuseBrokenLinks(plan);
   const engine = await bench.engine();
   return audited(bench.audit, auditedPlan(plan), () => engine.execute(plan, options), auditedRun);
+};
+
+/**
+ * Before anything is looked at or shown: a service has one run at a time.
+ * @param undoes uid of the run that the next one undoes
+ * @throws RefloatError run.in-progress
+ */
+export const refuseIfBusy = async (bench: Workbench, service: string, undoes: string | null): Promise<void> => {
+  const runs = await (await bench.journal()).listRuns(service);
+  const running = runs.find(({ state }) => state === "running");
+  const holder = running === undefined ? null : await (await bench.leases()).holder(service);
+  if (running !== undefined && holder !== null)
+    throw new RefloatError("run.in-progress", `run ${running.number} of ${service} is going on: ${holder}`, {
+      hint: "follow it, or stop it where it runs",
+      nextCommand: `refloat runs ${running.number} --follow`,
+      context: { run: running.number },
+    });
+  refuseSecondRun(runs, undoes);
 };
 
 /** The plan that was shown under this digest (or its first characters). @throws RefloatError plan.unknown */

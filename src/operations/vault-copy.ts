@@ -111,7 +111,7 @@ const refuseSame = ({ repository: source }: OpenVault, { repository: target }: O
     {
       state: "nothing was changed",
       hint: "a copy is a vault of its own, with its own key; --init makes one where there is none",
-      nextCommand: "refloat vault copy --to URL --init",
+      nextCommand: "refloat vault copy --help",
     },
   );
 };

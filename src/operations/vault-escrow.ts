@@ -30,7 +30,7 @@ export const sealEscrow = async (
   if (items.length === 0)
     throw new RefloatError("usage", "there is nothing to seal: no service names a secret, and no path was given", {
       state: "nothing was changed",
-      nextCommand: "refloat vault escrow seal /etc/ssl/private/shop.key",
+      nextCommand: "refloat vault escrow seal --help",
     });
   const { repository, escrows } = await bench.vault();
   const facts = { secrets: items.length, openedBy: lock.kind } as const;

@@ -4,6 +4,7 @@ import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import { formatAmount, formatBytes, formatCount } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
 import { shortId } from "../model/identifiers.ts";
+import { restoredName } from "../core/text/restored-name.ts";
 import { shellWord } from "../core/text/shell-word.ts";
 import { formatStamp } from "./entry-line.ts";
 import { hanging } from "./fit-text.ts";
@@ -73,6 +74,8 @@ export const renderFindSummary = (sum: FindCounts, first: FoundOnScreen | null, 
     sum.unreadable.map(({ component, path, reason }) =>
       screen.paint("red", `not searched: ${component}:${showName(path)}: ${reason}`),
     ),
-    place === null ? null : nextLine(screen, `refloat extract ${place} --to PLACE`),
+    place === null
+      ? null
+      : nextLine(screen, `refloat extract ${place} --to ${restoredName(first === null ? "" : nameOf(first))}`),
   );
 };

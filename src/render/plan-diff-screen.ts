@@ -25,12 +25,18 @@ export const renderPlanDiff = (from: Plan, to: Plan, diff: PlanDiff, screen: Scr
     part("FROM", [describePlan(from, to.forecast.at, screen)]),
     part("TO", [describePlan(to, to.forecast.at, screen)]),
     diff.same ? part("STEPS", ["the same, to the letter: the digests are equal"]) : [],
-    part("WHAT", diff.subject.map(({ what, from: older, to: newer }) => `${what}: ${valueText(older)} > ${valueText(newer)}`)),
+    part(
+      "WHAT",
+      diff.subject.map(({ what, from: older, to: newer }) => `${what}: ${valueText(older)} > ${valueText(newer)}`),
+    ),
     part(
       "FILE",
       diff.declaration.map(({ what, from: older, to: newer }) => `${what}: ${valueText(older)} > ${valueText(newer)}`),
     ),
-    part("STEPS", diff.steps.map((step) => describeStep(step, screen))),
+    part(
+      "STEPS",
+      diff.steps.map((step) => describeStep(step, screen)),
+    ),
     part("TIME", times(diff)),
     part("LOSES", losses(diff, to, screen)),
     part("WARNINGS", [

@@ -7,6 +7,7 @@ import { shortId, type StepId } from "../model/identifiers.ts";
 import type { CloserReason, LossForecast, Plan, PlanStep } from "../model/plan.ts";
 import { formatTime, zoneName } from "./clock-times.ts";
 import { hanging, textWidth } from "./fit-text.ts";
+import { describeMoments } from "./moment-words.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 import { type Cell, renderTable } from "./table.ts";
 
@@ -28,7 +29,7 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
   return lines(
     hanging("", headline(plan, screen), screen.width),
     part("STAKE", [describeStake(intent.declaration) ?? []].flat()),
-    part("MOMENT", momentsOf(plan, screen)),
+    part("MOMENT", describeMoments(plan, forecast.at, screen.timeZone)),
     part("MEMBERS", membersOf(plan, screen)),
     part("MODE", modeOf(plan)),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
@@ -88,32 +89,6 @@ const describeChoice = ({ asked, chosen, at: now }: Plan["forecast"], screen: Sc
   }
 };
 
-/** `db to 14:12:07.9, 0.1s before what was asked; uploads to the point, 12m older` */
-const momentsOf = ({ intent, forecast }: Plan, { timeZone }: Screen): readonly string[] => {
-  const { replays = {}, point, scope } = intent;
-  if (point === null || Object.keys(replays).length === 0) return [];
-  const wanted = forecast.chosen !== undefined && "at" in forecast.chosen ? forecast.chosen.at : null;
-  const newest = Math.max(...Object.values(replays).map(({ at }) => Date.parse(at)));
-  return [
-    scope
-      .map((component) => {
-        const replay = replays[component];
-        if (replay === undefined) {
-          const olderMs = newest - Date.parse(point.consistentAt);
-          return `${component} to the point, ${formatDuration(Math.round(olderMs / 1000) * 1000)} older`;
-        }
-        const beforeMs = wanted === null ? 0 : Date.parse(wanted) - Date.parse(replay.at);
-        const seconds = (beforeMs / 1000).toFixed(1);
-        const before =
-          beforeMs < 50
-            ? ""
-            : `, ${beforeMs < 60_000 ? `${seconds}s` : formatDuration(beforeMs)} before what was asked`;
-        return `${component} to ${formatTenths(replay.at, forecast.at, timeZone)}${before} (${replay.place ?? replay.to})`;
-      })
-      .join("; "),
-  ];
-};
-
 /** `db of 3c71e0aa, 16:00:03; uploads of 7f3a91c2, 13:00:02, 3h older`, what stands against it, and what would be better. */
 const membersOf = ({ forecast: { composed, at: now } }: Plan, { timeZone }: Screen): readonly string[] => {
   if (composed === undefined) return [];
@@ -135,10 +110,6 @@ const modeOf = ({ intent, forecast: { consistency } }: Plan): readonly string[] 
   if (consistency.mode !== "composed" && Object.keys(intent.replays ?? {}).length === 0) return [];
   return [`${consistency.mode} within ${formatDuration(consistency.windowMs)}: ${consistency.why}`];
 };
-
-/** `14:12:07.9` */
-const formatTenths = (at: string, now: string, timeZone: string): string =>
-  `${formatTime(at, now, timeZone)}.${Math.floor((Date.parse(at) % 1000) / 100)}`;
 
 const losses = ({ forecast }: Plan, screen: Screen): readonly string[] =>
   forecast.loses.length === 0

@@ -12,7 +12,7 @@ import {
 import type { StepId } from "../model/identifiers.ts";
 import type { StepState } from "../model/run.ts";
 import { formatRunning, formatTime } from "./clock-times.ts";
-import { cutText, padEnd, textWidth } from "./fit-text.ts";
+import { cutText, padEnd, textWidth, wrapText } from "./fit-text.ts";
 import { type Screen, type Style, lines, printable } from "./screen.ts";
 import { describeResult } from "./step-result.ts";
 
@@ -52,7 +52,7 @@ export const renderRunFrame = (view: RunView, now: string, screen: Screen): stri
     ended.slice(Math.max(0, hidden)).map((step) => stepLine(view, step, now, screen, false)),
     active.map((step) => stepLine(view, step, now, screen, path.has(step.id))),
     nextSteps(view, now, screen),
-    screen.paint("dim", cutText(howToStop(view), screen.width)),
+    howToStop(view, screen.width).map((line) => screen.paint("dim", line)),
   );
 };
 
@@ -89,7 +89,10 @@ const headline = (view: RunView, now: string, screen: Screen): string => {
   const whole = intent.scope.length === Object.keys(intent.declaration.components).length;
   const scope =
     intent.undoes === null ? (whole ? "" : `, only ${intent.scope.join(", ")}`) : `, undo of run ${intent.undoes.run}`;
-  const to = intent.point === null ? "" : `, to ${formatTime(intent.point.consistentAt, now, screen.timeZone)}`;
+  // Where a log leads on, the latest moment is what was asked for.
+  const moments = [intent.point?.consistentAt ?? [], ...Object.values(intent.replays ?? {}).map(({ at }) => at)].flat();
+  const latest = moments.toSorted((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
+  const to = latest === undefined ? "" : `, to ${formatTime(latest, now, screen.timeZone)}`;
   const gone = view.beganAt === null ? "" : `   ${formatRunning(Date.parse(now) - Date.parse(view.beganAt))} gone`;
   const left =
     view.state !== "running" || !goesForward(view) || waits(view)
@@ -180,12 +183,16 @@ const nextSteps = (view: RunView, now: string, screen: Screen): string | null =>
   return `* ${screen.paint("dim", padEnd("next", 5))} ${cutText(titles.join(" > "), Math.max(20, screen.width - 8))}`;
 };
 
-const howToStop = (view: RunView): string => {
+/** A command is never cut: where the line is too narrow for all of it the commands stand on lines of their own. */
+const howToStop = (view: RunView, width: number): readonly string[] => {
   const run = view.run ?? "RUN";
   const phases = new Map(view.plan.intent.steps.map(({ id, phase }) => [id, phase]));
   const inCutover = [...view.steps.values()].some(
     ({ id, state }) => phases.get(id) === "cutover" && state !== "pending" && state !== "skipped",
   );
-  if (inCutover) return `cutting over; if this is cut short: refloat resume ${run}`;
-  return `Ctrl-C stops here, live is untouched; then: refloat resume ${run}, or refloat cancel ${run}`;
+  const [what, ...commands] = inCutover
+    ? ["cutting over; if this is cut short:", `refloat resume ${run}`]
+    : ["Ctrl-C stops here, live is untouched; then:", `refloat resume ${run},`, `or refloat cancel ${run}`];
+  const all = [what, ...commands].join(" ");
+  return textWidth(all) <= width ? [all] : [...wrapText(what ?? "", width), ...commands];
 };

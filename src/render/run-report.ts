@@ -7,6 +7,7 @@ import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { formatSpan, formatTime, zoneName } from "./clock-times.ts";
 import { hanging } from "./fit-text.ts";
+import { describeMoments } from "./moment-words.ts";
 import {
   against,
   describeEdits,
@@ -33,6 +34,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     hanging("", headline(summary, plan, now, screen), screen.width),
     part("At stake", [describeStake(plan.intent.declaration) ?? []].flat()),
     part(reasonLabel(summary), reasons(summary)),
+    part("Moment", describeMoments(plan, now, screen.timeZone)),
     part("RTO actual", summary.rto === null ? [] : describeRto(summary, summary.rto, now, screen)),
     part("", summary.rto === null ? [] : describeHarm(summary.rto, plan.intent.declaration.objectives.mtd)),
     part("Took", summary.rto === null ? describePhases(summary) : []),
@@ -43,6 +45,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("By people", describePeople(summary, screen)),
     part("Edited", describeEdits(summary)),
     part("Broken", summary.broken),
+    part("Settled", summary.settled),
     part("Kept", describeKept(summary)),
     part(
       "Beside",

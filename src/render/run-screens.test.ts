@@ -113,6 +113,7 @@ describe("the report", () => {
                   probe 0.5s
       RPO actual  db 21m34s of 1h met   312 orders to review: runs/42/lost/orders.csv
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant, probe
+      Settled     orders_id_seq goes on after 200,312
       Kept        old side: db as shop_old42
                   refloat undo 42 puts it back, free of loss until the new side takes its first write
       Machine     39s of 1m21s predicted; no retries

@@ -171,7 +171,8 @@ export const describeKept = ({ kept, purpose, run }: RunSummary): readonly strin
 /** `restore:db timeout 6h, was its default: anna, the disk is slow tonight` */
 export const describeEdits = ({ stumbles }: RunSummary): readonly string[] =>
   stumbles.edits.map(
-    ({ step, field, from, to, by, reason }) => `${step} ${field} ${editValue(to)}, was ${editValue(from)}: ${by}, ${reason}`,
+    ({ step, field, from, to, by, reason }) =>
+      `${step} ${field} ${editValue(to)}, was ${editValue(from)}: ${by}, ${reason}`,
   );
 
 export const editValue = (value: Json): string =>

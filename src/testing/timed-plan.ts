@@ -58,9 +58,7 @@ export const timedPlan = (
   declared: Pick<PlanIntent["declaration"], "limits" | "steps">,
 ): Plan => {
   const plan = testPlan({
-    steps: steps.map(({ id, needs, kind = "restore" }) =>
-      testStep(id, "restore", { kind, component: id }, needs),
-    ),
+    steps: steps.map(({ id, needs, kind = "restore" }) => testStep(id, "restore", { kind, component: id }, needs)),
     durations: durationsOf(steps),
   });
   const components = Object.fromEntries(

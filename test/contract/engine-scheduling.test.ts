@@ -103,10 +103,7 @@ const limitedCases = (min: number, max: number): fc.Arbitrary<LimitedCase> =>
           { id: `restore${index}`, needs: [], durationMs: restoreMs, kind: "restore", resources },
           {
             id: `check${index}`,
-            needs: [
-              `restore${index}`,
-              ...(after === null || index === 0 ? [] : [`check${after % index}`]),
-            ],
+            needs: [`restore${index}`, ...(after === null || index === 0 ? [] : [`check${after % index}`])],
             durationMs: checkMs,
             kind: "check",
             resources,
@@ -145,7 +142,9 @@ const boundUnderLimits = ({ steps, limits }: LimitedCase): number => {
     if (bound.length === 0) return 0;
     const work = bound.reduce((sum, { durationMs }) => sum + durationMs, 0);
     return (
-      Math.min(...bound.map(({ id }) => get(head, id))) + work / capacity + Math.min(...bound.map(({ id }) => get(tail, id)))
+      Math.min(...bound.map(({ id }) => get(head, id))) +
+      work / capacity +
+      Math.min(...bound.map(({ id }) => get(tail, id)))
     );
   });
   return Math.max(...perLimit, boundsOf(steps).longestWayMs);

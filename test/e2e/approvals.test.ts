@@ -96,7 +96,9 @@ describe("a run that needs people", () => {
     const report = done.stdout.replaceAll(/\s+/g, " ");
     expect(report).toContain(`approve OVERRIDDEN by ${me}: nobody answers the phone`);
     expect(report).toContain(`Move the payment webhook: ${me}, saw: event 7 answered 200`);
-    expect(report).toContain("manual:move-the-payment-webhook do Point the new webhook at ${docs.path}., was Point the webhook");
+    expect(report).toContain(
+      "manual:move-the-payment-webhook do Point the new webhook at ${docs.path}., was Point the webhook",
+    );
     expect(report).toMatch(/plan [0-9a-f]{8}, edited from [0-9a-f]{8}, followed/);
     expect(report).toContain("plan edited once");
     expect(report).toContain(`Tell the customers: skipped by ${me}: nobody noticed`);

@@ -126,7 +126,7 @@ services:
     expect(found.cures.map(({ command }) => command)).toEqual([
       `refloat mend shop --at ${point.slice(0, 8)} --only db:orders --rows gone`,
       `refloat mend shop --at ${point.slice(0, 8)} --only db:sessions`,
-      `refloat extract ${point.slice(0, 8)}:docs:2.pdf --to PLACE`,
+      `refloat extract ${point.slice(0, 8)}:docs:2.pdf --to restored-2.pdf`,
       ...["db", "docs", "all"].map(() => expect.stringMatching(/^refloat recover --plan [0-9a-f]{8}$/) as string),
     ]);
     expect(found.cures.slice(3).map(({ words }) => words)).toEqual([

@@ -65,7 +65,7 @@ it("recovers a service whose file, state, secrets and sources are gone", async (
   expect(next).toMatch(new RegExp(`^${words} `));
   expect((await onAnother(...next.split(" "))).exitCode).toBe(0);
   const inJson = await onAnother(...glass, "browse", "no:place:at:all:?", "--json");
-  expect(JSON.parse(inJson.stdout)).toMatchObject({ error: { next: `refloat ${words} points SERVICE` } });
+  expect(JSON.parse(inJson.stdout)).toMatchObject({ error: { next: `refloat ${words} points` } });
 
   const log = await onAnother(...glass, "log", "--verify");
   expect(log.stdout).toContain("the log is whole");

@@ -123,7 +123,7 @@ describe("find", () => {
     expect(stdout).toMatch(/^uploads:invoices\/2026\/1\.pdf {2}shop$/m);
     expect(stdout).toMatch(new RegExp(`^ {2}12 B {2}\\d{4}-.* in ${two} ${zero}$`, "m"));
     expect(stdout).toMatch(new RegExp(`^ {2}23 B .* in ${one}$`, "m"));
-    expect(stdout).toContain(`next: refloat extract ${two}:uploads:invoices/2026/1.pdf --to PLACE`);
+    expect(stdout).toContain(`next: refloat extract ${two}:uploads:invoices/2026/1.pdf --to restored-1.pdf`);
   });
 
   it("refuses what it cannot read", async () => {

@@ -66,7 +66,9 @@ describe("plans beside each other", () => {
     ]);
     const refused = await refloat.run(["recover", "--plan", shown]);
     expect(refused.exit).toBe(3);
-    expect(refused.stderr).toContain(`error plan.outdated: plan ${shown} no longer fits: the declaration's manual was nothing`);
+    expect(refused.stderr).toContain(
+      `error plan.outdated: plan ${shown} no longer fits: the declaration's manual was nothing`,
+    );
     expect(refused.stderr).toContain("manual:tell-the-customers is needed now");
     expect(refused.stderr).toContain("state: nothing was begun");
     expect(refused.stderr).toContain(`next: refloat plan notes --diff ${shown}`);

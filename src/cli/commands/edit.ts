@@ -22,12 +22,20 @@ export const editCommand = defineCommand({
   arguments: [
     runArgument,
     stepArgument,
-    { name: "FIELD", about: "timeout, heartbeat, retries, backoff, priority, do, expect", required: true, completes: null },
+    {
+      name: "FIELD",
+      about: "timeout, heartbeat, retries, backoff, priority, do, expect",
+      required: true,
+      completes: null,
+    },
     { name: "VALUE", about: "as in refloat.yaml: 6h, 5, words", required: true, completes: null },
   ],
   options: [{ name: "reason", value: "TEXT", about: "why; told in the report" }],
   examples: [
-    { line: 'refloat edit 42 restore:db timeout 6h --reason "the disk is slow tonight"', about: "then: refloat resume 42" },
+    {
+      line: 'refloat edit 42 restore:db timeout 6h --reason "the disk is slow tonight"',
+      about: "then: refloat resume 42",
+    },
     {
       line: 'refloat edit 42 move-the-payment-webhook do "Set it in the new console" --reason "the old console is gone"',
       about: "other instructions",

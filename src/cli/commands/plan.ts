@@ -24,7 +24,8 @@ export const planCommand = defineCommand({
     {
       name: "diff",
       value: "OTHER",
-      about: "what differs from a plan that was shown (its digest), or from the plan of another moment: steps, file, times, losses",
+      about:
+        "what differs from a plan that was shown (its digest), or from the plan of another moment: steps, file, times, losses",
     },
   ],
   examples: [

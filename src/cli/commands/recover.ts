@@ -7,7 +7,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { fitPlan } from "../../operations/fit-plan.ts";
 import { implyIncident } from "../../operations/incident.ts";
 import { plan } from "../../operations/plan.ts";
-import { readPlan, recover } from "../../operations/recover.ts";
+import { readPlan, recover, refuseIfBusy } from "../../operations/recover.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { executeRun } from "../execute-run.ts";
@@ -52,7 +52,8 @@ export const recoverCommand = defineCommand({
     {
       name: "plan",
       value: "DIGEST",
-      about: "execute exactly the plan that was shown under this digest; asks nothing. Refused, with what has changed, when it no longer fits",
+      about:
+        "execute exactly the plan that was shown under this digest; asks nothing. Refused, with what has changed, when it no longer fits",
     },
     {
       name: "incident",
@@ -118,6 +119,7 @@ const choosePlan = async (
   if (digest !== null) {
     const shown = await readPlan(bench, digest);
     if (service === null || service === shown.intent.service) {
+      await refuseIfBusy(bench, shown.intent.service, shown.intent.undoes?.runUid ?? null);
       await during(output, bench.clock, "comparing the plan with the world", () => fitPlan(bench, shown, signal));
       return shown;
     }
@@ -127,5 +129,6 @@ const choosePlan = async (
   }
   // The form of the input has seen to it that one of the two is there.
   if (service === null) throw new RefloatError("bug", "recover was given neither service nor plan");
+  await refuseIfBusy(bench, service, null);
   return during(output, bench.clock, "planning", () => plan(bench, { ...request, service, incidentAt }, signal));
 };

@@ -29,7 +29,10 @@ export const vaultInitCommand = defineCommand({
       [
         `Made vault ${made.id.slice(0, 8)} at ${made.location}`,
         "Keep a copy of its password elsewhere: without it nobody can read the vault.",
-        nextLine(output.screen(bench.host.timeZone), `refloat capture ${services[0] ?? "SERVICE"}`),
+        nextLine(
+          output.screen(bench.host.timeZone),
+          services[0] === undefined ? "refloat validate" : `refloat capture ${services[0]}`,
+        ),
       ].join("\n"),
     );
   },

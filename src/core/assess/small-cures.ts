@@ -3,6 +3,7 @@ import { shortId } from "../../model/identifiers.ts";
 import type { AssessedComponent, Cure } from "../../model/assessment.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import { formatAmount } from "../text/quantity.ts";
+import { restoredName } from "../text/restored-name.ts";
 import { shellWord } from "../text/shell-word.ts";
 
 export type CureQuestion = {
@@ -49,7 +50,7 @@ const extractCures = ({ point, component }: CureQuestion): readonly Cure[] => {
   return samples.map(({ path, kind }) => ({
     kind: "extract" as const,
     words: `take ${path} out of the point${kind === "changed" ? ", beside the changed one" : ""}`,
-    command: `refloat extract ${shellWord(`${shortId(point.id)}:${component.component}:${path}`)} --to PLACE`,
+    command: `refloat extract ${shellWord(`${shortId(point.id)}:${component.component}:${path}`)} --to ${restoredName(path)}`,
     component: component.component,
     predictedMs: null,
     loses: [],

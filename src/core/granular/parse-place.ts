@@ -16,7 +16,7 @@ export const parsePlace = (text: string): Place => {
   if (!/^[0-9a-fA-F]{4,64}$/.test(point) || component === "") {
     throw new RefloatError("usage", `"${text}" names no place in a recovery point`, {
       hint: "POINT, POINT:component or POINT:component:path, with at least four letters of the point's id; extract --at takes SERVICE in place of POINT",
-      nextCommand: "refloat points SERVICE",
+      nextCommand: "refloat points",
     });
   }
   return { point: point.toLowerCase(), component, path: path === "" ? null : path };

@@ -25,11 +25,17 @@ export const askedAgain = ({ digest, intent, forecast }: Plan, moment: "planned"
   const replayed = Object.keys(intent.replays ?? {}).length > 0;
   return {
     service: intent.service,
-    at: moment === "planned" ? (replayed && frozen !== null ? frozen : intent.point.id) : asked === null ? null : (asked.instant ?? asked.text),
+    at:
+      moment === "planned"
+        ? replayed && frozen !== null
+          ? frozen
+          : intent.point.id
+        : asked === null
+          ? null
+          : (asked.instant ?? asked.text),
     only: intent.scope,
     cutover: intent.cutover,
     acceptLoss: intent.acceptBroken !== undefined,
-    approve:
-      intent.declaration.approve === undefined && intent.steps.some(({ action }) => action.kind === "approve"),
+    approve: intent.declaration.approve === undefined && intent.steps.some(({ action }) => action.kind === "approve"),
   };
 };

@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import { recoveryPlan, testPlan, testStep } from "../../testing/run-plans.ts";
 import { diffPlans, intentChanges } from "./diff-plans.ts";
 
+const restore = testStep("restore:db", "restore", { kind: "restore", component: "db" });
+const start = testStep("start:app", "cutover", { kind: "start", component: "app", release: "kept" }, ["check:db"]);
 const steps = [
-  testStep("restore:db", "restore", { kind: "restore", component: "db" }),
+  restore,
   testStep("check:db", "validate", { kind: "check", component: "db" }, ["restore:db"]),
-  testStep("start:app", "cutover", { kind: "start", component: "app", release: "kept" }, ["check:db"]),
+  start,
 ];
 
 describe("two plans", () => {
@@ -19,12 +21,11 @@ describe("two plans", () => {
   });
 
   it("are told apart step by step", () => {
-    const [restore, , start] = steps;
     const other = testPlan({
       steps: [
-        restore!,
+        restore,
         testStep("restore:files", "restore", { kind: "restore", component: "files" }),
-        { ...start!, needs: [], action: { kind: "start", component: "app", release: "restored" } },
+        { ...start, needs: [], action: { kind: "start", component: "app", release: "restored" } },
       ],
     });
     const diff = diffPlans(testPlan({ steps }), other);

@@ -26,7 +26,11 @@ export type PlanDiff = {
   readonly declaration: readonly ValueChange[];
   readonly steps: readonly StepChange[];
   /** Of steps that both have, where the forecast is another one. */
-  readonly durations: readonly { readonly step: StepId; readonly fromMs: number | null; readonly toMs: number | null }[];
+  readonly durations: readonly {
+    readonly step: StepId;
+    readonly fromMs: number | null;
+    readonly toMs: number | null;
+  }[];
   readonly totalMs: { readonly from: number; readonly to: number };
   readonly heldMs: { readonly from: number; readonly to: number };
   readonly losses: readonly {
@@ -65,7 +69,9 @@ const subjectOf = ({ intent }: Plan): Json =>
     rebound: intent.rebound,
     cutover: intent.cutover,
     acceptBroken: intent.acceptBroken ?? [],
-    replays: Object.fromEntries(Object.entries(intent.replays ?? {}).map(([name, { at, to }]) => [name, `${to} (${at})`])),
+    replays: Object.fromEntries(
+      Object.entries(intent.replays ?? {}).map(([name, { at, to }]) => [name, `${to} (${at})`]),
+    ),
   });
 
 const isMapping = (value: Json): value is { readonly [key: string]: Json } =>
@@ -75,7 +81,9 @@ const isMapping = (value: Json): value is { readonly [key: string]: Json } =>
 const changedValues = (from: Json, to: Json, path = ""): readonly ValueChange[] => {
   if (isMapping(from) && isMapping(to)) {
     const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])];
-    return keys.flatMap((key) => changedValues(from[key] ?? null, to[key] ?? null, path === "" ? key : `${path}.${key}`));
+    return keys.flatMap((key) =>
+      changedValues(from[key] ?? null, to[key] ?? null, path === "" ? key : `${path}.${key}`),
+    );
   }
   return JSON.stringify(from) === JSON.stringify(to) ? [] : [{ what: path, from, to }];
 };
@@ -128,9 +136,13 @@ const changedLosses = (from: Plan, to: Plan): PlanDiff["losses"] => {
 /** The differences of what is done, a clause each: `the declaration has another components.app.options.start`. */
 export const intentChanges = ({ subject, declaration, steps }: PlanDiff): readonly string[] => [
   ...subject.map(({ what, from, to }) => `${what} was ${valueText(from)} and is ${valueText(to)}`),
-  ...declaration.map(({ what, from, to }) => `the declaration's ${what} was ${valueText(from)} and is ${valueText(to)}`),
+  ...declaration.map(
+    ({ what, from, to }) => `the declaration's ${what} was ${valueText(from)} and is ${valueText(to)}`,
+  ),
   ...steps.map(({ step, change, parts }) =>
-    change === "changed" ? `${step} has other ${parts.join(" and ")}` : `${step} ${change === "added" ? "is needed now" : "is no longer possible or needed"}`,
+    change === "changed"
+      ? `${step} has other ${parts.join(" and ")}`
+      : `${step} ${change === "added" ? "is needed now" : "is no longer possible or needed"}`,
   ),
 ];
 

@@ -44,6 +44,17 @@ const unprovenWords = (names: string, mode: PointManifest["consistency"]["mode"]
       ? `nothing proves that ${names} belong to one moment: they were captured at different times`
       : `nothing proves that ${names} belong to one moment: taken ${mode}, and no invariant has shown it`;
 
+/** A time of day that is still to come was taken to be that of a day before. */
+const stillToCome = ({ at }: RecoveryInput["request"]): readonly Warning[] =>
+  at?.ahead === undefined
+    ? []
+    : [
+        warn(
+          "moment.ahead",
+          `${at.text} is still to come today: that of ${at.ahead} is meant. (--at "${at.ahead} ${at.text}" says so)`,
+        ),
+      ];
+
 /** Another mark of the same name may have been meant. */
 const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
   if (chosen?.kind !== "mark" || chosen.others.length === 0) return [];
@@ -327,6 +338,7 @@ const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, wi
 };
 
 export const forecastWarnings = (facts: WarningFacts): Warning[] => [
+  ...stillToCome(facts.input.request),
   ...pointWarnings(facts),
   ...scopeWarnings(facts),
   ...holdWarnings(facts),

@@ -65,7 +65,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     intent,
     forecast: {
       at: input.now,
-      asked: request.at,
+      asked: request.at === null ? null : { text: request.at.text, instant: request.at.instant },
       ...(input.chosen === undefined ? {} : { chosen: input.chosen }),
       ...composedOf(input, recovered),
       consistency: forecastConsistency(input, scope),

@@ -72,8 +72,8 @@ export type LiveProvision = {
 };
 
 export type RecoveryRequest = {
-  /** What `--at` said and the instant that it was frozen to; null for `last` and for an id. */
-  readonly at: { readonly text: string; readonly instant: string | null } | null;
+  /** What `--at` said and the instant that it was frozen to; null for `last` and for an id. `ahead`: the day that was taken of a time that is still to come today. */
+  readonly at: { readonly text: string; readonly instant: string | null; readonly ahead?: string } | null;
   /** Components to recover; all that the point has when left out. */
   readonly only?: readonly string[];
   /** False: restore and validate only. */

@@ -98,7 +98,12 @@ export const draftRecovery = async (
     closer,
     newest: points.find(({ missing }) => missing.length === 0) ?? null,
     request: {
-      at: request.at === null ? null : { text: request.at, instant: at.kind === "instant" ? at.instant : null },
+      at:
+        request.at === null
+          ? null
+          : at.kind === "instant"
+            ? { text: request.at, instant: at.instant, ...(at.ahead === undefined ? {} : { ahead: at.ahead }) }
+            : { text: request.at, instant: null },
       ...(request.only === null ? {} : { only: request.only }),
       cutover: request.cutover,
       acceptLoss: request.acceptLoss,

@@ -20,7 +20,9 @@ describe("the edit of a step", () => {
     expect(twice.plan.intent.steps[0]?.rules).toEqual({ timeout: "6h", retries: { "source.unreachable": 20 } });
     expect(editStep(twice.plan, id, "timeout", "9h")).toMatchObject({ from: "6h", to: "9h" });
     // Back again it is the plan of before, by its digest too.
-    expect(editStep(editStep(once.plan, id, "timeout", "9h").plan, id, "timeout", "6h").plan.digest).toBe(once.plan.digest);
+    expect(editStep(editStep(once.plan, id, "timeout", "9h").plan, id, "timeout", "6h").plan.digest).toBe(
+      once.plan.digest,
+    );
   });
 
   it("changes the instructions of a manual step, and of no other", () => {

@@ -22,7 +22,13 @@ export type StepEdit = {
 /** Instructions are the step's own; all else is how it is executed. */
 const ownFields = { manual: ["do", "expect"] } as const;
 
-const ruleFields = ["timeout", "heartbeat", "retries", "backoff", "priority"] as const satisfies readonly (keyof StepRules)[];
+const ruleFields = [
+  "timeout",
+  "heartbeat",
+  "retries",
+  "backoff",
+  "priority",
+] as const satisfies readonly (keyof StepRules)[];
 
 export const editableFields = ({ action }: PlanStep): readonly string[] => [
   ...(action.kind === "manual" ? ownFields.manual : []),
@@ -44,18 +50,22 @@ export const editStep = (plan: Plan, id: StepId, field: string, text: string): S
     });
   const isOwn = (ruleFields as readonly string[]).every((rule) => rule !== field);
   const to = isOwn ? text : readValue(text);
-  const from = isOwn ? step.action[field as keyof typeof step.action] : declaredRules(plan.intent, step)[field as keyof StepRules];
+  const from = isOwn
+    ? step.action[field as keyof typeof step.action]
+    : declaredRules(plan.intent, step)[field as keyof StepRules];
   const edited = planStepSchema.safeParse(
-    isOwn
-      ? { ...step, action: { ...step.action, [field]: to } }
-      : { ...step, rules: { ...step.rules, [field]: to } },
+    isOwn ? { ...step, action: { ...step.action, [field]: to } } : { ...step, rules: { ...step.rules, [field]: to } },
   );
   const rules = isOwn ? undefined : stepRulesSchema.safeParse({ [field]: to });
   const fault = edited.error?.issues[0]?.message ?? rules?.error?.issues[0]?.message ?? faultOf(rules?.data ?? {});
   if (!edited.success || fault !== null)
-    throw new RefloatError("usage", `${field} of ${id} cannot be ${JSON.stringify(to)}: ${fault ?? "its form is wrong"}`, {
-      hint: "nothing was edited",
-    });
+    throw new RefloatError(
+      "usage",
+      `${field} of ${id} cannot be ${JSON.stringify(to)}: ${fault ?? "its form is wrong"}`,
+      {
+        hint: "nothing was edited",
+      },
+    );
   const intent = { ...plan.intent, steps: plan.intent.steps.map((one) => (one.id === id ? edited.data : one)) };
   return { plan: { ...plan, intent, digest: planDigest(intent) }, from: jsonSchema.parse(from ?? null), to };
 };

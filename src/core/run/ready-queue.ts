@@ -136,7 +136,10 @@ export class ReadyQueue {
    */
   #lengthMs(id: StepId): number {
     const { capacities, of } = this.#options.limits;
-    const narrowest = of(id).reduce((least, limit) => Math.min(least, capacities[limit] ?? least), Number.POSITIVE_INFINITY);
+    const narrowest = of(id).reduce(
+      (least, limit) => Math.min(least, capacities[limit] ?? least),
+      Number.POSITIVE_INFINITY,
+    );
     return this.#remainingMs(id) - this.#durationMs(id) / narrowest;
   }
 

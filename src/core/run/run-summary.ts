@@ -46,6 +46,8 @@ export type RunSummary = {
   readonly probe: CheckOutcome | null;
   /** Of an undo: what the side that was left has taken after the newest point of it; nowhere else but in these exports and there. */
   readonly left: readonly LeftWrites[];
+  /** What was moved on the new side so that it goes on where the old one stopped: sequences, in a driver's words. */
+  readonly settled: readonly string[];
   /** The sides that it has put away, where they stand now. */
   readonly kept: readonly KeptSide[];
   /** New sides that stand beside live because the run did not cut over (or was undone). */
@@ -76,6 +78,8 @@ export type PeoplesPart = {
   /** The evidence of what was done, the reason of an override or of a skip; null where none was given. */
   readonly words: string | null;
 };
+
+const settledSchema = z.object({ settled: z.array(z.string()) });
 
 const outcomesSchema = z.object({ outcomes: z.array(checkOutcomeSchema) });
 
@@ -142,6 +146,11 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
         : [],
     ),
     probe: probeOutcome(journaled),
+    settled: record.steps.flatMap(({ id, state, output }) =>
+      state === "done" && journaled.actionOf(id)?.kind === "save-lost"
+        ? (settledSchema.safeParse(output).data?.settled ?? [])
+        : [],
+    ),
     kept: keptSides(record),
     beside: standingBeside(journaled),
     machineMs: Math.max(0, ran - decided - stumbles.stoppedMs),

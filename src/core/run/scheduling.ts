@@ -36,10 +36,7 @@ export type PlannedSpan = { readonly fromMs: number; readonly toMs: number };
  * By the very queue that the engine takes its steps from, so that a forecast keeps the same limits as the run.
  * @param durationMs of a person's decision: 0, since nobody knows
  */
-export const simulateRun = (
-  intent: Intent,
-  durationMs: (id: StepId) => number,
-): ReadonlyMap<StepId, PlannedSpan> => {
+export const simulateRun = (intent: Intent, durationMs: (id: StepId) => number): ReadonlyMap<StepId, PlannedSpan> => {
   const graph = buildStepGraph(intent.steps);
   const queue = new ReadyQueue({
     graph,

@@ -6,7 +6,7 @@
 import type { ParsedResult } from "chrono-node";
 import { GB } from "chrono-node/en";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type WallTime, instantsOf, offsetMinutesAt, shiftDays } from "./wall-time.ts";
+import { type WallTime, instantsOf, offsetMinutesAt, shiftDays, wallTimeAt } from "./wall-time.ts";
 
 export type AtExpression =
   | { readonly kind: "last"; readonly text: string }
@@ -16,8 +16,8 @@ export type AtExpression =
   | { readonly kind: "before-mark"; readonly text: string; readonly name: string; readonly notTime: string | null }
   /** A number, or the beginning of a run's uid. */
   | { readonly kind: "before-run"; readonly text: string; readonly run: string }
-  /** `instant` is ISO 8601 in UTC. */
-  | { readonly kind: "instant"; readonly text: string; readonly instant: string }
+  /** `instant` is ISO 8601 in UTC. `ahead`: the day that was taken, `2026-11-19`, since what was said is still to come today. */
+  | { readonly kind: "instant"; readonly text: string; readonly instant: string; readonly ahead?: string }
   /** At least four hex characters, lower case. */
   | { readonly kind: "id"; readonly text: string; readonly prefix: string };
 
@@ -89,8 +89,10 @@ const instantOfWall = (text: string, wall: WallTime, timeZone: string): Date => 
   return first;
 };
 
-const instantOf = (text: string, result: ParsedResult, now: Date, timeZone: string): Date => {
-  if (relative(result)) return result.start.date();
+type Meant = { readonly instant: Date; readonly ahead?: string };
+
+const instantOf = (text: string, result: ParsedResult, now: Date, timeZone: string): Meant => {
+  if (relative(result)) return { instant: result.start.date() };
   if (!result.start.isCertain("hour")) throw unclear(text, "it names a day but no time of day");
   const zoned = result.start.isCertain("timezoneOffset");
   const wall = wallTimeOf(result);
@@ -101,7 +103,10 @@ const instantOf = (text: string, result: ParsedResult, now: Date, timeZone: stri
   };
   const meant = at(wall);
   const back = recurrenceDays(result);
-  return meant > now && back !== null ? at(shiftDays(wall, -back)) : meant;
+  if (meant <= now || back === null) return { instant: meant };
+  const instant = at(shiftDays(wall, -back));
+  const { year, month, day } = wallTimeAt(instant, timeZone);
+  return { instant, ahead: [year, month, day].map((part) => String(part).padStart(2, "0")).join("-") };
 };
 
 /**
@@ -122,7 +127,13 @@ export const parseAt = (text: string, now: Date, timeZone: string): AtExpression
   if (plain !== null) return plain;
   const name = beforeForm.exec(said)?.groups?.["what"];
   try {
-    return { kind: "instant", text: said, instant: readInstant(text, said, now, timeZone).toISOString() };
+    const { instant, ahead } = readInstant(text, said, now, timeZone);
+    return {
+      kind: "instant",
+      text: said,
+      instant: instant.toISOString(),
+      ...(ahead === undefined ? {} : { ahead }),
+    };
   } catch (error) {
     if (name === undefined || !(error instanceof RefloatError && error.code === "time.unclear")) throw error;
     const { why } = error.context;
@@ -131,7 +142,7 @@ export const parseAt = (text: string, now: Date, timeZone: string): AtExpression
 };
 
 /** @throws RefloatError time.unclear */
-const readInstant = (text: string, said: string, now: Date, timeZone: string): Date => {
+const readInstant = (text: string, said: string, now: Date, timeZone: string): Meant => {
   if (/^\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b/.test(said)) {
     throw unclear(text, "it may be day and month or month and day", `write the date as 2026-11-20: ${examples}`);
   }
@@ -144,7 +155,7 @@ const readInstant = (text: string, said: string, now: Date, timeZone: string): D
   if (result.text.trim() !== bare) {
     throw unclear(text, `only "${result.text.trim()}" of it can be read`);
   }
-  const instant = instantOf(text, result, now, timeZone);
-  if (instant > now) throw unclear(text, `${instant.toISOString()} lies in the future`);
-  return instant;
+  const meant = instantOf(text, result, now, timeZone);
+  if (meant.instant > now) throw unclear(text, `${meant.instant.toISOString()} lies in the future`);
+  return meant;
 };

@@ -55,6 +55,7 @@ export const runEvidence = (page: RunPage): Html | null => {
 /** What stands beside and waits for somebody. */
 export const runLeft = ({ summary }: RunPage): Html | null => {
   const told = [
+    ...summary.settled.map((text) => ["Settled", text] as const),
     ...describeKept(summary).map((text) => ["Kept", text] as const),
     ...summary.beside.map(({ component, name }) => ["Beside", `restored ${component}, ${name}: not in use`] as const),
     ...summary.left.map((one) => ["Only there", describeLeft(one)] as const),

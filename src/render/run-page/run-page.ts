@@ -6,6 +6,7 @@ import { describeStake } from "../../core/declaration/stake.ts";
 import { type Gantt, ganttOf } from "../../core/run/gantt.ts";
 import { formatDay, formatTime, zoneName } from "../clock-times.ts";
 import { describeEdits, ending, followed, reasonLabel, reasons } from "../run-words.ts";
+import { describeMoments } from "../moment-words.ts";
 import { ganttChart } from "./gantt-chart.ts";
 import { type Html, markup } from "./html.ts";
 import { type RunPage, clock, section } from "./page-parts.ts";
@@ -56,7 +57,7 @@ const header = (page: RunPage): Html => {
   return markup`<header>
 <p class="eyebrow"><span class="mark"></span>Refloat &middot; ${summary.purpose === "undo" ? "undo" : "recovery"} of ${summary.service} &middot; run ${summary.run} &middot; ${began} to ${ended} ${zoneName(now, timeZone)}</p>
 <h1 class="${kind}">${text}</h1>
-<p class="lede">${followed(summary, plan)}${stake === null ? null : markup`<br>${stake}`}</p>
+<p class="lede">${[followed(summary, plan), ...describeMoments(plan, now, timeZone)].join("; ")}${stake === null ? null : markup`<br>${stake}`}</p>
 </header>`;
 };
 
