@@ -127,6 +127,7 @@ const serviceSchema = (): JsonSchema => {
       invariants: withItems(invariants, reference("invariant")),
       cutover: { ...cutover, items: reference("cutover") },
     },
+    anyOf: [{ required: ["components"] }, { required: ["manual"] }],
   };
 };
 

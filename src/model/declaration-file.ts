@@ -114,9 +114,10 @@ export const serviceFileSchema = z
       description:
         "What must be there before anything is restored, by name: made where it is not. Components refer to its outputs.",
     }),
-    components: z
-      .record(nameSchema, z.unknown())
-      .meta({ description: "What the service is made of, by name: databases, folders, applications." }),
+    components: z.record(nameSchema, z.unknown()).optional().meta({
+      description:
+        "What the service is made of, by name: databases, folders, applications. May be left out of a runbook of manual steps alone.",
+    }),
     invariants: z
       .record(nameSchema, invariantFileSchema)
       .optional()

@@ -143,7 +143,12 @@ const ofData = async ({ repository }: OpenVault, point: RecoveryPoint): Promise<
   if (checks.length > 0) return checks;
   const { length } = Object.keys(point.manifest.components);
   return [
-    { area: "point", subject: "data", level: "ok", found: `the data of ${formatAmount(length, "components")} opens` },
+    {
+      area: "point",
+      subject: "data",
+      level: "ok",
+      found: length === 0 ? "it is a runbook, without data" : `the data of ${formatAmount(length, "components")} opens`,
+    },
   ];
 };
 

@@ -127,10 +127,13 @@ const mayBeSaid = (says: RunWord["says"], kind: StepKind): boolean => {
 
 const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step, run }: RunWordRequest): PlanStep => {
   const open = new Set(record.steps.flatMap(({ id, state }) => (state === "done" || state === "skipped" ? [] : [id])));
-  const fits =
-    step === null
-      ? steps.filter(({ id, action }) => open.has(id) && mayBeSaid(says, action.kind))
-      : namedSteps(steps, step);
+  const asks = new Set(
+    record.steps.flatMap(({ id, state }) => (state === "waiting" || state === "running" ? [id] : [])),
+  );
+  const isMeant = ({ id, action }: PlanStep): boolean => open.has(id) && mayBeSaid(says, action.kind);
+  // Without a name it is the one that waits now, though others come after it.
+  const unnamed = steps.filter((one) => isMeant(one) && asks.has(one.id));
+  const fits = step !== null ? namedSteps(steps, step) : unnamed.length > 0 ? unnamed : steps.filter(isMeant);
   const [chosen] = fits;
   if (chosen !== undefined && fits.length === 1) return chosen;
   const wanted = steps.filter(({ id, action }) => open.has(id) && mayBeSaid(says, action.kind));

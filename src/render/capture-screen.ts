@@ -17,24 +17,26 @@ export const renderCapture = ({ id, manifest }: RecoveryPoint, warnings: readonl
   const seconds = formatDuration(Date.parse(finishedAt) - Date.parse(beganAt));
   return lines(
     `${screen.paint("green", `point ${shortId(id)}`)} of ${service}, ${taken}, taken in ${seconds}; ${formatBytes(newBytes)} new in the vault`,
-    renderTable(
-      [
-        { title: "COMPONENT" },
-        { title: "SIZE", align: "right" },
-        { title: "NEW", align: "right" },
-        { title: "HOLDS", wraps: true },
-      ],
-      members.map(({ name, sizeBytes, newBytes: added, facts }) => [
-        name,
-        formatBytes(sizeBytes),
-        formatBytes(added),
-        Object.entries(facts.counts)
-          .filter(([, count]) => count > 0)
-          .map(([unit, count]) => formatAmount(count, unit))
-          .join(", "),
-      ]),
-      screen,
-    ),
+    members.length === 0
+      ? `a runbook of ${formatAmount(manifest.declaration.manual?.length ?? 0, "manual steps")}, as they are declared`
+      : renderTable(
+          [
+            { title: "COMPONENT" },
+            { title: "SIZE", align: "right" },
+            { title: "NEW", align: "right" },
+            { title: "HOLDS", wraps: true },
+          ],
+          members.map(({ name, sizeBytes, newBytes: added, facts }) => [
+            name,
+            formatBytes(sizeBytes),
+            formatBytes(added),
+            Object.entries(facts.counts)
+              .filter(([, count]) => count > 0)
+              .map(([unit, count]) => formatAmount(count, unit))
+              .join(", "),
+          ]),
+          screen,
+        ),
     `Consistency ${describeConsistency(manifest)}`,
     hanging("Checked     ", describeChecks(manifest), screen.width),
     [...warnings, ...warningsOf(manifest)].flatMap((warning) => hanging("WARNING ", warning, screen.width)),

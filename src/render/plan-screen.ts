@@ -235,9 +235,12 @@ const summary = ({ intent, forecast }: Plan): string => {
   const { likely, low, high, runs } = forecast.totalMs;
   const basis = runs === 0 ? "no runs to go by yet" : runs === 1 ? "1 run" : `${runs} runs`;
   const holds = intent.steps.some(({ action }) => action.kind === "hold");
+  const changes = intent.steps.some(({ phase }) => phase === "cutover");
   const live = !intent.cutover
     ? "live is not touched"
-    : `${holds ? "traffic held" : "names change hands in"} ${roundly(forecast.heldMs)}`;
+    : !changes
+      ? "people do it all"
+      : `${holds ? "traffic held" : "names change hands in"} ${roundly(forecast.heldMs)}`;
   return `Predicted ${roundly(likely)} (${range(low, high)}, ${basis}); ${live}. * critical path`;
 };
 

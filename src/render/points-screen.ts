@@ -73,7 +73,9 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
       rowsOf(ordered, data, screen),
       screen,
     ),
-    `recovery order: ${describeOrder(newest)}`,
+    newest.manifest.recoveryOrder.length === 0
+      ? "a runbook: manual steps alone"
+      : `recovery order: ${describeOrder(newest)}`,
     nextLine(screen, `refloat plan ${service} --at ${shortId(best.id)}`),
   );
 };

@@ -65,7 +65,7 @@ const headline = (summary: RunSummary, plan: Plan, now: string, screen: Screen):
 const describeRto = (summary: RunSummary, rto: RtoActual, now: string, screen: Screen): readonly string[] => {
   const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
   const from = `${time(rto.from)} ${rto.fromIncident ? "first wrong answer" : "run began (when it broke is not known)"}`;
-  const to = `${time(rto.to)} ${rto.toProbe ? "normal again" : "cut over (nobody asked as a user)"}`;
+  const to = `${time(rto.to)} ${rto.toProbe ? "normal again" : summary.cutoverBegan ? "cut over (nobody asked as a user)" : "all done (nobody asked as a user)"}`;
   const verdict = `${rto.fromIncident ? "" : "at least "}${against(rto.actualMs, rto)}`;
   const shown = rto.met === false ? verdict.replace("MISSED", (word) => screen.paint("red", word)) : verdict;
   return [`${shown}   ${from}, ${to}`, ...describePhases(summary)];
@@ -113,6 +113,8 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line)
     switch (state) {
       case "succeeded":
         if (purpose === "undo") return ["refloat status", ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
+        // A runbook has put no side away.
+        if (!plan.intent.steps.some(({ phase }) => phase === "cutover") && cutover) return ["refloat status"];
         if (!cutover) return [planned, `refloat cancel ${run}`];
         return [
           `refloat undo ${run}`,

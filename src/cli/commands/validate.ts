@@ -65,7 +65,10 @@ const told = (
   const services = Object.values(declaration.services).filter(({ name }) => only === null || name === only);
   const text = [
     `${file} is right`,
-    ...services.map(({ name, components }) => `  ${name}: ${Object.keys(components).join(", ")}`),
+    ...services.map(({ name, components, manual = [] }) => {
+      const parts = Object.keys(components);
+      return `  ${name}: ${parts.length === 0 ? `a runbook of ${formatAmount(manual.length, "manual steps")}` : parts.join(", ")}`;
+    }),
     `next: refloat validate --live${only === null ? "" : ` ${only}`}`,
   ].join("\n");
   const data = {

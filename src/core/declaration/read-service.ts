@@ -26,7 +26,7 @@ import type { ServiceDraft } from "./service-draft.ts";
 import { readSchedule } from "./schedule.ts";
 import type { JsonPath } from "./template.ts";
 import { unsupportedServiceKeys } from "./unsupported-words.ts";
-import { nodeAt } from "./yaml-source.ts";
+import { type SourceNode, nodeAt } from "./yaml-source.ts";
 
 /** @returns undefined when something is wrong; then it has been reported */
 export const readService = (reading: Reading, path: JsonPath, name: string): ServiceDeclaration | undefined => {
@@ -55,6 +55,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     components: Object.fromEntries(read.map((one) => [one.draft.name, one.draft])),
     invariants: declared as ServiceDraft["invariants"],
   };
+  const hasSubject = refuseNothingAtAll(reading, path, node, common?.manual ?? []);
   refuseEmptyComponents(reading, path);
   const probe = readProbe(reading, [...path, "probe"]);
   const cutover = readEach(node.entries.get("cutover")?.node.items.length ?? 0, (index) =>
@@ -87,6 +88,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
     !manual ||
     !fence ||
     !steps ||
+    !hasSubject ||
     !whole
   )
     return undefined;
@@ -157,6 +159,22 @@ const aboutServiceKey = (key: string): string | undefined => {
   if (["type", "url", "path", "start", "environment", "dependsOn"].includes(key))
     return "it belongs to a component, below components:";
   return undefined;
+};
+
+/** A service is made of components, or is a runbook that people follow. */
+const refuseNothingAtAll = (
+  reading: Reading,
+  path: JsonPath,
+  node: SourceNode,
+  manual: readonly ManualDeclaration[],
+): boolean => {
+  if (node.entries.has("components") || manual.length > 0) return true;
+  reading.atKey(path, {
+    code: "config.missing-key",
+    message: `${subjectText(path)} has no "components", which it needs`,
+    hint: "components: what the service is made of, by name; or manual: the steps that people do, of what is not automated yet",
+  });
+  return false;
 };
 
 const refuseEmptyComponents = (reading: Reading, path: JsonPath): void => {

@@ -4,11 +4,7 @@ import { diffPlans, intentChanges } from "./diff-plans.ts";
 
 const restore = testStep("restore:db", "restore", { kind: "restore", component: "db" });
 const start = testStep("start:app", "cutover", { kind: "start", component: "app", release: "kept" }, ["check:db"]);
-const steps = [
-  restore,
-  testStep("check:db", "validate", { kind: "check", component: "db" }, ["restore:db"]),
-  start,
-];
+const steps = [restore, testStep("check:db", "validate", { kind: "check", component: "db" }, ["restore:db"]), start];
 
 describe("two plans", () => {
   it("do the same when their digests are equal, whatever is expected of them", () => {

@@ -254,7 +254,7 @@ const testWarnings = (facts: WarningFacts): readonly Warning[] => {
       return why === null ? [] : [warn("try.skipped", `${name} is not tried before the cutover: ${why}`)];
     }),
     ...unaskedInvariants(facts, running),
-    ...(asked
+    ...(asked || bound.size === 0
       ? []
       : [
           warn(

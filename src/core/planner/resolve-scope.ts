@@ -37,7 +37,8 @@ export const resolveScope = (input: RecoveryInput, order: ComponentOrder): Scope
   }
   const recovered = declared.filter((name) => captured[name] !== undefined && (only === undefined || only.has(name)));
   const isRecovered = new Set(recovered);
-  if (recovered.length === 0) {
+  // A runbook of manual steps has nothing to restore and all to do.
+  if (recovered.length === 0 && declared.length > 0) {
     throw new RefloatError("plan.impossible", `nothing of ${service.name} would be recovered`, {
       state: "nothing was changed",
       hint: `point ${shortId(point.id)} has ${Object.keys(captured).join(", ") || "no component"}; declared are ${declared.join(", ")}`,

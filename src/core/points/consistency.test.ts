@@ -9,8 +9,14 @@ const held = { kind: "quiesced", frozen: { fromAt: at, toAt: at, heldMs: 840 } }
 const [linked, passed] = [["db", "uploads"], [outcome("invariant invoices-exist", "passed")]];
 
 const told = (facts: Partial<Parameters<typeof observedConsistency>[1]>, of = members) =>
-  observedConsistency(of, { graph: manifest.graph, stillness: held, data: linked, invariants: passed, ...facts })
-    .consistency;
+  observedConsistency(of, {
+    graph: manifest.graph,
+    stillness: held,
+    data: linked,
+    invariants: passed,
+    beganAt: at,
+    ...facts,
+  }).consistency;
 
 it("proves a service that stood still by the invariants that were asked meanwhile, where they join all data", () => {
   expect(told({})).toMatchObject({ mode: "quiesced", proven: true, frozen: { heldMs: 840 } });

@@ -9,6 +9,8 @@ type ConsistencyFacts = {
   readonly stillness: Stillness;
   readonly data: readonly string[];
   readonly invariants: readonly CheckOutcome[];
+  /** ISO: when the capture began, for a point without members. */
+  readonly beganAt: string;
 };
 
 const joins = (graph: Graph, names: readonly string[]): boolean =>
@@ -28,8 +30,11 @@ const allPassed = (outcomes: readonly CheckOutcome[]): boolean => outcomes.every
  */
 export const observedConsistency = (
   members: readonly CapturedComponent[],
-  { graph, stillness, data, invariants }: ConsistencyFacts,
+  { graph, stillness, data, invariants, beganAt }: ConsistencyFacts,
 ): Pick<PointManifest, "consistentAt" | "consistency"> => {
+  // A runbook has no data that could be of two moments.
+  if (members.length === 0)
+    return { consistentAt: beganAt, consistency: { mode: "single", windowMs: 0, proven: true } };
   const begins = members.map(({ window }) => Date.parse(window.beginAt));
   const ends = members.map(({ window }) => Date.parse(window.endAt));
   const begin = Math.min(...begins);

@@ -211,7 +211,12 @@ const rtoOf = (journaled: Journaled): RtoActual | null => {
   // A service that answers wrong is not back, whatever its names stand for.
   if (!plan.intent.cutover || probeOutcome(journaled)?.status === "failed") return null;
   const normalAt = textIn(find("probe")?.output, "normalAt");
-  const to = normalAt ?? textIn(find("admit")?.output, "admittedAt") ?? latestEnd(journaled, "cutover");
+  // Of a runbook that switches nothing, the end of the last step.
+  const switches = plan.intent.steps.some(({ phase }) => phase === "cutover");
+  const to =
+    normalAt ??
+    textIn(find("admit")?.output, "admittedAt") ??
+    (switches ? latestEnd(journaled, "cutover") : record.endedAt);
   if (to === null) return null;
   const from = record.incidentAt ?? record.beganAt;
   const actualMs = Math.max(0, Date.parse(to) - Date.parse(from));
