@@ -295,6 +295,18 @@ export const plannedConsistencySchema = z.object({
 });
 export type PlannedConsistency = z.infer<typeof plannedConsistencySchema>;
 
+/** What else notices: a service outside of the plan that is bound to a component in it. */
+export const touchedServiceSchema = z.object({
+  service: nameSchema,
+  /** The component that is bound; null where the service as a whole is. */
+  component: nameSchema.nullable(),
+  /** The component of the plan. */
+  to: nameSchema,
+  /** `${auth.db.url}` or `dependsOn`. */
+  via: z.string(),
+});
+export type TouchedService = z.infer<typeof touchedServiceSchema>;
+
 export const planForecastSchema = z.object({
   /** The moment the plan was computed at. */
   at: z.iso.datetime(),
@@ -323,6 +335,8 @@ export const planForecastSchema = z.object({
   breaks: z.array(brokenLinksSchema).optional(),
   /** `app 2.5.0, proxy, uploads`, with what becomes of each. */
   keeps: z.array(z.string()),
+  /** Other services that name what is recovered. Absent in plans of older versions. */
+  touches: z.array(touchedServiceSchema).optional(),
   /** A later point that would lose less, when there is one before the incident. */
   closer: z
     .object({

@@ -4,7 +4,7 @@ import { formatSkew } from "../core/points/composition-words.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
-import type { CloserReason, LossForecast, Plan, PlanStep } from "../model/plan.ts";
+import type { CloserReason, LossForecast, Plan, PlanStep, TouchedService } from "../model/plan.ts";
 import { formatTime, zoneName } from "./clock-times.ts";
 import { hanging, textWidth } from "./fit-text.ts";
 import { describeMoments } from "./moment-words.ts";
@@ -34,6 +34,7 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
     part("MODE", modeOf(plan)),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
     part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
+    part("TOUCHES", (forecast.touches ?? []).map(describeTouched)),
     part("CLOSER", closer(plan, screen)),
     part("SPACE", forecast.space.map(describeSpace)),
     stepTable(plan, screen, options.run),
@@ -110,6 +111,10 @@ const modeOf = ({ intent, forecast: { consistency } }: Plan): readonly string[] 
   if (consistency.mode !== "composed" && Object.keys(intent.replays ?? {}).length === 0) return [];
   return [`${consistency.mode} within ${formatDuration(consistency.windowMs)}: ${consistency.why}`];
 };
+
+/** `shop: app, by ${auth.db.url}; its connections end while names change hands, and it is not restarted` */
+const describeTouched = ({ service, component, to, via }: TouchedService): string =>
+  `${service}${component === null ? "" : `: ${component}`}, bound to ${to} by ${via}; it is not restarted, and its connections end when ${to} changes hands`;
 
 const losses = ({ forecast }: Plan, screen: Screen): readonly string[] =>
   forecast.loses.length === 0

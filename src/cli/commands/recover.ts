@@ -14,6 +14,7 @@ import { executeRun } from "../execute-run.ts";
 import { incidentInput, readIncident } from "../incident.ts";
 import { during } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
+import { recoverWithNeeds } from "../recover-with-needs.ts";
 import { showPlan } from "../show-plan.ts";
 import { serviceArgument, serviceInput } from "../words.ts";
 
@@ -26,12 +27,17 @@ const recoverInput = planRequestInput
       .nullable()
       .default(null),
     incident: incidentInput,
+    withNeeds: z.boolean().default(false),
   })
   .refine(({ service, plan }) => service !== null || plan !== null, "recover needs a service, or the digest of a plan")
   .refine(
     ({ plan, at, only, cutover, acceptLoss, approve }) =>
       plan === null || (at === null && only === null && cutover && !acceptLoss && !approve),
     "--plan does what was shown: --at, --only, --no-cutover, --accept-loss and --approve were decided with it",
+  )
+  .refine(
+    ({ withNeeds, plan, only, service }) => !withNeeds || (plan === null && only === null && service !== null),
+    "--with-needs recovers whole services: it goes with a service, and neither with --plan nor with --only",
   );
 type RecoverInput = z.infer<typeof recoverInput>;
 
@@ -56,6 +62,11 @@ export const recoverCommand = defineCommand({
         "execute exactly the plan that was shown under this digest; asks nothing. Refused, with what has changed, when it no longer fits",
     },
     {
+      name: "with-needs",
+      about:
+        "first the services that it needs and that do not work, asked by their probes and checks; each by its own plan, all shown before one yes",
+    },
+    {
       name: "incident",
       value: "TIME",
       about:
@@ -68,12 +79,18 @@ export const recoverCommand = defineCommand({
     { line: "refloat recover --plan 4c1e90ab", about: "what refloat plan has shown" },
     { line: "refloat recover shop --yes --json", about: "for a script: the newest point, events as JSON lines" },
     { line: "refloat recover shop --no-cutover", about: "a rehearsal beside live" },
+    { line: "refloat recover shop --with-needs", about: "the identity database too, if it does not work" },
   ],
   exits: [3, 4, 5, 6, 7],
   input: recoverInput,
   act: async (input, context) => {
     const bench = await context.bench();
     const incidentAt = readIncident(input.incident, bench);
+    if (input.withNeeds && input.service !== null) {
+      const { at, cutover, acceptLoss, approve, service } = input;
+      if (incidentAt !== null) await openImplied(context, bench, service, incidentAt);
+      return recoverWithNeeds(context, bench, { service, at, only: null, cutover, acceptLoss, approve, incidentAt });
+    }
     const chosen = await choosePlan(input, incidentAt, bench, context);
     await showPlan(chosen, bench, context.output);
     // Before a person is asked to say yes to what would be refused.

@@ -5,7 +5,7 @@
 import type { CheckDeclaration, ServiceDeclaration, SetDeclaration } from "../../model/declaration.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { parseTemplate } from "../declaration/template.ts";
+import { type ForeignPart, parseTemplate } from "../declaration/template.ts";
 import type {
   CheckContext,
   ComponentDriver,
@@ -143,6 +143,35 @@ const createComponentAccess = (
       : await driver(component).instances.outputs(driverContext, target);
   };
 
+  /** Of another service only what stands behind its stable names is known here, whatever is recovered of this one. */
+  const foreignOutput = async ({ service: name, component, output, source }: ForeignPart): Promise<Outputs[string]> => {
+    const other = service.needs?.[name];
+    if (other === undefined)
+      throw new RefloatError(
+        "service.unknown",
+        `${source} names the service ${name}, which was not declared when this was written`,
+        {
+          hint: `capture ${service.name} again, with both in the file`,
+        },
+      );
+    const access = createComponentAccess(
+      parts,
+      {
+        service: { ...service, name, components: other.components },
+        locate: () => null,
+        marker,
+        signal,
+      },
+      workDirectory,
+    );
+    const found = (await access.outputs(component))[output];
+    if (found !== undefined) return found;
+    throw new RefloatError(
+      "source.failed",
+      `${component} of ${name} has no ${output} at this moment, which ${source} needs`,
+    );
+  };
+
   const bind =
     (self: string | null): Bind =>
     async (text) => {
@@ -154,6 +183,10 @@ const createComponentAccess = (
         } else if (part.kind === "secret") {
           value += (await parts.readSecret(part.reference, signal)).reveal();
           secret = true;
+        } else if (part.kind === "foreign") {
+          const output = await foreignOutput(part);
+          value += output.value;
+          secret ||= output.secret;
         } else if (part.kind === "malformed") {
           throw new RefloatError("config.invalid", `${part.source} is not a reference`);
         } else {

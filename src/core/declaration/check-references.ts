@@ -3,9 +3,11 @@ import { formatList } from "../text/quantity.ts";
 import { nearestWord } from "./nearest-word.ts";
 import type { ServiceDraft } from "./service-draft.ts";
 import type { Reading } from "./reading.ts";
-import { referentOf } from "./outputs-of.ts";
+import { foreignComponent } from "./foreign-component.ts";
+import { outputsOf, referentOf } from "./outputs-of.ts";
 import { subjectText } from "./report-issues.ts";
 import {
+  type ForeignPart,
   type FoundReference,
   type JsonPath,
   type Malformation,
@@ -51,7 +53,7 @@ export const checkReferencesOutside = (reading: Reading, root: "notify"): void =
   for (const found of findReferences(nodeAt(reading.root, [root])?.value ?? null, [root])) {
     const one: One = { reading, service: [], draft, occurrence: 0, ...found };
     if (found.part.kind === "malformed") report(one, malformed(one, found.part));
-    else if (found.part.kind === "output")
+    else if (found.part.kind === "output" || found.part.kind === "foreign")
       report(one, {
         code: "config.bad-reference",
         message: `${found.part.source} means nothing in ${subjectText(found.path)}`,
@@ -68,7 +70,7 @@ export const checkVaultReferences = (reading: Reading): void => {
     const one: One = { reading, service: [], draft, occurrence: 0, ...found };
     const isSecret = found.path[1] !== "url";
     if (found.part.kind === "malformed") report(one, malformed(one, found.part));
-    else if (found.part.kind === "output" || !isSecret)
+    else if (found.part.kind === "output" || found.part.kind === "foreign" || !isSecret)
       report(one, {
         code: "config.bad-reference",
         message: `${found.part.source} means nothing in ${subjectText(found.path)}`,
@@ -123,6 +125,7 @@ const checkOne = (one: One): void => {
     return;
   }
   if (one.part.kind === "malformed") report(one, malformed(one, one.part));
+  else if (one.part.kind === "foreign") checkForeign(one, one.part);
   else if (one.part.kind === "output") checkOutput(one, one.part, ownerOf(below));
 };
 
@@ -183,15 +186,52 @@ const checkOutput = (one: One, part: OutputPart, owner: string | undefined): voi
   });
 };
 
+/** Another service is named by all three parts. */
+const checkForeign = (one: One, part: ForeignPart): void => {
+  const { reading, draft } = one;
+  const unknown = (message: string, hint: string): void =>
+    report(one, { code: "config.unknown-reference", message, hint });
+  if (part.service === draft.name) {
+    const own = `\${${part.component}.${part.output}}`;
+    report(one, {
+      code: "config.bad-reference",
+      message: `${part.source} names its own service`,
+      hint: `write ${own}`,
+    });
+    return;
+  }
+  const services = [...(nodeAt(reading.root, ["services"])?.entries.keys() ?? [])];
+  if (!services.includes(part.service)) {
+    const nearest = nearestWord(part.service, services);
+    unknown(
+      `there is no service "${part.service}"`,
+      nearest === undefined ? `there are ${services.join(", ")}` : `did you mean "${nearest}"?`,
+    );
+    return;
+  }
+  const other = foreignComponent(reading, part.service, part.component);
+  if (other === undefined) {
+    const names = [...(nodeAt(reading.root, ["services", part.service, "components"])?.entries.keys() ?? [])];
+    unknown(`service ${part.service} has no component "${part.component}"`, `there are ${names.join(", ")}`);
+    return;
+  }
+  const outputs = outputsOf(reading.registry, other);
+  if (outputs === undefined || Object.hasOwn(outputs, part.output)) return;
+  unknown(
+    `${part.component} (${other.type}) of ${part.service} has no output "${part.output}"`,
+    `it has ${Object.keys(outputs).join(", ")}`,
+  );
+};
+
 const unknownComponent = (one: One, part: OutputPart): Said => {
   const names = [...Object.keys(one.draft.components), ...Object.keys(one.draft.provision)];
   const nearest = nearestWord(part.component, [...names, "self"]);
   const services = one.reading.root.entries.get("services")?.node.entries;
   if (nearest === undefined && services?.has(part.component) === true)
     return {
-      code: "config.unsupported",
-      message: `${part.source} refers to another service, which is not supported by this version`,
-      hint: `${part.component} is a service; here there are ${formatList(names)}`,
+      code: "config.unknown-reference",
+      message: `${part.source} names a service, and no component of it`,
+      hint: `${part.component} is a service: write \${${part.component}.COMPONENT.${part.output}}; here there are ${formatList(names)}`,
     };
   return {
     code: "config.unknown-reference",
@@ -242,10 +282,9 @@ const malformations: Readonly<Record<Malformation, Explain>> = {
       hint: `a component's output is \${component.output}; for the program itself: $${source}`,
     };
   },
-  "other-service": (_inside, source) => ({
-    code: "config.unsupported",
-    message: `${source} refers to another service, which is not supported by this version`,
-    hint: "write the address that the other service keeps: its stable name",
+  "too-long": (_inside, source) => ({
+    message: `${source} has too many parts`,
+    hint: "an output of this service is ${component.output}, one of another ${service.component.output}",
   }),
   "unknown-scheme": (inside, source) => ({
     message: `there is no place for secrets called "${inside.split(":", 1)[0]}"`,

@@ -2,12 +2,13 @@
 import type { Edge } from "../../model/graph.ts";
 import { type DeclaredEdge, declaredEdges } from "../graph/build-graph.ts";
 import { findCycles } from "../graph/find-cycle.ts";
+import { foreignComponent } from "./foreign-component.ts";
 import { nearestWord } from "./nearest-word.ts";
 import type { ServiceDraft } from "./service-draft.ts";
 import type { Reading } from "./reading.ts";
 import type { Place } from "./source-place.ts";
 import type { JsonPath } from "./template.ts";
-import { keyPlaceAt, piecePlaceAt, valuePlaceAt } from "./yaml-source.ts";
+import { keyPlaceAt, nodeAt, piecePlaceAt, valuePlaceAt } from "./yaml-source.ts";
 
 export const checkRelations = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
   refuseReservedName(reading, service, draft);
@@ -51,7 +52,38 @@ const checkName = (reading: Reading, path: JsonPath, name: string, draft: Servic
     return;
   }
   if (Object.hasOwn(draft.components, name)) return;
+  const [service = "", component, ...more] = name.split(".");
+  if (component !== undefined && path.includes("dependsOn")) {
+    checkForeignName(reading, path, draft, service, [component, ...more].join("."));
+    return;
+  }
   reading.atValue(path, unknownComponent(name, draft));
+};
+
+/** `auth.db`: a component of another service must be there first. */
+const checkForeignName = (
+  reading: Reading,
+  path: JsonPath,
+  draft: ServiceDraft,
+  service: string,
+  component: string,
+): void => {
+  const services = [...(nodeAt(reading.root, ["services"])?.entries.keys() ?? [])];
+  if (service !== draft.name && foreignComponent(reading, service, component) !== undefined) return;
+  const names = [...(nodeAt(reading.root, ["services", service, "components"])?.entries.keys() ?? [])];
+  reading.atValue(path, {
+    code: "config.unknown-component",
+    message:
+      service === draft.name
+        ? `${service}.${component} names its own service`
+        : services.includes(service)
+          ? `service ${service} has no component "${component}"`
+          : `there is no service "${service}"`,
+    hint:
+      service === draft.name
+        ? `write ${component}`
+        : `there are ${(services.includes(service) ? names : services).join(", ")}`,
+  });
 };
 
 const unknownComponent = (name: string, draft: ServiceDraft) => {

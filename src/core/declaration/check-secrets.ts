@@ -3,13 +3,14 @@
  * characters are shown in no excerpt; a secret in a command is refused, since every user of a machine reads command lines.
  */
 import type { Json } from "../../model/json.ts";
-import { referentOf } from "./outputs-of.ts";
+import { foreignComponent } from "./foreign-component.ts";
+import { outputsOf, referentOf } from "./outputs-of.ts";
 import { keysAt, shapeOf } from "./schema-shape.ts";
 import { isSecretKey, isSecretVariable, passwordsInUrls, takesFromElsewhere } from "./secret-keys.ts";
 import type { Reading } from "./reading.ts";
 import type { ServiceDraft } from "./service-draft.ts";
 import { subjectText } from "./report-issues.ts";
-import { type JsonPath, type OutputPart, findReferences } from "./template.ts";
+import { type ForeignPart, type JsonPath, type OutputPart, findReferences } from "./template.ts";
 import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
@@ -107,6 +108,7 @@ const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft):
   const text = nodeAt(reading.root, path)?.value ?? "";
   for (const { part } of findReferences(text)) {
     if (part.kind === "malformed" || (part.kind === "output" && !isSecretOutput(reading, path, part, draft))) continue;
+    if (part.kind === "foreign" && !isSecretElsewhere(reading, part)) continue;
     reading.collector.report({
       code: "config.secret-in-command",
       place: piecePlaceAt(reading.root, path, part.source),
@@ -122,6 +124,12 @@ const isSecretOutput = (reading: Reading, path: JsonPath, part: OutputPart, draf
   const name = part.component === "self" ? String(own) : part.component;
   const outputs = referentOf(reading.registry, draft, name)?.outputs;
   return outputs !== undefined && Object.hasOwn(outputs, part.output) && outputs[part.output]?.secret === true;
+};
+
+const isSecretElsewhere = (reading: Reading, { service, component, output }: ForeignPart): boolean => {
+  const other = foreignComponent(reading, service, component);
+  const outputs = other === undefined ? undefined : outputsOf(reading.registry, other);
+  return outputs !== undefined && Object.hasOwn(outputs, output) && outputs[output]?.secret === true;
 };
 
 /** The variable that already holds it, or the line that would make one. */

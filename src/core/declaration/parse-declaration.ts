@@ -11,6 +11,7 @@ import { checkVaultReferences } from "./check-references.ts";
 import { checkSecretsOutside } from "./check-secrets.ts";
 import { DiagnosticCollector } from "./diagnostic-collector.ts";
 import { readNotify } from "./read-notify.ts";
+import { joinServices } from "./join-services.ts";
 import { readService } from "./read-service.ts";
 import { Reading } from "./reading.ts";
 import { readShape } from "./report-issues.ts";
@@ -67,7 +68,9 @@ const readFile = (reading: Reading): Declaration | undefined => {
   const services = readServices(reading);
   const notify = readNotify(reading, Object.keys(nodeAt(reading.root, ["services"])?.value ?? {}));
   if (file === undefined || services === undefined || notify === undefined) return undefined;
-  return { vault: file.vault, services, ...(notify.length === 0 ? {} : { notify: [...notify] }) };
+  const joined = joinServices(reading, services);
+  if (joined === undefined) return undefined;
+  return { vault: file.vault, services: joined, ...(notify.length === 0 ? {} : { notify: [...notify] }) };
 };
 
 const checkVault = (reading: Reading): void => {

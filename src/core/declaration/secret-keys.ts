@@ -17,4 +17,6 @@ export const passwordsInUrls = (text: string): readonly string[] =>
 
 /** Does the text take a value from somewhere else, so that the file does not hold all of it? */
 export const takesFromElsewhere = (text: string): boolean =>
-  parseTemplate(text).some(({ kind }) => kind === "secret" || kind === "output" || kind === "malformed");
+  parseTemplate(text).some(
+    ({ kind }) => kind === "secret" || kind === "output" || kind === "foreign" || kind === "malformed",
+  );

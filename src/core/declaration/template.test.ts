@@ -41,7 +41,7 @@ describe("parseTemplate", () => {
     ["${PORT}", "variable"],
     ["${PORT:-8080}", "variable"],
     ["${db}", "no-output"],
-    ["${auth.api.url}", "other-service"],
+    ["${a.b.c.d}", "too-long"],
     ["${vault:x}", "unknown-scheme"],
     ["${env:}", "bad-secret"],
     ["${env:A B}", "bad-secret"],

@@ -1,5 +1,5 @@
 /**
- * Templates: strings of the file that may hold references. `${db.url}` (a dot) names an output of a component,
+ * Templates: strings of the file that may hold references. `${db.url}` (a dot) names an output of a component, `${auth.db.url}` one of another service,
  * `${file:/etc/x}` (a colon) a secret held elsewhere, `$${` is a literal `${`. This module reads their form only: whether a
  * component or an output exists is the declaration's business, and values are the binder's.
  */
@@ -16,6 +16,16 @@ export type OutputPart = {
   readonly component: string;
   readonly output: string;
   /** As written, braces and all, and where in the string it begins. */
+  readonly source: string;
+  readonly offset: number;
+};
+
+/** `${auth.db.url}`: an output of a component of another service, always of what stands behind its stable name. */
+export type ForeignPart = {
+  readonly kind: "foreign";
+  readonly service: string;
+  readonly component: string;
+  readonly output: string;
   readonly source: string;
   readonly offset: number;
 };
@@ -38,8 +48,8 @@ export type Malformation =
   | "variable"
   /** `${db}`: a component without an output. */
   | "no-output"
-  /** `${auth.api.url}`. */
-  | "other-service"
+  /** `${a.b.c.d}`. */
+  | "too-long"
   /** `${vault:x}`. */
   | "unknown-scheme"
   /** `${env:}` or `${env:not a name}`. */
@@ -54,11 +64,12 @@ export type MalformedPart = {
   readonly offset: number;
 };
 
-export type ReferencePart = OutputPart | SecretPart;
+export type ReferencePart = OutputPart | ForeignPart | SecretPart;
 export type TemplatePart = LiteralPart | ReferencePart | MalformedPart;
 
 const outputPattern = /^([a-z][a-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_-]*)$/;
-const otherServicePattern = /^[a-z][a-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*){2,}$/;
+const foreignPattern = /^([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_-]*)$/;
+const tooLongPattern = /^[a-z][a-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*){2,}$/;
 const variablePattern = /^[A-Za-z_][A-Za-z0-9_]*(:?[-+?].*)?$/s;
 const bareNamePattern = /^[a-z][a-z0-9_-]*$/;
 const schemePattern = /^([A-Za-z][A-Za-z0-9+-]*):(.*)$/s;
@@ -79,7 +90,10 @@ const classify = (inside: string, source: string, offset: number): ReferencePart
   const output = outputPattern.exec(inside);
   if (output?.[1] !== undefined && output[2] !== undefined)
     return { kind: "output", component: output[1], output: output[2], source, offset };
-  if (otherServicePattern.test(inside)) return malformed("other-service");
+  const [, service, component, foreign] = foreignPattern.exec(inside) ?? [];
+  if (service !== undefined && component !== undefined && foreign !== undefined)
+    return { kind: "foreign", service, component, output: foreign, source, offset };
+  if (tooLongPattern.test(inside)) return malformed("too-long");
   if (bareNamePattern.test(inside)) return malformed("no-output");
   if (variablePattern.test(inside)) return malformed("variable");
   const [, scheme, rest = ""] = schemePattern.exec(inside) ?? [];

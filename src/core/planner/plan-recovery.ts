@@ -73,6 +73,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       loses,
       ...(input.breaks === undefined || input.breaks.length === 0 ? {} : { breaks: [...input.breaks] }),
       keeps: forecastKeeps(input, scope, loses),
+      ...touchesOf(input, [...scope.recovered, ...scope.rebound]),
       closer: forecastCloser(input, scope),
       space: [...input.space],
       warnings: forecastWarnings({ input, scope, order, steps: intent.steps, waveOf }),
@@ -88,6 +89,11 @@ const composedOf = (
   if (composed === undefined) return {};
   const own = { ...composed, members: composed.members.filter(({ component }) => recovered.has(component)) };
   return { composed: { ...own, conflicts: [...memberConflicts], better: composedBetter(service.name, own) } };
+};
+
+const touchesOf = ({ boundServices = [], request }: RecoveryInput, changed: readonly string[]) => {
+  const touches = boundServices.filter(({ to }) => request.cutover && changed.includes(to));
+  return touches.length === 0 ? {} : { touches };
 };
 
 const replaysOf = ({ replays = {} }: RecoveryInput, recovered: ReadonlySet<string>): Pick<PlanIntent, "replays"> => {

@@ -9,7 +9,14 @@ import type { Graph } from "../../model/graph.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { Mark } from "../../model/mark.ts";
-import type { BrokenLinks, PlanIntent, PlannedReplay, PointChoice, SpaceForecast } from "../../model/plan.ts";
+import type {
+  BrokenLinks,
+  PlanIntent,
+  PlannedReplay,
+  PointChoice,
+  SpaceForecast,
+  TouchedService,
+} from "../../model/plan.ts";
 import type { CloserPoint } from "../points/closer-point.ts";
 import type { PassedPoint } from "../points/point-span.ts";
 import type { UnreachedLog } from "../points/resolve-replays.ts";
@@ -113,6 +120,8 @@ export type RecoveryInput = {
   readonly orphans?: Readonly<Record<string, string | null>>;
   /** Links of what is kept to what the point lacks, where that can be told without restoring it. */
   readonly breaks?: readonly BrokenLinks[];
+  /** Other services that are bound to components of this one. */
+  readonly boundServices?: readonly TouchedService[];
   readonly history: readonly DurationSample[];
   /** ISO 8601. */
   readonly now: string;
