@@ -1,0 +1,156 @@
+/** Answers about plans and runs: what would be done, what was done, what people said to it. Part of the public contract: result-schemas.ts. */
+import { nameSchema, planDigestSchema, runNumberSchema, stepIdSchema } from "../model/identifiers.ts";
+import { jsonSchema } from "../model/json.ts";
+import { mendProposalSchema } from "../model/mend.ts";
+import { checkOutcomeSchema } from "../model/outcome.ts";
+import { lossForecastSchema, phaseSchema, planSchema } from "../model/plan.ts";
+import { runWordSchema } from "../model/run-word.ts";
+import { runEventSchema, runRecordSchema, runStateSchema } from "../model/run.ts";
+import { z } from "zod";
+
+const objectiveSchema = { objectiveMs: z.number().nullable(), met: z.boolean().nullable() };
+
+/** What a run came to, in numbers: what an objective is compared with. */
+const runSummarySchema = z.object({
+  /**
+   * From the first wrong answer (else from the begin of the run: then the least that it was, never `met`) to normal service; null before
+   * users could have noticed, and while they get wrong answers.
+   */
+  rto: z
+    .object({
+      actualMs: z.number(),
+      ...objectiveSchema,
+      from: z.string(),
+      fromIncident: z.boolean(),
+      to: z.string(),
+      toProbe: z.boolean(),
+    })
+    .nullable(),
+  /** Per component: from the point to the last write that it does not have; `atMost` where that is not known and it is the time to the switch. */
+  rpo: z.array(
+    z.object({
+      component: z.string(),
+      actualMs: z.number(),
+      atMost: z.boolean(),
+      ...objectiveSchema,
+      directory: z.string().nullable(),
+    }),
+  ),
+  /** As a user would ask, at the end; of an undo it may have failed. Null when nobody asked. */
+  probe: checkOutcomeSchema.nullable(),
+  phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),
+  /** Of an undo: what only the side that was left has, and where it was exported to. */
+  left: z.array(z.object({ component: z.string(), directory: z.string().nullable() })),
+  /** Broken links that were accepted. */
+  broken: z.array(z.string()),
+  /** What was moved on the new side so that it goes on where the old one stopped. */
+  settled: z.array(z.string()),
+  /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
+  kept: z.array(z.object({ component: z.string(), name: z.string() })),
+  /** Without the time that people took to decide. */
+  machineMs: z.number(),
+  predictedMs: z.number(),
+  /** Where it did not go smoothly. */
+  stumbles: z.object({
+    retries: z.int().nonnegative(),
+    interruptions: z.int().nonnegative(),
+    redone: z.int().nonnegative(),
+    edits: z.array(
+      z.object({
+        step: stepIdSchema,
+        field: z.string(),
+        from: jsonSchema,
+        to: jsonSchema,
+        before: planDigestSchema,
+        after: planDigestSchema,
+        by: z.string(),
+        reason: z.string(),
+      }),
+    ),
+    warnings: z.array(z.string()),
+  }),
+});
+
+/** `null`: nothing was, or is, there. */
+const valueChangeSchema = z.object({ what: z.string(), from: jsonSchema, to: jsonSchema });
+
+export const runResults = {
+  "run-word": z.object({
+    run: runNumberSchema,
+    service: z.string(),
+    /** Of the run when it was said. */
+    state: runStateSchema,
+    says: runWordSchema.shape.says,
+    step: stepIdSchema.nullable(),
+    by: z.string(),
+    /** Of an approval gate: what it still needs; null when it is open, and for all else. */
+    missing: z.string().nullable(),
+  }),
+  "run-edit": z.object({
+    run: runNumberSchema,
+    service: z.string(),
+    step: stepIdSchema,
+    field: z.string(),
+    /** What held before; null where it was the default of its kind. */
+    from: jsonSchema,
+    to: jsonSchema,
+    /** Digests of the plan. */
+    before: planDigestSchema,
+    after: planDigestSchema,
+    by: z.string(),
+  }),
+  reconcile: z.object({
+    service: z.string(),
+    run: runNumberSchema,
+    batches: z.array(mendProposalSchema.extend({ component: z.string(), applied: z.boolean() })),
+    /** Kept sides that are not made of rows. */
+    left: z.array(z.object({ component: z.string(), side: z.string() })),
+  }),
+  mend: mendProposalSchema.extend({
+    service: z.string(),
+    component: z.string(),
+    /** `undo`: what was proposed was taken back. */
+    direction: z.enum(["mend", "undo"]),
+    applied: z.boolean(),
+  }),
+  plan: planSchema,
+  /** Of `plan --diff`. */
+  "plan-diff": z.object({
+    from: planSchema,
+    to: planSchema,
+    /** `from` was shown earlier; otherwise it is that of another moment. */
+    shown: z.boolean(),
+    diff: z.object({
+      /** The digests are equal. */
+      same: z.boolean(),
+      subject: z.array(valueChangeSchema),
+      declaration: z.array(valueChangeSchema),
+      steps: z.array(
+        z.object({
+          step: stepIdSchema,
+          change: z.enum(["added", "removed", "changed"]),
+          title: z.string(),
+          from: z.string().nullable(),
+          to: z.string().nullable(),
+          parts: z.array(z.string()),
+        }),
+      ),
+      durations: z.array(z.object({ step: stepIdSchema, fromMs: z.number().nullable(), toMs: z.number().nullable() })),
+      totalMs: z.object({ from: z.number(), to: z.number() }),
+      heldMs: z.object({ from: z.number(), to: z.number() }),
+      losses: z.array(
+        z.object({ component: nameSchema, from: lossForecastSchema.nullable(), to: lossForecastSchema.nullable() }),
+      ),
+      warnings: z.object({ gone: z.array(z.string()), added: z.array(z.string()) }),
+    }),
+  }),
+  /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */
+  run: z.object({
+    record: runRecordSchema,
+    plan: planSchema,
+    events: z.array(runEventSchema),
+    summary: runSummarySchema,
+  }),
+  runs: z.array(runRecordSchema),
+  commit: z.object({ run: runNumberSchema, discarded: z.array(z.string()) }),
+} as const;
