@@ -42,6 +42,8 @@ import { createFreezes } from "./platform/quiesce/create-freezes.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
+import { observeTree, readDeclarationFile } from "./platform/observe-tree.ts";
+import { unifiedDiff } from "./platform/unified-diff.ts";
 import { createResticMount } from "./platform/restic-mount.ts";
 import { resticSettings } from "./platform/restic-settings.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
@@ -316,6 +318,11 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     person: actingPerson,
     places: newPlaces,
     escrow: escrowTools,
+    discovery: {
+      observe: observeTree,
+      file: async () => (options.vault === null ? readDeclarationFile(options.configFile) : null),
+      patch: unifiedDiff,
+    },
     freezes: createFreezes(join(options.stateDirectory, "quiesce")),
     mount: createResticMount(async () => {
       if (options.vaultAsOf != null) {

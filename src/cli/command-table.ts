@@ -8,6 +8,7 @@ import { captureCommand } from "./commands/capture.ts";
 import { commitCommand } from "./commands/commit.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
+import { discoverCommand } from "./commands/discover.ts";
 import { doneCommand } from "./commands/done.ts";
 import { editCommand } from "./commands/edit.ts";
 import { extractCommand } from "./commands/extract.ts";
@@ -73,6 +74,7 @@ export const commandTable: readonly Command[] = [
   verifyCommand,
   markCommand,
   readyCommand,
+  discoverCommand,
   logCommand,
   metricsCommand,
   notifyCommand,

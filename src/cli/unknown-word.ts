@@ -56,7 +56,6 @@ const answers: Readonly<Record<string, string>> = {
   drill: notYet("restore beside live and check, without the cutover: refloat recover SERVICE --no-cutover"),
   runbook: notYet("the plan, step by step: refloat plan SERVICE"),
   audit: notYet("where the time of a run went: refloat runs RUN"),
-  discover: notYet("what runs here, as a proposal: refloat init"),
   serve: notYet("captures are scheduled by cron or a systemd timer: refloat capture SERVICE"),
   worker: notYet("Refloat works on the machine it is started on"),
   keys: "refloat vault keys",

@@ -6,7 +6,7 @@ import { assessmentSchema } from "../model/assessment.ts";
 import { quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { nameSchema, pointIdSchema } from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
-import { jsonObjectSchema } from "../model/json.ts";
+import { jsonObjectSchema, jsonSchema } from "../model/json.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { readinessSchema } from "../model/readiness.ts";
 import { runRecordSchema } from "../model/run.ts";
@@ -105,6 +105,43 @@ export const resultSchemas = {
     outcomes: z.array(z.object({ target: z.string(), event: z.string(), problem: z.string().nullable() })),
   }),
   ready: readinessSchema,
+  discover: z.object({
+    service: z.string(),
+    processes: z.array(
+      z.object({
+        component: z.string(),
+        /** Names alone, never values. */
+        tree: z.object({
+          pids: z.array(z.int()),
+          variables: z.array(z.object({ name: z.string(), meaning: z.looseObject({ kind: z.string() }) })).nullable(),
+          hosts: z.array(z.object({ name: z.string(), variable: z.string() })),
+          libraries: z.array(
+            z.object({ path: z.string(), package: z.string().optional(), sha256: z.string().optional() }),
+          ),
+          packages: z.array(z.object({ name: z.string(), version: z.string() })),
+          files: z.array(z.string()),
+          ports: z.array(z.int()),
+          peers: z.array(z.object({ host: z.string(), port: z.int(), local: z.boolean() })),
+          mounts: z.array(z.object({ path: z.string(), type: z.string(), source: z.string() })),
+          hidden: z.boolean(),
+        }),
+        /** Below the service; an `item` is added to the list at the path. */
+        additions: z.array(
+          z.object({
+            path: z.array(z.string()),
+            as: z.enum(["value", "item"]),
+            value: jsonSchema,
+            because: z.string(),
+          }),
+        ),
+        notes: z.array(z.string()),
+      }),
+    ),
+    /** Components that run and do not run now. */
+    away: z.array(z.string()),
+    /** As `patch -p0` takes it; null when the file has a form that it would not fit. */
+    patch: z.string().nullable(),
+  }),
   metrics: z.object({
     /** As Prometheus is told them; those without a sample are left out of its text. */
     families: z.array(

@@ -2,6 +2,7 @@
 import type { Declaration } from "../../model/declaration.ts";
 import type { SpaceForecast } from "../../model/plan.ts";
 import type { AuditLog } from "./audit-log.ts";
+import type { Discovery } from "./discovery.ts";
 import type { DriverRegistry, Footprint } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
 import type { Clock, Log, Secret } from "./environment.ts";
@@ -92,6 +93,7 @@ export type Workbench = ComponentParts & {
   readonly freezes: Freezes;
   readonly mount: MountPoint;
   readonly escrow: EscrowTools;
+  readonly discovery: Discovery;
   /** The parsed file. @throws RefloatError config.not-found, config.invalid */
   readonly declaration: () => Promise<Declaration>;
   /** Opens the vault once per process; later calls give the same. @throws RefloatError vault.* */
