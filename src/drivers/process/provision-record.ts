@@ -3,7 +3,7 @@ import type { DriverContext, ProvisionOwner, RunningProcess } from "../../core/p
 import { RefloatError } from "../../model/refloat-error.ts";
 import { readInstanceRecord, removeInstanceRecord } from "../../platform/instance-record.ts";
 import { findProcess } from "./find-process.ts";
-import type { ProcessContext } from "./process-options.ts";
+import { type ProcessContext, portsOf } from "./process-options.ts";
 import { stopProcess } from "./stop-process.ts";
 
 /** Of one entry there is one process. */
@@ -26,7 +26,9 @@ export const stopOwned = async (context: ProcessContext, { runUid }: ProvisionOw
         hint: `stop process ${running.pid ?? ""} by hand, if nobody needs it`,
       });
     }
-    await stopProcess(context, running);
+    // A port inside a sandbox is none of this machine's, where somebody else may listen on the same number.
+    const isOfMachine = running.port !== null && portsOf(context.options).includes(running.port);
+    await stopProcess(context, isOfMachine ? running : { ...running, port: null });
   }
   if (owner?.runUid === runUid) await removeInstanceRecord(context, component);
 };
