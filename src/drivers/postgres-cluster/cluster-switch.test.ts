@@ -1,14 +1,16 @@
 /** Restores and switches of clusters that are killed in the middle, refused, disarmed, repeated. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Exchange, InstanceTarget } from "../../core/ports/driver.ts";
 import type { Repository } from "../../core/ports/vault.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
+import { readProcess, signalProcess } from "../../platform/process-table.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import {
   captureClusterInto,
@@ -213,6 +215,32 @@ describe("a switch", () => {
     const crashed = await clusterDriver.writes?.writesSince(context, { location: null, since });
     expect(crashed?.units).toEqual([]);
     expect(crashed?.gaps.join()).toContain("rows cannot be counted");
+  });
+
+  test("ends what a server has left that died, before a commit on its way is acknowledged", async () => {
+    await restore();
+    const client = new Client({ connectionString: server.url("postgres") });
+    client.on("error", () => undefined);
+    await client.connect();
+    await client.query("begin");
+    await client.query("insert into orders default values");
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    const backEnd = rows[0]?.pid ?? 0;
+    const seen = await switching.observe(context, exchange);
+    process.kill(backEnd, "SIGSTOP");
+    const commit = client.query("commit").then(
+      () => "acknowledged",
+      () => "refused",
+    );
+    process.kill((await findPostmaster(dataOf(server)))?.pid ?? 0, "SIGKILL");
+    await expect.poll(() => findPostmaster(dataOf(server)), { interval: 5 }).toBeNull();
+    // Where nobody collects the dead, as in some containers, the next server would take the lock of its socket for one in use.
+    for (const name of await readdir(server.socketDirectory)) await rm(join(server.socketDirectory, name));
+    await switching.exchange(context, exchange, seen);
+    // One that was left would wake now, and commit.
+    signalProcess({ pid: backEnd, startTicks: readProcess(backEnd)?.startTicks ?? 0 }, "SIGCONT");
+    expect(await commit).toBe("refused");
+    expect(await orders(dataOf(server))).toBe(10);
   });
 
   test("is refused under a server that answers and is not seen from here", async () => {

@@ -11,7 +11,7 @@ import { armedOnLine, withDisarmed } from "./command-line.ts";
 import { readControlData } from "./control-data.ts";
 import { readDisarmed } from "./disarm.ts";
 import { withCluster } from "./locations.ts";
-import { findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
+import { endLeftBackEnds, findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
 import { clusterStart } from "./start-record.ts";
 
 const refused = (message: string, hint: string): RefloatError => new RefloatError("cutover.refused", message, { hint });
@@ -91,10 +91,12 @@ const stopServer = async (context: ClusterContext, stable: string): Promise<void
 
 /** Stops what runs behind the stable name, and proves it. How it was started is remembered first. @throws RefloatError fence.failed */
 export const stopLive = async (context: ClusterContext, stable: string): Promise<void> => {
-  if ((await findPostmaster(stable)) === null) return;
-  const options = await readStartOptions(stable);
-  if (options !== null) await clusterStart.remember(stable, options, { replace: true });
-  await stopServer(context, stable);
+  if ((await findPostmaster(stable)) !== null) {
+    const options = await readStartOptions(stable);
+    if (options !== null) await clusterStart.remember(stable, options, { replace: true });
+    await stopServer(context, stable);
+  }
+  await endLeftBackEnds(context, stable);
 };
 
 const systemOf = async (context: ClusterContext, folder: string): Promise<string | null> => {

@@ -1,9 +1,18 @@
 /** The server of one data folder: does it run, what was it started with, how is it started and stopped. Whose folder it is decides the caller. */
 import { readFile, readlink, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { isRunning, readPlaces, readProcess } from "../../platform/process-table.ts";
+import {
+  type ProcessRow,
+  describeProcess,
+  isRunning,
+  listProcesses,
+  readPlaces,
+  readProcess,
+  signalProcess,
+} from "../../platform/process-table.ts";
+import { pathExists } from "../../platform/tree-files.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { withoutDisarmed } from "./command-line.ts";
 import { readMajor } from "./control-data.ts";
@@ -147,5 +156,38 @@ export const stopPostmaster = async (context: ClusterContext, folder: string): P
     throw new RefloatError("fence.failed", `the server in ${folder} cannot be stopped: ${String(error)}`, {
       cause: error,
     });
+  }
+};
+
+/** How long the kernel may take to let go of a process that it has killed. */
+const killTimeoutMs = 10_000;
+
+/** Processes of a server's program that work in a data folder: its own, whoever their parent is by now. */
+const workersOf = async (folder: string): Promise<readonly ProcessRow[]> => {
+  // Between its two renames an exchange that was killed has left nothing at the place.
+  if (!(await pathExists(folder))) return [];
+  const real = await realpath(folder);
+  return listProcesses().filter(({ pid }) => {
+    const { workingDirectory, executable } = readPlaces(pid);
+    return workingDirectory === real && executable !== null && basename(executable) === "postgres";
+  });
+};
+
+/**
+ * Ends what a server has left that did not stop but died: a back end whose postmaster is gone still commits what lies in its socket, and
+ * says so to its client. Only of a folder whose server does not run. @throws RefloatError fence.failed
+ */
+export const endLeftBackEnds = async (context: ClusterContext, folder: string): Promise<void> => {
+  const deadline = context.clock.monotonicMs() + killTimeoutMs;
+  for (;;) {
+    const left = await workersOf(folder);
+    if (left.length === 0) return;
+    for (const row of left) signalProcess(row, "SIGKILL");
+    if (context.clock.monotonicMs() > deadline)
+      throw new RefloatError(
+        "fence.failed",
+        `process ${left.map(({ pid }) => describeProcess(pid)).join(" and ")} of the server in ${folder} does not end, not even by SIGKILL`,
+      );
+    await context.clock.sleep(lookAgainMs, context.signal);
   }
 };
