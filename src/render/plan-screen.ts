@@ -8,6 +8,7 @@ import type { CloserReason, LossForecast, Plan, PlanStep, TouchedService } from 
 import { formatTime, zoneName } from "./clock-times.ts";
 import { hanging, textWidth } from "./fit-text.ts";
 import { describeMoments } from "./moment-words.ts";
+import { describeTogether } from "./run-words.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 import { type Cell, renderTable } from "./table.ts";
 
@@ -106,10 +107,10 @@ const membersOf = ({ forecast: { composed, at: now } }: Plan, { timeZone }: Scre
 };
 
 /** Where the point alone does not say it: `aligned within 0.2s: markers in 2 logs, placed while the service was held`. */
-const modeOf = ({ intent, forecast: { consistency } }: Plan): readonly string[] => {
-  if (consistency === undefined || consistency.mode === "single") return [];
-  if (consistency.mode !== "composed" && Object.keys(intent.replays ?? {}).length === 0) return [];
-  return [`${consistency.mode} within ${formatDuration(consistency.windowMs)}: ${consistency.why}`];
+const modeOf = (plan: Plan): readonly string[] => {
+  const { intent, forecast } = plan;
+  const isOfPoint = forecast.consistency?.mode !== "composed" && Object.keys(intent.replays ?? {}).length === 0;
+  return isOfPoint ? [] : [describeTogether(plan) ?? []].flat();
 };
 
 /** `shop: app, by ${auth.db.url}; its connections end while names change hands, and it is not restarted` */

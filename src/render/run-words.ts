@@ -190,3 +190,9 @@ export const describeMachine = ({ machineMs, predictedMs, stumbles, state }: Run
   ];
   return [`${formatSpan(machineMs)}${compared}; ${stumbled.join(", ")}`, ...warnings.map((text) => `warning: ${text}`)];
 };
+
+/** How what was recovered belongs together: `aligned within 12ms: markers in 2 logs, placed while the service was held`; null for one part alone. */
+export const describeTogether = ({ forecast: { consistency } }: Plan): string | null =>
+  consistency === undefined || consistency.mode === "single"
+    ? null
+    : `${consistency.mode} within ${formatDuration(consistency.windowMs)}: ${consistency.why}`;

@@ -168,38 +168,44 @@ describe(`recoveries of four tiers under load, seed ${seed}`, () => {
     };
   };
 
-  /** What was restored, compared by hand: through no code of Refloat. */
-  const linksOf = async (instances: Readonly<Record<string, string>>): Promise<Links> => {
-    const { shop = "", pay = "", stock = "", receipts = "" } = instances;
+  /** What was restored whole, compared by hand: through no code of Refloat. A run that was ended by one broken link may have restored less. */
+  const linksOf = async ({ shop, pay, stock, receipts }: Readonly<Record<string, string>>): Promise<Links> => {
+    if (shop === undefined) return {};
     const rows = await query<{ id: number; payment: string; version: number }>(
       postgres.url(shop),
       "select * from orders",
     );
     expect(rows.length).toBeGreaterThan(10);
-    const payments = await query<{ id: string }>(postgres.url(pay), "select id from payments");
-    const reservations = (await mariadb.sql("SELECT id FROM reservations;", stock)).trim().split("\n");
-    const files = await Promise.all((await readdir(receipts)).map((name) => readFile(join(receipts, name), "utf8")));
-    const compare = (every: readonly string[], within: readonly string[]): Found => {
+    const links: Record<string, Found> = {};
+    const compare = (name: string, every: readonly string[], within: readonly string[]): void => {
       const [named, there] = [new Set(every), new Set(within)];
-      return {
-        broken: [...named].filter((one) => !there.has(one)).length,
-        orphans: [...there].filter((one) => !named.has(one)).length,
-      };
+      const broken = [...named].filter((one) => !there.has(one)).length;
+      links[name] = { broken, orphans: [...there].filter((one) => !named.has(one)).length };
     };
-    return {
-      paid: compare(
-        rows.map(({ payment }) => payment),
+    if (pay !== undefined) {
+      const payments = await query<{ id: string }>(postgres.url(pay), "select id from payments");
+      const named = rows.map(({ payment }) => payment);
+      compare(
+        "paid",
+        named,
         payments.map(({ id }) => id),
-      ),
-      reserved: compare(
-        rows.map(({ id }) => String(id)),
-        reservations,
-      ),
-      "receipts-current": compare(
-        rows.map(({ id, version }) => `${id}:${version}`),
+      );
+    }
+    if (stock !== undefined) {
+      const reservations = (await mariadb.sql("SELECT id FROM reservations;", stock)).trim().split("\n");
+      const named = rows.map(({ id }) => String(id));
+      compare("reserved", named, reservations);
+    }
+    if (receipts !== undefined) {
+      const files = await Promise.all((await readdir(receipts)).map((name) => readFile(join(receipts, name), "utf8")));
+      const named = rows.map(({ id, version }) => `${id}:${version}`);
+      compare(
+        "receipts-current",
+        named,
         files.map((text) => text.trim()).filter((text) => text !== ""),
-      ),
-    };
+      );
+    }
+    return links;
   };
 
   /** Takes a point at a moment of chance and recovers it beside: what the point says, what its recovery's invariants found, and what is so. */
@@ -213,11 +219,11 @@ describe(`recoveries of four tiers under load, seed ${seed}`, () => {
     const shown = await refloat.succeed(["runs", String(run), "--json"]);
     const { record } = resultEnvelopeSchema("run").parse(shown.lines.at(-1)).data;
     const instances = Object.fromEntries(
-      record.steps.flatMap(({ id, intent }) =>
-        id.startsWith("restore:")
-          ? [[id.slice("restore:".length), typeof intent?.["instance"] === "string" ? intent["instance"] : ""]]
-          : [],
-      ),
+      record.steps.flatMap(({ id, intent, state }) => {
+        const instance = intent?.["instance"];
+        if (!id.startsWith("restore:") || state !== "done" || typeof instance !== "string") return [];
+        return [[id.slice("restore:".length), instance]];
+      }),
     );
     const found = Object.fromEntries(
       record.steps.flatMap(({ id, output }) => {
@@ -280,8 +286,8 @@ describe(`recoveries of four tiers under load, seed ${seed}`, () => {
           const { manifest, exit, found, links } = await recoverOnce("loose");
           expect(manifest.consistency).toMatchObject({ mode: "ordered", proven: false });
           // One that fails ends the run: others may not have been asked any more.
-          expect(links).toMatchObject(found);
-          expect(exit).toBe(sum(links, "broken") === 0 ? 0 : 4);
+          expect(exit === 0 ? found : { ...links, ...found }).toEqual(links);
+          expect(exit).toBe(sum(found, "broken") === 0 ? 0 : 4);
           broken += sum(links, "broken");
           orphans += sum(links, "orphans");
           affected += exit === 4 ? 1 : 0;

@@ -159,7 +159,7 @@ it(
       expect(intent.replays?.[component]?.to).toBe(tight.aligned?.markers[component]?.position);
     const screen = await refloat.succeed(["plan", "shop", "--at", "before evening"]);
     expect(screen.stdout.replaceAll(/\s+/g, " ")).toMatch(
-      /MODE aligned within \w+: markers in 2 logs, placed while the service was held/,
+      /MODE aligned within \S+: markers in 2 logs, placed while the service was held/,
     );
     // By the clocks alone it is no more than approximate, and the plan names the mark that would be better.
     const byClock = await planned(new Date(Date.parse(tight.at) + 100).toISOString());
@@ -168,7 +168,8 @@ it(
       'the last mark that ties them is "evening"',
     );
 
-    await refloat.succeed(["recover", "shop", "--at", "before evening", "--yes"]);
+    const report = await refloat.succeed(["recover", "shop", "--at", "before evening", "--yes"]);
+    expect(report.stdout.replaceAll(/\s+/g, " ")).toMatch(/Together aligned within \S+: markers in 2 logs/);
     const ids = async (server: PostgresServer, table: string) =>
       (await query<{ id: number }>(server.url("postgres"), `select id from ${table} order by id`)).map(({ id }) => id);
     const restored = await ids(orders, "orders");

@@ -22,25 +22,37 @@ type Member = {
  */
 export const composePoints = (points: readonly RecoveryPoint[]): readonly RecoveryPoint[] => {
   if (!points.some(isPartial)) return points;
-  const byService = Map.groupBy(points, ({ manifest }) => manifest.service);
-  return points.map((point) =>
-    isPartial(point) ? compose(point, byService.get(point.manifest.service) ?? []) : point,
-  );
+  const composed = new Map<PointId, RecoveryPoint>();
+  for (const own of Map.groupBy(points, ({ manifest }) => manifest.service).values()) {
+    for (const point of composeService(own)) composed.set(point.id, point);
+  }
+  return points.map((point) => composed.get(point.id) ?? point);
 };
 
-const compose = (point: RecoveryPoint, all: readonly RecoveryPoint[]): RecoveryPoint => {
+/** Goes through the points in the order of their moments, with the newest part of each component at hand. */
+const composeService = function* (points: readonly RecoveryPoint[]): Iterable<RecoveryPoint> {
+  const newest = new Map<string, Member>();
+  for (const point of points.toSorted((a, b) => takenMs(a) - takenMs(b) || (a.id < b.id ? -1 : 1))) {
+    const { id, manifest, missing } = point;
+    // A side that an undo left is for those who name it.
+    if (manifest.leftBy !== undefined) continue;
+    for (const captured of Object.values(manifest.components)) {
+      const isLost = missing.includes(captured.name);
+      // One whose data is gone will do only where there is no other.
+      if (!isLost || newest.get(captured.name)?.isLost !== false)
+        newest.set(captured.name, { point: id, captured, isLost });
+    }
+    if (isPartial(point)) yield compose(point, newest);
+  }
+};
+
+const compose = (point: RecoveryPoint, newest: ReadonlyMap<string, Member>): RecoveryPoint => {
   const { manifest } = point;
-  // A side that an undo left is for those who name it.
-  const before = all
-    .filter(
-      (other) => other.id === point.id || (takenMs(other) <= takenMs(point) && other.manifest.leftBy === undefined),
-    )
-    .toSorted((a, b) => takenMs(b) - takenMs(a) || (a.id === point.id ? -1 : 1));
   const members: Record<string, Member> = {};
   const absent: string[] = [];
   for (const component of Object.keys(manifest.declaration.components)) {
-    const member = newestMember(component, before);
-    if (member === null) absent.push(component);
+    const member = newest.get(component);
+    if (member === undefined) absent.push(component);
     else members[component] = member;
   }
   return {
@@ -49,15 +61,6 @@ const compose = (point: RecoveryPoint, all: readonly RecoveryPoint[]): RecoveryP
     missing: Object.entries(members).flatMap(([component, { isLost }]) => (isLost ? [component] : [])),
     composed: compositionOf(members, absent),
   };
-};
-
-/** The newest whole one; one whose data is gone only where there is no other. */
-const newestMember = (component: string, before: readonly RecoveryPoint[]): Member | null => {
-  const found = before.flatMap(({ id, manifest, missing }): readonly Member[] => {
-    const captured = manifest.components[component];
-    return captured === undefined ? [] : [{ point: id, captured, isLost: missing.includes(component) }];
-  });
-  return found.find(({ isLost }) => !isLost) ?? found[0] ?? null;
 };
 
 const composedManifest = (

@@ -1,10 +1,9 @@
 /** The first look at a run: four numbers against what was promised, and where the time went. */
 import type { RpoActual } from "../../core/run/lost-writes.ts";
 import type { Objective } from "../../core/run/objective.ts";
-import type { RunSummary } from "../../core/run/run-summary.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import { formatSpan } from "../clock-times.ts";
-import { describeMachine, describeValidated, phaseWords } from "../run-words.ts";
+import { describeMachine, describeTogether, describeValidated, phaseWords } from "../run-words.ts";
 import { type Html, markup } from "./html.ts";
 import { type RunPage, clock, section, verdict } from "./page-parts.ts";
 
@@ -21,8 +20,7 @@ const tile = (name: string, value: Html, more: Html | null): Html =>
   markup`<div class="card tile"><h3>${name}</h3><div class="value">${value}</div>${more}</div>`;
 
 export const runTiles = (page: RunPage): Html => {
-  const { summary } = page;
-  return markup`<section class="tiles">${[rtoTile(page), rpoTile(page), paceTile(page), validatedTile(summary)]}</section>`;
+  return markup`<section class="tiles">${[rtoTile(page), rpoTile(page), paceTile(page), validatedTile(page)]}</section>`;
 };
 
 const rtoTile = (page: RunPage): Html => {
@@ -64,7 +62,8 @@ const paceTile = ({ summary }: RunPage): Html =>
     markup`<p>${summary.done} of ${summary.steps} steps done; ${describeMachine(summary)[0]?.split("; ").at(-1) ?? "it goes on"}</p>`,
   );
 
-const validatedTile = (summary: RunSummary): Html => {
+const validatedTile = ({ summary, plan }: RunPage): Html => {
+  const together = describeTogether(plan);
   const { checks, invariants } = summary;
   const failed = checks.failed + invariants.failed;
   const passed = checks.passed + invariants.passed;
@@ -73,7 +72,7 @@ const validatedTile = (summary: RunSummary): Html => {
     failed === 0
       ? markup`${passed} <small>passed</small>`
       : markup`${failed} <small>of ${passed + failed} failed</small>`,
-    markup`<p>${failed === 0 ? null : markup`<span class="badge bad">failed</span> `}${describeValidated(summary).join("; ")}</p>`,
+    markup`<p>${failed === 0 ? null : markup`<span class="badge bad">failed</span> `}${describeValidated(summary).join("; ")}${together === null ? null : markup`<br>${together}`}</p>`,
   );
 };
 
