@@ -2,7 +2,7 @@
  * How a client program is told where to go: a file of options that only this user may read, for as long as the program runs. Nothing of
  * the connection stands on a command line, and nothing of the user's own option files is read.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { baseEnvironment } from "../../platform/base-environment.ts";
@@ -38,17 +38,22 @@ export type OptionFile = {
   readonly remove: () => Promise<void>;
 };
 
+/** It has a name for no longer than it takes to open it, and then lives in our descriptor: whoever kills us leaves no password behind. */
 export const openOptionFile = async (target: MariadbTarget): Promise<OptionFile> => {
   const folder = await mkdtemp(join(tmpdir(), "refloat-mariadb-"));
-  const path = join(folder, "options");
-  const remove = () => rm(folder, { recursive: true, force: true });
+  let file: FileHandle;
   try {
-    await writeFile(path, optionFileText(target), { mode: 0o600 });
-    return { argument: `--defaults-file=${path}`, remove };
+    file = await open(join(folder, "options"), "wx+", 0o600);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  try {
+    await file.writeFile(optionFileText(target));
   } catch (error) {
-    await remove();
+    await file.close();
     throw error;
   }
+  return { argument: `--defaults-file=/proc/${process.pid}/fd/${file.fd}`, remove: async () => file.close() };
 };
 
 export const withOptionFile = async <Result>(
