@@ -1,6 +1,6 @@
 /** Holds a restored cluster against the facts of its point: its revision, its keys as of a revision that both have, that it is another cluster. */
+import { beginFacts } from "../../core/components/fact-outcomes.ts";
 import type { InstanceOperations } from "../../core/ports/driver.ts";
-import type { CheckOutcome } from "../../model/outcome.ts";
 import { locateInstance } from "../../platform/path-instance.ts";
 import { countOf } from "../../platform/tree-facts.ts";
 import { capturedDetailSchema } from "./captured-detail.ts";
@@ -11,19 +11,11 @@ import { instanceTarget } from "./instance-server.ts";
 import { countKeys, readMember } from "./server-facts.ts";
 
 export const validateEtcd: InstanceOperations<EtcdOptions>["validate"] = async (context, target, facts) => {
-  const beganMs = context.clock.monotonicMs();
+  const outcome = beginFacts(context);
   const captured = capturedDetailSchema.parse(facts.detail);
   const place = await locateInstance(await dataPathOf(context), target);
   const serves = place.presence === "done" && place.serves;
   const server = serves ? await resolveTarget(context) : await instanceTarget(context, target.name);
-  const outcome = (status: CheckOutcome["status"], subject: string, found: string): CheckOutcome => ({
-    subject: `facts: ${subject}`,
-    kind: "facts",
-    component: context.component,
-    status,
-    found,
-    durationMs: context.clock.monotonicMs() - beganMs,
-  });
   const failed = await withEtcd({ target: server, signal: context.signal }, async (gateway) => {
     const member = await readMember(gateway);
     const { keys } = await countKeys(gateway, captured.firstRevision);

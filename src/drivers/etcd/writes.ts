@@ -1,4 +1,5 @@
 /** What was written to a cluster since a position: by its revisions, which each key carries. */
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import type { Position } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
@@ -88,17 +89,11 @@ export const etcdWrites: WriteLedger<EtcdOptions> = {
 
   writesSince: (context, { location, since }) => compare(context, location, readMark(since)),
 
-  estimateSince: async (context, since) => {
-    try {
+  estimateSince: (context, since) =>
+    nullWhenDown(context.signal, async () => {
       const { revision } = readMark(since);
       const now = await markAt(context, await placeOf(context, null));
       if (revision === null || now.revision === null) return null;
       return { about: changes(Math.max(0, now.revision - revision)), lastWriteAt: null };
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // A server that is down is the usual reason for a recovery: nothing can be told then.
-      if (error instanceof RefloatError) return null;
-      throw error;
-    }
-  },
+    }),
 };

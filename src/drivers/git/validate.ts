@@ -1,6 +1,6 @@
 /** Holds a restored repository against the facts of its point: the same refs at the same objects, the same commit checked out, every object sound. */
+import { beginFacts } from "../../core/components/fact-outcomes.ts";
 import type { InstanceOperations } from "../../core/ports/driver.ts";
-import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { locateInstance } from "../../platform/path-instance.ts";
 import { countOf } from "../../platform/tree-facts.ts";
@@ -21,18 +21,10 @@ const fsck = async (context: GitContext, folder: string): Promise<readonly strin
 };
 
 export const validateGit: InstanceOperations<GitOptions>["validate"] = async (context, target, facts) => {
-  const beganMs = context.clock.monotonicMs();
+  const outcome = beginFacts(context);
   const then = capturedStateSchema.parse(facts.detail);
   const place = await locateInstance(await stablePathOf(context), target);
   const folder = place.presence === "done" ? place.path : target.name;
-  const outcome = (status: CheckOutcome["status"], subject: string, found: string): CheckOutcome => ({
-    subject: `facts: ${subject}`,
-    kind: "facts",
-    component: context.component,
-    status,
-    found,
-    durationMs: context.clock.monotonicMs() - beganMs,
-  });
   const now = await readRepository(context, folder);
   const names = [...new Set([...Object.keys(then.refs), ...Object.keys(now.refs)])];
   const moved = names.filter((name) => then.refs[name] !== now.refs[name]);

@@ -1,6 +1,6 @@
 /** Holds a restored cluster against the facts of its point: identity, databases, that each lets itself be asked, and that it has taken over. */
+import { beginFacts } from "../../core/components/fact-outcomes.ts";
 import type { InstanceOperations } from "../../core/ports/driver.ts";
-import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { locateInstance } from "../../platform/path-instance.ts";
 import { withSession } from "../../platform/postgres/session.ts";
@@ -71,18 +71,10 @@ export const validateCluster: InstanceOperations<ClusterOptions>["validate"] = a
   facts,
   replay,
 ) => {
-  const beganMs = context.clock.monotonicMs();
+  const outcome = beginFacts(context);
   const captured = capturedDetailSchema.parse(facts.detail);
   const located = await locateInstance(await dataPathOf(context), target);
   const place = await placeOf(context, located.presence === "done" && located.serves ? null : target.name);
-  const outcome = (status: CheckOutcome["status"], subject: string, found: string): CheckOutcome => ({
-    subject: `facts: ${subject}`,
-    kind: "facts",
-    component: context.component,
-    status,
-    found,
-    durationMs: context.clock.monotonicMs() - beganMs,
-  });
   if (place.kind === "stopped") return [outcome("failed", "server", `nothing serves ${place.folder}`)];
   return withCluster(context, place.target, "target", async (session, asked) => {
     const [row] = await session.query<ServerRow>(serverSql);

@@ -2,9 +2,9 @@
  * What was written to a cluster since a position. No table is compared with another: the server's own statistics tell how many rows were
  * written in which database, and the log how much. Which rows they are is not told here.
  */
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
 import type { ClusterContext, ClusterOptions } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { placeOf, withCluster } from "./locations.ts";
@@ -114,15 +114,8 @@ export const clusterWrites: WriteLedger<ClusterOptions> = {
   },
 
   estimateSince: async (context, since) => {
-    let now: PositionMark;
-    try {
-      now = await markAt(context, null);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // A server that is down is the usual reason for a recovery: nothing can be told then.
-      if (error instanceof RefloatError) return null;
-      throw error;
-    }
+    const now = await nullWhenDown(context.signal, () => markAt(context, null));
+    if (now === null) return null;
     const { units, rows, logBytes } = compareMarks(readMark(since), now);
     const log = `${formatBytes(logBytes)} of log`;
     if (rows === null) return { about: log, lastWriteAt: null };

@@ -2,9 +2,9 @@
  * Holds a restored server against the facts of its point. A key whose time has passed since the capture is not loaded, as it would not be there on
  * the live server: so keys without a time are compared, and of the others it is told how many have ended.
  */
+import { beginFacts } from "../../core/components/fact-outcomes.ts";
 import type { InstanceOperations } from "../../core/ports/driver.ts";
 import type { Facts } from "../../model/facts.ts";
-import type { CheckOutcome } from "../../model/outcome.ts";
 import { locateInstance } from "../../platform/path-instance.ts";
 import { countOf } from "../../platform/tree-facts.ts";
 import { type CapturedDetail, capturedDetailSchema } from "./captured-detail.ts";
@@ -48,19 +48,11 @@ const countFunctions = async (session: RedisSession): Promise<number> => {
 };
 
 export const validateRedis: InstanceOperations<RedisOptions>["validate"] = async (context, target, facts) => {
-  const beganMs = context.clock.monotonicMs();
+  const outcome = beginFacts(context);
   const detail = capturedDetailSchema.parse(facts.detail);
   const place = await locateInstance(await dataPathOf(context), target);
   const serves = place.presence === "done" && place.serves;
   const server = serves ? await resolveTarget(context) : await instanceTarget(context, target.name);
-  const outcome = (status: CheckOutcome["status"], subject: string, found: string): CheckOutcome => ({
-    subject: `facts: ${subject}`,
-    kind: "facts",
-    component: context.component,
-    status,
-    found,
-    durationMs: context.clock.monotonicMs() - beganMs,
-  });
   const seen = await withRedis({ target: server, signal: context.signal }, async (session) => ({
     keys: keyCountsIn(await readInfo(session, "keyspace")),
     functions: detail.functions === 0 ? 0 : await countFunctions(session),

@@ -2,6 +2,7 @@
  * What was written to a server since a position. Redis keeps no record of which keys were written: keys are counted by database, its replication log
  * tells how much was written, and where it keeps none, whether anything was.
  */
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import { join } from "node:path";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
@@ -135,15 +136,8 @@ export const redisWrites: WriteLedger<RedisOptions> = {
   },
 
   estimateSince: async (context, since) => {
-    let now: PositionMark;
-    try {
-      now = await markAt(context, null);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // A server that is down is the usual reason for a recovery: nothing can be told then.
-      if (error instanceof RefloatError) return null;
-      throw error;
-    }
+    const now = await nullWhenDown(context.signal, () => markAt(context, null));
+    if (now === null) return null;
     const { units, gaps, logBytes } = compareMarks(readMark(since), now);
     if (gaps.length === 0) return { about: "nothing", lastWriteAt: null };
     const added = units.reduce((sum, unit) => sum + unit.added, 0);

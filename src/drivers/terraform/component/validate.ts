@@ -1,8 +1,8 @@
 /** Holds a restored configuration against the facts of its point: lineage, serial, resources, files; and lets the program read it. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { beginFacts } from "../../../core/components/fact-outcomes.ts";
 import type { InstanceOperations } from "../../../core/ports/driver.ts";
-import type { CheckOutcome } from "../../../model/outcome.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { locateInstance } from "../../../platform/path-instance.ts";
 import { countOf } from "../../../platform/tree-facts.ts";
@@ -36,18 +36,10 @@ const readByProgram = async (context: TerraformContext, folder: string) => {
 };
 
 export const validateTerraform: InstanceOperations<TerraformOptions>["validate"] = async (context, target, facts) => {
-  const beganMs = context.clock.monotonicMs();
+  const outcome = beginFacts(context);
   const { state: then, isInFolder } = capturedDetailSchema.parse(facts.detail);
   const place = await locateInstance(await stablePathOf(context), target);
   const folder = place.presence === "done" ? place.path : target.name;
-  const outcome = (status: CheckOutcome["status"], subject: string, found: string): CheckOutcome => ({
-    subject: `facts: ${subject}`,
-    kind: "facts",
-    component: context.component,
-    status,
-    found,
-    durationMs: context.clock.monotonicMs() - beganMs,
-  });
   const text = await readFile(join(folder, isInFolder ? stateFile : otherStateFile), "utf8").catch(() => "");
   const now = parseState(text, "target.failed");
   const { files } = await countTree(folder, configurationRules(context.signal));
