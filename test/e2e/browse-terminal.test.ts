@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { refloatInside } from "./support/refloat-inside.ts";
 import { launcher } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let point: string;
@@ -22,11 +23,9 @@ beforeAll(async () => {
   await writeFile(at(String.raw`uploads/a\b`), "one\n");
   await writeFile(at(String.raw`uploads/a\\b`), "two\n");
   for (let n = 0; n < 40; n += 1) await writeFile(at(`uploads/file-${n}`), `${n}`);
-  await writeFile(at("password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    at("refloat.yaml"),
-    `vault: { url: ${at("vault")}, password: "\${file:${at("password")}}" }
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     components:
       uploads: { type: files, path: ${at("uploads")} }

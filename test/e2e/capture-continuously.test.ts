@@ -1,5 +1,5 @@
 /** The log of a cluster under load, received by the program as a service of the system would: until SIGTERM, by one process, shown by the others. */
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +9,7 @@ import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let server: PostgresServer;
@@ -20,13 +21,9 @@ beforeAll(async () => {
   server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
   await query(server.url("postgres"), "create database shop");
   await execa(join(server.binaries, "pgbench"), ["-i", "-q", "-s", "1", server.url("shop")]);
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     objectives: { rpo: 1h }
     components:

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorEnvelopeSchema, eventEnvelopeSchema, resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import type { ResultKind } from "../../src/contract/result-schemas.ts";
 import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let refloat: RefloatProgram;
@@ -28,13 +29,9 @@ beforeAll(async () => {
   await mkdir(docs());
   await writeFile(docs("a.txt"), "first\n");
   await writeFile(docs("big.bin"), Buffer.alloc(8_000_000, "incompressible? no, but big enough to be seen"));
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   notes:
     components:
       docs:

@@ -1,5 +1,5 @@
 /** One table out of a whole server's capture, by the command line: as of a second, from the vault alone, and when it is killed. */
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +10,7 @@ import { findFreePort } from "../../src/testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let temporary: string;
@@ -46,13 +47,9 @@ beforeAll(async () => {
     "create table orders as select n, md5(n::text) as text from generate_series(1, 100000) n",
   );
   const port = await findFreePort(4);
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     components:
       db:

@@ -8,6 +8,7 @@ import { type PostgresServer, startPostgresServer } from "../../src/testing/post
 import { query } from "../../src/testing/query.ts";
 import { refloatInside } from "./support/refloat-inside.ts";
 import { launcher } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let server: PostgresServer;
@@ -23,13 +24,9 @@ beforeAll(async () => {
   );
   await mkdir(join(folder, "uploads/invoices"), { recursive: true });
   await writeFile(join(folder, "uploads/invoices/17.pdf"), "invoice 17\n");
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${folder}/vault
-  password: \${file:${folder}/password}
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     components:
       db: { type: postgres, url: "${server.url("shop")}" }

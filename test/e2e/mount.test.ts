@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { refloatIn, type RefloatProgram } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let refloat: RefloatProgram;
@@ -14,13 +15,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-mount-"));
   await mkdir(join(folder, "docs/sub"), { recursive: true });
   await writeFile(join(folder, "docs/sub/a.txt"), "as captured\n");
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   notes:
     components:
       docs: { type: files, path: ${join(folder, "docs")} }

@@ -13,6 +13,7 @@ import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { findByEnvironment } from "../../src/platform/process-table.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 /** Tells of each start, and listens only when nothing holds it. */
 const server = `
@@ -45,13 +46,9 @@ describe("provision", { timeout: 120_000 }, () => {
     folder = await mkdtemp(join(tmpdir(), "refloat-provision-"));
     port = await findFreePort();
     await writeFile(at("server.cjs"), server);
-    await writeFile(at("password"), "correct horse battery staple\n", { mode: 0o600 });
-    await writeFile(
-      at("refloat.yaml"),
-      `vault:
-  url: ${at("vault")}
-  password: \${file:${at("password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   notes:
     provision:
       box:

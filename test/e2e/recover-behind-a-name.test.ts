@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type BindPrimary, lookUp, startBindPrimary } from "../../src/testing/bind-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let primary: BindPrimary;
@@ -18,14 +19,10 @@ beforeAll(async () => {
   primary = await startBindPrimary(["docs 1 IN A 127.0.0.1"]);
   await mkdir(join(folder, "site"));
   await writeFile(join(folder, "site", "index.html"), "as it was\n");
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
   await writeFile(join(folder, "tsig"), primary.key, { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   docs:
     components:
       site: { type: files, path: ${join(folder, "site")} }

@@ -1,5 +1,5 @@
 /** A cluster whose log is received goes back to a second between two points, by the command line, while the receiver goes on. */
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let server: PostgresServer;
@@ -34,13 +35,9 @@ beforeAll(async () => {
   server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
   await query(server.url("postgres"), "create table orders as select n from generate_series(1, 100) n");
   const port = await findFreePort(4);
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     components:
       db:

@@ -2,7 +2,7 @@
  * A service on a whole PostgreSQL cluster, by the command line: captured while it serves, read back by stock restic and pg_verifybackup,
  * recovered beside the damage, put in place, undone, committed.
  */
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 describe("a service on a whole cluster", () => {
   let folder: string;
@@ -35,13 +36,9 @@ describe("a service on a whole cluster", () => {
       "create table orders (id serial primary key); insert into orders select from generate_series(1, 100)",
     );
     const port = await findFreePort(4);
-    await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-    await writeFile(
-      join(folder, "refloat.yaml"),
-      `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   shop:
     components:
       cluster:

@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 const plugin = join(import.meta.dirname, "../../examples/plugins/etcd/refloat-etcd.cjs");
 
@@ -53,13 +54,9 @@ while kill -0 $(cat ${pid}) 2> /dev/null; do sleep 0.1; done
 `,
       { mode: 0o755 },
     );
-    await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-    await writeFile(
-      join(folder, "refloat.yaml"),
-      `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   shop:
     components:
       config:

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shopScript } from "../../src/testing/mariadb-bench.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 describe("a service on a MariaDB database", () => {
   let folder: string;
@@ -21,14 +22,10 @@ describe("a service on a MariaDB database", () => {
     await server.sql("CREATE DATABASE shop CHARACTER SET utf8mb4; ALTER USER root@localhost IDENTIFIED BY '';");
     await server.sql("CREATE USER keeper@'127.0.0.1' IDENTIFIED BY 'a word'; GRANT ALL ON *.* TO keeper@'127.0.0.1';");
     await server.sql(shopScript, "shop");
-    await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
     await writeFile(join(folder, "db-password"), "a word\n", { mode: 0o600 });
-    await writeFile(
-      join(folder, "refloat.yaml"),
-      `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   shop:
     components:
       db:

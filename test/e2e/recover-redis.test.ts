@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RedisServer, startRedisServer } from "../../src/testing/redis-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 const password = "hunter2 of redis";
 
@@ -23,14 +24,10 @@ describe("a Redis server", () => {
       login: { user: "refloat", password },
     });
     const port = await findFreePort(2);
-    await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
     await writeFile(join(folder, "redis-password"), `${password}\n`, { mode: 0o600 });
-    await writeFile(
-      join(folder, "refloat.yaml"),
-      `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   shop:
     components:
       cache:

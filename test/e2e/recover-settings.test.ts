@@ -8,6 +8,7 @@ import { findFreePort } from "../../src/testing/free-port.ts";
 import { git, makeRepository } from "../../src/testing/git-bench.ts";
 import { applied, hasTerraform, makeConfiguration, password, terraform } from "../../src/testing/terraform-bench.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 describe("settings in etcd, Git and Terraform", () => {
   let folder: string;
@@ -25,19 +26,15 @@ describe("settings in etcd, Git and Terraform", () => {
     await makeRepository(at("config"));
     if (hasTerraform) await makeConfiguration(at("infrastructure"));
     const port = await findFreePort(2);
-    await writeFile(at("password"), "correct horse battery staple\n", { mode: 0o600 });
     const infrastructure = `      infrastructure:
         type: terraform
         path: ${at("infrastructure")}
         checks:
           - terraform: plan
 `;
-    await writeFile(
-      at("refloat.yaml"),
-      `vault:
-  url: ${at("vault")}
-  password: \${file:${at("password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   shop:
     components:
       settings:

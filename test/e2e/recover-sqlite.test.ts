@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findPortOwners } from "../../src/platform/port-owner.ts";
 import { queryRows, runSql, startHolder } from "../../src/testing/sqlite-bench.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 const server = `
 const { createServer } = require("node:http");
@@ -47,19 +48,15 @@ describe("a service on a SQLite database", () => {
     await mkdir(join(folder, "data"));
     await mkdir(join(folder, "app"));
     await writeFile(join(folder, "app", "server.js"), server);
-    await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
     runSql(
       path,
       `pragma journal_mode = wal;
        create table orders (id integer primary key, item text not null, price int not null);
        insert into orders (item, price) values ('tea', 3), ('cake', 4), ('pie', 5);`,
     );
-    await writeFile(
-      join(folder, "refloat.yaml"),
-      `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+    await declareIn(
+      folder,
+      `services:
   shop:
     components:
       db:

@@ -2,7 +2,7 @@
  * A cluster that is written to goes back to a moment between two points, by the log that was received: all that was committed before that moment is
  * there, and nothing that was committed after it. And where the log has a gap, no plan pretends.
  */
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePort } from "../../src/testing/free-port.ts";
@@ -12,6 +12,7 @@ import { systemClock } from "../../src/platform/system-clock.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query, withClient } from "../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
 
 let folder: string;
 let server: PostgresServer;
@@ -30,13 +31,9 @@ beforeAll(async () => {
     "create table orders (id int primary key, at timestamptz not null default clock_timestamp())",
   );
   const port = await findFreePort(4);
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     components:
       db:

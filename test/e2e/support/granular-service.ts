@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { type PostgresServer, startPostgresServer } from "../../../src/testing/postgres-server.ts";
 import { query } from "../../../src/testing/query.ts";
 import { type RefloatInside, refloatInside } from "./refloat-inside.ts";
+import { declareIn } from "./declare.ts";
 
 export type GranularService = {
   readonly folder: string;
@@ -77,13 +78,9 @@ const fill = async (folder: string, server: PostgresServer): Promise<Omit<Granul
   await mkdir(join(folder, "releases/2.5.0"), { recursive: true });
   await writeFile(join(folder, "releases/2.5.0/server.js"), "setInterval(() => undefined, 1000);\n");
   await symlink("releases/2.5.0", join(folder, "current"));
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   shop:
     components:
       db:

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { type PostgresServer, startPostgresServer } from "../../../src/testing/postgres-server.ts";
 import { type RefloatProgram, refloatIn } from "./refloat-program.ts";
+import { declareIn } from "./declare.ts";
 
 export type NotesService = {
   readonly folder: string;
@@ -30,13 +31,9 @@ export const startNotesService = async (extraYaml = ""): Promise<NotesService> =
   const server = await startPostgresServer();
   const docs = join(folder, "docs");
   await mkdir(docs);
-  await writeFile(join(folder, "password"), "correct horse battery staple\n", { mode: 0o600 });
-  await writeFile(
-    join(folder, "refloat.yaml"),
-    `vault:
-  url: ${join(folder, "vault")}
-  password: \${file:${join(folder, "password")}}
-services:
+  await declareIn(
+    folder,
+    `services:
   notes:
     components:
       db:
