@@ -1,7 +1,7 @@
 /** Where a url leads, what is refused in it, what a failed connection says, and which client programs are taken. */
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type TestFolder, bindFrom, createTestFolder } from "../../testing/driver-context.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
@@ -165,22 +165,21 @@ describe("a server", () => {
       role: "source",
       signal: stop.signal,
     });
-    const running = session.query("select pg_sleep(60)");
-    const reason = new Error("enough");
-    stop.abort(reason);
-    await expect(running).rejects.toBe(reason);
-    await session.close();
-    const left = async () =>
+    const asleep = async () =>
       (
         await query(
           server.url("postgres").replace("@", ":right@"),
           "select 1 from pg_stat_activity where query like 'select pg_sleep%'",
         )
       ).length;
-    for (let tries = 0; tries < 100 && (await left()) > 0; tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    expect(await left()).toBe(0);
+    const running = session.query("select pg_sleep(60)");
+    const reason = new Error("enough");
+    // What was sent and not begun yet would be seen neither before nor after.
+    await vi.waitUntil(async () => (await asleep()) === 1, { timeout: 30_000 });
+    stop.abort(reason);
+    await expect(running).rejects.toBe(reason);
+    await session.close();
+    await vi.waitUntil(async () => (await asleep()) === 0, { timeout: 30_000 });
   });
 
   test("is asked by programs that get the password by environment only", async () => {
