@@ -161,6 +161,7 @@ function* readText(window: Window): Generator<undefined, string> {
     window.at = from;
     const bytes = window.stringHead();
     yield* want(window, bytes);
+    if (window.left < bytes) throw torn();
     const text = value > 2 ? "" : String(Buffer.from(window.bytes).readIntLE(window.at, bytes));
     yield* skip(window, bytes);
     return text;
