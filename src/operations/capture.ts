@@ -89,7 +89,7 @@ export const capture = async (bench: Workbench, options: CaptureOptions): Promis
     return point;
   } catch (error) {
     // A service that takes no writes comes before whatever else has failed.
-    const why = toRefloatError(stuck === null ? error : frozenError(service.name, stuck, error));
+    const why = toRefloatError(stuck === null ? error : frozenError(service.name, stuck, { cause: error }));
     if (made !== null) throw afterwards(why, service.name, made);
     throw withState(
       stuck === null && options.signal.aborted ? toRefloatError(options.signal.reason) : why,

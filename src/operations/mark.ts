@@ -10,7 +10,7 @@ import { parseAt } from "../core/time/at-expression.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Mark } from "../model/mark.ts";
-import { RefloatError } from "../model/refloat-error.ts";
+import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 
 export type MarkRequest = {
   readonly service: string;
@@ -91,9 +91,13 @@ const markLogs = async (
     () =>
       withComponents(bench, { service, locate: () => null, marker, signal }, async (access) => {
         const { at, aligned, stuck } = await placeMarkers(bench, { service, access, signal, tell });
-        const mark = await marks.add({ service: service.name, name, at, by, aligned });
-        if (stuck !== null) throw frozenError(service.name, stuck);
-        return mark;
+        const adding = marks.add({ service: service.name, name, at, by, aligned });
+        if (stuck === null) return adding;
+        const mark = await adding.catch((error: unknown) => {
+          const state = `nothing was marked: ${toRefloatError(error).message}`;
+          throw frozenError(service.name, stuck, { cause: error, state });
+        });
+        throw frozenError(service.name, stuck, { state: `mark "${mark.name}" was made` });
       }),
     ({ id, at }) => ({ detail: { mark: id, at } }),
   );

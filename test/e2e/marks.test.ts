@@ -1,17 +1,23 @@
 /** Words for moments, from the mark before an upgrade to the recovery: also where only the vault, or a copy of it, is left. */
+import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
+import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 
-const declaration = (path: string): string => `vault:
+const declaration = (path: string, port: number): string => `vault:
   url: ${path}/vault
   password: \${file:${path}/password}
 services:
   notes:
     components:
       docs: { type: files, path: ${path}/docs }
+  held:
+    quiesce: { freeze: touch ${path}/held, thaw: test -e ${path}/mended && rm -f ${path}/held, atMost: 10m }
+    components:
+      down: { type: postgres-cluster, data: ${path}/none, url: "postgresql://nobody@127.0.0.1:${port}/postgres", ports: ${port}-${port + 3} }
 `;
 
 describe("marks", () => {
@@ -36,7 +42,7 @@ describe("marks", () => {
     folder = await createTestFolder("refloat-mark-words");
     program = refloatInside(folder.path);
     await writeFile(`${folder.path}/password`, "correct horse battery staple", { mode: 0o600 });
-    await writeFile(`${folder.path}/refloat.yaml`, declaration(folder.path));
+    await writeFile(`${folder.path}/refloat.yaml`, declaration(folder.path, await findFreePort(4)));
     await mkdir(`${folder.path}/docs`);
     await succeed("vault", "init");
     await write("as it was");
@@ -70,6 +76,21 @@ describe("marks", () => {
     }
     expect(await program.run(["mark", "notes", "later", "--at", "tomorrow 9:00"])).toMatchObject({ exit: 2 });
     expect(await program.run(["mark", "nobody", "later"])).toMatchObject({ exit: 2 });
+  });
+
+  it("that cannot be aligned say so, and first of all when the service may still be frozen", async () => {
+    const notPlaced = "nothing was marked: no marker could be placed in the log of down: ";
+    const stuck = await program.run(["mark", "held", "evening", "--aligned"]);
+    expect(stuck).toMatchObject({ exit: 6, stderr: expect.stringContaining("held may still be frozen: thaw: ") });
+    expect(stuck.stderr).toContain(notPlaced);
+    expect(stuck.stderr).toContain("next: refloat capture held");
+    await writeFile(`${folder.path}/mended`, "");
+    const thawed = await program.run(["mark", "held", "evening", "--aligned"]);
+    expect(thawed).toMatchObject({ exit: 4, stderr: expect.stringContaining("error source.unreachable") });
+    expect(existsSync(`${folder.path}/held`)).toBe(false);
+    expect(
+      resultEnvelopeSchema("mark").parse((await succeed("mark", "held", "--json")).lines.at(-1)).data,
+    ).toMatchObject({ marks: [] });
   });
 
   it("lead a plan to the last point before them, and unknown ones to those there are", async () => {

@@ -56,7 +56,7 @@ export const markCommand = defineCommand({
     },
     { line: "refloat mark shop", about: "all marks of shop" },
   ],
-  exits: [3, 4],
+  exits: [3, 4, 6],
   input: z
     .object({
       service: serviceInput,

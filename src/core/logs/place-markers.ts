@@ -4,10 +4,10 @@
  */
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { Alignment } from "../../model/mark.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
+import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import type { ComponentAccess } from "../components/component-access.ts";
 import type { Workbench } from "../ports/workbench.ts";
-import { type FreezeEvent, type Stillness, standStill } from "../quiesce/stand-still.ts";
+import { type FreezeEvent, type Stillness, frozenError, standStill } from "../quiesce/stand-still.ts";
 
 export type PlacedMarkers = {
   /** From before the first marker, ISO. */
@@ -24,7 +24,10 @@ export type MarkerRequest = {
   readonly tell: (event: FreezeEvent) => void;
 };
 
-/** @throws RefloatError source.unsupported where no component has a log; source.*: nothing was marked, and the service was thawed */
+/**
+ * @throws RefloatError source.unsupported where no component has a log; source.*: nothing was marked, and nothing is held; service.frozen when nothing was
+ * marked and the service may still be frozen
+ */
 export const placeMarkers = async (
   bench: Pick<Workbench, "freezes" | "clock">,
   { service, access, signal, tell }: MarkerRequest,
@@ -59,8 +62,15 @@ export const placeMarkers = async (
       aligned: { ...modeOf(stillness, still.isFrozen), windowMs, markers: Object.fromEntries(markers) },
       stuck: still.stuck(),
     };
-  } finally {
+  } catch (error) {
     await still.end();
+    const stuck = still.stuck();
+    // A service that takes no writes comes before whatever else has failed.
+    if (stuck === null) throw error;
+    throw frozenError(service.name, stuck, {
+      cause: error,
+      state: `nothing was marked: ${toRefloatError(error).message}`,
+    });
   }
 };
 
@@ -74,7 +84,7 @@ const placeMarker = async (access: ComponentAccess, component: string, name: str
     throw new RefloatError(error.code, `no marker could be placed in the log of ${component}: ${error.message}`, {
       cause: error,
       context: { ...error.context, component },
-      state: "nothing was marked, and nothing is held",
+      state: "nothing was marked",
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       ...(error.nextCommand === undefined ? {} : { nextCommand: error.nextCommand }),
     });

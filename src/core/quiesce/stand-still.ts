@@ -144,10 +144,14 @@ const stuckWarning = (service: string, reason: string): FreezeEvent => ({
   nextCommand: `refloat capture ${service}`,
 });
 
-/** @param cause what else failed */
-export const frozenError = (service: string, reason: string, cause?: unknown): RefloatError =>
+/** @param also what else failed, and what was done nevertheless */
+export const frozenError = (
+  service: string,
+  reason: string,
+  also: { readonly cause?: unknown; readonly state?: string } = {},
+): RefloatError =>
   new RefloatError("service.frozen", `${service} may still be frozen: ${reason}`, {
-    ...(cause === undefined ? {} : { cause }),
+    ...also,
     context: { service },
     hint: byHand,
     nextCommand: `refloat capture ${service}`,
