@@ -83,6 +83,18 @@ it("shows the set that it would recover before anything is restored, and recover
     /only orders, with invoices \S+ older/,
   );
 
+  const part = await refloat.succeed([
+    "extract",
+    "shop:invoices:1.txt",
+    "--at",
+    "last",
+    "--to",
+    `${folder.path}/then.txt`,
+    "--json",
+  ]);
+  expect(resultEnvelopeSchema("extract").parse(part.lines.at(-1)).data).toMatchObject({ point: invoices });
+  expect(await read("then.txt")).toBe("invoices of the first");
+
   await write("orders/1.txt", "damaged");
   await refloat.succeed(["recover", "shop", "--yes"]);
   expect(await read("orders/1.txt")).toBe("orders of the second");

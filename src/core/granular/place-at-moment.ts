@@ -1,7 +1,6 @@
 /** `SERVICE:component[:path]` as of a moment: which point has it, and how far the component's log leads on from there. */
 import { findService } from "../declaration/find-service.ts";
 import { shortId } from "../../model/identifiers.ts";
-import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { PlannedReplay } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { chooseMoment } from "../points/choose-moment.ts";
@@ -11,7 +10,6 @@ import { formatPlace, parsePlace, parseServicePlace } from "./parse-place.ts";
 export type PlaceAtMoment = {
   /** As `openPlace` takes it. */
   readonly place: string;
-  readonly point: RecoveryPoint;
   /** Null where the point itself is what is meant, or the component has no log. */
   readonly replay: PlannedReplay | null;
   readonly warnings: readonly string[];
@@ -36,13 +34,14 @@ export const placeAtMoment = async (bench: Workbench, typed: string, at: string)
   const service = findService(declaration, name).name;
   const chosen = await chooseMoment(bench, { service, at, only: [component] }, bench.clock.now());
   const { point, replays, unreached } = chosen;
+  // Of a composed point: the one that the part came with, which is what the vault has.
+  const holder = point.composed?.members.find((member) => member.component === component)?.point ?? point.id;
   return {
-    place: formatPlace({ point: point.id, component, path }),
-    point,
+    place: formatPlace({ point: holder, component, path }),
     replay: replays[component] ?? null,
     warnings: unreached.map(
       ({ reachedAt, toAt }) =>
-        `the log of ${component} is received up to ${toAt}, and from point ${shortId(point.id)} it leads on only to ${reachedAt}`,
+        `the log of ${component} is received up to ${toAt}, and from point ${shortId(holder)} it leads on only to ${reachedAt}`,
     ),
   };
 };
