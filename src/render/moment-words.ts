@@ -1,21 +1,27 @@
 /** To which moment each component goes, where logs lead on from the point. */
 import { formatDuration } from "../core/time/duration.ts";
+import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { formatTime } from "./clock-times.ts";
 
-/** `db to 14:12:07.9, 0.1s before what was asked; uploads to the point, 12m older` */
+/** `db to 14:12:07.9, 0.1s before what was asked; uploads to the point, 12m older`; of a composed point `uploads to 7f3a91c2, 3h older` */
 export const describeMoments = ({ intent, forecast }: Plan, now: string, timeZone: string): readonly string[] => {
   const { replays = {}, point, scope } = intent;
   if (point === null || Object.keys(replays).length === 0) return [];
   const wanted = forecast.chosen !== undefined && "at" in forecast.chosen ? forecast.chosen.at : null;
-  const newest = Math.max(...Object.values(replays).map(({ at }) => Date.parse(at)));
+  const memberOf = (component: string) => forecast.composed?.members.find((member) => member.component === component);
+  const momentOf = (component: string): number =>
+    Date.parse(replays[component]?.at ?? memberOf(component)?.at ?? point.consistentAt);
+  const newest = Math.max(...scope.map(momentOf));
   return [
     scope
       .map((component) => {
         const replay = replays[component];
         if (replay === undefined) {
-          const olderMs = newest - Date.parse(point.consistentAt);
-          return `${component} to the point, ${formatDuration(Math.round(olderMs / 1000) * 1000)} older`;
+          const member = memberOf(component);
+          const olderMs = Math.round((newest - momentOf(component)) / 1000) * 1000;
+          const older = olderMs === 0 ? "" : `, ${formatDuration(olderMs)} older`;
+          return `${component} to ${member === undefined ? "the point" : shortId(member.point)}${older}`;
         }
         const beforeMs = wanted === null ? 0 : Date.parse(wanted) - Date.parse(replay.at);
         const seconds = (beforeMs / 1000).toFixed(1);

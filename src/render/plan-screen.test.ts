@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { liveShop, recoveryInput, shop, shopPoints } from "../../test/fixtures/shop.ts";
+import { liveShop, recoveryInput, shop, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
+import { composePoints } from "../core/points/compose-points.ts";
 import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { planUndo } from "../core/planner/plan-undo.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -68,6 +69,36 @@ describe("the plan", () => {
       replays: { db: { line: "7000/1", from: "1/3A000000", to: "1/3A7C2F50", at: "2026-11-22T13:12:07.900Z" } },
     });
     expect(other.digest).not.toBe(plan.digest);
+  });
+
+  it("takes what stays at a part of a composed point as of that part's own moment", () => {
+    const [, , , older] = shopPoints;
+    if (older === undefined) throw new Error("the shop has points");
+    // The uploads of 13:00 UTC, the database alone three hours later, and five minutes of its log.
+    const alone = shopPoint({ id: "d4", at: "2026-11-22T16:00:00.000Z" });
+    const { db } = alone.manifest.components;
+    if (db === undefined) throw new Error("the shop has a database");
+    const [point] = composePoints([
+      { ...alone, manifest: { ...alone.manifest, only: ["db"], components: { db } } },
+      older,
+    ]);
+    if (point === undefined) throw new Error("a point was given");
+    const plan = planRecovery(
+      recoveryInput({
+        point,
+        chosen: { kind: "last" },
+        replays: { db: { line: "7000/1", from: "1/3A000000", to: "1/3A7C2F48", at: "2026-11-22T16:05:00.000Z" } },
+        request: { at: null, only: ["db", "uploads"], cutover: true, acceptLoss: true },
+        now: "2026-11-22T16:06:00.000Z",
+      }),
+    );
+    expect(plan.forecast.consistency).toMatchObject({ mode: "approximate", windowMs: 11_096_000 });
+    expect(plan.forecast.warnings.find(({ code }) => code === "log.skew")?.message).toMatch(
+      /uploads goes to 2026-11-22T13:00:04\.000Z: 3h04m56s apart/,
+    );
+    expect(renderPlan(plan, { ...screen, width: 200 })).toMatch(
+      /MOMENT  db to 17:05:00\.0 \(1\/3A7C2F48\); uploads to 5d0c88e1, 3h04m56s older\n/,
+    );
   });
 
   it("says why it is this point, and what the closer one comes before", () => {

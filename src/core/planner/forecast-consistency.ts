@@ -12,6 +12,12 @@ type Facts = Pick<RecoveryInput, "point" | "components" | "chosen"> & {
 const dataOf = ({ components }: Facts, { recovered }: Scope): readonly string[] =>
   recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
 
+/** Where a component goes, ISO: as far as its log leads on, else to its part of the point, which has a moment of its own in a composed one. */
+export const momentOf = ({ point, replays = {} }: Pick<Facts, "point" | "replays">, component: string): string =>
+  replays[component]?.at ??
+  point.composed?.members.find((member) => member.component === component)?.at ??
+  point.manifest.consistentAt;
+
 export const forecastConsistency = (facts: Facts, scope: Scope): PlannedConsistency => {
   const { point, replays = {}, chosen } = facts;
   const data = dataOf(facts, scope);
@@ -20,7 +26,7 @@ export const forecastConsistency = (facts: Facts, scope: Scope): PlannedConsiste
   const { mode, windowMs } = point.manifest.consistency;
   if (data.every((name) => replays[name] === undefined))
     return { mode, windowMs, why: mode === "composed" ? "parts of several points" : "as the point was taken" };
-  const moments = data.map((name) => Date.parse(replays[name]?.at ?? point.manifest.consistentAt));
+  const moments = data.map((name) => Date.parse(momentOf(facts, name)));
   const apartMs = Math.max(...moments) - Math.min(...moments);
   const aligned = chosen?.kind === "mark" ? chosen.aligned : undefined;
   const unmarked = data.filter(

@@ -8,7 +8,7 @@ import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { formatDuration } from "../time/duration.ts";
-import { alignedMarkBefore, forecastConsistency } from "./forecast-consistency.ts";
+import { alignedMarkBefore, forecastConsistency, momentOf } from "./forecast-consistency.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import type { RecoveryInput } from "./planner-input.ts";
 import { untriedBecause } from "./recovery-steps.ts";
@@ -80,15 +80,14 @@ const suspicion = ({ point, incidentSince = null }: RecoveryInput, { recovered }
 
 /** Components of two moments: what the one names, the other may not have. */
 const skew = (input: RecoveryInput, scope: Scope): readonly Warning[] => {
-  const { point, replays = {}, components } = input;
+  const { replays = {}, components } = input;
   const { recovered } = scope;
   if (forecastConsistency(input, scope).mode === "aligned") return [];
   const data = recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
-  const momentOf = (name: string): string => replays[name]?.at ?? point.manifest.consistentAt;
-  const moments = data.map((name) => Date.parse(momentOf(name)));
+  const moments = data.map((name) => Date.parse(momentOf(input, name)));
   const apartMs = Math.max(...moments) - Math.min(...moments);
   if (Object.keys(replays).length === 0 || data.length < 2 || apartMs < 1000) return [];
-  const told = data.map((name) => `${name} goes to ${momentOf(name)}`);
+  const told = data.map((name) => `${name} goes to ${momentOf(input, name)}`);
   return [
     warn(
       "log.skew",
