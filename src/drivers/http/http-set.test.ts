@@ -52,6 +52,7 @@ const answers: Record<string, (response: ServerResponse, request: IncomingMessag
   "/binary": (response) => typed(response, "text/plain", Buffer.from([0x61, 0x0a, 0xff, 0xfe, 0x0a])),
   "/zero": (response) => typed(response, "text/plain", "a\u0000b\n"),
   "/circle": (response) => json(response, { items: ["1"], next: "/circle" }),
+  "/mixed": (response) => json(response, { items: ["1"], next: "/text" }),
   "/elsewhere": (response) => json(response, { items: ["1"], next: "http://127.0.0.1:1/x" }),
   "/cut": (response) => {
     response.writeHead(200, { "content-type": "text/plain", "content-length": "100" }).write("a\nb\n");
@@ -158,6 +159,34 @@ describe("a set by http", () => {
       {},
       "source.unsupported",
       "line 1 of the answer is an object",
+    ],
+    [
+      "a next page of JSON lines, whose first would be taken for all",
+      "/lines",
+      { values: "id", next: "links.next" },
+      "source.unsupported",
+      "the answer is JSON lines, which are all of one page: next: links.next finds no other",
+    ],
+    [
+      "a next page of text",
+      "/text",
+      { next: "links.next" },
+      "source.unsupported",
+      "the answer is text/plain, which is all of one page: next: links.next finds no other",
+    ],
+    [
+      "a next page that is text",
+      "/mixed",
+      { values: "items[]", next: "next" },
+      "source.unsupported",
+      "page 2 is text/plain, which is all of one page",
+    ],
+    [
+      "a path into text",
+      "/text",
+      { values: "[].id" },
+      "source.unsupported",
+      "the answer is text/plain, of which each line is a value: values: [].id finds none in it",
     ],
     ["no text", "/binary", {}, "source.unsupported", "the answer is no text: its begin is not UTF-8"],
     ["a zero byte", "/zero", {}, "source.unsupported", "holds a zero byte"],

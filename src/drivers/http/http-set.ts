@@ -31,11 +31,13 @@ const optionsSchema = z
         "The URL to ask, such as ${self.url}/invoices: JSON, JSON lines (application/x-ndjson) or lines of text.",
     }),
     values: pathSchema.optional().meta({
-      description: "Where the values stand in the document, or in each JSON line; [] for each element of a list.",
+      description:
+        "Where the values stand in the document, or in each JSON line; [] for each element of a list. Not for lines of text.",
       examples: ["invoices[].number", "[].id", "id"],
     }),
     next: pathSchema.optional().meta({
-      description: "Where the address of the next page stands; null on the last one. All pages are of one server.",
+      description:
+        "Where the address of the next page stands in a JSON document; null on the last one. All pages are of one server.",
       examples: ["links.next"],
     }),
     headers: z
@@ -100,6 +102,22 @@ const formOf = (response: IncomingMessage): "document" | "json-lines" | "text-li
     return "json-lines";
   if (/^application\/(.+\+)?json$/.test(type.trim())) return "document";
   return type.trim() === "text/plain" ? "text-lines" : null;
+};
+
+/** A key that the form has no use for would be passed over without a word: all pages but the first, or values that stand elsewhere. */
+const refuseUnusedKeys = (form: "json-lines" | "text-lines", { options }: Asking, place: string): void => {
+  const { values, next } = options;
+  const what = form === "json-lines" ? "JSON lines, which are" : "text/plain, which is";
+  if (next !== undefined)
+    throw refuse(
+      `${place} is ${what} all of one page: next: ${next} finds no other`,
+      "take next: away, or let it answer application/json",
+    );
+  if (form === "text-lines" && values !== undefined)
+    throw refuse(
+      `${place} is text/plain, of which each line is a value: values: ${values} finds none in it`,
+      "take values: away, or let it answer application/json or application/x-ndjson",
+    );
 };
 
 const refuseAnswer = async (response: IncomingMessage, place: string): Promise<void> => {
@@ -243,6 +261,7 @@ const readPages = async function* (first: URL, asking: Asking): AsyncIterable<st
         url = nextPage(document, url, asking, pages, place);
         continue;
       }
+      refuseUnusedKeys(form, asking, place);
       refuseUnsealed(response, place);
       const lineLength = form === "json-lines" ? jsonLineLength : textLineLength;
       for await (const { text, number } of readLines(body, place, { lineLength, allowance })) {
