@@ -6,14 +6,17 @@ import type { Clock } from "../core/ports/environment.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
+type CutShort =
+  | { readonly kind: "timed-out"; readonly afterMs: number }
+  /** It showed no progress for longer than it may. */
+  | { readonly kind: "stalled"; readonly afterMs: number };
+
 export type WorkEnd<Result> =
   | { readonly kind: "returned"; readonly value: Result }
   | { readonly kind: "threw"; readonly error: unknown }
   /** It threw after it was told to stop: what it threw says nothing. */
   | { readonly kind: "stopped" }
-  | { readonly kind: "timed-out" }
-  /** It showed no progress for longer than it may. */
-  | { readonly kind: "stalled" }
+  | CutShort
   /** It was told to stop and did not within the grace. It may still act. */
   | { readonly kind: "stuck" };
 
@@ -40,7 +43,7 @@ export const runBounded = async <Result>(
 ): Promise<WorkEnd<Result>> => {
   const told = new AbortController();
   const over = new AbortController();
-  let cut: "timed-out" | "stalled" | null = null;
+  let cut: CutShort | null = null;
   const passOn = (): void => told.abort(stop.reason);
   stop.addEventListener("abort", passOn, { once: true });
   if (stop.aborted) passOn();
@@ -53,14 +56,17 @@ export const runBounded = async <Result>(
     }
     act();
   };
-  const cutShort = (kind: "timed-out" | "stalled", reason: RefloatError): void => {
+  const cutShort = (end: CutShort, reason: RefloatError): void => {
     if (told.signal.aborted) return;
-    cut = kind;
+    cut = end;
     told.abort(reason);
   };
   if (timeoutMs <= longestTimerMs) {
     void after(timeoutMs, () =>
-      cutShort("timed-out", new RefloatError("step.timeout", `it took longer than ${formatDuration(timeoutMs)}`)),
+      cutShort(
+        { kind: "timed-out", afterMs: timeoutMs },
+        new RefloatError("step.timeout", `it took longer than ${formatDuration(timeoutMs)}`),
+      ),
     );
   }
   if (heartbeat !== undefined) {
@@ -69,7 +75,10 @@ export const runBounded = async <Result>(
       const leftMs = lastMs() + withinMs - clock.monotonicMs();
       if (leftMs > 0) void after(Math.min(leftMs, longestTimerMs), look);
       else
-        cutShort("stalled", new RefloatError("step.stalled", `it showed no progress for ${formatDuration(withinMs)}`));
+        cutShort(
+          { kind: "stalled", afterMs: withinMs },
+          new RefloatError("step.stalled", `it showed no progress for ${formatDuration(withinMs)}`),
+        );
     };
     look();
   }
@@ -82,7 +91,7 @@ export const runBounded = async <Result>(
     try {
       return { kind: "returned", value: await work(told.signal) };
     } catch (error) {
-      if (cut !== null) return { kind: cut };
+      if (cut !== null) return cut;
       return told.signal.aborted ? { kind: "stopped" } : { kind: "threw", error };
     }
   })();

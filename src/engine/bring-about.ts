@@ -9,6 +9,7 @@ import type { PlanStep } from "../model/plan.ts";
 import type { LiveRun } from "./live-run.ts";
 import {
   type HandlerCall,
+  type HandlerWork,
   type StepEnvironment,
   type StepError,
   callHandler,
@@ -69,7 +70,7 @@ const makeAttempt = async (call: HandlerCall, stop: AbortSignal): Promise<Attemp
   const { live, step, environment } = call;
   const { clock } = environment;
   const beganMs = clock.monotonicMs();
-  const end = await callHandler(call, stop, (contextNow, signal) => perform(call, contextNow, signal));
+  const end = await callHandler(call, stop, (...given) => perform(call, ...given), true);
   const before = live.step(step.id);
   const changes = {
     endedAt: clock.now().toISOString(),
@@ -107,13 +108,10 @@ const makeAttempt = async (call: HandlerCall, stop: AbortSignal): Promise<Attemp
   return { kind: "failed", error: error.told, retryable: error.retryable, operator: error.operator, changes };
 };
 
-type ContextNow = Parameters<Parameters<typeof callHandler>[2]>[0];
-
 /** One attempt: intent, T1, check, then only what is missing. The signal is asked wherever work that was given up could go on. */
 const perform = async (
   { live, step, attempt, environment }: HandlerCall,
-  contextNow: ContextNow,
-  signal: AbortSignal,
+  ...[contextNow, signal, acts]: Parameters<HandlerWork<StepResult>>
 ): Promise<StepResult> => {
   const handler = handlerOf(environment, step);
   signal.throwIfAborted();
@@ -138,5 +136,6 @@ const perform = async (
     await handler.clear(contextNow());
   }
   signal.throwIfAborted();
+  acts();
   return handler.apply(contextNow());
 };

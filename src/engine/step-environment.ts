@@ -67,11 +67,22 @@ export const rulesOf = (live: LiveRun, step: PlanStep, environment: StepEnvironm
   });
 };
 
-/** Lets a handler do something within the limits of its step. Progress that it reports is told and never journaled. */
+/** What a handler is given to do. `acts`: from here on it must show progress, where that is declared. */
+export type HandlerWork<Result> = (
+  contextNow: () => StepContext,
+  signal: AbortSignal,
+  acts: () => void,
+) => Promise<Result>;
+
+/**
+ * Lets a handler do something within the limits of its step. Progress that it reports is told and never journaled.
+ * @param isAttempt what is declared of attempts holds for it
+ */
 export const callHandler = async <Result>(
   call: HandlerCall,
   stop: AbortSignal,
-  work: (contextNow: () => StepContext, signal: AbortSignal) => Promise<Result>,
+  work: HandlerWork<Result>,
+  isAttempt = false,
 ): Promise<WorkEnd<Result>> => {
   const { live, step, attempt, environment } = call;
   const { clock, limits } = environment;
@@ -107,11 +118,11 @@ export const callHandler = async <Result>(
         signal,
         marker: markerOf(live, step.id, attempt),
       });
-      return work(contextNow, signal);
+      return work(contextNow, signal, pulse.demand);
     },
     {
       clock,
-      timeoutMs: rules.timeoutMs,
+      timeoutMs: isAttempt ? rules.timeoutMs : rules.besidesMs,
       ...(rules.heartbeatMs === null ? {} : { heartbeat: { withinMs: rules.heartbeatMs, lastMs: pulse.lastMs } }),
       graceMs: limits.graceMs,
       stop,
@@ -130,17 +141,15 @@ export type CallError = { readonly told: StepError; readonly retryable: boolean;
 /** What ended a call other than its return, as an error to be journaled; null when it was only told to stop. */
 export const errorOf = (
   end: Exclude<WorkEnd<unknown>, { kind: "returned" }>,
-  { environment, live, step }: HandlerCall,
+  { environment, step }: HandlerCall,
 ): CallError | null => {
   if (end.kind === "stopped") return null;
   if (end.kind === "timed-out") {
-    const { timeoutMs } = rulesOf(live, step, environment);
-    const message = `${step.id} took longer than ${formatDuration(timeoutMs)}`;
+    const message = `${step.id} took longer than ${formatDuration(end.afterMs)}`;
     return { told: { code: "step.timeout", message }, retryable: true, operator: false };
   }
   if (end.kind === "stalled") {
-    const { heartbeatMs } = rulesOf(live, step, environment);
-    const message = `${step.id} showed no progress for ${formatDuration(heartbeatMs ?? 0)}`;
+    const message = `${step.id} showed no progress for ${formatDuration(end.afterMs)}`;
     return { told: { code: "step.stalled", message }, retryable: true, operator: false };
   }
   if (end.kind === "stuck") {

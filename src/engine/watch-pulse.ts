@@ -6,8 +6,10 @@ import type { HandlerCall } from "./step-environment.ts";
 export type Pulse = {
   /** What says the same as before is no progress. */
   readonly beat: (progress: Progress) => void;
-  /** Monotonic; the begin of the work until there was any. */
+  /** Monotonic; now, as long as progress is not demanded. */
   readonly lastMs: () => number;
+  /** From here on. */
+  readonly demand: () => void;
   readonly stop: () => void;
 };
 
@@ -17,6 +19,7 @@ export const watchPulse = ({ live, step, environment }: HandlerCall, quietMs: nu
   const over = new AbortController();
   let lastMs = clock.monotonicMs();
   let said = "";
+  let demanded = false;
   const warnOnce = async (withinMs: number): Promise<void> => {
     for (;;) {
       const leftMs = lastMs + withinMs - clock.monotonicMs();
@@ -34,7 +37,11 @@ export const watchPulse = ({ live, step, environment }: HandlerCall, quietMs: nu
       said = says;
       lastMs = clock.monotonicMs();
     },
-    lastMs: () => lastMs,
+    lastMs: () => (demanded ? lastMs : clock.monotonicMs()),
+    demand: () => {
+      demanded = true;
+      lastMs = clock.monotonicMs();
+    },
     stop: () => over.abort(),
   };
 };

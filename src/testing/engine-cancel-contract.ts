@@ -1,5 +1,8 @@
 /** What every engine must do when a person gives a run up: remove what it built, and nothing else. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { editStep } from "../core/run/edit-step.ts";
+import type { RunNumber } from "../model/identifiers.ts";
 import {
   EngineBench,
   type OpenEngine,
@@ -10,7 +13,8 @@ import {
   nothingLeft,
   outOfOrder,
 } from "./engine-bench.ts";
-import { recoverySteps } from "./run-plans.ts";
+import { recoverySteps, stepIdOf } from "./run-plans.ts";
+import type { Intercept } from "./world-handlers.ts";
 
 export const describeCancel = (open: OpenEngine): void => {
   describe("cancel", () => {
@@ -55,6 +59,31 @@ export const describeCancel = (open: OpenEngine): void => {
       await bench.execute({ intercept: hangAt("half", "restore:db", () => stop.abort()) }, undefined, stop.signal);
       expect(bench.world.names("store")).toContain("db.r1.part");
       expect(await bench.cancel()).toMatchObject({ state: "cancelled" });
+      expect(bench.left).toEqual(nothingLeft);
+    });
+
+    it("looks at what is done and takes it back in their own time, whatever an attempt may take", async () => {
+      const failing = failAt("apply", "try:app");
+      await bench.execute({ intercept: failing });
+      const { journal } = await bench.process();
+      for (const field of ["timeout", "heartbeat"]) {
+        const { plan } = await journal.readRun(1 as RunNumber);
+        const { to, from, plan: after } = editStep(plan, stepIdOf("restore:db"), field, "20ms");
+        const edit = { field, from, to, before: plan.digest, after: after.digest };
+        const word = { says: "edit" as const, step: stepIdOf("restore:db"), by: "anna", roles: [], reason: "?", edit };
+        await journal.edit(1 as RunNumber, "2026-03-01T16:12:08.000Z", word, after);
+      }
+      const slow: Intercept = async (moment, context) => {
+        if (context.step.id !== "restore:db") return failing(moment, context);
+        // A drop of a large database says nothing until it is over.
+        if (moment === "check" || moment === "compensate") await sleep(200, undefined, { signal: context.signal });
+        return undefined;
+      };
+      expect(await bench.resume({ intercept: slow })).toMatchObject({
+        state: "failed",
+        message: expect.stringMatching(/^try:app/) as string,
+      });
+      expect(await bench.cancel({ intercept: slow })).toMatchObject({ state: "cancelled" });
       expect(bench.left).toEqual(nothingLeft);
     });
 

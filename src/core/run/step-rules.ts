@@ -8,8 +8,11 @@ import { parseDuration } from "../time/duration.ts";
 import type { BackoffLimits } from "./failure-rules.ts";
 
 export type EffectiveRules = {
+  /** Of one attempt. */
   readonly timeoutMs: number;
-  /** How long an attempt may show no progress; null where it need not show any. */
+  /** Of what is no attempt: to look whether a step's effect stands, to take it back. What is declared of attempts makes it no shorter. */
+  readonly besidesMs: number;
+  /** How long an attempt may act and show no progress; null where it need not show any. */
   readonly heartbeatMs: number | null;
   /** After how long without progress the run is warned; null where it need not show any. */
   readonly quietMs: number | null;
@@ -36,8 +39,10 @@ export const effectiveRules = (
   const span = (text: string | undefined): number | null => (text === undefined ? null : (parseDuration(text) ?? null));
   const heartbeatMs = span(rules.heartbeat);
   const firstMs = span(rules.backoff?.first) ?? defaults.backoff.firstMs;
+  const timeoutMs = span(rules.timeout) ?? defaults.timeoutMs;
   return {
-    timeoutMs: span(rules.timeout) ?? defaults.timeoutMs,
+    timeoutMs,
+    besidesMs: Math.max(timeoutMs, defaults.timeoutMs),
     heartbeatMs,
     quietMs: heartbeatMs === null ? (defaults.quietMs ?? null) : null,
     retriesAfter: (code) => retriesAfter(rules.retries, code, defaults.retries),
