@@ -1,9 +1,10 @@
 /** Looks at `steps:` and `limits:`: are there such steps, errors and resources, and can anything be done within what is allowed. */
 import { errorCatalogue } from "../../model/error-catalogue.ts";
-import { type StepKind, stepActionSchema } from "../../model/plan.ts";
-import type { ManualDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import { type StepAction, type StepKind, stepActionSchema } from "../../model/plan.ts";
+import type { FenceDeclaration, ManualDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
 import type { StepRules } from "../../model/step-rules.ts";
-import { slugOf } from "../text/slug.ts";
+import { stepIdOf } from "../planner/step-id.ts";
+import { needsPeople } from "../run/skippable-steps.ts";
 import { parseDuration } from "../time/duration.ts";
 import { nearestWord } from "./nearest-word.ts";
 import type { Reading } from "./reading.ts";
@@ -23,6 +24,7 @@ export const retryableCodes: readonly string[] = Object.entries(errorCatalogue).
 
 type Common = Pick<ServiceDeclaration, "limits" | "steps"> & {
   readonly manual?: readonly ManualDeclaration[] | undefined;
+  readonly fence?: readonly FenceDeclaration[] | undefined;
 };
 
 type Checking = {
@@ -45,23 +47,64 @@ export const checkStepRules = (
   return [...rules, ...kinds, checkResources(checking)].every(Boolean);
 };
 
-/** Names that a step of the service can have, apart from its kind. */
-const stepNames = ({ draft, common }: Checking): readonly string[] => {
+/** What a step of this kind can be about in the service, as far as it gives the step its name. */
+const actionsOf = (kind: StepKind, { draft, common }: Checking): readonly StepAction[] => {
   const components = Object.keys(draft.components);
-  return stepActionSchema.options.flatMap(({ shape }): readonly string[] => {
-    const kind = shape.kind.value;
-    if (kind === "save-lost") return components.flatMap((name) => [`${kind}:${name}`, `${kind}:${name}:final`]);
-    if (kind === "check-invariant") return Object.keys(draft.invariants).map((name) => `${kind}:${name}`);
-    if (kind === "manual") return (common.manual ?? []).map(({ name }) => `${kind}:${slugOf(name)}`);
-    return "component" in shape ? components.map((name) => `${kind}:${name}`) : [];
-  });
+  switch (kind) {
+    case "capture":
+      return [{ kind }, { kind, stage: "final" }];
+    case "provision":
+      return Object.keys(draft.provision).map((provision) => ({ kind, provision }));
+    case "teardown":
+      return Object.values(draft.provision).flatMap(({ name, temporary }) =>
+        temporary === true ? [{ kind, provision: name }] : [],
+      );
+    case "save-lost":
+      return components.flatMap((component) => [
+        { kind, component, stage: "early" },
+        { kind, component, stage: "final" },
+      ]);
+    case "check-invariant":
+      return Object.keys(draft.invariants).map((invariant) => ({ kind, invariant }));
+    case "manual":
+      return (common.manual ?? []).map(({ name }) => ({ kind, name, do: "" }));
+    case "isolate":
+      return (common.fence ?? []).map(({ name }) => ({ kind, name }));
+    case "wait":
+      return [
+        { kind, for: "validated" },
+        { kind, for: "fenced" },
+        { kind, for: "switched" },
+      ];
+    case "approve":
+      return [{ kind, reason: "" }];
+    case "hold":
+    case "admit":
+    case "probe":
+      return [{ kind }];
+    case "migrate":
+    case "try":
+    case "start":
+      return components.map((component) => ({ kind, component, release: "kept" }));
+    case "restore":
+    case "check":
+    case "fence":
+    case "switch":
+    case "reload":
+      return components.map((component) => ({ kind, component }));
+    default:
+      return kind satisfies never;
+  }
 };
 
 const checkRules = (checking: Checking, name: string, rules: StepRules): boolean => {
   const { reading, service } = checking;
   const path = [...service, "steps", name];
-  const known = [...stepKinds, ...stepNames(checking)];
-  if (!known.includes(name)) {
+  const kinds = new Map<string, StepKind>(stepKinds.map((kind) => [kind, kind]));
+  for (const kind of stepKinds) for (const action of actionsOf(kind, checking)) kinds.set(stepIdOf(action), kind);
+  const kind = kinds.get(name);
+  if (kind === undefined) {
+    const known = [...kinds.keys()];
     const nearest = nearestWord(name, known);
     reading.atKey(
       path,
@@ -80,6 +123,7 @@ const checkRules = (checking: Checking, name: string, rules: StepRules): boolean
   return [
     checkSpan(checking, [...path, "timeout"], rules.timeout),
     checkSpan(checking, [...path, "heartbeat"], rules.heartbeat),
+    checkHeartbeat(checking, [...path, "heartbeat"], kind, rules.heartbeat),
     checkBackoff(checking, [...path, "backoff"], rules.backoff),
     checkRetries(checking, [...path, "retries"], rules.retries),
   ].every(Boolean);
@@ -91,6 +135,21 @@ const checkSpan = ({ reading }: Checking, path: JsonPath, text: string | undefin
     code: "config.bad-value",
     message: `${subjectText(path)} cannot be "${text}"`,
     hint: "nothing is done in no time; leave it out for the default",
+  });
+  return false;
+};
+
+const checkHeartbeat = (
+  { reading }: Checking,
+  path: JsonPath,
+  kind: StepKind,
+  heartbeat: string | undefined,
+): boolean => {
+  if (heartbeat === undefined || !needsPeople(kind)) return true;
+  reading.atKey(path, {
+    code: "config.bad-value",
+    message: `${kind} has no heartbeat: a person who thinks shows no progress`,
+    hint: "timeout says how long a person is waited for",
   });
   return false;
 };

@@ -37,6 +37,7 @@ export const readProvision = (reading: Reading, path: JsonPath, name: string): R
   const draft: ProvisionDeclaration = {
     name,
     type: typeof keys["type"] === "string" ? keys["type"] : "",
+    ...(keys["temporary"] === true ? { temporary: true as const } : {}),
     checks: [],
     options: own,
   };

@@ -32,6 +32,10 @@ describe("the edit of a step", () => {
     expect(edited).toMatchObject({ from: "Call Anna", to: "Call 5" });
     expect(edited.plan.intent.steps[0]?.action).toEqual({ ...manual, do: "Call 5" });
     expect(() => editStep(recoveryPlan(), id, "do", "it")).toThrow('"do" of restore:db cannot be edited');
+    // A person who thinks shows no progress.
+    expect(() => editStep(plan, stepIdOf("manual:call"), "heartbeat", "5m")).toThrow(
+      '"heartbeat" of manual:call cannot be edited',
+    );
   });
 
   it.each([

@@ -10,6 +10,7 @@ import { type StepRules, stepRulesSchema } from "../../model/step-rules.ts";
 import { retryableCodes } from "../declaration/check-step-rules.ts";
 import { planDigest } from "../planner/plan-digest.ts";
 import { parseDuration } from "../time/duration.ts";
+import { needsPeople } from "./skippable-steps.ts";
 import { declaredRules } from "./step-rules.ts";
 
 export type StepEdit = {
@@ -32,7 +33,7 @@ const ruleFields = [
 
 export const editableFields = ({ action }: PlanStep): readonly string[] => [
   ...(action.kind === "manual" ? ownFields.manual : []),
-  ...ruleFields,
+  ...ruleFields.filter((field) => field !== "heartbeat" || !needsPeople(action.kind)),
 ];
 
 /**

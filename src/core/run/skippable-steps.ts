@@ -5,5 +5,8 @@ import type { StepKind } from "../../model/plan.ts";
 export const maySkip = (kind: StepKind): boolean =>
   ["check", "check-invariant", "try", "manual", "probe", "teardown"].includes(kind);
 
+/** They wait for a person, or may come to: nobody shows progress while thinking. */
+export const needsPeople = (kind: StepKind): boolean => isForPeople(kind) || kind === "isolate";
+
 /** While they run nothing happens but waiting. */
 export const isForPeople = (kind: StepKind): boolean => kind === "approve" || kind === "manual";
