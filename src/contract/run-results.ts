@@ -98,6 +98,8 @@ export const runResults = {
     before: planDigestSchema,
     after: planDigestSchema,
     by: z.string(),
+    /** Approval gates to which what was said before counts no more. */
+    asksAgain: z.array(stepIdSchema),
   }),
   reconcile: z.object({
     service: z.string(),

@@ -105,7 +105,11 @@ const askOne = async (
  */
 const putBack = async (live: LiveRun, gone: ReadonlySet<StepId>, asked: ReadonlySet<StepId>): Promise<void> => {
   for (const id of gone) {
-    const error: StepError = { code: "step.effect-gone", message: `what ${id} had made is gone; it is made again` };
+    const message =
+      live.graph.steps.get(id)?.action.kind === "approve"
+        ? `what people have said to ${id} counts no more; it asks again`
+        : `what ${id} had made is gone; it is made again`;
+    const error: StepError = { code: "step.effect-gone", message };
     await live.recordStep(id, "pending", { error, output: null });
   }
   for (const id of descendantsOf(live.graph, gone)) {

@@ -3,6 +3,7 @@
  * follows of a word is decided where it is asked for.
  */
 import type { Journal } from "../core/ports/engine.ts";
+import { isHeardBy } from "../core/run/approval-gate.ts";
 import type { RunNumber, StepId } from "../model/identifiers.ts";
 import type { RunEvent } from "../model/run.ts";
 import type { SpokenWord } from "../model/run-word.ts";
@@ -25,11 +26,11 @@ export class RunWords {
     this.#begin = begin;
   }
 
-  /** In order, since the step last failed. */
+  /** In order, since the step last failed; edits of what people are told among them, which say something to gates. */
   async ofStep(step: StepId): Promise<readonly SpokenWord[]> {
     await this.#listen();
     const since = this.#failed.get(step) ?? 0;
-    return this.#heard.filter((word) => word.step === step && word.sequence > since);
+    return this.#heard.filter((word) => isHeardBy(step, word) && word.sequence > since);
   }
 
   /** That somebody wants the run held, since this process has it. */

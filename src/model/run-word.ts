@@ -15,6 +15,8 @@ export const runWordSchema = z.object({
   /** The user and the groups of the system that the person was in when it was said. */
   roles: z.array(z.string()),
   reason: z.string().optional(),
+  /** Of yes, no and override: the plan that it was said of. */
+  plan: planDigestSchema.optional(),
   /** What the person saw, of a manual step. */
   evidence: z.string().optional(),
   /** Of an edit: what it changed of the step, and the plan's digest before and after. */

@@ -2,8 +2,11 @@
  * edit: changes one field of a step of a run that stands still. The run goes on by another plan from then on: journal, audit log and report
  * keep what was changed, by whom and why, and the digests of both.
  */
+import { isInstruction } from "../core/run/approval-gate.ts";
 import { editStep } from "../core/run/edit-step.ts";
 import { hasEnded } from "../core/run/legal-transitions.ts";
+import { hasCutoverBegun } from "../core/run/resume-rules.ts";
+import { buildStepGraph } from "../core/run/step-graph.ts";
 import { namedSteps } from "../core/run/named-steps.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { formatList } from "../core/text/quantity.ts";
@@ -33,6 +36,8 @@ export type RunEdited = {
   readonly before: PlanDigest;
   readonly after: PlanDigest;
   readonly by: string;
+  /** Gates to which what was said before counts no more. */
+  readonly asksAgain: readonly StepId[];
 };
 
 /** @throws RefloatError run.unknown, run.in-progress, run.wrong-state, usage */
@@ -65,6 +70,17 @@ const editHeld = async (
   const { record, plan } = await journal.readRun(run);
   const step = chooseStep(record, plan, typed);
   const edited = editStep(plan, step.id, field, value);
+  const gates = gatesOver(plan, field);
+  if (gates.length > 0 && hasCutoverBegun(record, buildStepGraph(plan.intent.steps)))
+    throw new RefloatError(
+      "run.wrong-state",
+      `${field} of ${step.id} was approved, and run ${run} is in its cutover or past it`,
+      {
+        state: "nothing was edited",
+        hint: "do what is right, and say so as the evidence",
+        nextCommand: `refloat done ${run} ${step.id} --evidence TEXT`,
+      },
+    );
   const { from, to } = edited;
   const [before, after] = [plan.digest, edited.plan.digest];
   if (before === after)
@@ -88,8 +104,12 @@ const editHeld = async (
     detail: { run, uid: record.uid, step: step.id, field, from, to, before, after, by: word.by, reason },
   });
   await bench.audit.settle();
-  return { run, service: record.service, step: step.id, field, from, to, before, after, by: word.by };
+  return { run, service: record.service, step: step.id, field, from, to, before, after, by: word.by, asksAgain: gates };
 };
+
+/** Who says yes says it to what people are told, too. */
+const gatesOver = ({ intent }: Plan, field: string): readonly StepId[] =>
+  isInstruction(field) ? intent.steps.flatMap(({ id, action }) => (action.kind === "approve" ? [id] : [])) : [];
 
 const chooseStep = (record: RunRecord, { intent }: Plan, typed: string): PlanStep => {
   const { number: run, state, direction } = record;

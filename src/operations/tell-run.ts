@@ -2,7 +2,7 @@
  * approve, done, skip, pause: what a person says to a run from another terminal. The word is kept in the run's journal and in the audit log;
  * what follows of it happens where the run is executed, or once it is resumed.
  */
-import { describeNeeds, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
+import { describeNeeds, isHeardBy, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
 import { approvalOverridden } from "../core/notify/approval-overridden.ts";
 import { hasCutoverBegun } from "../core/run/resume-rules.ts";
 import { namedSteps } from "../core/run/named-steps.ts";
@@ -85,6 +85,7 @@ export const tellRun = async (bench: Workbench, request: RunWordRequest): Promis
     roles: [...person.roles],
     ...(request.reason === null ? {} : { reason: request.reason }),
     ...(request.evidence === null ? {} : { evidence: request.evidence }),
+    ...(auditedAs[request.says] === "approve" ? { plan: plan.digest } : {}),
   };
   await journal.say(request.run, bench.clock.now().toISOString(), word);
   await bench.audit.append({
@@ -98,6 +99,7 @@ export const tellRun = async (bench: Workbench, request: RunWordRequest): Promis
       by: word.by,
       ...(request.reason === null ? {} : { reason: request.reason }),
       ...(request.evidence === null ? {} : { evidence: request.evidence }),
+      ...(word.plan === undefined ? {} : { plan: word.plan }),
     },
   });
   await bench.audit.settle();
@@ -175,7 +177,8 @@ const refuseUnfit = (record: RunRecord, { id, action }: PlanStep, { says, run }:
 const wordsOf = async (bench: Workbench, run: RunNumber, step: StepId): Promise<readonly SpokenWord[]> => {
   const words: SpokenWord[] = [];
   for (const event of await (await bench.journal()).events(run)) {
-    if (event.type === "word" && event.word.step === step) words.push({ ...event.word, at: event.at });
+    const word = event.type === "word" ? { ...event.word, at: event.at } : null;
+    if (word !== null && isHeardBy(step, word)) words.push(word);
     // What was said before is answered by that.
     if (event.type === "step" && event.step === step && event.state === "failed") words.length = 0;
   }

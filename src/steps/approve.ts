@@ -1,4 +1,5 @@
 /** approve: as many people as it takes look at what was restored and say yes before anything live changes. */
+import { planDigest } from "../core/planner/plan-digest.ts";
 import { describeNeeds, judgeGate, mayApprove } from "../core/run/approval-gate.ts";
 import type { StepContext, StepResult } from "../core/ports/engine.ts";
 import { formatList } from "../core/text/quantity.ts";
@@ -8,7 +9,7 @@ import {
   type StepParts,
   noIntent,
   nothing,
-  presenceByOutput,
+  ownOutput,
   stepTimeoutMs,
 } from "./step-bench.ts";
 import { untilAnswered } from "./until-answered.ts";
@@ -18,13 +19,21 @@ export const createApproveStep: MakeHandler<"approve"> = (parts) => ({
   timeoutMs: stepTimeoutMs.person,
   retries: 0,
   prepare: noIntent,
-  check: presenceByOutput,
+  check: stillOpen,
   clear: nothing,
   apply: (context) => decide(parts, context),
   compensate: nothing,
 });
 
 type Context = StepContext<Action<"approve">>;
+
+/** Asked again on resume: what opened the gate may have been said of other instructions, or too long ago. */
+const stillOpen = async (context: Context) => {
+  const output = ownOutput(context);
+  if (output === undefined) return { presence: "absent" as const };
+  const verdict = judgeGate(context.action, await context.words(), context.clock.now().toISOString());
+  return { presence: verdict.kind === "closed" ? ("absent" as const) : ("done" as const), output };
+};
 
 const decide = async (parts: StepParts, context: Context): Promise<StepResult> => {
   const { action } = context;
@@ -47,7 +56,8 @@ const decide = async (parts: StepParts, context: Context): Promise<StepResult> =
         signal,
       );
       if (answer === null) return "nobody";
-      return { says: answer.approved ? "yes" : "no", by: me.name, roles: [...me.roles] };
+      const says = answer.approved ? "yes" : "no";
+      return { says, by: me.name, roles: [...me.roles], plan: planDigest(context.plan) };
     },
   });
   if (verdict === null) {

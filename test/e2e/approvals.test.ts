@@ -84,12 +84,21 @@ describe("a run that needs people", () => {
     expect((await edit("switch:docs", "timeout", "soon")).stderr).toContain("a duration is a number with a unit");
     const edited = await edit("move-the-payment-webhook", "do", "Point the new webhook at ${docs.path}.");
     expect(edited.stdout).toMatch(/^plan [0-9a-f]{8} is now plan [0-9a-f]{8}$/m);
+    expect(edited.stdout).toContain("yes has to be said again to approve: it was said of other instructions");
+    const asksAgain = await refloat.run(["resume", "1"]);
+    expect(asksAgain.stdout.replaceAll(/\s+/g, " ")).toContain("needs one of dba-on-call: refloat approve 1");
+    await refloat.succeed(["approve", "1", "--override", "--reason", "nobody answers the phone"]);
     expect((await refloat.run(["resume", "1"])).stdout.replaceAll(/\s+/g, " ")).toContain("Point the new webhook at /");
     await refloat.succeed(["done", "1", "move-the-payment-webhook", "--evidence", "event 7 answered 200"]);
 
     const afterwards = await refloat.run(["resume", "1"]);
     expect(afterwards).toMatchObject({ exit: 6 });
     expect(await readFile(join(folder, "docs/note"), "utf8")).toBe("as captured");
+    const late = await edit("tell-the-customers", "do", "Call them.");
+    expect(late).toMatchObject({ exit: 3 });
+    expect(late.stderr).toContain(
+      "do of manual:tell-the-customers was approved, and run 1 is in its cutover or past it",
+    );
     await refloat.succeed(["skip", "1", "tell-the-customers", "--reason", "nobody noticed"]);
 
     const done = await refloat.succeed(["resume", "1"]);
@@ -125,10 +134,12 @@ describe("a run that needs people", () => {
       expect((await as("anna", ["approve", run])).stdout).toContain("still needs 2 people of anna, ben, has anna");
       expect((await refloat.run(["resume", run])).exit).toBe(6);
     }
-    expect((await as("ben", ["approve", run])).stdout).toContain(`next: refloat resume ${run}`);
+    await refloat.succeed(["edit", run, "move-the-payment-webhook", "do", "Point it back.", "--reason", "it moved"]);
+    expect((await as("ben", ["approve", run])).stdout).toContain("still needs 2 people of anna, ben, has ben");
+    expect((await as("anna", ["approve", run])).stdout).toContain(`next: refloat resume ${run}`);
     const waits = await refloat.run(["resume", run]);
     expect(waits.stdout.replaceAll(/\s+/g, " ")).toContain("Move the payment webhook");
-    expect(waits.stdout).toContain("approve: yes, anna and ben");
+    expect(waits.stdout).toContain("approve: yes, ben and anna");
     await refloat.succeed(["cancel", run]);
   });
 });

@@ -1,5 +1,6 @@
 /** edit: changes how a step of a run that stands still is executed. */
 import { z } from "zod";
+import { formatList } from "../../core/text/quantity.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { editRun } from "../../operations/edit-run.ts";
 import { editValue } from "../../render/run-words.ts";
@@ -16,7 +17,8 @@ export const editCommand = defineCommand({
   about: [
     "Changes one field of a step that is still to be done, of a run that is paused, waits, has failed or was interrupted: timeout, heartbeat, retries, " +
       "backoff, priority; of a manual step also do and expect. The value is checked as in refloat.yaml. The run then goes on by the edited plan, which has another digest; " +
-      "the audit log and the run's report tell what was changed, by whom and why.",
+      "the audit log and the run's report tell what was changed, by whom and why. Instructions are part of what a gate approves: after an edit of do or expect it asks again; " +
+      "once the cutover of an approved run has begun they cannot be edited.",
     "What is restored, from which point and behind which names cannot be edited: cancel the run and plan anew.",
   ],
   arguments: [
@@ -52,13 +54,16 @@ export const editCommand = defineCommand({
   act: async (input, { output, bench: open }) => {
     const bench = await open();
     const edited = await during(output, bench.clock, "editing the run", () => editRun(bench, input));
-    const { run, service, step, field, from, to, before, after, by } = edited;
+    const { run, service, step, field, from, to, before, after, by, asksAgain } = edited;
     return answer(
       "run-edit",
       edited,
       lines(
         `run ${run} of ${service}: ${field} of ${step} is ${editValue(to)}, was ${editValue(from)}; by ${by}`,
         `plan ${shortId(before)} is now plan ${shortId(after)}`,
+        asksAgain.length === 0
+          ? null
+          : `yes has to be said again to ${formatList(asksAgain)}: it was said of other instructions`,
         nextLine(output.screen(bench.host.timeZone), `refloat resume ${run}`),
       ),
     );

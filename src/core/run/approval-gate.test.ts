@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { PlanDigest } from "../../model/identifiers.ts";
 import type { SpokenWord } from "../../model/run-word.ts";
 import { type Gate, describeNeeds, judgeGate, mayApprove } from "./approval-gate.ts";
 
@@ -40,6 +41,27 @@ describe("an approval gate", () => {
       by: "eve",
       reason: "the identity provider is down",
     });
+  });
+
+  it("counts no yes and no override of before an edit of what people are told", () => {
+    const [before, after] = ["a", "b"].map((digit) => digit.repeat(64)) as [PlanDigest, PlanDigest];
+    const edited = (field: string): SpokenWord => ({
+      ...word("edit", "eve", ["sales"]),
+      edit: { field, from: "", to: "", before, after },
+    });
+    const [anna, ben] = [word("yes", "anna", ["oncall"]), word("yes", "ben", ["dba"])];
+    expect(judgeGate(gate, [anna, edited("do"), ben], now)).toEqual({ kind: "closed", by: ["ben"] });
+    expect(judgeGate(gate, [anna, ben, edited("expect")], now)).toEqual({ kind: "closed", by: [] });
+    expect(judgeGate(gate, [word("override", "eve", ["sales"]), edited("do")], now).kind).toBe("closed");
+    expect(judgeGate(gate, [anna, edited("do"), ben, anna], now)).toEqual({ kind: "open", by: ["ben", "anna"] });
+    // How a step is executed is not what was approved.
+    expect(judgeGate(gate, [anna, edited("timeout"), ben], now).kind).toBe("open");
+    // Said of the plan of before, and kept after the edit.
+    expect(judgeGate(gate, [edited("do"), { ...anna, plan: before }, ben], now)).toEqual({
+      kind: "closed",
+      by: ["ben"],
+    });
+    expect(judgeGate(gate, [edited("do"), { ...anna, plan: after }, ben], now).kind).toBe("open");
   });
 
   it("says what it needs", () => {

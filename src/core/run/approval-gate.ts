@@ -2,6 +2,7 @@
  * Whether an approval gate is open, by what people have said: who may say it, how many it takes, how long it holds, and who opened it
  * against all that.
  */
+import type { StepId } from "../../model/identifiers.ts";
 import type { StepAction } from "../../model/plan.ts";
 import type { SpokenWord } from "../../model/run-word.ts";
 import { formatAmount } from "../text/quantity.ts";
@@ -20,18 +21,37 @@ export type GateVerdict =
 export const mayApprove = ({ by }: Gate, roles: readonly string[]): boolean =>
   by === undefined || by.some((role) => roles.includes(role));
 
-/** @param words said of this gate since it was last refused, in order @param now ISO */
+/** An edit of what people are told to do: whoever has said yes before has said it of something else. */
+const changesInstructions = ({ edit }: SpokenWord): boolean => edit !== undefined && isInstruction(edit.field);
+
+/** Of a manual step. */
+export const isInstruction = (field: string): boolean => field === "do" || field === "expect";
+
+/** Is the word one of those that a step judges? */
+export const isHeardBy = (step: StepId, word: SpokenWord): boolean => word.step === step || changesInstructions(word);
+
+/** @param words heard by this gate since it was last refused, in order @param now ISO */
 export const judgeGate = (gate: Gate, words: readonly SpokenWord[], now: string): GateVerdict => {
   const { count = 1, expires } = gate;
   const holdsMs = (expires === undefined ? undefined : parseDuration(expires)) ?? Number.POSITIVE_INFINITY;
   const yes = new Set<string>();
-  for (const { says, by, roles, reason, at } of words) {
-    if (says === "override") return { kind: "overridden", by, reason: reason ?? "" };
-    if (says === "no") return { kind: "refused", by, reason: reason ?? null };
+  const outdated = new Set<string>();
+  let overridden: GateVerdict | null = null;
+  for (const word of words) {
+    const { says, by, roles, reason, at, plan, edit } = word;
+    if (edit !== undefined && changesInstructions(word)) {
+      yes.clear();
+      overridden = null;
+      outdated.add(edit.before).delete(edit.after);
+    }
+    if (says === "no" && overridden === null) return { kind: "refused", by, reason: reason ?? null };
+    // Said while the edit was made, of what stood there before it.
+    if (plan !== undefined && outdated.has(plan)) continue;
+    if (says === "override") overridden ??= { kind: "overridden", by, reason: reason ?? "" };
     const holds = Date.parse(now) - Date.parse(at) <= holdsMs;
     if (says === "yes" && holds && mayApprove(gate, roles)) yes.add(by);
   }
-  return { kind: yes.size >= count ? "open" : "closed", by: [...yes] };
+  return overridden ?? { kind: yes.size >= count ? "open" : "closed", by: [...yes] };
 };
 
 /** `2 of oncall, dba`; empty where one yes of anybody is enough. */
