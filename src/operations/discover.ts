@@ -3,7 +3,7 @@ import { withComponents } from "../core/components/component-access.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { editDeclaration } from "../core/discover/edit-declaration.ts";
-import { type Discovered, type Known, proposeAdditions } from "../core/discover/propose-additions.ts";
+import { type Discovered, type Known, type SeenProcess, proposeAdditions } from "../core/discover/propose-additions.ts";
 import type { Outputs } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -25,7 +25,7 @@ export const discover = async (bench: Workbench, name: string, signal: AbortSign
   const services = Object.values(declaration.services);
   const known: Known[] = [];
   for (const one of services) known.push(...(await knownOf(bench, one, signal)));
-  const processes: Discovered[] = [];
+  const seen: SeenProcess[] = [];
   const away: string[] = [];
   await withComponents(
     bench,
@@ -43,10 +43,11 @@ export const discover = async (bench: Workbench, name: string, signal: AbortSign
         }
         const release = (await runtime.liveRelease(context).catch(() => null))?.path ?? null;
         const tree = await bench.discovery.observe(live.pid, signal);
-        processes.push(proposeAdditions({ service, services, known, component, release, tree }));
+        seen.push({ component, release, tree });
       }
     },
   );
+  const processes = proposeAdditions({ service, known, processes: seen });
   return { service: service.name, processes, away, patch: await patchOf(bench, service.name, processes, signal) };
 };
 

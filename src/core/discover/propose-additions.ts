@@ -38,16 +38,41 @@ export type Known = {
   readonly endpoint: { readonly host: string; readonly port: number } | null;
 };
 
-export type DiscoverInput = {
-  readonly service: ServiceDeclaration;
-  readonly services: readonly ServiceDeclaration[];
-  readonly known: readonly Known[];
+/** A component that runs, as it was seen. */
+export type SeenProcess = {
   readonly component: string;
   readonly release: string | null;
   readonly tree: ObservedTree;
 };
 
-export const proposeAdditions = (input: DiscoverInput): Discovered => {
+export type DiscoverInput = {
+  readonly service: ServiceDeclaration;
+  readonly known: readonly Known[];
+  readonly processes: readonly SeenProcess[];
+};
+
+/** What has been proposed so far: a patch that gave two components one name would lose the first. */
+type Proposed = {
+  readonly names: Set<string>;
+  /** Name of the component, by host, port and database. */
+  readonly databases: Map<string, string>;
+  readonly folders: Set<string>;
+};
+
+type Looking = Omit<DiscoverInput, "processes"> & SeenProcess & { readonly proposed: Proposed };
+
+/** Of each process; what one of them needs and another does too is proposed once. */
+export const proposeAdditions = ({ processes, ...input }: DiscoverInput): readonly Discovered[] => {
+  const { components, provision = {} } = input.service;
+  const proposed: Proposed = {
+    names: new Set([...Object.keys(components), ...Object.keys(provision)]),
+    databases: new Map(),
+    folders: new Set(),
+  };
+  return processes.map((process) => proposeFor({ ...input, ...process, proposed }));
+};
+
+const proposeFor = (input: Looking): Discovered => {
   const found = [...undeclaredEdges(input), ...undeclaredFolders(input), ...undeclaredVariables(input)];
   return {
     component: input.component,
@@ -67,13 +92,13 @@ const reaches = ({ endpoint }: Known, peer: ObservedTree["peers"][number]): bool
   (endpoint.host === peer.host || (peer.local && (isLoopback(endpoint.host) || endpoint.host.startsWith("/"))));
 
 /** Hard edges that the component has already, as it would name them. */
-const declaredNeeds = ({ service, component }: DiscoverInput): ReadonlySet<string> =>
+const declaredNeeds = ({ service, component }: Looking): ReadonlySet<string> =>
   new Set([
     ...declaredEdges(service).flatMap(({ edge }) => (edge.from === component && edge.kind !== "data" ? [edge.to] : [])),
     ...serviceEdges([service]).flatMap((edge) => (edge.component === component ? [`${edge.to}.${edge.target}`] : [])),
   ]);
 
-const undeclaredEdges = (input: DiscoverInput): readonly Found[] => {
+const undeclaredEdges = (input: Looking): readonly Found[] => {
   const { service, component, known, tree } = input;
   const needs = declaredNeeds(input);
   const proposed = new Set<string>();
@@ -93,7 +118,7 @@ const undeclaredEdges = (input: DiscoverInput): readonly Found[] => {
 
 /** A database that a variable names in full can be declared; of another peer only its address is known. */
 const undeclaredPeer = (
-  { service, component, tree }: DiscoverInput,
+  { service, component, tree, proposed }: Looking,
   peer: ObservedTree["peers"][number],
 ): readonly Found[] => {
   const address = `${peer.host}:${peer.port}`;
@@ -106,8 +131,13 @@ const undeclaredPeer = (
   if (variable?.meaning.kind !== "database")
     return [{ note: `${component} is connected to ${address}, which no component is reached at` }];
   const { host, port, database, user, hasPassword } = variable.meaning;
-  const name = freeName(service, database);
   const because = `${component} is connected to ${address}; its ${variable.name} names the database ${database}`;
+  const place = `${host}:${port}/${database}`;
+  const already = proposed.databases.get(place);
+  const name = already ?? freeName(proposed, database);
+  proposed.databases.set(place, name);
+  const edge: Addition = { path: ["components", component, "dependsOn"], as: "item", value: name, because };
+  if (already !== undefined) return [edge];
   return [
     {
       path: ["components", name],
@@ -119,11 +149,12 @@ const undeclaredPeer = (
       },
       because,
     },
-    { path: ["components", component, "dependsOn"], as: "item", value: name, because },
+    edge,
   ];
 };
 
-const freeName = ({ components }: ServiceDeclaration, wished: string): string => {
+/** It is free no more. */
+const freeName = ({ names }: Proposed, wished: string): string => {
   const plain =
     wished
       .toLowerCase()
@@ -131,7 +162,9 @@ const freeName = ({ components }: ServiceDeclaration, wished: string): string =>
       .replace(/^[^a-z]+/, "") || "data";
   for (let index = 1; ; index += 1) {
     const name = index === 1 ? plain : `${plain}-${index}`;
-    if (!Object.hasOwn(components, name)) return name;
+    if (names.has(name)) continue;
+    names.add(name);
+    return name;
   }
 };
 
@@ -141,9 +174,12 @@ const isBelow = (path: string, folder: string): boolean =>
 /** More would be a flood: whoever holds so many folders open declares the one above them. */
 const foldersTold = 5;
 
-const undeclaredFolders = (input: DiscoverInput): readonly Found[] => {
-  const { service, component, known, release, tree } = input;
-  const covered = [...known.flatMap(({ path }) => path ?? []), ...(release === null ? [] : [release])];
+const undeclaredFolders = ({ component, known, release, tree, proposed }: Looking): readonly Found[] => {
+  const covered = [
+    ...known.flatMap(({ path }) => path ?? []),
+    ...(release === null ? [] : [release]),
+    ...proposed.folders,
+  ];
   const isCovered = (path: string): boolean => covered.some((folder) => isBelow(path, folder));
   const named = (tree.variables ?? []).flatMap(({ name, meaning }) =>
     meaning.kind === "folder" ? [{ folder: meaning.path, why: `its ${name} names it` }] : [],
@@ -158,22 +194,11 @@ const undeclaredFolders = (input: DiscoverInput): readonly Found[] => {
     folders.set(folder, why);
   }
   const all = [...folders];
-  const taken = new Set<string>();
   return [
     ...all.slice(0, foldersTold).map(([folder, why]): Addition => {
-      const base = freeName(service, folder.slice(folder.lastIndexOf("/") + 1));
-      const name = taken.has(base)
-        ? freeName(
-            {
-              ...service,
-              components: { ...service.components, ...Object.fromEntries([...taken].map((one) => [one, {} as never])) },
-            },
-            base,
-          )
-        : base;
-      taken.add(name);
+      proposed.folders.add(folder);
       return {
-        path: ["components", name],
+        path: ["components", freeName(proposed, folder.slice(folder.lastIndexOf("/") + 1))],
         as: "value",
         value: { type: "files", path: folder },
         because: `${component} uses ${folder}, and no component holds it: ${why}`,
@@ -189,7 +214,7 @@ const undeclaredFolders = (input: DiscoverInput): readonly Found[] => {
   ];
 };
 
-const undeclaredVariables = ({ service, component, tree }: DiscoverInput): readonly Found[] => {
+const undeclaredVariables = ({ service, component, tree }: Looking): readonly Found[] => {
   if (tree.variables === null) return [];
   const declared = service.components[component]?.options["environment"];
   const names = declared !== null && typeof declared === "object" ? Object.keys(declared) : [];
@@ -203,7 +228,7 @@ const undeclaredVariables = ({ service, component, tree }: DiscoverInput): reado
     }));
 };
 
-const otherNotes = ({ component, release, tree }: DiscoverInput): readonly string[] => {
+const otherNotes = ({ component, release, tree }: Looking): readonly string[] => {
   const stray = tree.libraries.filter(
     ({ path, package: owner }) => owner === undefined && (release === null || !isBelow(path, release)),
   );
