@@ -38,6 +38,10 @@ export const askNeeds = async (
   return needs;
 };
 
+/** Whether one service works now. @throws RefloatError service.unknown */
+export const askNeed = async (bench: Workbench, service: string, signal: AbortSignal): Promise<ServiceNeed> =>
+  askHealth(bench, findService(await bench.declaration(), service), signal);
+
 const askHealth = (bench: Workbench, service: ServiceDeclaration, signal: AbortSignal): Promise<ServiceNeed> =>
   withComponents(
     bench,

@@ -32,7 +32,7 @@ describe("a service that needs another one", () => {
         path: ${at("pages")}
         dependsOn: [identity.accounts]
         checks:
-          - command: test "$(psql -h \${identity.accounts.host} -p \${identity.accounts.port} -U \${identity.accounts.user} -tAc 'select count(*) from accounts' \${identity.accounts.database})" = 2
+          - command: test "$(psql -h \${identity.accounts.host} -p \${identity.accounts.port} -U \${identity.accounts.user} -tAc 'select count(*) from accounts' \${identity.accounts.database})" = 2 && { test ! -e ${at("late")} || mkdir -p ${at("portal.r5")}; }
   identity:
     components:
       accounts:
@@ -40,11 +40,16 @@ describe("a service that needs another one", () => {
         url: ${url}
         checks:
           - sql: select count(*) = 2 from accounts
+  portal:
+    components:
+      start: { type: files, path: ${at("portal")}, dependsOn: [shop.pages] }
 `,
     );
     await notes.refloat.succeed(["vault", "init"]);
     await notes.refloat.succeed(["capture", "identity"]);
+    await mkdir(at("portal"));
     await notes.refloat.succeed(["capture", "shop"]);
+    await notes.refloat.succeed(["capture", "portal"]);
   }, 120_000);
 
   afterAll(async () => {
@@ -109,4 +114,30 @@ describe("a service that needs another one", () => {
     ]);
     expect(await readFile(at("pages/index"), "utf8")).toBe("as captured");
   });
+
+  it(
+    "looks again before each later run: what works by now is left alone, what no longer fits is not begun",
+    {
+      timeout: 300_000,
+    },
+    async () => {
+      await notes.query("delete from accounts where name = 'eve'", "accounts");
+      await writeFile(at("pages/index"), "written since");
+      const before = (await notes.refloat.succeed(["runs", "--json"])).stdout;
+      // The check of the pages, once the accounts are back, takes the name that the portal's run would need.
+      await writeFile(at("late"), "");
+      const { exit, stdout, stderr } = await notes.refloat.run(["recover", "portal", "--with-needs", "--yes"]);
+      expect(stdout).toMatch(/ILL +shop: /);
+      for (const shown of ["accounts_r4", "pages.r5", "portal.r6"]) expect(stdout).toContain(shown);
+      expect(stdout).toContain("IDENTITY IS BACK");
+      // It was ill for want of the accounts alone.
+      expect(stdout).toMatch(/IDENTITY IS BACK[^]*works +shop: what was asked of it is right/);
+      expect(await readFile(at("pages/index"), "utf8")).toBe("written since");
+      expect(exit).toBe(3);
+      expect(stderr).toContain("run 5 needs names that are taken");
+      expect(stderr).toContain("not begun: portal");
+      expect(before).not.toContain('"number":4');
+      expect((await notes.refloat.succeed(["runs", "--json"])).stdout).not.toContain('"number":5');
+    },
+  );
 });

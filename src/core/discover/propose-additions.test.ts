@@ -22,7 +22,15 @@ const database = (name: string): Pick<ObservedTree, "variables" | "peers"> => ({
   variables: [
     {
       name: "DATABASE_URL",
-      meaning: { kind: "database", host: "10.0.0.7", port: 5432, database: name, user: null, hasPassword: false },
+      meaning: {
+        kind: "database",
+        form: "url",
+        host: "10.0.0.7",
+        port: 5432,
+        database: name,
+        user: null,
+        hasPassword: false,
+      },
     },
   ],
   peers: [{ host: "10.0.0.7", port: 5432, local: false }],

@@ -242,6 +242,12 @@ describe("what is refused", () => {
     expect(error.message).toBe("there is too little room: /data needs 1.6 GB for db and has 1.1 GB free");
     expect(error.hint).toBe("free 500 MB on /data, or recover less with --only");
     expect(() => refuseIfShort(planRecovery(recoveryInput()))).not.toThrow();
+    // Plans that follow each other need their room together: each keeps the side that it puts away.
+    const half = planRecovery(recoveryInput({ space: [{ ...full, neededBytes: 800_000_000 }] }));
+    expect(() => refuseIfShort(half)).not.toThrow();
+    expect(refusal(() => refuseIfShort(half, half)).message).toBe(
+      "there is too little room: /data needs 1.6 GB for shop.db, shop.db and has 1.1 GB free",
+    );
   });
 });
 

@@ -40,6 +40,8 @@ export type PlanRequest = {
   readonly acceptLoss: boolean;
   /** Ask a person once more between validation and cutover. */
   readonly approve: boolean;
+  /** How many runs will be made before its own: names bear the number of a run. None when left out. */
+  readonly runsBefore?: number;
 };
 
 export type RecoveryDraft = { readonly plan: Plan; readonly look: Look; readonly point: RecoveryPoint };
@@ -63,7 +65,7 @@ export const draftRecovery = async (
   const journal = await bench.journal();
   const runs = await journal.listRuns();
   const graph = buildGraph(service);
-  const run = nextRunNumber(runs);
+  const run = nextRunNumber(runs) + (request.runsBefore ?? 0);
   const look = await withComponents(
     bench,
     { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
