@@ -55,3 +55,11 @@ esac
 case " $* " in
   *" openssh-server "*) update-rc.d ssh disable > /dev/null 2>&1 || true ;;
 esac
+# Containers of an administrator are started by whoever wanted them; a test that brought the program starts none at boot, and serves no API.
+case " $* " in
+  *" podman "*)
+    for unit in podman.socket podman.service podman-restart.service podman-auto-update.service podman-auto-update.timer; do
+      DPKG_MAINTSCRIPT_PACKAGE=podman deb-systemd-helper disable "$unit" > /dev/null 2>&1 || true
+    done
+    ;;
+esac

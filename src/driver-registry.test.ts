@@ -56,7 +56,13 @@ describe("the drivers of this build", () => {
   });
 
   test("provision in ways that are named once", () => {
-    expect([...driverRegistry.provisions.keys()].sort()).toEqual(["command", "process", "sandbox", "terraform"]);
+    expect([...driverRegistry.provisions.keys()].sort()).toEqual([
+      "command",
+      "podman",
+      "process",
+      "sandbox",
+      "terraform",
+    ]);
     for (const { options } of driverRegistry.provisions.values())
       for (const key of ["type", "temporary", "checks"]) expect(keysAt(shapeOf(options), [])).not.toContain(key);
   });

@@ -10,6 +10,7 @@ import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
 import { mariadbBundle } from "./drivers/mariadb/mariadb-bundle.ts";
 import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
+import { podmanBundle } from "./drivers/podman/podman-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
@@ -30,6 +31,7 @@ const bundles: readonly DriverBundle[] = [
   gitBundle,
   terraformBundle,
   processBundle,
+  podmanBundle,
   httpBundle,
   tcpBundle,
   commandBundle,

@@ -34,6 +34,7 @@ export const unsupportedCutoverKinds: Words = {
 };
 
 export const unsupportedProvisionTypes: Words = {
+  docker: "podman runs the same images: type: podman; or a command: type: command, with apply, inspect and destroy",
   kubernetes: "a command can make it: type: command, with apply, inspect and destroy",
 };
 

@@ -1,0 +1,11 @@
+import type { DriverBundle, ProvisionDriver } from "../../core/ports/driver.ts";
+import { podmanProvision } from "./podman-provision.ts";
+
+/** The `podman` driver: a container is there before anything is restored. */
+export const podmanBundle: DriverBundle = {
+  name: "podman",
+  components: [],
+  checks: [],
+  traffic: [],
+  provisions: [podmanProvision as ProvisionDriver],
+};
