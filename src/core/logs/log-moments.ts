@@ -12,14 +12,18 @@ export class LogMoments {
   #kept: Moment[] = [];
   /** The newest one, if it is not kept yet. */
   #pending: Moment | null = null;
+  /** Where the piece begins. */
+  #begin: bigint;
 
-  /** @param before what is known of the position at which the stream begins */
-  constructor(before: Moment | null) {
-    if (before !== null) this.#kept.push(before);
+  /** @param begin where the stream begins @param atMs when the log ended there; null when nobody looked */
+  constructor(begin: bigint, atMs: number | null) {
+    this.#begin = begin;
+    if (atMs !== null) this.#kept.push({ end: begin, atMs });
   }
 
-  /** A commit's own time may lie before that of one that came earlier. */
+  /** A commit's own time may lie before that of one that came earlier. What ends before the piece begins says nothing of the piece. */
   add({ end, atMs }: Moment): void {
+    if (end < this.#begin) return;
     const moment = { end, atMs: Math.max(atMs, this.last?.atMs ?? atMs) };
     // The last one of a tenth of a second has all that came in it.
     const isApart = moment.atMs - (this.#kept.at(-1)?.atMs ?? 0) >= apartMs;
@@ -38,6 +42,7 @@ export class LogMoments {
     // What is known of the end of this piece is what is known of the begin of the next one.
     this.#kept = last === null ? [] : [{ end: to, atMs: last.atMs }];
     this.#pending = null;
+    this.#begin = to;
     return all.map(told);
   }
 }

@@ -52,7 +52,7 @@ export class PieceWriter {
     this.#durable = this.#from;
     this.#fromMs = writing.atMs;
     this.#begunMs = writing.monotonicMs();
-    this.moments = new LogMoments(writing.atMs === null ? null : { end: this.#from, atMs: writing.atMs });
+    this.moments = new LogMoments(this.#from, writing.atMs);
   }
 
   /** Behind the last byte that was added. */
@@ -62,6 +62,11 @@ export class PieceWriter {
 
   get durable(): bigint {
     return this.#durable;
+  }
+
+  /** A piece is being stored: `cut` waits for it, and ends the next one wherever what was added ends by then. */
+  get isStoring(): boolean {
+    return this.#storing !== null;
   }
 
   add(bytes: Uint8Array): void {

@@ -11,7 +11,7 @@ import { PieceWriter } from "../../core/logs/piece-writer.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import { programError } from "../../platform/subprocess.ts";
-import { type BinlogClock, type BinlogLook, openBinlogClock } from "./binlog-clock.ts";
+import { type BinlogClock, openBinlogClock } from "./binlog-clock.ts";
 import {
   type BinlogEvent,
   type BinlogFormat,
@@ -27,7 +27,7 @@ import {
   readQuery,
 } from "./binlog-events.ts";
 import { type BinlogPlace, fileName, lineName, newestLine, placeAt, placeBytes, positionOf } from "./binlog-line.ts";
-import { BinlogMoments } from "./binlog-moments.ts";
+import { BinlogLooks } from "./binlog-looks.ts";
 import {
   type BinlogListing,
   type BinlogSettings,
@@ -228,14 +228,12 @@ class Connection {
   readonly #parts: Parts;
   readonly #clock: Clock;
   #writer: PieceWriter | null = null;
-  #moments: BinlogMoments | null = null;
+  #looks: BinlogLooks | null = null;
   #format: BinlogFormat | null = null;
   #number: number;
   /** The transaction that is being read is one statement without a commit. */
   #isAlone = false;
-  #end: BinlogPlace | null = null;
   #heardMs: number;
-  #looking: Promise<void> | null = null;
 
   constructor(context: MariadbContext, request: LogReceiving, parts: Parts) {
     this.#context = context;
@@ -251,7 +249,7 @@ class Connection {
     const { stream } = this.#parts;
     const splitter = new EventSplitter();
     const everyMs = Math.max(50, Math.min(mostBetweenLooksMs, this.#request.everyMs / 2));
-    const asking = setInterval(() => void this.#lookAtLast(), everyMs);
+    const asking = setInterval(() => void this.#lookBetween(), everyMs);
     try {
       for await (const chunk of stream.bytes) {
         this.#heardMs = this.#clock.monotonicMs();
@@ -262,7 +260,6 @@ class Connection {
       }
     } catch (error) {
       clearInterval(asking);
-      await this.#looking;
       // What has come is worth keeping, whatever became of the connection.
       await this.#flush();
       throw error;
@@ -276,7 +273,7 @@ class Connection {
     this.#number += 1;
     await stream.began(this.#number);
     if (this.#number === start.number) return;
-    await this.#look();
+    await this.#looks?.look();
     await this.#writer?.cut(placeBytes({ number: this.#number, offset: 0 }));
     this.#writer?.add(fileBegin);
   }
@@ -290,7 +287,7 @@ class Connection {
     }
     writer.add(event.bytes);
     this.#noteCommit(event, writer.received);
-    if (writer.isDue(false)) await this.#cut(writer);
+    if (writer.isDue(false)) await this.#looks?.cut();
     writer.refuseFailed();
   }
 
@@ -324,9 +321,9 @@ class Connection {
       onFailure: () => this.#parts.stream.stop(new RefloatError("vault.store-failed", "a piece was not stored")),
     });
     this.#writer = writer;
-    this.#moments = new BinlogMoments(writer.moments);
+    this.#looks = new BinlogLooks(this.#parts.clock, writer);
     if (offset === 0) writer.add(fileBegin);
-    await this.#look();
+    await this.#looks.look();
     return writer;
   }
 
@@ -379,7 +376,7 @@ class Connection {
       (query !== null && (this.#isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(query.sql)));
     if (!isEnd) return;
     this.#isAlone = false;
-    this.#moments?.committed(end, event.when);
+    this.#looks?.committed(end, event.when);
   }
 
   /** A recovery refuses to go on there. Who hears of it at once can take a point at once. */
@@ -396,59 +393,27 @@ class Connection {
     });
   }
 
-  async #cut(writer: PieceWriter): Promise<void> {
-    if (this.#moments?.isWaiting === true) await this.#look();
-    await writer.cut();
-  }
-
   async #flush(): Promise<void> {
-    const writer = this.#writer;
-    if (writer === null) return;
     // The server may be gone: what no look has said is then known to the second.
-    await this.#look().catch(() => undefined);
-    await writer.flush();
-  }
-
-  async #look(): Promise<void> {
-    await this.#looking;
-    const writer = this.#writer;
-    if (writer === null) return;
-    const received = writer.received;
-    const look = await this.#parts.clock.look();
-    this.#note(look, received, writer);
-  }
-
-  #note(look: BinlogLook, received: bigint, writer: PieceWriter): void {
-    this.#end = look.end;
-    writer.sourceMs = look.afterMs;
-    this.#moments?.seen(look, received);
+    await this.#looks?.look().catch(() => undefined);
+    await this.#writer?.flush();
   }
 
   /** Between what comes: a quiet server is known to be quiet, and a dead connection to be dead. */
-  async #lookAtLast(): Promise<void> {
-    const writer = this.#writer;
-    if (writer === null || this.#looking !== null) return;
-    const { stream, clock } = this.#parts;
-    const looking = async (): Promise<void> => {
-      try {
-        const received = writer.received;
-        const look = await clock.look();
-        this.#note(look, received, writer);
-        const isCaughtUp = placeBytes(look.end) === received;
-        const silentMs = this.#clock.monotonicMs() - this.#heardMs;
-        if (!isCaughtUp && silentMs > longestSilenceMs && writer.durable === received)
-          throw new RefloatError("source.unreachable", "the server has more of its binary log and sends nothing");
-        if (writer.isDue(isCaughtUp)) await writer.cut();
-      } catch (error) {
-        stream.stop(toRefloatError(error));
-      }
-    };
-    this.#looking = looking().finally(() => (this.#looking = null));
-    await this.#looking;
+  async #lookBetween(): Promise<void> {
+    try {
+      const looked = await this.#looks?.lookBetween();
+      if (looked === undefined || looked === null) return;
+      const silentMs = this.#clock.monotonicMs() - this.#heardMs;
+      if (!looked.isCaughtUp && silentMs > longestSilenceMs && this.#writer?.durable === looked.received)
+        throw new RefloatError("source.unreachable", "the server has more of its binary log and sends nothing");
+    } catch (error) {
+      this.#parts.stream.stop(toRefloatError(error));
+    }
   }
 
   #behind(position: bigint): number {
-    const end = this.#end;
+    const end = this.#looks?.end ?? null;
     if (end === null) return 0;
     const { number, offset } = placeAt(positionAfter(position));
     if (number === end.number) return Math.max(0, end.offset - offset);

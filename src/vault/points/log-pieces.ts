@@ -63,16 +63,20 @@ export const distanceOf = ({ from, to }: Pick<Place, "from" | "to">): number =>
   Number(bytesBefore(to) - bytesBefore(from));
 
 /** Positions are counted from the piece's begin: most moments then take a few digits. */
-const packedSchema = z.array(z.tuple([z.int().nonnegative(), z.int()]));
+const packedSchema = z.array(z.tuple([z.int(), z.int()]));
 
 const packMoments = ({ from, moments }: Pick<LogPiece, "from" | "moments">): string =>
   JSON.stringify(moments.map(({ position, at }) => [distanceOf({ from, to: position }), Date.parse(at)]));
 
 const unpackMoments = ({ from }: Place, text: string): readonly LogMoment[] =>
-  packedSchema.parse(JSON.parse(text)).map(([offset, at]) => ({
-    position: positionAfter(bytesBefore(from) + BigInt(offset)),
-    at: new Date(at).toISOString(),
-  }));
+  packedSchema
+    .parse(JSON.parse(text))
+    // What lies before its piece says nothing of it, and must not make the others unreadable.
+    .filter(([offset]) => offset >= 0)
+    .map(([offset, at]) => ({
+      position: positionAfter(bytesBefore(from) + BigInt(offset)),
+      at: new Date(at).toISOString(),
+    }));
 
 export type PieceWriting = {
   readonly piece: LogPiece;

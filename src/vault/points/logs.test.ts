@@ -105,6 +105,17 @@ it("a time is found as the last known position at or before it, and not where no
   expect(await found(-1)).toBeUndefined();
 });
 
+it("a moment that lies before its piece keeps nothing from being found or joined", async () => {
+  await append(0, 1000);
+  const moments = [1000, 950, 2000].map((offset) => ({ position: place(offset), at: at(Math.max(offset, 1000)) }));
+  await append(1000, 2000, { moments });
+  const found = async (ms: number) => (await open().positionAt({ ...name, at: at(ms) }))?.position;
+  expect([await found(1500), await found(2000)]).toEqual([place(1000), place(2000)]);
+  const later = { ...systemClock, now: () => new Date(systemClock.now().getTime() + 3_600_000) };
+  expect(await open(later).compact(name, never)).toBe(2);
+  expect([await found(1500), await found(2000)]).toEqual([place(1000), place(2000)]);
+});
+
 it("another history under the name of a line is refused, and never taken for what is held", async () => {
   const history = "1\t0/1000000\tno recovery target specified\n";
   await append(0, 3000, { history });
