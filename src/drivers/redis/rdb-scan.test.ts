@@ -93,6 +93,30 @@ test("what a later version has put in ends the counting, and the checksum vouche
   expect(() => scanIn(without, 5)).toThrow(/cannot be told/);
 });
 
+/** As Redis 7.0 writes what a module saves beside the keys: its id, when, a text, a number, an end. */
+const moduleEntry = Buffer.concat([
+  Buffer.from("f7816aec6d7acb7ed40002010514", "hex"),
+  Buffer.from("kept beside the keys"),
+  Buffer.from("02800001117000", "hex"),
+]);
+
+test.each([
+  ["of a module, beside the keys", moduleEntry, "an entry of kind 247 (format 10)"],
+  [
+    "of functions, as only candidates of 7.0 wrote them",
+    Buffer.from("\u00f6\u0004mine", "latin1"),
+    "an entry of kind 246",
+  ],
+])("an entry %s is not taken for a key", (_name, entry, unknown) => {
+  const content = sealed(Buffer.concat([rdb.subarray(0, 9), entry, rdb.subarray(9, -8)]));
+  for (const pieceBytes of [1, 4_096])
+    expect(scanIn(content, pieceBytes)).toMatchObject({
+      counts: null,
+      unknown: expect.stringContaining(unknown) as string,
+    });
+  expect(() => scanIn(content.subarray(0, -1), 4_096)).toThrow(/checksum/);
+});
+
 test("a server that makes no checksum is read by the form of its data", async () => {
   const other = await startRedisServer({ lines: ["rdbchecksum no"] });
   await fillRedis(other);

@@ -47,6 +47,9 @@ const opcode = {
   end: 255,
 } as const;
 
+/** From here on a kind is no type of a value. Those that are not read here (246, and 247 of modules) are followed by no key. */
+const firstOpcode = opcode.slot;
+
 /** Types of values that are one string, or so many strings per counted entry. */
 const oneString: ReadonlySet<number> = new Set([0, 9, 10, 11, 12, 13, 16, 17, 20]);
 const stringsPerEntry: ReadonlyMap<number, number> = new Map([
@@ -280,6 +283,7 @@ function* parseBody(window: Window, found: Found): More {
         yield* skip(window, 4);
         break;
       default: {
+        if (kind >= firstOpcode) throw new UnknownContent(`an entry of kind ${kind}`);
         yield* skipString(window);
         yield* skipValue(window, kind);
         const counts = (found.counts[database] ??= { keys: 0, expiring: 0 });
