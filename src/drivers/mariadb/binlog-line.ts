@@ -26,7 +26,11 @@ export const fileName = ({ base, number }: BinlogFile): string => `${base}.${Str
 const offsetBits = 32n;
 const offsetMask = 0xffff_ffffn;
 
-export const placeBytes = ({ number, offset }: BinlogPlace): bigint => (BigInt(number) << offsetBits) | BigInt(offset);
+/** Places further on in a file cannot be counted. Only a file that ends with one transaction of gigabytes has such. */
+export const mostOffset = Number(offsetMask);
+
+export const placeBytes = ({ number, offset }: BinlogPlace): bigint =>
+  (BigInt(number) << offsetBits) | BigInt(Math.min(offset, mostOffset));
 
 export const positionOf = (place: BinlogPlace): string => positionAfter(placeBytes(place));
 

@@ -1,6 +1,6 @@
 /** Receives the log of a real server into a real vault: byte by byte, killed, with either side away, and where the server has lost a part of it. */
 import { type ChildProcess, fork } from "node:child_process";
-import { readFile, readdir } from "node:fs/promises";
+import { open as openFile, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { comparePositions } from "../../core/logs/log-position.ts";
@@ -358,6 +358,70 @@ it("files that the server has removed, and a log that was reset, are gaps that a
     expect(fourth.events).toContainEqual(
       expect.objectContaining({ type: "warning", message: expect.stringContaining("is not the one") as string }),
     );
+  } finally {
+    await other.stop();
+  }
+});
+
+/** Moves what lies behind `from` of a file of the server to `to`; nothing lies between. */
+const spread = async (of: MariadbServer, number: number, from: number, to: number): Promise<void> => {
+  const path = join(of.directory, "data", fileName({ base: "binlog", number }));
+  const rest = (await readFile(path)).subarray(from);
+  const file = await openFile(path, "r+");
+  await file.truncate(from);
+  await file.write(rest, 0, rest.length, to);
+  await file.close();
+};
+
+it("of a file that is larger than 4 GiB the rest is a gap that is said, and the log goes on with the next one", async () => {
+  const other = await start({ "server-id": 7 });
+  try {
+    await prepare(other);
+    const first = placeAt(await written(other)).offset;
+    await insert(1, 10, other);
+    const second = placeAt(await written(other)).offset;
+    await insert(3, 10, other);
+    await rotate(other);
+    await insert(2, 10, other);
+    await rotate(other);
+    // The first event of the second transaction lies where the places end.
+    const from = 2 ** 32 - (second - first) - 30;
+    await spread(other, 1, first, from);
+    const line = {
+      ...name,
+      driver: "mariadb",
+      line: "7/binlog/1-1",
+      from: "1/0",
+      to: positionOf({ number: 1, offset: from }),
+    };
+    const held: LogSpan = { ...line, fromAt: "2026-11-26T00:00:00.000Z", toAt: "2026-11-26T00:00:00.000Z" };
+    const ending = new AbortController();
+    const events: LogEvent[] = [];
+    const receiving = receiveFrom(other, {
+      held: [held],
+      report: (event) => events.push(event),
+      signal: ending.signal,
+    });
+    await until(reaches(await written(other)));
+    ending.abort(new Error("told to end"));
+    await receiving;
+    const [before, after, ...others] = await spans();
+    expect(others).toEqual([]);
+    expect(before).toMatchObject({
+      line: held.line,
+      from: held.to,
+      to: positionOf({ number: 1, offset: 2 ** 32 - 30 }),
+    });
+    expect(after).toMatchObject({ line: held.line, from: "2/0", to: await written(other) });
+    expect(events.filter(({ type }) => type === "gap")).toEqual([
+      {
+        type: "gap",
+        from: expect.objectContaining({ to: positionOf({ number: 1, offset: 2 ** 32 - 30 }) }) as LogSpan,
+        reason: expect.stringContaining("db: binlog.000001 is larger than 4 GiB") as string,
+        nextCommand: "refloat capture shop",
+      },
+    ]);
+    expect(after === undefined ? 0 : await expectSameFiles(after, other)).toBe(1);
   } finally {
     await other.stop();
   }

@@ -26,7 +26,16 @@ import {
   readHeader,
   readQuery,
 } from "./binlog-events.ts";
-import { type BinlogPlace, fileName, lineName, newestLine, placeAt, placeBytes, positionOf } from "./binlog-line.ts";
+import {
+  type BinlogPlace,
+  fileName,
+  lineName,
+  mostOffset,
+  newestLine,
+  placeAt,
+  placeBytes,
+  positionOf,
+} from "./binlog-line.ts";
 import { BinlogLooks } from "./binlog-looks.ts";
 import {
   type BinlogListing,
@@ -110,6 +119,7 @@ class Receiver {
           database: access.target.database,
           held: this.#ends,
           noted: (span) => this.#note(span),
+          lose: (line, reason) => this.#loseEnd(line, reason),
           leave: (line) => this.#leave(line),
         }).receive();
       } finally {
@@ -153,9 +163,12 @@ class Receiver {
 
   #leave(line: string): void {
     this.#left.add(line);
+    this.#loseEnd(line, `the server's binary log is another one than what the vault holds as ${line}: it was reset`);
+  }
+
+  #loseEnd(line: string, reason: string): void {
     const end = this.#ends.get(line);
-    if (end !== undefined)
-      this.#lose(end, `the server's binary log is another one than what the vault holds as ${line}: it was reset`);
+    if (end !== undefined) this.#lose(end, reason);
   }
 
   #tellOther(message: string): void {
@@ -217,6 +230,8 @@ type Parts = {
   readonly database: string;
   readonly held: ReadonlyMap<string, LogSpan>;
   readonly noted: (span: LogSpan) => void;
+  /** What comes behind the line's end cannot be held. */
+  readonly lose: (line: string, reason: string) => void;
   /** The line is not what the server goes on with. */
   readonly leave: (line: string) => void;
 };
@@ -231,6 +246,10 @@ class Connection {
   #looks: BinlogLooks | null = null;
   #format: BinlogFormat | null = null;
   #number: number;
+  /** Where what is being written began. */
+  #start: Start;
+  /** What comes of this file lies behind the last place that can be counted. */
+  #isFull = false;
   /** The transaction that is being read is one statement without a commit. */
   #isAlone = false;
   #heardMs: number;
@@ -240,6 +259,7 @@ class Connection {
     this.#request = request;
     this.#parts = parts;
     this.#clock = context.clock;
+    this.#start = parts.start;
     this.#number = parts.start.number - 1;
     this.#heardMs = this.#clock.monotonicMs();
   }
@@ -269,21 +289,31 @@ class Connection {
   }
 
   async #beginFile(): Promise<void> {
-    const { start, stream } = this.#parts;
     this.#number += 1;
-    await stream.began(this.#number);
-    if (this.#number === start.number) return;
+    await this.#parts.stream.began(this.#number);
+    if (this.#number === this.#start.number) return;
+    if (this.#isFull) {
+      // Between the two lies what is not held.
+      this.#start = { ...this.#start, number: this.#number, offset: 0, atMs: null };
+      [this.#writer, this.#looks, this.#isFull] = [null, null, false];
+      return;
+    }
     await this.#looks?.look();
     await this.#writer?.cut(placeBytes({ number: this.#number, offset: 0 }));
     this.#writer?.add(fileBegin);
   }
 
   async #take(event: BinlogEvent): Promise<void> {
+    if (this.#isFull) return;
     const writer = this.#writer ?? (await this.#begin(event));
     if (event.type === eventType.formatDescription) {
       this.#format = readFormat(event);
       // The server sends it before what is in the middle of a file, and it is in no file at that place.
       if (event.logPos === 0) return;
+    }
+    if (writer.received + BigInt(event.bytes.length) > placeBytes({ number: this.#number, offset: mostOffset })) {
+      await this.#loseRest(writer);
+      return;
     }
     writer.add(event.bytes);
     this.#noteCommit(event, writer.received);
@@ -291,17 +321,31 @@ class Connection {
     writer.refuseFailed();
   }
 
+  /** What came before is held, and all from the next file on. */
+  async #loseRest(writer: PieceWriter): Promise<void> {
+    this.#isFull = true;
+    await this.#looks?.look();
+    await writer.flush();
+    const name = fileName({ base: this.#parts.listing.base, number: this.#number });
+    if (this.#start.line !== null)
+      this.#parts.lose(
+        this.#start.line,
+        `${name} is larger than 4 GiB, as a transaction of gigabytes makes it, and is held only up to there: the log goes on with the next file`,
+      );
+  }
+
   /** The first event says which file this is. @throws RefloatError log.diverged */
   async #begin(event: BinlogEvent): Promise<PieceWriter> {
-    const { start, listing, settings, held } = this.#parts;
+    const { listing, settings, held } = this.#parts;
     const { serverId } = settings;
     if (event.type !== eventType.formatDescription) {
       throw new RefloatError("source.failed", "the server's binary log does not begin with its format");
     }
-    const { line: known, number, offset } = start;
+    const { line: known, number, offset, atMs } = this.#start;
     const line = known ?? lineName({ serverId, base: listing.base, firstNumber: number, firstWhen: event.when });
     if (known === null && held.has(line)) throw this.#diverged(line);
     if (known !== null && offset > 0) await this.#leaveOther(known, event);
+    this.#start = { ...this.#start, line };
     const writer = new PieceWriter({
       append: async (piece, content) => {
         await this.#request.append(piece, content);
@@ -312,7 +356,7 @@ class Connection {
       of: { service: this.#context.service, component: this.#context.component, driver: "mariadb" },
       line,
       from: positionOf({ number, offset }),
-      atMs: start.atMs,
+      atMs,
       // Of a line that goes on it is held.
       history: known === null ? event.bytes.toString("base64") : null,
       monotonicMs: this.#clock.monotonicMs,
@@ -329,7 +373,7 @@ class Connection {
 
   /** The file of this number is the one that the vault has the begin of, unless the server was reset; then the next connection begins a line. */
   async #leaveOther(line: string, event: BinlogEvent): Promise<void> {
-    const { number } = this.#parts.start;
+    const { number } = this.#start;
     const from = positionOf({ number, offset: fileBegin.length });
     const to = positionOf({ number, offset: fileBegin.length + eventHeaderBytes });
     const parts: Uint8Array[] = [];
@@ -405,7 +449,9 @@ class Connection {
       const looked = await this.#looks?.lookBetween();
       if (looked === undefined || looked === null) return;
       const silentMs = this.#clock.monotonicMs() - this.#heardMs;
-      if (!looked.isCaughtUp && silentMs > longestSilenceMs && this.#writer?.durable === looked.received)
+      // Of a full file all may have come.
+      const hasMore = this.#isFull ? (this.#looks?.end?.number ?? 0) > this.#number : !looked.isCaughtUp;
+      if (hasMore && silentMs > longestSilenceMs && this.#writer?.durable === looked.received)
         throw new RefloatError("source.unreachable", "the server has more of its binary log and sends nothing");
     } catch (error) {
       this.#parts.stream.stop(toRefloatError(error));
