@@ -427,6 +427,28 @@ it("of a file that is larger than 4 GiB the rest is a gap that is said, and the 
   }
 });
 
+const distributed = (id: string, into: string): string =>
+  `XA START '${id}'; INSERT INTO ${into}; XA END '${id}'; XA PREPARE '${id}';`;
+
+it("what a recovery will refuse to go on beyond is said when it comes, and distributed transactions of other databases are not", async () => {
+  await server.sql("CREATE DATABASE IF NOT EXISTS elsewhere; CREATE TABLE elsewhere.t (id INT PRIMARY KEY);");
+  await server.sql(distributed("early", "history (text) VALUES ('e')"), "bench");
+  await rotate();
+  const receiver = await receive();
+  await until(async () => (await spans()).length > 0);
+  await server.sql(`${distributed("other", "t VALUES (1)")} XA COMMIT 'other';`, "elsewhere");
+  await server.sql(`${distributed("undone", "t VALUES (2)")} XA ROLLBACK 'undone';`, "elsewhere");
+  await server.sql(`${distributed("own", "history (text) VALUES ('o')")} XA ROLLBACK 'own';`, "bench");
+  await server.sql("XA COMMIT 'early';");
+  await until(reaches(await written()));
+  await receiver.stop();
+  const told = receiver.events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+  expect(told.filter((message) => message.startsWith("no point from before"))).toEqual([
+    expect.stringContaining("a distributed transaction (XA) was prepared, which may end or not"),
+    expect.stringContaining("a distributed transaction (XA) is committed whose rows came before"),
+  ]);
+});
+
 it("a server put back under what is held, one that logs statements, and a user without the right are refused for good", async () => {
   const receiver = await receive();
   await until(reaches(await written()));

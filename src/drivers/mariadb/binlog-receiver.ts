@@ -15,7 +15,6 @@ import { type BinlogClock, openBinlogClock } from "./binlog-clock.ts";
 import {
   type BinlogEvent,
   type BinlogFormat,
-  type BinlogQuery,
   EventSplitter,
   eventHeaderBytes,
   eventType,
@@ -37,6 +36,7 @@ import {
   positionOf,
 } from "./binlog-line.ts";
 import { BinlogLooks } from "./binlog-looks.ts";
+import { BinlogObstacles } from "./binlog-obstacles.ts";
 import {
   type BinlogListing,
   type BinlogSettings,
@@ -46,7 +46,6 @@ import {
   readBinlogSettings,
   refuseUnusable,
 } from "./binlog-source.ts";
-import { isOfTransaction, judgeStatement } from "./binlog-statements.ts";
 import { type BinlogStream, openBinlogStream, replicaId } from "./binlog-stream.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 import { type SqlAccess, accessOf } from "./sql-client.ts";
@@ -245,6 +244,7 @@ class Connection {
   #writer: PieceWriter | null = null;
   #looks: BinlogLooks | null = null;
   #format: BinlogFormat | null = null;
+  readonly #obstacles: BinlogObstacles;
   #number: number;
   /** Where what is being written began. */
   #start: Start;
@@ -259,6 +259,7 @@ class Connection {
     this.#request = request;
     this.#parts = parts;
     this.#clock = context.clock;
+    this.#obstacles = new BinlogObstacles({ source: parts.database, ignoresCase: parts.settings.ignoresCase });
     this.#start = parts.start;
     this.#number = parts.start.number - 1;
     this.#heardMs = this.#clock.monotonicMs();
@@ -316,6 +317,7 @@ class Connection {
       return;
     }
     writer.add(event.bytes);
+    this.#warnOfObstacle(event, writer.received);
     this.#noteCommit(event, writer.received);
     if (writer.isDue(false)) await this.#looks?.cut();
     writer.refuseFailed();
@@ -412,27 +414,24 @@ class Connection {
       this.#isAlone = readGtid(event, format).isAlone;
       return;
     }
-    const query = isQuery(event) ? readQuery(event, format) : null;
-    if (query !== null) this.#warnOfEnd(query, end);
     const isEnd =
       type === eventType.xid ||
       type === eventType.xaPrepare ||
-      (query !== null && (this.#isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(query.sql)));
+      (isQuery(event) && (this.#isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(readQuery(event, format).sql)));
     if (!isEnd) return;
     this.#isAlone = false;
     this.#looks?.committed(end, event.when);
   }
 
-  /** A recovery refuses to go on there. Who hears of it at once can take a point at once. */
-  #warnOfEnd(query: BinlogQuery, end: bigint): void {
-    const { database, settings, listing } = this.#parts;
-    if (isOfTransaction(query.sql)) return;
-    const judged = judgeStatement({ query, source: database, target: database, ignoresCase: settings.ignoresCase });
-    if (judged.act !== "refuse") return;
+  #warnOfObstacle(event: BinlogEvent, end: bigint): void {
+    if (this.#format === null) return;
+    const reason = this.#obstacles.reasonOf(event, this.#format);
+    if (reason === null) return;
     const { number, offset } = placeAt(positionAfter(end));
+    const place = `${fileName({ base: this.#parts.listing.base, number })}:${offset}`;
     this.#request.report({
       type: "warning",
-      message: `no point from before ${fileName({ base: listing.base, number })}:${offset} leads on beyond it: ${judged.reason}`,
+      message: `no point from before ${place} leads on beyond it: ${reason}`,
       hint: `take a point: refloat capture ${this.#context.service}`,
     });
   }

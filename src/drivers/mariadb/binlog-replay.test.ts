@@ -203,6 +203,24 @@ it.each([
   await restoreTo(shop, good);
 });
 
+it("a distributed transaction that was prepared before the point and is committed after it is refused, not lost", async () => {
+  const table = "CREATE TABLE t (id INT PRIMARY KEY);";
+  const early = "XA START 'early'; INSERT INTO t VALUES (1); XA END 'early'; XA PREPARE 'early';";
+  const shop = await capture("spread_out", table + early);
+  await server.sql(
+    "XA START 'late', 'b', 7; INSERT INTO ledger.entries VALUES (9, 1); XA END 'late', 'b', 7; XA PREPARE 'late', 'b', 7; XA COMMIT 'late', 'b', 7;",
+  );
+  await server.sql("INSERT INTO t VALUES (2);", shop.database);
+  const good = await written();
+  await server.sql("XA COMMIT 'early';");
+  await expect(restoreTo(shop, await written())).rejects.toMatchObject({
+    code: "source.unsupported",
+    message: expect.stringContaining("(XA) is committed whose rows came before") as string,
+  });
+  const { target } = await restoreTo(shop, good);
+  expect(await server.sql("SELECT id FROM t;", target.name)).toBe("2\n");
+});
+
 it("a log that fails, one of another history, and a server that fires triggers for rows leave nothing that is whole", async () => {
   const shop = await capture("failing", "CREATE TABLE t (id INT PRIMARY KEY, text LONGTEXT);");
   await server.sql(

@@ -2,7 +2,7 @@
  * Decides what a statement of the binary log is for one database that is brought forward under another name: run it there, leave it out, or refuse
  * to go on. Whatever could touch another database, the live one before all, is refused; so is whatever is not known to be harmless. Pure.
  */
-import type { BinlogQuery } from "./binlog-events.ts";
+import type { BinlogQuery, BinlogTable } from "./binlog-events.ts";
 import { isMarkerName } from "./marker-table.ts";
 
 export type StatementRequest = {
@@ -106,6 +106,15 @@ const kinds = [...tableKinds, ...codeKinds, "EVENT", "DATABASE", "SCHEMA", "USER
 export const isOfTransaction = (sql: string): boolean => {
   const word = /^\s*(?<word>[A-Za-z]+)/.exec(sql)?.groups?.["word"]?.toUpperCase() ?? "";
   return transactionWords.has(word);
+};
+
+/** Are rows of this table what the database is brought forward by? */
+export const isOwnTable = (
+  { database, table }: Pick<BinlogTable, "database" | "table">,
+  { source, ignoresCase }: Pick<StatementRequest, "source" | "ignoresCase">,
+): boolean => {
+  const isOwn = ignoresCase ? database.toLowerCase() === source.toLowerCase() : database === source;
+  return isOwn && !isMarkerName(table);
 };
 
 type Names = {

@@ -31,8 +31,9 @@ import {
   withStatementEnd,
 } from "./binlog-events.ts";
 import { placeAt, placeWords, positionOf } from "./binlog-line.ts";
-import { isOfTransaction, judgeStatement } from "./binlog-statements.ts";
-import { isMarkerName } from "./marker-table.ts";
+import { encryptedReason, incidentReason } from "./binlog-obstacles.ts";
+import { isOfTransaction, isOwnTable, judgeStatement } from "./binlog-statements.ts";
+import { DistributedTransactions, committedReason, preparedReason } from "./binlog-xa.ts";
 
 export type ReplayRange = {
   readonly logs: LogReader;
@@ -139,6 +140,7 @@ class Selection {
   #format: BinlogFormat = { hasChecksums: false };
   #last: BinlogEvent | null = null;
   #open = noTransaction();
+  readonly #distributed = new DistributedTransactions();
   /** Where the event that is looked at begins. */
   #at = "0/0";
 
@@ -195,21 +197,20 @@ class Selection {
     else if (isQuery(event)) yield* this.#query(event);
     else if (event.type === eventType.xid) yield* this.#commit(event.bytes);
     else if (event.type === eventType.xaPrepare) {
-      if (this.#open.isBegun) throw this.#refused("a distributed transaction (XA) was prepared, which may end or not");
+      if (this.#open.isBegun) throw this.#refused(preparedReason);
+      this.#distributed.prepared(false);
       this.#close();
-    } else if (event.type === eventType.incident)
-      throw this.#refused("the server says itself that it has lost a part of its log (incident)");
-    else if (event.type === eventType.startEncryption) throw this.#refused("the binary log is encrypted");
+    } else if (event.type === eventType.incident) throw this.#refused(incidentReason);
+    else if (event.type === eventType.startEncryption) throw this.#refused(encryptedReason);
   }
 
   *#table(event: BinlogEvent): Generator<Uint8Array> {
-    const { id, database, table } = readTable(event, this.#format);
-    const { source, target, ignoresCase } = this.#range;
-    const isOwn = ignoresCase ? database.toLowerCase() === source.toLowerCase() : database === source;
-    const isKept = isOwn && !isMarkerName(table);
-    this.#open.kept.set(id, isKept);
+    const map = readTable(event, this.#format);
+    const { target } = this.#range;
+    const isKept = isOwnTable(map, this.#range);
+    this.#open.kept.set(map.id, isKept);
     if (!isKept) return;
-    this.#tally.tables.add(table);
+    this.#tally.tables.add(map.table);
     yield* this.#begin(event);
     yield withDatabase(event, this.#format, target);
   }
@@ -252,8 +253,11 @@ class Selection {
   *#divide(event: BinlogEvent, sql: string): Generator<Uint8Array> {
     const word = /^\s*(?<word>[A-Za-z]+)/.exec(sql)?.groups?.["word"]?.toUpperCase();
     if (word === "BEGIN" || word === "START") return;
-    if (word === "XA" && this.#open.isBegun) throw this.#refused("a distributed transaction (XA) has changed it");
-    if (word === "XA") return;
+    if (word === "XA") {
+      if (this.#open.isBegun) throw this.#refused(preparedReason);
+      if (this.#distributed.isCommitOfOurs(sql)) throw this.#refused(committedReason);
+      return;
+    }
     if (word === "COMMIT") yield* this.#commit(plainQuery(event, this.#format, "COMMIT"));
     else if (/^\s*ROLLBACK\s*$/i.test(sql)) yield* this.#rollBack();
     else {
