@@ -27,7 +27,7 @@ const environment = {
 export const git = async (path: string, ...words: readonly string[]): Promise<string> =>
   (await execa("git", ["-C", path, ...words], { env: environment })).stdout;
 
-/** Two branches, a tag with a message, a remote whose url has a password, a link, a program. */
+/** Two branches, a tag with a message, a remote whose url has a password with an @ in it, a link, a program. */
 export const makeRepository = async (path: string): Promise<void> => {
   await mkdir(path);
   await git(path, "init", "--quiet", "--initial-branch=main");
@@ -40,7 +40,7 @@ export const makeRepository = async (path: string): Promise<void> => {
   await git(path, "branch", "next");
   await writeFile(join(path, "shop.conf"), "price = 6\n");
   await git(path, "commit", "--quiet", "--all", "--message", "dearer");
-  await git(path, "remote", "add", "origin", "https://ann:hunter2@example.com/shop.git");
+  await git(path, "remote", "add", "origin", "https://ann:hunter@hunter2@example.com/shop.git");
 };
 
 export const gitContext = (path: string, folder: string, more: Partial<GitOptions> = {}): GitContext =>

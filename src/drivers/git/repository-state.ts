@@ -68,8 +68,8 @@ const statusOf = (text: string): Status => {
 
 const keptSettings = /^(?:remote\..*\.(?:url|fetch|pushurl)|branch\..*\.(?:remote|merge))$/;
 
-/** `https://user:token@host/x` without what comes before the host. */
-const withoutLogin = (value: string): string => value.replace(/^([a-z+]+:\/\/)[^/@]*@/i, "$1");
+/** `https://user:token@host/x` without what comes before the host: up to the last `@` there, since a password may have one. */
+const withoutLogin = (value: string): string => value.replace(/((?:^|::)[a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i, "$1");
 
 const readSettings = async (asking: Asking, folder: string): Promise<readonly [string, string][]> =>
   ((await orNull(asking, folder, ["config", "--local", "--list", "-z"])) ?? "").split("\0").flatMap((entry) => {
