@@ -6,10 +6,10 @@ import { toJsonObject } from "../../model/json.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { ownerOf } from "../../platform/folder-server/folder-owner.ts";
-import { childEnvironment, programError } from "../../platform/subprocess.ts";
-import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
+import { programError } from "../../platform/subprocess.ts";
+import { type GitOptions, stablePathOf } from "./git-options.ts";
 import { type RepositoryState, readRepository } from "./repository-state.ts";
-import { gitArguments, gitEnvironment } from "./run-git.ts";
+import { type GitPlace, gitCommand, gitPlace } from "./run-git.ts";
 
 /** Of the component, in its snapshot. */
 export const bundleName = "repository.bundle";
@@ -28,11 +28,14 @@ export const bundleWords = ({ commit }: Pick<RepositoryState, "commit">): readon
 
 type Bundle = SealedStream & { readonly close: () => Promise<void> };
 
-const openBundle = ({ signal, marker }: GitContext, folder: string, state: RepositoryState): Bundle => {
+const openBundle = (place: GitPlace, state: RepositoryState): Bundle => {
+  const { folder, signal, environment } = place;
   const stopping = new AbortController();
-  const child = execa("git", gitArguments(folder, bundleWords(state)), {
+  const [program, ...words] = gitCommand(place, bundleWords(state));
+  const child = execa(program, words, {
     cancelSignal: AbortSignal.any([signal, stopping.signal]),
-    env: childEnvironment({ environment: gitEnvironment(), cleanEnvironment: true, marker }),
+    env: environment,
+    cwd: "/",
     extendEnv: false,
     stdin: "ignore",
     buffer: { stdout: false, stderr: true },
@@ -93,7 +96,8 @@ export const captureGit: ComponentDriver<GitOptions>["capture"] = async (context
   const folder = await stablePathOf(context);
   const root = `/${component}`;
   const progress = accumulateProgress(context.progress, { unit: "files", itemsTotal: 1 });
-  let state = await readRepository(context, folder);
+  const place = await gitPlace(context, folder);
+  let state = await readRepository(place);
   if (state.commit === null && Object.keys(state.refs).length === 0)
     throw new RefloatError("source.unsupported", `${folder} has no commit yet`);
   if (context.options.uncommitted === "refuse" && state.uncommitted.length > 0)
@@ -102,12 +106,12 @@ export const captureGit: ComponentDriver<GitOptions>["capture"] = async (context
     });
   for (let tries = 1; ; tries += 1) {
     const beginAt = clock.now().toISOString();
-    const bundle = openBundle(context, folder, state);
+    const bundle = openBundle(place, state);
     try {
       // One for each try: a snapshot takes no name twice.
       const name = tries === 1 ? bundleName : `${tries}.${bundleName}`;
       const stored = await sink.stream(`${root}/${name}`, bundle, signal, progress);
-      const after = await readRepository(context, folder);
+      const after = await readRepository(place);
       if (!isSameState(state, after)) {
         if (tries === triesToHoldStill)
           throw new RefloatError("source.failed", `${folder} is committed to faster than it can be read`, {

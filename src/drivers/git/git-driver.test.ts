@@ -1,5 +1,5 @@
 /** Captures and restores of real repositories: what is left out and said so, torn, damaged, on a full disk, in whatever state they are. */
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -81,6 +81,39 @@ test("a restored repository has the commits, follows the same remote, and brings
     },
   );
   expect(found.stdout).toBe("");
+});
+
+/** Programs of a filter are run by `git status`: this one tells as whom. @returns who that was, and nobody if it was not run */
+const spyOn = async (): Promise<() => Promise<readonly string[]>> => {
+  const told = join(folder.path, "told");
+  await writeFile(told, "");
+  await chmod(told, 0o666);
+  await chmod(folder.path, 0o711);
+  await git(path, "config", "filter.spy.clean", `sh -c 'id -u >> ${told}; cat'`);
+  await writeFile(join(path, ".gitattributes"), "* filter=spy\n");
+  return async () => [...new Set((await readFile(told, "utf8")).split("\n").filter((line) => line !== ""))];
+};
+
+test.skipIf(process.getuid?.() !== 0).each([
+  { whose: "a user", uid: 65_534 },
+  { whose: "one who has no name here", uid: 54_321 },
+])("a repository of $whose is looked at by nobody with more rights", async ({ uid }) => {
+  const ranAs = await spyOn();
+  await execa("chown", ["-R", `${uid}:${uid}`, path]);
+  const captured = await capture();
+  await gitDriver.preflight(context);
+  expect(await writes?.position(context, null)).toMatchObject({ mark: captured.facts.position?.mark });
+  expect(await ranAs()).toEqual([String(uid)]);
+  await restore("first", Promise.resolve(captured));
+  expect(await instances.validate(context, target, captured.facts)).toMatchObject([{ status: "passed" }]);
+  expect((await stat(join(target.name, ".git"))).uid).toBe(uid);
+  // One that lies in a folder of root's: whom are its programs to be run as?
+  await execa("chown", ["root:root", path]);
+  await expect(capture("mixed")).rejects.toMatchObject({
+    code: "source.denied",
+    message: `${path} and its .git belong to different users`,
+  });
+  expect(await ranAs()).toEqual([String(uid)]);
 });
 
 test.each(["bare", "detached", "worktree on another branch"])(

@@ -11,6 +11,7 @@ import { bundleWords, warningsOf } from "./capture.ts";
 import { type GitContext, stablePathOf } from "./git-options.ts";
 import { type RepositoryState, readRepository } from "./repository-state.ts";
 import { fetchWords } from "./restore.ts";
+import { gitPlace } from "./run-git.ts";
 
 const stateFindings = (context: GitContext, folder: string, state: RepositoryState): readonly Finding[] => {
   const at = state.commit === null ? "no commit" : `${state.branch ?? "no branch"} at ${state.commit.slice(0, 12)}`;
@@ -60,7 +61,7 @@ export const preflightGit = async (context: GitContext): Promise<PreflightReport
   const findings: Finding[] = [];
   let commands: readonly string[] = [];
   try {
-    const state = await readRepository(context, folder);
+    const state = await readRepository(await gitPlace(context, folder));
     findings.push(...stateFindings(context, folder, state), ...(await folderFindings(folder)));
     commands = [["git", "-C", folder, ...bundleWords(state)].map(shellWord).join(" ")];
   } catch (error) {

@@ -1,8 +1,7 @@
 /** What a repository is at: its refs, its head, what is in no commit, and what lies elsewhere (submodules, LFS). */
 import { z } from "zod";
-import type { DriverContext } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { runGit } from "./run-git.ts";
+import { type GitPlace, runGit } from "./run-git.ts";
 
 export const repositoryStateSchema = z.object({
   bare: z.boolean(),
@@ -28,25 +27,23 @@ export const repositoryStateSchema = z.object({
 });
 export type RepositoryState = z.infer<typeof repositoryStateSchema>;
 
-type Asking = Pick<DriverContext, "signal" | "marker">;
-
 const linesOf = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");
 
 /** Null where Git says that there is none (its exit status is 1). */
-const orNull = async (asking: Asking, folder: string, words: readonly string[]): Promise<string | null> => {
+const orNull = async (place: GitPlace, words: readonly string[]): Promise<string | null> => {
   try {
-    return (await runGit(asking, folder, words)).trim();
+    return (await runGit(place, words)).trim();
   } catch (error) {
-    asking.signal.throwIfAborted();
+    place.signal.throwIfAborted();
     if (error instanceof RefloatError && error.code === "program.failed" && error.context["exitCode"] === 1)
       return null;
     throw error;
   }
 };
 
-export const readRefs = async (asking: Asking, folder: string): Promise<Readonly<Record<string, string>>> =>
+export const readRefs = async (place: GitPlace): Promise<Readonly<Record<string, string>>> =>
   Object.fromEntries(
-    linesOf(await runGit(asking, folder, ["for-each-ref", "--format=%(objectname) %(refname)"])).map((line) => {
+    linesOf(await runGit(place, ["for-each-ref", "--format=%(objectname) %(refname)"])).map((line) => {
       const [object = "", name = ""] = line.split(" ");
       return [name, object];
     }),
@@ -71,33 +68,25 @@ const keptSettings = /^(?:remote\..*\.(?:url|fetch|pushurl)|branch\..*\.(?:remot
 /** `https://user:token@host/x` without what comes before the host: up to the last `@` there, since a password may have one. */
 const withoutLogin = (value: string): string => value.replace(/((?:^|::)[a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i, "$1");
 
-const readSettings = async (asking: Asking, folder: string): Promise<readonly [string, string][]> =>
-  ((await orNull(asking, folder, ["config", "--local", "--list", "-z"])) ?? "").split("\0").flatMap((entry) => {
+const readSettings = async (place: GitPlace): Promise<readonly [string, string][]> =>
+  ((await orNull(place, ["config", "--local", "--list", "-z"])) ?? "").split("\0").flatMap((entry) => {
     const [name = "", ...rest] = entry.split("\n");
     return keptSettings.test(name) ? [[name, withoutLogin(rest.join("\n"))] as [string, string]] : [];
   });
 
-const usesLfs = async (asking: Asking, folder: string, commit: string | null): Promise<boolean> => {
+const usesLfs = async (place: GitPlace, commit: string | null): Promise<boolean> => {
   if (commit === null) return false;
-  const found = await orNull(asking, folder, [
-    "grep",
-    "-l",
-    "filter=lfs",
-    commit,
-    "--",
-    ".gitattributes",
-    "*/.gitattributes",
-  ]);
+  const found = await orNull(place, ["grep", "-l", "filter=lfs", commit, "--", ".gitattributes", "*/.gitattributes"]);
   return found !== null && found !== "";
 };
 
 type Checkout = Pick<RepositoryState, "submodules" | "files" | "treeBytes">;
 
 /** `100644 blob OBJECT    1234\tname`; a submodule is a commit without a size. */
-const readTree = async (asking: Asking, folder: string, commit: string | null): Promise<Checkout> => {
+const readTree = async (place: GitPlace, commit: string | null): Promise<Checkout> => {
   const tree: Checkout = { submodules: [], files: 0, treeBytes: 0 };
   if (commit === null) return tree;
-  for (const entry of (await runGit(asking, folder, ["ls-tree", "-r", "-l", "-z", commit])).split("\0")) {
+  for (const entry of (await runGit(place, ["ls-tree", "-r", "-l", "-z", commit])).split("\0")) {
     const { kind, size, name } = /^\d+ (?<kind>\w+) \w+ +(?<size>[\d-]+)\t(?<name>.*)$/s.exec(entry)?.groups ?? {};
     if (kind === "commit") tree.submodules.push(name ?? "");
     if (kind !== "blob") continue;
@@ -107,21 +96,25 @@ const readTree = async (asking: Asking, folder: string, commit: string | null): 
   return tree;
 };
 
-/** @throws RefloatError source.failed when there is no repository, source.unsupported for one that lacks a part of its history */
-export const readRepository = async (asking: Asking, folder: string): Promise<RepositoryState> => {
+/**
+ * @throws RefloatError source.failed when there is no repository, source.denied when Git does not trust it, source.unsupported for one that lacks a part
+ * of its history
+ */
+export const readRepository = async (place: GitPlace): Promise<RepositoryState> => {
+  const { folder } = place;
   let answer: readonly string[];
   try {
     answer = linesOf(
-      await runGit(asking, folder, [
-        "rev-parse",
-        "--is-bare-repository",
-        "--is-shallow-repository",
-        "--show-object-format",
-      ]),
+      await runGit(place, ["rev-parse", "--is-bare-repository", "--is-shallow-repository", "--show-object-format"]),
     );
   } catch (error) {
-    asking.signal.throwIfAborted();
+    place.signal.throwIfAborted();
     if (!(error instanceof RefloatError) || error.code !== "program.failed") throw error;
+    if (error.message.includes("dubious ownership"))
+      throw new RefloatError("source.denied", `${folder} and its .git belong to different users`, {
+        cause: error,
+        hint: "give both to one user (chown -R): programs that a repository's configuration names are run as the owner of the folder",
+      });
     throw new RefloatError("source.failed", `${folder} is no Git repository: ${error.message}`, { cause: error });
   }
   const [bare, shallow, format = "sha1"] = answer;
@@ -129,25 +122,25 @@ export const readRepository = async (asking: Asking, folder: string): Promise<Re
     throw new RefloatError("source.unsupported", `${folder} is a shallow clone, which lacks a part of its history`, {
       hint: "git fetch --unshallow, or declare it as files",
     });
-  const partial = await orNull(asking, folder, ["config", "--get-regexp", "^remote\\..*\\.promisor$"]);
+  const partial = await orNull(place, ["config", "--get-regexp", "^remote\\..*\\.promisor$"]);
   if (partial !== null)
     throw new RefloatError("source.unsupported", `${folder} is a partial clone, which lacks some of its objects`, {
       hint: "declare it as files, or clone it whole",
     });
   const isBare = bare === "true";
-  const commit = await orNull(asking, folder, ["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]);
+  const commit = await orNull(place, ["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]);
   const status = isBare
     ? ""
-    : await runGit(asking, folder, ["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignored"]);
+    : await runGit(place, ["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignored"]);
   return {
     bare: isBare,
     format,
-    branch: await orNull(asking, folder, ["symbolic-ref", "--quiet", "HEAD"]),
+    branch: await orNull(place, ["symbolic-ref", "--quiet", "HEAD"]),
     commit,
-    refs: { ...(await readRefs(asking, folder)) },
+    refs: { ...(await readRefs(place)) },
     ...statusOf(status),
-    ...(await readTree(asking, folder, commit)),
-    usesLfs: await usesLfs(asking, folder, commit),
-    settings: [...(await readSettings(asking, folder))],
+    ...(await readTree(place, commit)),
+    usesLfs: await usesLfs(place, commit),
+    settings: [...(await readSettings(place))],
   };
 };

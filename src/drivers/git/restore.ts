@@ -12,7 +12,7 @@ import { pathExists } from "../../platform/tree-files.ts";
 import { capturedStateSchema } from "./captured-state.ts";
 import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
 import type { RepositoryState } from "./repository-state.ts";
-import { runGit } from "./run-git.ts";
+import { gitPlace, runGit } from "./run-git.ts";
 
 /** Words of Git that take a bundle into an empty folder. For people, too. */
 export const fetchWords = (bundle: string): readonly string[] => [
@@ -29,7 +29,9 @@ export const fetchWords = (bundle: string): readonly string[] => [
 ];
 
 const fill = async (context: GitContext, folder: string, bundle: string, state: RepositoryState): Promise<void> => {
-  const git = (...words: readonly string[]) => runGit(context, folder, words);
+  // Ours until it is whole.
+  const place = await gitPlace(context, folder);
+  const git = (...words: readonly string[]) => runGit(place, words);
   // Without a template: its hooks are samples at best.
   await git(
     "init",
@@ -69,7 +71,8 @@ export const restoreGit: InstanceOperations<GitOptions>["restore"] = async (cont
     if (!others.includes(bundle)) throw new RefloatError("point.damaged", `${bundle} of the point is missing`);
     await fill(context, folder, join(folder, bundle), state);
     for (const name of others) await rm(join(folder, name));
-    if (!state.bare && state.commit !== null) await runGit(context, folder, ["reset", "--hard", "--quiet"]);
+    if (!state.bare && state.commit !== null)
+      await runGit(await gitPlace(context, folder), ["reset", "--hard", "--quiet"]);
     await giveTree(folder, (await pathExists(stable)) ? await ownerOf(stable, signal) : owner, signal);
   };
   return translateSystemErrors("target.failed", `${target.name} cannot be restored`, async () => {

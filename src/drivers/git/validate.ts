@@ -5,16 +5,16 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { locateInstance } from "../../platform/path-instance.ts";
 import { countOf } from "../../platform/tree-facts.ts";
 import { capturedStateSchema } from "./captured-state.ts";
-import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
+import { type GitOptions, stablePathOf } from "./git-options.ts";
 import { readRepository } from "./repository-state.ts";
-import { runGit } from "./run-git.ts";
+import { type GitPlace, gitPlace, runGit } from "./run-git.ts";
 
-const fsck = async (context: GitContext, folder: string): Promise<readonly string[]> => {
+const fsck = async (place: GitPlace): Promise<readonly string[]> => {
   try {
-    await runGit(context, folder, ["fsck", "--full", "--no-dangling", "--no-progress"]);
+    await runGit(place, ["fsck", "--full", "--no-dangling", "--no-progress"]);
     return [];
   } catch (error) {
-    context.signal.throwIfAborted();
+    place.signal.throwIfAborted();
     if (error instanceof RefloatError && error.code === "program.failed") return [error.message];
     throw error;
   }
@@ -25,7 +25,8 @@ export const validateGit: InstanceOperations<GitOptions>["validate"] = async (co
   const then = capturedStateSchema.parse(facts.detail);
   const place = await locateInstance(await stablePathOf(context), target);
   const folder = place.presence === "done" ? place.path : target.name;
-  const now = await readRepository(context, folder);
+  const git = await gitPlace(context, folder);
+  const now = await readRepository(git);
   const names = [...new Set([...Object.keys(then.refs), ...Object.keys(now.refs)])];
   const moved = names.filter((name) => then.refs[name] !== now.refs[name]);
   const failed = [
@@ -35,7 +36,7 @@ export const validateGit: InstanceOperations<GitOptions>["validate"] = async (co
     ...(now.uncommitted.length === 0
       ? []
       : [`${countOf(now.uncommitted.length, "file")} differ from the commit, such as ${now.uncommitted[0]}`]),
-    ...(await fsck(context, folder)),
+    ...(await fsck(git)),
   ];
   if (failed.length > 0) return failed.map((found) => outcome("failed", "repository", found));
   const at = then.commit === null ? "no commit" : `commit ${then.commit}`;

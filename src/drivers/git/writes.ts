@@ -6,27 +6,26 @@ import { toJsonObject } from "../../model/json.ts";
 import { type PositionMark, positionMarkSchema } from "./captured-state.ts";
 import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
 import { readRepository } from "./repository-state.ts";
-import { runGit } from "./run-git.ts";
+import { type GitPlace, gitPlace, runGit } from "./run-git.ts";
 
 /** Of the objects of a position those that a repository has: one that was rewound may lack some. */
-const known = async (context: GitContext, folder: string, objects: readonly string[]): Promise<readonly string[]> => {
+const known = async (place: GitPlace, objects: readonly string[]): Promise<readonly string[]> => {
   const said = await runGit(
-    context,
-    folder,
+    place,
     ["cat-file", "--batch-check=%(objectname) %(objecttype)"],
     `${objects.join("\n")}\n`,
   );
   return said.split("\n").flatMap((line) => (/ (?:commit|tag)$/.test(line) ? [line.split(" ")[0] ?? ""] : []));
 };
 
-const countCommits = async (context: GitContext, folder: string, since: PositionMark, commit: string | null) => {
+const countCommits = async (place: GitPlace, since: PositionMark, commit: string | null) => {
   const before = [...new Set([...Object.values(since.refs), ...(since.commit === null ? [] : [since.commit])])];
-  const not = before.length === 0 ? [] : await known(context, folder, before);
+  const not = before.length === 0 ? [] : await known(place, before);
   const head = commit === null ? [] : ["HEAD"];
   const revisions = ["--all", ...head].concat(not.map((object) => `^${object}`));
-  const count = Number((await runGit(context, folder, ["rev-list", "--count", ...revisions])).trim());
+  const count = Number((await runGit(place, ["rev-list", "--count", ...revisions])).trim());
   const [newest = ""] = (
-    await runGit(context, folder, ["rev-list", "--max-count=1", "--no-commit-header", "--format=%cI", ...revisions])
+    await runGit(place, ["rev-list", "--max-count=1", "--no-commit-header", "--format=%cI", ...revisions])
   ).split("\n");
   return {
     count,
@@ -36,8 +35,9 @@ const countCommits = async (context: GitContext, folder: string, since: Position
 };
 
 const compare = async (context: GitContext, folder: string, since: PositionMark): Promise<WriteReport> => {
-  const now = await readRepository(context, folder);
-  const { count, lastWriteAt, isKnown } = await countCommits(context, folder, since, now.commit);
+  const place = await gitPlace(context, folder);
+  const now = await readRepository(place);
+  const { count, lastWriteAt, isKnown } = await countCommits(place, since, now.commit);
   const names = [...new Set([...Object.keys(since.refs), ...Object.keys(now.refs)])];
   const moved = names.filter((name) => name in since.refs && name in now.refs && since.refs[name] !== now.refs[name]);
   const made = names.filter((name) => !(name in since.refs));
@@ -63,7 +63,8 @@ const readMark = (mark: unknown): PositionMark => positionMarkSchema.parse(mark)
 export const gitWrites: WriteLedger<GitOptions> = {
   position: async (context, location) => {
     const takenAt = context.clock.now().toISOString();
-    const { commit, refs } = await readRepository(context, location ?? (await stablePathOf(context)));
+    const place = await gitPlace(context, location ?? (await stablePathOf(context)));
+    const { commit, refs } = await readRepository(place);
     return { takenAt, mark: toJsonObject({ commit, refs }) };
   },
 

@@ -3,7 +3,7 @@ import { lstat } from "node:fs/promises";
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../base-environment.ts";
-import { runAsUser } from "../run-as.ts";
+import { type OtherUser, runAsUser } from "../run-as.ts";
 import { runProgram } from "../subprocess.ts";
 import { pathExists } from "../tree-files.ts";
 
@@ -65,6 +65,19 @@ const outliving = "REFLOAT_INSTANCE";
 
 type Asker = Pick<DriverContext, "service" | "component" | "signal" | "marker">;
 
+/** A name, and the numbers where it may be that there is none for them. */
+type NamedOwner = Pick<Owner, "user"> & Partial<Owner>;
+
+/** One of a container, or of a machine that is no more, has no name here, and no groups but the one of the data. */
+const runAsNumbers = (uid: number, gid: number): OtherUser | null => {
+  if (process.getuid?.() === uid) return null;
+  if (process.getuid?.() !== 0) throw new RefloatError("source.denied", `only root may run a program as uid ${uid}`);
+  return {
+    prefix: ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--"],
+    environment: { HOME: "/", USER: String(uid), LOGNAME: String(uid) },
+  };
+};
+
 /**
  * Words and environment that run a program as the owner of the data.
  * @param life `own` of what lives on without us
@@ -72,10 +85,11 @@ type Asker = Pick<DriverContext, "service" | "component" | "signal" | "marker">;
  */
 export const asOwner = async (
   { service, component, signal, marker }: Asker,
-  owner: Pick<Owner, "user">,
+  { user, uid, gid }: NamedOwner,
   life: "own" | "ours" = "own",
 ): Promise<{ readonly prefix: readonly string[]; readonly environment: Readonly<Record<string, string>> }> => {
-  const other = await runAsUser(owner.user, signal);
+  const isNameless = uid !== undefined && gid !== undefined && user === String(uid);
+  const other = isNameless ? runAsNumbers(uid, gid) : await runAsUser(user, signal);
   return {
     prefix: other?.prefix ?? [],
     environment: {
@@ -91,7 +105,7 @@ export const asOwner = async (
 /** @param input what it is given to read @throws RefloatError program.failed with its last words */
 export const runAsOwner = async (
   asker: Asker,
-  owner: Pick<Owner, "user">,
+  owner: NamedOwner,
   words: readonly string[],
   input?: string,
 ): Promise<string> => {
