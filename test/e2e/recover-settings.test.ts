@@ -24,11 +24,16 @@ describe("settings in etcd, Git and Terraform", () => {
     server = await startEtcdServer({ directory: at("etcd") });
     await server.ctl("put", "/shop/price", "5");
     await makeRepository(at("config"));
-    if (hasTerraform) await makeConfiguration(at("infrastructure"));
+    if (hasTerraform) {
+      await makeConfiguration(at("infrastructure"));
+      await terraform(at("infrastructure"), "apply", "-auto-approve", "-no-color", "-var=price=7");
+    }
     const port = await findFreePort(2);
     const infrastructure = `      infrastructure:
         type: terraform
         path: ${at("infrastructure")}
+        environment:
+          TF_VAR_price: "7"
         checks:
           - terraform: plan
 `;
@@ -94,8 +99,8 @@ ${hasTerraform ? infrastructure : ""}`,
           await terraform(at("infrastructure"), "output", "-raw", "price"),
           await readFile(at("infrastructure/main.tf"), "utf8"),
         ]
-      : ["5", "var.price"];
-    expect(output).toBe("5");
+      : ["7", "var.price"];
+    expect(output).toBe("7");
     expect(main).toContain("var.price");
   });
 

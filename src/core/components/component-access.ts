@@ -208,6 +208,7 @@ const createComponentAccess = (
   const askingContext = async (component: string | null, timeoutMs: number): Promise<CheckContext> => ({
     service: service.name,
     component,
+    declared: component === null ? null : (service.components[component]?.options ?? null),
     bind: bind(component),
     clock: parts.clock,
     log: parts.log,

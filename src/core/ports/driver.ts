@@ -433,6 +433,8 @@ export type ComponentDriver<Options = unknown> = {
 
 export type CheckContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker"> & {
   readonly component: string | null;
+  /** What the component declares beside its checks, as its driver takes it, references unresolved; null of what is no component. */
+  readonly declared: JsonObject | null;
   /** Outputs of the instance that is asked; those of the stable name when the source is asked. */
   readonly outputs: Outputs;
   readonly timeoutMs: number;

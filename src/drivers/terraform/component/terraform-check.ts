@@ -1,6 +1,6 @@
 /**
  * The terraform check: does the program accept the configuration, and does its state agree with it? Neither asks what really runs (`-refresh=false`),
- * and nothing is written: no lock, no lock file, working files in a folder that goes.
+ * and nothing is written: no lock, no lock file, working files in a folder that goes. The program is run as the component declares it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,9 @@ import { z } from "zod";
 import type { CheckContext, CheckDriver, Outputs } from "../../../core/ports/driver.ts";
 import type { CheckOutcome } from "../../../model/outcome.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { bindEnvironment } from "../../../platform/bound-environment.ts";
 import { pathExists } from "../../../platform/tree-files.ts";
+import { terraformOptionsSchema } from "./component-options.ts";
 import { otherStateFile } from "./configuration.ts";
 import { type TerraformRun, askTerraform } from "./run-configuration.ts";
 
@@ -19,7 +21,7 @@ const optionsSchema = z
       description:
         "validate: the program accepts the configuration. plan: and its state is what it says, so nothing would be changed.",
     }),
-    program: z.string().min(1).optional().meta({ description: "The program: terraform when left out." }),
+    program: z.string().min(1).optional().meta({ description: "The program: the component's when left out." }),
   })
   .meta({ description: "A configuration is accepted, or agrees with its state." });
 type TerraformCheckOptions = z.infer<typeof optionsSchema>;
@@ -92,12 +94,14 @@ const runTerraformCheck = async (context: CheckContext, options: TerraformCheckO
   const limit = AbortSignal.timeout(context.timeoutMs);
   const dataFolder = await mkdtemp(join(tmpdir(), "refloat-terraform-"));
   try {
+    // A folder that is declared as another type has no words for the program.
+    const declared = terraformOptionsSchema.safeParse(context.declared).data;
     const run: TerraformRun = {
-      program: options.program ?? "terraform",
+      program: options.program ?? declared?.program ?? "terraform",
       folder,
       signal: AbortSignal.any([context.signal, limit]),
       marker: context.marker,
-      environment: { variables: {}, secrets: [] },
+      environment: await bindEnvironment(context.bind, declared?.environment),
       dataFolder,
     };
     return outcome(await (options.terraform === "plan" ? planConfiguration(run) : validateConfiguration(run)));

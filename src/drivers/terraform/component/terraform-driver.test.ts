@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, readdir, stat, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { InstanceTarget } from "../../../core/ports/driver.ts";
+import type { CheckContext, InstanceTarget } from "../../../core/ports/driver.ts";
 import type { Repository } from "../../../core/ports/vault.ts";
 import type { CapturedComponent } from "../../../model/manifest.ts";
 import { type TestFolder, createTestCheckContext, createTestFolder } from "../../../testing/driver-context.ts";
@@ -36,10 +36,11 @@ describe.skipIf(!hasTerraform)("a Terraform configuration", () => {
 
   const restore = async (captured: CapturedComponent) =>
     instances.restore(context, target, await vault.openSnapshot(captured.snapshot), captured);
-  const check = (terraformKind: string, at: string) => {
+  const check = (terraformKind: string, at: string, given: Partial<CheckContext> = {}) => {
     const [driver] = terraformBundle.checks;
     if (driver === undefined) throw new Error("the bundle has no check");
-    const asked = createTestCheckContext({ outputs: { path: { value: at, secret: false } }, timeoutMs: 30_000 });
+    const outputs = { path: { value: at, secret: false } };
+    const asked = createTestCheckContext({ outputs, timeoutMs: 30_000, ...given });
     return driver.run(asked, driver.options.parse({ terraform: terraformKind }));
   };
 
@@ -89,6 +90,24 @@ describe.skipIf(!hasTerraform)("a Terraform configuration", () => {
     await writeFile(join(path, "more.tf"), 'resource "terraform_data" "new" { nothing = 1 }\n');
     expect(await check("validate", path)).toMatchObject({ status: "failed", found: "Unsupported argument" });
     expect((await readdir(path)).toSorted()).toEqual(["main.tf", "more.tf", "terraform.tfstate"]);
+  });
+
+  test("a check runs the component's program with the component's environment, and shows no secret of it", async () => {
+    await terraform(path, "apply", "-auto-approve", "-no-color", "-var=price=7");
+    const { bind } = createTestCheckContext({ values: { "env:PRICE": "7", "env:BAD": "secret!-hunter2" } });
+    const declaring = (environment: Record<string, string>, more = {}) => ({
+      bind,
+      declared: { path, environment, ...more },
+    });
+    expect(await check("plan", path, declaring({ TF_VAR_price: "${env:PRICE}" }))).toMatchObject({ status: "passed" });
+    expect(await check("plan", path)).toMatchObject({ status: "failed", found: expect.stringContaining("to change") });
+    const bad = await check("plan", path, declaring({ TF_CLI_ARGS_plan: "${env:BAD}" }));
+    expect(bad).toMatchObject({ status: "failed", found: expect.stringContaining("provided but not defined") });
+    expect(bad.found).not.toContain("hunter2");
+    expect(await check("plan", path, declaring({}, { program: "/nowhere/tofu" }))).toMatchObject({
+      status: "failed",
+      found: expect.stringContaining("/nowhere/tofu"),
+    });
   });
 
   test("an apply in the middle of a capture is no point", async () => {
