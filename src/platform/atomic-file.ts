@@ -12,12 +12,23 @@ export const syncDirectory = async (path: string): Promise<void> => {
   }
 };
 
-/** @param mode of a new file, e.g. 0o600 */
-export const writeFileAtomically = async (path: string, content: Uint8Array | string, mode = 0o600): Promise<void> => {
+type Numbers = { readonly uid: number; readonly gid: number };
+
+/**
+ * @param mode of a new file, e.g. 0o600
+ * @param owner whose it is from the first; ours when left out, or where we are not root
+ */
+export const writeFileAtomically = async (
+  path: string,
+  content: Uint8Array | string,
+  mode = 0o600,
+  owner: Numbers | null = null,
+): Promise<void> => {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     const handle = await open(temporary, "wx", mode);
     try {
+      if (owner !== null && process.getuid?.() === 0) await handle.chown(owner.uid, owner.gid);
       await handle.writeFile(content);
       await handle.sync();
     } finally {

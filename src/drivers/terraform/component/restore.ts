@@ -1,10 +1,11 @@
 /** Restores a configuration with its state into a new folder. Nothing is applied, and no backend is written to. */
 import { createHash } from "node:crypto";
-import { rename, writeFile } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { InstanceOperations } from "../../../core/ports/driver.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { accumulateProgress } from "../../../platform/accumulate-progress.ts";
+import { writeFileAtomically } from "../../../platform/atomic-file.ts";
 import { restoreInstance } from "../../../platform/path-instance.ts";
 import { translateSystemErrors } from "../../../platform/system-error.ts";
 import { countOf } from "../../../platform/tree-facts.ts";
@@ -40,8 +41,8 @@ export const restoreTerraform: InstanceOperations<TerraformOptions>["restore"] =
     const { lineage } = parseState(state.toString("utf8"), "point.damaged");
     if (lineage === null) return;
     const path = join(folder, detail.isInFolder ? stateFile : otherStateFile);
-    await writeFile(`${path}.partial`, state, { mode: stateMode, flush: true });
-    await rename(`${path}.partial`, path);
+    // The folder has the owner that it was captured with: whoever applied must be able to apply.
+    await writeFileAtomically(path, state, stateMode, await lstat(folder));
   };
   return translateSystemErrors("target.failed", `${target.name} cannot be restored`, async () => {
     const report = await restoreInstance({

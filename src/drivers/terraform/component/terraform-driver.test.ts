@@ -58,6 +58,8 @@ describe.skipIf(!hasTerraform)("a Terraform configuration", () => {
   });
 
   test("comes back with its state, which only its owner may read, and whose secrets stand nowhere else", async () => {
+    const owner = process.getuid?.() === 0 ? 65_534 : process.getuid?.();
+    await execa("chown", ["-R", String(owner), path]);
     const captured = await captureTerraformInto(context, vault);
     expect(captured.facts).toMatchObject({
       counts: { files: 1, resources: 2, outputs: 1 },
@@ -68,7 +70,8 @@ describe.skipIf(!hasTerraform)("a Terraform configuration", () => {
     expect((await execa("grep", ["-rlF", password, join(folder.path, "vault")], { reject: false })).stdout).toBe("");
     await restore(captured);
     expect((await readdir(target.name)).toSorted()).toEqual(["main.tf", "terraform.tfstate"]);
-    expect((await stat(join(target.name, "terraform.tfstate"))).mode & 0o777).toBe(0o600);
+    const { mode, uid } = await stat(join(target.name, "terraform.tfstate"));
+    expect({ mode: mode & 0o777, uid }).toEqual({ mode: 0o600, uid: owner });
     const outcomes = await instances.validate(context, target, captured.facts);
     expect(outcomes).toMatchObject([{ status: "passed" }, { status: "passed", found: "valid" }]);
     // Looking at it has left nothing in it.
