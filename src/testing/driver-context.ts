@@ -76,5 +76,12 @@ export const createTestCheckContext = (
   given: Partial<CheckContext> & { readonly values?: Readonly<Record<string, string>> } = {},
 ): CheckContext => {
   const { values, ...rest } = given;
-  return { ...createTestTrafficContext(values), component: "app", declared: null, outputs: {}, timeoutMs: 5_000, ...rest };
+  return {
+    ...createTestTrafficContext(values),
+    component: "app",
+    declared: null,
+    outputs: {},
+    timeoutMs: 5_000,
+    ...rest,
+  };
 };

@@ -11,6 +11,7 @@ import { createDirectoryReader } from "../../testing/directory-vault.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
 import { captureEtcdInto, etcdContext, etcdDriver, readEtcdContent } from "../../testing/etcd-bench.ts";
 import { type EtcdServer, startEtcdServer } from "../../testing/etcd-server.ts";
+import { silenceLimitsDuring } from "../../testing/silence-limits.ts";
 import { findFreePort } from "../../testing/free-port.ts";
 import { writeCertificate } from "../../testing/certificate.ts";
 import type { EtcdContext } from "./etcd-options.ts";
@@ -107,6 +108,10 @@ test.each([0, 400, 30_000])("a snapshot that breaks off after %i bytes is no poi
   await expect(capture()).rejects.toMatchObject({ code: expect.stringMatching(/^source\.(?:failed|unreachable)$/) });
   expect(await readdir(join(vault, "config/data")).catch(() => [])).toEqual([]);
   cutter.close();
+});
+
+test("a vault may be slow for as long as it likes: no time is taken while nothing is waited for", async () => {
+  expect(await silenceLimitsDuring(capture)).toEqual([0]);
 });
 
 test("a capture of a server that is killed meanwhile is no point", async () => {

@@ -5,9 +5,10 @@
 import { readFile } from "node:fs/promises";
 import { type IncomingMessage, request as requestPlain } from "node:http";
 import { type RequestOptions, request as requestTls } from "node:https";
-import { createInterface } from "node:readline";
 import type { z } from "zod";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { readLines } from "../../platform/set-lines.ts";
+import { limitSilence, readWaiting } from "../../platform/silence-limit.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { type EtcdTarget, describeAddress } from "./etcd-target.ts";
 
@@ -19,6 +20,9 @@ export type Gateway = {
 };
 
 const answerMs = 60_000;
+
+/** An answer of a stream has 32 KiB of a snapshot. However many there are is fine. */
+const answerLimits = { lineLength: 16 * 1024 * 1024, allowance: { take: () => undefined } };
 
 const refusal = (target: EtcdTarget, path: string, message: string): RefloatError => {
   const isDenied = /user name is empty|permission denied|authentication failed|invalid auth token|certificate/i.test(
@@ -114,21 +118,26 @@ const askAs = async (asking: Asking, path: string, question: object, token: stri
 async function* streamAs(asking: Asking, path: string, question: object, token: string | null): AsyncIterable<unknown> {
   const answer = await send(asking, path, question, token);
   if (!isGood(answer)) throw refusal(asking.target, path, messageOf(await readText(answer), answer.statusCode ?? 0));
+  const waiting = limitSilence(answer.socket, answerMs);
   try {
-    for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const { text } of readLines(readWaiting(answer, waiting), path, answerLimits)) {
       asking.signal.throwIfAborted();
-      const said = JSON.parse(line) as { result?: unknown; error?: { message?: string } };
+      const said = JSON.parse(text) as { result?: unknown; error?: { message?: string } };
       if (said.error !== undefined) throw refusal(asking.target, path, said.error.message ?? "an error");
       yield said.result;
     }
   } catch (error) {
     asking.signal.throwIfAborted();
     if (error instanceof RefloatError) throw error;
-    throw new RefloatError("source.failed", `${describeAddress(asking.target)} broke off ${path}`, { cause: error });
+    throw new RefloatError(
+      "source.failed",
+      `${describeAddress(asking.target)} broke off ${path}: ${describeSystemError(error)}`,
+      { cause: error },
+    );
   } finally {
     answer.destroy();
   }
-  // A line reader takes a connection that was cut for the end.
+  // A connection that was cut may look like the end.
   if (!answer.complete) throw new RefloatError("source.failed", `${describeAddress(asking.target)} broke off ${path}`);
 }
 

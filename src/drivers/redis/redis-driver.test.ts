@@ -11,6 +11,7 @@ import { createDirectoryReader } from "../../testing/directory-vault.ts";
 import { createTestCheckContext, createTestFolder, type TestFolder } from "../../testing/driver-context.ts";
 import { captureRedisInto, fillRedis, readRedisContent, redisContext, redisDriver } from "../../testing/redis-bench.ts";
 import { type RedisServer, startRedisServer } from "../../testing/redis-server.ts";
+import { silenceLimitsDuring } from "../../testing/silence-limits.ts";
 import { findFreePort } from "../../testing/free-port.ts";
 import { writeCertificate } from "../../testing/certificate.ts";
 import { createCrc64 } from "./crc64.ts";
@@ -36,9 +37,9 @@ let vault: string;
 const withPassword = { password: "${env:PASSWORD}", values: { "env:PASSWORD": `secret!${password}` } };
 const urlOf = (port: number, user = "refloat"): string => `redis://${user}@127.0.0.1:${port}`;
 
-const capture = (): Promise<CapturedComponent> => {
+const capture = (around?: Parameters<typeof captureRedisInto>[2]): Promise<CapturedComponent> => {
   vault = join(folder.path, `vault-${(vaults += 1)}`);
-  return captureRedisInto(context, vault);
+  return captureRedisInto(context, vault, around);
 };
 const restore = (captured: CapturedComponent) =>
   instances.restore(context, target, createDirectoryReader(vault), captured);
@@ -182,6 +183,10 @@ const startCutter = async (to: number, afterBytes: number): Promise<Server> => {
   await once(cutter, "listening");
   return cutter;
 };
+
+test("a vault may be slow for as long as it likes: no time is taken while nothing is waited for", async () => {
+  expect(await silenceLimitsDuring(capture)).toEqual([0]);
+});
 
 test.each([0, 2_000, 1_000_000])("a stream that breaks off after %i bytes is no point", async (afterBytes) => {
   await server.cli("CONFIG", "SET", "rdbcompression", "no");

@@ -12,6 +12,7 @@ import { type Socket, createConnection, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ByteStream, SealedStream } from "../../core/ports/bytes.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { limitSilence } from "../../platform/silence-limit.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { type RedisTarget, describeAddress } from "./connection-target.ts";
 import { type RdbFindings, scanRdb } from "./rdb-scan.ts";
@@ -67,21 +68,15 @@ type Reader = {
 const readerOf = (socket: Socket, target: RedisTarget, signal: AbortSignal): Reader => {
   const chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let left: Buffer = Buffer.alloc(0);
-  let isWaiting = false;
-  socket.setTimeout(silenceMs, () => {
-    // A vault that is slow keeps the connection silent too: that is no fault of the server.
-    if (isWaiting) socket.destroy(new Error(`nothing came for ${silenceMs / 1_000} s`));
-    else socket.setTimeout(silenceMs);
-  });
+  const waiting = limitSilence(socket, silenceMs);
   const chunk = async (): Promise<Buffer | null> => {
     if (left.length > 0) {
       const bytes = left;
       left = Buffer.alloc(0);
       return bytes;
     }
-    isWaiting = true;
     try {
-      const next = await chunks.next();
+      const next = await waiting(() => chunks.next());
       signal.throwIfAborted();
       return next.done === true ? null : next.value;
     } catch (error) {
@@ -91,8 +86,6 @@ const readerOf = (socket: Socket, target: RedisTarget, signal: AbortSignal): Rea
         `${describeAddress(target)} broke off its stream: ${describeSystemError(error)}`,
         { cause: error, state: "no point was made" },
       );
-    } finally {
-      isWaiting = false;
     }
   };
   const line = async (): Promise<string> => {
