@@ -15,6 +15,7 @@ import { silenceLimitsDuring } from "../../testing/silence-limits.ts";
 import { findFreePort } from "../../testing/free-port.ts";
 import { writeCertificate } from "../../testing/certificate.ts";
 import type { EtcdContext } from "./etcd-options.ts";
+import { readInstanceRecord, startInstance, writeInstanceRecord } from "./instance-server.ts";
 import { findEtcdProcess } from "./etcd-process.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -130,6 +131,20 @@ test("a capture of a server that is killed meanwhile is no point", async () => {
   }));
   await expect(killed).rejects.toMatchObject({ code: expect.stringMatching(/^source\./) });
   await server.start();
+});
+
+test("a restored server that runs and lets nobody in is not waited for without end, and told with its reason", async () => {
+  await restore(await capture());
+  const record = await readInstanceRecord(target.name);
+  if (record === null) throw new Error("there is no instance");
+  const port = await findFreePort();
+  await writeInstanceRecord(target.name, { ...record, port });
+  let nowMs = 0;
+  const hurried = { ...context, clock: { ...context.clock, monotonicMs: () => (nowMs += 60_000) } };
+  await expect(startInstance(hurried, target.name)).rejects.toMatchObject({
+    code: "target.failed",
+    message: expect.stringContaining(`127.0.0.1:${port} does not answer (connection refused)`),
+  });
 });
 
 test("a snapshot with a wrong byte is refused by etcd itself, and nothing is restored", async () => {

@@ -43,17 +43,21 @@ export const instanceTarget = async (context: EtcdContext, folder: string): Prom
   return { ...(await resolveTarget(context)), host: "127.0.0.1", port, tls: null };
 };
 
-/** Does the server take work: does its cluster have a leader, and is the user let in? */
-export const isReady = async (context: EtcdContext, target: EtcdTarget): Promise<boolean> => {
+/** Why the server takes no work yet: its cluster has no leader, or it does not answer. Null when it does, and the user is let in. */
+const whyNotReady = async (context: EtcdContext, target: EtcdTarget): Promise<RefloatError | null> => {
   try {
     await withEtcd({ target, signal: context.signal }, readMember);
-    return true;
+    return null;
   } catch (error) {
     context.signal.throwIfAborted();
-    if (error instanceof RefloatError && ["source.unreachable", "source.failed"].includes(error.code)) return false;
+    if (error instanceof RefloatError && ["source.unreachable", "source.failed"].includes(error.code)) return error;
     throw error;
   }
 };
+
+/** Does the server take work? */
+export const isReady = async (context: EtcdContext, target: EtcdTarget): Promise<boolean> =>
+  (await whyNotReady(context, target)) === null;
 
 /** The folder is where it works, so that it may get another name meanwhile. */
 const wordsFor = ({ port, peerPort, name }: InstanceRecord): readonly string[] => {
@@ -79,15 +83,20 @@ const startLine = 'cd "$1" && log=$2 && shift 2 && { setsid "$@" >> "$log" 2>&1 
 const lookAgainMs = 20;
 const linesShown = 4;
 
-const hasEnded = async (folder: string): Promise<RefloatError> => {
+/** @param reason of one that runs and takes no work */
+const doesNotStart = async (folder: string, reason: RefloatError | null): Promise<RefloatError> => {
   const log = await readFile(join(folder, names.log), "utf8").catch(() => "");
-  return new RefloatError("target.failed", `the server in ${folder} does not start: ${lastLines(log, linesShown)}`, {
+  const why = reason === null ? lastLines(log, linesShown) : `it runs, and ${reason.message}`;
+  return new RefloatError("target.failed", `the server in ${folder} does not start: ${why}`, {
+    ...(reason === null ? {} : { cause: reason }),
     hint: `what it says stands in ${join(folder, names.log)}`,
   });
 };
 
 /** How long one that was just started may take to open its database. */
 const openMs = 30_000;
+/** How long one that has opened it may take to let anybody in: it reads all of it first, and chooses itself for a leader. */
+const readyMs = 600_000;
 
 /** Starts it, or finds it running, and waits until it takes work. @throws RefloatError target.failed, program.missing */
 export const startInstance = async (context: EtcdContext, folder: string): Promise<void> => {
@@ -100,11 +109,13 @@ export const startInstance = async (context: EtcdContext, folder: string): Promi
     const words = [server, ...wordsFor(record)];
     await runAsOwner(context, owner, ["/bin/sh", "-c", startLine, "sh", folder, names.log, ...words]);
   }
-  const deadline = context.clock.monotonicMs() + openMs;
+  const beganMs = context.clock.monotonicMs();
   for (;;) {
     const runs = (await findEtcdProcess(folder)) !== null;
-    if (runs && (await isReady(context, target))) return;
-    if (!runs && (seen || context.clock.monotonicMs() > deadline)) throw await hasEnded(folder);
+    const reason = runs ? await whyNotReady(context, target) : null;
+    if (runs && reason === null) return;
+    const isLate = context.clock.monotonicMs() - beganMs > (runs ? readyMs : openMs);
+    if (isLate || (!runs && seen)) throw await doesNotStart(folder, reason);
     seen ||= runs;
     await context.clock.sleep(lookAgainMs, context.signal);
   }
