@@ -1,25 +1,15 @@
 /** Capture of a cluster: the snapshot that one member sends, straight into the vault, held against its own hash. */
-import { access, constants } from "node:fs/promises";
 import type { ComponentDriver } from "../../core/ports/driver.ts";
 import { toJsonObject } from "../../model/json.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
-import { ownerOf } from "../../platform/folder-server/folder-owner.ts";
+import { ownerIfThere } from "../../platform/folder-server/folder-owner.ts";
 import { type CapturedDetail, type PositionMark, dataName, snapshotName } from "./captured-detail.ts";
-import { type EtcdContext, type EtcdOptions, dataPathOf } from "./etcd-options.ts";
+import { type EtcdOptions, dataPathOf } from "./etcd-options.ts";
 import { resolveTarget } from "./etcd-target.ts";
 import { withEtcd } from "./gateway.ts";
 import { type Member, type MemberFacts, countKeys, readMember } from "./server-facts.ts";
 import { snapshotStream } from "./snapshot-stream.ts";
-
-const ownerOfFolder = async (context: EtcdContext): Promise<CapturedDetail["owner"]> => {
-  const folder = await dataPathOf(context);
-  const isThere = await access(folder, constants.F_OK).then(
-    () => true,
-    () => false,
-  );
-  return isThere ? ownerOf(folder, context.signal) : null;
-};
 
 /** Restored as the first of them: with several it is one to begin a new cluster with. */
 const firstMember = ({ members }: MemberFacts): Member => {
@@ -31,7 +21,7 @@ const firstMember = ({ members }: MemberFacts): Member => {
 export const captureEtcd: ComponentDriver<EtcdOptions>["capture"] = async (context, sink, _, pinned) => {
   const { clock, signal } = context;
   const target = await resolveTarget(context);
-  const owner = await ownerOfFolder(context);
+  const owner = await ownerIfThere(await dataPathOf(context), signal);
   const root = `/${context.component}`;
   return withEtcd({ target, signal }, async (gateway) => {
     const server = await readMember(gateway);

@@ -6,8 +6,7 @@ import { formatAmount } from "../../core/text/quantity.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { portFinding } from "../../platform/folder-server/instance-port.ts";
-import { isMountPoint } from "../../platform/mount-points.ts";
-import { type Finding, failure, finding } from "../../platform/postgres/preflight-finding.ts";
+import { type Finding, failure, finding, mountFindings } from "../../platform/postgres/preflight-finding.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { type EtcdContext, dataPathOf } from "./etcd-options.ts";
 import { databaseOf, findEtcdProcess } from "./etcd-process.ts";
@@ -42,16 +41,7 @@ const folderFindings = async (stable: string): Promise<readonly Finding[]> => {
       beside,
       refused === null ? "a restored folder can be put here" : `nothing can be restored here: ${refused}`,
     ),
-    ...((await isMountPoint(stable))
-      ? [
-          finding(
-            false,
-            stable,
-            "a mount point: it can be captured, but not switched",
-            "keep the data in a folder inside the mount",
-          ),
-        ]
-      : []),
+    ...(await mountFindings(stable)),
   ];
 };
 

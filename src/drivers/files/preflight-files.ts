@@ -5,7 +5,7 @@ import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { isMountPoint } from "../../platform/mount-points.ts";
+import { mountFindings } from "../../platform/postgres/preflight-finding.ts";
 import { exchangeAbility } from "../../platform/path-exchange.ts";
 import { instancePath, lookAt } from "../../platform/path-names.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
@@ -72,14 +72,7 @@ const lookBeside = async (context: FilesContext, path: string): Promise<readonly
   }
   if (found.kind === "link")
     return [...findings, { ok: true, subject: path, found: `a link to ${found.text}; it is switched by a new link` }];
-  if (await isMountPoint(path)) {
-    findings.push({
-      ok: false,
-      subject: path,
-      found: "a mount point: it can be captured, but not switched",
-      hint: "declare a folder inside the mount as the path",
-    });
-  }
+  findings.push(...(await mountFindings(path)));
   const ability = await exchangeAbility(context.workDirectory, context.signal);
   findings.push(
     ability.atomic

@@ -6,10 +6,9 @@ import type { PreflightReport } from "../../core/ports/driver.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { exchangeAbility } from "../../platform/path-exchange.ts";
-import { isMountPoint } from "../../platform/mount-points.ts";
 import { portFinding } from "../../platform/folder-server/instance-port.ts";
 import { type ConnectionTarget, describeAddress, resolveTarget } from "../../platform/postgres/connection-target.ts";
-import { type Finding, failure, finding } from "../../platform/postgres/preflight-finding.ts";
+import { type Finding, failure, finding, mountFindings } from "../../platform/postgres/preflight-finding.ts";
 import { openReplicationSession } from "../../platform/postgres/replication-session.ts";
 import { type Session, withSession } from "../../platform/postgres/session.ts";
 import { systemdUnitOf } from "../../platform/process-table.ts";
@@ -105,15 +104,7 @@ const folderFindings = async (
         : `no restored cluster can be put here: ${refused}`,
     ),
   );
-  if (await isMountPoint(stable))
-    findings.push(
-      finding(
-        false,
-        stable,
-        "a mount point: it can be captured, but not switched",
-        "keep the data in a folder inside the mount",
-      ),
-    );
+  findings.push(...(await mountFindings(stable)));
   const ability = await exchangeAbility(context.workDirectory, context.signal);
   findings.push(
     finding(

@@ -1,26 +1,16 @@
 /** Capture of a server: its replication stream straight into the vault, held against its own checksum, its keys counted as they pass. */
-import { access, constants } from "node:fs/promises";
 import type { ComponentDriver } from "../../core/ports/driver.ts";
 import type { Facts } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
-import { ownerOf } from "../../platform/folder-server/folder-owner.ts";
+import { ownerIfThere } from "../../platform/folder-server/folder-owner.ts";
 import { type CapturedDetail, type PositionMark, dataName, rdbName } from "./captured-detail.ts";
 import { resolveTarget } from "./connection-target.ts";
 import type { RdbFindings } from "./rdb-scan.ts";
-import { type RedisContext, type RedisOptions, dataPathOf } from "./redis-options.ts";
+import { type RedisOptions, dataPathOf } from "./redis-options.ts";
 import { withRedis } from "./redis-session.ts";
 import { openReplicationStream } from "./replication-stream.ts";
 import { type ServerFacts, numberIn, readServerFacts, startOf } from "./server-facts.ts";
-
-const ownerOfFolder = async (context: RedisContext): Promise<CapturedDetail["owner"]> => {
-  const folder = await dataPathOf(context);
-  const isThere = await access(folder, constants.F_OK).then(
-    () => true,
-    () => false,
-  );
-  return isThere ? ownerOf(folder, context.signal) : null;
-};
 
 const keysOf = ({ counts }: RdbFindings): Readonly<Record<string, number>> | null =>
   counts === null ? null : Object.fromEntries(Object.entries(counts).map(([name, { keys }]) => [name, keys]));
@@ -93,7 +83,7 @@ const factsOf = (
 export const captureRedis: ComponentDriver<RedisOptions>["capture"] = async (context, sink, previous, pinned) => {
   const { clock, signal } = context;
   const target = await resolveTarget(context);
-  const owner = await ownerOfFolder(context);
+  const owner = await ownerIfThere(await dataPathOf(context), signal);
   const server = await withRedis({ target, signal }, (session) => readServerFacts(session, context.component));
   const root = `/${context.component}`;
   const total = previous?.facts.sizeBytes;

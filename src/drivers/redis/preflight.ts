@@ -5,8 +5,14 @@ import type { PreflightReport } from "../../core/ports/driver.ts";
 import { formatAmount, formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { portFinding } from "../../platform/folder-server/instance-port.ts";
-import { isMountPoint } from "../../platform/mount-points.ts";
-import { type Finding, failure, finding, listed, ofCapture } from "../../platform/postgres/preflight-finding.ts";
+import {
+  type Finding,
+  failure,
+  finding,
+  listed,
+  mountFindings,
+  ofCapture,
+} from "../../platform/postgres/preflight-finding.ts";
 import { systemdUnitOf } from "../../platform/process-table.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { appendOnlyPlace } from "./append-only-files.ts";
@@ -140,16 +146,7 @@ const folderFindings = async (
             "give the server a folder of its own (dir)",
           ),
         ]),
-    ...((await isMountPoint(stable))
-      ? [
-          finding(
-            false,
-            stable,
-            "a mount point: it can be captured, but not switched",
-            "keep the data in a folder inside the mount",
-          ),
-        ]
-      : []),
+    ...(await mountFindings(stable)),
   ];
 };
 

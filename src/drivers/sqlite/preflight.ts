@@ -7,7 +7,7 @@ import { formatBytes } from "../../core/text/quantity.ts";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { findFileHolders } from "../../platform/file-holders.ts";
-import { isMountPoint } from "../../platform/mount-points.ts";
+import { mountFindings } from "../../platform/postgres/preflight-finding.ts";
 import { exchangeAbility } from "../../platform/path-exchange.ts";
 import { lookAt } from "../../platform/path-names.ts";
 import { describeProcess } from "../../platform/process-table.ts";
@@ -79,14 +79,7 @@ const folderFindings = async (context: SqliteContext, root: string): Promise<rea
         : { ok: false, subject: folder, found: `nothing can be put beside the live database: ${refused}` },
     );
   }
-  if (await isMountPoint(root)) {
-    findings.push({
-      ok: false,
-      subject: root,
-      found: "a mount point: it can be captured, but not switched",
-      hint: "declare a folder inside the mount as the path",
-    });
-  }
+  findings.push(...(await mountFindings(root)));
   const ability = await exchangeAbility(context.workDirectory, context.signal);
   const found = ability.atomic
     ? "is switched atomically, by renameat2"

@@ -24,6 +24,10 @@ export const ownerOf = async (path: string, signal: AbortSignal): Promise<Owner>
   return { user: await nameOf(uid, signal), uid, gid };
 };
 
+/** Null where nothing is there, or may be seen by us. */
+export const ownerIfThere = async (path: string, signal: AbortSignal): Promise<Owner | null> =>
+  (await lstat(path).catch(() => null)) === null ? null : ownerOf(path, signal);
+
 type OwnerRequest = {
   /** As the live folder's it is, where there is one; null where that does not matter. */
   readonly stable: string | null;

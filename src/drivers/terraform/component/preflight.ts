@@ -2,8 +2,7 @@
 import { access, constants } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PreflightReport } from "../../../core/ports/driver.ts";
-import { isMountPoint } from "../../../platform/mount-points.ts";
-import { type Finding, failure, finding } from "../../../platform/postgres/preflight-finding.ts";
+import { type Finding, failure, finding, mountFindings } from "../../../platform/postgres/preflight-finding.ts";
 import { describeSystemError } from "../../../platform/system-error.ts";
 import { countOf } from "../../../platform/tree-facts.ts";
 import { readSource, runOf, warningsOf } from "./capture.ts";
@@ -19,16 +18,7 @@ const folderFindings = async (folder: string): Promise<readonly Finding[]> => {
       beside,
       refused === null ? "a restored folder can be put here" : `nothing can be restored here: ${refused}`,
     ),
-    ...((await isMountPoint(folder))
-      ? [
-          finding(
-            false,
-            folder,
-            "a mount point: it can be captured, but not switched",
-            "keep it in a folder inside the mount",
-          ),
-        ]
-      : []),
+    ...(await mountFindings(folder)),
   ];
 };
 
