@@ -39,8 +39,32 @@ const bound = async (context: TerraformContext): Promise<Bound> => {
       ...(options.workspace === undefined ? {} : { TF_WORKSPACE: options.workspace }),
       REFLOAT_STEP: context.marker,
     },
-    secrets: [...credentials.secrets, ...variables.secrets],
+    secrets: [...credentials.secrets, ...variables.secrets].flatMap(asTerraformShows),
   };
+};
+
+/** Shorter pieces of a secret stand in any text, and tell nothing. */
+const leastPieceLength = 4;
+
+const stringsIn = (value: unknown): readonly string[] => {
+  if (typeof value === "string") return [value];
+  return value !== null && typeof value === "object" ? Object.values(value).flatMap(stringsIn) : [];
+};
+
+const jsonIn = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+};
+
+/** A secret as a plan and an output may hold it: whole, in quotes, line by line, and taken apart where it is JSON. Longest first. */
+const asTerraformShows = (secret: string): readonly string[] => {
+  const pieces = [...secret.split("\n").map((line) => line.trim()), ...stringsIn(jsonIn(secret))];
+  return [secret, ...pieces.filter((piece) => piece.length >= leastPieceLength)]
+    .flatMap((piece) => [piece, JSON.stringify(piece).slice(1, -1)])
+    .toSorted((one, other) => other.length - one.length);
 };
 
 const failure = (context: TerraformContext, act: string, said: string, secrets: readonly string[]): RefloatError =>
@@ -50,15 +74,24 @@ const failure = (context: TerraformContext, act: string, said: string, secrets: 
     { context: { component: context.component, directory: context.options.directory } },
   );
 
+export type TerraformAnswer = {
+  /** Secrets in it are as they are. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+  /** What must not be seen in what is shown of it. */
+  readonly secrets: readonly string[];
+};
+
 /**
- * What only looks. @returns its standard output with secrets in it as they are, and the exit status where `accepts` names others than 0
+ * What only looks. @param accepts exit statuses that are answers
  * @throws RefloatError program.missing, program.failed
  */
 export const askTerraform = async (
   context: TerraformContext,
   [act = "", ...words]: readonly string[],
   accepts: readonly number[] = [0],
-): Promise<{ readonly stdout: string; readonly exitCode: number }> => {
+): Promise<TerraformAnswer> => {
   const { environment, secrets } = await bound(context);
   context.signal.throwIfAborted();
   const result = await execa("terraform", [act, ...words], {
@@ -72,9 +105,17 @@ export const askTerraform = async (
   });
   context.signal.throwIfAborted();
   if (result.exitCode === undefined) throw programError("terraform", result);
-  if (accepts.includes(result.exitCode)) return { stdout: result.stdout, exitCode: result.exitCode };
-  throw failure(context, act, `${result.stdout}\n${result.stderr}`, secrets);
+  const { stdout, stderr, exitCode } = result;
+  if (accepts.includes(exitCode)) return { stdout, stderr, exitCode, secrets };
+  throw failureOf(context, act, { stdout, stderr, exitCode, secrets });
 };
+
+/** An answer that turned out to be none. */
+export const failureOf = (
+  context: TerraformContext,
+  act: string,
+  { stdout, stderr, secrets }: TerraformAnswer,
+): RefloatError => failure(context, act, `${stdout}\n${stderr}`, secrets);
 
 /** The marker that lets it live on when the process that began it is gone: the next one waits for terraform's own lock. */
 const keptOn = (marker: string) => ({ REFLOAT_INSTANCE: `left-by/${marker}` });

@@ -114,6 +114,60 @@ describe.skipIf(!isInstalled)("terraform", () => {
       expect(existsSync(join(folder.path, "made"))).toBe(true);
     });
 
+    it("sees what a module called data has made, and neither takes it over nor destroys it for another run", async () => {
+      const inner = join(folder.path, "module/inner");
+      await mkdir(inner);
+      const { version, ...read } = { version: 4, serial: 1, lineage: "other", outputs: {}, resources: [] };
+      await writeFile(
+        join(folder.path, "other.tfstate"),
+        JSON.stringify({ version, terraform_version: "1.0.0", ...read }),
+      );
+      await writeFile(
+        join(inner, "main.tf"),
+        `resource "terraform_data" "x" {}
+data "terraform_remote_state" "other" {
+  backend = "local"
+  config  = { path = "${join(folder.path, "other.tfstate")}" }
+}
+`,
+      );
+      const directory = join(folder.path, "module");
+      await writeFile(join(directory, "main.tf"), 'module "data" { source = "./inner" }\n');
+      context = createTestContext({ ...given, options: { directory } });
+      for (const words of [["init"], ["apply", "-auto-approve"]])
+        execaSync("terraform", words, { cwd: directory, env: { TF_DATA_DIR: join(folder.path, "terraform") } });
+      // What is read is nothing that was made; what a module has is, whatever the module is called.
+      expect(await driver.inspect(context)).toEqual({
+        presence: "done",
+        owner: null,
+        found: "1 resource in the state, as the module wants them",
+      });
+      await expect(driver.apply(context, owner)).rejects.toThrow("its module would make nothing");
+      await expect(driver.destroy(context, owner)).rejects.toThrow("this machine knows no run that made it");
+    });
+
+    it("does not take a state that cannot be read for an empty one", async () => {
+      await writeFile(join(folder.path, "module/terraform.tfstate"), "not a state");
+      await expect(driver.inspect(context)).rejects.toThrow("Unsupported state file format");
+      await expect(driver.destroy(context, owner)).rejects.toThrow("Unsupported state file format");
+    });
+
+    it("shows no secret of a variable that the module does not call sensitive", async () => {
+      const file = join(folder.path, "module/main.tf");
+      const plain = (await readFile(file, "utf8")).replaceAll(/^ *sensitive *= true\n/gm, "");
+      await writeFile(file, `${plain}resource "terraform_data" "shown" { input = var.token }\n`);
+      const key = "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----";
+      for (const secret of [key, JSON.stringify({ user: "shop", key: 'hun"ter2' })]) {
+        context = createTestContext({ ...given, values: { "file:/token": `secret!${secret}` } });
+        const { detail } = await driver.preview(context);
+        expect(detail.join("\n")).toContain("[secret]");
+        expect(detail.join("\n")).not.toMatch(/ter2|c2VjcmV0/);
+      }
+      await driver.apply(context, owner);
+      expect(await driver.read(context)).toMatchObject({ token: { secret: true }, path: { secret: false } });
+      await driver.destroy(context, owner);
+    });
+
     it("goes on to its end when Refloat is killed, and what it has made is known", async () => {
       const hold = join(folder.path, "made.hold");
       await writeFile(hold, "");

@@ -15,8 +15,9 @@ import type {
 import { formatList } from "../../core/text/quantity.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { redact } from "../../platform/shell-line.ts";
 import { readMadeResources, removeMadeResources, writeMadeResources } from "./made-resources.ts";
-import { type TerraformContext, askTerraform, letTerraformAct } from "./run-terraform.ts";
+import { type TerraformContext, askTerraform, failureOf, letTerraformAct } from "./run-terraform.ts";
 import { type TerraformOptions, terraformSchema } from "./terraform-options.ts";
 
 const lines = (text: string): readonly string[] =>
@@ -29,12 +30,16 @@ const lines = (text: string): readonly string[] =>
 const init = (context: TerraformContext): Promise<unknown> =>
   askTerraform(context, ["init", "-input=false", "-no-color", "-lockfile=readonly"]);
 
+/** `data.x.y`, of the root or of a module with or without a key. A module may be called `data` itself. */
+const dataAddress = /^(module\.[^.[]+(\["(?:[^"\\]|\\.)*"\]|\[\d+\])?\.)*data\./;
+
+/** Addresses of what the state holds. Data sources in it were only read. @throws RefloatError program.failed for a state that cannot be read */
 const resources = async (context: TerraformContext): Promise<readonly string[]> => {
-  // A state that was never written is reported as an error and is an empty one.
-  const { stdout, exitCode } = await askTerraform(context, ["state", "list"], [0, 1]);
-  return exitCode === 0
-    ? lines(stdout).filter((address) => !address.startsWith("data.") && !address.includes(".data."))
-    : [];
+  const answer = await askTerraform(context, ["state", "list"], [0, 1]);
+  if (answer.exitCode === 0) return lines(answer.stdout).filter((address) => !dataAddress.test(address));
+  // A state that was never written is reported as an error and is an empty one. Of any other nothing is known.
+  if (answer.stderr.includes("No state file was found")) return [];
+  throw failureOf(context, "state list", answer);
 };
 
 const planFile = ({ workDirectory, component }: TerraformContext): string => join(workDirectory, `${component}.tfplan`);
@@ -60,12 +65,19 @@ const inspect = async (context: TerraformContext): Promise<ProvisionSight> => {
     : { presence: "done", owner, found: `${count} in the state, as the module wants them` };
 };
 
+const makesNothing = ({ component }: TerraformContext): RefloatError =>
+  new RefloatError("plan.impossible", `${component} is not there, and its module would make nothing`, {
+    hint: "directory, workspace and variables say what a module makes: see what terraform plan shows",
+  });
+
 const preview: ProvisionDriver<TerraformOptions>["preview"] = async (context) => {
   await init(context);
   await makePlan(context);
-  const { stdout } = await askTerraform(context, ["show", "-no-color", planFile(context)]);
-  const detail = stdout.trim().split("\n");
-  const summary = detail.findLast((line) => line.startsWith("Plan: ")) ?? "nothing to make";
+  const { stdout, secrets } = await askTerraform(context, ["show", "-no-color", planFile(context)]);
+  // A variable that the module does not call sensitive stands in its plan.
+  const detail = redact(stdout, secrets).trim().split("\n");
+  const summary = detail.findLast((line) => line.startsWith("Plan: "));
+  if (summary === undefined) throw makesNothing(context);
   return { what: `terraform in ${context.options.directory}: ${summary.replace(/\.$/, "")}`, detail };
 };
 
@@ -75,13 +87,14 @@ const changesSchema = z.object({
     .default([]),
 });
 
-/** What the plan would make. @throws RefloatError plan.impossible when it would touch what is there */
+/** What the plan would make. @throws RefloatError plan.impossible when that is nothing, or it would touch what is there */
 const planned = async (context: TerraformContext): Promise<readonly string[]> => {
   const { stdout } = await askTerraform(context, ["show", "-json", planFile(context)]);
   const changes = changesSchema
     .parse(JSON.parse(stdout))
     .resource_changes.filter(({ mode, change }) => mode === "managed" && !change.actions.includes("no-op"));
   const others = changes.filter(({ change }) => change.actions.some((action) => action !== "create"));
+  if (changes.length === 0) throw makesNothing(context);
   if (others.length === 0) return changes.map(({ address }) => address);
   throw new RefloatError(
     "plan.impossible",
@@ -148,11 +161,21 @@ const destroy = async (context: TerraformContext, owner: ProvisionOwner): Promis
 const outputsSchema = z.record(z.string(), z.object({ sensitive: z.boolean(), value: z.json() }));
 
 const read: ProvisionDriver<TerraformOptions>["read"] = async (context) => {
-  await init(context);
-  const { stdout } = await askTerraform(context, ["output", "-json", "-no-color"]);
+  const words = ["output", "-json", "-no-color"];
+  // Asked at many references of a run: what was initialized once needs no network for it.
+  let answer = await askTerraform(context, words, [0, 1]);
+  if (answer.exitCode !== 0) {
+    await init(context);
+    answer = await askTerraform(context, words);
+  }
+  const { stdout, secrets } = answer;
   const outputs: Record<string, BoundOutput> = {};
-  for (const [name, { sensitive, value }] of Object.entries(outputsSchema.parse(JSON.parse(stdout))))
-    outputs[name] = { value: typeof value === "string" ? value : JSON.stringify(value), secret: sensitive };
+  for (const [name, { sensitive, value }] of Object.entries(outputsSchema.parse(JSON.parse(stdout)))) {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    // A value that holds what was given as a secret is one, whether the module says so or not.
+    const isSecret = sensitive || secrets.some((secret) => secret !== "" && text.includes(secret));
+    outputs[name] = { value: text, secret: isSecret };
+  }
   return outputs;
 };
 
