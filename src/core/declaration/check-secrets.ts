@@ -24,6 +24,10 @@ const commandKeys = new Set(
 const isCommand = (path: JsonPath): boolean =>
   commandKeys.has(keyOf(path)) || ((path[2] === "components" || path[2] === "provision") && path[4] === "outputs");
 
+/** Variables of a program: whatever they are called, their text is a value. A Terraform module has them in two places. */
+const isVariable = (path: JsonPath): boolean =>
+  path.includes("environment") || (path[2] === "provision" && path[4] === "variables");
+
 /** @param service path of the service; `${...}` that cannot be read are told elsewhere */
 export const checkSecrets = (reading: Reading, service: JsonPath, draft: ServiceDraft): void => {
   for (const path of textPaths(nodeAt(reading.root, service)?.value ?? null, service)) {
@@ -54,7 +58,7 @@ const refusePlainSecret = (reading: Reading, path: JsonPath, draft: ServiceDraft
   const text = typeof value === "number" ? String(value) : value;
   if (typeof text !== "string" || text === "") return;
   const key = keyOf(path);
-  const inEnvironment = path.at(-2) === "environment";
+  const inEnvironment = isVariable(path);
   for (const password of passwordsInUrls(text)) refuseInUrl(reading, path, password, draft);
   if (takesFromElsewhere(text)) return;
   if (inEnvironment ? isSecretVariable(key) : isSecretKey(key)) {
@@ -104,7 +108,7 @@ const hide = (reading: Reading, path: JsonPath): void => {
 };
 
 const refuseInCommand = (reading: Reading, path: JsonPath, draft: ServiceDraft): void => {
-  if (!isCommand(path) || path.includes("environment")) return;
+  if (!isCommand(path) || isVariable(path)) return;
   const text = nodeAt(reading.root, path)?.value ?? "";
   for (const { part } of findReferences(text)) {
     if (part.kind === "malformed" || (part.kind === "output" && !isSecretOutput(reading, path, part, draft))) continue;

@@ -187,6 +187,11 @@ const provisions = [
     z.strictObject({ start: z.string(), port: z.int(), environment: z.record(z.string(), z.string()).default({}) }),
     { address: output("host:port"), port: output("The port.") },
   ),
+  provision(
+    "terraform",
+    z.strictObject({ directory: z.string(), variables: z.record(z.string(), z.string()).default({}) }),
+    {},
+  ),
 ];
 
 export const wordRegistry: DriverRegistry = {
