@@ -140,6 +140,20 @@ describe("nothing leads out of a sandbox", { timeout: 60_000 }, () => {
     expect((await inside("uname", "-n")).stdout).toBe("shop-1");
   });
 
+  it("tells its names to a server that runs as its own user, and lets it reach what it was given", async () => {
+    const asNobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--", "/bin/sh", "-c"];
+    const given = `test -d ${join(folder.path, "data")} && echo x > /tmp/own`;
+    const said = await inside(...asNobody, `getent hosts db.production.example && ${given}`);
+    expect(said).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("10.20.30.40") });
+  });
+
+  it("is told as a line that a shell reads as what is run", async () => {
+    const [line = ""] = (await driver.preflight(context)).recoveryCommands;
+    const words = await execa("/bin/sh", ["-c", `printf '%s\\n' ${line}`]);
+    // The last word is all of the declared line.
+    expect(words.stdout.split("\n").at(-1)).toBe(`exec '${node}' -e '${serve}'`);
+  });
+
   it("writes to what was given, and to nothing else that lasts", async () => {
     await inside("/bin/sh", "-c", `echo kept > ${join(folder.path, "data/kept")}`);
     expect(await readFile(join(folder.path, "data/kept"), "utf8")).toBe("kept\n");

@@ -2,6 +2,7 @@
  * Provision of an isolated sandbox: a program with a network of its own, where ports, addresses and names are those of production and
  * nothing leads out. It outlives Refloat as any provisioned process does. By unshare and bubblewrap, as root.
  */
+import { chmod } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
@@ -12,6 +13,7 @@ import type {
   ProvisionOwner,
   ProvisionSight,
 } from "../../core/ports/driver.ts";
+import { shellWord } from "../../core/text/shell-word.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -74,7 +76,14 @@ export type SandboxOptions = z.infer<typeof sandboxSchema>;
 type Context = DriverContext<SandboxOptions>;
 
 const lookAgainMs = 20;
-const programs = ["unshare", "ip", "bwrap", "nsenter", "setpriv"] as const;
+/** Each with the word at which it says its version. */
+const programs = [
+  ["unshare", "--version"],
+  ["ip", "-Version"],
+  ["bwrap", "--version"],
+  ["nsenter", "--version"],
+  ["setpriv", "--version"],
+] as const;
 
 /** The same entry as the pieces that run applications know it. Its port is none of this machine's. */
 const asApplication = ({ options, ...context }: Context): ProcessContext => {
@@ -127,6 +136,8 @@ const apply = async (context: Context, { run, runUid }: ProvisionOwner): Promise
   await writeInstanceRecord(context, { name, run, runUid }, "begun");
   const hosts = join(context.stateDirectory, "hosts");
   await writeFileAtomically(hosts, hostsFile(options));
+  // Inside, a server that runs as its own user reads it too, whatever the mask of this process takes away.
+  await chmod(hosts, 0o644);
   const request = { name: processName, release: "/", port: options.port ?? 0 };
   const addresses = (options.addresses ?? []).map((address) => `${address}/${isIP(address) === 6 ? 128 : 32}`);
   try {
@@ -165,9 +176,9 @@ const waitUntilThere = async (
 
 const missingPrograms = async ({ signal }: Context): Promise<readonly string[]> => {
   const missing: string[] = [];
-  for (const program of programs) {
+  for (const [program, word] of programs) {
     try {
-      await runProgram(program, ["--version"], { signal });
+      await runProgram(program, [word], { signal });
     } catch (error) {
       if (!(error instanceof RefloatError) || error.code !== "program.missing") throw error;
       missing.push(program);
@@ -200,7 +211,7 @@ const preflight = async (context: Context): Promise<PreflightReport> => {
         : [{ ok: false, subject: "rights", found: "a sandbox is made by root", hint: "run Refloat as root" }]),
     ],
     commands: [],
-    recoveryCommands: [sandboxWords(options, line, "HOSTS").join(" ")],
+    recoveryCommands: [sandboxWords(options, line, "HOSTS").map(shellWord).join(" ")],
     grants: [],
   };
 };

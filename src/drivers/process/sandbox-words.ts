@@ -1,4 +1,5 @@
 /** The command line of a sandbox: what it sees, what it may do, and how one gets in afterwards. */
+import { dirname } from "node:path";
 import type { SandboxOptions } from "./sandbox-provision.ts";
 
 /** All that root inside keeps: to run servers as their own users on production's ports, and nothing that reaches out. */
@@ -20,6 +21,15 @@ const etcFiles = [
 ] as const;
 
 const systemFolders = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] as const;
+
+/** Bubblewrap makes what leads to a mount for root alone, and a server that runs as its own user would not get there. */
+const openFolder = (path: string): readonly string[] => ["--perms", "0755", "--dir", path];
+
+/** `/srv` and `/srv/drill` for `/srv/drill/pg`. */
+const foldersAbove = (path: string): readonly string[] => {
+  const above = dirname(path);
+  return above === "/" ? [] : [...foldersAbove(above), above];
+};
 
 /** The private network is made first, while the right to give it addresses is still there. */
 const network =
@@ -52,11 +62,13 @@ export const sandboxWords = (
   "/usr",
   "/usr",
   ...systemFolders.flatMap((name) => ["--ro-bind-try", `/${name}`, `/${name}`]),
+  ...openFolder("/etc"),
   ...etcFiles.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
   "--ro-bind",
   hosts,
   "/etc/hosts",
-  ...["/run", "/tmp", "/var", "/root", "/home"].flatMap((path) => ["--tmpfs", path]),
+  ...["/run", "/var", "/root", "/home"].flatMap((path) => ["--tmpfs", path]),
+  ...["--perms", "1777", "--tmpfs", "/tmp"],
   "--proc",
   "/proc",
   // Settings of the kernel belong to the whole machine, and are root's to write by their mode alone.
@@ -65,6 +77,7 @@ export const sandboxWords = (
   "/proc/sys",
   "--dev",
   "/dev",
+  ...[...new Set([...read, ...write].flatMap(foldersAbove))].flatMap(openFolder),
   ...read.flatMap((path) => ["--ro-bind", path, path]),
   ...write.flatMap((path) => ["--bind", path, path]),
   "--chdir",
