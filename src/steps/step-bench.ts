@@ -3,6 +3,7 @@ import { type ComponentAccess, type Locate, withComponents } from "../core/compo
 import type { InstanceTarget, Outputs } from "../core/ports/driver.ts";
 import type { StepContext, StepHandler } from "../core/ports/engine.ts";
 import type { ActingPerson, Approver, Attendant, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
+import { stepIdOf } from "../core/planner/step-id.ts";
 import type { StepId } from "../model/identifiers.ts";
 import type { PointManifest, RecoveryPoint } from "../model/manifest.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -58,6 +59,13 @@ export type StepView = { readonly locate?: Locate; readonly outputs?: ReadonlyMa
 /** All components as they are behind their stable names: how every act after the switch sees them. */
 export const stableView: StepView = { locate: () => null };
 
+const provisionedBy = ({ plan, outputs }: StepContext): ReadonlySet<string> =>
+  new Set(
+    Object.keys(plan.declaration.provision ?? {}).filter((name) =>
+      outputs.has(stepIdOf({ kind: "provision", provision: name })),
+    ),
+  );
+
 export const withStep = <Result>(
   parts: StepParts,
   context: StepContext,
@@ -70,6 +78,7 @@ export const withStep = <Result>(
       service: context.plan.declaration,
       locate: view.locate ?? locateDuring(context),
       ...(view.outputs === undefined ? {} : { outputs: view.outputs }),
+      provisioned: provisionedBy(context),
       marker: context.marker,
       signal: context.signal,
       progress: context.progress,

@@ -26,6 +26,8 @@ export type AccessOptions = {
   readonly locate: Locate;
   /** Outputs that are known better than by asking: a process under trial on its own port. */
   readonly outputs?: ReadonlyMap<string, Outputs>;
+  /** Entries of `provision:` that the run has seen to: what they are is read, and not looked into anew at each reference. */
+  readonly provisioned?: ReadonlySet<string>;
   readonly marker: string;
   readonly signal: AbortSignal;
   readonly progress?: ReportProgress;
@@ -45,6 +47,9 @@ export type ComponentAccess = {
   /** The values of one side of an invariant, of whatever its component stands for now: of its own driver, or of a declared set. */
   readonly setValues: (component: string, set: string | SetDeclaration) => Promise<ByteStream>;
 };
+
+/** How long what an entry of `provision:` has answered is taken for what it is: who receives a log for weeks asks again. */
+const keptMs = 30_000;
 
 /**
  * Runs `act` with access to the service's components; the working folder that the drivers share is removed afterwards,
@@ -121,8 +126,9 @@ const createComponentAccess = (
     return { driver: found, context: await contextOf(name, entry.options) };
   };
 
-  const provisionOutputs = async (name: string): Promise<Outputs> => {
+  const askProvision = async (name: string): Promise<Outputs> => {
     const entry = await provision(name);
+    if (options.provisioned?.has(name) === true) return entry.driver.read(entry.context);
     const { presence } = await entry.driver.inspect(entry.context);
     if (presence === "done") return entry.driver.read(entry.context);
     throw new RefloatError("provision.absent", `${name} is ${presence === "absent" ? "not there" : "not whole"}`, {
@@ -130,6 +136,21 @@ const createComponentAccess = (
       context: { provision: name },
       nextCommand: `refloat plan ${service.name}`,
     });
+  };
+
+  const asked = new Map<string, { readonly atMs: number; readonly outputs: Promise<Outputs> }>();
+
+  /** Many texts name the same entry, and to ask may take another tool seconds. */
+  const provisionOutputs = (name: string): Promise<Outputs> => {
+    const atMs = parts.clock.monotonicMs();
+    const known = asked.get(name);
+    if (known !== undefined && atMs - known.atMs < keptMs) return known.outputs;
+    const found = askProvision(name).catch((error: unknown) => {
+      asked.delete(name);
+      throw error;
+    });
+    asked.set(name, { atMs, outputs: found });
+    return found;
   };
 
   const outputs = async (component: string): Promise<Outputs> => {
