@@ -30,6 +30,8 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("provision"),
     provision: nameSchema,
+    /** It was there when the plan was drawn: nothing is made of it, and a run in which it has gone ends. */
+    found: z.literal(true).optional(),
     /** SHA-256 of what was shown of it in full, where there is more than a line: it is made only if that is still so. */
     shown: z.string().optional(),
   }),

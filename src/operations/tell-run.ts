@@ -15,7 +15,7 @@ import type { AuditAction } from "../model/audit-entry.ts";
 import type { RunNumber, StepId } from "../model/identifiers.ts";
 import type { PlanStep, StepKind } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunRecord, RunState } from "../model/run.ts";
+import type { RunRecord, RunState, StepState } from "../model/run.ts";
 import type { RunWord, SpokenWord } from "../model/run-word.ts";
 
 /** An edit is more than a word: edit-run.ts. */
@@ -121,10 +121,11 @@ export const tellRun = async (bench: Workbench, request: RunWordRequest): Promis
 
 const byHand: ReadonlySet<StepKind> = new Set(["manual", "isolate"]);
 
-/** May this be said to a step of this kind? */
-const mayBeSaid = (says: RunWord["says"], kind: StepKind): boolean => {
+/** May this be said to a step of this kind, in this state? What is provisioned asks only where its plan could not be shown before. */
+const mayBeSaid = (says: RunWord["says"], kind: StepKind, state: StepState | undefined): boolean => {
   if (says === "skip") return maySkip(kind);
-  return says === "done" || says === "failed" ? byHand.has(kind) : kind === "approve";
+  if (says !== "done" && says !== "failed") return kind === "approve";
+  return byHand.has(kind) || (kind === "provision" && state === "waiting");
 };
 
 const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step, run }: RunWordRequest): PlanStep => {
@@ -132,14 +133,14 @@ const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step,
   const asks = new Set(
     record.steps.flatMap(({ id, state }) => (state === "waiting" || state === "running" ? [id] : [])),
   );
-  const isMeant = ({ id, action }: PlanStep): boolean => open.has(id) && mayBeSaid(says, action.kind);
+  const states = new Map(record.steps.map(({ id, state }) => [id, state]));
+  const isMeant = ({ id, action }: PlanStep): boolean => open.has(id) && mayBeSaid(says, action.kind, states.get(id));
   // Without a name it is the one that waits now, though others come after it.
   const unnamed = steps.filter((one) => isMeant(one) && asks.has(one.id));
   const fits = step !== null ? namedSteps(steps, step) : unnamed.length > 0 ? unnamed : steps.filter(isMeant);
   const [chosen] = fits;
   if (chosen !== undefined && fits.length === 1) return chosen;
-  const wanted = steps.filter(({ id, action }) => open.has(id) && mayBeSaid(says, action.kind));
-  const named = wanted.map(({ id }) => id);
+  const named = steps.filter(isMeant).map(({ id }) => id);
   throw new RefloatError(
     "usage",
     fits.length > 1
@@ -156,7 +157,7 @@ const chooseStep = (record: RunRecord, steps: readonly PlanStep[], { says, step,
 
 const refuseUnfit = (record: RunRecord, { id, action }: PlanStep, { says, run }: RunWordRequest): void => {
   const state = record.steps.find((step) => step.id === id)?.state;
-  const fits = mayBeSaid(says, action.kind);
+  const fits = mayBeSaid(says, action.kind, state);
   const why = !fits
     ? says === "skip"
       ? "what comes later is built on what it makes"

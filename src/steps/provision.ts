@@ -5,11 +5,15 @@
 import { describeOutcomes, failedChecks } from "../core/components/check-verdict.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { sha256Of } from "../core/planner/plan-digest.ts";
-import type { ProvisionOwner, ProvisionSight } from "../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../core/ports/driver.ts";
 import type { StepContext, StepResult } from "../core/ports/engine.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { type Action, type MakeHandler, type StepParts, ownOutput, stepTimeoutMs, withStep } from "./step-bench.ts";
+import { untilAnswered } from "./until-answered.ts";
+
+/** Of a plan's digest, as people say it. */
+const digestLength = 12;
 
 type ProvisionStep = StepContext<Action<"provision">>;
 
@@ -53,6 +57,7 @@ export const createProvisionStep: MakeHandler<"provision"> = (parts) => ({
       // A run that is taken over from another machine may have made it there.
       const isOwn = sight.presence !== "absent" && sight.owner?.runUid === context.run.uid;
       if (sight.presence === "partial") refuseForeign(context, sight);
+      if (sight.presence === "absent" && context.action.found === true) throw gone(context, "the plan was drawn");
       return { found: sight.presence === "done" && !isOwn };
     }),
 
@@ -68,30 +73,80 @@ export const createProvisionStep: MakeHandler<"provision"> = (parts) => ({
     }),
 
   clear: (context) => remove(parts, context),
-  apply: (context) => withStep(parts, context, (access) => bringAbout(context, access)),
+  apply: (context) => withStep(parts, context, (access) => bringAbout(parts, context, access)),
   compensate: (context) => remove(parts, context),
 });
 
-const bringAbout = async (context: ProvisionStep, access: ComponentAccess): Promise<StepResult> => {
+const gone = ({ action, plan }: ProvisionStep, since: string): RefloatError =>
+  new RefloatError("provision.absent", `${action.provision} was there when ${since}, and is gone`, {
+    hint: "somebody removed it meanwhile: cancel the run and plan anew, so that what will be made is shown",
+    context: { provision: action.provision },
+    nextCommand: `refloat plan ${plan.service}`,
+  });
+
+type Preview = Awaited<ReturnType<ProvisionDriver["preview"]>>;
+
+/**
+ * What is shown in full is made only as somebody has seen it: in the plan, or, where it could not be seen before another entry was there,
+ * now. @returns null when it may be made
+ */
+const refuseUnseen = async (
+  parts: StepParts,
+  context: ProvisionStep,
+  { what, detail }: Preview,
+): Promise<StepResult | null> => {
   const { provision, shown } = context.action;
+  const digest = sha256Of(detail.join("\n"));
+  if (detail.length === 0 ? shown === undefined : digest === shown) return null;
+  if (shown !== undefined)
+    return {
+      kind: "failed",
+      message: `what would be made of ${provision} is no longer what the plan has shown`,
+      hint: `cancel the run and plan anew: refloat plan ${context.plan.service}`,
+      output: {},
+    };
+  const name = digest.slice(0, digestLength);
+  const question = `what is made of ${provision} could not be shown in the plan. ${what}\n${detail.join("\n")}\n`;
+  const word = await untilAnswered(context, {
+    // A yes is to what was seen: of another text it is none.
+    judge: (words) => words.findLast(({ says, evidence }) => says === "failed" || evidence === name) ?? null,
+    ask: async (_words, signal) => {
+      const me = await parts.person();
+      const answer = await parts.approver(`${question}Make it?`, signal);
+      if (answer === null) return "nobody";
+      return { says: answer.approved ? "done" : "failed", by: me.name, roles: [...me.roles], evidence: name };
+    },
+  });
+  const { number } = context.run;
+  if (word === null) {
+    const next = `refloat done ${number} ${context.step.id} --evidence ${name}, and refloat resume ${number}`;
+    return { kind: "waiting", for: "person", message: `${question}To let it be made: ${next}` };
+  }
+  if (word.says === "failed")
+    return { kind: "failed", message: `${word.by} does not let ${provision} be made`, output: { by: word.by } };
+  return null;
+};
+
+const bringAbout = async (parts: StepParts, context: ProvisionStep, access: ComponentAccess): Promise<StepResult> => {
+  const { provision } = context.action;
   const { driver, context: driverContext } = await access.provision(provision);
   const before = await driver.inspect(driverContext);
+  // What this run has half made was cleared before: this one was found, and has changed since.
+  if (before.presence === "partial")
+    throw new RefloatError(
+      "provision.absent",
+      `${provision} was found, and is only half there by now: ${before.found}`,
+      {
+        hint: "make it whole by hand, then resume",
+        context: { provision },
+        nextCommand: `refloat resume ${context.run.number}`,
+      },
+    );
   let summary = before.presence === "absent" ? "" : `${before.found}, which was there`;
   if (before.presence === "absent") {
-    if (wasFound(context.intent))
-      throw new RefloatError("provision.absent", `${provision} was there when the run began, and is gone`, {
-        hint: "somebody removed it meanwhile: plan anew, so that what will be made is shown",
-      });
-    if (shown !== undefined) {
-      const { detail } = await driver.preview(driverContext);
-      if (sha256Of(detail.join("\n")) !== shown)
-        return {
-          kind: "failed",
-          message: `what would be made of ${provision} is no longer what the plan has shown`,
-          hint: `cancel the run and plan anew: refloat plan ${context.plan.service}`,
-          output: {},
-        };
-    }
+    if (wasFound(context.intent)) throw gone(context, "the run began");
+    const unseen = await refuseUnseen(parts, context, await driver.preview(driverContext));
+    if (unseen !== null) return unseen;
     ({ summary } = await driver.apply(driverContext, ownerOf(context)));
     const after = await driver.inspect(driverContext);
     if (after.presence !== "done")
