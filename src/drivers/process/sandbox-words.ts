@@ -68,7 +68,10 @@ export const sandboxWords = (
   hosts,
   "/etc/hosts",
   ...["/run", "/var", "/root", "/home"].flatMap((path) => ["--tmpfs", path]),
-  ...["--perms", "1777", "--tmpfs", "/tmp"],
+  "--perms",
+  "1777",
+  "--tmpfs",
+  "/tmp",
   "--proc",
   "/proc",
   // Settings of the kernel belong to the whole machine, and are root's to write by their mode alone.
