@@ -360,6 +360,19 @@ describe("the digest", () => {
     expect(plan.digest).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it("changes with what is provisioned: found, or made", () => {
+    const site = { name: "site", type: "command", checks: [], options: {} };
+    const [found, made] = (["done", "absent"] as const).map((presence) =>
+      planRecovery(
+        recoveryInput({
+          service: withService({ provision: { site } }),
+          provisions: { site: { presence, what: "site", detail: [] } },
+        }),
+      ),
+    );
+    expect(found?.digest).not.toBe(made?.digest);
+  });
+
   it("changes with all that would be done otherwise", () => {
     const digests = [
       recoveryInput(),

@@ -64,6 +64,7 @@ export const addProvisions = (
     const action = {
       kind: "provision",
       provision: name,
+      ...(seen[name]?.presence === "done" ? { found: true as const } : {}),
       // What was shown in full is part of what is agreed to.
       ...(detail.length === 0 ? {} : { shown: sha256Of(detail.join("\n")) }),
     } as const;
