@@ -112,9 +112,9 @@ const refuseUnseen = async (
     judge: (words) => words.findLast(({ says, evidence }) => says === "failed" || evidence === name) ?? null,
     ask: async (_words, signal) => {
       const me = await parts.person();
-      const answer = await parts.approver(`${question}Make it?`, signal);
-      if (answer === null) return "nobody";
-      return { says: answer.approved ? "done" : "failed", by: me.name, roles: [...me.roles], evidence: name };
+      // No approver: `--yes` was said to the plan, which could not show this.
+      const evidence = await parts.attendant.perform(`${question}To let it be made, write ${name}`, true, signal);
+      return evidence === null ? "nobody" : { says: "done", by: me.name, roles: [...me.roles], evidence };
     },
   });
   const { number } = context.run;

@@ -7,13 +7,17 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { execa } from "execa";
+import { execa, execaSync } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { findByEnvironment } from "../../src/platform/process-table.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 import { declareIn } from "./support/declare.ts";
+
+const hasTerraform = execaSync("terraform", ["version"], { reject: false }).exitCode === 0;
+if (!hasTerraform)
+  process.stderr.write("SKIPPED: a person's word to what terraform makes, since it is not installed\n");
 
 /** Tells of each start, and listens only when nothing holds it. */
 const server = `
@@ -75,7 +79,26 @@ describe("provision", { timeout: 120_000 }, () => {
       docs:
         type: files
         path: \${box.path}/docs
+  cloud:
+    provision:
+      place:
+        type: command
+        apply: mkdir ${at("place")}
+        inspect: test -e ${at("place")} && echo done || echo absent
+        destroy: rm -rf ${at("place")}
+        outputs: { path: "echo ${at("place")}" }
+      site:
+        type: terraform
+        directory: ${at("module")}
+        variables: { at: "\${place.path}" }
+    components:
+      pages: { type: files, path: ${at("pages")} }
 `,
+    );
+    await mkdir(at("module"));
+    await writeFile(
+      at("module/main.tf"),
+      'variable "at" { type = string }\nresource "terraform_data" "x" { input = var.at }\n',
     );
     refloat = refloatIn(folder);
     await mkdir(at("box/docs"), { recursive: true });
@@ -165,6 +188,20 @@ describe("provision", { timeout: 120_000 }, () => {
     expect(await answer()).toBe("place elsewhere");
     stranger.kill("SIGKILL");
     await stranger;
+  });
+
+  it.skipIf(!hasTerraform)("makes what no plan could show once a person has seen it", async () => {
+    await mkdir(at("pages"));
+    await refloat.succeed(["capture", "cloud"]);
+    expect((await refloat.succeed(["plan", "cloud"])).stdout).toContain("what it will be is seen once place is there");
+    const waiting = await refloat.run(["recover", "cloud", "--yes", "--no-cutover"]);
+    const said = waiting.stdout + waiting.stderr;
+    expect(said).toContain("# terraform_data.x will be created");
+    const [, run = "", evidence = ""] = /refloat done (\d+) provision:site --evidence (\w+)/.exec(said) ?? [];
+    expect(existsSync(at("module/terraform.tfstate"))).toBe(false);
+    await refloat.succeed(["done", run, "provision:site", "--evidence", evidence]);
+    await refloat.succeed(["resume", run]);
+    expect(await readFile(at("module/terraform.tfstate"), "utf8")).toContain(at("place"));
   });
 
   const lastRun = async (): Promise<number> => {
