@@ -74,7 +74,7 @@ const failure = (context: TerraformContext, act: string, said: string, secrets: 
     { context: { component: context.component, directory: context.options.directory } },
   );
 
-export type TerraformAnswer = {
+type TerraformAnswer = {
   /** Secrets in it are as they are. */
   readonly stdout: string;
   readonly stderr: string;
