@@ -4,7 +4,7 @@
  *
  * Read synchronously: /proc waits for no disk, and a thousand small asynchronous reads take ten times as long.
  */
-import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { maskWords } from "../core/init/mask-words.ts";
 
 export type ProcessIdentity = { readonly pid: number; readonly startTicks: number };
@@ -92,6 +92,22 @@ export const readPlaces = (pid: number): ProcessPlaces => {
     executable: withoutNote(readOrNull(() => readlinkSync(`/proc/${pid}/exe`))),
     words: command.split("\0").filter((word) => word !== ""),
   };
+};
+
+/**
+ * Does it work in this folder? Compared by what the path stands for, since in another mount name space the same path is another folder,
+ * and the same folder has another path. Null where that may not be seen.
+ */
+export const worksIn = (pid: number, folder: string): boolean | null => {
+  const read = (path: string) => readOrNull(() => statSync(path, { bigint: true }));
+  const [own, asked] = [read(`/proc/${pid}/cwd`), read(folder)];
+  return own === null ? null : own.dev === asked?.dev && own.ino === asked.ino;
+};
+
+/** Are its process ids those that we see, or is it in a container, whose supervisor sees others? */
+export const sharesProcessIds = (pid: number): boolean => {
+  const space = (of: string) => readOrNull(() => readlinkSync(`/proc/${of}/ns/pid`));
+  return space(String(pid)) === space("self");
 };
 
 /** Its command line for people, without what looks like a secret, cut to a readable length. */

@@ -1,5 +1,5 @@
 /** The server of one data folder: does it run, what was it started with, how is it started and stopped. Whose folder it is decides the caller. */
-import { readFile, readlink, realpath } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -10,9 +10,10 @@ import {
   listProcesses,
   readPlaces,
   readProcess,
+  sharesProcessIds,
   signalProcess,
+  worksIn,
 } from "../../platform/process-table.ts";
-import { pathExists } from "../../platform/tree-files.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { withoutDisarmed } from "./command-line.ts";
 import { readMajor } from "./control-data.ts";
@@ -39,6 +40,9 @@ const readText = async (path: string): Promise<string | null> => {
 /** Lines of postmaster.pid: pid, folder, start, port, socket folder, address, shared memory, status. */
 const [portLine, statusLine] = [3, 7];
 
+/** By what everybody may see of another user's process. */
+const isServerProgram = (pid: number): boolean => basename(readPlaces(pid).words[0] ?? "") === "postgres";
+
 /** The server that runs in a folder, whatever the folder was called when it was started; null when none does. */
 export const findPostmaster = async (folder: string): Promise<Postmaster | null> => {
   const text = await readText(join(folder, "postmaster.pid"));
@@ -47,8 +51,8 @@ export const findPostmaster = async (folder: string): Promise<Postmaster | null>
   const pid = Math.abs(Number(lines[0]));
   if (!isRunning(readProcess(pid))) return null;
   // A pid that was left behind may be somebody else's by now. A server works in its data folder.
-  const { workingDirectory } = readPlaces(pid);
-  if (workingDirectory !== null && workingDirectory !== (await realpath(folder))) return null;
+  const works = worksIn(pid, folder);
+  if (works === false || (works === null && !isServerProgram(pid))) return null;
   return { pid, port: Number(lines[portLine]), ready: (lines[statusLine] ?? "").trim() === "ready" };
 };
 
@@ -163,31 +167,48 @@ export const stopPostmaster = async (context: ClusterContext, folder: string): P
 const killTimeoutMs = 10_000;
 
 /** Processes of a server's program that work in a data folder: its own, whoever their parent is by now. */
-const workersOf = async (folder: string): Promise<readonly ProcessRow[]> => {
-  // Between its two renames an exchange that was killed has left nothing at the place.
-  if (!(await pathExists(folder))) return [];
-  const real = await realpath(folder);
-  return listProcesses().filter(({ pid }) => {
-    const { workingDirectory, executable } = readPlaces(pid);
-    return workingDirectory === real && executable !== null && basename(executable) === "postgres";
+const workersOf = (folder: string): readonly ProcessRow[] =>
+  listProcesses().filter(({ pid }) => {
+    const { executable } = readPlaces(pid);
+    return executable !== null && basename(executable) === "postgres" && worksIn(pid, folder) === true;
   });
-};
 
 /**
  * Ends what a server has left that did not stop but died: a back end whose postmaster is gone still commits what lies in its socket, and
- * says so to its client. Only of a folder whose server does not run. @throws RefloatError fence.failed
+ * says so to its client. A server that runs is not ended: whoever has started it would start it again.
+ * @throws RefloatError fence.failed
  */
 export const endLeftBackEnds = async (context: ClusterContext, folder: string): Promise<void> => {
   const deadline = context.clock.monotonicMs() + killTimeoutMs;
   for (;;) {
-    const left = await workersOf(folder);
-    if (left.length === 0) return;
-    for (const row of left) signalProcess(row, "SIGKILL");
-    if (context.clock.monotonicMs() > deadline)
+    // Listed before it is asked who runs: what a supervisor starts meanwhile is not among them.
+    const left = workersOf(folder);
+    const running = await findPostmaster(folder);
+    if (running !== null)
       throw new RefloatError(
         "fence.failed",
-        `process ${left.map(({ pid }) => describeProcess(pid)).join(" and ")} of the server in ${folder} does not end, not even by SIGKILL`,
+        `process ${describeProcess(running.pid)} serves ${folder} again: something has started it since it was stopped`,
+        { hint: "stop what supervises it, or declare stop: with the line that does" },
       );
+    if (left.length === 0) return;
+    // The server of a container is seen from here, and ends with its container.
+    const [own, contained] = [left.filter(isOurs), left.filter((row) => !isOurs(row))];
+    for (const row of own) signalProcess(row, "SIGKILL");
+    if (context.clock.monotonicMs() > deadline) throw remaining(folder, own, contained);
     await context.clock.sleep(lookAgainMs, context.signal);
   }
+};
+
+const isOurs = ({ pid }: ProcessRow): boolean => sharesProcessIds(pid);
+
+const remaining = (folder: string, own: readonly ProcessRow[], contained: readonly ProcessRow[]): RefloatError => {
+  const named = (rows: readonly ProcessRow[]): string => rows.map(({ pid }) => describeProcess(pid)).join(" and ");
+  return own.length > 0
+    ? new RefloatError(
+        "fence.failed",
+        `process ${named(own)} of the server in ${folder} does not end, not even by SIGKILL`,
+      )
+    : new RefloatError("fence.failed", `process ${named(contained)} in a container works in ${folder}`, {
+        hint: "stop the container, or declare stop: with the line that does",
+      });
 };
