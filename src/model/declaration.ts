@@ -277,7 +277,15 @@ export const serviceDeclarationSchema = z.object({
   steps: stepRulesByNameSchema.optional(),
   limits: concurrencySchema.optional(),
   /** Services that it needs, directly or not: what their outputs are told from. Put together from the file, written by nobody. */
-  needs: z.record(nameSchema, z.object({ components: z.record(nameSchema, componentDeclarationSchema) })).optional(),
+  needs: z
+    .record(
+      nameSchema,
+      z.object({
+        components: z.record(nameSchema, componentDeclarationSchema),
+        provision: z.record(nameSchema, provisionDeclarationSchema).optional(),
+      }),
+    )
+    .optional(),
 });
 export type ServiceDeclaration = z.infer<typeof serviceDeclarationSchema>;
 export type InvariantDeclaration = z.infer<typeof invariantSchema>;

@@ -178,14 +178,21 @@ const createComponentAccess = (
     const access = createComponentAccess(
       parts,
       {
-        service: { ...service, name, components: other.components },
+        // Nothing of ours may stand for what it lacks: an entry of the same name is another one.
+        service: { ...service, name, components: other.components, provision: other.provision ?? {} },
         locate: () => null,
         marker,
         signal,
       },
       workDirectory,
     );
-    const found = (await access.outputs(component))[output];
+    let given: Outputs;
+    try {
+      given = await access.outputs(component);
+    } catch (error) {
+      throw notOfThisPlan(error, name);
+    }
+    const found = given[output];
     if (found !== undefined) return found;
     throw new RefloatError(
       "source.failed",
@@ -270,3 +277,13 @@ const createComponentAccess = (
 
   return { driver, context, outputs, provision, bind, runCheck, runChecks, setValues };
 };
+
+/** What another service is to be provisioned with is made by no plan of this one. */
+const notOfThisPlan = (error: unknown, other: string): unknown =>
+  error instanceof RefloatError && error.code === "provision.absent"
+    ? new RefloatError("source.unreachable", `${error.message}, and ${other} is provisioned with it`, {
+        cause: error,
+        hint: `a recovery of ${other} provisions it`,
+        nextCommand: `refloat plan ${other}`,
+      })
+    : error;

@@ -1,5 +1,5 @@
 /** What holds between the services of a file: who needs whom, that nobody waits for itself, and what each has to know of those it needs. */
-import type { Declaration } from "../../model/declaration.ts";
+import type { Declaration, ServiceDeclaration } from "../../model/declaration.ts";
 import { findCycles } from "../graph/find-cycle.ts";
 import { type ServiceEdge, neededServices, serviceEdges } from "../graph/service-graph.ts";
 import type { Reading } from "./reading.ts";
@@ -7,6 +7,7 @@ import type { Place } from "./source-place.ts";
 import { piecePlaceAt, valuePlaceAt } from "./yaml-source.ts";
 
 type Services = Declaration["services"];
+type Needed = NonNullable<ServiceDeclaration["needs"]>[string];
 
 /** @returns undefined when services wait for each other; then it has been reported */
 export const joinServices = (reading: Reading, services: Services): Services | undefined => {
@@ -18,13 +19,16 @@ export const joinServices = (reading: Reading, services: Services): Services | u
   return Object.fromEntries(
     Object.entries(services).map(([name, service]) => {
       const needed = neededServices(edges, name);
-      const needs = Object.fromEntries(
-        needed.map((other) => [other, { components: services[other]?.components ?? {} }]),
-      );
+      const needs = Object.fromEntries(needed.map((other) => [other, partsOf(services[other])]));
       return [name, needed.length === 0 ? service : { ...service, needs }];
     }),
   );
 };
+
+const partsOf = ({ components = {}, provision }: Partial<ServiceDeclaration> = {}): Needed => ({
+  components,
+  ...(provision === undefined ? {} : { provision }),
+});
 
 const placeOf = (reading: Reading, { from, path, via }: ServiceEdge): Place => {
   const whole = ["services", from, ...path];
