@@ -1,8 +1,8 @@
 /** Which secrets that a recovery would need cannot be read on this machine: told all at once, before anything runs. */
 import type { Workbench } from "../ports/workbench.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
-import { toJsonObject } from "../../model/json.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
+import { declaredTexts } from "./declared-texts.ts";
 import { findReferences } from "./template.ts";
 
 /**
@@ -15,16 +15,10 @@ export const requireSecrets = async (
   components: readonly string[],
   signal: AbortSignal,
 ): Promise<void> => {
-  const places = [
-    ...Object.entries(service.provision ?? {}).map(([at, entry]) => ({ at, value: toJsonObject(entry) })),
-    ...components.map((name) => ({ at: name, value: toJsonObject(service.components[name] ?? {}) })),
-    ...Object.entries(service.invariants).map(([name, value]) => ({
-      at: `invariant ${name}`,
-      value: toJsonObject(value),
-    })),
-    ...(service.fence ?? []).map((entry) => ({ at: "fence", value: toJsonObject(entry) })),
-    ...service.cutover.map((entry) => ({ at: "cutover", value: toJsonObject(entry) })),
-  ];
+  const places = declaredTexts(service).flatMap(({ section, name, value }) => {
+    if (section === "quiesce" || (section === "components" && !components.includes(name ?? ""))) return [];
+    return [{ at: section === "invariants" ? `invariant ${name}` : (name ?? section), value }];
+  });
   const asked = new Map<string, Set<string>>();
   for (const { at, value } of places) {
     for (const { part } of findReferences(value))

@@ -2,8 +2,8 @@
  * Which service needs which, by references such as `${auth.db.url}` and by `dependsOn: [auth.db]`. Hard edges, as between components: what is
  * needed is there first, and nobody waits for itself.
  */
-import type { ServiceDeclaration } from "../../model/declaration.ts";
-import type { Json } from "../../model/json.ts";
+import type { ComponentDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import { type DeclaredText, type Texts, declaredTexts } from "../declaration/declared-texts.ts";
 import { type JsonPath, findReferences } from "../declaration/template.ts";
 
 export type ServiceEdge = {
@@ -11,7 +11,7 @@ export type ServiceEdge = {
   readonly from: string;
   /** The service that is needed. */
   readonly to: string;
-  /** The component of `from`; null where the service as a whole names it (its cutover, a manual step). */
+  /** The component of `from`; null where the service as a whole names it (its cutover, what it is provisioned with). */
   readonly component: string | null;
   /** The component of `to`. */
   readonly target: string;
@@ -21,40 +21,41 @@ export type ServiceEdge = {
   readonly path: JsonPath;
 };
 
-type Named = Pick<ServiceDeclaration, "name" | "components"> &
-  Partial<Pick<ServiceDeclaration, "cutover" | "manual" | "probe">>;
+type Named = Pick<ServiceDeclaration, "name"> & Texts;
 
-/** In the order of the file. */
+/** In the order of the file, section by section. */
 export const serviceEdges = (services: Iterable<Named>): readonly ServiceEdge[] =>
   [...services].flatMap((service) => [
-    ...Object.values(service.components).flatMap((component) => [
-      ...component.dependsOn.flatMap((name, index): readonly ServiceEdge[] => {
-        const [to = "", target] = name.split(".");
-        const path = ["components", component.name, "dependsOn", index];
-        return target === undefined
-          ? []
-          : [{ from: service.name, to, component: component.name, target, via: "dependsOn", path }];
-      }),
-      ...referenceEdges(service.name, component.name, component.options, ["components", component.name]),
-      ...component.checks.flatMap(({ options }, index) =>
-        referenceEdges(service.name, component.name, options, ["components", component.name, "checks", index]),
-      ),
-    ]),
-    ...(service.cutover ?? []).flatMap(({ options, to }, index) =>
-      referenceEdges(service.name, null, { ...options, to: to ?? "" }, ["cutover", index]),
-    ),
-    ...(service.manual ?? []).flatMap((step, index) =>
-      referenceEdges(service.name, null, { do: step.do, expect: step.expect ?? "" }, ["manual", index]),
-    ),
-    ...referenceEdges(service.name, null, service.probe?.options ?? null, ["probe"]),
+    ...Object.values(service.components).flatMap(namedEdges(service.name)),
+    ...declaredTexts(service).flatMap(referenceEdges(service.name)),
   ]);
 
-const referenceEdges = (from: string, component: string | null, value: Json, base: JsonPath): readonly ServiceEdge[] =>
-  findReferences(value, base).flatMap(({ path, part }) =>
-    part.kind === "foreign"
-      ? [{ from, to: part.service, component, target: part.component, via: part.source, path }]
-      : [],
-  );
+const namedEdges =
+  (from: string) =>
+  ({ name: component, dependsOn }: ComponentDeclaration): readonly ServiceEdge[] =>
+    dependsOn.flatMap((name, index): readonly ServiceEdge[] => {
+      const [to = "", target] = name.split(".");
+      const path = ["components", component, "dependsOn", index];
+      return target === undefined ? [] : [{ from, to, component, target, via: "dependsOn", path }];
+    });
+
+const referenceEdges =
+  (from: string) =>
+  ({ section, name, value, path: base }: DeclaredText): readonly ServiceEdge[] =>
+    findReferences(value, base).flatMap(({ path, part }) =>
+      part.kind === "foreign"
+        ? [
+            {
+              from,
+              to: part.service,
+              component: section === "components" ? name : null,
+              target: part.component,
+              via: part.source,
+              path,
+            },
+          ]
+        : [],
+    );
 
 /** All that a service needs, directly or not, each after what it needs itself. The service is not among them. Without circles. */
 export const neededServices = (edges: readonly ServiceEdge[], service: string): readonly string[] => {

@@ -1,7 +1,9 @@
 /** What is provisioned before anything is restored, and what of it is torn down when the recovery has ended. */
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { StepId } from "../../model/identifiers.ts";
-import { toJsonObject } from "../../model/json.ts";
+import { type Json, toJsonObject } from "../../model/json.ts";
+import { declaredTexts } from "../declaration/declared-texts.ts";
+import { sideOf } from "../invariants/invariant-sides.ts";
 import { findReferences } from "../declaration/template.ts";
 import { sha256Of } from "./plan-digest.ts";
 import type { ComponentOrder } from "./component-order.ts";
@@ -20,23 +22,41 @@ const provisionsOf = (service: ServiceDeclaration, order: ComponentOrder, compon
     return declared === undefined ? [] : referredTo([declared.options, declared.checks], service);
   });
 
+/** What an entry names itself, and what its checks do. */
+const referredBy = (entry: string, service: ServiceDeclaration): readonly string[] => {
+  const { options = {}, checks = [] } = service.provision?.[entry] ?? {};
+  return referredTo([options, checks], service).filter((name) => name !== entry);
+};
+
+/** Of invariants those that are asked of what is touched. */
+const textsOfTheWhole = (service: ServiceDeclaration, touched: readonly string[]): readonly Json[] => {
+  const isAsked = (name: string | null): boolean => {
+    const { every = {}, in: within = {} } = service.invariants[name ?? ""] ?? {};
+    return touched.includes(sideOf(every)) || touched.includes(sideOf(within));
+  };
+  return declaredTexts(service).flatMap(({ section, name, value }) => {
+    if (section === "components" || section === "provision") return [];
+    return section === "invariants" && !isAsked(name) ? [] : [value];
+  });
+};
+
 /** @param touched components that are restored or started */
 export const neededProvisions = (
   service: ServiceDeclaration,
   order: ComponentOrder,
   touched: readonly string[],
 ): readonly string[] => {
-  const { provision = {}, components, cutover, probe, manual } = service;
+  const { provision = {}, components } = service;
   const anywhere = new Set(Object.keys(components).flatMap((name) => provisionsOf(service, order, name)));
   const here = new Set([
     ...touched.flatMap((name) => provisionsOf(service, order, name)),
-    ...referredTo([cutover, probe ?? null, manual ?? null], service),
+    ...referredTo(textsOfTheWhole(service, touched), service),
   ]);
   const names = Object.keys(provision);
   const wanted = new Set(names.filter((name) => here.has(name) || !anywhere.has(name)));
   // One that another one needs stands before it in the file.
   for (const name of names.toReversed())
-    if (wanted.has(name)) for (const other of referredTo(provision[name]?.options, service)) wanted.add(other);
+    if (wanted.has(name)) for (const other of referredBy(name, service)) wanted.add(other);
   return names.filter((name) => wanted.has(name));
 };
 
@@ -68,7 +88,7 @@ export const addProvisions = (
       // What was shown in full is part of what is agreed to.
       ...(detail.length === 0 ? {} : { shown: sha256Of(detail.join("\n")) }),
     } as const;
-    const needs = [...prepared, ...of(referredTo(service.provision?.[name]?.options, service))];
+    const needs = [...prepared, ...of(referredBy(name, service))];
     steps.set(name, draft.add("restore", action, needs));
   }
   return { before: (component) => of(provisionsOf(service, order, component)) };
