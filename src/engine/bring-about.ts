@@ -15,6 +15,8 @@ import {
   callHandler,
   errorOf,
   handlerOf,
+  keptByWait,
+  outputOfWait,
   rulesOf,
 } from "./step-environment.ts";
 
@@ -82,7 +84,10 @@ const makeAttempt = async (call: HandlerCall, stop: AbortSignal): Promise<Attemp
       case "done":
         return { kind: "done", durable: live.recordDone(step.id, { ...changes, output: result.output, error: null }) };
       case "waiting":
-        await live.recordStep(step.id, "waiting", { durationMs: changes.durationMs });
+        await live.recordStep(step.id, "waiting", {
+          durationMs: changes.durationMs,
+          ...(result.keep === undefined ? {} : { output: outputOfWait(result.keep) }),
+        });
         return { kind: "waiting", message: result.message };
       case "skipped":
         await live.recordStep(step.id, "skipped", {
@@ -130,7 +135,10 @@ const perform = async (
   signal.throwIfAborted();
   await environment.guard.beforeEffect(live, step);
   const { presence, output } = await handler.check(contextNow());
-  if (presence === "done") return { kind: "done", output: live.step(step.id).output ?? output ?? {} };
+  if (presence === "done") {
+    const kept = live.step(step.id).output;
+    return { kind: "done", output: (keptByWait(kept) === null ? kept : null) ?? output ?? {} };
+  }
   if (presence === "partial") {
     signal.throwIfAborted();
     await handler.clear(contextNow());

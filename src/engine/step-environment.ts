@@ -4,6 +4,7 @@ import type { StepContext, StepHandler, StepHandlers } from "../core/ports/engin
 import type { Clock, Log } from "../core/ports/environment.ts";
 import { type EffectiveRules, effectiveRules } from "../core/run/step-rules.ts";
 import { formatDuration } from "../core/time/duration.ts";
+import { type JsonObject, jsonObjectSchema } from "../model/json.ts";
 import type { PlanStep } from "../model/plan.ts";
 import { type RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import type { StepRecord } from "../model/run.ts";
@@ -67,6 +68,14 @@ export const rulesOf = (live: LiveRun, step: PlanStep, environment: StepEnvironm
   });
 };
 
+/** The record of a step that waits has in the place of an output what its next attempt is to know. */
+export const outputOfWait = (keep: JsonObject): JsonObject => ({ waited: keep });
+
+export const keptByWait = (output: JsonObject | null): JsonObject | null => {
+  const kept = jsonObjectSchema.safeParse(output?.["waited"]);
+  return kept.success ? kept.data : null;
+};
+
 /** What a handler is given to do. `acts`: from here on it must show progress, where that is declared. */
 export type HandlerWork<Result> = (
   contextNow: () => StepContext,
@@ -103,6 +112,7 @@ export const callHandler = async <Result>(
         attempt,
         intent: live.step(step.id).intent ?? {},
         outputs: live.outputs,
+        waited: keptByWait(live.step(step.id).output),
         intents: live.intents,
         clock,
         log,

@@ -186,6 +186,7 @@ export const fenceSchema = z
     timeout: durationTextSchema.optional().meta({ description: "How long a line may take: 60s." }),
   })
   .refine(({ proof, command }) => proof === undefined || command !== undefined, "a proof goes with a command")
+  .refine(({ release, command }) => release === undefined || command !== undefined, "a release goes with a command")
   .meta({ description: "What must not acknowledge a write any more, and is not stopped by a component." });
 export type FenceDeclaration = z.infer<typeof fenceSchema>;
 
@@ -268,7 +269,7 @@ export const serviceDeclarationSchema = z.object({
   components: z.record(nameSchema, componentDeclarationSchema),
   invariants: z.record(nameSchema, invariantSchema),
   cutover: z.array(cutoverDeclarationSchema),
-  /** In the order of the file, which is the order in which they are fenced off. */
+  /** In the order of the file. All are fenced off at once. */
   fence: z.array(fenceSchema).optional(),
   approve: approveSchema.optional(),
   /** In the order of the file, which is the order in which they are done. */

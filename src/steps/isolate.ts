@@ -1,6 +1,7 @@
 /**
  * isolate: an old side that no component stops acknowledges nothing any more. A command does it and a proof shows it; where neither can, a
- * named person says so, in the audit log. A command whose outcome is not known is looked into by its proof and never repeated unseen.
+ * named person says so, in the audit log. A command is begun once: again only where its proof has shown since that it did not do it, and never
+ * after a person has answered.
  */
 import type { StepContext, StepResult } from "../core/ports/engine.ts";
 import { parseDuration } from "../core/time/duration.ts";
@@ -14,10 +15,10 @@ import {
   type Action,
   type MakeHandler,
   type StepParts,
-  noIntent,
   nothing,
   ownOutput,
   stepTimeoutMs,
+  textIn,
   withStep,
 } from "./step-bench.ts";
 import { untilAnswered } from "./until-answered.ts";
@@ -51,7 +52,7 @@ export const createIsolateStep: MakeHandler<"isolate"> = (parts) => ({
   kind: "isolate",
   timeoutMs: stepTimeoutMs.person,
   retries: 0,
-  prepare: noIntent,
+  prepare: async (context) => ({ wasOff: await isProven(parts, context) }),
 
   check: async (context) => {
     const output = ownOutput(context);
@@ -69,8 +70,9 @@ export const createIsolateStep: MakeHandler<"isolate"> = (parts) => ({
 
   compensate: async (context) => {
     const { name, release } = context.action;
-    if (release === undefined) {
-      await context.warn(`${name} stays fenced off: no release: is declared; let it work again by hand`);
+    const why = staysOff(context);
+    if (release === undefined || why !== null) {
+      await context.warn(`${name} stays fenced off: ${why ?? "no release: is declared"}; let it work again by hand`);
       return;
     }
     const failure = await run(parts, context, "release", release);
@@ -78,19 +80,28 @@ export const createIsolateStep: MakeHandler<"isolate"> = (parts) => ({
   },
 });
 
+/** What was off before the run, or what a person alone has switched off, is for whoever did that. */
+const staysOff = ({ intent, action }: Context): string | null => {
+  if (intent["wasOff"] === true) return "it was before the run";
+  return action.command === undefined ? "a person did that" : null;
+};
+
+const begunBefore = "its command was begun before, and how it ended is not known";
+
 const fenceOff = async (parts: StepParts, context: Context): Promise<StepResult> => {
   const { command, proof } = context.action;
-  let why = "no command is declared";
-  if (command !== undefined && context.attempt > 1 && proof === undefined) {
-    why = "its command was begun before, how it ended is not known, and no proof is declared";
-  } else if (command !== undefined) {
-    const failure = await run(parts, context, "command", command);
-    if (failure === null && proof === undefined) return { kind: "done", output: { how: "by its command" } };
-    if (failure === null && (await isProven(parts, context)))
-      return { kind: "done", output: { how: "by its command, and its proof passes" } };
-    why = failure === null ? "its command ended well, and its proof fails" : `its command failed: ${failure}`;
-  }
-  return attest(parts, context, why);
+  if (command === undefined) return attest(parts, context, "no command is declared");
+  const known = textIn(context.waited ?? undefined, "why");
+  // Who has answered has answered: nothing is switched once more behind that person's back.
+  if (judge(await context.words()) !== null) return attest(parts, context, known ?? begunBefore);
+  if (context.attempt > 1 && proof === undefined)
+    return attest(parts, context, known ?? `${begunBefore}, and no proof is declared`);
+  const failure = await run(parts, context, "command", command);
+  if (failure !== null) return attest(parts, context, `its command failed: ${failure}`);
+  if (proof === undefined) return { kind: "done", output: { how: "by its command" } };
+  return (await isProven(parts, context))
+    ? { kind: "done", output: { how: "by its command, and its proof passes" } }
+    : attest(parts, context, "its command ended well, and its proof fails");
 };
 
 const judge = (words: readonly SpokenWord[]): SpokenWord | null =>
@@ -111,7 +122,7 @@ const attest = async (parts: StepParts, context: Context, why: string): Promise<
   const { number } = context.run;
   if (word === null) {
     const next = `refloat done ${number} ${context.step.id} --evidence "what you saw", and refloat resume ${number}`;
-    return { kind: "waiting", for: "person", message: `${question} Then: ${next}` };
+    return { kind: "waiting", for: "person", message: `${question} Then: ${next}`, keep: { why } };
   }
   const { by, evidence = "" } = word;
   const output = { by, evidence, why };

@@ -23,6 +23,8 @@ export type StepContext<Action extends StepAction = StepAction> = {
   readonly intent: JsonObject;
   /** Outputs of steps that are done, by step id; the step's own only while it is done (see StepHandler). */
   readonly outputs: ReadonlyMap<StepId, JsonObject>;
+  /** What an earlier attempt of this step kept when it ended in a wait; null when none did. */
+  readonly waited: JsonObject | null;
   /** Intents of all steps that have begun, by step id; what a compensation needs to know how things were. */
   readonly intents: ReadonlyMap<StepId, JsonObject>;
   readonly clock: Clock;
@@ -43,8 +45,13 @@ export type StepResult =
   | { readonly kind: "done"; readonly output: JsonObject }
   /** An expected refusal: a check failed. Fails the step without a retry. */
   | { readonly kind: "failed"; readonly message: string; readonly hint?: string; readonly output: JsonObject }
-  /** A person is needed before it can go on; the run waits. */
-  | { readonly kind: "waiting"; readonly for: "approval" | "person"; readonly message: string }
+  /** A person is needed before it can go on; the run waits. `keep`: what the next attempt is to know (`waited`). */
+  | {
+      readonly kind: "waiting";
+      readonly for: "approval" | "person";
+      readonly message: string;
+      readonly keep?: JsonObject;
+    }
   /** A person has said that it is not needed. */
   | { readonly kind: "skipped"; readonly message: string };
 
