@@ -49,10 +49,12 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   const of = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
     [steps.get(component) ?? []].flat();
 
-  // Before traffic is held: a person may have to be waited for, and whoever still reaches the old side need not wait as well.
+  // Before traffic is held: a person may have to be waited for, and whoever still reaches the old side need not wait as well. All at once:
+  // while one of them waits for a person, another one would go on acknowledging writes.
+  const ready = draft.all();
   if (planning.fencesOff === true)
     for (const { environment: _environment, timeout: _timeout, ...declared } of service.fence ?? [])
-      draft.add("cutover", { kind: "isolate", ...declared }, draft.all());
+      draft.add("cutover", { kind: "isolate", ...declared }, ready);
   if (hasTraffic) draft.add("cutover", { kind: "hold" }, draft.all());
 
   // Whether a process runs at this moment is no reason to leave its fence out: a supervisor may have it back before the switch.

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { component, liveShop, recoveryInput, shop, shopPoint, shopPoints } from "../../../test/fixtures/shop.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { Plan } from "../../model/plan.ts";
+import type { StepId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { stepLimits } from "../run/step-limits.ts";
 import type { LiveComponent, RecoveryInput } from "./planner-input.ts";
 import { planDigest } from "./plan-digest.ts";
 import { planRecovery } from "./plan-recovery.ts";
@@ -214,6 +216,22 @@ describe("the steps of a recovery", () => {
     expect(ids(gone).filter((id) => id.startsWith("save-lost"))).toEqual([]);
     expect(codes(gone)).toContain("live.absent");
     expect(gone.forecast.steps["switch:db"]?.what).toBe("shop_r42 > shop");
+  });
+
+  it("fences all old sides off at once, in no place of another step, before traffic is held", () => {
+    const fence = [
+      { name: "old primary", command: "off db-1" },
+      { name: "old replica", command: "off db-2" },
+    ];
+    const service = withService({ fence, limits: { host: 1 } });
+    const plan = planRecovery(recoveryInput({ service }));
+    const fences = ["isolate:old-primary", "isolate:old-replica"];
+    expect(needsOf(plan, "isolate:old-replica")).toEqual(needsOf(plan, "isolate:old-primary"));
+    expect(needsOf(plan, "hold")).toEqual(fences);
+    // Of one that waits for a person the machine's only place is not taken.
+    const { of } = stepLimits(plan.intent);
+    expect(fences.map((id) => of(id as StepId))).toEqual([[], []]);
+    expect(of("switch:db" as StepId)).toEqual([0]);
   });
 });
 

@@ -31,6 +31,8 @@ export const stepLimits = (
     // Who waits for a person or for other steps keeps nobody from working.
     if (isForPeople(action.kind) || action.kind === "wait") return [];
     const kind = ofKind.get(action.kind);
+    // No old side may go on acknowledging writes because another one is waited for, unless that is what was declared.
+    if (action.kind === "isolate") return kind === undefined ? [] : [kind];
     const used = componentsOf(action, declaration).flatMap((name) => declaration.components[name]?.resources ?? []);
     const shared = [...new Set(used)].flatMap((name) => ofResource.get(name) ?? []);
     return [0, ...(kind === undefined ? [] : [kind]), ...shared];
