@@ -38,6 +38,7 @@ import { actingPerson } from "./platform/person-roles.ts";
 import { createLog, silentLog } from "./platform/log.ts";
 import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
+import { examineFence } from "./platform/examine-fence.ts";
 import { createFreezes } from "./platform/quiesce/create-freezes.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
@@ -324,6 +325,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       patch: unifiedDiff,
     },
     freezes: createFreezes(join(options.stateDirectory, "quiesce")),
+    examineFence,
     mount: createResticMount(async () => {
       if (options.vaultAsOf != null) {
         throw new RefloatError("usage", "restic, which mounts vaults, cannot open one as it was at another time", {

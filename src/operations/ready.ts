@@ -1,6 +1,6 @@
 /** ready: could this service be recovered now? Asks vault, sources, target and traffic, plans without keeping the plan, and changes nothing. */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
-import { preflightComponent, preflightCutovers } from "../core/components/preflight.ts";
+import { preflightComponent, preflightCutovers, preflightFences } from "../core/components/preflight.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { requireSecrets } from "../core/declaration/missing-secrets.ts";
 import { recoverableTo } from "../core/logs/recoverable-to.ts";
@@ -182,6 +182,8 @@ const ofComponents = (
     const checks: ReadyCheck[] = [];
     for (const name of Object.keys(service.components)) checks.push(...(await ofComponent(access, name, drafted)));
     for (const { subject, report } of await preflightCutovers(bench, { service, access, marker, signal }))
+      checks.push(...judgePreflight(subject, report, true));
+    for (const { subject, report } of await preflightFences(bench, { service, access, signal }))
       checks.push(...judgePreflight(subject, report, true));
     return checks;
   });

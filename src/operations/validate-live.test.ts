@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseDeclaration } from "../core/declaration/parse-declaration.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { driverRegistry } from "../driver-registry.ts";
+import { examineFence } from "../platform/examine-fence.ts";
 import { silentLog } from "../platform/log.ts";
+import { readSecret } from "../platform/secret.ts";
 import { createDirectories } from "../platform/state-directories.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../testing/driver-context.ts";
@@ -38,6 +40,9 @@ services:
           - command: test -e ${folder.path}/lists/1.txt
           - command: echo it is gone; test -e ${folder.path}/lists/2.txt
       docs: { type: files, path: ${folder.path}/docs }
+    fence:
+      - { name: old primary, command: "off $TOKEN", environment: { TOKEN: "\${file:${folder.path}/none}" } }
+      - { name: old replica, command: no-such-program off, proof: exit 1 }
     invariants:
       docs-exist:
         every: { lists: "*.txt" }
@@ -50,6 +55,8 @@ services:
     registry: driverRegistry,
     clock: systemClock,
     log: silentLog,
+    examineFence,
+    readSecret,
     host: { hostname: "h", toolVersion: "0", timeZone: "UTC" },
     directories: createDirectories(`${folder.path}/state`),
     declaration: async () => declaration,
@@ -74,6 +81,8 @@ const faults = async (): Promise<readonly (readonly string[])[]> => {
 it("asks the live side what a recovery asks of the new one: checks, invariants and the probe", async () => {
   expect(await faults()).toEqual([
     ["lists", expect.stringContaining("it is gone")],
+    ["fence old primary", expect.stringContaining("cannot be read")],
+    ["fence old replica", "there is no program no-such-program"],
     ["probe", expect.stringContaining("refused")],
   ]);
   await rm(`${folder.path}/docs/1.txt`);

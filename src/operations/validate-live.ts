@@ -8,6 +8,7 @@ import {
   preflightAnswer,
   preflightComponent,
   preflightCutovers,
+  preflightFences,
   preflightProvision,
 } from "../core/components/preflight.ts";
 import { findService } from "../core/declaration/find-service.ts";
@@ -66,6 +67,8 @@ const askService = (
       }
       const marker = `refloat/validate/${service.name}`;
       for (const { subject, report } of await preflightCutovers(bench, { service, access, marker, signal }))
+        subjects.push({ service: service.name, subject, report });
+      for (const { subject, report } of await preflightFences(bench, { service, access, signal }))
         subjects.push({ service: service.name, subject, report });
       const { probe, quiesce } = service;
       if (quiesce !== undefined) {

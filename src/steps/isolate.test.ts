@@ -11,7 +11,7 @@ import { systemClock } from "../platform/system-clock.ts";
 import { type TestFolder, createTestFolder } from "../testing/driver-context.ts";
 import { testPlan, testStep } from "../testing/run-plans.ts";
 import { createIsolateStep } from "./isolate.ts";
-import type { Action, StepParts } from "./step-bench.ts";
+import { type Action, type StepParts, stepId } from "./step-bench.ts";
 
 let folder: TestFolder;
 let warnings: string[];
@@ -83,15 +83,14 @@ const attempt = async (action: Action<"isolate">, given: Given = {}) => {
   return presence === "done" ? null : step().apply(context);
 };
 
-const anna = (says: "done" | "failed"): SpokenWord =>
-  ({
-    says,
-    by: "anna",
-    roles: [],
-    step: "isolate:old-primary",
-    evidence: "saw the plug",
-    at: "2026-03-01T16:00:00Z",
-  }) as SpokenWord;
+const anna = (says: "done" | "failed"): SpokenWord => ({
+  says,
+  by: "anna",
+  roles: [],
+  step: stepId("isolate:old-primary"),
+  evidence: "saw the plug",
+  at: "2026-03-01T16:00:00Z",
+});
 
 /** What a first attempt that cannot reach the machine leaves for the next one. */
 const waitedFor = async (action: Action<"isolate">): Promise<JsonObject> => {

@@ -95,8 +95,8 @@ ${fence}`,
     writer.kill("SIGCONT");
     await once(writer, "close");
   };
-  /** What the power switch does: the server and each of its back ends, without a word. */
-  const powerOff = (): string => `xargs kill -KILL < ${at("pids")}`;
+  /** What the power switch does: the server and each of its back ends, without a word. It ends when they have ended. */
+  const powerOff = (): string => `xargs kill -KILL < ${at("pids")}; until (${isOff()}); do sleep 0.02; done`;
   /** A process that nobody has collected yet is no longer one. */
   const isOff = (): string =>
     `for pid in $(cat ${at("pids")}); do if grep -qs "^State:[[:space:]][^ZX]" /proc/$pid/status; then exit 1; fi; done`;
@@ -159,7 +159,8 @@ ${fence}`,
       fresh,
       `    fence:
       - name: old primary
-        command: ${powerOff()}
+        command: >-
+          ${powerOff()}
         proof: >-
           ${isOff()}
 `,

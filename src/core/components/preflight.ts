@@ -2,7 +2,7 @@
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import { toRefloatError } from "../../model/refloat-error.ts";
 import type { PreflightReport } from "../ports/driver.ts";
-import type { ComponentParts } from "../ports/workbench.ts";
+import type { ComponentParts, Workbench } from "../ports/workbench.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
 /** A subject that fails is told, and the rest is still asked. */
@@ -53,6 +53,20 @@ export const preflightCutovers = async (
     const driver = registry.traffic.get(entry.kind);
     if (driver === undefined) continue;
     reports.push({ subject, report: await preflightAnswer(subject, () => driver.preflight(context, entry.options)) });
+  }
+  return reports;
+};
+
+/** One report for each entry of `fence:`, in its order. Fences nothing off. */
+export const preflightFences = async (
+  { examineFence }: Pick<Workbench, "examineFence">,
+  { service, access, signal }: Omit<CutoverAsking, "marker">,
+): Promise<readonly { readonly subject: string; readonly report: PreflightReport }[]> => {
+  const reports: { readonly subject: string; readonly report: PreflightReport }[] = [];
+  for (const fence of service.fence ?? []) {
+    const subject = `fence ${fence.name}`;
+    const request = { service: service.name, fence, bind: access.bind(null), signal };
+    reports.push({ subject, report: await preflightAnswer(subject, () => examineFence(request)) });
   }
   return reports;
 };

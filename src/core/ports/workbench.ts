@@ -1,11 +1,11 @@
 /** What the composition root hands to operations and step handlers: the world, as ports. */
-import type { Declaration } from "../../model/declaration.ts";
+import type { Declaration, FenceDeclaration } from "../../model/declaration.ts";
 import type { SpaceForecast } from "../../model/plan.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Discovery } from "./discovery.ts";
-import type { DriverRegistry, Footprint } from "./driver.ts";
+import type { DriverRegistry, Footprint, PreflightReport } from "./driver.ts";
 import type { Engine, Journal, Leases } from "./engine.ts";
-import type { Clock, Log, Secret } from "./environment.ts";
+import type { Bind, Clock, Log, Secret } from "./environment.ts";
 import type { EscrowBundles, EscrowTools } from "./escrow.ts";
 import type { Freezes } from "./freezes.ts";
 import type { MountPoint } from "./mounts.ts";
@@ -86,11 +86,20 @@ export type Attendant = {
 /** Who acts, with the user and the groups of the system. */
 export type ActingPerson = { readonly name: string; readonly roles: readonly string[] };
 
+export type FenceRequest = {
+  readonly service: string;
+  readonly fence: FenceDeclaration;
+  readonly bind: Bind;
+  readonly signal: AbortSignal;
+};
+
 export type Workbench = ComponentParts & {
   readonly host: Host;
   readonly person: () => Promise<ActingPerson>;
   readonly places: NewPlaces;
   readonly freezes: Freezes;
+  /** Could the lines of a fence be run, and what does its proof say now? Fences nothing off. */
+  readonly examineFence: (request: FenceRequest) => Promise<PreflightReport>;
   readonly mount: MountPoint;
   readonly escrow: EscrowTools;
   readonly discovery: Discovery;

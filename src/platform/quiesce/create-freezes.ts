@@ -12,7 +12,7 @@ import { makePrivateFolder } from "../private-folder.ts";
 import { acquireProcessLock } from "../process-lock.ts";
 import { programEntry } from "../program-files.ts";
 import { systemClock } from "../system-clock.ts";
-import { examineLines } from "./examine-lines.ts";
+import { examineFreeze } from "./examine-freeze.ts";
 import { keeperLockPath, readFrozenRecord } from "./frozen-record.ts";
 import type { KeeperAnswer, KeeperRequest } from "./keeper-words.ts";
 
@@ -156,5 +156,5 @@ export const createFreezes = (folder: string): Freezes => {
     }
   };
 
-  return { left, freeze, thawLeft, examine: examineLines };
+  return { left, freeze, thawLeft, examine: examineFreeze };
 };

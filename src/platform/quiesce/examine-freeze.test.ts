@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { bindFrom } from "../../testing/driver-context.ts";
-import { examineLines } from "./examine-lines.ts";
+import { examineFreeze } from "./examine-freeze.ts";
 
 const faults = async (freeze: string, thaw: string): Promise<readonly (string | undefined)[]> => {
-  const { findings } = await examineLines({
+  const { findings } = await examineFreeze({
     service: "shop",
     quiesce: { freeze, thaw, environment: { TOKEN: "${file:token}" } },
     bind: bindFrom({ "file:token": "secret!hunter2", "app.port": "8080" }),
