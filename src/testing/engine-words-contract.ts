@@ -76,6 +76,22 @@ export const describeWords = (open: OpenEngine): void => {
       );
     });
 
+    it("are waited for by a step, whose next attempt knows what it kept, and keeps it as no output", async () => {
+      const seen: unknown[] = [];
+      const waits: Intercept = async (moment, context) => {
+        if (moment !== "apply" || context.step.id !== "approve") return undefined;
+        seen.push(context.waited);
+        return context.waited === null
+          ? { kind: "waiting", for: "person", message: "who says yes?", keep: { why: "no route to host" } }
+          : { kind: "done", output: { by: "anna" } };
+      };
+      expect((await bench.execute({ intercept: waits })).state).toBe("waiting");
+      const record = await bench.resume({ intercept: waits });
+      expect(seen).toEqual([null, { why: "no route to host" }]);
+      expect(record.state).toBe("succeeded");
+      expect(record.steps.find(({ id }) => id === "approve")?.output).toEqual({ by: "anna" });
+    });
+
     it("leave out a step that only looks, with the reason", async () => {
       const failing = failAt("apply", "try:app");
       expect((await bench.execute({ intercept: failing })).state).toBe("failed");

@@ -205,6 +205,8 @@ ${fence}`,
     expect(await ask(fresh, "select id from notes")).toEqual([{ id: 1 }]);
     const report = (await refloat.succeed(["runs", run])).stdout.replaceAll(/\s+/g, " ");
     expect(report).toContain("pulled the plug of db-1 myself");
+    // What the command ended with is known, and still told after the resume.
+    expect(report).toMatch(/pulled the plug of db-1 myself \(its command failed: exit status 1: no route to host\)/);
     const { stdout: log } = await refloat.succeed(["log", "--json"]);
     expect(log).toContain("pulled the plug of db-1 myself");
   });
