@@ -8,7 +8,7 @@ import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { QueryResult } from "pg";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type SessionOptions, openClient } from "../../platform/postgres/session.ts";
-import { millisecondsOf } from "./wal-scanner.ts";
+import { millisecondsOf } from "./wal-transactions.ts";
 
 export type ServerIdentity = {
   readonly system: string;
