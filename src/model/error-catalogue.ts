@@ -86,6 +86,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The vault does not hold the part of a component's log that leads to this moment.",
   },
+  "log.unknown-target": {
+    exit: 2,
+    http: 404,
+    kind: "permanent",
+    meaning: "The place in a component's log that --at names is not in what the vault holds, or has no data.",
+  },
   "log.damaged": {
     exit: 4,
     http: 500,

@@ -269,6 +269,16 @@ export const pointChoiceSchema = z.discriminatedUnion("kind", [
     at: z.iso.datetime(),
     changed: z.boolean(),
   }),
+  /** The last one at or before a place in the log of a component, which goes exactly there: `xid 1234`, or just before it. */
+  z.object({
+    kind: z.literal("log-target"),
+    what: z.string(),
+    isBefore: z.boolean(),
+    component: nameSchema,
+    line: z.string(),
+    position: z.string(),
+    at: z.iso.datetime(),
+  }),
 ]);
 export type PointChoice = z.infer<typeof pointChoiceSchema>;
 

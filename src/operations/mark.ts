@@ -2,6 +2,7 @@
 import { audited } from "../core/audit/audited.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { readTarget } from "../core/points/log-target.ts";
 import { findMarks, unknownMark } from "../core/points/named-moment.ts";
 import { placeMarkers } from "../core/logs/place-markers.ts";
 import { type FreezeEvent, frozenError } from "../core/quiesce/stand-still.ts";
@@ -43,6 +44,7 @@ const requireFit = (name: string, bench: Workbench): void => {
     });
   if (name.length > longestName) throw unfit(`it has more than ${longestName} characters`);
   if (/\p{Cc}|\p{Bidi_Control}/u.test(name)) throw unfit("it has characters that cannot be printed");
+  if (readTarget(bench.registry, name) !== null) throw unfit("it would be read as a place in a log");
   const read = parseAt(`before ${name}`, bench.clock.now(), bench.host.timeZone);
   if (read.kind === "before-run") throw unfit("it would be read as a run");
   if (read.kind !== "before-mark") throw unfit("it would be read as a time");

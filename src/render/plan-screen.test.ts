@@ -69,6 +69,13 @@ describe("the plan", () => {
       replays: { db: { line: "7000/1", from: "1/3A000000", to: "1/3A7C2F50", at: "2026-11-22T13:12:07.900Z" } },
     });
     expect(other.digest).not.toBe(plan.digest);
+    const chosen = { kind: "log-target", what: "xid 1234", isBefore: true, component: "db", line: "7000/1" } as const;
+    const place = planRecovery({ ...input, chosen: { ...chosen, position: "1/3A7C2F48", at } });
+    const told = renderPlan(place, { ...screen, width: 200 }).split("\n");
+    expect(told[0]).toContain("the last before xid 1234 of db (14:12:08)");
+    expect(told.find((line) => line.startsWith("MOMENT"))).toBe(
+      "MOMENT  db to just before xid 1234, 14:12:07.9 (1/3A7C2F48); uploads to the point, 12m04s older",
+    );
   });
 
   it("takes what stays at a part of a composed point as of that part's own moment", () => {

@@ -86,6 +86,8 @@ const describeChoice = ({ asked, chosen, at: now }: Plan["forecast"], screen: Sc
       return chosen.changed
         ? `the last before run ${chosen.run} changed what is live (${time(chosen.at)})`
         : `the last before run ${chosen.run} began (${time(chosen.at)})`;
+    case "log-target":
+      return `the last before ${chosen.what} of ${chosen.component} (${time(chosen.at)})`;
     default:
       return chosen satisfies never;
   }

@@ -36,7 +36,10 @@ export const forecastConsistency = (facts: Facts, scope: Scope): PlannedConsiste
     return {
       mode: "approximate",
       windowMs: apartMs,
-      why: "each goes by a clock of its own; no marker ties their logs",
+      why:
+        chosen?.kind === "log-target"
+          ? `${chosen.component} goes to ${chosen.what}, and what else has a log to its moment by a clock of its own`
+          : "each goes by a clock of its own; no marker ties their logs",
     };
   if (unmarked.length > 0)
     return {

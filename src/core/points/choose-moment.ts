@@ -6,7 +6,7 @@ import { shortId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { formatList } from "../text/quantity.ts";
-import { type ChosenPoint, type PointRequest, choosePoint } from "./choose-point.ts";
+import { type ChosenPoint, type PointRequest, choosePoint, findTarget } from "./choose-point.ts";
 import { type PassedPoint, readBy } from "./point-span.ts";
 import { type ResolvedReplays, resolveReplays } from "./resolve-replays.ts";
 
@@ -16,13 +16,14 @@ export type ChosenMoment = ChosenPoint &
     readonly passed: readonly PassedPoint[];
   };
 
-/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.gap, vault.* */
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.*, vault.* */
 export const chooseMoment = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenMoment> => {
   const { logs } = await bench.vault();
+  const target = await findTarget(bench, request);
   const passed: PassedPoint[] = [];
   for (;;) {
     const passedOver = new Set<string>(passed.map(({ point }) => point.id));
-    const chosen = await choosePoint(bench, { ...request, passedOver }, now).catch((error: unknown) => {
+    const chosen = await choosePoint(bench, { ...request, target, passedOver }, now).catch((error: unknown) => {
       throw tooLateFor(error, passed);
     });
     const { point } = chosen;

@@ -1,4 +1,5 @@
 /** From the words of `--at` to the recovery point that they mean: what plan, mend and assess are given. */
+import { type LogTarget, readTarget, resolveTarget } from "./log-target.ts";
 import { asMarkName } from "./named-moment.ts";
 import { composePoints } from "./compose-points.ts";
 import { earlier } from "./open-incident.ts";
@@ -20,6 +21,10 @@ export type PointRequest = {
   readonly only: readonly string[] | null;
   /** Ids of points that go beyond that moment. */
   readonly passedOver?: ReadonlySet<string>;
+  /** What `at` means, where that was found before: a log is read once. */
+  readonly target?: LogTarget | null;
+  /** Ends the search of a log. */
+  readonly signal?: AbortSignal;
 };
 
 export type ChosenPoint = PointSelection & {
@@ -31,10 +36,25 @@ export type ChosenPoint = PointSelection & {
   readonly marks: readonly Mark[];
 };
 
-/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.* */
+/**
+ * The place in a log that `--at` names; null where it names something else.
+ * @throws RefloatError log.unknown-target, time.unclear, vault.*
+ */
+export const findTarget = async (
+  bench: Workbench,
+  { service, at, only, signal = new AbortController().signal }: PointRequest,
+): Promise<LogTarget | null> => {
+  const typed = at === null ? null : readTarget(bench.registry, at);
+  if (typed === null) return null;
+  const { logs } = await bench.vault();
+  return resolveTarget({ logs, registry: bench.registry }, typed, { service, only, signal });
+};
+
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, log.unknown-target, point.* */
 export const choosePoint = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenPoint> => {
   const { service, only, passedOver } = request;
-  const at = await readAt(bench, service, request.at ?? "last", now);
+  const target = request.target === undefined ? await findTarget(bench, request) : request.target;
+  const at = target ?? (await readAt(bench, service, request.at ?? "last", now));
   const points = newestFirst(composePoints(await (await bench.vault()).points.list(service)));
   const facts = await selectionFacts(bench, service, at);
   const incidentSince = earlier(facts.incidentSince ?? null, request.incidentAt ?? null);

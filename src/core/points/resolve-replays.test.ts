@@ -118,3 +118,28 @@ it("a component that had been read later than the moment is never taken for the 
   expect(await resolveAll([span(2, 30)], instant(1), ["db"], at(2))).toMatchObject({ tooLate: ["db"] });
   expect(await resolveAll([span(0, 1)], instant(1), ["db"], at(2))).toMatchObject({ tooLate: ["db"] });
 });
+
+it("a place in the log of one component is gone to exactly, whatever the clock says, and by the others to its time", async () => {
+  const target = (minute: number, parts = {}): PointChoice => ({
+    kind: "log-target",
+    what: "xid 1234",
+    isBefore: false,
+    component: "db",
+    line: "7000/1",
+    position: place(minute),
+    at: at(12),
+    ...parts,
+  });
+  const spans = [span(0, 30)];
+  expect(await resolve(spans, target(11))).toMatchObject({ db: { to: place(11), at: at(12) } });
+  expect(await resolve(spans, target(11, { component: "uploads" }))).toMatchObject({ db: { to: place(12) } });
+  expect(await resolveAll(spans, target(1))).toMatchObject({ replays: {}, tooLate: ["db"] });
+  await expect(resolve(spans, target(31))).rejects.toMatchObject({
+    code: "log.gap",
+    message: `xid 1234 in the log of db is at ${place(31)}, and it leads on only to ${place(30)} (${at(30)})`,
+  });
+  await expect(resolve(spans, target(11, { line: "7000/2" }))).rejects.toMatchObject({
+    code: "log.gap",
+    message: "xid 1234 in the log of db lies on 7000/2, and the point is of 7000/1",
+  });
+});

@@ -62,7 +62,7 @@ export const resolveReplays = async (
     }
     const marker = markerOf(chosen, component);
     if (marker !== undefined) {
-      const replay = toMarker(marker, { point, chosen, component, begin, span });
+      const replay = toMarker(marker, { point, component, begin, span });
       if (replay === "too-late") tooLate.push(component);
       else replays[component] = planned(registry, captured, begin, replay);
       continue;
@@ -86,38 +86,44 @@ export const resolveReplays = async (
   return { replays, tooLate, unreached };
 };
 
-type Marker = Alignment["markers"][string];
+/** The place that a component is to go exactly to. `called`, in an error: `the marker of "evening"`. */
+type Marker = Pick<Alignment["markers"][string], "line" | "position" | "at"> & { readonly called: string };
 
-const markerOf = (chosen: PointChoice, component: string): Marker | undefined =>
-  chosen.kind === "mark" ? chosen.aligned?.markers[component] : undefined;
+const markerOf = (chosen: PointChoice, component: string): Marker | undefined => {
+  if (chosen.kind === "log-target")
+    return chosen.component === component ? { ...chosen, called: chosen.what } : undefined;
+  const marker = chosen.kind === "mark" ? chosen.aligned?.markers[component] : undefined;
+  return chosen.kind === "mark" && marker !== undefined
+    ? { ...marker, called: `the marker of "${chosen.name}"` }
+    : undefined;
+};
 
-type MarkerRequest = Pick<ReplayRequest, "point" | "chosen"> & {
+type MarkerRequest = Pick<ReplayRequest, "point"> & {
   readonly component: string;
   readonly begin: NonNullable<LogBegin>;
   readonly span: LogSpan | undefined;
 };
 
 /** Exactly to where the marker ends: no clock is asked. @throws RefloatError log.gap where the log does not lead there */
-const toMarker = (marker: Marker, { point, chosen, component, begin, span }: MarkerRequest): LogMoment | "too-late" => {
+const toMarker = (marker: Marker, { point, component, begin, span }: MarkerRequest): LogMoment | "too-late" => {
   const isOnLine = marker.line === begin.line;
   if (isOnLine && comparePositions(marker.position, begin.from) < 0) return "too-late";
   if (isOnLine && span !== undefined && comparePositions(marker.position, span.to) <= 0)
     return { position: marker.position, at: marker.at };
   const { service } = point.manifest;
-  const name = chosen.kind === "mark" ? chosen.name : "";
   const reached =
     span === undefined ? "nothing of it leads on from the point" : `it leads on only to ${span.to} (${span.toAt})`;
   throw new RefloatError(
     "log.gap",
     isOnLine
-      ? `the marker of "${name}" in the log of ${component} is at ${marker.position}, and ${reached}`
-      : `the marker of "${name}" in the log of ${component} lies on ${marker.line}, and the point is of ${begin.line}`,
+      ? `${marker.called} in the log of ${component} is at ${marker.position}, and ${reached}`
+      : `${marker.called} in the log of ${component} lies on ${marker.line}, and the point is of ${begin.line}`,
     {
       context: { component, marker: marker.position },
       state: "nothing was changed",
       hint: isOnLine
         ? `what is missing may still be at its server: refloat capture ${service} --continuous receives it`
-        : "markers are reached from points that were taken on the same line",
+        : "it is reached from points that were taken on the same line",
       nextCommand: `refloat timeline ${service}`,
     },
   );
@@ -147,6 +153,7 @@ const wantedInstant = (chosen: PointChoice): string | null | undefined => {
     case "incident":
     case "mark":
     case "run":
+    case "log-target":
       return chosen.at;
     case "id":
     case "verified":

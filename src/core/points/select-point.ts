@@ -178,14 +178,18 @@ const choose = (
       const chosen = runMomentOf(at, runs, service);
       return { point: beforeMoment(points, chosen, `run ${chosen.run}`, options), chosen };
     }
+    case "log-target": {
+      const { text: _text, ...target } = at;
+      return { point: atInstant(points, at.at, service), chosen: target };
+    }
     default:
       return at satisfies never;
   }
 };
 
-/** Of what was asked to come before something, nothing after it is closer. */
+/** Of what was asked to come before something, or to end exactly with it, nothing after it is closer. */
 const boundOf = (chosen: PointChoice): string | null =>
-  chosen.kind === "mark" || chosen.kind === "run" ? chosen.at : null;
+  chosen.kind === "mark" || chosen.kind === "run" || chosen.kind === "log-target" ? chosen.at : null;
 
 /**
  * The last point whose `consistentAt` is at or before the instant; for `last` the newest, or the newest from before an open incident; the one with the id; the last one that had been read whole

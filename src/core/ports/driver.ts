@@ -350,6 +350,49 @@ export type LogStart = {
   readonly head?: string;
 };
 
+/**
+ * A word by which people of a technology name a place in its log, `xid` of `--at "xid 1234"`. What `read` makes of the text behind it: `position`, the place
+ * itself; `sought`, in the words of `find`, what must be looked for, and `missing` for an error where it is not there: "no end of transaction 1234"; `unfit`,
+ * why it is nothing of the kind.
+ */
+export type LogTargetWord = {
+  /** Lower case, of one word or more. */
+  readonly word: string;
+  /** As it is typed: `xid 1234`. */
+  readonly example: string;
+  readonly read: (
+    value: string,
+  ) =>
+    | { readonly position: string }
+    | { readonly sought: string; readonly missing: string }
+    | { readonly unfit: string };
+};
+
+export type LogTargetSearch = {
+  readonly word: string;
+  readonly sought: string;
+  /** Where it is looked for. */
+  readonly span: LogSpan;
+  readonly read: LogReader["read"];
+  readonly signal: AbortSignal;
+};
+
+/** Going on by the log up to `before` ends without it, up to `after` with it, and both with nothing that came later. */
+export type LogTargetFound = {
+  readonly before: string;
+  readonly after: string;
+  /** By the clock of the source, ISO. */
+  readonly at: string;
+  /** Why nothing of it is in the data: "transaction 1234 was rolled back". */
+  readonly voidBecause?: string;
+};
+
+export type LogTargets = {
+  readonly words: readonly LogTargetWord[];
+  /** The newest in the span, by reading what is stored, in bounded memory; null where it is not there. @throws RefloatError vault.* */
+  readonly find: (search: LogTargetSearch) => Promise<LogTargetFound | null>;
+};
+
 /** The log that the source writes of all its changes, by which a point can be rolled forward. */
 export type LogOperations<Options = unknown> = {
   /**
@@ -359,6 +402,8 @@ export type LogOperations<Options = unknown> = {
   readonly startOf: (captured: CapturedComponent, lines: readonly string[]) => LogStart | null;
   /** A position as the source itself names it: `binlog.000007:4628`. Left out where that is the position. */
   readonly placeOf?: (line: string, position: string) => string;
+  /** Places in it that have names besides times. */
+  readonly targets?: LogTargets;
   /**
    * Receives until aborted, then flushes and returns. Appends whole pieces in order, and lets the source forget only what is durable. Connections
    * that are lost are made anew; what the source no longer has is reported as a gap.

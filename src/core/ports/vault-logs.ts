@@ -44,6 +44,10 @@ export type LogStore = {
   readonly positionAt: (
     request: LogName & { readonly line?: string; readonly at: string },
   ) => Promise<LogPosition | null>;
+  /** The last known moment at which a line had not gone beyond a position; null when no span of the line holds the position. */
+  readonly momentAt: (
+    request: LogName & { readonly line: string; readonly position: string },
+  ) => Promise<LogPosition | null>;
   /** What the component's log says of itself, to be read by a driver. */
   readonly reader: (name: LogName) => Promise<LogReader>;
   /**

@@ -46,7 +46,7 @@ export type PlanRequest = {
 
 export type RecoveryDraft = { readonly plan: Plan; readonly look: Look; readonly point: RecoveryPoint };
 
-/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.gap, plan.impossible, cutover.refused, source.* */
+/** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.*, plan.impossible, cutover.refused, source.* */
 export const draftRecovery = async (
   bench: Workbench,
   request: PlanRequest,
@@ -57,7 +57,7 @@ export const draftRecovery = async (
   const now = bench.clock.now();
   const { point, chosen, closer, points, at, incidentSince, replays, unreached, passed, marks } = await chooseMoment(
     bench,
-    { ...request, service: service.name },
+    { ...request, service: service.name, signal },
     now,
   );
   const only = request.only ?? Object.keys(point.manifest.components);

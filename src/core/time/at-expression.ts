@@ -1,7 +1,7 @@
 /**
  * Reads what a person gives to `--at` and freezes it: an instant, "last", what a mark or a run is called, or the beginning of a point's id. A time that
  * is vague, ambiguous or in the future is refused with examples, never guessed: a wrong guess here restores the wrong data. Finding the point is
- * not done here, nor is whether there is such a mark or run.
+ * not done here, nor is whether there is such a mark or run, nor a place in a log.
  */
 import type { ParsedResult } from "chrono-node";
 import { GB } from "chrono-node/en";
@@ -19,7 +19,18 @@ export type AtExpression =
   /** `instant` is ISO 8601 in UTC. `ahead`: the day that was taken, `2026-11-19`, since what was said is still to come today. */
   | { readonly kind: "instant"; readonly text: string; readonly instant: string; readonly ahead?: string }
   /** At least four hex characters, lower case. */
-  | { readonly kind: "id"; readonly text: string; readonly prefix: string };
+  | { readonly kind: "id"; readonly text: string; readonly prefix: string }
+  /** A place in the log of a component, as it was found there: never read here. `what`: `xid 1234`. `at`: by the clock of the source, ISO. */
+  | {
+      readonly kind: "log-target";
+      readonly text: string;
+      readonly what: string;
+      readonly isBefore: boolean;
+      readonly component: string;
+      readonly line: string;
+      readonly position: string;
+      readonly at: string;
+    };
 
 const examples = `try "2 hours ago", 14:05, "2026-11-20 14:05", 2026-11-20T14:05:00Z, last, "last verified", "before MARK", "before run 42", or the first letters of a point's id`;
 

@@ -1,6 +1,7 @@
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
+import { clusterTargets } from "./find-target.ts";
 import { clusterInstances, stableOutputs } from "./instances.ts";
 import { clusterExcerpts } from "./excerpt/take-excerpt.ts";
 import { logStartOf } from "./log-line.ts";
@@ -34,7 +35,7 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   switching: clusterSwitching,
   writes: clusterWrites,
   excerpts: clusterExcerpts,
-  logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog },
+  logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog, targets: clusterTargets },
 };
 
 /** The `postgres-cluster` driver. */

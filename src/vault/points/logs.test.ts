@@ -103,6 +103,15 @@ it("a time is found as the last known position at or before it, and not where no
   expect(await found(5001)).toBeUndefined();
   expect(await found(8500)).toBe(place(8500));
   expect(await found(-1)).toBeUndefined();
+  const moment = async (offset: number, on = line) =>
+    (await store.momentAt({ ...name, line: on, position: place(offset) }))?.at;
+  expect(await moment(1499)).toBe(at(0));
+  expect(await moment(1500)).toBe(at(1500));
+  expect(await moment(3999)).toBe(at(3000));
+  expect(await moment(5000)).toBe(at(5000));
+  expect(await moment(5001)).toBeUndefined();
+  expect(await moment(8700)).toBe(at(8500));
+  expect(await moment(1500, "7000/2")).toBeUndefined();
 });
 
 it("a moment that lies before its piece keeps nothing from being found or joined", async () => {

@@ -5,7 +5,7 @@ import type { Repository } from "../../core/ports/vault.ts";
 import type { VaultLock } from "../../core/ports/vault-locks.ts";
 import { bytesBefore, comparePositions } from "../../core/logs/log-position.ts";
 import { inOrder, joinedSpans } from "../../core/logs/log-spans.ts";
-import type { LogMoment } from "../../model/log-span.ts";
+import type { LogMoment, LogSpan } from "../../model/log-span.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { compactLog } from "./log-compaction.ts";
 import { distanceOf, pieceOf, readMoments, writePiece } from "./log-pieces.ts";
@@ -58,8 +58,12 @@ const refuseOtherHistory = ({ service, line, history }: LogPiece, stored: string
   );
 };
 
-const lastUpTo = (moments: readonly LogMoment[], at: string): LogMoment | undefined =>
-  moments.findLast((moment) => Date.parse(moment.at) <= Date.parse(at));
+/** Those of its line that a span is made of. */
+const within = (span: LogSpan, pieces: readonly StoredLogPiece[]): readonly StoredLogPiece[] =>
+  pieces.filter(
+    ({ line, from, to }) =>
+      line === span.line && comparePositions(from, span.from) >= 0 && comparePositions(to, span.to) <= 0,
+  );
 
 export const createLogs = (parts: LogStoreParts): LogStore => {
   const { repository, clock } = parts;
@@ -81,6 +85,17 @@ export const createLogs = (parts: LogStoreParts): LogStore => {
   const pieces: LogStore["pieces"] = async (service) =>
     (await look()).filter((piece) => service === undefined || piece.service === service);
   const piecesOf = async (name: LogName): Promise<readonly StoredLogPiece[]> => (await look()).filter(isOf(name));
+  /** @param candidates in order */
+  const lastMoment = async (
+    candidates: readonly StoredLogPiece[],
+    fits: (moment: LogMoment) => boolean,
+  ): Promise<LogMoment | undefined> => {
+    for (const piece of candidates.toReversed()) {
+      const found = (await readMoments(repository, piece)).moments.findLast(fits);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
 
   return {
     pieces,
@@ -115,18 +130,23 @@ export const createLogs = (parts: LogStoreParts): LogStore => {
         ({ fromAt, toAt }) => Date.parse(fromAt) <= instant && instant <= Date.parse(toAt),
       );
       if (span === undefined) return null;
-      const within = own.filter(
-        ({ line, from, to, fromAt }) =>
-          line === span.line &&
-          comparePositions(from, span.from) >= 0 &&
-          comparePositions(to, span.to) <= 0 &&
-          Date.parse(fromAt) <= instant,
+      const found = await lastMoment(
+        within(span, own).filter(({ fromAt }) => Date.parse(fromAt) <= instant),
+        (moment) => Date.parse(moment.at) <= instant,
       );
-      for (const piece of within.toReversed()) {
-        const found = lastUpTo((await readMoments(repository, piece)).moments, at);
-        if (found !== undefined) return { span, ...found };
-      }
-      return { span, position: span.from, at: span.fromAt };
+      return { span, ...(found ?? { position: span.from, at: span.fromAt }) };
+    },
+
+    momentAt: async ({ line, position, ...name }) => {
+      const own = (await piecesOf(name)).filter((piece) => piece.line === line);
+      const isUpTo = (place: string): boolean => comparePositions(place, position) <= 0;
+      const span = joinedSpans(own).find(({ from, to }) => isUpTo(from) && comparePositions(position, to) <= 0);
+      if (span === undefined) return null;
+      const found = await lastMoment(
+        within(span, own).filter(({ from }) => isUpTo(from)),
+        (moment) => isUpTo(moment.position),
+      );
+      return { span, ...(found ?? { position: span.from, at: span.fromAt }) };
     },
 
     reader: async (name) => createLogReader(repository, () => piecesOf(name)),
