@@ -9,7 +9,7 @@ export const planRequestOptions: readonly OptionDefinition[] = [
     value: "TIME",
     about:
       'the last point at or before it: "2 hours ago", 14:05, 2026-11-20T14:05:00Z; "before upgrade 2.5.0" (a mark), "before run 42", ' +
-      '"last verified", a point\'s id; in a cluster\'s log "before xid 1234", "restore point NAME", "lsn 0/3000060"; the newest when left out',
+      '"last verified", a point\'s id; in a received log "before xid 1234", "restore point NAME", "before gtid 0-1-42"; the newest when left out',
   },
   {
     name: "only",

@@ -89,11 +89,15 @@ it(
         "shop",
       );
       const wanted = await aWhileLater();
-      await server.sql("UPDATE orders SET total = -1; DROP VIEW a_totals;", "shop");
+      const gtid = (await server.sql("UPDATE orders SET total = -1; SELECT @@last_gtid;", "shop")).trim();
+      await server.sql("DROP VIEW a_totals;", "shop");
       await server.sql("DROP TABLE `log of it`;", "shop");
       await receivedUntil(await aWhileLater());
       const { stdout: plan } = await refloat.succeed(["plan", "shop", "--at", wanted]);
-      expect(plan).toMatch(/binlog\.000001:\d+/);
+      const place = /binlog\.000001:\d+/.exec(plan)?.[0] ?? "no place";
+      const named = await refloat.succeed(["plan", "shop", "--at", `before gtid ${gtid}`]);
+      expect(named.stdout.replaceAll(/\s+/g, " ")).toContain(`MOMENT db to just before gtid ${gtid}, `);
+      expect(named.stdout).toContain(`(${place})`);
       const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
       expect(done.stdout.replaceAll(/\s+/g, " ")).toContain("SHOP IS BACK");
       expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");

@@ -138,7 +138,11 @@ it(
 
 it("goes back to just before a transaction, with all that was committed before it", { timeout: 240_000 }, async () => {
   expect(await orders()).toBe(3);
-  const done = await refloat.succeed(["recover", "shop", "--only", "db", "--at", `before xid ${importing}`, "--yes"]);
+  const place = "shop:db:postgres/public.orders";
+  const table = await refloat.succeed(["extract", place, "--at", `xid ${importing}`, "--stdout"]);
+  expect(table.stdout.trim()).toBe("1\n2");
+  const { digest } = await planned(`before xid ${importing}`);
+  const done = await refloat.succeed(["recover", "--plan", digest, "--yes"]);
   expect(done.stdout).toContain("SHOP IS BACK");
   expect(await orders()).toBe(13);
 });

@@ -1,10 +1,13 @@
 /** The request that a plan answered, to be asked of the world as it is now. */
 import type { Plan } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import type { LogTarget } from "../points/log-target.ts";
 
 export type RequestAgain = {
   readonly service: string;
   readonly at: string | null;
+  /** The place in a log that was found then: by now another one may bear its name. */
+  readonly target?: LogTarget;
   readonly only: readonly string[];
   readonly cutover: boolean;
   readonly acceptLoss: boolean;
@@ -33,6 +36,9 @@ export const askedAgain = ({ digest, intent, forecast }: Plan, moment: "planned"
         : asked === null
           ? null
           : (asked.instant ?? asked.text),
+    ...(moment === "planned" && replayed && chosen?.kind === "log-target"
+      ? { target: { ...chosen, text: asked?.text ?? chosen.what } }
+      : {}),
     only: intent.scope,
     cutover: intent.cutover,
     acceptLoss: intent.acceptBroken !== undefined,

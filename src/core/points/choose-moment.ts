@@ -19,7 +19,7 @@ export type ChosenMoment = ChosenPoint &
 /** @throws RefloatError time.unclear, mark.unknown, run.unknown, point.*, log.*, vault.* */
 export const chooseMoment = async (bench: Workbench, request: PointRequest, now: Date): Promise<ChosenMoment> => {
   const { logs } = await bench.vault();
-  const target = await findTarget(bench, request);
+  const target = request.target ?? (await findTarget(bench, request));
   const passed: PassedPoint[] = [];
   for (;;) {
     const passedOver = new Set<string>(passed.map(({ point }) => point.id));

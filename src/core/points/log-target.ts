@@ -54,7 +54,7 @@ type Place = Pick<TargetRequest, "service" | "signal"> & {
   readonly driver: LogOperations & { readonly targets: LogTargets };
 };
 
-type Found = LogTargetFound & { readonly line: string };
+type Found = LogTargetFound & { readonly line: string; readonly at: string };
 
 /** @throws RefloatError log.unknown-target, time.unclear, vault.* */
 export const resolveTarget = async (
@@ -165,7 +165,9 @@ const search = async (
     for (const span of own.toSorted((a, b) => comparePositions(b.to, a.to))) {
       const place = await driver.targets.find({ word, sought, span, read, signal });
       if (place === null) continue;
-      found.push({ ...place, line });
+      const moment =
+        place.at === undefined ? await logs.momentAt({ service, component, line, position: place.after }) : null;
+      found.push({ ...place, line, at: place.at ?? moment?.at ?? span.toAt });
       break;
     }
   }

@@ -381,8 +381,8 @@ export type LogTargetSearch = {
 export type LogTargetFound = {
   readonly before: string;
   readonly after: string;
-  /** By the clock of the source, ISO. */
-  readonly at: string;
+  /** By the clock of the source, ISO; left out where the log does not tell it better than its index. */
+  readonly at?: string;
   /** Why nothing of it is in the data: "transaction 1234 was rolled back". */
   readonly voidBecause?: string;
 };

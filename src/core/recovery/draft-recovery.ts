@@ -16,6 +16,7 @@ import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
 import { memberConflicts } from "../points/composition-words.ts";
 import { chooseMoment } from "../points/choose-moment.ts";
+import type { LogTarget } from "../points/log-target.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { durationSamples } from "../run/duration-samples.ts";
 import { nextRunNumber } from "../run/next-run-number.ts";
@@ -31,6 +32,8 @@ export type PlanRequest = {
   readonly service: string;
   /** As typed; null for the newest point. */
   readonly at: string | null;
+  /** What `at` means, where that is known already. */
+  readonly target?: LogTarget;
   /** Since when the service is known to be wrong, ISO, besides what an open incident says; then `last` is the last from before it. */
   readonly incidentAt?: string | null;
   /** Components to recover; null for all. */

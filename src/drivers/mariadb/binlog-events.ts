@@ -221,6 +221,12 @@ const partsOf = (event: BinlogEvent, format: BinlogFormat): QueryParts => {
 export const isQuery = ({ type }: BinlogEvent): boolean =>
   type === eventType.query || type === eventType.compressedQuery;
 
+/** @param query where it is one @param isAlone as the transaction's begin has said */
+export const endsTransaction = ({ type }: BinlogEvent, query: BinlogQuery | null, isAlone: boolean): boolean =>
+  type === eventType.xid ||
+  type === eventType.xaPrepare ||
+  (query !== null && (isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(query.sql)));
+
 export const readQuery = (event: BinlogEvent, format: BinlogFormat): BinlogQuery => partsOf(event, format);
 
 /** The same statement, or another one, in another database; not compressed. @param database its bytes, one a letter */

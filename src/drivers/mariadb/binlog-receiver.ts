@@ -16,6 +16,7 @@ import {
   type BinlogEvent,
   type BinlogFormat,
   EventSplitter,
+  endsTransaction,
   eventHeaderBytes,
   eventType,
   fileBegin,
@@ -407,18 +408,14 @@ class Connection {
   }
 
   #noteCommit(event: BinlogEvent, end: bigint): void {
-    const { type } = event;
     const format = this.#format;
     if (format === null) return;
-    if (type === eventType.gtid) {
+    if (event.type === eventType.gtid) {
       this.#isAlone = readGtid(event, format).isAlone;
       return;
     }
-    const isEnd =
-      type === eventType.xid ||
-      type === eventType.xaPrepare ||
-      (isQuery(event) && (this.#isAlone || /^(?:COMMIT|ROLLBACK)$/i.test(readQuery(event, format).sql)));
-    if (!isEnd) return;
+    const query = isQuery(event) ? readQuery(event, format) : null;
+    if (!endsTransaction(event, query, this.#isAlone)) return;
     this.#isAlone = false;
     this.#looks?.committed(end, event.when);
   }

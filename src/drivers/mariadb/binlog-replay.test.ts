@@ -221,6 +221,47 @@ it("a distributed transaction that was prepared before the point and is committe
   expect(await server.sql("SELECT id FROM t;", target.name)).toBe("2\n");
 });
 
+it("goes to just before a transaction that is named by its number, and to places between two events alone", async () => {
+  const shop = await capture("named", "CREATE TABLE t (id INT PRIMARY KEY, text TEXT);");
+  const numbered = async (sql: string) => {
+    const [from, number, to] = [
+      await written(),
+      (await server.sql(`${sql} SELECT @@last_gtid;`, shop.database)).trim(),
+      await written(),
+    ];
+    return { from, number, to };
+  };
+  const rows = await numbered("INSERT INTO t VALUES (1, REPEAT('a', 2000)), (2, 'b');");
+  await server.sql("FLUSH BINARY LOGS;");
+  const definition = await numbered("ALTER TABLE t ADD COLUMN n INT DEFAULT 5;");
+  await server.sql("INSERT INTO t VALUES (3, 'c', 6);", shop.database);
+  const begin = positionOf({ number: 1, offset: 0 });
+  const at = "2026-01-01T00:00:00.000Z";
+  const span = { service: "shop", component: "db", driver: "mariadb", line, from: begin, fromAt: at, toAt: at };
+  const { read } = serverLog();
+  const { signal } = new AbortController();
+  const find = async (word: string, sought: string, to?: string) =>
+    driver.logs?.targets?.find({ word, sought, span: { ...span, to: to ?? (await written()) }, read, signal });
+  const found = await find("gtid", rows.number);
+  expect(found).toEqual({ before: rows.from, after: rows.to });
+  const alone = await find("gtid", definition.number);
+  expect(alone?.after).toBe(definition.to);
+  expect(
+    await find("gtid", rows.number, positionOf({ ...placeAt(rows.to), offset: placeAt(rows.to).offset - 1 })),
+  ).toBeNull();
+  expect(await find("gtid", "0-1-4000000000")).toBeNull();
+  const place = placeAt(rows.from);
+  const words = (offset: number): string => `${fileName({ base: "binlog", number: place.number })}:${offset}`;
+  expect(await find("binlog", words(place.offset))).toEqual({ before: rows.from, after: rows.from });
+  expect(await find("binlog", words(place.offset + 1))).toBeNull();
+  expect(await find("binlog", `other.${words(place.offset)}`)).toBeNull();
+  const examples = driver.logs?.targets?.words.map(({ example, word, read: of }) => of(example.slice(word.length + 1)));
+  expect(examples).toMatchObject([{ sought: "0-1-42" }, { sought: "binlog.000007:4628" }]);
+
+  const { target } = await restoreTo(shop, alone?.before ?? "");
+  expect(await server.sql("SELECT * FROM t WHERE id > 1;", target.name)).toBe("2\tb\n");
+});
+
 it("a log that fails, one of another history, and a server that fires triggers for rows leave nothing that is whole", async () => {
   const shop = await capture("failing", "CREATE TABLE t (id INT PRIMARY KEY, text LONGTEXT);");
   await server.sql(

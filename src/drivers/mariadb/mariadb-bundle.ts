@@ -4,6 +4,7 @@ import { receiveBinlog } from "./binlog-receiver.ts";
 import { captureMariadb } from "./capture.ts";
 import { stableOutputs } from "./connection-target.ts";
 import { mariadbSwitching } from "./exchange.ts";
+import { mariadbTargets } from "./find-target.ts";
 import { mariadbInstances } from "./instances.ts";
 import { mariadbInvariantValues } from "./invariant-values.ts";
 import { type MariadbOptions, mariadbOptionsSchema } from "./mariadb-options.ts";
@@ -29,7 +30,7 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   instances: mariadbInstances,
   switching: mariadbSwitching,
   writes: mariadbWrites,
-  logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveBinlog },
+  logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveBinlog, targets: mariadbTargets },
   invariantValues: mariadbInvariantValues,
 };
 

@@ -104,8 +104,11 @@ const sealBegin = "SET @refloat_begin = 1";
 const sealEnd = "SET @refloat_end = @refloat_begin";
 export const sealCheck = "DO IF(@refloat_end = 1, 1, (SELECT 1 UNION SELECT 2));\n";
 
-/** @returns null for a file of which the stretch has nothing */
-const readFileFormat = async ({ logs, line, to }: ReplayRange, number: number): Promise<BinlogEvent | null> => {
+/** @returns null for a file of which the stretch has nothing @throws RefloatError vault.damaged */
+export const readFileFormat = async (
+  { logs, line, to }: Pick<ReplayRange, "line" | "to"> & { readonly logs: Pick<LogReader, "read"> },
+  number: number,
+): Promise<BinlogEvent | null> => {
   const at = (offset: number): string => positionOf({ number, offset });
   const read = async (from: number, end: number): Promise<Buffer> => {
     const parts: Uint8Array[] = [];

@@ -1,0 +1,114 @@
+/**
+ * Finds in a received binary log what MariaDB's people name a place in it by: the number of a transaction, a file and an offset. Reads the stored bytes a
+ * file at a time, the newest first, and holds no more than one event.
+ */
+import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/driver.ts";
+import {
+  type BinlogEvent,
+  type BinlogFormat,
+  EventSplitter,
+  endsTransaction,
+  eventType,
+  fileBegin,
+  gtidText,
+  isQuery,
+  readFormat,
+  readGtid,
+  readQuery,
+} from "./binlog-events.ts";
+import { placeAt, placeWords, positionOf, readFileName } from "./binlog-line.ts";
+import { readFileFormat } from "./replay-events.ts";
+
+const gtid: LogTargetWord = {
+  word: "gtid",
+  example: "gtid 0-1-42",
+  read: (value) =>
+    /^\d{1,10}-\d{1,10}-\d{1,20}$/.test(value)
+      ? { sought: value, missing: `no end of transaction ${value}` }
+      : { unfit: "a GTID is the numbers of domain, server and transaction" },
+};
+
+const placeForm = /^(?<file>.+):(?<offset>\d{1,10})$/;
+
+const binlog: LogTargetWord = {
+  word: "binlog",
+  example: "binlog binlog.000007:4628",
+  read: (value) => {
+    const { file, offset } = placeForm.exec(value)?.groups ?? {};
+    const name = file === undefined || file.includes("/") ? null : readFileName(file);
+    if (name === null || offset === undefined)
+      return { unfit: "a place in a binary log is a file and an offset, as SHOW MASTER STATUS tells them" };
+    return { sought: `${file}:${Number(offset)}`, missing: `no event that ends at ${value}` };
+  },
+};
+
+/** An event, and where in its file it begins and ends. */
+type Placed = { readonly event: BinlogEvent; readonly begin: number; readonly end: number };
+
+/** The events of one file behind its format, as far as the span has them; null where what tells how to read them is not in the span. */
+const openFile = async (
+  { span: { line, from, to }, read, signal }: LogTargetSearch,
+  number: number,
+): Promise<{ readonly format: BinlogFormat; readonly events: AsyncIterable<Placed> } | null> => {
+  const [first, last] = [placeAt(from), placeAt(to)];
+  if (number === first.number && first.offset > 0) return null;
+  const format = await readFileFormat({ logs: { read }, line, to }, number);
+  if (format === null) return null;
+  const begin = fileBegin.length + format.bytes.length;
+  const end = number === last.number ? to : positionOf({ number: number + 1, offset: 0 });
+  async function* events() {
+    const splitter = new EventSplitter();
+    let offset = begin;
+    for await (const chunk of read(line, positionOf({ number, offset: begin }), end)) {
+      signal.throwIfAborted();
+      for (const item of splitter.push(chunk)) {
+        if (item.kind === "file") continue;
+        yield { event: item, begin: offset, end: offset + item.bytes.length };
+        offset += item.bytes.length;
+      }
+    }
+  }
+  return { format: readFormat(format), events: events() };
+};
+
+/** From before the event that begins it to behind the one that ends it. */
+const findTransaction = async (search: LogTargetSearch): Promise<LogTargetFound | null> => {
+  const [first, last] = [placeAt(search.span.from), placeAt(search.span.to)];
+  for (let { number } = last; number >= first.number; number -= 1) {
+    const file = await openFile(search, number);
+    if (file === null) continue;
+    let open: { readonly begin: number; readonly isAlone: boolean } | null = null;
+    for await (const { event, begin, end } of file.events) {
+      if (event.type === eventType.gtid) {
+        const found = readGtid(event, file.format);
+        open = gtidText(found) === search.sought ? { begin, isAlone: found.isAlone } : null;
+        continue;
+      }
+      if (open === null) continue;
+      if (!endsTransaction(event, isQuery(event) ? readQuery(event, file.format) : null, open.isAlone)) continue;
+      return { before: positionOf({ number, offset: open.begin }), after: positionOf({ number, offset: end }) };
+    }
+  }
+  return null;
+};
+
+/** Only between two events the log can end. */
+const findPlace = async (search: LogTargetSearch): Promise<LogTargetFound | null> => {
+  const { span, sought } = search;
+  const offset = Number(placeForm.exec(sought)?.groups?.["offset"]);
+  const number = readFileName(sought.slice(0, sought.lastIndexOf(":")))?.number ?? 0;
+  const position = positionOf({ number, offset });
+  const [first, last] = [placeAt(span.from), placeAt(span.to)];
+  if (number < first.number || number > last.number || placeWords(span.line, position) !== sought) return null;
+  const file = await openFile(search, number);
+  for await (const { begin, end } of file?.events ?? []) {
+    if (begin === offset || end === offset) return { before: position, after: position };
+    if (begin > offset) return null;
+  }
+  return null;
+};
+
+export const mariadbTargets: LogTargets = {
+  words: [gtid, binlog],
+  find: (search) => (search.word === gtid.word ? findTransaction(search) : findPlace(search)),
+};
