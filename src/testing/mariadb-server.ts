@@ -33,13 +33,15 @@ export type MariadbServerOptions = {
 
 const never = new AbortController().signal;
 
-const installSystemTables = (data: string): Promise<unknown> =>
+/** @param temporary a folder of its own: a server that starts removes temporary tables of others from a shared one */
+const installSystemTables = (data: string, temporary: string): Promise<unknown> =>
   runProgram(
     "mariadb-install-db",
     [
       "--no-defaults",
       ...(process.getuid?.() === 0 ? ["--user=root"] : []),
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
       "--innodb-log-file-size=8M",
@@ -51,7 +53,9 @@ const installSystemTables = (data: string): Promise<unknown> =>
 export const startMariadbServer = async (options: MariadbServerOptions = {}): Promise<MariadbServer> => {
   const directory = await mkdtemp(join(tmpdir(), "refloat-mariadb-"));
   const data = join(directory, "data");
+  const temporary = join(directory, "tmp");
   await mkdir(data);
+  await mkdir(temporary);
   const port = await findFreePort();
   const socket = join(directory, "s");
   const logFile = join(directory, "server.log");
@@ -79,6 +83,7 @@ export const startMariadbServer = async (options: MariadbServerOptions = {}): Pr
     const settings = {
       "log-error": logFile,
       datadir: data,
+      tmpdir: temporary,
       socket,
       port,
       "bind-address": "127.0.0.1",
@@ -132,7 +137,7 @@ export const startMariadbServer = async (options: MariadbServerOptions = {}): Pr
   };
 
   try {
-    await installSystemTables(data);
+    await installSystemTables(data, temporary);
     await start();
   } catch (error) {
     await stop();
