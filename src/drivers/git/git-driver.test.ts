@@ -231,6 +231,20 @@ test("writes are told by commits, refs and files in no commit", async () => {
   if (writes === undefined || position === undefined) throw new Error("there is no ledger");
   const since = (location: string | null = null) => writes.writesSince(context, { location, since: position });
   expect(await since()).toEqual({ lastWriteAt: null, units: [], gaps: [] });
+  // As one that was made long ago comes by a fetch: it is no reason to take nothing for lost.
+  const [tree, head] = [await git(path, "rev-parse", "HEAD^{tree}"), await git(path, "rev-parse", "HEAD")];
+  const old = execa("git", ["-C", path, "commit-tree", tree, "-p", head, "-m", "old"], {
+    env: {
+      GIT_AUTHOR_NAME: "ann",
+      GIT_AUTHOR_EMAIL: "a@b",
+      GIT_COMMITTER_NAME: "ann",
+      GIT_COMMITTER_EMAIL: "a@b",
+      GIT_COMMITTER_DATE: "2001-01-01T00:00:00Z",
+    },
+  });
+  await git(path, "branch", "fetched", (await old).stdout);
+  expect(await since()).toMatchObject({ lastWriteAt: null, units: [{ name: "commits", added: 1 }, { added: 1 }] });
+  await git(path, "branch", "--quiet", "-D", "fetched");
   await git(path, "commit", "--quiet", "--allow-empty", "--message", "one");
   await git(path, "branch", "hotfix");
   await git(path, "tag", "--delete", "v1");

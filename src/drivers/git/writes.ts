@@ -2,6 +2,7 @@
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import type { Position } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
 import { type PositionMark, positionMarkSchema } from "./captured-state.ts";
 import { type GitContext, type GitOptions, stablePathOf } from "./git-options.ts";
@@ -29,22 +30,33 @@ const countCommits = async (place: GitPlace, since: PositionMark, commit: string
   ).split("\n");
   return {
     count,
-    lastWriteAt: newest === "" ? null : new Date(newest).toISOString(),
+    newestAt: newest === "" ? null : new Date(newest),
     isKnown: not.length === before.length,
   };
 };
 
-const compare = async (context: GitContext, folder: string, since: PositionMark): Promise<WriteReport> => {
+/**
+ * A commit bears the second in which it was made, wherever that was: one that was fetched or pushed since the position may be older than it. When it
+ * came is not known then.
+ */
+const whenWritten = (newestAt: Date | null, takenAt: string): string | null => {
+  if (newestAt === null) return null;
+  const secondEnds = newestAt.getTime() + 999;
+  return secondEnds > Date.parse(takenAt) ? new Date(secondEnds).toISOString() : null;
+};
+
+const compare = async (context: GitContext, folder: string, { takenAt, mark }: Position): Promise<WriteReport> => {
+  const since = positionMarkSchema.parse(mark);
   const place = await gitPlace(context, folder);
   const now = await readRepository(place);
-  const { count, lastWriteAt, isKnown } = await countCommits(place, since, now.commit);
+  const { count, newestAt, isKnown } = await countCommits(place, since, now.commit);
   const names = [...new Set([...Object.keys(since.refs), ...Object.keys(now.refs)])];
   const moved = names.filter((name) => name in since.refs && name in now.refs && since.refs[name] !== now.refs[name]);
   const made = names.filter((name) => !(name in since.refs));
   const gone = names.filter((name) => !(name in now.refs));
   const refs = { name: "refs", added: made.length, changed: moved.length, removed: gone.length };
   return {
-    lastWriteAt,
+    lastWriteAt: whenWritten(newestAt, takenAt),
     units: [
       ...(count === 0 ? [] : [{ name: "commits", added: count, changed: 0, removed: 0 }]),
       ...(made.length + moved.length + gone.length === 0 ? [] : [refs]),
@@ -58,8 +70,6 @@ const compare = async (context: GitContext, folder: string, since: PositionMark)
   };
 };
 
-const readMark = (mark: unknown): PositionMark => positionMarkSchema.parse(mark);
-
 export const gitWrites: WriteLedger<GitOptions> = {
   position: async (context, location) => {
     const takenAt = context.clock.now().toISOString();
@@ -69,11 +79,11 @@ export const gitWrites: WriteLedger<GitOptions> = {
   },
 
   writesSince: async (context, { location, since }) =>
-    compare(context, location ?? (await stablePathOf(context)), readMark(since.mark)),
+    compare(context, location ?? (await stablePathOf(context)), since),
 
   estimateSince: async (context, since) => {
     try {
-      const { units, lastWriteAt } = await compare(context, await stablePathOf(context), readMark(since.mark));
+      const { units, lastWriteAt } = await compare(context, await stablePathOf(context), since);
       const said = units.map(({ name, added, changed, removed }) => formatAmount(added + changed + removed, name));
       return { about: said.length === 0 ? "nothing" : said.join(", "), lastWriteAt };
     } catch (error) {
