@@ -1,7 +1,7 @@
 /** What was committed to a repository since a position, and what is in no commit. */
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
 import type { Position } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
 import { type PositionMark, positionMarkSchema } from "./captured-state.ts";
@@ -81,16 +81,11 @@ export const gitWrites: WriteLedger<GitOptions> = {
   writesSince: async (context, { location, since }) =>
     compare(context, location ?? (await stablePathOf(context)), since),
 
-  estimateSince: async (context, since) => {
-    try {
+  // One that is damaged or gone is the usual reason for a recovery: nothing can be told then.
+  estimateSince: (context, since) =>
+    nullWhenDown(context.signal, async () => {
       const { units, lastWriteAt } = await compare(context, await stablePathOf(context), since);
       const said = units.map(({ name, added, changed, removed }) => formatAmount(added + changed + removed, name));
       return { about: said.length === 0 ? "nothing" : said.join(", "), lastWriteAt };
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // One that is damaged or gone is the usual reason for a recovery: nothing can be told then.
-      if (error instanceof RefloatError) return null;
-      throw error;
-    }
-  },
+    }),
 };

@@ -1,7 +1,7 @@
 /** What was applied to a configuration's state since a position: a state's serial grows with each write, and its lineage is its own. */
+import { nullWhenDown } from "../../../core/components/null-when-down.ts";
 import type { WriteLedger } from "../../../core/ports/driver.ts";
 import { z } from "zod";
-import { RefloatError } from "../../../model/refloat-error.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runOf } from "./capture.ts";
@@ -54,15 +54,10 @@ export const terraformWrites: WriteLedger<TerraformOptions> = {
     };
   },
 
-  estimateSince: async (context, since) => {
-    try {
+  // One that is damaged or gone is the usual reason for a recovery: nothing can be told then.
+  estimateSince: (context, since) =>
+    nullWhenDown(context.signal, async () => {
       const found = describe(markSchema.parse(since.mark), await stateAt(context, null));
       return { about: found ?? "nothing in the state", lastWriteAt: null };
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // One that is damaged or gone is the usual reason for a recovery: nothing can be told then.
-      if (error instanceof RefloatError) return null;
-      throw error;
-    }
-  },
+    }),
 };
