@@ -21,8 +21,13 @@ export const alignmentSchema = z.object({
       /** By the clock of the source. */
       at: z.iso.datetime(),
       by: z.enum(["restore-point", "transaction"]),
+      /** Where it begins, and its number as the source tells it (`0-1-42`), of a log in which a position may be given anew. */
+      from: z.string().optional(),
+      id: z.string().optional(),
     }),
   ),
+  /** By component: why it keeps a log and has no marker. */
+  unmarked: z.record(nameSchema, z.string()).optional(),
 });
 export type Alignment = z.infer<typeof alignmentSchema>;
 

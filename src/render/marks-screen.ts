@@ -21,10 +21,11 @@ export type MarksScreenData = {
 };
 
 /** `aligned: markers in the logs of db and billing, within 12ms (held 0.3s)` */
-const describeAlignment = ({ mode, windowMs, heldMs, why, markers }: Alignment): string => {
+const describeAlignment = ({ mode, windowMs, heldMs, why, markers, unmarked = {} }: Alignment): string => {
   const places = `markers in the logs of ${formatList(Object.keys(markers), 6)}, within ${formatDuration(windowMs)}`;
   const held = heldMs === undefined ? (why ?? "") : `held ${formatDuration(heldMs)}`;
-  return `${mode}: ${places}${held === "" ? "" : ` (${held})`}`;
+  const without = Object.entries(unmarked).map(([component, reason]) => `; none in that of ${component}: ${reason}`);
+  return `${mode}: ${places}${held === "" ? "" : ` (${held})`}${without.join("")}`;
 };
 
 export const renderMarks = (data: MarksScreenData, screen: Screen): string => {

@@ -38,7 +38,7 @@ export const markCommand = defineCommand({
     {
       name: "aligned",
       about:
-        "also place a marker in the log of each component (postgres-cluster), while the service is held by its quiesce: lines",
+        "also place a marker in the log of each component (postgres-cluster, mariadb), while the service is held by its quiesce: lines",
     },
     {
       name: "remove",

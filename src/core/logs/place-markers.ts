@@ -6,7 +6,9 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { Alignment } from "../../model/mark.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import type { ComponentAccess } from "../components/component-access.ts";
+import type { LogMarker, Unmarked } from "../ports/driver.ts";
 import type { Workbench } from "../ports/workbench.ts";
+import { linesOf } from "./log-spans.ts";
 import { type FreezeEvent, type Stillness, frozenError, standStill } from "../quiesce/stand-still.ts";
 
 export type PlacedMarkers = {
@@ -29,37 +31,29 @@ export type MarkerRequest = {
  * marked and the service may still be frozen
  */
 export const placeMarkers = async (
-  bench: Pick<Workbench, "freezes" | "clock">,
+  bench: Pick<Workbench, "freezes" | "clock" | "vault">,
   { service, access, signal, tell }: MarkerRequest,
 ): Promise<PlacedMarkers> => {
   const logged = Object.keys(service.components).filter((name) => access.driver(name).logs?.mark !== undefined);
-  if (logged.length === 0)
-    throw new RefloatError(
-      "source.unsupported",
-      `no component of ${service.name} has a log that a marker could be placed in`,
-      {
-        state: "nothing was marked",
-        hint: "a mark without --aligned names the moment by the clock",
-        nextCommand: `refloat mark ${service.name} NAME`,
-      },
-    );
+  if (logged.length === 0) throw noMarker(service.name, "");
+  const lines = await heldLines(bench, service.name);
   const still = await standStill(bench, { service, bind: access.bind(null), signal, tell });
   try {
     const at = bench.clock.now().toISOString();
     const began = bench.clock.monotonicMs();
     const name = `refloat ${service.name} ${at}`.slice(0, 63);
     const placed = await Promise.allSettled(
-      logged.map(async (component) => [component, await placeMarker(access, component, name)] as const),
+      logged.map(
+        async (component) =>
+          [component, await placeMarker(access, component, { name, lines: lines(component) })] as const,
+      ),
     );
     const windowMs = Math.ceil(bench.clock.monotonicMs() - began);
-    const markers = placed.map((one) => {
-      if (one.status === "rejected") throw one.reason;
-      return one.value;
-    });
+    const { markers, unmarked } = sortOut(service.name, placed);
     const stillness = await still.end();
     return {
       at,
-      aligned: { ...modeOf(stillness, still.isFrozen), windowMs, markers: Object.fromEntries(markers) },
+      aligned: { ...modeOf(stillness, still.isFrozen), windowMs, markers, ...unmarked },
       stuck: still.stuck(),
     };
   } catch (error) {
@@ -74,11 +68,52 @@ export const placeMarkers = async (
   }
 };
 
-const placeMarker = async (access: ComponentAccess, component: string, name: string) => {
+const noMarker = (service: string, why: string): RefloatError =>
+  new RefloatError(
+    "source.unsupported",
+    `no component of ${service} has a log that a marker could be placed in${why}`,
+    {
+      state: "nothing was marked",
+      hint: "a mark without --aligned names the moment by the clock",
+      nextCommand: `refloat mark ${service} NAME`,
+    },
+  );
+
+/** What the vault has of each component's log: asked before the service is held. */
+const heldLines = async ({ vault }: Pick<Workbench, "vault">, service: string) => {
+  const spans = await (await vault()).logs.spans(service);
+  return (component: string): readonly string[] => linesOf(spans.filter((span) => span.component === component));
+};
+
+type Placed = PromiseSettledResult<readonly [string, LogMarker | Unmarked]>;
+
+/** @throws the first failure; RefloatError source.unsupported where none has a marker */
+const sortOut = (
+  service: string,
+  placed: readonly Placed[],
+): Pick<Alignment, "markers"> & { readonly unmarked: object } => {
+  const markers: Record<string, LogMarker> = {};
+  const unmarked: Record<string, string> = {};
+  for (const one of placed) {
+    if (one.status === "rejected") throw one.reason;
+    const [component, marker] = one.value;
+    if ("unmarked" in marker) unmarked[component] = marker.unmarked;
+    else markers[component] = marker;
+  }
+  const whys = Object.entries(unmarked).map(([component, why]) => `${component}: ${why}`);
+  if (Object.keys(markers).length === 0) throw noMarker(service, ` (${whys.join("; ")})`);
+  return { markers, unmarked: whys.length === 0 ? {} : { unmarked } };
+};
+
+const placeMarker = async (
+  access: ComponentAccess,
+  component: string,
+  request: { readonly name: string; readonly lines: readonly string[] },
+) => {
   const mark = access.driver(component).logs?.mark;
   if (mark === undefined) throw new RefloatError("bug", `${component} has no log to mark`);
   try {
-    return await mark(await access.context(component), { name });
+    return await mark(await access.context(component), request);
   } catch (error) {
     if (!(error instanceof RefloatError) || error.code === "bug") throw error;
     throw new RefloatError(error.code, `no marker could be placed in the log of ${component}: ${error.message}`, {

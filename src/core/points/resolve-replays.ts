@@ -64,7 +64,12 @@ export const resolveReplays = async (
     if (marker !== undefined) {
       const replay = toMarker(marker, { point, component, begin, span });
       if (replay === "too-late") tooLate.push(component);
-      else replays[component] = planned(registry, captured, begin, replay);
+      else {
+        const holds = registry.components.get(captured.driver)?.logs?.holdsMarker;
+        if (holds !== undefined && !(await holds(marker, (await logs.reader({ service, component })).read)))
+          throw otherHistory(marker, { point, component });
+        replays[component] = planned(registry, captured, begin, replay);
+      }
       continue;
     }
     const isBeyond = Date.parse(wanted) > Date.parse(reachedAt);
@@ -87,7 +92,9 @@ export const resolveReplays = async (
 };
 
 /** The place that a component is to go exactly to. `called`, in an error: `the marker of "evening"`. */
-type Marker = Pick<Alignment["markers"][string], "line" | "position" | "at"> & { readonly called: string };
+type Marker = Pick<Alignment["markers"][string], "line" | "position" | "at" | "from" | "id"> & {
+  readonly called: string;
+};
 
 const markerOf = (chosen: PointChoice, component: string): Marker | undefined => {
   if (chosen.kind === "log-target")
@@ -128,6 +135,21 @@ const toMarker = (marker: Marker, { point, component, begin, span }: MarkerReque
     },
   );
 };
+
+const otherHistory = (
+  { called, position }: Marker,
+  { point, component }: Pick<MarkerRequest, "point" | "component">,
+): RefloatError =>
+  new RefloatError(
+    "log.diverged",
+    `what the vault holds of the log of ${component} at ${position} is not ${called}: its server was reset, or put back, before it was received`,
+    {
+      context: { component, marker: position },
+      state: "nothing was changed",
+      hint: "a time is looked up in what was received",
+      nextCommand: `refloat timeline ${point.manifest.service}`,
+    },
+  );
 
 const planned = (
   registry: DriverRegistry,

@@ -341,7 +341,13 @@ export type LogMarker = {
   readonly at: string;
   /** `restore-point`: what the technology has for the purpose. `transaction`: one that does nothing else. */
   readonly by: "restore-point" | "transaction";
+  /** Where its record begins, and what its people call it (`0-1-42`): for a log in which the same position may come again with something else. */
+  readonly from?: string | undefined;
+  readonly id?: string | undefined;
 };
+
+/** Why a source has no place for a marker that could be gone on to. */
+export type Unmarked = { readonly unmarked: string };
 
 export type LogStart = {
   readonly line: string;
@@ -413,10 +419,21 @@ export type LogOperations<Options = unknown> = {
   /**
    * Writes a marker into the log of the source; durable there when it resolves. Must not wait for what a held service keeps back. Not idempotent: each call
    * writes one. Left out where a log has no place for one.
-   * @param request `name`: at most 63 bytes of plain text
+   * @param request `name`: at most 63 bytes of plain text; `lines` of the component that the vault has
    * @throws RefloatError source.*
    */
-  readonly mark?: (context: DriverContext<Options>, request: { readonly name: string }) => Promise<LogMarker>;
+  readonly mark?: (
+    context: DriverContext<Options>,
+    request: { readonly name: string; readonly lines: readonly string[] },
+  ) => Promise<LogMarker | Unmarked>;
+  /**
+   * Is what the vault has at a marker's place the marker? Asked before anything is planned that goes on to it, of a place that the vault holds. Left out
+   * where a position of a line is never given anew. @throws RefloatError vault.*
+   */
+  readonly holdsMarker?: (
+    marker: Pick<LogMarker, "line" | "from" | "position" | "id">,
+    read: LogReader["read"],
+  ) => Promise<boolean>;
 };
 
 export type OutputDescription = { readonly description: string; readonly secret: boolean };

@@ -292,3 +292,75 @@ it("a log that fails, one of another history, and a server that fires triggers f
     message: expect.stringContaining("act twice") as string,
   });
 });
+
+const marking = async (shop: Captured, name: string) => {
+  const marker = await driver.logs?.mark?.(shop.context, { name, lines: [line] });
+  return marker === undefined || "unmarked" in marker ? expect.fail("nothing was marked") : marker;
+};
+
+it("ends exactly behind a marker that was placed among the commits of others, across files, and leaves it out", async () => {
+  const shop = await capture("marked", "CREATE TABLE t (id INT PRIMARY KEY);");
+  const stop = new AbortController();
+  const busy = (async () => {
+    for (let id = 10; !stop.signal.aborted; id += 100) {
+      const rows = Array.from({ length: 100 }, (_, index) => `INSERT INTO ledger.entries VALUES (${id + index}, 0);`);
+      await server.sql(`${rows.join("\n")} FLUSH BINARY LOGS;`);
+    }
+  })();
+  const markers = [];
+  for (let id = 1; id <= 4; id += 1) {
+    await server.sql(`INSERT INTO t VALUES (${id});`, shop.database);
+    markers.push(await marking(shop, `refloat shop ${id}`));
+  }
+  await server.sql("INSERT INTO t VALUES (5);", shop.database);
+  stop.abort();
+  await busy;
+  const begin = {
+    service: "shop",
+    component: "db",
+    driver: "mariadb",
+    line,
+    from: positionOf({ number: 1, offset: 0 }),
+  };
+  const span = { ...begin, fromAt: "2026-01-01T00:00:00.000Z", to: await written(), toAt: "2026-01-01T00:00:00.000Z" };
+  const { read } = serverLog();
+  for (const marker of markers) {
+    const search = { word: "gtid", sought: marker.id ?? "", span, read, signal: new AbortController().signal };
+    expect(await driver.logs?.targets?.find(search)).toEqual({ before: marker.from, after: marker.position });
+    expect(await driver.logs?.holdsMarker?.(marker, read)).toBe(true);
+    expect(await driver.logs?.holdsMarker?.({ ...marker, id: "0-1-7" }, read)).toBe(false);
+  }
+  const third = { position: "", id: "", ...markers[2] };
+  const { target, report } = await restoreTo(shop, third.position);
+  expect(await server.sql("SELECT id FROM t;", target.name)).toBe("1\n2\n3\n");
+  expect(report.summary).toContain(third.id);
+  expect(report.summary).not.toContain("definition");
+  expect(await server.sql("SHOW TABLES;", shop.database)).toBe("t\n");
+});
+
+it("places no marker where nothing of the log is received, and says why", async () => {
+  const shop = await capture("unreceived", "CREATE TABLE t (id INT PRIMARY KEY);");
+  expect(await driver.logs?.mark?.(shop.context, { name: "x", lines: ["2/binlog/1-1"] })).toEqual({
+    unmarked: "the vault holds nothing of its binary log",
+  });
+  await server.sql("SET GLOBAL binlog_format = 'STATEMENT';");
+  try {
+    expect(await driver.logs?.mark?.(shop.context, { name: "x", lines: [line] })).toMatchObject({
+      unmarked: expect.stringContaining("binlog_format = STATEMENT") as string,
+    });
+  } finally {
+    await server.sql("SET GLOBAL binlog_format = 'ROW';");
+  }
+  await server.sql(
+    "SET GLOBAL read_only = 1; CREATE USER plain@'127.0.0.1'; GRANT BINLOG MONITOR ON *.* TO plain@'127.0.0.1'; GRANT DROP ON unreceived.* TO plain@'127.0.0.1';",
+  );
+  try {
+    const plain = mariadbContext(server, shop.database, folder.path, { user: "plain" });
+    await expect(driver.logs?.mark?.(plain, { name: "x", lines: [line] })).rejects.toMatchObject({
+      code: "source.unsupported",
+      message: expect.stringContaining("is read-only") as string,
+    });
+  } finally {
+    await server.sql("SET GLOBAL read_only = 0;");
+  }
+});

@@ -4,6 +4,7 @@
  */
 import type { BinlogQuery, BinlogTable } from "./binlog-events.ts";
 import { isMarkerName } from "./marker-table.ts";
+import { isMomentName } from "./sql-text.ts";
 
 export type StatementRequest = {
   readonly query: BinlogQuery;
@@ -168,6 +169,7 @@ const judgeTable = (request: StatementRequest, tokens: readonly Token[], kind: s
   const isHere = isSource(query.database);
   const own = qualifiers.filter(({ text }) => isSource(text));
   if (!isHere && own.length === 0) return { act: "skip" };
+  if (tokens.some((token) => isNamed(token) && isMomentName(token.text))) return { act: "skip" };
   if (tokens.some((token) => isNamed(token) && isMarkerName(token.text))) {
     return isWord(tokens[0], "RENAME")
       ? {

@@ -7,6 +7,7 @@ import { mariadbSwitching } from "./exchange.ts";
 import { mariadbTargets } from "./find-target.ts";
 import { mariadbInstances } from "./instances.ts";
 import { mariadbInvariantValues } from "./invariant-values.ts";
+import { holdsBinlogMarker, markBinlog } from "./mark-binlog.ts";
 import { type MariadbOptions, mariadbOptionsSchema } from "./mariadb-options.ts";
 import { preflightMariadb } from "./preflight.ts";
 import { mariadbSqlCheck } from "./sql-check.ts";
@@ -30,7 +31,14 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   instances: mariadbInstances,
   switching: mariadbSwitching,
   writes: mariadbWrites,
-  logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveBinlog, targets: mariadbTargets },
+  logs: {
+    startOf: binlogStartOf,
+    placeOf: placeWords,
+    receive: receiveBinlog,
+    targets: mariadbTargets,
+    mark: markBinlog,
+    holdsMarker: holdsBinlogMarker,
+  },
   invariantValues: mariadbInvariantValues,
 };
 

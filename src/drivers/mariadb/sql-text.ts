@@ -20,3 +20,10 @@ export const plainLiteral = (text: string): string => {
 
 /** `shop`.`orders`. */
 export const inDatabase = (database: string, name: string): string => `${quoteName(database)}.${quoteName(name)}`;
+
+const momentPattern = /^refloat_moment_[0-9a-f]{16}$/;
+
+/** Of a table that is never made: that it is dropped stands in the log, and marks a moment. @param id 16 hexadecimal digits */
+export const momentName = (id: string): string => `refloat_moment_${id}`;
+
+export const isMomentName = (name: string): boolean => momentPattern.test(name);
