@@ -35,6 +35,11 @@ describe("a service on a whole cluster", () => {
       server.url("shop"),
       "create table orders (id serial primary key); insert into orders select from generate_series(1, 100)",
     );
+    // No more than the documented rights, by which a server sends its files itself, with a manifest that its own program verifies.
+    await query(
+      server.url("shop"),
+      "create role keeper login replication; grant pg_read_all_settings, pg_read_all_stats to keeper; grant select on orders to keeper",
+    );
     const port = await findFreePort(4);
     await declareIn(
       folder,
@@ -44,7 +49,7 @@ describe("a service on a whole cluster", () => {
       cluster:
         type: postgres-cluster
         data: ${join(server.directory, "data")}
-        url: ${server.url("shop")}
+        url: ${server.url("shop", "keeper")}
         ports: ${port}-${port + 3}
         programs: ${server.binaries}
         checks:

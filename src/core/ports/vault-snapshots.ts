@@ -12,6 +12,12 @@ export type TreeRules = {
   readonly oneFileSystem: boolean;
   /** Absolute path under which the tree stands in the snapshot; the real local path when left out. */
   readonly as?: string;
+  /**
+   * A program writes into these files in place while they are read, and has done so since then, without a break. What is taken over from the parent
+   * snapshot has to be beyond doubt: only from one that was begun under the same program, and only files at rest for a while before that. Else a write
+   * within one tick of the file system's clock, or one whose time a crash has taken away, would be missed.
+   */
+  readonly writtenSince?: Date;
 };
 
 export type StreamReceipt = {

@@ -69,8 +69,8 @@ export type StoredFile = { readonly sizeBytes: number; readonly sha256: string }
 
 const isLog = (path: string): boolean => path.startsWith("pg_wal/");
 
-/** Every file of the log that the backup needs, by the segments that its ranges lie in. */
-const neededLog = ({ wal }: BackupManifest, segmentBytes: number): readonly string[] =>
+/** Every file of the log that a backup needs, by the segments that its ranges lie in. */
+export const neededLog = ({ wal }: Pick<BackupManifest, "wal">, segmentBytes: number): readonly string[] =>
   wal.flatMap(({ timeline, startLsn, endLsn }) => {
     const first = bytesBefore(startLsn) / BigInt(segmentBytes);
     const count = Number(segmentAfter(endLsn, segmentBytes) - first);

@@ -15,7 +15,7 @@ export type BackupArchive = {
 
 export type BackupPosition = { readonly lsn: string; readonly timeline: number };
 
-export type BackupTablespace = { readonly oid: string; readonly location: string; readonly sizeBytes: number };
+export type BackupTablespace = { readonly oid: string; readonly location: string };
 
 export type BaseBackup = {
   readonly archives: AsyncGenerator<BackupArchive>;
@@ -106,10 +106,8 @@ export const readBaseBackup = (session: ReplicationSession, command: string): Ba
       return {
         start: positionOf(start?.[0], "begins"),
         end: positionOf(end?.[0], "ends"),
-        tablespaces: tablespaces.flatMap(([oid, location, kilobytes]) =>
-          oid === null || oid === undefined || location === null || location === undefined
-            ? []
-            : [{ oid, location, sizeBytes: Number(kilobytes ?? 0) * 1_024 }],
+        tablespaces: tablespaces.flatMap(([oid, location]) =>
+          oid === null || oid === undefined || location === null || location === undefined ? [] : [{ oid, location }],
         ),
         manifest: Buffer.concat(manifest),
       };

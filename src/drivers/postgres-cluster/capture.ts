@@ -1,57 +1,41 @@
-/** Capture of a whole cluster: a base backup over the replication protocol, straight into the vault, each byte held against its manifest. */
-import { randomBytes } from "node:crypto";
+/** Capture of a whole cluster: a base backup, straight into the vault, and what is known of the cluster as of its end. */
 import type { CaptureReport } from "../../core/ports/driver.ts";
 import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
 import { type Facts, type FactUnit } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { accumulateProgress } from "../../platform/accumulate-progress.ts";
-import { type ConnectionTarget, resolveTarget } from "../../platform/postgres/connection-target.ts";
-import { type ReplicationSession, openReplicationSession } from "../../platform/postgres/replication-session.ts";
+import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { withSession } from "../../platform/postgres/session.ts";
-import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
-import { type StoredFile, compareWithManifest, readBackupManifest } from "./backup-manifest.ts";
-import { type BackupEnd, baseBackupCommand, readBaseBackup, slotCommand } from "./base-backup.ts";
 import { type CapturedDetail, type ServerFacts, readFolderFacts, readServerFacts } from "./cluster-facts.ts";
 import type { ClusterContext } from "./cluster-options.ts";
-import { type LogClock, startLogClock } from "./log-clock.ts";
+import { startLogClock } from "./log-clock.ts";
 import { type PositionMark, makePosition, takeMark } from "./position.ts";
-import { type StoredArchives, storeArchives } from "./store-archives.ts";
+import { findOwnFolder, readOwnFolder } from "./read-own-folder.ts";
+import { readOverProtocol } from "./read-over-protocol.ts";
+import type { ClusterSink, ClusterSource, StoredBackup } from "./stored-cluster.ts";
 import { layoutName, manifestName } from "./vault-places.ts";
-
-const noFreeSlot = "53400";
-
-/** Without a free slot the backup may find its log removed, and then fails whole: nothing torn is ever kept. */
-const keepLog = async (context: ClusterContext, replication: ReplicationSession): Promise<void> => {
-  try {
-    await replication.command(slotCommand(`refloat_${randomBytes(6).toString("hex")}`));
-  } catch (error) {
-    if (sqlStateOf(error) !== noFreeSlot) throw error;
-    context.log.warn(
-      `${context.component} has no free replication slot: if its log is removed while it is captured, the capture fails (max_replication_slots)`,
-    );
-  }
-};
 
 const sizeByDatabase = (
   { databases }: ServerFacts,
-  files: ReadonlyMap<string, StoredFile>,
+  sizes: ReadonlyMap<string, number>,
 ): Readonly<Record<string, FactUnit>> => {
   const byOid = new Map<string, number>();
-  for (const [path, { sizeBytes }] of files) {
+  for (const [path, size] of sizes) {
     const oid = /^(?:base|pg_tblspc\/\d+\/PG_[^/]+)\/(\d+)\//.exec(path)?.[1];
-    if (oid !== undefined) byOid.set(oid, (byOid.get(oid) ?? 0) + sizeBytes);
+    if (oid !== undefined) byOid.set(oid, (byOid.get(oid) ?? 0) + size);
   }
   return Object.fromEntries(databases.map(({ name, oid }) => [name, { sizeBytes: byOid.get(oid) ?? 0 }]));
 };
 
-const warningsOf = ({
-  unloggedTables,
-  preparedTransactions,
-  subscriptions,
-  preloadedLibraries,
-}: ServerFacts): readonly string[] => [
-  ...(unloggedTables > 0
+/** Only unlogged tables and their indexes have this fork, in whatever database they are. */
+const initFork = /\/\d+_init$/;
+
+const warningsOf = (
+  { preparedTransactions, subscriptions, preloadedLibraries }: ServerFacts,
+  sizes: ReadonlyMap<string, number>,
+): readonly string[] => [
+  ...([...sizes.keys()].some((path) => initFork.test(path))
     ? ["unlogged tables are empty after a recovery: their rows are in no log and in no base backup"]
     : []),
   ...(preparedTransactions > 0
@@ -69,68 +53,55 @@ const warningsOf = ({
 
 type Taken = {
   readonly server: ServerFacts;
-  readonly systemIdentifier: string;
   readonly mark: PositionMark;
-  readonly end: BackupEnd;
-  readonly stored: StoredArchives;
+  readonly backup: StoredBackup;
   readonly window: { readonly beginAt: Date; readonly endAt: Date };
 };
 
-const takeBackup = async (
-  context: ClusterContext,
-  target: ConnectionTarget,
-  sink: CaptureSink,
-  root: string,
-): Promise<Taken> => {
-  const { marker, signal } = context;
-  const asked = { target, marker, role: "source", signal } as const;
-  return withSession(asked, async (session) => {
-    const server = await readServerFacts(session, context.component);
-    const replication = await openReplicationSession(asked);
-    let clock: LogClock | null = null;
-    try {
-      const { systemIdentifier } = await replication.identify();
-      await keepLog(context, replication);
-      clock = await startLogClock(session, context.clock, signal);
-      const backup = readBaseBackup(replication, baseBackupCommand("refloat", context.options.fastCheckpoint ?? true));
-      const progress = accumulateProgress(context.progress, { unit: "files" });
-      const stored = await storeArchives(backup.archives, { sink, root, signal, progress });
-      await clock.look();
-      await clock.stop();
-      const end = backup.end();
-      // Counted after the end, not before the beginning: what was written in between is in the point.
-      const mark = await takeMark(session, asked);
-      return { server, systemIdentifier, mark, end, stored, window: clock.around(end.end.lsn) };
-    } finally {
-      await clock?.stop();
-      await replication.close();
-    }
-  });
+const takeBackup = async (source: ClusterSource, into: ClusterSink): Promise<Taken> => {
+  const { context, server, session, asked } = source;
+  const own = await findOwnFolder(source);
+  if (own.folder === null) context.log.info(`${context.component} is sent by its server: ${own.why}`);
+  const clock = await startLogClock(session, context.clock, context.signal);
+  const onRead = async (): Promise<void> => {
+    await clock.look();
+    await clock.stop();
+  };
+  try {
+    const backup = await (own.folder === null
+      ? readOverProtocol(source, into, onRead)
+      : readOwnFolder(source, own, into, onRead));
+    // Counted after the end, not before the beginning: what was written in between is in the point.
+    const mark = await takeMark(session, asked);
+    return { server, mark, backup, window: clock.around(backup.end.lsn) };
+  } finally {
+    await clock.stop();
+  }
 };
 
 export const captureCluster = async (context: ClusterContext, sink: CaptureSink): Promise<CaptureReport> => {
-  const target = await resolveTarget(context);
+  const { marker, signal } = context;
+  const asked = { target: await resolveTarget(context), marker, role: "source", signal } as const;
   const root = `/${context.component}`;
   const folder = await readFolderFacts(context);
-  const { server, systemIdentifier, mark, end, stored, window } = await takeBackup(context, target, sink, root);
-  const manifest = readBackupManifest(end.manifest);
-  if (end.end.timeline !== end.start.timeline)
+  const progress = accumulateProgress(context.progress, { unit: "files" });
+  const { server, mark, backup, window } = await withSession(asked, async (session) => {
+    const facts = await readServerFacts(session, context.component);
+    return takeBackup({ context, server: facts, asked, session }, { sink, root, progress });
+  });
+  const { start, end, manifest, folders, sizeBytes } = backup;
+  if (end.timeline !== start.timeline)
     throw new RefloatError("source.failed", "the server changed its timeline while it was captured", {
       state: "no point was made",
     });
-  compareWithManifest(manifest, stored.files, server.walSegmentBytes);
-  await sink.bytes(`${root}/${manifestName}`, end.manifest);
-  const tablespaces = end.tablespaces.map(({ oid, location }) => ({ oid, location }));
-  await sink.bytes(
-    `${root}/${layoutName}`,
-    Buffer.from(`${JSON.stringify({ folders: stored.folders, tablespaces }, null, 1)}\n`),
-  );
-  const sizeBytes = [...stored.files.values()].reduce((sum, file) => sum + file.sizeBytes, 0);
+  if (manifest !== null) await sink.bytes(`${root}/${manifestName}`, manifest);
+  const tablespaces = backup.tablespaces.map(({ oid, location }) => ({ oid, location }));
+  await sink.bytes(`${root}/${layoutName}`, Buffer.from(`${JSON.stringify({ folders, tablespaces }, null, 1)}\n`));
   const detail: CapturedDetail = {
-    systemIdentifier,
-    timeline: end.end.timeline,
-    startLsn: end.start.lsn,
-    endLsn: end.end.lsn,
+    systemIdentifier: mark.systemIdentifier,
+    timeline: end.timeline,
+    startLsn: start.lsn,
+    endLsn: end.lsn,
     major: server.major,
     dataChecksums: server.dataChecksums,
     walSegmentBytes: server.walSegmentBytes,
@@ -141,9 +112,9 @@ export const captureCluster = async (context: ClusterContext, sink: CaptureSink)
   };
   const facts: Facts = {
     sizeBytes,
-    counts: { databases: server.databases.length, files: stored.files.size },
-    units: sizeByDatabase(server, stored.files),
-    position: makePosition(window.beginAt, { ...mark, timeline: end.end.timeline, lsn: end.end.lsn }),
+    counts: { databases: server.databases.length, files: backup.files },
+    units: sizeByDatabase(server, backup.sizes),
+    position: makePosition(window.beginAt, { ...mark, timeline: end.timeline, lsn: end.lsn }),
     versions: { server: server.version },
     detail: toJsonObject(detail),
   };
@@ -152,6 +123,6 @@ export const captureCluster = async (context: ClusterContext, sink: CaptureSink)
     facts,
     window: { beginAt: window.beginAt.toISOString(), endAt: window.endAt.toISOString() },
     consistency: "snapshot",
-    warnings: [...warningsOf(server)],
+    warnings: [...warningsOf(server, backup.sizes)],
   };
 };

@@ -1,12 +1,13 @@
 /** Captures of clusters that are written to, with tablespaces, without rights, and cut off in the middle. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, readdir, stat } from "node:fs/promises";
+import { chown, mkdir, readdir, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Repository } from "../../core/ports/vault.ts";
-import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
+import type { CaptureSink, TreeReceipt } from "../../core/ports/vault-snapshots.ts";
 import {
   captureClusterInto,
   clusterContext,
@@ -28,17 +29,24 @@ const target = (name: string, run = 42) => ({ name, run, runUid: "0b8f2f3e-1111-
 let server: PostgresServer;
 let folder: TestFolder;
 let context: ClusterContext;
+/** By a role for which the server has to send its files. */
+let sent: ClusterContext;
 let vault: Repository;
 
 beforeAll(async () => {
   server = await startPostgresServer({ settings: { max_wal_size: "1GB" } });
   await query(server.url("postgres"), "create database bank");
+  await query(
+    server.url("bank"),
+    "create role sender login replication; grant pg_read_all_settings, pg_read_all_stats, pg_read_all_data to sender",
+  );
   await execa(join(server.binaries, "pgbench"), ["-i", "-q", "-s", "4", server.url("bank")]);
 });
 afterAll(() => server.stop());
 beforeEach(async () => {
   folder = await createTestFolder("refloat-cluster");
   context = await clusterContext(server, folder.path);
+  sent = await clusterContext(server, folder.path, { more: { url: server.url("postgres", "sender") } });
   vault = await createVault(folder.path);
 });
 afterEach(async () => {
@@ -47,15 +55,34 @@ afterEach(async () => {
   await folder.remove();
 });
 
+/** What the vault has of each folder that was read here, by its place in the snapshot. */
+const tellTrees =
+  (receipts: Map<string, TreeReceipt>) =>
+  (sink: CaptureSink): CaptureSink => ({
+    ...sink,
+    tree: async (path, rules, signal, progress) => {
+      const receipt = await sink.tree(path, rules, signal, progress);
+      receipts.set(receipt.path, receipt);
+      return receipt;
+    },
+  });
+
+const ways = [
+  ["read from its folder", () => context],
+  ["sent by its server", () => sent],
+] as const;
+
 describe("a capture", () => {
-  test("is one moment of a cluster that is written to all the while", async () => {
+  test.each(ways)("%s is one moment of a cluster that is written to all the while", async (way, contextOf) => {
     const load = spawn(join(server.binaries, "pgbench"), ["-c", "4", "-T", "60", "-n", server.url("bank")], {
       stdio: "ignore",
     });
     const ended = once(load, "exit");
-    const captured = await captureClusterInto(context, vault);
+    const receipts = new Map<string, TreeReceipt>();
+    const captured = await captureClusterInto(contextOf(), vault, tellTrees(receipts));
     load.kill();
     await ended;
+    expect(receipts.has("/db/data/base")).toBe(way === "read from its folder");
     expect(captured.consistency).toBe("snapshot");
     expect(captured.warnings).toEqual([]);
     const instance = target(await clusterDriver.instances.name(context, 42));
@@ -89,27 +116,100 @@ describe("a capture", () => {
     expect(written?.gaps.join()).toContain("of log were written");
   });
 
-  test("holds tablespaces, which are restored beside their live places and go with the instance", async () => {
-    const place = join(server.directory, "fast");
-    await mkdir(place, { mode: 0o700 });
-    const { uid, gid } = await stat(dataOf(server));
-    await chown(place, uid, gid);
-    await query(server.url("postgres"), `create tablespace fast location '${place}'`);
-    await query(
-      server.url("bank"),
-      "create table t (v text) tablespace fast; insert into t select 'row ' || n from generate_series(1, 5000) n",
-    );
-    const live = await withServerOf(context, dataOf(server), "bank", contentOf);
-    const captured = await captureClusterInto(context, vault);
+  test.each(ways)(
+    "%s holds tablespaces, which are restored beside their live places and go with the instance",
+    async (_way, contextOf) => {
+      const place = join(server.directory, "fast");
+      await mkdir(place, { mode: 0o700 });
+      const { uid, gid } = await stat(dataOf(server));
+      await chown(place, uid, gid);
+      await query(server.url("postgres"), `create tablespace fast location '${place}'`);
+      await query(
+        server.url("bank"),
+        "create table t (v text) tablespace fast; insert into t select 'row ' || n from generate_series(1, 5000) n",
+      );
+      const live = await withServerOf(context, dataOf(server), "bank", contentOf);
+      const captured = await captureClusterInto(contextOf(), vault);
+      const instance = target(await clusterDriver.instances.name(context, 42));
+      await clusterDriver.instances.restore(context, instance, await vault.openSnapshot(captured.snapshot), captured);
+      expect(await withServerOf(context, instance.name, "bank", contentOf)).toBe(live);
+      expect(await readdir(`${place}.r42`)).toHaveLength(1);
+      await clusterDriver.instances.drop(context, instance);
+      expect((await readdir(server.directory)).filter((name) => name.includes(".r42"))).toEqual([]);
+      expect(await withServerOf(context, dataOf(server), "bank", contentOf)).toBe(live);
+      await query(server.url("bank"), "drop table t");
+      await query(server.url("postgres"), "drop tablespace fast");
+      await rm(place, { recursive: true });
+    },
+  );
+
+  test("whose server forgets the backup while its files are read fails, and leaves no slot behind", async () => {
+    const cutting = (sink: CaptureSink): CaptureSink => ({
+      ...sink,
+      tree: async (...asked) => {
+        await query(
+          server.url("postgres"),
+          "select pg_terminate_backend(active_pid) from pg_replication_slots where temporary",
+        );
+        return sink.tree(...asked);
+      },
+    });
+    await expect(captureClusterInto(context, vault, cutting)).rejects.toMatchObject({ code: "source.unreachable" });
+    expect(await vault.snapshots()).toEqual([]);
+    await expect
+      .poll(() => query(server.url("postgres"), "select slot_name from pg_replication_slots"), { timeout: 30_000 })
+      .toEqual([]);
+  });
+
+  test("takes over files that rest, and none from before the server was started", async () => {
+    await query(server.url("bank"), "create table few (n int); checkpoint");
+    // Longer than the rest that is asked for.
+    await setTimeout(2_500);
+    const first = await captureClusterInto(context, vault);
+    await query(server.url("bank"), "insert into few select generate_series(1, 1000)");
+    const receipts = new Map<string, TreeReceipt>();
+    const second = await captureClusterInto(context, vault, tellTrees(receipts));
+    const { files = 0, unchangedFiles = 0 } = receipts.get("/db/data/base") ?? {};
+    expect(unchangedFiles).toBeGreaterThan(500);
+    expect(unchangedFiles).toBeLessThan(files);
+    expect(second.facts.counts["files"]).toBeGreaterThanOrEqual(first.facts.counts["files"] ?? Number.NaN);
     const instance = target(await clusterDriver.instances.name(context, 42));
-    await clusterDriver.instances.restore(context, instance, await vault.openSnapshot(captured.snapshot), captured);
-    expect(await withServerOf(context, instance.name, "bank", contentOf)).toBe(live);
-    expect(await readdir(`${place}.r42`)).toHaveLength(1);
-    await clusterDriver.instances.drop(context, instance);
-    expect((await readdir(server.directory)).filter((name) => name.includes(".r42"))).toEqual([]);
-    expect(await withServerOf(context, dataOf(server), "bank", contentOf)).toBe(live);
-    await query(server.url("bank"), "drop table t");
-    await query(server.url("postgres"), "drop tablespace fast");
+    await clusterDriver.instances.restore(context, instance, await vault.openSnapshot(second.snapshot), second);
+    expect(await withServerOf(context, instance.name, "bank", contentOf)).toBe(
+      await withServerOf(context, dataOf(server), "bank", contentOf),
+    );
+    await server.crash();
+    await server.start();
+    await captureClusterInto(context, vault, tellTrees(receipts));
+    expect(receipts.get("/db/data/base")?.unchangedFiles).toBe(0);
+    await query(server.url("bank"), "drop table few");
+  });
+
+  test("has nothing that a server makes anew, and no link out of the data folder", async () => {
+    const stray = join(dataOf(server), "logs");
+    await symlink(folder.path, stray);
+    await query(server.url("bank"), "create unlogged table seen as select generate_series(1, 50000) as n");
+    const [row] = await query<{ path: string }>(server.url("bank"), "select pg_relation_filepath('seen') as path");
+    const captured = await captureClusterInto(context, vault);
+    await rm(stray);
+    expect(captured.warnings.join()).toContain("unlogged tables are empty");
+    const reader = await vault.openSnapshot(captured.snapshot);
+    const paths = new Set<string>();
+    for await (const { path } of reader.list("/db", { recursive: true })) paths.add(path.replace("/db/data/", ""));
+    expect(paths.has(`${row?.path}_init`)).toBe(true);
+    const gone = [row?.path ?? "", "logs", "postmaster.pid", "postmaster.opts"];
+    expect(gone.filter((path) => paths.has(path))).toEqual([]);
+    const kept = ["backup_label", "global/pg_control", "PG_VERSION", "postgresql.conf"];
+    expect(kept.filter((path) => !paths.has(path))).toEqual([]);
+    expect([...paths].filter((path) => /^pg_(?:notify|stat_tmp|subtrans)\/./.test(path))).toEqual([]);
+    const instance = target(await clusterDriver.instances.name(context, 42));
+    await clusterDriver.instances.restore(context, instance, reader, captured);
+    const [seen] = await withServerOf(context, instance.name, "bank", async (client) => {
+      const { rows } = await client.query<{ n: number }>("select count(*)::int as n from seen");
+      return rows;
+    });
+    expect(seen).toEqual({ n: 0 });
+    await query(server.url("bank"), "drop table seen");
   });
 
   test("that loses its connection in the middle fails, and leaves no slot and no sender behind", async () => {
@@ -124,7 +224,7 @@ describe("a capture", () => {
         return sink.bytes(path, content);
       },
     });
-    await expect(captureClusterInto(context, vault, cutting)).rejects.toMatchObject({ code: "source.unreachable" });
+    await expect(captureClusterInto(sent, vault, cutting)).rejects.toMatchObject({ code: "source.unreachable" });
     expect(await vault.snapshots()).toEqual([]);
     await expect
       .poll(
@@ -183,7 +283,8 @@ describe("a capture", () => {
   test("is preceded by a look at everything that it needs", async () => {
     const { findings, commands } = await clusterDriver.preflight(context);
     expect(findings.filter(({ ok }) => !ok)).toEqual([]);
-    expect(commands.join("\n")).toContain("BASE_BACKUP");
+    expect(commands.join("\n")).toContain("pg_backup_start");
+    expect((await clusterDriver.preflight(sent)).commands.join("\n")).toContain("BASE_BACKUP");
     const elsewhere = await clusterContext(server, folder.path, { more: { data: "/nowhere/data" } });
     const missing = (await clusterDriver.preflight(elsewhere)).findings.filter(({ ok }) => !ok);
     expect(missing.map(({ subject }) => subject)).toContain("/nowhere/data");

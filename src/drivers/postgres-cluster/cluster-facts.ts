@@ -48,7 +48,6 @@ export type ServerFacts = Pick<
   readonly version: string;
   readonly standby: boolean;
   readonly preparedTransactions: number;
-  readonly unloggedTables: number;
   readonly subscriptions: number;
 };
 
@@ -62,7 +61,6 @@ const serverSql = `
          pg_size_bytes(current_setting('wal_segment_size'))::int as "walSegmentBytes",
          case when pg_has_role(current_user, 'pg_read_all_settings', 'member') then current_setting('shared_preload_libraries') end as "preloadedLibraries",
          (select count(*)::int from pg_prepared_xacts) as "preparedTransactions",
-         (select count(*)::int from pg_class where relpersistence = 'u' and relkind = 'r') as "unloggedTables",
          (select count(subname)::int from pg_subscription where subenabled) as subscriptions`;
 
 const databasesSql = `

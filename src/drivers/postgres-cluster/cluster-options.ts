@@ -46,7 +46,7 @@ export const clusterOptionsSchema = z
   })
   .meta({
     description:
-      "One whole PostgreSQL cluster (15 or newer), captured physically over the replication protocol; restored beside the live one.",
+      "One whole PostgreSQL cluster (15 or newer), captured physically, from its folder or over the replication protocol; restored beside the live one.",
   });
 export type ClusterOptions = z.infer<typeof clusterOptionsSchema>;
 
@@ -56,6 +56,9 @@ export type ClusterContext = DriverContext<ClusterOptions>;
 /** The stable path: absolute, without a trailing slash. */
 export const dataPathOf = (context: ClusterContext): Promise<string> =>
   bindStablePath(context.bind, context.options.data, `data of ${context.component}`);
+
+/** Does a capture begin with a checkpoint as fast as the disks allow? */
+export const isCheckpointFast = ({ options }: ClusterContext): boolean => options.fastCheckpoint ?? true;
 
 export const programsOf = async (context: ClusterContext): Promise<string | null> =>
   context.options.programs === undefined

@@ -15,10 +15,12 @@ import { systemdUnitOf } from "../../platform/process-table.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { baseBackupCommand, slotCommand } from "./base-backup.ts";
 import { readServerFacts } from "./cluster-facts.ts";
-import { type ClusterContext, dataPathOf } from "./cluster-options.ts";
+import { type ClusterContext, dataPathOf, isCheckpointFast } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { refuseCompany } from "./live-server.ts";
+import { beginSql, endSql, keepLogSql } from "./low-level-backup.ts";
 import { findPostmaster } from "./postmaster.ts";
+import { type OwnFolder, findOwnFolder } from "./read-own-folder.ts";
 import { findServerPrograms } from "./server-programs.ts";
 
 type Settings = {
@@ -148,8 +150,20 @@ const supervisorFinding = async (context: ClusterContext, stable: string): Promi
   ];
 };
 
-const commandsFor = (context: ClusterContext, stable: string, programs: string) => ({
-  commands: [slotCommand("NAME"), baseBackupCommand("refloat", context.options.fastCheckpoint ?? true)],
+const readingFinding = (own: OwnFolder): Finding =>
+  finding(
+    true,
+    "how files are read",
+    own.folder === null
+      ? `the server sends all of them: ${own.why}`
+      : `from ${own.folder}; those at rest since the capture before are not read`,
+  );
+
+const commandsFor = (context: ClusterContext, stable: string, programs: string, own: OwnFolder) => ({
+  commands:
+    own.folder === null
+      ? [slotCommand("NAME"), baseBackupCommand("refloat", isCheckpointFast(context))]
+      : [keepLogSql, beginSql(isCheckpointFast(context)), endSql],
   recoveryCommands: [
     `${programs}/pg_ctl -D ${stable}.rN -w start  -- replays the log, on a port of ${context.options.ports}`,
     context.options.stop ?? `${programs}/pg_ctl -D ${stable} -m fast -w stop`,
@@ -165,6 +179,7 @@ const grantsFor = (target: ConnectionTarget): readonly string[] => {
     `ALTER ROLE ${user} REPLICATION;`,
     `GRANT pg_read_all_settings TO ${user};`,
     `GRANT pg_read_all_stats TO ${user};`,
+    `GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean) TO ${user};  -- in database ${target.database}, to read files in place`,
     `-- pg_hba.conf, then SELECT pg_reload_conf(): host replication ${target.user} 127.0.0.1/32 scram-sha-256`,
   ];
 };
@@ -213,7 +228,9 @@ const askServer = async (context: ClusterContext, session: Session, target: Conn
   });
   await ask("start and stop of the server", () => supervisorFinding(context, stable));
   findings.push(portFinding(context, "cluster"));
-  return { findings, ...commandsFor(context, stable, programs), grants: grantsFor(target) };
+  const own = await findOwnFolder({ context, session, server });
+  findings.push(readingFinding(own));
+  return { findings, ...commandsFor(context, stable, programs, own), grants: grantsFor(target) };
 };
 
 export const preflightCluster = async (context: ClusterContext): Promise<PreflightReport> => {

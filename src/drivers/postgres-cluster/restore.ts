@@ -93,7 +93,9 @@ export const restoreCluster: Restore = async (context, target, source, captured,
   await findServerPrograms(context, detail.major);
   const port = chooseInstancePort(context);
   const layout = parseLayout(await source.read(`${captured.path}/${layoutName}`));
-  const manifest = readBackupManifest(Buffer.from(await collect(source, `${captured.path}/${manifestName}`)));
+  const manifestPath = `${captured.path}/${manifestName}`;
+  const isListed = (await source.stat(manifestPath)) !== undefined;
+  const manifest = isListed ? readBackupManifest(await collect(source, manifestPath)) : null;
   const progress = accumulateProgress(context.progress, {
     unit: "files",
     bytesTotal: captured.facts.sizeBytes,
@@ -108,7 +110,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
       layout,
       progress,
     });
-    await compareRestored(folder, placed, manifest);
+    if (manifest !== null) await compareRestored(folder, placed, manifest);
     if (placed.length > 0) await writeFile(join(folder, "tablespace_map"), formatTablespaceMap(placed));
     await disarm(folder, detail, `run ${target.run}`);
     for (const path of [folder, ...placed.map((one) => one.path)]) {

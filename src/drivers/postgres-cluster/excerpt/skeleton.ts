@@ -25,7 +25,8 @@ export type SkeletonSource = {
   readonly tree: TreeReader;
   readonly files: readonly CapturedFile[];
   readonly layout: Layout;
-  readonly manifest: BackupManifest;
+  /** Null where it was not the server that has read the files. */
+  readonly manifest: BackupManifest | null;
 };
 
 const writeInFull = async (
@@ -85,7 +86,7 @@ export const makeSkeleton = async (
     limit.clearQueue();
     throw error;
   }
-  await compareRestored(data, placed, manifest);
+  if (manifest !== null) await compareRestored(data, placed, manifest);
   if (placed.length > 0) await writeFile(join(data, "tablespace_map"), formatTablespaceMap(placed));
   // Settings of the original are of its own machine; what the server needs stands on its command line.
   await rm(join(data, "postgresql.auto.conf"), { force: true });

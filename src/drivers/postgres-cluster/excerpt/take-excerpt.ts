@@ -86,14 +86,16 @@ async function* tryWith(attempt: Attempt, choice: Choice): AsyncGenerator<Uint8A
 
 /** @throws RefloatError point.damaged, vault.* */
 const openSource = async ({ tree, captured }: Source): Promise<SkeletonSource> => {
-  const read = async (name: string): Promise<Buffer> => {
+  const read = async (name: string): Promise<Buffer | null> => {
     const entry = await tree.entry(`${captured.path}/${name}`);
-    if (entry === undefined) throw new RefloatError("point.damaged", `the point has no ${captured.path}/${name}`);
-    return readWhole(tree, entry);
+    return entry === undefined ? null : readWhole(tree, entry);
   };
-  const layout = parseLayout(await read(layoutName));
+  const described = await read(layoutName);
+  if (described === null) throw new RefloatError("point.damaged", `the point has no ${captured.path}/${layoutName}`);
+  const layout = parseLayout(described);
+  const manifest = await read(manifestName);
   const files = await listFiles(tree, captured.path, layout);
-  return { tree, files, layout, manifest: readBackupManifest(await read(manifestName)) };
+  return { tree, files, layout, manifest: manifest === null ? null : readBackupManifest(manifest) };
 };
 
 async function* take(context: ClusterContext, from: Source, request: ExcerptRequest): ByteStream {

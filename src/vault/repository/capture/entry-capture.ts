@@ -35,11 +35,18 @@ export class EntryCapture {
   readonly #saver: BlobSaver;
   readonly #files: FileCapture;
   readonly #pause: Pause;
+  readonly #doubtedFromNs: bigint | null;
   readonly #counts: { -readonly [Key in keyof WalkCounts]: WalkCounts[Key] } = { ...noCounts };
   #untold = { bytes: 0, items: 0 };
 
-  constructor(owners: OwnerNames, saver: BlobSaver, files: FileCapture, pause: Pause) {
+  constructor(
+    { owners, doubtedFromNs }: { readonly owners: OwnerNames; readonly doubtedFromNs: bigint | null },
+    saver: BlobSaver,
+    files: FileCapture,
+    pause: Pause,
+  ) {
     this.#owners = owners;
+    this.#doubtedFromNs = doubtedFromNs;
     this.#saver = saver;
     this.#files = files;
     this.#pause = pause;
@@ -79,7 +86,7 @@ export class EntryCapture {
    * @returns the node's JSON
    */
   takeSame(name: Uint8Array, stats: BigIntStats, parent: ParentFolder): string | undefined {
-    if (!stats.isFile()) return undefined;
+    if (!stats.isFile() || this.#isDoubted(stats)) return undefined;
     const same = parent.takeSame(name, encodeNodeHead(nodeOfStats(name, stats, this.#owners, { content: null })));
     if (same === undefined || !this.#hasAll(same.content)) return undefined;
     this.#countUnchanged(stats);
@@ -147,8 +154,14 @@ export class EntryCapture {
   }
 
   #knownContent(stats: BigIntStats, before: TreeNode | undefined): readonly string[] | undefined {
+    if (this.#isDoubted(stats)) return undefined;
     const content = before !== undefined && isUnchanged(before, stats) ? before.content : null;
     return content !== null && this.#hasAll(content) ? content : undefined;
+  }
+
+  #isDoubted({ mtimeNs, ctimeNs }: BigIntStats): boolean {
+    const from = this.#doubtedFromNs;
+    return from !== null && (mtimeNs >= from || ctimeNs >= from);
   }
 
   #hasAll(content: readonly string[]): boolean {

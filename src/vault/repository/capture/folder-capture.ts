@@ -34,7 +34,11 @@ const holeFromEnd = 66;
 /** The folder in the parent snapshot; undefined is the answer to everything where there is none, or what there is cannot be read. */
 type AskedParent = { readonly ask: <Answer>(look: (parent: ParentFolder) => Answer | undefined) => Answer | undefined };
 
-type Walk = { readonly excludes: ExcludeRules | undefined; readonly owners: OwnerNames };
+type Walk = {
+  readonly excludes: ExcludeRules | undefined;
+  readonly owners: OwnerNames;
+  readonly doubtedFromNs: bigint | null;
+};
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
@@ -88,8 +92,8 @@ export class FolderCapture {
     } catch (error) {
       throw unreadable(start.path, error);
     }
-    const { owners } = this.#walk(start.walk, start.rules);
-    const entry = new EntryCapture(owners, this.#saver, this.#files, pause);
+    const walk = this.#walk(start.walk, start.rules);
+    const entry = new EntryCapture(walk, this.#saver, this.#files, pause);
     const parent = await this.#openParent(start.parentFolder, () => entry.tellReadAnew(start.path));
     const before = parent.ask((folder) => folder.find(start.name));
     const node = await entry.capture(buffer(start.path), start.name, stats, before);
@@ -124,7 +128,7 @@ export class FolderCapture {
     const names = all.slice(0, namesPerTask);
     const rest: Uint8Array[] = [];
 
-    const entry = new EntryCapture(walk.owners, this.#saver, this.#files, pause);
+    const entry = new EntryCapture(walk, this.#saver, this.#files, pause);
     const parent = await this.#openParent(task.parent, () => entry.tellReadAnew(path));
     const nodes: string[] = [];
     const folders: FoundFolder[] = [];
@@ -179,7 +183,8 @@ export class FolderCapture {
   #walk(number: number, rules: WalkRules): Walk {
     let walk = this.#walks.get(number);
     if (walk === undefined) {
-      walk = { excludes: compileExcludes(rules.exclude), owners: readOwnerNames() };
+      const { exclude, doubtedFromNs } = rules;
+      walk = { excludes: compileExcludes(exclude), owners: readOwnerNames(), doubtedFromNs };
       this.#walks.set(number, walk);
     }
     return walk;

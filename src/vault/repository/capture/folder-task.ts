@@ -4,6 +4,8 @@ import type { TreeReceipt } from "../../../core/ports/vault-snapshots.ts";
 export type WalkRules = {
   readonly exclude: readonly string[];
   readonly oneFileSystem: boolean;
+  /** A file that was changed at or after this, in nanoseconds since 1970, is read whatever the parent snapshot says; null where none is doubted. */
+  readonly doubtedFromNs: bigint | null;
 };
 
 export type WalkStart = {

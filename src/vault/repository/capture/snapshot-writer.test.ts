@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { createHash, randomBytes } from "node:crypto";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -280,6 +280,28 @@ describe("a snapshot in the making", () => {
       expect((await content(reader, `${tree}/8`)).toString()).toBe("content 8");
       expect((await content(reader, `${tree}/1499`)).toString()).toBe("content 1499");
       expect(await reader.stat(`${tree}/9`)).toBeUndefined();
+    });
+
+    it("take over nothing that a running program may have written to unseen", async () => {
+      const hour = 3_600_000;
+      const began = Date.now() + 2 * hour;
+      const capture = async (time: number, writtenSince: number) => {
+        await writer.abort();
+        writer = await repository.beginSnapshot({ hostname: "h", time: new Date(time), tags: [], paths: ["/x"] });
+        const rules = { exclude: [], oneFileSystem: false, as: "/x", writtenSince: new Date(writtenSince) };
+        const { unchangedFiles } = await writer.tree(tree, rules, never);
+        await writer.commit();
+        return unchangedFiles;
+      };
+      await writeFile(`${tree}/rests`, "1");
+      await writeFile(`${tree}/moves`, "2");
+      await utimes(`${tree}/moves`, new Date(began - 1_000), new Date(began - 1_000));
+      expect(await capture(began, 0)).toBe(0);
+      // One of them was written to within a second before the parent was begun.
+      expect(await capture(began + hour, 0)).toBe(1);
+      expect(await capture(began + 2 * hour, 0)).toBe(2);
+      // The program was started after the parent was begun.
+      expect(await capture(began + 4 * hour, began + 3 * hour)).toBe(0);
     });
 
     it("keep the order of names around large files, which are read as tasks of their own", async () => {

@@ -14,7 +14,7 @@ import type {
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { snapshotIdSchema } from "../../../model/identifiers.ts";
 import { goModeOf } from "../format/go-file-mode.ts";
-import { formatGoTime } from "../format/go-time.ts";
+import { formatGoTime, parseGoTime } from "../format/go-time.ts";
 import { type StoredSnapshot, readSnapshot, writeSnapshot } from "../format/snapshot-file.ts";
 import { encodeNode } from "../format/tree-node.ts";
 import type { HeldLock } from "../locks/repository-lock.ts";
@@ -43,6 +43,8 @@ export type SnapshotRequest = {
 
 const rings = new SlotRings();
 const never = new AbortController().signal;
+/** Before a capture begins a file that may be written to has to have been at rest for so long: clocks of file systems tick in steps. */
+const atRestNs = 2_000_000_000n;
 
 const hexIds = (content: Uint8Array): readonly string[] => {
   const hex = Buffer.from(content.buffer, content.byteOffset, content.length).toString("hex");
@@ -96,12 +98,12 @@ class RepositorySnapshotWriter implements SnapshotWriter {
     const names = pathNames(path).map((name) => Buffer.from(name));
     return this.#working(async () => {
       const { pool, blobs } = this.#context;
-      const parentRoot = this.#request.parent?.tree;
+      const parent = this.#parentFor(rules);
       const readAnew: TreeReceipt["unsteady"][number][] = [];
       const parentFolder =
-        parentRoot === undefined
+        parent === undefined
           ? undefined
-          : await findFolder(blobs, parentRoot, names.slice(0, -1)).catch((error: unknown) => {
+          : await findFolder(blobs, parent.tree, names.slice(0, -1)).catch((error: unknown) => {
               if (!isUnreadableParent(error)) throw error;
               readAnew.push({ path: local, reason: "read-anew" });
             });
@@ -113,7 +115,11 @@ class RepositorySnapshotWriter implements SnapshotWriter {
           path: Buffer.from(local),
           name: names.at(-1) ?? Buffer.from("root"),
           parentFolder: parentFolder ?? null,
-          rules: { exclude: rules.exclude, oneFileSystem: rules.oneFileSystem },
+          rules: {
+            exclude: rules.exclude,
+            oneFileSystem: rules.oneFileSystem,
+            doubtedFromNs: rules.writtenSince === undefined ? null : (parent?.begunNs ?? 0n) - atRestNs,
+          },
         };
         const { node, tree, counts, unsteady } = await new TreeWalk(pool, start, signal).run();
         const text = Buffer.from(node.buffer, node.byteOffset, node.length).toString("utf8");
@@ -191,6 +197,15 @@ class RepositorySnapshotWriter implements SnapshotWriter {
       newBytes: this.#totals.newBytes,
       tree,
     };
+  }
+
+  /** What may be taken over from; files that a program writes to all the time come from nothing that is older than the program. */
+  #parentFor({ writtenSince }: TreeRules): { readonly tree: string; readonly begunNs: bigint } | undefined {
+    const { parent } = this.#request;
+    if (parent === undefined) return undefined;
+    const begunNs = parseGoTime(parent.time) ?? 0n;
+    const isOlder = writtenSince !== undefined && begunNs <= BigInt(writtenSince.getTime()) * 1_000_000n;
+    return isOlder ? undefined : { tree: parent.tree, begunNs };
   }
 
   /** Locks what the snapshot rests on, where it is to be. @returns where its own file is written to, with the lock from the beginning */

@@ -1,0 +1,91 @@
+/**
+ * A backup read from the data folder, where that is on this machine: begun and ended by SQL, the files read by the vault's threads. The server
+ * reads, hashes and sends nothing, and files at rest since the capture before are not read at all.
+ */
+import { access, constants } from "node:fs/promises";
+import { join } from "node:path";
+import { comparePositions } from "../../core/logs/log-position.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { withSession } from "../../platform/postgres/session.ts";
+import { neededLog } from "./backup-manifest.ts";
+import { type ClusterContext, dataPathOf, isCheckpointFast } from "./cluster-options.ts";
+import { readControlData } from "./control-data.ts";
+import { keepLog } from "./keep-log.ts";
+import { beginBackup, endBackup, keepLogSql, readFolderRights } from "./low-level-backup.ts";
+import { findPostmaster } from "./postmaster.ts";
+import { storeFolder, storeLogFiles } from "./store-folder.ts";
+import type { ClusterSink, ClusterSource, StoredBackup } from "./stored-cluster.ts";
+import { placeInVault } from "./vault-places.ts";
+
+/** A folder that can be read from, or why the server has to send its files. */
+export type OwnFolder =
+  | { readonly folder: string; readonly runningSince: Date }
+  | { readonly folder: null; readonly why: string };
+
+/** Reads nothing but names. */
+export const findOwnFolder = async ({
+  context,
+  session,
+  server,
+}: Pick<ClusterSource, "context" | "session" | "server">): Promise<OwnFolder> => {
+  const not = (why: string): OwnFolder => ({ folder: null, why });
+  const folder = await dataPathOf(context);
+  const refused = await access(join(folder, "global", "pg_control"), constants.R_OK).then(
+    () => false,
+    () => true,
+  );
+  if (refused) return not(`${folder} cannot be read here`);
+  if ((await findPostmaster(folder)) === null) return not(`no server runs in ${folder} on this machine`);
+  if (server.dataChecksums) return not("the server checks page checksums while it reads");
+  const { mayBackUp, mayReplicate, runningSince } = await readFolderRights(session);
+  if (!mayBackUp) return not("the role may not execute pg_backup_start and pg_backup_stop");
+  if (!mayReplicate) return not("the role may not replicate");
+  return { folder, runningSince };
+};
+
+/** A copy of the folder would have the same names and another checkpoint. @throws RefloatError source.failed */
+const requireLive = async (context: ClusterContext, folder: string, start: string): Promise<void> => {
+  const { position } = await readControlData(context, folder);
+  if (comparePositions(position, start) >= 0) return;
+  throw new RefloatError("source.failed", `${folder} is not the data folder of the server that answers`, {
+    state: "no point was made",
+    hint: "correct data: or url:",
+  });
+};
+
+/** @param onRead when the backup has ended @throws RefloatError source.*; what the sink throws */
+export const readOwnFolder = async (
+  { context, asked, server }: ClusterSource,
+  { folder, runningSince }: Extract<OwnFolder, { readonly folder: string }>,
+  into: ClusterSink,
+  onRead: () => Promise<void>,
+): Promise<StoredBackup> => {
+  const destination = { ...into, signal: context.signal };
+  const data = placeInVault(into.root, null);
+  return withSession(asked, async (session) => {
+    await keepLog(context, (name) => session.query(keepLogSql, [name]));
+    const { start, tablespaces } = await beginBackup(session, isCheckpointFast(context));
+    await requireLive(context, folder, start.lsn);
+    const stored = await storeFolder(folder, tablespaces, runningSince, destination);
+    const { end, label, tablespaceMap } = await endBackup(session);
+    await onRead();
+    const wal = [{ timeline: end.timeline, startLsn: start.lsn, endLsn: end.lsn }];
+    const log = await storeLogFiles(
+      folder,
+      neededLog({ wal }, server.walSegmentBytes),
+      server.walSegmentBytes,
+      destination,
+    );
+    await into.sink.bytes(`${data}/backup_label`, Buffer.from(label));
+    if (tablespaceMap !== "") await into.sink.bytes(`${data}/tablespace_map`, Buffer.from(tablespaceMap));
+    return {
+      ...stored,
+      start,
+      end,
+      tablespaces,
+      manifest: null,
+      files: stored.files + log.files,
+      sizeBytes: stored.sizeBytes + log.sizeBytes,
+    };
+  });
+};
