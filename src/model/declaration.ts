@@ -107,12 +107,35 @@ export const environmentSchema = z.record(
   z.union([z.string(), z.number(), z.boolean()]),
 );
 
-/** How the service is held still while a point is taken. */
+/** In which way a service was held still: by its own lines, by a lock that its transactions share. */
+export const holdSchema = z.enum(["lines", "lock"]);
+
+const lockKeyPart = z.int().min(-2_147_483_648).max(2_147_483_647);
+
+/** A lock that every transaction of the application shares, so that who has it alone knows of none under way. */
+export const commitLockSchema = z.strictObject({
+  in: nameSchema.meta({ description: "The component whose server keeps it: of type postgres or postgres-cluster." }),
+  advisory: z.union([z.int(), z.tuple([lockKeyPart, lockKeyPart])]).meta({
+    description: "Key of the advisory lock: one number, or two as in pg_advisory_lock_shared(7, 11).",
+  }),
+  database: z.string().min(1).optional().meta({
+    description: "The database that the application takes it in; that of the component's url when left out.",
+  }),
+});
+export type CommitLockDeclaration = z.infer<typeof commitLockSchema>;
+
+/** How the service is held still while a point is taken: by both lines or by the lock; read-service.ts sees that it is one of these. */
 export const quiesceSchema = z
   .strictObject({
+    lock: commitLockSchema.optional().meta({
+      description:
+        "Advisory lock that the application takes shared from before the first to after the last commit of each of its transactions, and Refloat alone while it holds the service. It ends with its session, at atMost by the server itself.",
+      examples: [{ in: "db", advisory: 4711 }],
+    }),
     freeze: z
       .string()
       .min(1)
+      .optional()
       .meta({
         description:
           "Shell line after whose end nothing is written to any component. It is ended when atMost is over, and thaw runs after it in any case.",
@@ -121,6 +144,7 @@ export const quiesceSchema = z
     thaw: z
       .string()
       .min(1)
+      .optional()
       .meta({
         description:
           "Shell line that lets the service write again. It must do no harm where nothing is frozen: it may run more than once.",
@@ -128,7 +152,7 @@ export const quiesceSchema = z
       }),
     atMost: durationTextSchema.optional().meta({
       description:
-        "How long the service may be held, from the begin of freeze; 30s when left out. When it is over thaw runs, whatever is still to be read, and the point is not quiesced.",
+        "How long the service may be held, from the begin of freeze or from when the lock is asked for; 30s when left out. When it is over thaw runs, or the lock is given back, whatever is still to be read, and the point is not quiesced.",
     }),
     environment: environmentSchema
       .optional()

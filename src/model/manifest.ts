@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { auditPlaceSchema } from "./audit-entry.ts";
-import { serviceDeclarationSchema } from "./declaration.ts";
+import { holdSchema, serviceDeclarationSchema } from "./declaration.ts";
 import { factsSchema } from "./facts.ts";
 import { fingerprintSchema } from "./fingerprint.ts";
 import { graphSchema } from "./graph.ts";
@@ -33,6 +33,14 @@ export const capturedComponentSchema = z.object({
   warnings: z.array(z.string()),
 });
 export type CapturedComponent = z.infer<typeof capturedComponentSchema>;
+
+const frozenSchema = z.object({
+  fromAt: z.iso.datetime(),
+  toAt: z.iso.datetime(),
+  heldMs: z.int().nonnegative(),
+  /** By which of the ways of `quiesce:`; by its lines when left out. */
+  by: holdSchema.optional(),
+});
 
 export const pointManifestSchema = z.object({
   schemaVersion: z.literal(1),
@@ -63,8 +71,8 @@ export const pointManifestSchema = z.object({
     windowMs: z.int().nonnegative(),
     /** True only if every declared invariant passed at capture and there was one for each pair. */
     proven: z.boolean(),
-    /** Of a quiesced point: the time that the service was held, from the begin of `freeze` to the end of `thaw`. */
-    frozen: z.object({ fromAt: z.iso.datetime(), toAt: z.iso.datetime(), heldMs: z.int().nonnegative() }).optional(),
+    /** Of a quiesced point: the time that the service was held, from the begin of `freeze` to the end of `thaw`, or while the lock was waited for and had. */
+    frozen: frozenSchema.optional(),
     /** Why a point of a service with `quiesce:` is not quiesced. */
     unquiesced: z.string().optional(),
   }),

@@ -1,5 +1,6 @@
 /** A mark: a moment of a service that somebody has named, so that `--at "before upgrade 2.5.0"` can mean it. Kept in the vault. */
 import { z } from "zod";
+import { holdSchema } from "./declaration.ts";
 import { nameSchema, snapshotIdSchema } from "./identifiers.ts";
 
 /** One marker in the log of each component that has one, all placed while nothing was committed, or without that. */
@@ -10,6 +11,8 @@ export const alignmentSchema = z.object({
   windowMs: z.int().nonnegative(),
   /** How long the service was held. */
   heldMs: z.int().nonnegative().optional(),
+  /** In which way; by its lines when left out. */
+  heldBy: holdSchema.optional(),
   /** Why it is approximate. */
   why: z.string().optional(),
   /** By component: where its marker ends. */

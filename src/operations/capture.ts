@@ -15,13 +15,8 @@ import { observedConsistency } from "../core/points/consistency.ts";
 import { sideOf } from "../core/invariants/invariant-sides.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { readInOrder } from "../core/quiesce/read-in-order.ts";
-import {
-  type FreezeEvent,
-  type StandStill,
-  type Stillness,
-  frozenError,
-  standStill,
-} from "../core/quiesce/stand-still.ts";
+import { frozenError, standStill } from "../core/quiesce/stand-still.ts";
+import type { FreezeEvent, StandStill, Stillness } from "../core/quiesce/stillness.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { CaptureReport } from "../core/ports/driver.ts";
 import type { SnapshotWriter } from "../core/ports/vault-snapshots.ts";
@@ -156,7 +151,7 @@ const captureService = (
       const held = options.held === true;
       const checks = held ? unaskedChecks(service, order) : await sourceChecks(service, order, access);
       const pending = new Map<string, Pending>();
-      const still = held ? null : await standStill(bench, { service, bind: access.bind(null), signal, tell: onEvent });
+      const still = held ? null : await standStill(bench, { service, access, signal, tell: onEvent });
       try {
         const reading = { bench, service: asked, access, previous, pending, onEvent };
         const { stillness, invariants } = await readService(reading, order, still, signal);

@@ -17,8 +17,9 @@ import type { FreezeRequest, Frozen } from "../core/ports/freezes.ts";
 import type { PreflightReport } from "../core/ports/driver.ts";
 import { judgeQuiesceTime } from "../core/quiesce/quiesce-time.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
-import type { ServiceDeclaration } from "../model/declaration.ts";
+import type { CommitLockDeclaration, ServiceDeclaration } from "../model/declaration.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 
 export type LiveSubject = { readonly service: string; readonly subject: string; readonly report: PreflightReport };
 
@@ -73,7 +74,7 @@ const askService = (
       const { probe, quiesce } = service;
       if (quiesce !== undefined) {
         const request = { service: service.name, quiesce, bind: access.bind(null), signal };
-        const report = await preflightAnswer("quiesce", () => askQuiesce(bench, request));
+        const report = await preflightAnswer("quiesce", () => askQuiesce(bench, request, access));
         subjects.push({ service: service.name, subject: "quiesce", report });
       }
       for (const [name, invariant] of Object.entries(service.invariants)) {
@@ -95,9 +96,14 @@ const askService = (
     },
   );
 
-/** Runs neither line; whether the time suffices is told by the captures that were made. */
-const askQuiesce = async (bench: Workbench, request: FreezeRequest): Promise<PreflightReport> => {
-  const report = await bench.freezes.examine(request);
+/** Runs neither line, takes no lock; whether the time suffices is told by the captures that were made. */
+const askQuiesce = async (
+  bench: Workbench,
+  request: FreezeRequest,
+  access: ComponentAccess,
+): Promise<PreflightReport> => {
+  const { lock } = request.quiesce;
+  const report = lock === undefined ? await bench.freezes.examine(request) : await examineLock(lock, access);
   const { points } = await bench.vault();
   const time = judgeQuiesceTime(request.quiesce, await points.list(request.service));
   const left = await bench.freezes.left(request.service);
@@ -105,6 +111,12 @@ const askQuiesce = async (bench: Workbench, request: FreezeRequest): Promise<Pre
     ...report,
     findings: [...report.findings, time, ...(left === null || left.isKept ? [] : [leftFrozen(left)])],
   };
+};
+
+const examineLock = async (lock: CommitLockDeclaration, access: ComponentAccess): Promise<PreflightReport> => {
+  const driver = access.driver(lock.in).commitLock;
+  if (driver === undefined) throw new RefloatError("config.invalid", `${lock.in} keeps no lock that could be taken`);
+  return driver.examine(await access.context(lock.in), { key: lock.advisory, database: lock.database ?? null });
 };
 
 const leftFrozen = ({ service, sinceAt, failure }: Frozen): PreflightReport["findings"][number] => ({

@@ -1,8 +1,7 @@
 /**
  * One application writes to a PostgreSQL cluster and to a MariaDB database; both go back to one moment by markers in WAL and in the binary log, and the ledger
- * over both balances to the row. What is held: its own lines.
+ * over both balances to the row. Its commits are held by a lock that each of its transactions shares; however a hold ends, they go on.
  */
-import { existsSync, writeFileSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -33,29 +32,28 @@ const components = async (): Promise<string> => {
       billing: { type: mariadb, url: "${billing.url("billing", "keeper")}", password: "\${file:${at("db-password")}}", pitr: 7d }`;
 };
 
-/** An order in the cluster, then its bill in the other server; between the two the ledger is out of balance. */
-const startWriter = () => {
+const writers = 3;
+
+/** Each writes an order in the cluster, then its bill in the other server; between the two the ledger is out of balance. */
+const startWriters = async () => {
   const stop = new AbortController();
-  const write = async (): Promise<void> => {
+  const [last] = await query<{ id: number }>(orders.url("postgres"), "select coalesce(max(id), 0) as id from orders");
+  const write = async (first: number): Promise<void> => {
     const client = new Client({ connectionString: orders.url("postgres") });
     await client.connect();
-    const [last] = (await client.query<{ id: number }>("select coalesce(max(id), 0) as id from orders")).rows;
     try {
-      for (let id = (last?.id ?? 0) + 1; !stop.signal.aborted;) {
-        if (existsSync(at("pause"))) {
-          writeFileSync(at("paused"), "");
-          await delay(5);
-          continue;
-        }
+      for (let id = first; !stop.signal.aborted; id += writers) {
+        await client.query("select pg_advisory_lock_shared(4711)");
         await client.query("insert into orders values ($1)", [id]);
         await billing.sql(`INSERT INTO bills VALUES (${id});`, "billing");
-        id += 1;
+        await client.query("select pg_advisory_unlock_shared(4711)");
       }
     } finally {
       await client.end();
     }
   };
-  const written = write();
+  const written = Promise.all(Array.from({ length: writers }, (_none, at) => write((last?.id ?? 0) + 1 + at)));
+  written.catch(() => undefined);
   return async (): Promise<void> => {
     stop.abort();
     await written;
@@ -75,18 +73,18 @@ beforeAll(async () => {
     CREATE USER keeper@'127.0.0.1' IDENTIFIED BY 'a word';`);
   await writeFile(at("password"), "correct horse", { mode: 0o600 });
   await writeFile(at("db-password"), "a word", { mode: 0o600 });
+  const declared = await components();
   await writeFile(
     at("refloat.yaml"),
     `
 vault: { url: ${at("vault")}, password: "\${file:${at("password")}}" }
 services:
   shop:
-    quiesce:
-      freeze: "cd $SHOP && rm -f paused && touch pause && until test -e paused; do sleep 0.01; done"
-      thaw: rm -f "$SHOP/pause"
-      atMost: 1m
-      environment: { SHOP: ${folder.path} }
-    components:${await components()}
+    quiesce: { lock: { in: orders, advisory: 4711 }, atMost: 1m }
+    components:${declared}
+  brief:
+    quiesce: { lock: { in: orders, advisory: 4711, database: postgres }, atMost: 1s }
+    components:${declared}
 `,
   );
   refloat = refloatInside(folder.path);
@@ -121,23 +119,99 @@ const ids = async () => ({
   bills: (await billing.sql("SELECT id FROM bills ORDER BY id;", "billing")).split("\n").slice(0, -1).map(Number),
 });
 
-it("both servers go back to the one moment that was marked in their logs", { timeout: 300_000 }, async () => {
+/** As an application would: whoever holds commits is waited for. @returns how long that took */
+const commitMs = async (): Promise<number> => {
+  const began = performance.now();
+  await query(orders.url("postgres"), "begin; select pg_advisory_xact_lock_shared(4711); commit");
+  return performance.now() - began;
+};
+
+const isHeld = async (): Promise<boolean> =>
+  (
+    await query(
+      orders.url("postgres"),
+      "select from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted",
+    )
+  ).length > 0;
+
+/** Nothing can be committed there for a while, a marker neither. */
+const holdBilling = (seconds: number): Promise<string> =>
+  billing.sql(`FLUSH TABLES WITH READ LOCK; SELECT SLEEP(${seconds});`);
+
+const received = async (): Promise<void> => {
   await expect
     .poll(async () => new Set((await logs()).map(({ component }) => component)).size, { timeout: 60_000 })
     .toBe(2);
-  const stop = startWriter();
+};
+
+it("is told beforehand whether anybody shares the lock", async () => {
+  const found = async (): Promise<string> =>
+    (await refloat.run(["validate", "--live", "shop"])).stdout.replaceAll(/\s+/g, " ");
+  expect(await found()).toContain("nobody shares it now; every transaction of the application has to");
+  const client = new Client({ connectionString: orders.url("postgres") });
+  await client.connect();
+  await client.query("select pg_advisory_lock_shared(4711)");
+  expect(await found()).toContain("1 session share it now");
+  await client.end();
+});
+
+it(
+  "a hold ends by the server's clock, and with its process: nobody waits for what was killed",
+  { timeout: 120_000 },
+  async () => {
+    await received();
+    const slow = holdBilling(3);
+    await delay(300);
+    const marking = refloat.run(["mark", "brief", "slow", "--aligned", "--json"]);
+    await expect.poll(isHeld, { timeout: 20_000, interval: 20 }).toBe(true);
+    expect(await commitMs()).toBeLessThan(1_500);
+    const { lines } = await marking;
+    expect(resultEnvelopeSchema("mark").parse(lines.at(-1)).data.added?.aligned).toMatchObject({
+      mode: "approximate",
+      why: "the service was not held: the 1s of atMost were over before all was read",
+    });
+    await slow;
+
+    const slower = holdBilling(8);
+    await delay(300);
+    const killed = refloatIn(folder.path).spawn(["mark", "shop", "killed", "--aligned"]);
+    await expect.poll(isHeld, { timeout: 30_000, interval: 20 }).toBe(true);
+    killed.kill("SIGKILL");
+    expect(await commitMs()).toBeLessThan(1_000);
+    await killed;
+    const listed = await refloat.succeed(["mark", "shop"]);
+    expect(listed.stdout).not.toContain("killed");
+    await slower;
+  },
+);
+
+it("a transaction that is not over in time leaves the moment approximate", async () => {
+  const client = new Client({ connectionString: orders.url("postgres") });
+  await client.connect();
+  await client.query("begin; select pg_advisory_xact_lock_shared(4711)");
+  const mark = await place("brief", "busy");
+  expect(mark.aligned).toMatchObject({
+    mode: "approximate",
+    why: expect.stringContaining("the transactions that share the lock were not over within 1s") as string,
+  });
+  await client.end();
+});
+
+it("both servers go back to the one moment that was marked in their logs", { timeout: 300_000 }, async () => {
+  await received();
+  const stop = await startWriters();
   try {
     await refloat.succeed(["capture", "shop"]);
     await delay(500);
     const mark = await place("shop", "evening");
     expect(mark.aligned).toMatchObject({
       mode: "aligned",
+      heldBy: "lock",
       markers: {
         orders: { by: "restore-point" },
         billing: { by: "transaction", id: expect.stringMatching(/^0-1-\d+$/) as string },
       },
     });
-    expect(existsSync(at("pause"))).toBe(false);
     const marked = (await ids()).orders.length;
     await expect.poll(async () => (await ids()).bills.length, { timeout: 30_000 }).toBeGreaterThan(marked + 5);
     for (const component of ["orders", "billing"]) {

@@ -1,6 +1,6 @@
 /** mark: names a moment of a service, so that a recovery can go to just before it. */
 import { z } from "zod";
-import type { FreezeEvent } from "../../core/quiesce/stand-still.ts";
+import type { FreezeEvent } from "../../core/quiesce/stillness.ts";
 import { listMarks, markMoment, unmarkMoment } from "../../operations/mark.ts";
 import { renderMarks } from "../../render/marks-screen.ts";
 import { answer, defineCommand } from "../command.ts";
@@ -16,8 +16,8 @@ export const markCommand = defineCommand({
       "large import. Without a NAME it lists the marks.",
     "Marks lie in the vault, beside the points, and are locked like them: they are there for a recovery from the vault alone, and vault copy carries them. " +
       "A name may be given again; the newest one is then meant. --remove takes a mark back; that it was made stays in the vault and in the audit log.",
-    "--aligned ties the logs of several components to one moment: a recovery to before the mark takes each of them exactly to its marker. While quiesce: lines hold " +
-      "the service the moment is aligned; without them it is approximate, and every plan says so.",
+    "--aligned ties the logs of several components to one moment: a recovery to before the mark takes each of them exactly to its marker. While quiesce: holds " +
+      "the service, by its lines or by a lock that its transactions share, the moment is aligned; else it is approximate, and every plan says so.",
   ],
   arguments: [
     serviceArgument,
@@ -38,7 +38,7 @@ export const markCommand = defineCommand({
     {
       name: "aligned",
       about:
-        "also place a marker in the log of each component (postgres-cluster, mariadb), while the service is held by its quiesce: lines",
+        "also place a marker in the log of each component (postgres-cluster, mariadb), while the service is held by its quiesce:",
     },
     {
       name: "remove",

@@ -5,11 +5,11 @@ import type {
   FenceDeclaration,
   ManualDeclaration,
   ProvisionDeclaration,
-  QuiesceDeclaration,
   ServiceDeclaration,
 } from "../../model/declaration.ts";
 import { serviceFileSchema } from "../../model/declaration-file.ts";
 import type { JsonObject } from "../../model/json.ts";
+import { checkQuiesce } from "./check-quiesce.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRelations } from "./check-relations.ts";
 import { checkSecrets } from "./check-secrets.ts";
@@ -64,7 +64,7 @@ export const readService = (reading: Reading, path: JsonPath, name: string): Ser
   const schedule = checkSchedule(reading, [...path, "schedule"]);
   const objectives =
     common?.objectives === undefined || checkObjectives(reading, [...path, "objectives"], common.objectives);
-  const quiesce = common?.quiesce === undefined || checkQuiesce(reading, [...path, "quiesce"], common.quiesce);
+  const quiesce = checkQuiesce(reading, [...path, "quiesce"], draft, common?.quiesce);
   checkSecrets(reading, path, draft);
   checkReferences(reading, path, draft);
   checkRelations(reading, path, draft);
@@ -223,17 +223,6 @@ const checkObjectives = (reading: Reading, path: JsonPath, { rto, mtd }: Service
     code: "config.bad-value",
     message: `${subjectText([...path, "mtd"])} is ${mtd}, below the rto of ${rto}`,
     hint: `after mtd the harm is lasting, so the service has to be back before: rto: ${mtd}, or a longer mtd`,
-  });
-  return false;
-};
-
-/** A service that may be held for no time at all is never quiesced. */
-const checkQuiesce = (reading: Reading, path: JsonPath, { atMost }: QuiesceDeclaration): boolean => {
-  if (atMost === undefined || (parseDuration(atMost) ?? 0) > 0) return true;
-  reading.atValue([...path, "atMost"], {
-    code: "config.bad-value",
-    message: `${subjectText([...path, "atMost"])} cannot be "${atMost}"`,
-    hint: "nothing is read in no time; leave it out for 30s",
   });
   return false;
 };

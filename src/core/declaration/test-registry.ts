@@ -45,6 +45,7 @@ const component = (
   },
   switching: { observe: never, exchange: never, discard: never },
   ...(hasValues ? { invariantValues: never } : {}),
+  ...(type === "postgres" ? { commitLock: { hold: never, examine: never } } : {}),
 });
 
 const components = [

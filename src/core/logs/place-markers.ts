@@ -9,7 +9,8 @@ import type { ComponentAccess } from "../components/component-access.ts";
 import type { LogMarker, Unmarked } from "../ports/driver.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { linesOf } from "./log-spans.ts";
-import { type FreezeEvent, type Stillness, frozenError, standStill } from "../quiesce/stand-still.ts";
+import { frozenError, standStill } from "../quiesce/stand-still.ts";
+import type { FreezeEvent, Stillness } from "../quiesce/stillness.ts";
 
 export type PlacedMarkers = {
   /** From before the first marker, ISO. */
@@ -37,7 +38,7 @@ export const placeMarkers = async (
   const logged = Object.keys(service.components).filter((name) => access.driver(name).logs?.mark !== undefined);
   if (logged.length === 0) throw noMarker(service.name, "");
   const lines = await heldLines(bench, service.name);
-  const still = await standStill(bench, { service, bind: access.bind(null), signal, tell });
+  const still = await standStill(bench, { service, access, signal, tell });
   try {
     const at = bench.clock.now().toISOString();
     const began = bench.clock.monotonicMs();
@@ -126,8 +127,11 @@ const placeMarker = async (
   }
 };
 
-const modeOf = (stillness: Stillness, wasFrozen: boolean): Pick<Alignment, "mode" | "heldMs" | "why"> => {
-  if (stillness.kind === "quiesced" && wasFrozen) return { mode: "aligned", heldMs: stillness.frozen.heldMs };
+const modeOf = (stillness: Stillness, wasFrozen: boolean): Pick<Alignment, "mode" | "heldMs" | "heldBy" | "why"> => {
+  if (stillness.kind === "quiesced" && wasFrozen) {
+    const { heldMs, by } = stillness.frozen;
+    return { mode: "aligned", heldMs, ...(by === undefined ? {} : { heldBy: by }) };
+  }
   if (stillness.kind === "missed") return { mode: "approximate", why: `the service was not held: ${stillness.why}` };
   return { mode: "approximate", why: "the service declares no quiesce: that would hold its commits meanwhile" };
 };

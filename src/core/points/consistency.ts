@@ -2,7 +2,7 @@
 import type { Graph } from "../../model/graph.ts";
 import type { CapturedComponent, PointManifest } from "../../model/manifest.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
-import type { Stillness } from "../quiesce/stand-still.ts";
+import type { Stillness } from "../quiesce/stillness.ts";
 
 type ConsistencyFacts = {
   readonly graph: Graph;

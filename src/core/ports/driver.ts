@@ -10,6 +10,7 @@
  * - A driver may run on another machine than the controller: it reaches the vault only by the sink or reader it is given.
  */
 import type { z } from "zod";
+import type { CommitLockDeclaration } from "../../model/declaration.ts";
 import type { Facts, Position } from "../../model/facts.ts";
 import type { Fingerprint, FingerprintDifference } from "../../model/fingerprint.ts";
 import type { JsonObject } from "../../model/json.ts";
@@ -436,6 +437,30 @@ export type LogOperations<Options = unknown> = {
   ) => Promise<boolean>;
 };
 
+export type LockRequest = { readonly key: CommitLockDeclaration["advisory"]; readonly database: string | null };
+
+export type HeldLock = {
+  /** Aborted when it is gone before it was given back: the time was over, its session was ended, the server went away. */
+  readonly lost: AbortSignal;
+  /** Gives it back, and tells whether it was had until now. Never rejects. */
+  readonly release: () => Promise<boolean>;
+};
+
+/** A lock at the source that an application shares around its commits, wherever those are made. */
+export type LockOperations<Options = unknown> = {
+  /**
+   * Has it alone: waits for those who share it, and from the call on nobody else gets it. It ends with this process, however that ends, and by the server's own
+   * clock when `atMostMs` are over.
+   * @throws RefloatError source.under-pressure where it was not to be had in that time, source.*; the signal's reason
+   */
+  readonly hold: (
+    context: DriverContext<Options>,
+    request: LockRequest & { readonly atMostMs: number },
+  ) => Promise<HeldLock>;
+  /** Could it be taken, and does anybody share it now? Takes nothing from anyone. */
+  readonly examine: (context: DriverContext<Options>, request: LockRequest) => Promise<PreflightReport>;
+};
+
 export type OutputDescription = { readonly description: string; readonly secret: boolean };
 
 export type ComponentDriver<Options = unknown> = {
@@ -466,6 +491,7 @@ export type ComponentDriver<Options = unknown> = {
   /** Of a capture that only a server can read. */
   readonly excerpts?: Excerpts<Options>;
   readonly logs?: LogOperations<Options>;
+  readonly commitLock?: LockOperations<Options>;
   /** Puts single rows of a point back into what is live. */
   readonly mending?: RowMending<Options>;
   readonly runtime?: RuntimeOperations<Options>;

@@ -2,40 +2,20 @@
  * A service that stands still while it is captured: freeze before the first component, thaw as soon as nothing more has to stand still, and what
  * a point may say of it. A capture that was not held to its end makes a point all the same, which says why it is not quiesced.
  */
-import type { PointManifest } from "../../model/manifest.ts";
 import type { QuiesceDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import type { Bind } from "../ports/environment.ts";
 import type { FreezeEnd, FreezeStart, HeldFreeze, ThawCause } from "../ports/freezes.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { formatDuration } from "../time/duration.ts";
+import { holdByLock } from "./hold-by-lock.ts";
 import { quiesceTimeMs } from "./quiesce-time.ts";
-
-export type FreezeEvent =
-  | { readonly type: "frozen" }
-  | { readonly type: "thawed"; readonly heldMs: number }
-  | { readonly type: "warning"; readonly message: string; readonly hint: string; readonly nextCommand: string };
-
-/** What a point says of it. `none`: the service declares nothing of the kind. */
-export type Stillness =
-  | { readonly kind: "none" }
-  | { readonly kind: "quiesced"; readonly frozen: NonNullable<PointManifest["consistency"]["frozen"]> }
-  | { readonly kind: "missed"; readonly why: string };
-
-export type StandStill = {
-  readonly isFrozen: boolean;
-  /** Lets the service go on, and tells whether it stood still until now. Idempotent; never rejects. */
-  readonly end: () => Promise<Stillness>;
-  /** Why the service may still be frozen, when `end` has been waited for; null when it is not. */
-  readonly stuck: () => string | null;
-};
-
-export type StandStillOptions = {
-  readonly service: ServiceDeclaration;
-  readonly bind: Bind;
-  readonly signal: AbortSignal;
-  readonly tell: (event: FreezeEvent) => void;
-};
+import {
+  type FreezeEvent,
+  type StandStill,
+  type StandStillOptions,
+  type Stillness,
+  missedWarning,
+} from "./stillness.ts";
 
 const untouched: StandStill = { isFrozen: false, end: async () => ({ kind: "none" }), stuck: () => null };
 
@@ -44,13 +24,19 @@ const untouched: StandStill = { isFrozen: false, end: async () => ({ kind: "none
  * nothing is frozen.
  */
 export const standStill = async (
-  bench: Pick<Workbench, "freezes">,
+  bench: Pick<Workbench, "freezes" | "clock">,
   options: StandStillOptions,
 ): Promise<StandStill> => {
-  const { service, bind, signal, tell } = options;
+  const { service, access, signal, tell } = options;
   const { name, quiesce } = service;
   if (quiesce === undefined) return thawForgotten(bench, options);
-  const start = await bench.freezes.freeze({ service: name, quiesce, bind, signal });
+  if (quiesce.lock !== undefined) {
+    const forgotten = await thawForgotten(bench, options);
+    // Nothing else is begun on a service that may be frozen still.
+    if (forgotten.stuck() !== null) return forgotten;
+    return holdByLock(bench.clock, options, { lock: quiesce.lock, atMostMs: quiesceTimeMs(quiesce) });
+  }
+  const start = await bench.freezes.freeze({ service: name, quiesce, bind: access.bind(null), signal });
   if (start.kind === "failed") return notFrozen(service, quiesce, start, tell);
   tell({ type: "frozen" });
   if (start.freeze.leftSince !== null) tell(leftWarning(name, start.freeze.leftSince));
@@ -60,10 +46,11 @@ export const standStill = async (
 /** What an earlier declaration has frozen and never thawed. */
 const thawForgotten = async (
   { freezes }: Pick<Workbench, "freezes">,
-  { service: { name }, bind, signal, tell }: StandStillOptions,
+  { service: { name }, access, signal, tell }: StandStillOptions,
 ): Promise<StandStill> => {
   const left = await freezes.left(name);
   if (left === null || left.isKept) return untouched;
+  const bind = access.bind(null);
   const end = await freezes.thawLeft({ service: name, quiesce: left.quiesce, bind, signal });
   const stuck = end?.stuck ?? null;
   tell(stuck === null ? leftWarning(name, left.sinceAt) : stuckWarning(name, stuck));
@@ -113,20 +100,13 @@ const frozen = (
 /** Only what was thawed because the capture asked for it stood still until then; whether that thaw failed takes nothing from the point. */
 const stillnessOf = ({ because, fromAt, toAt, heldMs }: FreezeEnd, quiesce: QuiesceDeclaration): Stillness =>
   because === "asked"
-    ? { kind: "quiesced", frozen: { fromAt, toAt, heldMs } }
+    ? { kind: "quiesced", frozen: { fromAt, toAt, heldMs, by: "lines" } }
     : { kind: "missed", why: describeMiss(because, quiesce) };
 
 const describeMiss = (because: ThawCause, quiesce: QuiesceDeclaration): string =>
   because === "deadline"
     ? `the ${formatDuration(quiesceTimeMs(quiesce))} of atMost were over before all was read`
     : "the process that kept the freeze was ended before all was read";
-
-const missedWarning = (service: string, why: string): FreezeEvent => ({
-  type: "warning",
-  message: `the point is not quiesced: ${why}`,
-  hint: "it was captured while the service went on",
-  nextCommand: `refloat validate --live ${service}`,
-});
 
 const leftWarning = (service: string, since: string): FreezeEvent => ({
   type: "warning",

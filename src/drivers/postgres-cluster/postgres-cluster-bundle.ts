@@ -1,3 +1,4 @@
+import { commitLock } from "../../platform/postgres/commit-lock.ts";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
@@ -35,6 +36,7 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   switching: clusterSwitching,
   writes: clusterWrites,
   excerpts: clusterExcerpts,
+  commitLock,
   logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog, targets: clusterTargets },
 };
 

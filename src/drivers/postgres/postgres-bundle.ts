@@ -1,3 +1,4 @@
+import { commitLock } from "../../platform/postgres/commit-lock.ts";
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { capturePostgres } from "./capture.ts";
 import { postgresContents } from "./captured-contents.ts";
@@ -32,6 +33,7 @@ const postgresDriver: ComponentDriver<PostgresOptions> = {
   switching: postgresSwitching,
   writes: postgresWrites,
   contents: postgresContents,
+  commitLock,
   mending: postgresMending,
   invariantValues: postgresInvariantValues,
 };

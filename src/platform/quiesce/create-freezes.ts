@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { FreezeEnd, FreezeRequest, FreezeStart, Freezes, HeldFreeze } from "../../core/ports/freezes.ts";
+import { linesOf } from "../../core/quiesce/quiesce-lines.ts";
 import { quiesceTimeMs } from "../../core/quiesce/quiesce-time.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../base-environment.ts";
@@ -55,12 +56,13 @@ const bindRequest = async (
   isToFreeze: boolean,
 ): Promise<KeeperRequest> => {
   const { variables, secrets } = await bindEnvironment(bind, quiesce.environment);
+  const lines = linesOf(quiesce);
   return {
     folder,
     service,
     quiesce,
-    freeze: isToFreeze ? await bindCommand(bind, quiesce.freeze, "freeze line") : null,
-    thaw: await bindCommand(bind, quiesce.thaw, "thaw line"),
+    freeze: isToFreeze ? await bindCommand(bind, lines.freeze, "freeze line") : null,
+    thaw: await bindCommand(bind, lines.thaw, "thaw line"),
     variables,
     secrets,
     atMostMs: quiesceTimeMs(quiesce),

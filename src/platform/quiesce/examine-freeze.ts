@@ -1,4 +1,5 @@
 /** Could the lines of `quiesce:` be run? Runs neither. */
+import { linesOf } from "../../core/quiesce/quiesce-lines.ts";
 import type { FreezeRequest } from "../../core/ports/freezes.ts";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import { bindCommand } from "../bind-command.ts";
@@ -14,14 +15,15 @@ export const examineFreeze = async ({ service, quiesce, bind, signal }: FreezeRe
     secrets,
     timeoutMs: 10_000,
   };
+  const lines = linesOf(quiesce);
   const findings: PreflightReport["findings"][number][] = [];
   for (const key of ["freeze", "thaw"] as const) {
-    const fault = await lineFault(await bindCommand(bind, quiesce[key], `${key} line`), options);
+    const fault = await lineFault(await bindCommand(bind, lines[key], `${key} line`), options);
     findings.push(
       fault === null
         ? { ok: true, subject: key, found: "can be run; it was not" }
         : { ok: false, subject: key, found: fault, hint: `mend ${key}: of quiesce`, only: "capture" },
     );
   }
-  return { findings, commands: [quiesce.freeze, quiesce.thaw], recoveryCommands: [], grants: [] };
+  return { findings, commands: [lines.freeze, lines.thaw], recoveryCommands: [], grants: [] };
 };
