@@ -49,6 +49,9 @@ case " $* " in
   *" nginx-light "*) update-rc.d nginx disable > /dev/null 2>&1 || true ;;
 esac
 case " $* " in
+  *" pgbouncer "*) update-rc.d pgbouncer disable > /dev/null 2>&1 || true ;;
+esac
+case " $* " in
   *" bind9 "*) update-rc.d named disable > /dev/null 2>&1 || true ;;
 esac
 # A machine that serves no SSH must not begin to at its next boot because a test brought the program.

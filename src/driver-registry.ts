@@ -10,6 +10,7 @@ import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
 import { mariadbBundle } from "./drivers/mariadb/mariadb-bundle.ts";
 import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
+import { pgbouncerBundle } from "./drivers/pgbouncer/pgbouncer-bundle.ts";
 import { podmanBundle } from "./drivers/podman/podman-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
@@ -37,6 +38,7 @@ const bundles: readonly DriverBundle[] = [
   commandBundle,
   haproxyBundle,
   nginxBundle,
+  pgbouncerBundle,
   dnsBundle,
 ];
 

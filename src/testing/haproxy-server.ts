@@ -17,6 +17,8 @@ export type HaproxyOptions = {
   readonly backend?: string;
   /** Servers of the back end by name, e.g. `{ app: "127.0.0.1:8081" }`; options may follow the address: `localhost:8081 check`. */
   readonly servers: Readonly<Record<string, string>>;
+  /** `http` when left out. */
+  readonly mode?: "http" | "tcp";
   /** Port of the front end; a free one when left out. */
   readonly port?: number;
   /** Parent of the folder that is made; the system's temporary folder when left out. */
@@ -60,7 +62,7 @@ const configuration = (options: HaproxyOptions, at: { port: number; directory: s
     "  hard-stop-after 2s",
     "  maxconn 500",
     "defaults",
-    "  mode http",
+    `  mode ${options.mode ?? "http"}`,
     "  timeout connect 2s",
     "  timeout client 30s",
     "  timeout server 30s",

@@ -559,7 +559,7 @@ export type SetDriver<Options = unknown> = {
 
 export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
 
-/** A kind of cutover that directs traffic: `haproxy`, `nginx`, `dns`, `command`. */
+/** A kind of cutover that directs traffic: `haproxy`, `nginx`, `pgbouncer`, `dns`, `command`. */
 export type TrafficDriver<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;

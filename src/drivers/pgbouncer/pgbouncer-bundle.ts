@@ -1,0 +1,10 @@
+import type { DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import { pgbouncerTraffic } from "./pgbouncer-traffic.ts";
+
+/** The `pgbouncer` driver: directs clients of PostgreSQL. Its configuration files are a `files` component. */
+export const pgbouncerBundle: DriverBundle = {
+  name: "pgbouncer",
+  components: [],
+  checks: [],
+  traffic: [pgbouncerTraffic as TrafficDriver],
+};
