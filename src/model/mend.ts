@@ -53,6 +53,8 @@ export const mendProposalSchema = z.object({
   undoDigest: z.string(),
   /** Where the rows come from, in words: `point 5d0c88e1 (2026-11-26T14:00:04.112Z)`. */
   source: z.string(),
+  /** Of a component that has several: the database whose tables these are. */
+  database: z.string().nullable().default(null),
   tables: z.array(mendedTableSchema),
   /** Do the triggers named above fire? */
   fireTriggers: z.boolean(),

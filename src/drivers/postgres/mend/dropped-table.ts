@@ -2,19 +2,9 @@
  * A table that was dropped, made again from the definitions of the point's archive: with its own sequences and defaults before its rows, with its
  * constraints, indexes, triggers, policies and grants after them. What others lost with it is named and left to a person.
  */
+import type { DroppedTable } from "../../../platform/postgres/mend/row-source.ts";
 import type { TocEntry } from "../archive-toc.ts";
-import { quoteName } from "../instance-names.ts";
-
-export type DroppedTable = {
-  readonly label: string;
-  /** For SQL: `public.orders`. */
-  readonly qualified: string;
-  /** Statements before the rows, and after them. */
-  readonly before: readonly string[];
-  readonly after: readonly string[];
-  /** For people: what was lost with it and does not come back by itself. */
-  readonly lost: readonly string[];
-};
+import { quoteName } from "../../../platform/postgres/sql-text.ts";
 
 /** In the order in which they are run. Sequences are those that a column owns: they went with the table. */
 const beforeRows: readonly string[] = ["TABLE", "SEQUENCE", "SEQUENCE OWNED BY", "DEFAULT"];

@@ -6,31 +6,12 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { capturedDetailSchema } from "../captured-detail.ts";
 import { openEntryOf, openRows } from "../captured-contents.ts";
 import { copyOut } from "../../../platform/postgres/copy-out.ts";
-import { quoteName } from "../instance-names.ts";
+import { quoteName } from "../../../platform/postgres/sql-text.ts";
 import { differingType } from "./column-type.ts";
-import { type DroppedTable, droppedTable } from "./dropped-table.ts";
+import type { RowSource } from "../../../platform/postgres/mend/row-source.ts";
+import { droppedTable } from "./dropped-table.ts";
 import type { PostgresContext } from "../postgres-context.ts";
 import { type WrittenSide, withWrittenSide } from "../written-side.ts";
-
-export type SourceRows = {
-  readonly columns: readonly string[];
-  readonly encoding: string;
-  readonly text: ByteStream;
-  /** The type of a column as the source has it: null where that cannot be told. @param type that of the live column */
-  readonly otherType: (column: string, type: string) => string | null;
-};
-
-export type RowSource = {
-  readonly words: string;
-  /** Does it have every row of a table, or only some? */
-  readonly whole: boolean;
-  /** Tables that have rows, as facts name them. */
-  readonly labels: readonly string[];
-  /** Ends without an error only if all rows were there. Null for a table that it does not have. */
-  readonly open: (label: string) => Promise<SourceRows | null>;
-  /** What makes a table again that is not there any more; null where the source does not say. */
-  readonly define: (label: string) => Promise<DroppedTable | null>;
-};
 
 /** More would fill the live server's disk with a temporary table for the sake of a few rows. */
 const mostTableBytes = 10_000_000_000;

@@ -1,6 +1,7 @@
 /** The live tables as rows are put back into them: columns, key, what they refer to, what fires. Partitions are tables of their own here. */
 import { keySql, labelSql, ofUsersSql } from "../catalog-sql.ts";
-import type { Session } from "../../../platform/postgres/session.ts";
+import type { StageForeignKey, StageTable, StageTrigger, StageUnique } from "../../../core/ports/row-stage.ts";
+import type { Session } from "../session.ts";
 
 export type LiveColumn = {
   readonly name: string;
@@ -11,22 +12,13 @@ export type LiveColumn = {
   readonly sequence: string | null;
 };
 
-export type ForeignKey = {
-  readonly name: string;
-  readonly columns: readonly string[];
-  /** Its label. */
-  readonly parent: string;
+export type ForeignKey = StageForeignKey & {
   /** For SQL. */
   readonly parentQualified: string;
-  /** False for a partitioned table: its rows lie in its partitions. */
-  readonly parentHasRows: boolean;
   readonly parentColumns: readonly string[];
 };
 
-/** A unique index over columns alone, other than the key that rows are known by. */
-export type UniqueColumns = {
-  readonly name: string;
-  readonly columns: readonly string[];
+export type UniqueColumns = StageUnique & {
   /** Two rows with null there are alike, too. */
   readonly nullsEqual: boolean;
 };
@@ -39,23 +31,15 @@ export type Referrer = {
   readonly parentColumns: readonly string[];
 };
 
-export type LiveTable = {
-  /** For people, as in facts. */
-  readonly label: string;
+export type LiveTable = Omit<StageTable, "foreignKeys" | "uniques" | "triggers"> & {
   /** For SQL: `public.orders`. */
   readonly qualified: string;
   readonly columns: readonly LiveColumn[];
-  readonly key: readonly string[];
   readonly foreignKeys: readonly ForeignKey[];
   readonly referrers: readonly Referrer[];
   readonly uniques: readonly UniqueColumns[];
   /** That are enabled; `always` ones fire in each kind of session. */
-  readonly triggers: readonly {
-    readonly name: string;
-    readonly events: readonly string[];
-    readonly when: string;
-    readonly always: boolean;
-  }[];
+  readonly triggers: readonly (StageTrigger & { readonly always: boolean })[];
 };
 
 const columnsSql = `
@@ -111,7 +95,8 @@ const triggersSql = `
 const tablesSql = `
   select ${labelSql("c", "n")} as label, format('%I.%I', n.nspname, c.relname) as qualified,
          (${columnsSql}) as columns, coalesce((${keySql}), '{}') as key,
-         (${foreignKeysSql}) as "foreignKeys", (${referrersSql}) as referrers, (${uniquesSql}) as uniques, (${triggersSql}) as triggers
+         (${foreignKeysSql}) as "foreignKeys", (${referrersSql}) as referrers, (${uniquesSql}) as uniques, (${triggersSql}) as triggers,
+         null::text as refusal
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where c.relkind = 'r' and ${ofUsersSql}
    order by 1`;

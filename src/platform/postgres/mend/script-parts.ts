@@ -1,32 +1,16 @@
-/**
- * The script that puts rows back, and the one that takes that back: plain SQL for a person to read and for psql or us to run. Each statement names
- * the rows as they were compared; if one of them is no longer so, the script ends with an error and nothing of it is done.
- */
+/** The parts of a script that puts rows back, as PostgreSQL takes them. */
 import { randomBytes } from "node:crypto";
+import { type ScriptParts, type ScriptRow, rowsPerStatement } from "../../../core/mend/write-script.ts";
 import { formatAmount } from "../../../core/text/quantity.ts";
 import type { MendDirection } from "../../../model/mend.ts";
-import { quoteName, quoteText } from "../instance-names.ts";
-import type { Session } from "../../../platform/postgres/session.ts";
-import type { DroppedTable } from "./dropped-table.ts";
+import { quoteName, quoteText } from "../sql-text.ts";
+import type { Session } from "../session.ts";
+import type { DroppedTable } from "./row-source.ts";
 import type { LiveColumn } from "./live-tables.ts";
 import type { RowDifferences } from "./row-differences.ts";
 
 /** Of the error that a row which is no longer as it was compared ends the script with. */
 export const rowsChangedState = "RF001";
-
-export type ScriptOptions = {
-  readonly direction: MendDirection;
-  /** In the order in which rows may come. */
-  readonly tables: readonly RowDifferences[];
-  /** By label: those of them that were dropped. */
-  readonly made: ReadonlyMap<string, DroppedTable>;
-  readonly fireTriggers: boolean;
-  /** What it is, for whoever opens the file in a year. */
-  readonly words: readonly string[];
-};
-
-/** Rows of one statement: few enough to be read, many enough to be quick. */
-const rowsPerStatement = 500;
 
 const literal = (value: string | null | undefined): string => (value == null ? "null" : quoteText(value).trim());
 
@@ -69,26 +53,19 @@ const names = (prefix: string, count: number): readonly string[] =>
 const unchanged = ({ name, type }: LiveColumn, seen: string): string =>
   `t.${quoteName(name)}::text is not distinct from w.${seen}::${type}::text`;
 
-type Row = {
-  readonly columns: readonly string[];
-  readonly key: readonly string[];
-  readonly point: readonly (string | null)[];
-  readonly live: readonly (string | null)[];
-};
-
 /** Those that are wanted, a bounded number at a time; of a table that refers to itself all at once, since each may need any other. */
 async function* wantedRows(
   session: Session,
   { differences, live }: RowDifferences,
   kind: "changed" | "gone",
-): AsyncGenerator<readonly Row[]> {
+): AsyncGenerator<readonly ScriptRow[]> {
   const together = kind === "gone" && live.foreignKeys.some(({ parent }) => parent === live.label);
   await session.query(
     `declare refloat_wanted no scroll cursor for
      select columns, key, point, live from ${differences} where wanted and kind = ${quoteText(kind)} order by columns, n`,
   );
   for (;;) {
-    const rows = await session.query<Row>(`fetch ${together ? "all" : rowsPerStatement} from refloat_wanted`);
+    const rows = await session.query<ScriptRow>(`fetch ${together ? "all" : rowsPerStatement} from refloat_wanted`);
     if (rows.length === 0) break;
     yield rows;
   }
@@ -101,7 +78,7 @@ const keyMatch = ({ live }: RowDifferences, keys: readonly string[]): readonly s
     return `t.${quoteName(name)} = w.${keys[index] ?? ""}::${type}`;
   });
 
-const updateStatement = (table: RowDifferences, rows: readonly Row[], direction: MendDirection): string => {
+const updateStatement = (table: RowDifferences, rows: readonly ScriptRow[], direction: MendDirection): string => {
   const { live, shared } = table;
   const differing = shared.filter(({ name }) => rows[0]?.columns.includes(name) === true);
   const at = differing.map((column) => shared.indexOf(column));
@@ -110,7 +87,7 @@ const updateStatement = (table: RowDifferences, rows: readonly Row[], direction:
     names("new", differing.length),
     names("old", differing.length),
   ];
-  const sides = (row: Row) => (direction === "mend" ? [row.point, row.live] : [row.live, row.point]);
+  const sides = (row: ScriptRow) => (direction === "mend" ? [row.point, row.live] : [row.live, row.point]);
   const tuples = rows.map((row) => {
     const [to = [], from = []] = sides(row);
     return [...row.key, ...at.map((index) => to[index] ?? null), ...at.map((index) => from[index] ?? null)];
@@ -131,7 +108,7 @@ ${values(tuples)}
   );
 };
 
-const insertStatement = ({ live, shared }: RowDifferences, rows: readonly Row[]): string => {
+const insertStatement = ({ live, shared }: RowDifferences, rows: readonly ScriptRow[]): string => {
   const columns = names("c", shared.length);
   return (
     comment(`${live.label}: rows that are gone`) +
@@ -147,7 +124,7 @@ ${values(rows.map(({ point }) => point))}
   );
 };
 
-const deleteStatement = (table: RowDifferences, rows: readonly Row[]): string => {
+const deleteStatement = (table: RowDifferences, rows: readonly ScriptRow[]): string => {
   const { live, shared } = table;
   const [keys, columns] = [names("k", live.key.length), names("c", shared.length)];
   const put = `(values
@@ -214,35 +191,20 @@ async function* sequenceStatements(session: Session, { live, differences, from }
   }
 }
 
-async function* changedStatements(session: Session, table: RowDifferences, direction: MendDirection) {
-  for await (const rows of wantedRows(session, table, "changed")) {
-    let begun: Row[] = [];
-    for (const row of rows) {
-      if (begun[0] !== undefined && begun[0].columns.join("\n") !== row.columns.join("\n")) {
-        yield updateStatement(table, begun, direction);
-        begun = [];
-      }
-      begun.push(row);
-    }
-    yield updateStatement(table, begun, direction);
-  }
-}
-
-async function* goneStatements(session: Session, table: RowDifferences, direction: MendDirection) {
-  for await (const rows of wantedRows(session, table, "gone"))
-    yield direction === "mend" ? insertStatement(table, rows) : deleteStatement(table, rows);
-}
-
 const definitions = (what: string, statements: readonly string[]): string =>
   statements.length === 0 ? "" : `${comment(what)}${statements.join("\n")}\n`;
 
-/** Pieces of the script, in order. The session is in the transaction that compared. */
-export async function* writeScript(session: Session, options: ScriptOptions): AsyncGenerator<string> {
-  const { direction, fireTriggers, made, words } = options;
-  const tables = direction === "mend" ? options.tables : options.tables.toReversed();
-  for (const line of words) yield comment(line);
+const how =
+  "All or nothing: a row that is no longer as it was compared ends it with an error. For psql: psql -X -v ON_ERROR_STOP=1 -f FILE";
+
+/** The session is in the transaction that compared. @param made by label, tables that were dropped */
+export const postgresScriptParts = (
+  session: Session,
+  made: ReadonlyMap<string, DroppedTable>,
+): ScriptParts<RowDifferences> => ({
+  comment,
   // No search path and no time zone: triggers, defaults and operators of extensions find what they find for the application.
-  yield `begin;
+  begin: `${comment(how)}begin;
 set local client_encoding = 'UTF8';
 set local row_security = off;
 set local intervalstyle = postgres;
@@ -250,22 +212,20 @@ set local extra_float_digits = 3;
 set local standard_conforming_strings = on;
 set local lock_timeout = '10s';
 set constraints all deferred;
-`;
-  if (!fireTriggers) for (const table of tables) yield triggerStatements(table, false);
-  if (direction === "mend") {
-    for (const { label, before } of made.values()) yield definitions(`${label}: it was dropped`, before);
-    for (const table of tables) yield* goneStatements(session, table, direction);
-    for (const table of tables) yield* changedStatements(session, table, direction);
-    for (const table of tables) yield* sequenceStatements(session, table);
-  } else {
-    for (const table of tables) yield* changedStatements(session, table, direction);
-    for (const table of tables) if (!made.has(table.live.label)) yield* goneStatements(session, table, direction);
-    yield dropStatements(tables, made);
-  }
+`,
   // Deferred checks come now: a table that has some waiting cannot be altered.
-  yield "set constraints all immediate;\n";
-  if (!fireTriggers) for (const table of tables) yield triggerStatements(table, true);
-  if (direction === "mend")
-    for (const { label, after } of made.values()) yield definitions(`${label}: what belongs to it`, after);
-  yield "commit;\n";
-}
+  check: "set constraints all immediate;\n",
+  end: "commit;\n",
+  wanted: (table, kind) => wantedRows(session, table, kind),
+  update: updateStatement,
+  insert: insertStatement,
+  remove: deleteStatement,
+  triggers: triggerStatements,
+  numbers: (table) => sequenceStatements(session, table),
+  made: {
+    labels: new Set(made.keys()),
+    before: [...made.values()].map(({ label, before }) => definitions(`${label}: it was dropped`, before)).join(""),
+    after: [...made.values()].map(({ label, after }) => definitions(`${label}: what belongs to it`, after)).join(""),
+    drop: (tables) => dropStatements(tables, made),
+  },
+});

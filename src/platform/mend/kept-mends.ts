@@ -2,10 +2,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type MendProposal, mendProposalSchema } from "../../../model/mend.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
-import { syncDirectory } from "../../../platform/atomic-file.ts";
-import { translateSystemErrors } from "../../../platform/system-error.ts";
+import type { ProposedScripts } from "../../core/mend/propose-rows.ts";
+import { type MendProposal, mendProposalSchema } from "../../model/mend.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { syncDirectory } from "../atomic-file.ts";
+import { translateSystemErrors } from "../system-error.ts";
 
 const files = { mend: "mend.sql", undo: "undo.sql", facts: "mend.json" } as const;
 
@@ -30,14 +31,8 @@ const write = async (path: string, pieces: AsyncIterable<string> | Iterable<stri
   return hash.digest("hex");
 };
 
-export type KeptScripts = {
-  readonly mend: AsyncIterable<string>;
-  readonly undo: AsyncIterable<string>;
-  readonly describe: (kept: Pick<MendProposal, "digest" | "undoDigest" | "script" | "undo">) => MendProposal;
-};
-
 /** @throws RefloatError target.failed when the folder cannot be written; whatever the scripts throw */
-export const keepMend = async (stateDirectory: string, scripts: KeptScripts): Promise<MendProposal> =>
+export const keepMend = async (stateDirectory: string, scripts: ProposedScripts): Promise<MendProposal> =>
   translateSystemErrors("target.failed", "the script could not be kept", async () => {
     const folder = folderOf(stateDirectory);
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -83,7 +78,7 @@ export const readScript = async (proposal: MendProposal, direction: keyof typeof
     if (createHash("sha256").update(text).digest("hex") !== shown)
       throw new RefloatError("usage", `${path} is not what was shown: somebody has changed it`, {
         state: "nothing was changed",
-        hint: "a script of your own is for psql: psql -X -v ON_ERROR_STOP=1 -f FILE",
+        hint: "a script of your own is for the stock client: psql -X -v ON_ERROR_STOP=1 -f FILE, mariadb DATABASE < FILE",
       });
     return text;
   });

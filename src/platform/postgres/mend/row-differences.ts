@@ -2,10 +2,11 @@
  * The rows of a point and the live ones, matched by key, in a temporary table: one row for each that differs or is gone, `wanted` where it is to
  * be put back. What is only live is counted and left alone.
  */
+import type { RowWish } from "../../../core/ports/row-stage.ts";
 import type { MendedRows, MendedTable } from "../../../model/mend.ts";
 import { copyTextSql } from "../catalog-sql.ts";
-import { quoteName, quoteText } from "../instance-names.ts";
-import type { Session } from "../../../platform/postgres/session.ts";
+import { quoteName, quoteText } from "../sql-text.ts";
+import type { Session } from "../session.ts";
 import type { LoadedRows } from "./loaded-rows.ts";
 
 export type RowDifferences = LoadedRows & {
@@ -16,15 +17,6 @@ export type RowDifferences = LoadedRows & {
   readonly differences: string;
   readonly counts: Pick<MendedTable, "equal" | "changed" | "gone" | "newer">;
 };
-
-export type RowWish = {
-  readonly rows: readonly MendedRows[];
-  readonly columns: readonly string[] | null;
-  readonly where: string | null;
-};
-
-/** A table that only comes along: nothing of it is wanted until a row refers to it. */
-export const nothingWanted: RowWish = { rows: [], columns: null, where: null };
 
 const textArray = (expressions: readonly string[]): string => `array[${expressions.join(", ")}]::text[]`;
 

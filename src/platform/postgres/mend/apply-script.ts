@@ -1,0 +1,26 @@
+/** Runs a script that puts rows back, or takes that back, in one session. */
+import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-refusal.ts";
+import type { MendDirection } from "../../../model/mend.ts";
+import { sqlStateOf } from "../server-errors.ts";
+import type { Session } from "../session.ts";
+import { rowsChangedState } from "./script-parts.ts";
+
+const failureOf = (error: unknown): ScriptFailure => {
+  const state = sqlStateOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (state === rowsChangedState)
+    return { kind: "changed", message: message.replace(/^.*refloat: /s, "").replace(/ \(PL\/pgSQL .*$/s, "") };
+  // The words of an integrity constraint that refuses a row: the rest of the transaction is undone with it.
+  return state?.startsWith("23") === true ? { kind: "refused", message } : { kind: "other" };
+};
+
+/** Closes the session. @throws RefloatError rows.changed, source.denied, target.failed */
+export const applyScript = async (session: Session, script: string, direction: MendDirection): Promise<void> => {
+  try {
+    await session.query(script);
+  } catch (error) {
+    throw explainFailure(error, failureOf(error), direction);
+  } finally {
+    await session.close();
+  }
+};

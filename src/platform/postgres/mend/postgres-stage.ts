@@ -1,0 +1,110 @@
+/** A PostgreSQL database as a stage: the source's rows in temporary tables of one transaction, which is rolled back. */
+import type { RowStage } from "../../../core/ports/row-stage.ts";
+import { writeScript } from "../../../core/mend/write-script.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { compareSettings } from "../compare-settings.ts";
+import type { Session } from "../session.ts";
+import { type LiveTable, readLiveTables } from "./live-tables.ts";
+import { loadRows } from "./loaded-rows.ts";
+import { countDangling, wantParents } from "./referred-sql.ts";
+import { type RowDifferences, allGone, compareRows, describeWanted } from "./row-differences.ts";
+import type { DroppedTable, RowSource } from "./row-source.ts";
+import { postgresScriptParts } from "./script-parts.ts";
+import { setAllAside, setOrphansAside, setTakenAside } from "./set-aside-sql.ts";
+
+export type PostgresStage = RowStage<LiveTable, RowDifferences>;
+
+/** @throws RefloatError source.unsupported for a database whose bytes stand for no characters: they could not be written down */
+const requireText = async (session: Session): Promise<void> => {
+  const [row] = await session.query<{ encoding: string }>("select current_setting('server_encoding') as encoding");
+  if (row?.encoding !== "SQL_ASCII") return;
+  throw new RefloatError(
+    "source.unsupported",
+    "the database has the encoding SQL_ASCII: its texts cannot be written as SQL",
+    {
+      state: "nothing was changed",
+      hint: "the whole database can be recovered: refloat recover",
+    },
+  );
+};
+
+/** Operators of extensions, and what a condition calls, are found as the application finds them. */
+const ownSearchPath = "set local search_path to default";
+
+/** Makes it within the transaction that compares. @throws RefloatError source.unsupported */
+const makeAgain = async (session: Session, { label, before }: DroppedTable): Promise<void> => {
+  try {
+    await session.query(before.join("\n"));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new RefloatError("source.unsupported", `${label} was dropped and cannot be made again: ${message}`, {
+      cause: error,
+      state: "nothing was changed",
+      hint: "the whole database can be recovered beside it: refloat recover --no-cutover",
+    });
+  }
+};
+
+const postgresStage = (session: Session, source: RowSource): PostgresStage => {
+  const made = new Map<string, DroppedTable>();
+  let count = 0;
+  return {
+    source,
+    quietsTriggers: true,
+    tables: () => readLiveTables(session),
+    makeDropped: async (label) => {
+      const dropped = await source.define(label);
+      if (dropped === null) return null;
+      await makeAgain(session, dropped);
+      made.set(label, dropped);
+      return dropped;
+    },
+    prepare: async () => void (await session.query(ownSearchPath)),
+    compare: async (live, wish) => {
+      const rows = await source.open(live.label);
+      if (rows === null) return null;
+      count += 1;
+      const options = { number: count, made: made.has(live.label) };
+      const loaded = await loadRows(session, live, rows, options);
+      return options.made
+        ? allGone(session, loaded, count)
+        : compareRows(session, loaded, wish, { number: count, whole: source.whole });
+    },
+    attempt: async (act) => {
+      await session.query("savepoint refloat_table");
+      try {
+        return await act();
+      } catch (error) {
+        // What was lost cannot be asked to go back; the first failure is the one to tell.
+        await session.query("rollback to savepoint refloat_table").catch(() => undefined);
+        throw error;
+      }
+    },
+    countDangling: (rows, key) => countDangling(session, rows, key),
+    wantParents: (rows, key, parent) => wantParents(session, rows, key, parent),
+    setTakenAside: (rows, unique) => setTakenAside(session, rows, unique),
+    setOrphansAside: (rows, key, parent) => setOrphansAside(session, rows, key, parent),
+    setAllAside: (rows) => setAllAside(session, rows),
+    describe: (rows) => describeWanted(session, rows),
+    script: (script) => writeScript(postgresScriptParts(session, made), script),
+  };
+};
+
+/** Read committed would compare one table with what another no longer is. Closes the session. */
+export const onPostgresStage = async <Result>(
+  session: Session,
+  source: RowSource,
+  act: (stage: PostgresStage) => Promise<Result>,
+): Promise<Result> => {
+  try {
+    await session.query(compareSettings);
+    await requireText(session);
+    await session.query("begin isolation level repeatable read");
+    const result = await act(postgresStage(session, source));
+    // Whatever was made to compare with goes.
+    await session.query("rollback");
+    return result;
+  } finally {
+    await session.close();
+  }
+};
