@@ -164,7 +164,7 @@ const assessTable = async (
   const { mending } = access.driver(name);
   if (kind === "removed") {
     const whole = { rows: before.rows ?? 0, kinds: ["gone" as const], columns: null, others: 0 };
-    const cure = mending === undefined || !before.hasRows ? null : whole;
+    const cure = mending?.makesDropped === true && before.hasRows ? whole : null;
     return { ...base, rows: null, unseen: null, signs: ["the table is gone"], cure };
   }
   const unseen = (why: string): AssessedTable => ({ ...base, rows: null, unseen: why, ...byFacts(base) });

@@ -4,6 +4,8 @@
  */
 import { withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
+import { openComponent } from "../core/granular/open-place.ts";
+import { pointSource } from "../core/granular/point-source.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -53,13 +55,20 @@ export const proposeReconciliation = async (
       const asked = only?.filter((one) => one.component === component);
       if (asked?.length === 0) continue;
       const { mending } = access.driver(component);
-      const since = plan.intent.point?.components[component]?.facts.position;
-      if (mending === undefined || since === undefined) {
+      const { point } = plan.intent;
+      const since = point?.components[component]?.facts.position;
+      if (mending === undefined || point == null || since === undefined) {
         left.push({ component, side });
         continue;
       }
       const tables = asked?.flatMap(({ table }) => table?.replace(/^public\./, "") ?? []) ?? [];
-      const source = { side, since, words: `the old side of run ${run} (${side})` };
+      const source = {
+        side,
+        since,
+        point: async () =>
+          pointSource(await openComponent(bench, await (await bench.vault()).points.read(point.id), component)),
+        words: `the old side of run ${run} (${side})`,
+      };
       const request = { ...wish, tables: tables.length === 0 ? null : tables, columns: null, where: null };
       batches.push({ component, proposal: await mending.propose(await access.context(component), source, request) });
     }

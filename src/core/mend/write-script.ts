@@ -26,8 +26,8 @@ export type ScriptParts<Rows> = {
   readonly end: string;
   /** What was put off until now. */
   readonly check: string;
-  /** Rows that are wanted, a bounded number at a time, those that differ in the same columns one after another. */
-  readonly wanted: (rows: Rows, kind: MendedRows) => AsyncIterable<readonly ScriptRow[]>;
+  /** Rows that are wanted, a bounded number at a time, in an order in which they can come or, to take them back, go; those that differ in the same columns one after another. */
+  readonly wanted: (rows: Rows, kind: MendedRows, direction: MendDirection) => AsyncIterable<readonly ScriptRow[]>;
   /** All of the batch differ in the same columns. */
   readonly update: (rows: Rows, batch: readonly ScriptRow[], direction: MendDirection) => string;
   readonly insert: (rows: Rows, batch: readonly ScriptRow[]) => string;
@@ -46,7 +46,7 @@ export type ScriptParts<Rows> = {
 };
 
 async function* changedStatements<Rows>(parts: ScriptParts<Rows>, rows: Rows, direction: MendDirection) {
-  for await (const batch of parts.wanted(rows, "changed")) {
+  for await (const batch of parts.wanted(rows, "changed", direction)) {
     let begun: ScriptRow[] = [];
     for (const row of batch) {
       if (begun[0] !== undefined && begun[0].columns.join("\n") !== row.columns.join("\n")) {
@@ -60,7 +60,7 @@ async function* changedStatements<Rows>(parts: ScriptParts<Rows>, rows: Rows, di
 }
 
 async function* goneStatements<Rows>(parts: ScriptParts<Rows>, rows: Rows, direction: MendDirection) {
-  for await (const batch of parts.wanted(rows, "gone"))
+  for await (const batch of parts.wanted(rows, "gone", direction))
     yield direction === "mend" ? parts.insert(rows, batch) : parts.remove(rows, batch);
 }
 

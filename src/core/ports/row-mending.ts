@@ -38,12 +38,16 @@ export type KeptSideSource = {
   /** Its name, as in Exchange. */
   readonly side: string;
   readonly since: Position;
+  /** The point that the recovery went back to, for a technology whose rows do not tell when they were written. @throws RefloatError point.*, vault.* */
+  readonly point: () => Promise<PointSource>;
   readonly words: string;
 };
 
 export type MendSource = PointSource | KeptSideSource;
 
 export type RowMending<Options = unknown> = {
+  /** Can a table that was dropped be made again, with all of its rows? */
+  readonly makesDropped: boolean;
   /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
   readonly compare: (context: DriverContext<Options>, source: PointSource, table: string) => Promise<MendedTable>;
   /**

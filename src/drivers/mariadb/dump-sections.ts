@@ -30,10 +30,10 @@ const tailBegins = ["-- The deferred gtid setting", "/*!40103 SET TIME_ZONE=@OLD
 const dataBegins = "-- Dumping data for table `";
 const complete = "-- Dump completed";
 
-type Line = { readonly bytes: Uint8Array; readonly isBegin: boolean; readonly isEnd: boolean };
+export type Line = { readonly bytes: Uint8Array; readonly isBegin: boolean; readonly isEnd: boolean };
 
 /** Lines with their ends; very long ones in several parts. */
-async function* linesOf(source: ByteStream): AsyncGenerator<Line> {
+export async function* linesOf(source: ByteStream): AsyncGenerator<Line> {
   let held: Uint8Array = new Uint8Array();
   let isBegin = true;
   for await (const chunk of source) {

@@ -2,6 +2,7 @@ import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/port
 import { binlogStartOf, placeWords } from "./binlog-line.ts";
 import { receiveBinlog } from "./binlog-receiver.ts";
 import { captureMariadb } from "./capture.ts";
+import { mariadbContents } from "./captured-contents.ts";
 import { stableOutputs } from "./connection-target.ts";
 import { mariadbSwitching } from "./exchange.ts";
 import { mariadbTargets } from "./find-target.ts";
@@ -9,6 +10,7 @@ import { mariadbInstances } from "./instances.ts";
 import { mariadbInvariantValues } from "./invariant-values.ts";
 import { holdsBinlogMarker, markBinlog } from "./mark-binlog.ts";
 import { type MariadbOptions, mariadbOptionsSchema } from "./mariadb-options.ts";
+import { mariadbMending } from "./mend/row-mending.ts";
 import { preflightMariadb } from "./preflight.ts";
 import { mariadbSqlCheck } from "./sql-check.ts";
 import { mariadbWrites } from "./writes.ts";
@@ -31,6 +33,8 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   instances: mariadbInstances,
   switching: mariadbSwitching,
   writes: mariadbWrites,
+  contents: mariadbContents,
+  mending: mariadbMending,
   logs: {
     startOf: binlogStartOf,
     placeOf: placeWords,

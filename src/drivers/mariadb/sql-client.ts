@@ -52,7 +52,7 @@ export const parseAnswers = (xml: string): readonly (readonly Row[])[] =>
   );
 
 /** The same for all sessions of ours: no mode that the server was given changes how our words are read, and no lock is waited for for ever. */
-const sessionBegin = "SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = 60;\n";
+export const sessionBegin = "SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = 60;\n";
 
 /**
  * Runs a script in one session, to its end or its first failure.

@@ -46,6 +46,8 @@ export const keepMend = async (stateDirectory: string, scripts: ProposedScripts)
       const proposal = scripts.describe({ digest, undoDigest, ...paths });
       await write(join(partial, files.facts), [`${JSON.stringify(proposal, null, 2)}\n`]);
       await syncDirectory(partial);
+      // The same was proposed before: done, taken back, and wanted again.
+      await rm(final, { recursive: true, force: true });
       await rename(partial, final);
       await syncDirectory(folder);
       return proposal;

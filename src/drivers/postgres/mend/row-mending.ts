@@ -9,6 +9,7 @@ import { openLocation } from "../retired-database.ts";
 import { withRowSource } from "./row-source.ts";
 
 export const postgresMending: RowMending<PostgresOptions> = {
+  makesDropped: true,
   compare: (context, source, table) =>
     withRowSource(context, source, async (rows) =>
       onPostgresStage(await openLocation(context, null), rows, (stage) => compareTable(stage, table)),

@@ -1,8 +1,7 @@
 /** Where rows come from that are put back: a point, or what was written to a side that is kept. Table by table, as COPY text. */
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
-import { formatBytes } from "../../../core/text/quantity.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
+import { requireLoadable } from "../../../core/mend/loadable-size.ts";
 import { capturedDetailSchema } from "../captured-detail.ts";
 import { openEntryOf, openRows } from "../captured-contents.ts";
 import { copyOut } from "../../../platform/postgres/copy-out.ts";
@@ -13,9 +12,6 @@ import { droppedTable } from "./dropped-table.ts";
 import type { PostgresContext } from "../postgres-context.ts";
 import { type WrittenSide, withWrittenSide } from "../written-side.ts";
 
-/** More would fill the live server's disk with a temporary table for the sake of a few rows. */
-const mostTableBytes = 10_000_000_000;
-
 const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource => ({
   words,
   whole: true,
@@ -23,16 +19,7 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource =>
   open: async (label) => {
     const table = tables.find(({ name }) => name === label);
     if (table === undefined) return null;
-    if ((table.sizeBytes ?? 0) > mostTableBytes) {
-      throw new RefloatError(
-        "source.unsupported",
-        `${label} has ${formatBytes(table.sizeBytes ?? 0)}, too much to load into what is live`,
-        {
-          state: "nothing was changed",
-          hint: `at most ${formatBytes(mostTableBytes)}; the whole database can be recovered beside it: refloat recover --no-cutover`,
-        },
-      );
-    }
+    requireLoadable(label, table.sizeBytes);
     const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
     const { columns, text, definition } = await openRows(tree, captured, table);
     const otherType = (column: string, type: string) => differingType(definition, column, type);

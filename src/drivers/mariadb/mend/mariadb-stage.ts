@@ -1,0 +1,95 @@
+/** A MariaDB database as a stage: the source's rows in temporary tables of one session, which ends. */
+import { writeScript } from "../../../core/mend/write-script.ts";
+import type { RowStage } from "../../../core/ports/row-stage.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
+import { errorNumberOf } from "../server-errors.ts";
+import { readServerFacts } from "../server-facts.ts";
+import { type SqlAccess, runSql } from "../sql-client.ts";
+import { type SqlSession, openSqlSession } from "../sql-session.ts";
+import { quoteName } from "../sql-text.ts";
+import { type LiveTable, readLiveTables } from "./live-tables.ts";
+import { loadRows } from "./loaded-rows.ts";
+import { countDangling, setAllAside, setOrphansAside, setTakenAside, wantParents } from "./referred-sql.ts";
+import { type RowDifferences, compareRows, describeWanted } from "./row-differences.ts";
+import type { MariadbRowSource } from "./row-source.ts";
+import { mariadbScriptParts } from "./script-parts.ts";
+
+export type MariadbStage = RowStage<LiveTable, RowDifferences>;
+
+const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: string): MariadbStage => {
+  let count = 0;
+  return {
+    source,
+    quietsTriggers: false,
+    tables: () => readLiveTables(session, database),
+    makeDropped: async () => null,
+    prepare: async () => undefined,
+    compare: async (live, wish) => {
+      const rows = await source.open(live.label);
+      if (rows === null) return null;
+      count += 1;
+      const loaded = await loadRows(session, live, rows, count);
+      return compareRows(session, loaded, wish, { number: count, whole: source.whole });
+    },
+    // A table that cannot be compared leaves nothing behind that is in the way of the next.
+    attempt: (act) => act(),
+    countDangling: (rows, key) => countDangling(session, rows, key),
+    wantParents: (rows, key, parent) => wantParents(session, rows, key, parent),
+    setTakenAside: (rows, unique) => setTakenAside(session, rows, unique),
+    setOrphansAside: (rows, key, parent) => setOrphansAside(session, rows, key, parent),
+    setAllAside: (rows) => setAllAside(session, rows),
+    describe: (rows) => describeWanted(session, rows),
+    script: (script) => writeScript(mariadbScriptParts(session), script),
+  };
+};
+
+/** Rows that are read into a temporary table lock nobody's rows so, each statement reads what is committed then; what has changed since is found out by the script. */
+const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;";
+/** With this, temporary tables are in no binary log. */
+const rowFormat = "SET SESSION binlog_format = ROW;";
+
+/** @throws RefloatError source.unsupported where the server logs statements, and we may not have rows logged */
+const settingsOf = async (access: SqlAccess): Promise<string> => {
+  const { hasBinlog, binlogFormat } = await readServerFacts(access);
+  if (!hasBinlog || binlogFormat === "ROW") return isolation;
+  try {
+    await runSql(access, rowFormat);
+    return `${rowFormat}\n${isolation}`;
+  } catch (error) {
+    if (!(error instanceof RefloatError) || error.code !== "source.denied") throw error;
+    if (binlogFormat !== "STATEMENT") return isolation;
+    throw new RefloatError("source.unsupported", "the server logs statements, which would lock what is compared", {
+      cause: error,
+      state: "nothing was changed",
+      hint: "set binlog_format = ROW on the server, or GRANT BINLOG ADMIN ON *.* to Refloat's user",
+    });
+  }
+};
+
+/** An account that may make no temporary tables has every other right. */
+const mayNotCompare = (error: unknown, { target }: SqlAccess): unknown =>
+  error instanceof RefloatError && errorNumberOf(error) === 1044
+    ? new RefloatError("source.denied", error.message, {
+        cause: error,
+        state: "nothing was changed",
+        hint: `GRANT CREATE TEMPORARY TABLES ON ${quoteName(target.database)}.* to Refloat's user`,
+      })
+    : error;
+
+export const onMariadbStage = async <Result>(
+  access: SqlAccess,
+  source: MariadbRowSource,
+  act: (stage: MariadbStage) => Promise<Result>,
+): Promise<Result> => {
+  const { database } = access.target;
+  const settings = await settingsOf(access);
+  const session = await openSqlSession(access, database);
+  try {
+    await session.run(settings);
+    return await act(mariadbStage(session, source, database));
+  } catch (error) {
+    throw mayNotCompare(error, access);
+  } finally {
+    await session.close();
+  }
+};

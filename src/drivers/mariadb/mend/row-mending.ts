@@ -1,0 +1,56 @@
+/** Rows of a MariaDB database put back: proposed, kept, run. */
+import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-refusal.ts";
+import { compareTable, proposeRows } from "../../../core/mend/propose-rows.ts";
+import type { ByteStream } from "../../../core/ports/bytes.ts";
+import type { RowMending } from "../../../core/ports/row-mending.ts";
+import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
+import { loadSql } from "../load-table.ts";
+import type { MariadbOptions } from "../mariadb-options.ts";
+import { errorNumberOf } from "../server-errors.ts";
+import { accessOf } from "../sql-client.ts";
+import { onMariadbStage } from "./mariadb-stage.ts";
+import { rowSourceOf } from "./row-source.ts";
+import { rowsChangedNumber } from "./script-parts.ts";
+
+/** A constraint, a value that does not fit, or a trigger that says no: the rest of the transaction is undone with it. */
+const refusals = new Set([1048, 1062, 1264, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 4025]);
+
+const failureOf = (error: unknown): ScriptFailure => {
+  const number = errorNumberOf(error);
+  const message = (error instanceof Error ? error.message : String(error)).replace(/^the server at \S+ answered: /, "");
+  if (number === rowsChangedNumber) return { kind: "changed", message: message.replace(/^refloat: /, "") };
+  return number !== null && refusals.has(number) ? { kind: "refused", message } : { kind: "other" };
+};
+
+async function* bytesOf(text: string): ByteStream {
+  yield Buffer.from(text);
+}
+
+export const mariadbMending: RowMending<MariadbOptions> = {
+  makesDropped: false,
+  compare: async (context, source, table) => {
+    const access = await accessOf(context, "source");
+    return onMariadbStage(access, await rowSourceOf(access, source), (stage) => compareTable(stage, table));
+  },
+  propose: async (context, source, request) => {
+    const access = await accessOf(context, "source");
+    return onMariadbStage(access, await rowSourceOf(access, source), (stage) =>
+      proposeRows(stage, request, {
+        place: `${context.service}/${context.component}`,
+        database: null,
+        now: () => context.clock.now(),
+        keep: (scripts) => keepMend(context.stateDirectory, scripts),
+      }),
+    );
+  },
+  read: (context, digest) => readMend(context.stateDirectory, digest),
+  apply: async (context, proposal, direction) => {
+    const script = await readScript(proposal, direction);
+    const access = await accessOf(context, "source");
+    try {
+      await loadSql(access, access.target.database, bytesOf(script));
+    } catch (error) {
+      throw explainFailure(error, failureOf(error), direction);
+    }
+  },
+};

@@ -1,0 +1,79 @@
+/** Where rows come from that are put back, laid into a temporary table of a session: a point, or what was written to a side that is kept. */
+import { requireLoadable } from "../../../core/mend/loadable-size.ts";
+import type { ByteStream } from "../../../core/ports/bytes.ts";
+import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
+import { type DumpedTable, type TableShape, openDumpedTable, readShape } from "../dumped-table.ts";
+import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
+import type { SqlSession } from "../sql-session.ts";
+import { listTables } from "../source-tables.ts";
+import { inDatabase, quoteName } from "../sql-text.ts";
+
+export type SourceRows = {
+  readonly shape: TableShape;
+  /** Fills a temporary table of that shape. */
+  readonly fill: (session: SqlSession, into: string) => Promise<void>;
+  /** Of a side that is kept: the rows that the point had, which were not written since; null where all that it has is wanted. */
+  readonly before: (() => Promise<SourceRows | null>) | null;
+};
+
+export type MariadbRowSource = {
+  readonly words: string;
+  /** Does it have every row of a table, or only some? */
+  readonly whole: boolean;
+  readonly labels: readonly string[];
+  /** Null for a table that it does not have. */
+  readonly open: (label: string) => Promise<SourceRows | null>;
+};
+
+async function* insertsOf({ lines }: DumpedTable, into: string): ByteStream {
+  // The values of generated columns are in the way of nobody: there are none in the temporary table.
+  for await (const { bytes, isBegin } of lines) {
+    if (isBegin && bytes[0] !== 0x28) yield Buffer.from(`INSERT INTO ${quoteName(into)}`);
+    yield bytes;
+  }
+}
+
+const pointRows = ({ tree, captured, tables, words }: PointSource): MariadbRowSource => ({
+  words,
+  whole: true,
+  labels: tables.map(({ name }) => name),
+  open: async (label) => {
+    const table = tables.find(({ name }) => name === label);
+    if (table === undefined) return null;
+    requireLoadable(label, table.sizeBytes);
+    const dumped = await openDumpedTable(tree, captured, table);
+    return {
+      shape: dumped.shape,
+      fill: (session, into) => session.feed(insertsOf(dumped, into)),
+      before: null,
+    };
+  },
+});
+
+const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSource): Promise<MariadbRowSource> => {
+  const listed = await listTables(access, side);
+  const labels = listed.filter(({ type }) => type === "table" || type === "versioned").map(({ name }) => name);
+  return {
+    words,
+    whole: false,
+    labels,
+    open: async (label) => {
+      const table = listed.find(({ name }) => name === label);
+      if (table === undefined) return null;
+      requireLoadable(label, table.sizeBytes);
+      const qualified = inDatabase(side, label);
+      const [row] = await askSql(access, `SHOW CREATE TABLE ${qualified};`);
+      const shape = readShape(textOf(row, "Create Table"));
+      const names = shape.columns.map(({ name }) => quoteName(name)).join(", ");
+      return {
+        shape,
+        fill: async (session, into) =>
+          void (await session.run(`INSERT INTO ${quoteName(into)} (${names}) SELECT ${names} FROM ${qualified};`)),
+        before: async () => pointRows(await point()).open(label),
+      };
+    },
+  };
+};
+
+export const rowSourceOf = async (access: SqlAccess, source: MendSource): Promise<MariadbRowSource> =>
+  "tree" in source ? pointRows(source) : keptRows(access, source);
