@@ -58,6 +58,8 @@ export const mendProposalSchema = z.object({
   tables: z.array(mendedTableSchema),
   /** Do the triggers named above fire? */
   fireTriggers: z.boolean(),
+  /** Can this technology keep them from firing within a transaction? */
+  quietsTriggers: z.boolean().default(true),
   warnings: z.array(z.string()),
   /** Files with the SQL; null when there is nothing to put back. */
   script: z.string().nullable(),

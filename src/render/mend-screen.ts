@@ -86,11 +86,11 @@ const takenBackLine = ({ name, puts, made }: MendedTable): string => {
   return `${name}: ${parts.length === 0 ? "nothing to take back" : parts.join(", ")}`;
 };
 
-const triggerLine = ({ tables, fireTriggers }: MendProposal): string | null => {
+const triggerLine = ({ tables, fireTriggers, quietsTriggers }: MendProposal): string | null => {
   const triggers = tables.flatMap((table) => table.triggers);
   if (triggers.length === 0) return null;
   return fireTriggers
-    ? `FIRES    ${triggers.join("; ")} (--no-triggers keeps them quiet)`
+    ? `FIRES    ${triggers.join("; ")}${quietsTriggers ? " (--no-triggers keeps them quiet)" : ""}`
     : `QUIET    ${triggers.join("; ")}`;
 };
 

@@ -79,7 +79,7 @@ export const mendCommand = defineCommand({
       "back, all or nothing, in one transaction; what came since is left alone. Where a row that comes back refers to a row that is gone too, that one comes " +
       "along. Nothing else of the service is touched, nothing is stopped.",
     "The SQL is written to a file before anybody is asked, with the statements that take it back beside it. Each statement names its rows as they were compared: " +
-      "if somebody has written one since, nothing at all is done. It can also be run by psql.",
+      "if somebody has written one since, nothing at all is done. It can also be run by the stock client, psql or mariadb.",
     "Needs the right to write to those tables, to make temporary ones, and a key: a primary key, or a unique index without nulls.",
   ],
   arguments: [serviceArgument],
@@ -109,7 +109,10 @@ export const mendCommand = defineCommand({
       about: "changed or gone; both when left out",
       completes: ["changed", "gone"],
     },
-    { name: "no-triggers", about: "keep the tables' own triggers from firing (the tables are locked meanwhile)" },
+    {
+      name: "no-triggers",
+      about: "keep the tables' own triggers from firing (PostgreSQL: the tables are locked meanwhile; MariaDB cannot)",
+    },
     { name: "no-apply", about: "write the SQL and stop" },
     { name: "proposal", value: "DIGEST", about: "do exactly what was shown under this digest; asks nothing" },
     { name: "undo", value: "DIGEST", about: "take back what was done under this digest" },

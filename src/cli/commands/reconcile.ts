@@ -21,7 +21,7 @@ export const reconcileCommand = defineCommand({
       "recovered side does not have into it: the orders that came in after the bad migration, without the migration. Each component is a batch of its own: shown, " +
       "written as SQL, asked about, and done in one transaction or not at all.",
     "Rows that both sides have and that differ are left alone, since the old side may have them wrong: --rows changed takes those too, for tables that you name. " +
-      "Only rows come back, and the tables' own triggers are kept quiet: what they did then is not done again. An outbox or a queue in a table is rows too: leave " +
+      "Only rows come back, and the tables' own triggers do not fire: what they did then is not done again. An outbox or a queue in a table is rows too: leave " +
       "it out by --only. " +
       "Each batch can be taken back by refloat mend SERVICE --undo.",
     "Needs the old side: before refloat commit.",
@@ -44,7 +44,7 @@ export const reconcileCommand = defineCommand({
     {
       name: "triggers",
       about:
-        "let the tables' own triggers fire; when left out they are disabled inside the transaction, which locks the tables and needs their ownership",
+        "let the tables' own triggers fire; when left out PostgreSQL's are disabled inside the transaction, which locks the tables and needs their ownership; MariaDB cannot, and rows that would fire one are left out and named",
     },
     { name: "no-apply", about: "write the SQL and stop" },
   ],

@@ -260,6 +260,7 @@ export const proposeRows = async <Table extends StageTable, Rows extends StageRo
     database,
     tables: described,
     fireTriggers: request.fireTriggers,
+    quietsTriggers: stage.quietsTriggers,
     warnings: [...warnings, ...(request.fireTriggers ? changing(described, stage.quietsTriggers) : [])],
     writtenAt: now().toISOString(),
   });

@@ -3,7 +3,8 @@ import type { StageForeignKey, StageTable } from "../../../core/ports/row-stage.
 import { isMarkerName } from "../marker-table.ts";
 import { type Row, numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
-import { inDatabase, quoteText } from "../sql-text.ts";
+import { inDatabase, quoteName, quoteText } from "../sql-text.ts";
+import { maySeeTriggers } from "./trigger-rights.ts";
 
 export type LiveColumn = {
   readonly name: string;
@@ -63,7 +64,8 @@ const catalogSql = (database: string): string => {
      WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND (k.TABLE_SCHEMA = ${of} OR k.REFERENCED_TABLE_SCHEMA = ${of})
      ORDER BY 1, 2, 3, k.ORDINAL_POSITION;
     SELECT EVENT_OBJECT_TABLE AS tbl, TRIGGER_NAME AS name, LOWER(EVENT_MANIPULATION) AS event, LOWER(ACTION_TIMING) AS timing
-      FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${of} ORDER BY 1, 2;`;
+      FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${of} ORDER BY 1, 2;
+    SHOW GRANTS;`;
 };
 
 const byTable = (rows: readonly Row[] = []): ReadonlyMap<string, readonly Row[]> =>
@@ -117,7 +119,10 @@ export const readLiveTables = async (
   session: SqlSession,
   database: string,
 ): Promise<ReadonlyMap<string, LiveTable>> => {
-  const [tables = [], columnRows, uniqueRows, keyRows = [], triggerRows] = await session.run(catalogSql(database));
+  const [tables = [], columnRows, uniqueRows, keyRows = [], triggerRows, grantRows = []] = await session.run(
+    catalogSql(database),
+  );
+  const grants = grantRows.map((row) => Object.values(row)[0] ?? "");
   const [columns, uniques, triggers] = [byTable(columnRows), byTable(uniqueRows), byTable(triggerRows)];
   const keys = keysOf(keyRows);
   const isHere = (name: string): boolean => name.toLowerCase() === database.toLowerCase();
@@ -155,7 +160,12 @@ export const readLiveTables = async (
         events: [textOf(trigger, "event")],
         when: textOf(trigger, "timing"),
       })),
-      refusal: engine === "InnoDB" ? null : `it is ${engine}, which has no transactions`,
+      refusal:
+        engine !== "InnoDB"
+          ? `it is ${engine}, which has no transactions`
+          : maySeeTriggers(grants, database, label)
+            ? null
+            : `its triggers cannot be seen: GRANT TRIGGER ON ${quoteName(database)}.* to Refloat's user`,
     };
   };
   return new Map(tables.map(tableOf).flatMap((table) => (isMarkerName(table.label) ? [] : [[table.label, table]])));

@@ -46,7 +46,7 @@ export const mariadbMending: RowMending<MariadbOptions> = {
   read: (context, digest) => readMend(context.stateDirectory, digest),
   apply: async (context, proposal, direction) => {
     const script = await readScript(proposal, direction);
-    const access = await accessOf(context, "source");
+    const access = await accessOf(context, "target");
     try {
       await loadSql(access, access.target.database, bytesOf(script));
     } catch (error) {

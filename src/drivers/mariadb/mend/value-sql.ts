@@ -40,12 +40,11 @@ const escapes: Readonly<Record<string, string>> = {
   "\n": String.raw`\n`,
   "\r": String.raw`\r`,
   "\0": String.raw`\0`,
-  "\u001A": String.raw`\Z`,
 };
 
 /** For a session that reads backslashes as escapes, on one line. */
 export const quoteLine = (text: string): string =>
-  `'${text.replaceAll(/[\\'\n\r\0\u001A]/g, (found) => escapes[found] ?? found)}'`;
+  `'${text.replaceAll(/[\\'\n\r\0]/g, (found) => escapes[found] ?? found)}'`;
 
 /** @param value as `textSql` gives it */
 export const literal = ({ dataType }: LiveColumn, value: string | null | undefined): string => {
