@@ -3,7 +3,7 @@ import type { Clock } from "../../core/ports/environment.ts";
 import type { Position } from "../../model/facts.ts";
 import { type PositionMark, readCounters, readMark, readSystemIdentifier } from "./position.ts";
 import type { RestoredPosition } from "./instance-mark.ts";
-import { quoteName } from "../../platform/postgres/sql-text.ts";
+import { quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { openLocation } from "./retired-database.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";

@@ -5,7 +5,7 @@ import { supportedArchives } from "./archive-toc.ts";
 import { type ClientPrograms, connectionArgument, findClientPrograms } from "./client-programs.ts";
 import { type ConnectionTarget, describeAddress, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { archiveEncoding, dumpArguments } from "./dump-toc.ts";
-import { quoteName, quoteText } from "../../platform/postgres/sql-text.ts";
+import { quoteName, quoteText } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { type Finding, failure, finding, listed, ofCapture } from "../../platform/postgres/preflight-finding.ts";

@@ -1,6 +1,6 @@
 /** The tables of a database as a capture sees them: what is locked, how large it is, which rows of it belong to the point. */
 import type { Session } from "../../platform/postgres/session.ts";
-import { labelSql } from "../../platform/postgres/catalog-sql.ts";
+import { labelSql } from "./catalog-sql.ts";
 
 export type Relation = {
   readonly oid: number;

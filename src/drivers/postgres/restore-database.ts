@@ -3,7 +3,7 @@ import type { InstanceTarget } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type DatabaseFacts, everybody } from "./database-facts.ts";
 import { creationSign, formatComment, type InstanceMark } from "./instance-mark.ts";
-import { quoteName, quoteText } from "../../platform/postgres/sql-text.ts";
+import { quoteName, quoteText } from "./instance-names.ts";
 import type { ServerVersion } from "../../platform/postgres/server-version.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 

@@ -6,7 +6,7 @@
  * before the rows, and triggers, policies, grants, refreshes after them.
  */
 import type { ArchiveToc, TocEntry } from "./archive-toc.ts";
-import { quoteName } from "../../platform/postgres/sql-text.ts";
+import { quoteName } from "./instance-names.ts";
 
 export type TableLoad = {
   readonly entry: TocEntry;

@@ -3,7 +3,7 @@
  * passwords, rights and memberships must not come back with old data.
  */
 import type { RoleFacts } from "./database-facts.ts";
-import { quoteName, quoteText } from "../../platform/postgres/sql-text.ts";
+import { quoteName, quoteText } from "./instance-names.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 
 /** Powers over the whole server are for a person to give, not for a restore of one database. */

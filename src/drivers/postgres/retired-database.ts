@@ -5,7 +5,7 @@
 import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { withControlSession } from "./control-session.ts";
 import { readDatabaseState } from "./instance-mark.ts";
-import { quoteName } from "../../platform/postgres/sql-text.ts";
+import { quoteName } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { openSession, type Session } from "../../platform/postgres/session.ts";
 

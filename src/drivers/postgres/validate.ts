@@ -10,7 +10,7 @@ import { capturedDetailSchema, largeObjectsUnit } from "./captured-detail.ts";
 import { findClientPrograms } from "./client-programs.ts";
 import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { readDumpToc } from "./dump-toc.ts";
-import { quoteText } from "../../platform/postgres/sql-text.ts";
+import { quoteText } from "./instance-names.ts";
 import { readMark } from "./position.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";

@@ -10,8 +10,7 @@ import type { PostgresOptions } from "./postgres-options.ts";
 import { makePosition, type PositionMark, readCounters, takeMark } from "./position.ts";
 import { openLocation } from "./retired-database.ts";
 import { inTransaction, type Session } from "../../platform/postgres/session.ts";
-import { compareSettings } from "../../platform/postgres/compare-settings.ts";
-import { type ScanOf, type WritesRequest, type WrittenSide, withWrittenSide } from "./written-side.ts";
+import { compareSettings, type ScanOf, type WritesRequest, type WrittenSide, withWrittenSide } from "./written-side.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 
 type Unit = WriteReport["units"][number];

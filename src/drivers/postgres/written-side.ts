@@ -3,7 +3,6 @@
  * Compares nothing.
  */
 import type { WriteLedger } from "../../core/ports/driver.ts";
-import { compareSettings } from "../../platform/postgres/compare-settings.ts";
 import { type PostgresOptions, postgresLimits } from "./postgres-options.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { type PositionMark, readMark, readSystemIdentifier } from "./position.ts";
@@ -33,6 +32,17 @@ export type WrittenSide = {
 };
 
 export type ScanOf = (table: WrittenTable) => TableScan;
+
+/** Both sides must write values in the same way, and no policy may hide rows. Compiling a scan takes longer than it saves. */
+export const compareSettings = `
+  set search_path = '';
+  set row_security = off;
+  set datestyle = iso;
+  set intervalstyle = postgres;
+  set extra_float_digits = 3;
+  set bytea_output = hex;
+  set timezone = 'UTC';
+  set jit = off`;
 
 const snapshotMode = "isolation level repeatable read read only";
 

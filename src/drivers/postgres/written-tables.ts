@@ -1,6 +1,6 @@
 /** The tables of a database as a comparison of two sides sees them: a partitioned table is one, whatever its partitions. */
 import type { Session } from "../../platform/postgres/session.ts";
-import { keySql, labelSql, ofUsersSql } from "../../platform/postgres/catalog-sql.ts";
+import { keySql, labelSql, ofUsersSql } from "./catalog-sql.ts";
 
 export type Column = { readonly name: string; readonly type: string };
 

@@ -1,5 +1,5 @@
 /** Types of columns as pg_dump's definition of a table names them: one column a line, `    price numeric(10,2) DEFAULT 0 NOT NULL,`. */
-import { quoteName } from "../../../platform/postgres/sql-text.ts";
+import { quoteName } from "../instance-names.ts";
 
 /** Where the rest of a definition begins: a collation, a default, a constraint. */
 const restOfLine = /\s+(?:COLLATE|DEFAULT|NOT NULL|NULL|GENERATED|CONSTRAINT|STORAGE|COMPRESSION)\b.*$|,?$/s;

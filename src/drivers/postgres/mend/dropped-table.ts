@@ -2,9 +2,9 @@
  * A table that was dropped, made again from the definitions of the point's archive: with its own sequences and defaults before its rows, with its
  * constraints, indexes, triggers, policies and grants after them. What others lost with it is named and left to a person.
  */
-import type { DroppedTable } from "../../../platform/postgres/mend/row-source.ts";
+import type { DroppedTable } from "../../../platform/postgres/copied-rows.ts";
 import type { TocEntry } from "../archive-toc.ts";
-import { quoteName } from "../../../platform/postgres/sql-text.ts";
+import { quoteName } from "../instance-names.ts";
 
 /** In the order in which they are run. Sequences are those that a column owns: they went with the table. */
 const beforeRows: readonly string[] = ["TABLE", "SEQUENCE", "SEQUENCE OWNED BY", "DEFAULT"];

@@ -2,8 +2,8 @@
 import { compareTable, proposeRows } from "../../../core/mend/propose-rows.ts";
 import type { RowMending } from "../../../core/ports/row-mending.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
-import { applyScript } from "../../../platform/postgres/mend/apply-script.ts";
-import { onPostgresStage } from "../../../platform/postgres/mend/postgres-stage.ts";
+import { applyScript } from "./apply-script.ts";
+import { onPostgresStage } from "./postgres-stage.ts";
 import type { PostgresOptions } from "../postgres-options.ts";
 import { openLocation } from "../retired-database.ts";
 import { withRowSource } from "./row-source.ts";

@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { type ScriptParts, type ScriptRow, rowsPerStatement } from "../../../core/mend/write-script.ts";
 import { formatAmount } from "../../../core/text/quantity.ts";
 import type { MendDirection } from "../../../model/mend.ts";
-import { quoteName, quoteText } from "../sql-text.ts";
-import type { Session } from "../session.ts";
-import type { DroppedTable } from "./row-source.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
+import type { DroppedTable } from "../../../platform/postgres/copied-rows.ts";
 import type { LiveColumn } from "./live-tables.ts";
 import type { RowDifferences } from "./row-differences.ts";
 

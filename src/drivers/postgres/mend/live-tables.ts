@@ -1,7 +1,7 @@
 /** The live tables as rows are put back into them: columns, key, what they refer to, what fires. Partitions are tables of their own here. */
 import { keySql, labelSql, ofUsersSql } from "../catalog-sql.ts";
 import type { StageForeignKey, StageTable, StageTrigger, StageUnique } from "../../../core/ports/row-stage.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 
 export type LiveColumn = {
   readonly name: string;

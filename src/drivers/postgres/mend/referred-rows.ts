@@ -1,6 +1,6 @@
 /** Rows that are put back and refer to rows that are gone as well: counted, and those wanted too. */
-import { quoteName, quoteText } from "../sql-text.ts";
-import type { Session } from "../session.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import type { ForeignKey } from "./live-tables.ts";
 import type { RowDifferences } from "./row-differences.ts";
 

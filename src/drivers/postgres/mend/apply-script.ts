@@ -1,9 +1,9 @@
 /** Runs a script that puts rows back, or takes that back, in one session. */
 import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-refusal.ts";
 import type { MendDirection } from "../../../model/mend.ts";
-import { sqlStateOf } from "../server-errors.ts";
-import type { Session } from "../session.ts";
-import { rowsChangedState } from "./script-parts.ts";
+import { sqlStateOf } from "../../../platform/postgres/server-errors.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
+import { rowsChangedState } from "./mend-script.ts";
 
 const failureOf = (error: unknown): ScriptFailure => {
   const state = sqlStateOf(error);

@@ -2,10 +2,10 @@
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom } from "pg-copy-streams";
 import { RefloatError, toRefloatError } from "../../../model/refloat-error.ts";
-import { quoteName, quoteText } from "../sql-text.ts";
-import type { Session } from "../session.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import type { LiveColumn, LiveTable } from "./live-tables.ts";
-import type { SourceRows } from "./row-source.ts";
+import type { SourceRows } from "../../../platform/postgres/copied-rows.ts";
 
 export type LoadedRows = {
   readonly live: LiveTable;

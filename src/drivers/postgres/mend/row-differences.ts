@@ -5,8 +5,8 @@
 import type { RowWish } from "../../../core/ports/row-stage.ts";
 import type { MendedRows, MendedTable } from "../../../model/mend.ts";
 import { copyTextSql } from "../catalog-sql.ts";
-import { quoteName, quoteText } from "../sql-text.ts";
-import type { Session } from "../session.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import type { LoadedRows } from "./loaded-rows.ts";
 
 export type RowDifferences = LoadedRows & {

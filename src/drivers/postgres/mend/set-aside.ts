@@ -1,9 +1,9 @@
 /** Rows that the server would refuse, taken out of what is put back: those whose unique value another live row has, and those that refer to nothing. */
 import type { SetAside } from "../../../core/ports/row-stage.ts";
-import type { Session } from "../session.ts";
-import { quoteName, quoteText } from "../sql-text.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
+import { quoteName, quoteText } from "../instance-names.ts";
 import type { ForeignKey, UniqueColumns } from "./live-tables.ts";
-import { orphansSql } from "./referred-sql.ts";
+import { orphansSql } from "./referred-rows.ts";
 import { type RowDifferences, matchedSql } from "./row-differences.ts";
 
 const keySample = 3;

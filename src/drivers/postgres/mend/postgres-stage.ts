@@ -2,15 +2,15 @@
 import type { RowStage } from "../../../core/ports/row-stage.ts";
 import { writeScript } from "../../../core/mend/write-script.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { compareSettings } from "../compare-settings.ts";
-import type { Session } from "../session.ts";
+import { compareSettings } from "../written-side.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { loadRows } from "./loaded-rows.ts";
-import { countDangling, wantParents } from "./referred-sql.ts";
+import { countDangling, wantParents } from "./referred-rows.ts";
 import { type RowDifferences, allGone, compareRows, describeWanted } from "./row-differences.ts";
-import type { DroppedTable, RowSource } from "./row-source.ts";
-import { postgresScriptParts } from "./script-parts.ts";
-import { setAllAside, setOrphansAside, setTakenAside } from "./set-aside-sql.ts";
+import type { DroppedTable, RowSource } from "../../../platform/postgres/copied-rows.ts";
+import { postgresScriptParts } from "./mend-script.ts";
+import { setAllAside, setOrphansAside, setTakenAside } from "./set-aside.ts";
 
 export type PostgresStage = RowStage<LiveTable, RowDifferences>;
 

@@ -1,5 +1,5 @@
 /** Where rows come from that are put back, table by table, as COPY text: what a driver brings. */
-import type { ByteStream } from "../../../core/ports/bytes.ts";
+import type { ByteStream } from "../../core/ports/bytes.ts";
 
 export type SourceRows = {
   readonly columns: readonly string[];
