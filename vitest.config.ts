@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     globalSetup: ["test/publish-program.ts"],
+    setupFiles: ["test/compare-bytes.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: "forks",

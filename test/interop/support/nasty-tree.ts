@@ -1,13 +1,13 @@
 /** A tree with all that makes restores go wrong. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { chmod, chown, link, lutimes, mkdir, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 
 /** Bytes that do not compress and are the same in each run. */
 export const noise = (length: number, seed: string): Buffer => {
-  const blocks: Buffer[] = [];
-  for (let at = 0; at * 64 < length; at += 1) blocks.push(createHash("sha512").update(`${seed} ${at}`).digest());
-  return Buffer.concat(blocks).subarray(0, length);
+  const bytes = Buffer.allocUnsafe(Math.ceil(length / 64) * 64);
+  for (let at = 0; at < bytes.length; at += 64) hash("sha512", `${seed} ${at / 64}`, "buffer").copy(bytes, at);
+  return bytes.subarray(0, length);
 };
 
 const raw = (root: string, ...hex: readonly string[]): Buffer =>
