@@ -18,6 +18,8 @@ export const setup = async (project: TestProject): Promise<void> => {
   folder = await mkdtemp(join(tmpdir(), "refloat-program-"));
   // Some tests run it as another user.
   await chmod(folder, 0o755);
+  // For the programs that tests start, from source too: what one has compiled the next need not.
+  process.env["NODE_COMPILE_CACHE"] ??= join(folder, "compiled");
   project.provide("launcher", await publishProgram(folder));
 };
 

@@ -29,13 +29,16 @@ const jsonLines = (text: string): readonly Record<string, unknown>[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+/** As the launcher would start itself anew: a start of Node less for each command. test/bin/launch.test.ts tests the launcher's own way. */
+const leanNode = ["--max-semi-space-size=4"];
+
 const startProgram = (
   folder: string,
   state: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ) =>
-  execa(process.execPath, [launcher, ...args], {
+  execa(process.execPath, [...leanNode, launcher, ...args], {
     reject: false,
     cwd: folder,
     env: { REFLOAT_CONFIG: `${folder}/refloat.yaml`, REFLOAT_STATE: state, ...environment },
