@@ -1,16 +1,17 @@
 /**
  * `npm run bench -- orchestration [--json] [--rounds 3]`: how long Refloat takes to plan a service of ten thousand components, what a step
  * costs beside what it does, how near a run comes to the time that no scheduler can beat, and how soon a killed one goes on; with the real
- * planner, engine, journal and lease. The same graphs are executed, in turn, by DBOS Transact, a durable workflow library on PostgreSQL,
+ * planner, engine, journal and lease, bundled as they are published. The same graphs are executed, in turn, by DBOS Transact, a durable workflow library on PostgreSQL,
  * which the bench installs in a folder of its own and which syncs to the same disk.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, chmod, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { bundle, programSource } from "../scripts/bundle-program.ts";
 import { startPostgresServer } from "../src/testing/postgres-server.ts";
 import { boundsOf } from "../src/testing/timed-plan.ts";
 import { type Measured, measureProcess, median } from "./recovery/measured-process.ts";
@@ -30,7 +31,15 @@ const tell = (message: string): void => {
 const rounded = (value: number, digits = 3): number => Number(value.toFixed(digits));
 const megabytes = ({ peakRssBytes }: Measured): number => Math.round(peakRssBytes / 1e6);
 
-const program = (name: string): string => join(import.meta.dirname, "orchestration", `${name}.ts`);
+/** Bundled as the program is published: nobody starts it from its sources. */
+const built = await mkdtemp(join(await realpath("/var/tmp"), "refloat-bench-programs-"));
+const source = (name: string): string => join(import.meta.dirname, "orchestration", `${name}.ts`);
+const program = (name: string): string => join(built, "dist", `${name}.js`);
+const buildPrograms = async (): Promise<void> => {
+  const own = ["refloat-program", "planning-program", "library-program"].map((name) => [name, source(name)] as const);
+  await bundle(join(built, "dist"), { ...Object.fromEntries(own), "journal-worker": programSource("journal-worker") });
+  await symlink(join(import.meta.dirname, "../node_modules"), join(built, "node_modules"));
+};
 const run = (name: string, args: readonly string[]): Promise<Measured> =>
   measureProcess(process.execPath, [program(name), ...args], { cwd: import.meta.dirname });
 
@@ -169,9 +178,11 @@ const runBench = async () => {
   await chmod(folder, 0o755);
   const server = await startPostgresServer({ directory: join(folder, "postgres"), durable: true });
   try {
+    await buildPrograms();
     return await measure(folder, (name) => server.url(name));
   } finally {
     await server.stop();
+    await rm(built, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
   }
 };

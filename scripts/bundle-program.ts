@@ -39,18 +39,29 @@ const licencesOf = (modules: readonly string[]): string => {
 };
 
 /**
- * @param folder receives `main.js`, its threads and what they share, side by side, as src/platform/program-files.ts expects, and
- * `licences.txt`
+ * @param folder receives them and what they share, side by side, as src/platform/program-files.ts expects @param programs name to source file
+ * @returns paths of the modules that are inside
  */
-export const bundleProgram = async (folder: string): Promise<void> => {
+export const bundle = async (
+  folder: string,
+  programs: Readonly<Record<string, string>>,
+): Promise<readonly string[]> => {
   const { output } = await build({
     cwd: root,
-    input: Object.fromEntries(entries.map((name) => [name, join(root, `src/${name}.ts`)])),
+    input: { ...programs },
     platform: "node",
     external,
     output: { dir: folder, format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
     logLevel: "warn",
   });
-  const modules = output.flatMap((chunk) => (chunk.type === "chunk" ? Object.keys(chunk.modules) : []));
+  return output.flatMap((chunk) => (chunk.type === "chunk" ? Object.keys(chunk.modules) : []));
+};
+
+/** Where the program begins, and each of its threads, by name. */
+export const programSource = (name: string): string => join(root, `src/${name}.ts`);
+
+/** @param folder receives `main.js`, its threads and what they share, and `licences.txt` */
+export const bundleProgram = async (folder: string): Promise<void> => {
+  const modules = await bundle(folder, Object.fromEntries(entries.map((name) => [name, programSource(name)])));
   writeFileSync(join(folder, "licences.txt"), licencesOf(modules));
 };
