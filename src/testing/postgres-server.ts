@@ -22,6 +22,8 @@ export type PostgresServerOptions = {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Sync to disk as a real server does. */
   readonly durable?: boolean;
+  /** Each page protects itself, as by `initdb --data-checksums`. */
+  readonly pageChecksums?: boolean;
   /** Folder with initdb and pg_ctl; the newest installed one when left out. */
   readonly binaries?: string;
 };
@@ -170,7 +172,8 @@ export const startPostgresServer = async (options: PostgresServerOptions = {}): 
       options.password === undefined ? ["--auth", "trust"] : ["--auth", "scram-sha-256", "--pwfile", passwordFile];
     if (options.peer === true) authentication.push("--auth-local", "peer");
     const identity = ["--username", "postgres", "--encoding", "UTF8", "--locale", "C.UTF-8"];
-    await run("initdb", ["--pgdata", data, "--no-sync", ...identity, ...authentication]);
+    const checksums = options.pageChecksums === true ? ["--data-checksums"] : [];
+    await run("initdb", ["--pgdata", data, "--no-sync", ...identity, ...authentication, ...checksums]);
     await rm(passwordFile, { force: true });
     await writeFile(join(data, "postgresql.conf"), configuration(options, socketDirectory));
     const port = await startOnFreePort(5);

@@ -18,6 +18,17 @@ export type TreeRules = {
    * within one tick of the file system's clock, or one whose time a crash has taken away, would be missed.
    */
   readonly writtenSince?: Date;
+  /** Files of relations of PostgreSQL are held against the checksums in their pages; what is taken over was held before. */
+  readonly pages?: PageRules;
+};
+
+/** What is known of a data folder and of a backup of it that is under way. */
+export type PageRules = {
+  /** Position in the log, in bytes, where the backup began: pages that were written since may be torn, and the log has them whole. */
+  readonly startLsn: bigint;
+  readonly pageBytes: number;
+  /** Pages in each file of a relation but the last. */
+  readonly segmentPages: number;
 };
 
 export type StreamReceipt = {

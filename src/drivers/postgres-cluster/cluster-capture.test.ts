@@ -1,7 +1,7 @@
 /** Captures of clusters that are written to, with tablespaces, without rights, and cut off in the middle. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, readdir, rm, stat, symlink } from "node:fs/promises";
+import { chown, mkdir, open, readdir, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { execa } from "execa";
@@ -34,7 +34,7 @@ let sent: ClusterContext;
 let vault: Repository;
 
 beforeAll(async () => {
-  server = await startPostgresServer({ settings: { max_wal_size: "1GB" } });
+  server = await startPostgresServer({ settings: { max_wal_size: "1GB" }, pageChecksums: true });
   await query(server.url("postgres"), "create database bank");
   await query(
     server.url("bank"),
@@ -210,6 +210,17 @@ describe("a capture", () => {
     });
     expect(seen).toEqual({ n: 0 });
     await query(server.url("bank"), "drop table seen");
+  });
+
+  test.each(ways)("%s finds a page that the disk has spoilt", async (_way, contextOf) => {
+    await query(server.url("bank"), "create table spoilt as select generate_series(1, 100000) as n; checkpoint");
+    const [row] = await query<{ path: string }>(server.url("bank"), "select pg_relation_filepath('spoilt') as path");
+    const file = await open(join(dataOf(server), row?.path ?? ""), "r+");
+    await file.write(Buffer.from("spoilt"), 0, 6, 5 * 8192 + 4000);
+    await file.close();
+    await expect(captureClusterInto(contextOf(), vault)).rejects.toMatchObject({ code: "source.failed" });
+    expect(await vault.snapshots()).toEqual([]);
+    await query(server.url("bank"), "drop table spoilt");
   });
 
   test("that loses its connection in the middle fails, and leaves no slot and no sender behind", async () => {

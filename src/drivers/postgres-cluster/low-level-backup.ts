@@ -2,6 +2,7 @@
  * A backup whose files somebody else copies: begun and ended by SQL, on a connection that has to live as long (PostgreSQL's documentation, "Making a
  * Base Backup Using the Low Level API"). One that is not ended was never made: the server forgets it with the connection.
  */
+import type { PageRules } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 import type { BackupPosition, BackupTablespace } from "./base-backup.ts";
@@ -30,6 +31,15 @@ const rightsSql = `
 
 export const readFolderRights = async (session: Session): Promise<FolderRights> =>
   only(await session.query<FolderRights>(rightsSql));
+
+/** @returns bytes of a page, and pages of each file of a relation but the last */
+export const readPageSizes = async (session: Session): Promise<Omit<PageRules, "startLsn">> =>
+  only(
+    await session.query<Omit<PageRules, "startLsn">>(
+      `select current_setting('block_size')::int as "pageBytes",
+              (select setting::int from pg_settings where name = 'segment_size') as "segmentPages"`,
+    ),
+  );
 
 const only = <Row>([row]: readonly Row[]): Row => {
   if (row === undefined) throw new RefloatError("bug", "a query without a condition has no row");

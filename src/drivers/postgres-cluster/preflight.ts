@@ -228,7 +228,7 @@ const askServer = async (context: ClusterContext, session: Session, target: Conn
   });
   await ask("start and stop of the server", () => supervisorFinding(context, stable));
   findings.push(portFinding(context, "cluster"));
-  const own = await findOwnFolder({ context, session, server });
+  const own = await findOwnFolder({ context, session });
   findings.push(readingFinding(own));
   return { findings, ...commandsFor(context, stable, programs, own), grants: grantsFor(target) };
 };

@@ -4,14 +4,14 @@
  */
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
-import { comparePositions } from "../../core/logs/log-position.ts";
+import { bytesBefore, comparePositions } from "../../core/logs/log-position.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { withSession } from "../../platform/postgres/session.ts";
 import { neededLog } from "./backup-manifest.ts";
 import { type ClusterContext, dataPathOf, isCheckpointFast } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { keepLog } from "./keep-log.ts";
-import { beginBackup, endBackup, keepLogSql, readFolderRights } from "./low-level-backup.ts";
+import { beginBackup, endBackup, keepLogSql, readFolderRights, readPageSizes } from "./low-level-backup.ts";
 import { findPostmaster } from "./postmaster.ts";
 import { storeFolder, storeLogFiles } from "./store-folder.ts";
 import type { ClusterSink, ClusterSource, StoredBackup } from "./stored-cluster.ts";
@@ -26,8 +26,7 @@ export type OwnFolder =
 export const findOwnFolder = async ({
   context,
   session,
-  server,
-}: Pick<ClusterSource, "context" | "session" | "server">): Promise<OwnFolder> => {
+}: Pick<ClusterSource, "context" | "session">): Promise<OwnFolder> => {
   const not = (why: string): OwnFolder => ({ folder: null, why });
   const folder = await dataPathOf(context);
   const refused = await access(join(folder, "global", "pg_control"), constants.R_OK).then(
@@ -36,7 +35,6 @@ export const findOwnFolder = async ({
   );
   if (refused) return not(`${folder} cannot be read here`);
   if ((await findPostmaster(folder)) === null) return not(`no server runs in ${folder} on this machine`);
-  if (server.dataChecksums) return not("the server checks page checksums while it reads");
   const { mayBackUp, mayReplicate, runningSince } = await readFolderRights(session);
   if (!mayBackUp) return not("the role may not execute pg_backup_start and pg_backup_stop");
   if (!mayReplicate) return not("the role may not replicate");
@@ -66,7 +64,8 @@ export const readOwnFolder = async (
     await keepLog(context, (name) => session.query(keepLogSql, [name]));
     const { start, tablespaces } = await beginBackup(session, isCheckpointFast(context));
     await requireLive(context, folder, start.lsn);
-    const stored = await storeFolder(folder, tablespaces, runningSince, destination);
+    const pages = server.dataChecksums ? { startLsn: bytesBefore(start.lsn), ...(await readPageSizes(session)) } : null;
+    const stored = await storeFolder(folder, tablespaces, { runningSince, pages }, destination);
     const { end, label, tablespaceMap } = await endBackup(session);
     await onRead();
     const wal = [{ timeline: end.timeline, startLsn: start.lsn, endLsn: end.lsn }];

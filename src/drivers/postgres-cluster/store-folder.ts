@@ -2,17 +2,19 @@
  * Puts the files of a running cluster into the vault from where they lie, on several threads, while a backup is under way that makes them one by its
  * log. Files at rest since the capture before are not read at all.
  */
-import { lstat, open, readdir, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { type RequireGoodPages, pageChecksOf } from "../../platform/postgres/page-checks.ts";
 import type { BackupTablespace } from "./base-backup.ts";
 import { type FolderSurvey, isEmptied, surveyFolder } from "./folder-survey.ts";
+import type { PageRules } from "../../core/ports/vault-snapshots.ts";
 import type { ClusterSink, StoredCluster } from "./stored-cluster.ts";
 import { dataFolder, placeInVault } from "./vault-places.ts";
 
 /** One folder is shared between the vault's threads; a few at once keep them busy to the end of each. */
-const treesAtOnce = 3;
+const actsAtOnce = 3;
 const pieceBytes = 1_048_576;
 
 /** Not as trees: what changes all the time and what has to be read in one piece lies among these. */
@@ -21,6 +23,14 @@ const notHere = new Set(["pg_wal", "pg_tblspc"]);
 const control = "global/pg_control";
 
 type Destination = ClusterSink & { readonly signal: AbortSignal };
+
+/** What the server does with the files meanwhile. */
+type Writing = {
+  /** Since when it runs. */
+  readonly runningSince: Date;
+  /** How it protects its pages; null where it does not. */
+  readonly pages: PageRules | null;
+};
 
 type Sum = { files: number; sizeBytes: number };
 
@@ -31,19 +41,29 @@ const openIfThere = (path: string) =>
     throw new RefloatError("source.failed", `${path} cannot be read: ${error.code}`, { cause: error });
   });
 
-const storeFile = async (local: string, path: string, { sink, signal, progress }: Destination, sum: Sum) => {
+async function* piecesOf(file: FileHandle, check: RequireGoodPages | null): AsyncGenerator<Uint8Array> {
+  for (let offset = 0; ;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, null);
+    if (bytesRead === 0) return;
+    const piece = buffer.subarray(0, bytesRead);
+    check?.(piece, offset, file.fd);
+    offset += bytesRead;
+    yield piece;
+  }
+}
+
+const storeFile = async (
+  local: string,
+  path: string,
+  pages: PageRules | null,
+  { sink, signal, progress }: Destination,
+  sum: Sum,
+): Promise<void> => {
   const file = await openIfThere(local);
   if (file === null) return;
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const buffer = Buffer.allocUnsafe(pieceBytes);
-      const { bytesRead } = (await file?.read(buffer, 0, pieceBytes, null)) ?? { bytesRead: 0 };
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  }
   try {
-    const { sizeBytes } = await sink.stream(path, { bytes: pieces(), seal: async () => ({}) }, signal, progress);
+    const bytes = piecesOf(file, pages === null ? null : pageChecksOf(pages, local));
+    const { sizeBytes } = await sink.stream(path, { bytes, seal: async () => ({}) }, signal, progress);
     sum.files += 1;
     sum.sizeBytes += sizeBytes;
   } finally {
@@ -76,29 +96,26 @@ const storeControl = async (data: string, { sink, root, progress }: Destination,
 };
 
 /**
- * @param data the data folder @param runningSince since when the server that writes into it runs
+ * @param data the data folder
  * @throws what the sink throws; RefloatError source.failed, source.unsupported
  */
 export const storeFolder = async (
   data: string,
   tablespaces: readonly BackupTablespace[],
-  runningSince: Date,
+  { runningSince, pages }: Writing,
   destination: Destination,
 ): Promise<StoredCluster> => {
   const { sink, root, signal, progress } = destination;
   const sum: Sum = { files: 0, sizeBytes: 0 };
-  const limit = pLimit(treesAtOnce);
-  const acts: Promise<void>[] = [];
+  const acts: (() => Promise<void>)[] = [];
   const storeTree = (local: string, as: string, exclude: readonly string[]): void => {
-    const rules = { exclude, oneFileSystem: false, as, writtenSince: runningSince };
-    acts.push(
-      limit(async () => {
-        signal.throwIfAborted();
-        const { files, sizeBytes } = await sink.tree(local, rules, signal, progress);
-        sum.files += files;
-        sum.sizeBytes += sizeBytes;
-      }),
-    );
+    const protection = pages === null ? {} : { pages };
+    const rules = { exclude, oneFileSystem: false, as, writtenSince: runningSince, ...protection };
+    acts.push(async () => {
+      const { files, sizeBytes } = await sink.tree(local, rules, signal, progress);
+      sum.files += files;
+      sum.sizeBytes += sizeBytes;
+    });
   };
   const place = placeInVault(root, null);
   const survey = await surveyFolder(data, (name) => !isEmptied(name) && !notHere.has(name));
@@ -114,16 +131,12 @@ export const storeFolder = async (
     for (const [path, size] of found.sizes) sizes.set(`pg_tblspc/${oid}/${folder}/${path}`, size);
     storeTree(join(location, folder), `${placeInVault(root, oid)}/${folder}`, found.exclude);
   }
-  try {
-    for (const path of survey.sizes.keys()) {
-      const [top = "", rest] = path.split("/", 2);
-      if (path === control || (rest !== undefined && !readOneByOne.has(top))) continue;
-      signal.throwIfAborted();
-      await storeFile(join(data, path), `${place}/${path}`, destination, sum);
-    }
-  } finally {
-    await settleAll(acts);
+  for (const path of survey.sizes.keys()) {
+    const [top = "", rest] = path.split("/", 2);
+    if (path === control || (rest !== undefined && !readOneByOne.has(top))) continue;
+    acts.push(() => storeFile(join(data, path), `${place}/${path}`, pages, destination, sum));
   }
+  await performAll(acts, signal);
   // Last, as the server does it too.
   await storeControl(data, destination, sum);
   return { ...sum, sizes, folders };
@@ -178,9 +191,7 @@ export const storeLogFiles = async (
   const place = placeInVault(root, null);
   const histories = (await readdir(join(data, "pg_wal"))).filter((name) => name.endsWith(".history"));
   const sum: Sum = { files: 0, sizeBytes: 0 };
-  const limit = pLimit(treesAtOnce);
   const store = async (path: string): Promise<void> => {
-    signal.throwIfAborted();
     const rules = { exclude: [], oneFileSystem: false, as: `${place}/${path}` };
     const { sizeBytes } = await sink.tree(join(data, path), rules, signal, progress);
     if (needed.includes(path) && sizeBytes !== segmentBytes)
@@ -191,12 +202,27 @@ export const storeLogFiles = async (
     sum.sizeBytes += sizeBytes;
   };
   const paths = [...needed, ...histories.map((name) => `pg_wal/${name}`)];
-  await settleAll(paths.map((path) => limit(() => store(path))));
+  await performAll(
+    paths.map((path) => () => store(path)),
+    signal,
+  );
   return sum;
 };
 
-/** Waits for all of them, so that none is under way any more when one has failed. */
-const settleAll = async (acts: readonly Promise<void>[]): Promise<void> => {
-  await Promise.allSettled(acts);
-  await Promise.all(acts);
+/** A few at once. When one has failed, none is begun any more, and none is under way when this throws. */
+const performAll = async (acts: readonly (() => Promise<void>)[], signal: AbortSignal): Promise<void> => {
+  const limit = pLimit(actsAtOnce);
+  let failure: { readonly reason: unknown } | null = null;
+  const perform = async (act: () => Promise<void>): Promise<void> => {
+    if (failure !== null) return;
+    try {
+      signal.throwIfAborted();
+      await act();
+    } catch (reason) {
+      failure ??= { reason };
+    }
+  };
+  await Promise.all(acts.map((act) => limit(() => perform(act))));
+  const failed = failure as { readonly reason: unknown } | null;
+  if (failed !== null) throw failed.reason;
 };

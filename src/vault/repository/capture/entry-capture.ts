@@ -1,12 +1,14 @@
 /** Turns the entries of one task into nodes and keeps their counts. Runs in a worker thread. */
 import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
+import type { PageRules } from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { nodeTypeOf } from "../format/go-file-mode.ts";
 import { readableText } from "../format/go-text.ts";
 import { type TreeNode, encodeNode, encodeNodeHead } from "../format/tree-node.ts";
+import { pageChecksOf } from "../../../platform/postgres/page-checks.ts";
 import type { BlobSaver } from "./blob-saver.ts";
 import type { FileCapture } from "./file-capture.ts";
-import { type UnsteadyEntry, type WalkCounts, addCounts, noCounts } from "./folder-task.ts";
+import { type UnsteadyEntry, type WalkCounts, type WalkRules, addCounts, noCounts } from "./folder-task.ts";
 import { type NodeBody, nodeOfStats } from "./node-of-stats.ts";
 import type { OwnerNames } from "./owner-names.ts";
 import { type ParentFolder, isUnchanged } from "./parent-folder.ts";
@@ -29,6 +31,8 @@ export const unreadable = (path: Uint8Array, cause: unknown): RefloatError =>
         { cause, context: { path: readableText(path) } },
       );
 
+export type EntryRules = Pick<WalkRules, "doubtedFromNs" | "pages"> & { readonly owners: OwnerNames };
+
 export class EntryCapture {
   readonly unsteady: UnsteadyEntry[] = [];
   readonly #owners: OwnerNames;
@@ -36,17 +40,14 @@ export class EntryCapture {
   readonly #files: FileCapture;
   readonly #pause: Pause;
   readonly #doubtedFromNs: bigint | null;
+  readonly #pages: PageRules | null;
   readonly #counts: { -readonly [Key in keyof WalkCounts]: WalkCounts[Key] } = { ...noCounts };
   #untold = { bytes: 0, items: 0 };
 
-  constructor(
-    { owners, doubtedFromNs }: { readonly owners: OwnerNames; readonly doubtedFromNs: bigint | null },
-    saver: BlobSaver,
-    files: FileCapture,
-    pause: Pause,
-  ) {
+  constructor({ owners, doubtedFromNs, pages }: EntryRules, saver: BlobSaver, files: FileCapture, pause: Pause) {
     this.#owners = owners;
     this.#doubtedFromNs = doubtedFromNs;
+    this.#pages = pages;
     this.#saver = saver;
     this.#files = files;
     this.#pause = pause;
@@ -136,10 +137,12 @@ export class EntryCapture {
     }
     try {
       let told = 0;
-      const file = await this.#files.capture(path, stats, async (bytes) => {
+      const pause = async (bytes: number): Promise<void> => {
         told += bytes;
         await this.#pause(bytes, 0);
-      });
+      };
+      const check = this.#pages === null ? null : pageChecksOf(this.#pages, readableText(path));
+      const file = await this.#files.capture(path, stats, pause, check);
       const { content, sizeBytes, newBytes } = file;
       if (file.changed) this.unsteady.push({ path: readableText(path), reason: "changed" });
       this.#count({ files: 1, sizeBytes, newBytes, newestNs: stats.mtimeNs });

@@ -1,5 +1,6 @@
 /** Reads one regular file into blobs, in a worker thread, by blocking calls into one buffer. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import type { RequireGoodPages } from "../../../platform/postgres/page-checks.ts";
 import { minChunkBytes } from "../chunking/chunker.ts";
 import type { BlobSaver } from "./blob-saver.ts";
 import { ContentChunker } from "./content-chunker.ts";
@@ -33,9 +34,15 @@ export class FileCapture {
   /**
    * @param before what lstat said
    * @param pause called between steps of a long file
-   * @throws what the system says, ENOENT among it
+   * @param check looks at each piece before it is stored
+   * @throws what the system says, ENOENT among it; what `check` throws
    */
-  async capture(path: Uint8Array, before: BigIntStats, pause: (bytes: number) => Promise<void>): Promise<CapturedFile> {
+  async capture(
+    path: Uint8Array,
+    before: BigIntStats,
+    pause: (bytes: number) => Promise<void>,
+    check: RequireGoodPages | null,
+  ): Promise<CapturedFile> {
     this.#content = [];
     this.#newBytes = 0;
     const fd = openSync(Buffer.from(path.buffer, path.byteOffset, path.length), openFlags);
@@ -44,8 +51,8 @@ export class FileCapture {
       if (!opened.isFile()) return { content: [], sizeBytes: 0, newBytes: 0, changed: true };
       const sizeBytes =
         opened.size < BigInt(minChunkBytes)
-          ? this.#readSmall(fd, Number(opened.size))
-          : await this.#readLarge(fd, pause);
+          ? this.#readSmall(fd, Number(opened.size), check)
+          : await this.#readLarge(fd, pause, check);
       const after = fstatSync(fd, { bigint: true });
       const changed =
         opened.ino !== before.ino ||
@@ -59,7 +66,7 @@ export class FileCapture {
     }
   }
 
-  #readSmall(fd: number, expected: number): number {
+  #readSmall(fd: number, expected: number, check: RequireGoodPages | null): number {
     let got = 0;
     // A read that returns less than was asked for has met the end of a regular file.
     for (let asked = expected + 1; got < this.#small.length; asked = this.#small.length - got) {
@@ -67,15 +74,24 @@ export class FileCapture {
       got += bytes;
       if (bytes < asked) break;
     }
-    if (got > 0) this.#save(this.#small.subarray(0, got));
+    if (got === 0) return 0;
+    const content = this.#small.subarray(0, got);
+    check?.(content, 0, fd);
+    this.#save(content);
     return got;
   }
 
-  async #readLarge(fd: number, pause: (bytes: number) => Promise<void>): Promise<number> {
+  async #readLarge(
+    fd: number,
+    pause: (bytes: number) => Promise<void>,
+    check: RequireGoodPages | null,
+  ): Promise<number> {
     let sizeBytes = 0;
     for (;;) {
-      const bytes = readSync(fd, this.#chunker.room(stepBytes), 0, stepBytes, null);
+      const room = this.#chunker.room(stepBytes);
+      const bytes = readSync(fd, room, 0, stepBytes, null);
       if (bytes === 0) break;
+      check?.(room.subarray(0, bytes), sizeBytes, fd);
       this.#chunker.advance(bytes);
       sizeBytes += bytes;
       await pause(bytes);

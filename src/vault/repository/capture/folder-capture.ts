@@ -5,7 +5,7 @@ import type { BlobSource } from "../blobs/blob-reader.ts";
 import { readableText } from "../format/go-text.ts";
 import { compareNames, encodeTree } from "../format/tree-node.ts";
 import type { BlobSaver } from "./blob-saver.ts";
-import { EntryCapture, type Pause, hasCode, unreadable } from "./entry-capture.ts";
+import { EntryCapture, type EntryRules, type Pause, hasCode, unreadable } from "./entry-capture.ts";
 import { type ExcludeRules, compileExcludes } from "./exclude-rules.ts";
 import type { FileCapture } from "./file-capture.ts";
 import {
@@ -18,7 +18,7 @@ import {
   addCounts,
   noCounts,
 } from "./folder-task.ts";
-import { type OwnerNames, readOwnerNames } from "./owner-names.ts";
+import { readOwnerNames } from "./owner-names.ts";
 import { ParentFolder, isUnreadableParent } from "./parent-folder.ts";
 
 /** Names that one task takes: a folder with more is shared between the threads. */
@@ -34,11 +34,7 @@ const holeFromEnd = 66;
 /** The folder in the parent snapshot; undefined is the answer to everything where there is none, or what there is cannot be read. */
 type AskedParent = { readonly ask: <Answer>(look: (parent: ParentFolder) => Answer | undefined) => Answer | undefined };
 
-type Walk = {
-  readonly excludes: ExcludeRules | undefined;
-  readonly owners: OwnerNames;
-  readonly doubtedFromNs: bigint | null;
-};
+type Walk = EntryRules & { readonly excludes: ExcludeRules | undefined };
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
@@ -183,8 +179,8 @@ export class FolderCapture {
   #walk(number: number, rules: WalkRules): Walk {
     let walk = this.#walks.get(number);
     if (walk === undefined) {
-      const { exclude, doubtedFromNs } = rules;
-      walk = { excludes: compileExcludes(exclude), owners: readOwnerNames(), doubtedFromNs };
+      const { exclude, doubtedFromNs, pages } = rules;
+      walk = { excludes: compileExcludes(exclude), owners: readOwnerNames(), doubtedFromNs, pages };
       this.#walks.set(number, walk);
     }
     return walk;

@@ -1,11 +1,13 @@
 /** What passes between the main thread and the workers while a local tree is captured. Paths and names are raw bytes. */
-import type { TreeReceipt } from "../../../core/ports/vault-snapshots.ts";
+import type { PageRules, TreeReceipt } from "../../../core/ports/vault-snapshots.ts";
 
 export type WalkRules = {
   readonly exclude: readonly string[];
   readonly oneFileSystem: boolean;
   /** A file that was changed at or after this, in nanoseconds since 1970, is read whatever the parent snapshot says; null where none is doubted. */
   readonly doubtedFromNs: bigint | null;
+  /** How files of pages are checked while they are read; null where there are none. */
+  readonly pages: PageRules | null;
 };
 
 export type WalkStart = {

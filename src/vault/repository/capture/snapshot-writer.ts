@@ -118,6 +118,7 @@ class RepositorySnapshotWriter implements SnapshotWriter {
           rules: {
             exclude: rules.exclude,
             oneFileSystem: rules.oneFileSystem,
+            pages: rules.pages ?? null,
             doubtedFromNs: rules.writtenSince === undefined ? null : (parent?.begunNs ?? 0n) - atRestNs,
           },
         };
