@@ -23,8 +23,26 @@ export const planRequestOptions: readonly OptionDefinition[] = [
     name: "accept-loss",
     about: "with --only: links of what is kept may break where they name what came after the point",
   },
+  {
+    name: "failback",
+    value: "RUN",
+    about:
+      "the way home from where this run has recovered the service (its number, or its uid if it ran on another machine): the point is made in the run",
+    completes: "runs",
+  },
   { name: "approve", about: "ask once more between the checks and the cutover" },
 ];
+
+/** As `runNumberOrUidInput`; the first letters of a uid will do. */
+const failbackInput = z
+  .string()
+  .regex(
+    /^((#|run)?[1-9]\d{0,6}|[0-9a-f]{8}[0-9a-f-]{0,28})$/i,
+    "--failback needs the number or the uid of a run: --failback 42",
+  )
+  .transform((text) => text.toLowerCase().replace(/^(#|run)/, ""))
+  .nullable()
+  .default(null);
 
 export const planRequestInput = z.object({
   at: z
@@ -35,5 +53,6 @@ export const planRequestInput = z.object({
   only: onlyInput,
   cutover: z.boolean().default(true),
   acceptLoss: z.boolean().default(false),
+  failback: failbackInput,
   approve: z.boolean().default(false),
 });

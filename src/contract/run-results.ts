@@ -47,6 +47,8 @@ const runSummarySchema = z.object({
   settled: z.array(z.string()),
   /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
   kept: z.array(z.object({ component: z.string(), name: z.string() })),
+  /** Of a failback: what it has put away on the side that users have left, by the names that it has there. */
+  keptAway: z.array(z.object({ component: z.string(), name: z.string() })),
   /** Without the time that people took to decide. */
   machineMs: z.number(),
   predictedMs: z.number(),

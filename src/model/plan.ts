@@ -16,6 +16,12 @@ import { stepRulesSchema } from "./step-rules.ts";
 /** Where a process component's release comes from: the one that is live (kept), or the one in the point (restored). */
 export const releaseSourceSchema = z.enum(["kept", "restored"]);
 
+/** Of a failback: the side that users leave, declared by the plan of the run that led there. Home, or the only side there is, when left out. */
+const side = z.literal("away").optional();
+
+/** Of a failback: `final` works with the last point, behind hold and fence; without a stage it is the first point, taken while users work. */
+const final = z.literal("final").optional();
+
 /**
  * Names of the things that a step makes are symbolic: `{run}` stands for the run number, which is given when the plan is
  * executed, so that two looks at one plan have one digest.
@@ -25,7 +31,7 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
    * Undo after writes: take a point of the side that is about to be left. `final`: once more when nobody writes any more, if anything was
    * written since the first, which makes it short. Without a stage it is the first.
    */
-  z.object({ kind: z.literal("capture"), stage: z.literal("final").optional() }),
+  z.object({ kind: z.literal("capture"), stage: final, side }),
   /** See that what the service needs is there, and make it where it is not. What was there before is used and never torn down. */
   z.object({
     kind: z.literal("provision"),
@@ -38,15 +44,17 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   /** Remove what `provision` of this run has made, and nothing that was there before. */
   z.object({ kind: z.literal("teardown"), provision: nameSchema }),
   /** Restore the component's data from the vault to a new location. Never touches the live side. */
-  z.object({ kind: z.literal("restore"), component: nameSchema }),
+  z.object({ kind: z.literal("restore"), component: nameSchema, stage: final }),
+  /** Drop the instance that was restored from the first point, where something was written since: it is restored anew from the last one. */
+  z.object({ kind: z.literal("drop"), component: nameSchema }),
   /**
    * Export what was written to the live side after the point and is not in the restored instance.
    * `early`: while the service still runs, to show and to save. `final`: after the fence; also moves sequences of the new side past the old side's.
    */
   z.object({ kind: z.literal("save-lost"), component: nameSchema, stage: z.enum(["early", "final"]) }),
   /** Compare the instance with the point's facts and run the component's declared checks on it. */
-  z.object({ kind: z.literal("check"), component: nameSchema }),
-  z.object({ kind: z.literal("check-invariant"), invariant: nameSchema }),
+  z.object({ kind: z.literal("check"), component: nameSchema, stage: final }),
+  z.object({ kind: z.literal("check-invariant"), invariant: nameSchema, stage: final }),
   /**
    * Try the release on the restored data; where its checks fail, run its declared `migrate` command against the restored
    * instance. Done without effect where the checks already pass.
@@ -81,7 +89,7 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   /** Nothing but the wait for all that comes before: where many steps need many others, the plan names it instead of each with each. */
   z.object({ kind: z.literal("wait"), for: z.enum(["validated", "fenced", "switched"]) }),
   /** Stop traffic to the old side at each `cutover:` entry. From here on users notice. */
-  z.object({ kind: z.literal("hold") }),
+  z.object({ kind: z.literal("hold"), side }),
   /**
    * Keep an old side that no component stops, such as a server that does not answer, from acknowledging a write: by a command with its
    * proof, or by the word of a named person.
@@ -95,7 +103,14 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
     expect: z.string().optional(),
   }),
   /** Stop the old writer and prove that it is gone. */
-  z.object({ kind: z.literal("fence"), component: nameSchema }),
+  z.object({ kind: z.literal("fence"), component: nameSchema, side }),
+  /**
+   * Put what stands behind the component's name on the side that is left beside it, closed to all, and prove that nothing was written to it
+   * after the point that is at home. Nothing stands behind the name afterwards.
+   */
+  z.object({ kind: z.literal("retire"), component: nameSchema }),
+  /** The undo of a failback: put back behind its name what `retire` has put away. */
+  z.object({ kind: z.literal("reinstate"), component: nameSchema }),
   /** Put the incoming object behind the component's stable name, by compare-and-set on observed identities. */
   z.object({ kind: z.literal("switch"), component: nameSchema }),
   /** Start the release bound to the stable names, on the port where the new side will serve; its checks are the private door. */
@@ -105,13 +120,14 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
     release: releaseSourceSchema,
     /** Invariants that are asked by way of it, and could not be before. */
     invariants: z.array(nameSchema).optional(),
+    side,
   }),
   /** Run the declared reload command after a component's files have been switched. */
   z.object({ kind: z.literal("reload"), component: nameSchema }),
   /** Let traffic in at each `cutover:` entry: the last act. */
-  z.object({ kind: z.literal("admit") }),
+  z.object({ kind: z.literal("admit"), side }),
   /** Ask the stable name as a user would until it answers right. */
-  z.object({ kind: z.literal("probe") }),
+  z.object({ kind: z.literal("probe"), side }),
 ]);
 export type StepAction = z.infer<typeof stepActionSchema>;
 export type StepKind = StepAction["kind"];
@@ -142,6 +158,38 @@ export const plannedReplaySchema = z.object({
   at: z.iso.datetime(),
 });
 export type PlannedReplay = z.infer<typeof plannedReplaySchema>;
+
+/** What a point will be made of that a run takes itself, as far as the plan rests on it. */
+export const pointShapeSchema = z.record(
+  nameSchema,
+  z.object({
+    driver: z.string(),
+    /** Of the facts; left out where the driver tells none. */
+    schemaHash: z.string().optional(),
+    /** The driver tells what is written after it. */
+    hasPosition: z.boolean(),
+  }),
+);
+export type PointShape = z.infer<typeof pointShapeSchema>;
+
+/** The way home of a run that recovered the service elsewhere; in the plan of its undo, the way back there. */
+export const failbackSchema = z.object({
+  /** As it was numbered where it ran. */
+  run: runNumberSchema,
+  runUid: z.uuid(),
+  /** Of the side that is left: what that run obeyed. Secrets are references. */
+  declaration: serviceDeclarationSchema,
+  shape: pointShapeSchema,
+  /** Of an undo: what the failback has put away there, and what it has stopped. */
+  left: z
+    .object({
+      /** By component, the name that it has now. */
+      retired: z.record(nameSchema, z.string()),
+      processes: z.record(nameSchema, z.object({ release: z.string(), port: z.int().nullable() })),
+    })
+    .optional(),
+});
+export type Failback = z.infer<typeof failbackSchema>;
 
 export const planIntentSchema = z.object({
   schemaVersion: z.literal(1),
@@ -179,6 +227,8 @@ export const planIntentSchema = z.object({
       positions: z.record(nameSchema, positionSchema).optional(),
     })
     .nullable(),
+  /** Absent in a plan of one side. Its point is made in the run: `point` is null. */
+  failback: failbackSchema.optional(),
   /** Components that are recovered. The rest of the service is kept as it is live. */
   scope: z.array(nameSchema),
   /** Kept components that depend on recovered ones and are bound anew. */
@@ -347,6 +397,8 @@ export const planForecastSchema = z.object({
   breaks: z.array(brokenLinksSchema).optional(),
   /** `app 2.5.0, proxy, uploads`, with what becomes of each. */
   keeps: z.array(z.string()),
+  /** Of a failback, by component: where it stands on the side that is left and at home, and how each is reached from here. */
+  ways: z.array(z.object({ component: nameSchema, from: z.string(), to: z.string() })).optional(),
   /** Other services that name what is recovered. Absent in plans of older versions. */
   touches: z.array(touchedServiceSchema).optional(),
   /** A later point that would lose less, when there is one before the incident. */

@@ -38,6 +38,8 @@ export type CaptureEvent =
 
 export type CaptureOptions = {
   readonly service: string;
+  /** Of the service on another side than the file's. */
+  readonly declaration?: ServiceDeclaration;
   /** The service was stopped for a cutover: checks and invariants are not asked, since they would tell of that and delay its end. */
   readonly held?: boolean;
   /** Uid of the run that takes the point; any other run that is in its cutover forbids it. */
@@ -59,7 +61,7 @@ type Pending = { readonly report: CaptureReport; readonly writer: SnapshotWriter
  * service.frozen when the service could not be thawed, with what became of the point
  */
 export const capture = async (bench: Workbench, options: CaptureOptions): Promise<RecoveryPoint> => {
-  const service = findService(await bench.declaration(), options.service);
+  const service = options.declaration ?? findService(await bench.declaration(), options.service);
   const { points, repository } = await bench.vault();
   requireComponents(service, options.only ?? []);
   const [previous] = composePoints(await points.list(service.name));

@@ -6,9 +6,9 @@ import { audited } from "../core/audit/audited.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import type { Journal } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
-import { keptSides } from "../core/run/kept-sides.ts";
+import { keptAway, keptSides } from "../core/run/kept-sides.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
-import { switchedComponents } from "../core/run/switched-components.ts";
+import { retiredComponents, switchedComponents } from "../core/run/switched-components.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -41,7 +41,7 @@ const commitUnderLease = async (
   const runs = await journal.listRuns(record.service);
   if (record.state !== "succeeded") throw nothingToDrop(record, runs);
   refuseBesideLiveRun(record, runs);
-  const discarded = keptSides(record).map(({ name }) => name);
+  const discarded = [...keptSides(record), ...keptAway(record)].map(({ name }) => name);
   const act = { action: "commit", service: record.service, detail: { run, discarded } } as const;
   return audited(
     bench.audit,
@@ -58,15 +58,18 @@ const commitUnderLease = async (
 
 const discardSides = async (bench: Workbench, record: RunRecord, plan: Plan, signal: AbortSignal): Promise<void> => {
   const switched = switchedComponents(record);
-  await withComponents(
-    bench,
-    { service: plan.intent.declaration, locate: () => null, marker: `refloat/${record.number}/commit`, signal },
-    async (access) => {
-      // Also where nothing stood before: what remembers that nothing for an undo goes.
-      for (const { component, outgoing } of switched)
-        await access.driver(component).switching.discard(await access.context(component), outgoing);
-    },
-  );
+  const at = { locate: () => null, marker: `refloat/${record.number}/commit`, signal };
+  const { declaration, failback } = plan.intent;
+  if (failback !== undefined)
+    await withComponents(bench, { ...at, service: failback.declaration }, async (access) => {
+      for (const { component, name } of retiredComponents(record))
+        await access.driver(component).switching.discard(await access.context(component), name);
+    });
+  await withComponents(bench, { ...at, service: declaration }, async (access) => {
+    // Also where nothing stood before: what remembers that nothing for an undo goes.
+    for (const { component, outgoing } of switched)
+      await access.driver(component).switching.discard(await access.context(component), outgoing);
+  });
 };
 
 const nothingToDrop = (record: RunRecord, runs: readonly RunRecord[]): RefloatError => {

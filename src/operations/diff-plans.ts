@@ -2,7 +2,7 @@
 import { askedAgain } from "../core/planner/asked-again.ts";
 import { type PlanDiff, diffPlans } from "../core/planner/diff-plans.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
-import { type PlanRequest, draftRecovery } from "../core/recovery/draft-recovery.ts";
+import { type AnyPlanRequest, draftPlan } from "../core/recovery/draft-plan.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
@@ -20,7 +20,7 @@ export type ComparedPlans = {
  */
 export const comparePlans = async (
   bench: Workbench,
-  request: PlanRequest,
+  request: AnyPlanRequest,
   other: string,
   signal: AbortSignal,
 ): Promise<ComparedPlans> => {
@@ -30,10 +30,10 @@ export const comparePlans = async (
       nextCommand: `refloat plan ${shown.intent.service} --diff ${other}`,
     });
   // Without a moment or a scope of its own, what that plan was asked for is asked again.
-  const asIs = request.at === null && request.only === null;
+  const asIs = request.at === null && request.only === null && request.failback == null;
   const asked = shown === null || !asIs ? request : { ...askedAgain(shown, "asked"), incidentAt: null };
-  const { plan: to } = await draftRecovery(bench, asked, signal);
-  const from = shown ?? (await draftRecovery(bench, { ...request, at: other }, signal)).plan;
+  const to = await draftPlan(bench, asked, signal);
+  const from = shown ?? (await draftPlan(bench, { ...request, at: other }, signal));
   const journal = await bench.journal();
   await journal.savePlan(to);
   if (shown === null) await journal.savePlan(from);

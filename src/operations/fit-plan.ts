@@ -4,7 +4,7 @@ import { diffPlans, intentChanges } from "../core/planner/diff-plans.ts";
 import { planDigest } from "../core/planner/plan-digest.ts";
 import { refuseIfShort } from "../core/planner/refuse-if-short.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
-import { draftRecovery } from "../core/recovery/draft-recovery.ts";
+import { draftPlan } from "../core/recovery/draft-plan.ts";
 import { formatList } from "../core/text/quantity.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
@@ -15,7 +15,7 @@ import { RefloatError } from "../model/refloat-error.ts";
  * @throws RefloatError plan.outdated, plan.no-space, and whatever keeps a plan from being made now
  */
 export const fitPlan = async (bench: Workbench, shown: Plan, signal: AbortSignal): Promise<void> => {
-  if (shown.intent.point === null) return;
+  if (shown.intent.undoes !== null) return;
   const now = await draftNow(bench, shown, signal);
   if (digestOf(now) !== digestOf(shown)) {
     const changes = intentChanges(diffPlans(shown, now)).filter((change) => !change.startsWith("replays."));
@@ -26,7 +26,7 @@ export const fitPlan = async (bench: Workbench, shown: Plan, signal: AbortSignal
 
 const draftNow = async (bench: Workbench, shown: Plan, signal: AbortSignal): Promise<Plan> => {
   try {
-    return (await draftRecovery(bench, askedAgain(shown, "planned"), signal)).plan;
+    return await draftPlan(bench, askedAgain(shown, "planned"), signal);
   } catch (error) {
     const { point, service } = shown.intent;
     if (!(error instanceof RefloatError) || error.code !== "point.unknown" || point === null) throw error;

@@ -16,11 +16,17 @@ import { durationSamples } from "../core/run/duration-samples.ts";
 import { exportFolder } from "../core/run/export-folder.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
 import { refuseUndo } from "../core/run/refuse-undo.ts";
-import { type SwitchedComponent, fencedReleases, switchedComponents } from "../core/run/switched-components.ts";
+import {
+  type SwitchedComponent,
+  fencedReleases,
+  processesLeft,
+  retiredComponents,
+  switchedComponents,
+} from "../core/run/switched-components.ts";
 import { withTrafficBefore } from "../core/run/traffic-before.ts";
 import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
-import type { Plan } from "../model/plan.ts";
+import type { Failback, Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
@@ -90,6 +96,9 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
           lostMs: Math.max(0, now.getTime() - Date.parse(since)),
         })),
         history: durationSamples(runs.filter((run) => run.service === service.name)),
+        ...(plan.intent.failback === undefined
+          ? {}
+          : { failback: await comingBack(bench, record, plan.intent.failback, signal) }),
         now: now.toISOString(),
       });
       await journal.savePlan(planned);
@@ -120,6 +129,38 @@ const refuseMovedSides = async (
       nextCommand: `refloat points ${record.service}`,
     });
   }
+};
+
+/** The side that a failback has left, as its undo puts it back. @throws RefloatError run.wrong-state */
+const comingBack = async (bench: Workbench, record: RunRecord, failback: Failback, signal: AbortSignal) => {
+  const retired = retiredComponents(record);
+  const marker = `refloat/${record.number}/undo`;
+  await withComponents(bench, { service: failback.declaration, locate: () => null, marker, signal }, async (access) => {
+    for (const { component, name } of retired) {
+      const { instances, switching } = access.driver(component);
+      const context = await access.context(component);
+      const free = await instances.name(context, nextRunNumber([record]));
+      const seen = await switching.observe(context, { incoming: name, outgoing: free });
+      if (seen.incoming !== null && seen.stable === null) continue;
+      const why =
+        seen.incoming === null
+          ? `${name}, where ${component} of the side elsewhere is kept, is not there any more`
+          : `something stands behind the name of ${component} on the side elsewhere`;
+      throw new RefloatError("run.wrong-state", `run ${record.number} cannot be undone: ${why}`, {
+        state: "nothing changed",
+        hint: "somebody renamed or dropped it since; give it its name again, or recover there to a point",
+        nextCommand: `refloat points ${record.service}`,
+      });
+    }
+  });
+  return {
+    ...failback,
+    declaration: withTrafficBefore(record, failback.declaration, "hold@away"),
+    left: {
+      retired: Object.fromEntries(retired.map(({ component, name }) => [component, name])),
+      processes: processesLeft(record),
+    },
+  };
 };
 
 const newWrites = async (

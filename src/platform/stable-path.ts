@@ -135,13 +135,15 @@ export const exchangeStablePath = async (
 
 /** There was nothing behind the name: the switch is one rename, and the retired name remembers the nothing for an undo. */
 const takeFreeName = async (stable: string, exchange: Exchange, expected: ExchangeObservation): Promise<void> => {
-  if (expected.stable === null) await writeSiblingRecord(tombstonePath(exchange.outgoing), "");
+  if (expected.stable === null && exchange.putsAway !== true)
+    await writeSiblingRecord(tombstonePath(exchange.outgoing), "");
   await rename(exchange.incoming, stable);
 };
 
-/** The undo of `takeFreeName`. An old side that is simply lost must not take the present one out of service. */
+/** The undo of `takeFreeName`, or meant. An old side that is simply lost must not take the present one out of service. */
 const retire = async (stable: string, exchange: Exchange): Promise<void> => {
   const tombstone = tombstonePath(exchange.incoming);
+  if (exchange.putsAway === true) return rename(stable, exchange.outgoing);
   if (!(await pathExists(tombstone)))
     throw new RefloatError("cutover.conflict", `${exchange.incoming}, which is to become ${stable}, is not there`);
   await rename(stable, exchange.outgoing);

@@ -33,7 +33,11 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
     part("MOMENT", describeMoments(plan, forecast.at, screen.timeZone)),
     part("MEMBERS", membersOf(plan, screen)),
     part("MODE", modeOf(plan)),
+    part("POINT", madeInRun(plan)),
+    part("FROM", waysOf(plan, "from")),
+    part("TO", waysOf(plan, "to")),
     part("LOSES", intent.purpose === "recover" || forecast.loses.length > 0 ? losses(plan, screen) : []),
+    part("OUTAGE", outage(plan)),
     part("KEEPS", forecast.keeps.length === 0 ? [] : [forecast.keeps.join(", ")]),
     part("TOUCHES", (forecast.touches ?? []).map(describeTouched)),
     part("CLOSER", closer(plan, screen)),
@@ -52,9 +56,14 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
 
 const headline = ({ digest, intent, forecast }: Plan, screen: Screen): string => {
   const name = `${screen.paint("bold", `Plan ${shortId(digest)}`)}  ${intent.service}`;
-  if (intent.undoes !== null) return `${name}, undo of run ${intent.undoes.run}`;
+  if (intent.undoes !== null)
+    return intent.failback === undefined
+      ? `${name}, undo of run ${intent.undoes.run}`
+      : `${name}, undo of run ${intent.undoes.run}: back to where run ${intent.failback.run} recovered it`;
   const whole = intent.scope.length === Object.keys(intent.declaration.components).length;
   const scope = whole ? name : `${name}, only ${formatList(intent.scope, 6)}`;
+  if (intent.failback !== undefined)
+    return `${scope}, home from where run ${intent.failback.run} recovered it${intent.cutover ? "" : ". Restored here beside and checked, not cut over"}`;
   if (intent.point === null) return scope;
   const { id, consistentAt } = intent.point;
   const taken = `${formatTime(consistentAt, forecast.at, screen.timeZone)} ${zoneName(consistentAt, screen.timeZone)}`;
@@ -119,7 +128,49 @@ const modeOf = (plan: Plan): readonly string[] => {
 const describeTouched = ({ service, component, to, via }: TouchedService): string =>
   `${service}${component === null ? "" : `: ${component}`}, bound to ${to} by ${via}; it is not restarted, and its connections end when ${to} changes hands`;
 
-const losses = ({ forecast }: Plan, screen: Screen): readonly string[] =>
+const isWayHome = ({ intent }: Plan): boolean => intent.failback !== undefined && intent.undoes === null;
+
+/** The digest names no bytes of it: said, since people rely on a plan to do what it shows. */
+const madeInRun = (plan: Plan): readonly string[] => {
+  const { intent } = plan;
+  if (!isWayHome(plan)) return [];
+  const what = `of ${formatList(intent.scope, 6)} as they are then, where they are now`;
+  return [
+    intent.cutover
+      ? `made in the run, ${what}: while users work there, and again behind hold and fence if anything was written since`
+      : `made in the run, ${what}, while users work there`,
+    "one of another shape (components, types, schema) than this plan was made for ends the run before anything is restored from it",
+  ];
+};
+
+const waysOf = (plan: Plan, side: "from" | "to"): readonly string[] =>
+  isWayHome(plan) ? (plan.forecast.ways ?? []).map((way) => `${way.component}: ${way[side]}`) : [];
+
+/** What stands between the hold there and the admission here: the second point, and what must be restored from it. */
+const outage = (plan: Plan): readonly string[] => {
+  const { intent, forecast } = plan;
+  const again = intent.steps.filter(
+    ({ id, action }) => action.kind === "restore" && intent.cutover && id.endsWith(":final"),
+  );
+  if (!isWayHome(plan) || again.length === 0) return [];
+  const told = again.map(({ id, action }) => {
+    const { durationMs = null } = forecast.steps[id] ?? {};
+    return `${"component" in action ? action.component : id}${durationMs === null ? "" : ` ${roundly(durationMs)}`}`;
+  });
+  return [
+    `${roundly(forecast.heldMs)} if all is written to while the first point is restored: it is captured and restored whole once more behind the hold (${told.join(", ")}); what is not written to keeps what the first point gave`,
+  ];
+};
+
+const losses = (plan: Plan, screen: Screen): readonly string[] =>
+  isWayHome(plan)
+    ? [
+        "nothing that is written there: it is held, stopped and closed before the last point, until users are here",
+        "what only the old side here has, from before users left it, is listed first and kept",
+      ]
+    : lossesOf(plan, screen);
+
+const lossesOf = ({ forecast }: Plan, screen: Screen): readonly string[] =>
   forecast.loses.length === 0
     ? ["nothing"]
     : forecast.loses.map((loss) => describeLoss(loss, forecast.at, screen.timeZone));
@@ -196,7 +247,8 @@ const cutoverRow = ({ intent, forecast }: Plan): StepRow => {
   const of = (kind: PlanStep["action"]["kind"]): readonly PlanStep[] =>
     steps.filter(({ action }) => action.kind === kind);
   const named = (verb: string, kind: "start" | "reload"): readonly string[] => {
-    const names = of(kind).flatMap(({ action }) => ("component" in action ? [action.component] : []));
+    const here = of(kind).filter(({ action }) => !("side" in action && action.side === "away"));
+    const names = here.flatMap(({ action }) => ("component" in action ? [action.component] : []));
     return names.length === 0 ? [] : [`${verb} ${formatList(names)}`];
   };
   const verb = intent.purpose === "undo" ? "put back" : "cut over";
@@ -205,6 +257,16 @@ const cutoverRow = ({ intent, forecast }: Plan): StepRow => {
     title: intent.scope.length > 2 ? `${verb} ${intent.scope.length} names` : `${verb} ${intent.scope.join(", ")}`,
     what: [
       ...of("isolate").map(({ id }) => `${forecast.steps[id]?.title ?? id} (${forecast.steps[id]?.what ?? ""})`),
+      ...(["hold", "fence", "capture", "retire", "restore", "reinstate", "start", "admit"] as const).flatMap((kind) =>
+        of(kind).flatMap(({ id, action }) =>
+          ("side" in action && action.side === "away") ||
+          kind === "retire" ||
+          kind === "restore" ||
+          kind === "reinstate"
+            ? (forecast.steps[id]?.title ?? [])
+            : [],
+        ),
+      ),
       ...of("switch").map(({ id }) => forecast.steps[id]?.what ?? id),
       ...named("restart", "start"),
       ...named("reload", "reload"),

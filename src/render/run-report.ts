@@ -40,7 +40,10 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("", summary.rto === null ? [] : describeHarm(summary.rto, plan.intent.declaration.objectives.mtd)),
     part("Took", summary.rto === null ? describePhases(summary) : []),
     part(summary.rto === null ? "Would lose" : "RPO actual", describeLosses(summary)),
-    part("Only there", summary.left.map(describeLeft)),
+    part(
+      "Only there",
+      summary.left.map((left) => describeLeft(left, summary)),
+    ),
     part("Together", [describeTogether(plan) ?? []].flat()),
     part("Validated", describeValidated(summary)),
     part("Probe", describeProbe(summary)),
@@ -110,7 +113,14 @@ const hasLostRows = ({ units }: RpoActual): boolean =>
 const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
   const { run, state, purpose, cutover, service, cutoverBegan, beside, kept, rpo } = summary;
   const { point } = plan.intent;
-  const planned = `refloat plan ${service}${point === null ? "" : ` --at ${shortId(point.id)}`}`;
+  const { failback } = plan.intent;
+  const about =
+    failback !== undefined && purpose === "recover"
+      ? ` --failback ${shortId(failback.runUid)}`
+      : point === null
+        ? ""
+        : ` --at ${shortId(point.id)}`;
+  const planned = `refloat plan ${service}${about}`;
   const commands = ((): readonly string[] => {
     switch (state) {
       case "succeeded":

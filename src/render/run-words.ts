@@ -69,9 +69,11 @@ export const followed = (summary: RunSummary, plan: Plan): string => {
   const what =
     undoes !== null
       ? `Run ${undoes.run} is undone by plan ${shortId(summary.digest)}`
-      : point === null
-        ? `Plan ${shortId(summary.digest)}`
-        : `Point ${shortId(point.id)}, plan ${shortId(summary.digest)}${made} followed`;
+      : plan.intent.failback !== undefined
+        ? `Home from run ${plan.intent.failback.run} by plan ${shortId(summary.digest)}`
+        : point === null
+          ? `Plan ${shortId(summary.digest)}`
+          : `Point ${shortId(point.id)}, plan ${shortId(summary.digest)}${made} followed`;
   const live = liveIs(summary);
   const served = summary.state === "succeeded" || summary.state === "committed";
   return served && live === "" ? what : served ? `${what}. ${live}` : live;
@@ -128,9 +130,16 @@ const describeRpo = (rpo: RpoActual): readonly string[] => {
 };
 
 /** `db 2 orders, written after the last point: runs/43/lost/orders.csv` */
-export const describeLeft = ({ component, units, directory }: RunSummary["left"][number]): string => {
+export const describeLeft = (
+  { component, units, directory }: RunSummary["left"][number],
+  { purpose }: Pick<RunSummary, "purpose">,
+): string => {
   const exported = directory === null ? "not exported" : directory;
-  return `${component} ${formatList(units.map(describeUnit))}, written after the last point of the side that was left: ${exported}`;
+  const since =
+    purpose === "undo"
+      ? "written after the last point of the side that was left"
+      : "only in the old side here, from before users left it";
+  return `${component} ${formatList(units.map(describeUnit))}, ${since}: ${exported}`;
 };
 
 export const describeValidated = ({ restored, checks, invariants, probe }: RunSummary): readonly string[] => {
@@ -153,7 +162,23 @@ export const describeValidated = ({ restored, checks, invariants, probe }: RunSu
 const passed = ({ passed: good, failed }: RunSummary["checks"], plural: string): string =>
   failed === 0 ? formatAmount(good, plural) : `${formatCount(good)} of ${formatAmount(good + failed, plural)}`;
 
-export const describeKept = ({ kept, purpose, run }: RunSummary): readonly string[] => {
+/** The old side of a failback is the one elsewhere; what stood here before is kept as well. */
+const describeKeptAway = ({ kept, keptAway, run }: RunSummary): readonly string[] => {
+  const named = (sides: RunSummary["kept"]): string =>
+    formatList(
+      sides.map(({ component, name }) => `${component} as ${name}`),
+      6,
+    );
+  return [
+    `side elsewhere, closed: ${named(keptAway)}`,
+    ...(kept.length === 0 ? [] : [`old side here: ${named(kept)}`]),
+    `refloat undo ${run} goes back there, free of loss until the side here takes its first write; refloat commit ${run} drops both`,
+  ];
+};
+
+export const describeKept = (summary: RunSummary): readonly string[] => {
+  const { kept, keptAway, purpose, run } = summary;
+  if (keptAway.length > 0) return describeKeptAway(summary);
   if (kept.length === 0) return [];
   const side = purpose === "undo" ? "side that was left" : "old side";
   const names = formatList(

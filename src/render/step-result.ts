@@ -21,6 +21,7 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
   const text = (key: string): string => (typeof output[key] === "string" ? output[key] : "");
   switch (action.kind) {
     case "restore": {
+      if (output["kept"] === true) return "that of the first point: nothing was written since";
       const size = output["sizeBytes"];
       return [...(typeof size === "number" ? [formatBytes(size)] : []), text("summary")]
         .filter((part) => part !== "")
@@ -44,7 +45,14 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
     case "capture":
       return text("point") === "" ? "nothing was written after the first point" : `point ${shortId(text("point"))}`;
     case "switch":
+    case "reinstate":
       return what;
+    case "drop":
+      return output["kept"] === true ? "not needed: nothing was written since" : "";
+    case "retire":
+      return [text("outgoing"), ...(output["proven"] === true ? ["nothing was written after the point"] : [])].join(
+        ", ",
+      );
     case "fence":
       return output["stopped"] === null ? "nothing ran" : "stopped";
     case "admit":

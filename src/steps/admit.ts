@@ -2,8 +2,17 @@
 import { RefloatError } from "../model/refloat-error.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import type { StepContext } from "../core/ports/engine.ts";
-import { type MakeHandler, nothing, noIntent, ownOutput, stableView, stepTimeoutMs, withStep } from "./step-bench.ts";
-import { type TrafficEntry, holdStepId, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
+import {
+  type MakeHandler,
+  besideId,
+  nothing,
+  noIntent,
+  ownOutput,
+  stableView,
+  stepTimeoutMs,
+  withStep,
+} from "./step-bench.ts";
+import { type TrafficEntry, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 /** Where an entry must point: its `to:` bound to the new side, or where it pointed before when it names nothing. */
 const destination = async (
@@ -13,7 +22,7 @@ const destination = async (
   index: number,
 ): Promise<string> => {
   if (entry.declared.to !== undefined) return (await access.bind(null)(entry.declared.to)).value;
-  const before = rememberedTraffic(context.intents.get(holdStepId))[index]?.address;
+  const before = rememberedTraffic(context.intents.get(besideId(context, "hold")))[index]?.address;
   if (before === undefined || before === null) {
     throw new RefloatError(
       "cutover.refused",

@@ -1,6 +1,7 @@
 /** check: the instance against the point's facts, then the component's own declared checks. */
 import { toJsonObject } from "../model/json.ts";
 import { describeOutcomes, failedChecks } from "../core/components/check-verdict.ts";
+import { capturedFor, isUnwritten } from "./made-point.ts";
 import {
   type MakeHandler,
   noIntent,
@@ -22,7 +23,10 @@ export const createCheckStep: MakeHandler<"check"> = (parts) => ({
   apply: (context) =>
     withStep(parts, context, async (access) => {
       const { component } = context.action;
-      const captured = context.plan.point?.components[component];
+      // Nothing was written since it was looked at.
+      if (context.action.stage === "final" && isUnwritten(context, component))
+        return { kind: "done", output: { outcomes: [], kept: true } };
+      const captured = await capturedFor(parts, context, component);
       const driver = access.driver(component);
       const facts =
         captured === undefined

@@ -1,7 +1,7 @@
 /** fence: the old writer is stopped and proven to be gone, before any name changes hands. */
 import type { RunningProcess } from "../core/ports/driver.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
-import { type MakeHandler, nothing, ownOutput, stableView, stepId, stepTimeoutMs, textIn } from "./step-bench.ts";
+import { type MakeHandler, besideId, nothing, ownOutput, stableView, stepTimeoutMs, textIn } from "./step-bench.ts";
 import { keptRelease, ownOutputs, withRuntime } from "./with-runtime.ts";
 
 /** The process that served before, as `prepare` saw it; null when none did. */
@@ -31,7 +31,7 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
       const old = fencedProcess(context.intent);
       if (old !== null && (await runtime.alive(driverContext, old))) return { presence: "absent" };
       // A supervisor or a person may have started it again since; once the new side starts, what is live is the new side.
-      const isNewSideBegun = context.intents.has(stepId(`start:${context.action.component}`));
+      const isNewSideBegun = context.intents.has(besideId(context, `start:${context.action.component}`));
       if (!isNewSideBegun && (await runtime.live(driverContext)) !== null) return { presence: "absent" };
       if (old === null && output === undefined) return { presence: "absent" };
       return { presence: "done", output: output ?? { stopped: old?.pid ?? null } };
@@ -53,13 +53,19 @@ export const createFenceStep: MakeHandler<"fence"> = (parts) => ({
     const old = fencedProcess(context.intent);
     if (old === null) return;
     const { component } = context.action;
+    // Both sides of a failback may have run under one name.
+    const side = context.action.side === "away" ? "away" : "back";
     const release = textIn(context.intent, "release") ?? old.release;
     await withRuntime(
       parts,
       context,
       async ({ runtime, driverContext }) => {
         if (await runtime.alive(driverContext, old)) return;
-        await runtime.start(driverContext, { name: `${component}_back${context.run.number}`, release, port: old.port });
+        await runtime.start(driverContext, {
+          name: `${component}_${side}${context.run.number}`,
+          release,
+          port: old.port,
+        });
       },
       { ...stableView, outputs: ownOutputs(component, old.port, release) },
     );

@@ -1,5 +1,5 @@
 /** hold: no request reaches the old side any more. From here on users notice, so nothing slow comes after it. */
-import { type MakeHandler, nothing, ownOutput, stableView, stepId, stepTimeoutMs, withStep } from "./step-bench.ts";
+import { type MakeHandler, besideId, nothing, ownOutput, stableView, stepTimeoutMs, withStep } from "./step-bench.ts";
 import { rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
@@ -21,7 +21,7 @@ export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
     withStep(parts, context, async (access) => {
       const output = ownOutput(context) ?? {};
       // Admitted again means that the run has gone on, not that the hold was lost.
-      if (context.outputs.has(stepId("admit"))) return { presence: "done", output };
+      if (context.outputs.has(besideId(context, "admit"))) return { presence: "done", output };
       for (const { declared, driver } of trafficEntries(parts, context)) {
         const { admitted } = await driver.observe(trafficContext(parts, context, access), declared.options);
         if (admitted !== false) return { presence: "absent" };

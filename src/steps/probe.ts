@@ -3,6 +3,7 @@ import { toJsonObject } from "../model/json.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import {
   type MakeHandler,
+  declarationOf,
   noIntent,
   nothing,
   presenceByOutput,
@@ -30,7 +31,7 @@ export const createProbeStep: MakeHandler<"probe"> = (parts) => ({
       parts,
       context,
       async (access) => {
-        const { probe } = context.plan.declaration;
+        const { probe } = declarationOf(context);
         if (probe === undefined) return { kind: "done", output: { outcomes: [] } };
         const isUndo = context.plan.purpose === "undo";
         const deadline = parts.clock.monotonicMs() + (isUndo ? undoPatienceMs : patienceMs);

@@ -1,8 +1,14 @@
 /** restore: the component's data from the vault to a new location. */
+import type { StepContext } from "../core/ports/engine.ts";
+import type { JsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import { capturedFor, isUnwritten } from "./made-point.ts";
 import {
+  type Action,
   type MakeHandler,
+  type StepParts,
   isSwitched,
+  noIntent,
   ownOutput,
   restoredInstance,
   retiredNameTaken,
@@ -17,20 +23,7 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
   quietMs: stepQuietMs,
   retries: 2,
 
-  prepare: (context) =>
-    withStep(parts, context, async (access) => {
-      const { component } = context.action;
-      const { instances, switching } = access.driver(component);
-      const driverContext = await access.context(component);
-      const instance = await instances.name(driverContext, context.run.number);
-      const retired = await instances.retiredName(driverContext, context.run.number);
-      // Found in the cutover, it would be found while traffic is held. A run from a copy may have put its own old side there.
-      if (context.plan.cutover && !context.run.fromCopy) {
-        const { outgoing } = await switching.observe(driverContext, { incoming: instance, outgoing: retired });
-        if (outgoing !== null) throw retiredNameTaken("instance.exists", component, retired);
-      }
-      return { instance, retired };
-    }),
+  prepare: (context) => (context.action.stage === "final" ? noIntent() : namesOf(parts, context)),
 
   check: (context) =>
     withStep(parts, context, async (access) => {
@@ -40,7 +33,8 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
       if (isSwitched(context, component) && output !== undefined) return { presence: "done", output };
       const target = restoredInstance(context, component);
       const presence = await access.driver(component).instances.inspect(await access.context(component), target);
-      return { presence, ...(output === undefined ? { output: { instance: target.name } } : { output }) };
+      const kept = context.action.stage === "final" && isUnwritten(context, component) ? { kept: true } : {};
+      return { presence, output: output ?? { instance: target.name, ...kept } };
     }),
 
   clear: (context) => drop(parts, context),
@@ -48,13 +42,15 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
   apply: (context) =>
     withStep(parts, context, async (access) => {
       const { component } = context.action;
-      const captured = context.plan.point?.components[component];
+      const target = restoredInstance(context, component);
+      if (context.action.stage === "final" && isUnwritten(context, component))
+        return { kind: "done", output: { instance: target.name, kept: true } };
+      const captured = await capturedFor(parts, context, component);
       if (captured === undefined)
         throw new RefloatError("bug", `the plan restores ${component}, which its point does not have`);
       const { repository, logs } = await parts.vault();
       const { service, replays } = context.plan;
       const planned = replays?.[component];
-      const target = restoredInstance(context, component);
       const report = await access
         .driver(component)
         .instances.restore(
@@ -76,18 +72,34 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
     }),
 
   compensate: async (context) => {
+    // Its instance goes with the step that named it.
+    if (context.action.stage === "final") return;
     // What serves now is never dropped: once switched, only undo and commit decide about it.
     if (!isSwitched(context, context.action.component)) await drop(parts, context);
   },
 });
 
-const drop = (
-  parts: Parameters<MakeHandler<"restore">>[0],
-  context: Parameters<ReturnType<MakeHandler<"restore">>["clear"]>[0],
-) =>
+type RestoreContext = StepContext<Action<"restore">>;
+
+const drop = (parts: StepParts, context: RestoreContext) =>
   withStep(parts, context, async (access) => {
     const { component } = context.action;
     await access
       .driver(component)
       .instances.drop(await access.context(component), restoredInstance(context, component));
+  });
+
+const namesOf = (parts: StepParts, context: RestoreContext): Promise<JsonObject> =>
+  withStep(parts, context, async (access) => {
+    const { component } = context.action;
+    const { instances, switching } = access.driver(component);
+    const driverContext = await access.context(component);
+    const instance = await instances.name(driverContext, context.run.number);
+    const retired = await instances.retiredName(driverContext, context.run.number);
+    // Found in the cutover, it would be found while traffic is held. A run from a copy may have put its own old side there.
+    if (context.plan.cutover && !context.run.fromCopy) {
+      const { outgoing } = await switching.observe(driverContext, { incoming: instance, outgoing: retired });
+      if (outgoing !== null) throw retiredNameTaken("instance.exists", component, retired);
+    }
+    return { instance, retired };
   });

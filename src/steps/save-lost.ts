@@ -9,9 +9,11 @@ import type { WriteReport } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import { type Position, positionSchema } from "../model/facts.ts";
 import type { JsonObject } from "../model/json.ts";
+import { capturedFor } from "./made-point.ts";
 import {
   type Action,
   type MakeHandler,
+  type StepParts,
   nothing,
   presenceByOutput,
   restoredInstance,
@@ -42,7 +44,7 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
       const driver = access.driver(component);
       const driverContext = await access.context(component);
       const directory = textOf(context.intent, "directory");
-      const since = positionBefore(context, component);
+      const since = await positionBefore(parts, context, component);
       // Nothing is behind the name then that could go on where the other side stopped.
       const goesToNothing = context.plan.undoes?.exchanges[component]?.toNothing === true;
       const outgoing =
@@ -72,9 +74,15 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
 const positionsSchema = z.object({ positions: z.record(z.string(), positionSchema) });
 
 /** From where on the export is what only the old side has: the point; of an undo, the newest point that it took of the new side. */
-const positionBefore = (context: StepContext<Action<"save-lost">>, component: string): Position | undefined => {
-  const { undoes, point } = context.plan;
-  if (undoes === null) return point?.components[component]?.facts.position;
+const positionBefore = async (
+  parts: StepParts,
+  context: StepContext<Action<"save-lost">>,
+  component: string,
+): Promise<Position | undefined> => {
+  const { undoes, failback } = context.plan;
+  // What home has from before users left it was saved early: it has stood still since, and to look through it again would be outage.
+  if (undoes === null && failback !== undefined && context.action.stage === "final") return undefined;
+  if (undoes === null) return (await capturedFor(parts, context, component))?.facts.position;
   const taken = ["capture:final", "capture"].flatMap(
     (id) => positionsSchema.safeParse(context.outputs.get(stepId(id))).data?.positions[component] ?? [],
   );

@@ -10,11 +10,11 @@ import {
   type Action,
   type MakeHandler,
   type StepParts,
+  besideId,
   nothing,
   numberOf,
   ownOutput,
   stableView,
-  stepId,
   stepTimeoutMs,
   textOf,
 } from "./step-bench.ts";
@@ -22,11 +22,18 @@ import { keptRelease, ownOutputs, withRuntime } from "./with-runtime.ts";
 
 type StartContext = StepContext<Action<"start">>;
 
-const fenceIntent = (context: StartContext) => context.intents.get(stepId(`fence:${context.action.component}`));
+const fenceIntent = (context: StartContext) =>
+  context.intents.get(besideId(context, `fence:${context.action.component}`));
+
+/** What served on the side to which the undo of a failback goes back. */
+const leftProcess = ({ action, plan }: StartContext) =>
+  action.side === "away" ? plan.failback?.left?.processes[action.component] : undefined;
 
 /** Folder of the release: of the undone run's old side, the restored one now behind its name, or the one that was live. */
 const releaseToStart = async (parts: StepParts, context: StartContext): Promise<string> => {
   const { component, release } = context.action;
+  const left = leftProcess(context);
+  if (left !== undefined) return left.release;
   const undone = context.plan.undoes?.releases[component];
   if (undone !== undefined) return undone;
   if (release === "kept") return textOf(fenceIntent(context), "release");
@@ -42,7 +49,7 @@ export const createStartStep: MakeHandler<"start"> = (parts) => ({
   prepare: async (context) => ({
     name: `${context.action.component}_r${context.run.number}`,
     release: await releaseToStart(parts, context),
-    port: numberOf(fenceIntent(context), "nextPort"),
+    port: leftProcess(context)?.port ?? numberOf(fenceIntent(context), "nextPort"),
   }),
 
   check: (context) =>

@@ -5,6 +5,7 @@ import type { StepContext, StepHandler } from "../core/ports/engine.ts";
 import type { ActingPerson, Approver, Attendant, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
 import { stepIdOf } from "../core/planner/step-id.ts";
 import type { StepId } from "../model/identifiers.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { PointManifest, RecoveryPoint } from "../model/manifest.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { StepAction, StepKind } from "../model/plan.ts";
@@ -19,6 +20,8 @@ export type StepParts = ComponentParts & {
   readonly takePoint: (
     service: string,
     options: {
+      /** Of another side than the file's. */
+      readonly declaration?: ServiceDeclaration;
       /** Its applications are stopped: their checks are not asked. */
       readonly held: boolean;
       /** Uid of the run: the only one that may be in its cutover meanwhile. */
@@ -53,6 +56,20 @@ export const locateDuring =
       ? restoredInstance(context, component)
       : null;
 
+const isAway = ({ action }: StepContext): boolean =>
+  action.kind === "retire" || action.kind === "reinstate" || ("side" in action && action.side === "away");
+
+/** What is declared of the side that the step acts on. */
+export const declarationOf = (context: StepContext): ServiceDeclaration => {
+  const { declaration, failback } = context.plan;
+  if (!isAway(context)) return declaration;
+  if (failback === undefined) throw new RefloatError("bug", `${context.step.id} is of a plan that has one side`);
+  return failback.declaration;
+};
+
+/** The id of another step on the side that this one acts on. */
+export const besideId = (context: StepContext, id: string): StepId => stepId(isAway(context) ? `${id}@away` : id);
+
 /** How a step looks at the components: which side their references mean, and outputs that it knows better. */
 export type StepView = { readonly locate?: Locate; readonly outputs?: ReadonlyMap<string, Outputs> };
 
@@ -75,10 +92,11 @@ export const withStep = <Result>(
   withComponents(
     parts,
     {
-      service: context.plan.declaration,
-      locate: view.locate ?? locateDuring(context),
+      service: declarationOf(context),
+      // On the side that is left nothing is restored.
+      locate: isAway(context) ? () => null : (view.locate ?? locateDuring(context)),
       ...(view.outputs === undefined ? {} : { outputs: view.outputs }),
-      provisioned: provisionedBy(context),
+      ...(isAway(context) ? {} : { provisioned: provisionedBy(context) }),
       marker: context.marker,
       signal: context.signal,
       progress: context.progress,

@@ -5,6 +5,7 @@ import { createApproveStep } from "./approve.ts";
 import { createCaptureStep } from "./capture.ts";
 import { createCheckInvariantStep } from "./check-invariant.ts";
 import { createCheckStep } from "./check.ts";
+import { createDropStep } from "./drop.ts";
 import { createFenceStep } from "./fence.ts";
 import { createHoldStep } from "./hold.ts";
 import { createIsolateStep } from "./isolate.ts";
@@ -12,8 +13,10 @@ import { createManualStep } from "./manual.ts";
 import { createMigrateStep } from "./migrate.ts";
 import { createProbeStep } from "./probe.ts";
 import { createProvisionStep } from "./provision.ts";
+import { createReinstateStep } from "./reinstate.ts";
 import { createReloadStep } from "./reload.ts";
 import { createRestoreStep } from "./restore.ts";
+import { createRetireStep } from "./retire.ts";
 import { createSaveLostStep } from "./save-lost.ts";
 import { createStartStep } from "./start.ts";
 import type { StepParts } from "./step-bench.ts";
@@ -28,6 +31,7 @@ export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   capture: createCaptureStep(parts),
   check: createCheckStep(parts),
   "check-invariant": createCheckInvariantStep(parts),
+  drop: createDropStep(parts),
   fence: createFenceStep(parts),
   hold: createHoldStep(parts),
   isolate: createIsolateStep(parts),
@@ -35,8 +39,10 @@ export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   migrate: createMigrateStep(parts),
   probe: createProbeStep(parts),
   provision: createProvisionStep(parts),
+  reinstate: createReinstateStep(parts),
   reload: createReloadStep(parts),
   restore: createRestoreStep(parts),
+  retire: createRetireStep(parts),
   "save-lost": createSaveLostStep(parts),
   start: createStartStep(parts),
   switch: createSwitchStep(parts),

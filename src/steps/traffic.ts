@@ -5,12 +5,12 @@ import type { StepContext } from "../core/ports/engine.ts";
 import type { CutoverDeclaration } from "../model/declaration.ts";
 import type { JsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import { type StepParts, stepId } from "./step-bench.ts";
+import { type StepParts, declarationOf } from "./step-bench.ts";
 
 export type TrafficEntry = { readonly declared: CutoverDeclaration; readonly driver: TrafficDriver };
 
 export const trafficEntries = (parts: StepParts, context: StepContext): readonly TrafficEntry[] =>
-  context.plan.declaration.cutover.map((declared) => {
+  declarationOf(context).cutover.map((declared) => {
     const driver = parts.registry.traffic.get(declared.kind);
     if (driver === undefined)
       throw new RefloatError("source.unsupported", `there is no cutover of kind ${declared.kind} in this version`);
@@ -35,5 +35,3 @@ export type RememberedTraffic = {
 /** What `hold` saw before it acted: where traffic went. */
 export const rememberedTraffic = (intent: JsonObject | undefined): readonly RememberedTraffic[] =>
   (intent?.["entries"] ?? []) as unknown as readonly RememberedTraffic[];
-
-export const holdStepId = stepId("hold");

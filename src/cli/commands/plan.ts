@@ -32,6 +32,7 @@ export const planCommand = defineCommand({
     { line: "refloat plan shop", about: "all of shop, from its newest point" },
     { line: 'refloat plan shop --at "2 hours ago" --only db', about: "only the database, from before the damage" },
     { line: "refloat plan shop --at 7f3a91c2 --no-cutover", about: "restore beside live and check, then stop" },
+    { line: "refloat plan shop --failback 42", about: "home again, from where run 42 recovered it" },
     { line: "refloat plan shop --diff 4c1e90ab", about: "what has changed since that plan was shown" },
     { line: "refloat plan shop --at 14:20 --diff 14:00", about: "the plan of 14:20 beside that of 14:00" },
   ],

@@ -31,13 +31,14 @@ const recoverInput = planRequestInput
   })
   .refine(({ service, plan }) => service !== null || plan !== null, "recover needs a service, or the digest of a plan")
   .refine(
-    ({ plan, at, only, cutover, acceptLoss, approve }) =>
-      plan === null || (at === null && only === null && cutover && !acceptLoss && !approve),
-    "--plan does what was shown: --at, --only, --no-cutover, --accept-loss and --approve were decided with it",
+    ({ plan, at, only, cutover, acceptLoss, approve, failback }) =>
+      plan === null || (at === null && only === null && cutover && !acceptLoss && !approve && failback === null),
+    "--plan does what was shown: --at, --only, --no-cutover, --accept-loss, --failback and --approve were decided with it",
   )
   .refine(
-    ({ withNeeds, plan, only, service }) => !withNeeds || (plan === null && only === null && service !== null),
-    "--with-needs recovers whole services: it goes with a service, and neither with --plan nor with --only",
+    ({ withNeeds, plan, only, failback, service }) =>
+      !withNeeds || (plan === null && only === null && failback === null && service !== null),
+    "--with-needs recovers whole services: it goes with a service, and neither with --plan nor with --only or --failback",
   );
 type RecoverInput = z.infer<typeof recoverInput>;
 
@@ -79,6 +80,7 @@ export const recoverCommand = defineCommand({
     { line: "refloat recover --plan 4c1e90ab", about: "what refloat plan has shown" },
     { line: "refloat recover shop --yes --json", about: "for a script: the newest point, events as JSON lines" },
     { line: "refloat recover shop --no-cutover", about: "a rehearsal beside live" },
+    { line: "refloat recover shop --failback 42", about: "home again, from where run 42 recovered it" },
     { line: "refloat recover shop --with-needs", about: "the identity database too, if it does not work" },
   ],
   exits: [3, 4, 5, 6, 7],

@@ -52,7 +52,10 @@ const actionsOf = (kind: StepKind, { draft, common }: Checking): readonly StepAc
   const components = Object.keys(draft.components);
   switch (kind) {
     case "capture":
-      return [{ kind }, { kind, stage: "final" }];
+      return (["away", undefined] as const).flatMap((side) => [
+        { kind, side },
+        { kind, stage: "final", side },
+      ]);
     case "provision":
       return Object.keys(draft.provision).map((provision) => ({ kind, provision }));
     case "teardown":
@@ -65,7 +68,10 @@ const actionsOf = (kind: StepKind, { draft, common }: Checking): readonly StepAc
         { kind, component, stage: "final" },
       ]);
     case "check-invariant":
-      return Object.keys(draft.invariants).map((invariant) => ({ kind, invariant }));
+      return Object.keys(draft.invariants).flatMap((invariant) => [
+        { kind, invariant },
+        { kind, invariant, stage: "final" },
+      ]);
     case "manual":
       return (common.manual ?? []).map(({ name }) => ({ kind, name, do: "" }));
     case "isolate":
@@ -81,14 +87,29 @@ const actionsOf = (kind: StepKind, { draft, common }: Checking): readonly StepAc
     case "hold":
     case "admit":
     case "probe":
-      return [{ kind }];
+      return [{ kind }, { kind, side: "away" }];
     case "migrate":
     case "try":
-    case "start":
       return components.map((component) => ({ kind, component, release: "kept" }));
+    case "start":
+      return components.flatMap((component) => [
+        { kind, component, release: "kept" },
+        { kind, component, release: "kept", side: "away" },
+      ]);
     case "restore":
     case "check":
+      return components.flatMap((component): readonly StepAction[] => [
+        { kind, component },
+        { kind, component, stage: "final" },
+      ]);
     case "fence":
+      return components.flatMap((component) => [
+        { kind, component },
+        { kind, component, side: "away" },
+      ]);
+    case "drop":
+    case "retire":
+    case "reinstate":
     case "switch":
     case "reload":
       return components.map((component) => ({ kind, component }));

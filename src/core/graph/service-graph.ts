@@ -70,3 +70,17 @@ export const neededServices = (edges: readonly ServiceEdge[], service: string): 
   visit(service);
   return needed;
 };
+
+/** What else notices when components of the service change hands. */
+export const servicesBoundTo = (
+  { services }: { readonly services: Readonly<Record<string, Named>> },
+  service: string,
+): readonly {
+  readonly service: string;
+  readonly component: string | null;
+  readonly to: string;
+  readonly via: string;
+}[] =>
+  serviceEdges(Object.values(services))
+    .filter(({ to }) => to === service)
+    .map(({ from, component, target, via }) => ({ service: from, component, to: target, via }));

@@ -8,10 +8,11 @@ export type RequestAgain = {
   readonly at: string | null;
   /** The place in a log that was found then: by now another one may bear its name. */
   readonly target?: LogTarget;
-  readonly only: readonly string[];
+  readonly only: readonly string[] | null;
   readonly cutover: boolean;
   readonly acceptLoss: boolean;
   readonly approve: boolean;
+  readonly failback?: string;
 };
 
 /**
@@ -19,6 +20,12 @@ export type RequestAgain = {
  * @throws RefloatError usage for the plan of an undo
  */
 export const askedAgain = ({ digest, intent, forecast }: Plan, moment: "planned" | "asked"): RequestAgain => {
+  const approve =
+    intent.declaration.approve === undefined && intent.steps.some(({ action }) => action.kind === "approve");
+  if (intent.failback !== undefined && intent.undoes === null) {
+    const { service, cutover, failback } = intent;
+    return { service, at: null, only: null, cutover, acceptLoss: false, approve, failback: failback.runUid };
+  }
   if (intent.point === null)
     throw new RefloatError("usage", `plan ${digest.slice(0, 8)} undoes a run and recovers no point`, {
       nextCommand: "refloat runs",
@@ -42,6 +49,6 @@ export const askedAgain = ({ digest, intent, forecast }: Plan, moment: "planned"
     only: intent.scope,
     cutover: intent.cutover,
     acceptLoss: intent.acceptBroken !== undefined,
-    approve: intent.declaration.approve === undefined && intent.steps.some(({ action }) => action.kind === "approve"),
+    approve,
   };
 };

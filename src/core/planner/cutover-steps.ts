@@ -28,6 +28,10 @@ export type CutoverPlanning = {
   readonly fencesOff?: boolean;
   /** A point of the side that is left is taken once nobody writes to it any more. */
   readonly lateCapture?: boolean;
+  /** Adds what is done to a side elsewhere that users leave, after what a person may have to be waited for. */
+  readonly leave?: (draft: StepDraft) => void;
+  /** Users are let in elsewhere: nothing is started, told or admitted here. */
+  readonly closes?: boolean;
 };
 
 /** Is there a live side whose writes can be told? */
@@ -42,8 +46,9 @@ export const isEmptied = (component: string, emptied: readonly string[], order: 
 export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): void => {
   const { service, order, components, switched, processes, release, asks, emptied = [] } = planning;
   const hasTraffic = service.cutover.length > 0;
-  const starting = processes.filter((name) => !isEmptied(name, emptied, order));
-  const serves = starting.length === processes.length && emptied.length === 0;
+  const closes = planning.closes === true;
+  const starting = closes ? [] : processes.filter((name) => !isEmptied(name, emptied, order));
+  const serves = !closes && starting.length === processes.length && emptied.length === 0;
   const below = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
     [...order.dependenciesOf(component)].flatMap((name) => steps.get(name) ?? []);
   const of = (steps: ReadonlyMap<string, StepId>, component: string): readonly StepId[] =>
@@ -55,10 +60,11 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   if (planning.fencesOff === true)
     for (const { environment: _environment, timeout: _timeout, ...declared } of service.fence ?? [])
       draft.add("cutover", { kind: "isolate", ...declared }, ready);
+  planning.leave?.(draft);
   if (hasTraffic) draft.add("cutover", { kind: "hold" }, draft.all());
 
   // Whether a process runs at this moment is no reason to leave its fence out: a supervisor may have it back before the switch.
-  const before = draft.gate("decide", "validated", processes.length);
+  const before = draft.gate(planning.leave === undefined ? "decide" : "cutover", "validated", processes.length);
   for (const component of processes) draft.add("cutover", { kind: "fence", component }, before);
 
   if (planning.lateCapture === true) draft.add("cutover", { kind: "capture", stage: "final" }, draft.all());
@@ -91,7 +97,7 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   }
 
   const reloading = (name: string): boolean =>
-    components[name]?.capabilities.hasReload === true && !emptied.includes(name);
+    components[name]?.capabilities.hasReload === true && !emptied.includes(name) && !closes;
   for (const component of switched.filter(reloading)) {
     const needs = [...of(switches, component), ...below(started, component)];
     draft.add("cutover", { kind: "reload", component }, needs);

@@ -8,7 +8,7 @@ import type { PlannedReplay, StepAction } from "../../model/plan.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { describeNeeds } from "../run/approval-gate.ts";
 import { shortName } from "../text/short-name.ts";
-import type { LiveComponent, LiveProvision } from "./planner-input.ts";
+import type { FailbackInput, LiveComponent, LiveProvision } from "./planner-input.ts";
 
 export type StepWords = { readonly title: string; readonly what: string };
 
@@ -20,6 +20,8 @@ export type DescriptionFacts = {
   /** Components that go on from the point by their log. */
   readonly replays?: Readonly<Record<string, PlannedReplay>>;
   readonly provisions?: Readonly<Record<string, LiveProvision>>;
+  /** Of a failback and of its undo: the side that was or will be left. */
+  readonly away?: Pick<FailbackInput, "run" | "declaration" | "components">;
   /** Recovered components that the named one depends on. */
   readonly recoveredBelow: (component: string) => readonly string[];
   /** The names of a switch: what comes in and what the old side will be called. */
@@ -79,10 +81,32 @@ const describeTry = (facts: DescriptionFacts, action: Extract<StepAction, { read
   ].join(", ");
 };
 
+type Sided = { readonly side?: "away" | undefined };
+
+const elsewhere = ({ side }: Sided): string => (side === "away" ? " elsewhere" : "");
+
+const ofSide = ({ side }: Sided, { service, away }: DescriptionFacts): ServiceDeclaration =>
+  side === "away" ? (away?.declaration ?? service) : service;
+
+const describeCaptureAway = (
+  { stage }: Extract<StepAction, { readonly kind: "capture" }>,
+  { service, away }: DescriptionFacts,
+): StepWords =>
+  stage === "final"
+    ? {
+        title: "capture again elsewhere",
+        what: "the last point, of what nobody writes to any more, if anything was written after the first",
+      }
+    : {
+        title: "capture elsewhere",
+        what: `a point of ${service.name} where run ${away?.run ?? "?"} recovered it, while users work there`,
+      };
+
 export const describeStep = (action: StepAction, facts: DescriptionFacts): StepWords => {
   const { service, components, captured } = facts;
   switch (action.kind) {
     case "capture":
+      if (action.side === "away") return describeCaptureAway(action, facts);
       if (action.stage === "final")
         return { title: "capture again", what: "a second point, if anything was written after the first" };
       return { title: "capture", what: `a point of ${service.name} as it is now, before it is left` };
@@ -98,6 +122,11 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
         ...(replay === undefined ? [] : [`then its log to ${replay.place ?? replay.to}`]),
         `into ${holdsRows(point) ? "new database " : ""}${components[action.component]?.names.instance ?? action.component}`,
       ];
+      if (action.stage === "final")
+        return {
+          title: `restore ${action.component} again`,
+          what: `if anything was written meanwhile: ${what.join(", ")}`,
+        };
       return { title: `restore ${action.component}`, what: what.join(", ") };
     }
     case "save-lost": {
@@ -111,6 +140,8 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
     case "check": {
       const point = captured[action.component];
       const units = point === undefined ? [] : describeCounts(point).slice(0, 1);
+      if (action.stage === "final")
+        return { title: `check ${action.component} again`, what: "if it was restored again" };
       const ran = components[action.component]?.capabilities.hasRuntime === true;
       return {
         title: `check ${action.component}`,
@@ -125,6 +156,8 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       const declared = service.invariants[action.invariant];
       const [from] = Object.keys(declared?.every ?? {});
       const [to] = Object.keys(declared?.in ?? {});
+      if (action.stage === "final")
+        return { title: `check ${action.invariant} again`, what: "if either side was restored again" };
       return { title: `check ${action.invariant}`, what: `what ${from ?? "?"} names is in ${to ?? "?"}` };
     }
     case "migrate":
@@ -154,9 +187,24 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
     case "wait":
       return { title: "wait", what: `until everything is ${action.for}` };
     case "hold":
-      return { title: "hold traffic", what: describeTraffic(service) };
+      return { title: `hold traffic${elsewhere(action)}`, what: describeTraffic(ofSide(action, facts)) };
     case "fence":
-      return { title: `stop ${action.component}`, what: "the old side, proven to be gone" };
+      return {
+        title: `stop ${action.component}${elsewhere(action)}`,
+        what: action.side === "away" ? "proven to be gone" : "the old side, proven to be gone",
+      };
+    case "drop":
+      return { title: `make room for ${action.component}`, what: "if it is restored again" };
+    case "retire": {
+      const { stable, retired } = facts.away?.components[action.component]?.names ?? {};
+      const names = stable === undefined ? [] : [`${stable} > ${shortName(retired ?? "")}`];
+      return {
+        title: `put ${action.component} away elsewhere`,
+        what: [...names, "closed, and nothing written after the last point"].join(", "),
+      };
+    }
+    case "reinstate":
+      return { title: `put ${action.component} back elsewhere`, what: "behind the name that it had" };
     case "switch": {
       const stable = shortName(components[action.component]?.names.stable ?? action.component);
       const { incoming, outgoing, toNothing } = facts.exchange(action.component);
@@ -171,15 +219,17 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
     }
     case "start":
       return {
-        title: `start ${releaseOf(facts, action.component, action.release)}`,
+        title: `start ${action.side === "away" ? action.component : releaseOf(facts, action.component, action.release)}${elsewhere(action)}`,
         what: ["bound to the stable names", ...checksOf(facts, action.component), ...invariantsOf(action)].join(", "),
       };
     case "reload":
       return { title: `reload ${action.component}`, what: "its reader is told of the switched files" };
     case "admit":
-      return { title: "admit traffic", what: describeTraffic(service) };
-    case "probe":
-      return { title: "probe", what: service.probe === undefined ? "" : subjectOf(service.probe) };
+      return { title: `admit traffic${elsewhere(action)}`, what: describeTraffic(ofSide(action, facts)) };
+    case "probe": {
+      const { probe } = ofSide(action, facts);
+      return { title: `probe${elsewhere(action)}`, what: probe === undefined ? "" : subjectOf(probe) };
+    }
     default:
       return action satisfies never;
   }

@@ -34,6 +34,7 @@ const fixedMs: Record<StepKind, number | null> = {
   provision: 5_000,
   teardown: 2_000,
   restore: 500,
+  drop: 300,
   "save-lost": 1_500,
   check: 500,
   "check-invariant": 1_500,
@@ -46,6 +47,8 @@ const fixedMs: Record<StepKind, number | null> = {
   hold: 300,
   fence: 1_000,
   switch: 500,
+  retire: 1_000,
+  reinstate: 500,
   start: 2_000,
   reload: 500,
   admit: 300,
@@ -63,6 +66,8 @@ const declaredDuration = ({ action }: PlanStep): DurationForecast | null => {
 const bytesPerSecond = ({ action: { kind } }: PlanStep, captured: CapturedComponent | undefined): number | null => {
   if (kind === "restore") return holdsRows(captured) ? rates.restoreRows : rates.restoreFiles;
   if (kind === "check") return rates.readBack;
+  // Its proof looks once at every row.
+  if (kind === "retire") return holdsRows(captured) ? rates.lookThrough : null;
   // Every row of the old side is looked at once; of files only names, sizes and times are.
   if (kind === "save-lost") return holdsRows(captured) ? rates.lookThrough : null;
   return kind === "capture" ? rates.capture : null;

@@ -14,7 +14,7 @@ export type StepsForecast = Pick<PlanForecast, "waves" | "criticalPath" | "steps
 type Captured = Readonly<Record<string, CapturedComponent>>;
 
 const sizeOf = ({ action }: PlanStep, captured: Captured): number | undefined =>
-  action.kind === "restore" || action.kind === "check" || action.kind === "save-lost"
+  action.kind === "restore" || action.kind === "check" || action.kind === "save-lost" || action.kind === "retire"
     ? captured[action.component]?.sizeBytes
     : undefined;
 

@@ -323,6 +323,35 @@ const holdWarnings = ({ input, scope, steps }: WarningFacts): readonly Warning[]
   });
 };
 
+/** What is not held, not proven, or has to be seen to by people on the side that is left. */
+const failbackWarnings = ({ input: { failback, request }, scope }: WarningFacts): readonly Warning[] => {
+  if (failback === undefined || !request.cutover) return [];
+  const { components, declaration } = failback;
+  const data = scope.recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
+  const unproven = data.filter((name) => components[name]?.capabilities.hasWrites !== true);
+  return [
+    ...(declaration.cutover.length > 0
+      ? []
+      : [
+          warn(
+            "failback.unheld",
+            "no cutover is declared on the side that is left: requests fail there from the stop of its applications on, and who writes without one is only shut out after the last point; a write between ends the run and is undone",
+          ),
+        ]),
+    ...(unproven.length === 0
+      ? []
+      : [
+          warn(
+            "failback.unproven",
+            `whether ${formatList(unproven)} is written to past hold and fence cannot be told: it is captured and restored again in any case`,
+          ),
+        ]),
+    ...scope.kept.map((name) =>
+      warn("failback.shared", `${name} is one and the same on both sides: it stays as it is`),
+    ),
+  ];
+};
+
 const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, within: string): readonly Warning[] => {
   const told = input.breaks?.find(({ invariant }) => invariant === name);
   if (told === undefined) {
@@ -338,7 +367,7 @@ const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, wi
 
 export const forecastWarnings = (facts: WarningFacts): Warning[] => [
   ...stillToCome(facts.input.request),
-  ...pointWarnings(facts),
+  ...(facts.input.failback === undefined ? pointWarnings(facts) : failbackWarnings(facts)),
   ...scopeWarnings(facts),
   ...holdWarnings(facts),
   ...schemaWarnings(facts),

@@ -18,7 +18,7 @@ import { resolveScope } from "./resolve-scope.ts";
 
 /** @throws RefloatError component.unknown, point.damaged, plan.impossible */
 export const planRecovery = (input: RecoveryInput): Plan => {
-  const { service, point, request, components } = input;
+  const { service, point, request, components, failback } = input;
   const order = componentOrder(input.graph);
   const scope = resolveScope(input, order);
   const recovered = new Set(scope.recovered);
@@ -31,8 +31,10 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     purpose: "recover",
     service: service.name,
     declaration: service,
-    point: { id: point.id, consistentAt: point.manifest.consistentAt, components: captured },
+    point:
+      failback === undefined ? { id: point.id, consistentAt: point.manifest.consistentAt, components: captured } : null,
     undoes: null,
+    ...failbackOf(failback),
     scope: [...scope.recovered],
     rebound: [...scope.rebound],
     cutover: request.cutover,
@@ -46,6 +48,7 @@ export const planRecovery = (input: RecoveryInput): Plan => {
     captured,
     replays: intent.replays ?? {},
     ...(input.provisions === undefined ? {} : { provisions: input.provisions }),
+    ...(failback === undefined ? {} : { away: failback }),
     recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     exchange: (name) => ({
       incoming: components[name]?.names.instance ?? name,
@@ -59,7 +62,8 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       for (const [index, wave] of steps.waves.entries()) for (const id of wave) known.set(id, index + 1);
     return known.get(step) ?? null;
   };
-  const loses = forecastLosses(input, scope);
+  // What is written on the side that is left until users are held there is in the point that is made then.
+  const loses = failback === undefined ? forecastLosses(input, scope) : [];
   return {
     digest: planDigest(intent),
     intent,
@@ -68,13 +72,13 @@ export const planRecovery = (input: RecoveryInput): Plan => {
       asked: request.at === null ? null : { text: request.at.text, instant: request.at.instant },
       ...(input.chosen === undefined ? {} : { chosen: input.chosen }),
       ...composedOf(input, recovered),
-      consistency: forecastConsistency(input, scope),
+      ...(failback === undefined ? { consistency: forecastConsistency(input, scope) } : { ways: failback.ways }),
       ...steps,
       loses,
       ...(input.breaks === undefined || input.breaks.length === 0 ? {} : { breaks: [...input.breaks] }),
       keeps: forecastKeeps(input, scope, loses),
       ...touchesOf(input, [...scope.recovered, ...scope.rebound]),
-      closer: forecastCloser(input, scope),
+      closer: failback === undefined ? forecastCloser(input, scope) : null,
       space: [...input.space],
       warnings: forecastWarnings({ input, scope, order, steps: intent.steps, waveOf }),
     },
@@ -89,6 +93,12 @@ const composedOf = (
   if (composed === undefined) return {};
   const own = { ...composed, members: composed.members.filter(({ component }) => recovered.has(component)) };
   return { composed: { ...own, conflicts: [...memberConflicts], better: composedBetter(service.name, own) } };
+};
+
+const failbackOf = (failback: RecoveryInput["failback"]): Pick<PlanIntent, "failback"> => {
+  if (failback === undefined) return {};
+  const { run, runUid, declaration, shape } = failback;
+  return { failback: { run, runUid, declaration, shape } };
 };
 
 const touchesOf = ({ boundServices = [], request }: RecoveryInput, changed: readonly string[]) => {

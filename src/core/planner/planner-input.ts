@@ -11,6 +11,8 @@ import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { Mark } from "../../model/mark.ts";
 import type {
   BrokenLinks,
+  Failback,
+  PlanForecast,
   PlanIntent,
   PlannedReplay,
   PointChoice,
@@ -91,10 +93,19 @@ export type RecoveryRequest = {
   readonly approve?: string;
 };
 
+/** The side elsewhere that users leave. */
+export type FailbackInput = Omit<Failback, "left"> & {
+  readonly components: Readonly<Record<string, LiveComponent>>;
+  /** Of each component: where it stands there and here, and by which way that is reached. */
+  readonly ways: PlanForecast["ways"];
+};
+
 export type RecoveryInput = {
   readonly service: ServiceDeclaration;
   readonly graph: Graph;
+  /** Of a failback, whose point is only made in the run: one of the side that is left, to reckon with. */
   readonly point: RecoveryPoint;
+  readonly failback?: FailbackInput;
   /** From the point's selection. */
   readonly chosen?: PointChoice;
   /** Components that their logs lead on from the point. */
@@ -139,6 +150,8 @@ export type UndoInput = {
     readonly releases: Readonly<Record<string, string>>;
     readonly positions?: Readonly<Record<string, Position>>;
   };
+  /** Of a failback: users go back to the side that it has left. */
+  readonly failback?: Failback & { readonly left: NonNullable<Failback["left"]> };
   /** What that run restored: how large the side is that is left. */
   readonly captured?: Readonly<Record<string, CapturedComponent>>;
   /** Components that were bound anew by that run. */

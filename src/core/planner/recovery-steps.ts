@@ -11,6 +11,7 @@ import { addCutoverSteps, keepsLedger } from "./cutover-steps.ts";
 import type { ComponentCapabilities, RecoveryInput } from "./planner-input.ts";
 import type { Scope } from "./resolve-scope.ts";
 import { addManualSteps } from "./manual-steps.ts";
+import { addLeaving } from "./failback-steps.ts";
 import { type Provisioning, addProvisions, addTeardowns, neededProvisions } from "./provision-steps.ts";
 import { type StepDraft, createStepDraft } from "./step-draft.ts";
 
@@ -59,7 +60,9 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
     { service: input.service, order, names: provisioned, seen: input.provisions ?? {} },
     prepared,
   );
-  addTrials(planning, addRestores(planning, prepared, provisioning), provisioning);
+  const { failback } = input;
+  const ready = failback === undefined ? prepared : [draft.add("restore", { kind: "capture", side: "away" }, prepared)];
+  addTrials(planning, addRestores(planning, ready, provisioning), provisioning);
   if (input.request.cutover) {
     const gate = approvalGate(input);
     if (gate !== null) draft.add("decide", gate, draft.all());
@@ -74,6 +77,9 @@ export const recoverySteps = (input: RecoveryInput, scope: Scope, order: Compone
       asks: asked.started,
       byHand: true,
       fencesOff: true,
+      ...(failback === undefined
+        ? {}
+        : { leave: (to: StepDraft) => addLeaving(to, { order, away: failback, moved: scope.recovered }) }),
     });
   }
   addTeardowns(draft, input.service, provisioned, input.request.cutover ? "prove" : "validate");

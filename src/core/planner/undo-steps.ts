@@ -6,6 +6,7 @@ import type { PlanStep } from "../../model/plan.ts";
 import type { ComponentOrder } from "./component-order.ts";
 import { addCutoverSteps } from "./cutover-steps.ts";
 import type { UndoInput } from "./planner-input.ts";
+import { addComingBack } from "./failback-steps.ts";
 import { addProvisions, neededProvisions } from "./provision-steps.ts";
 import { createStepDraft } from "./step-draft.ts";
 
@@ -40,9 +41,11 @@ export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] =
     [],
   );
   if (input.undoes.acceptLoss) draft.add("restore", { kind: "capture" }, []);
+  const { failback } = input;
   addCutoverSteps(draft, {
     ...input,
     order,
+    closes: failback !== undefined,
     switched,
     processes: order.names.filter(
       (name) =>
@@ -54,5 +57,6 @@ export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] =
     lateCapture: input.undoes.acceptLoss,
     emptied: emptiedBy(input, switched),
   });
+  if (failback !== undefined) addComingBack(draft, { order, failback });
   return draft.steps();
 };

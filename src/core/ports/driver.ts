@@ -140,6 +140,8 @@ export type Exchange = {
   readonly incoming: string;
   /** The name that the object now behind the stable name gets. */
   readonly outgoing: string;
+  /** What stands behind the name is put away for good reasons, or back again: nothing behind it is meant, and nothing has to remember that. */
+  readonly putsAway?: true;
 };
 
 export type ExchangeObservation = {
@@ -168,7 +170,7 @@ export type SwitchOperations<Options = unknown> = {
   /**
    * Compare-and-set: acts only if `observe` would return `expected`. Ends the connections of old writers, as far as the technology has any.
    * Afterwards stable = expected.incoming and outgoing = expected.stable. Undo is the same act with the names exchanged. With
-   * `expected.incoming` null nothing is put behind the name: only to undo a switch that found nothing there, which the caller knows.
+   * `expected.incoming` null nothing is put behind the name: to undo a switch that found nothing there, which the caller knows, and with `putsAway`.
    * @throws RefloatError cutover.conflict if the world is not as expected
    */
   readonly exchange: (

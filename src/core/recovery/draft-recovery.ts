@@ -8,7 +8,7 @@ import { lookAtProvisions } from "../components/look-at-provisions.ts";
 import { requireSecrets } from "../declaration/missing-secrets.ts";
 import { findService, requireComponents } from "../declaration/find-service.ts";
 import { buildGraph } from "../graph/build-graph.ts";
-import { serviceEdges } from "../graph/service-graph.ts";
+import { servicesBoundTo } from "../graph/service-graph.ts";
 import { componentOrder } from "../planner/component-order.ts";
 import { neededProvisions } from "../planner/provision-steps.ts";
 import { planRecovery } from "../planner/plan-recovery.ts";
@@ -119,9 +119,7 @@ export const draftRecovery = async (
     provisions: look.provisions,
     orphans: look.orphans,
     breaks: look.breaks,
-    boundServices: serviceEdges(Object.values((await bench.declaration()).services))
-      .filter(({ to }) => to === service.name)
-      .map(({ from, component, target, via }) => ({ service: from, component, to: target, via })),
+    boundServices: servicesBoundTo(await bench.declaration(), service.name),
     space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),
     history: durationSamples(runs.filter((run) => run.service === service.name)),
     now: now.toISOString(),

@@ -5,7 +5,7 @@ import type { DurationSample } from "../planner/planner-input.ts";
 export const durationSamples = (runs: readonly RunRecord[]): readonly DurationSample[] =>
   runs.flatMap((run) =>
     run.steps
-      .filter(({ state, durationMs }) => state === "done" && durationMs > 0)
+      .filter(({ state, durationMs, output }) => state === "done" && durationMs > 0 && output?.["kept"] !== true)
       .map(({ id, durationMs, output }) => {
         const sizeBytes = output?.["sizeBytes"];
         return { run: run.number, step: id, durationMs, ...(typeof sizeBytes === "number" ? { sizeBytes } : {}) };

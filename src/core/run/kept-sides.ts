@@ -1,6 +1,6 @@
 /** The sides that a run has put away and that stand beside what serves: until a commit drops them, an undo (or a look) needs them. */
 import type { RunRecord, RunState } from "../../model/run.ts";
-import { switchedComponents } from "./switched-components.ts";
+import { retiredComponents, switchedComponents } from "./switched-components.ts";
 
 export type KeptSide = { readonly component: string; readonly name: string };
 
@@ -13,3 +13,7 @@ export const keptSides = (run: RunRecord): readonly KeptSide[] =>
     : switchedComponents(run).flatMap(({ component, outgoing, fromNothing }) =>
         fromNothing ? [] : [{ component, name: outgoing }],
       );
+
+/** Those that a failback has put away on the side that users have left, by the names that they have there. */
+export const keptAway = (run: RunRecord): readonly KeptSide[] =>
+  keepsNothing.has(run.state) ? [] : retiredComponents(run);

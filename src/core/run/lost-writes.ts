@@ -91,8 +91,10 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
   };
 };
 
-export const leftWrites = ({ find }: Pick<Told, "find">, component: string): LeftWrites | null => {
-  const told = lostOutputSchema.safeParse(find(`save-lost:${component}:final`)?.output).data;
+/** Of a failback, what home has from before users left it and the side elsewhere never had: it has stood still since, and was looked up early. */
+export const leftWrites = ({ plan, find }: Told, component: string): LeftWrites | null => {
+  const stage = plan.intent.undoes === null ? "" : ":final";
+  const told = lostOutputSchema.safeParse(find(`save-lost:${component}${stage}`)?.output).data;
   if (told === undefined) return null;
   const units = writtenUnits(told);
   if (units.length === 0) return null;

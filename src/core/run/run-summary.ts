@@ -11,7 +11,7 @@ import { z } from "zod";
 import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
 import { type Objective, elapsed, met } from "./objective.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
-import { type KeptSide, keptSides } from "./kept-sides.ts";
+import { type KeptSide, keptAway, keptSides } from "./kept-sides.ts";
 
 /** Where nobody told when it broke, `actualMs` is the least that it can have been, and `met` is never true. */
 export type RtoActual = Objective & {
@@ -50,6 +50,8 @@ export type RunSummary = {
   readonly settled: readonly string[];
   /** The sides that it has put away, where they stand now. */
   readonly kept: readonly KeptSide[];
+  /** Those of the side elsewhere that a failback has left, by the names that they have there. */
+  readonly keptAway: readonly KeptSide[];
   /** New sides that stand beside live because the run did not cut over (or was undone). */
   readonly beside: readonly { readonly component: string; readonly name: string }[];
   /** Time that the machine worked: people's decisions left out, and the time between two processes of an interrupted run. */
@@ -136,7 +138,10 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
     rto,
     rpo: plan.intent.scope.flatMap((component) => rpoActual(journaled, component) ?? []),
     phases,
-    left: plan.intent.purpose === "undo" ? plan.intent.scope.flatMap((name) => leftWrites(journaled, name) ?? []) : [],
+    left:
+      plan.intent.purpose === "undo" || plan.intent.failback !== undefined
+        ? plan.intent.scope.flatMap((name) => leftWrites(journaled, name) ?? [])
+        : [],
     restored: restored(journaled),
     checks: count(outcomes.checks),
     invariants: count(outcomes.invariants),
@@ -152,6 +157,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
         : [],
     ),
     kept: keptSides(record),
+    keptAway: keptAway(record),
     beside: standingBeside(journaled),
     machineMs: Math.max(0, ran - decided - stumbles.stoppedMs),
     predictedMs: plan.forecast.totalMs.likely,
@@ -194,7 +200,7 @@ export const rtoActual = (record: RunRecord, plan: Plan): RtoActual | null => rt
 
 /** A done step proves that it was asked, not how it was answered. */
 const probeOutcome = ({ find }: Journaled): CheckOutcome | null => {
-  const step = find("probe");
+  const step = find("probe") ?? find("probe@away");
   return step?.state === "done" ? (outcomesSchema.safeParse(step.output).data?.outcomes.at(-1) ?? null) : null;
 };
 
@@ -210,12 +216,12 @@ const rtoOf = (journaled: Journaled): RtoActual | null => {
   if (record.state !== "succeeded" && record.state !== "committed") return null;
   // A service that answers wrong is not back, whatever its names stand for.
   if (!plan.intent.cutover || probeOutcome(journaled)?.status === "failed") return null;
-  const normalAt = textIn(find("probe")?.output, "normalAt");
+  const normalAt = textIn((find("probe") ?? find("probe@away"))?.output, "normalAt");
   // Of a runbook that switches nothing, the end of the last step.
   const switches = plan.intent.steps.some(({ phase }) => phase === "cutover");
   const to =
     normalAt ??
-    textIn(find("admit")?.output, "admittedAt") ??
+    textIn((find("admit") ?? find("admit@away"))?.output, "admittedAt") ??
     (switches ? latestEnd(journaled, "cutover") : record.endedAt);
   if (to === null) return null;
   const from = record.incidentAt ?? record.beganAt;

@@ -35,11 +35,48 @@ export const switchedComponents = (run: RunRecord): readonly SwitchedComponent[]
       : [];
   });
 
+export type RetiredComponent = { readonly component: string; readonly name: string };
+
+const retiredOutputSchema = z.object({ outgoing: z.string() });
+
+/** What a failback has put away on the side that users have left. */
+export const retiredComponents = (run: RunRecord): readonly RetiredComponent[] =>
+  run.steps.flatMap(({ id, state, output }) => {
+    const put = retiredOutputSchema.safeParse(output).data;
+    return id.startsWith("retire:") && state === "done" && put !== undefined
+      ? [{ component: id.slice("retire:".length), name: put.outgoing }]
+      : [];
+  });
+
+const fencedSchema = z.object({
+  release: z.string(),
+  process: z.object({ port: z.int().nullable() }).nullable().catch(null),
+});
+
+/** Applications that a failback has stopped on that side: those that ran. */
+export const processesLeft = (
+  run: RunRecord,
+): Readonly<Record<string, { readonly release: string; readonly port: number | null }>> =>
+  Object.fromEntries(
+    run.steps.flatMap(({ id, state, intent }) => {
+      const seen = fencedSchema.safeParse(intent).data;
+      return id.startsWith("fence:") &&
+        id.endsWith("@away") &&
+        state === "done" &&
+        seen !== undefined &&
+        seen.process !== null
+        ? [[id.slice("fence:".length, -"@away".length), { release: seen.release, port: seen.process.port }]]
+        : [];
+    }),
+  );
+
 /** Folder of the release that each process component ran before the run fenced it. */
 export const fencedReleases = (run: RunRecord): Readonly<Record<string, string>> =>
   Object.fromEntries(
     run.steps.flatMap(({ id, intent }) => {
       const release = intent?.["release"];
-      return id.startsWith("fence:") && typeof release === "string" ? [[id.slice("fence:".length), release]] : [];
+      return id.startsWith("fence:") && !id.endsWith("@away") && typeof release === "string"
+        ? [[id.slice("fence:".length), release]]
+        : [];
     }),
   );

@@ -9,15 +9,21 @@ const holdIntentSchema = z.object({ entries: z.array(z.object({ address: z.strin
 /**
  * The declaration for an undo of the run. A reference in `to:` names the old side again once its name has it back; a written
  * address would name the new side still, so the one that the run has seen when it held traffic stands in its place.
+ * @param holdId of a failback `hold@away`: traffic goes back to that side, and the undo does not hold it there to see where it went
  */
-export const withTrafficBefore = (run: RunRecord, service: ServiceDeclaration): ServiceDeclaration => {
-  const hold = run.steps.find(({ id }) => id === "hold");
+export const withTrafficBefore = (
+  run: RunRecord,
+  service: ServiceDeclaration,
+  holdId: "hold" | "hold@away" = "hold",
+): ServiceDeclaration => {
+  const hold = run.steps.find(({ id }) => id === holdId);
   const seen = holdIntentSchema.safeParse(hold?.intent).data?.entries ?? [];
   return {
     ...service,
     cutover: service.cutover.map((entry, index) => {
       const before = seen[index]?.address ?? null;
-      if (entry.to === undefined || before === null || findReferences(entry.to).length > 0) return entry;
+      if (before === null || (entry.to === undefined ? holdId === "hold" : findReferences(entry.to).length > 0))
+        return entry;
       return { ...entry, to: before, options: { ...entry.options, to: before } };
     }),
   };

@@ -58,7 +58,7 @@ export const runLeft = ({ summary }: RunPage): Html | null => {
     ...summary.settled.map((text) => ["Settled", text] as const),
     ...describeKept(summary).map((text) => ["Kept", text] as const),
     ...summary.beside.map(({ component, name }) => ["Beside", `restored ${component}, ${name}: not in use`] as const),
-    ...summary.left.map((one) => ["Only there", describeLeft(one)] as const),
+    ...summary.left.map((one) => ["Only there", describeLeft(one, summary)] as const),
   ];
   if (told.length === 0) return null;
   return section(
