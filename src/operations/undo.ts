@@ -5,6 +5,7 @@
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { lookAtComponents } from "../core/components/look-at-components.ts";
 import { lookAtProvisions } from "../core/components/look-at-provisions.ts";
+import { awayNumber } from "../core/failback/away-number.ts";
 import { buildGraph } from "../core/graph/build-graph.ts";
 import { componentOrder } from "../core/planner/component-order.ts";
 import { provisionsToKeep } from "../core/planner/undo-steps.ts";
@@ -139,7 +140,7 @@ const comingBack = async (bench: Workbench, record: RunRecord, failback: Failbac
     for (const { component, name } of retired) {
       const { instances, switching } = access.driver(component);
       const context = await access.context(component);
-      const free = await instances.name(context, nextRunNumber([record]));
+      const free = await instances.name(context, awayNumber(failback.runUid));
       const seen = await switching.observe(context, { incoming: name, outgoing: free });
       if (seen.incoming !== null && seen.stable === null) continue;
       const why =

@@ -2,6 +2,7 @@
  * Puts what stands behind the name of a component away from it, or back, on the side that a failback leaves. The identities before are journaled
  * first, as for a switch: a resumed run looks whether it has happened, and anything that is neither before nor after goes to a person.
  */
+import { awayNumber } from "../core/failback/away-number.ts";
 import type { Exchange, ExchangeObservation } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -11,12 +12,26 @@ import { type Action, type StepParts, withStep } from "./step-bench.ts";
 export type PutContext = StepContext<Action<"retire" | "reinstate">>;
 
 export type PutAway = {
-  /** A name of this run that stands for nothing. */
+  /** A name that stands for nothing. */
   readonly free: string;
   /** Where it is kept. */
   readonly kept: string;
   /** Of what is put away: it survives the renaming. */
   readonly identity: string;
+};
+
+/** @throws RefloatError bug for a plan of one side */
+export const awayNames = async (parts: StepParts, context: PutContext): Promise<Omit<PutAway, "identity">> => {
+  const uid = context.plan.failback?.runUid;
+  if (uid === undefined) throw new RefloatError("bug", `${context.step.id} is of a plan that has one side`);
+  return withStep(parts, context, async (access) => {
+    const { instances } = access.driver(context.action.component);
+    const driverContext = await access.context(context.action.component);
+    return {
+      free: await instances.name(driverContext, awayNumber(uid)),
+      kept: await instances.retiredName(driverContext, awayNumber(uid)),
+    };
+  });
 };
 
 export const putAwayOf = (intent: JsonObject): PutAway => intent as unknown as PutAway;

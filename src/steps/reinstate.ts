@@ -1,7 +1,7 @@
 /** reinstate: the undo of a failback puts back behind its name what `retire` has put away on the side that users had left. */
 import { RefloatError } from "../model/refloat-error.ts";
-import { observePut, putIt, whereIs } from "./put-away.ts";
-import { type MakeHandler, nothing, ownOutput, stepTimeoutMs, withStep } from "./step-bench.ts";
+import { awayNames, observePut, putIt, whereIs } from "./put-away.ts";
+import { type MakeHandler, nothing, ownOutput, stepTimeoutMs } from "./step-bench.ts";
 
 export const createReinstateStep: MakeHandler<"reinstate"> = (parts) => ({
   kind: "reinstate",
@@ -12,9 +12,7 @@ export const createReinstateStep: MakeHandler<"reinstate"> = (parts) => ({
     const { component } = context.action;
     const kept = context.plan.failback?.left?.retired[component];
     if (kept === undefined) throw new RefloatError("bug", `the plan does not say where ${component} is kept`);
-    const free = await withStep(parts, context, async (access) =>
-      access.driver(component).instances.name(await access.context(component), context.run.number),
-    );
+    const { free } = await awayNames(parts, context);
     const { stable, incoming } = await observePut(parts, context, { free, kept }, "back");
     if (incoming === null)
       throw new RefloatError("cutover.conflict", `${kept}, which is to become ${component}, is not there`);

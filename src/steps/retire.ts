@@ -6,7 +6,7 @@ import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import { toJsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { positionAtHome } from "./made-point.ts";
-import { observePut, putAwayOf, putIt, whereIs } from "./put-away.ts";
+import { awayNames, observePut, putAwayOf, putIt, whereIs } from "./put-away.ts";
 import { type MakeHandler, nothing, ownOutput, retiredNameTaken, stepTimeoutMs, withStep } from "./step-bench.ts";
 
 export const createRetireStep: MakeHandler<"retire"> = (parts) => ({
@@ -16,14 +16,7 @@ export const createRetireStep: MakeHandler<"retire"> = (parts) => ({
 
   prepare: async (context) => {
     const { component } = context.action;
-    const names = await withStep(parts, context, async (access) => {
-      const { instances } = access.driver(component);
-      const driverContext = await access.context(component);
-      return {
-        free: await instances.name(driverContext, context.run.number),
-        kept: await instances.retiredName(driverContext, context.run.number),
-      };
-    });
+    const names = await awayNames(parts, context);
     const { stable, incoming, outgoing } = await observePut(parts, context, names, "away");
     if (stable === null)
       throw new RefloatError(

@@ -177,6 +177,28 @@ export const describeComponentDriver = (name: string, openBench: () => Promise<D
       expect(await switching.observe(bench.context, exchange)).toEqual(before);
     });
 
+    test("the live side is put away, tells that nothing was written to it since the capture, and is put back", async () => {
+      const kept = await instances().retiredName(bench.context, target.run);
+      const away: Exchange = { incoming: target.name, outgoing: kept, putsAway: true };
+      const back: Exchange = { incoming: kept, outgoing: target.name, putsAway: true };
+      const { switching, writes } = bench.driver;
+      const before = await switching.observe(bench.context, away);
+      await swap(away);
+      expect(await switching.observe(bench.context, away)).toEqual({
+        stable: null,
+        incoming: null,
+        outgoing: before.stable,
+      });
+      const since = captured.facts.position;
+      if (writes !== undefined && since !== undefined) {
+        const report = await writes.writesSince(bench.context, { location: kept, since });
+        expect(report.units.filter(({ added, changed, removed }) => added + changed + removed > 0)).toEqual([]);
+      }
+      await swap(back);
+      expect(await switching.observe(bench.context, away)).toEqual(before);
+      expect(await bench.content(null)).toBe(original);
+    });
+
     test("the old side is discarded for good, repeatably, and the new one serves on", async () => {
       await bench.write();
       await restore();

@@ -1,5 +1,5 @@
 /** The run that a way home leads back from: in this machine's journal, or in its copy in the vault. */
-import { type RunNumber, shortId } from "../../model/identifiers.ts";
+import { shortId } from "../../model/identifiers.ts";
 import type { Plan } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { RunRecord } from "../../model/run.ts";
@@ -50,7 +50,7 @@ const readRun = async (bench: Workbench, service: string, text: string): Promise
   const isNumber = /^[1-9]\d{0,6}$/.test(text);
   const here = runs.filter(({ number, uid }) => (isNumber ? number === Number(text) : uid.startsWith(text)));
   const [own] = here;
-  if (own !== undefined && here.length === 1) return journal.readRun(own.number as RunNumber);
+  if (own !== undefined && here.length === 1) return journal.readRun(own.number);
   const copies = await copiesOf(bench, service);
   const fitting = isNumber ? [] : copies.filter(({ uid }) => uid.startsWith(text));
   const [one] = fitting;

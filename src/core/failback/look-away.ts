@@ -3,6 +3,7 @@
  * is the one of two commands.
  */
 import { z } from "zod";
+import { awayNumber } from "./away-number.ts";
 import type { Place } from "./place-of.ts";
 import { placeOf } from "./place-of.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
@@ -34,17 +35,21 @@ export const sightsOf = async (
 
 export type AwaySide = { readonly look: Look; readonly sights: Readonly<Record<string, Sight>> };
 
-/** @param run number that the run of the way home will get @throws RefloatError plan.impossible */
+/** @throws RefloatError plan.impossible */
 export const lookAway = async (
   access: ComponentAccess,
   declaration: ServiceDeclaration,
-  run: number,
   led: RunRecord,
 ): Promise<AwaySide> => {
   const names = Object.keys(declaration.components);
   let side: AwaySide;
   try {
-    const look = await lookAtComponents(access, { service: declaration, point: null, needed: names, run });
+    const look = await lookAtComponents(access, {
+      service: declaration,
+      point: null,
+      needed: names,
+      run: awayNumber(led.uid),
+    });
     side = { look, sights: await sightsOf(access, declaration, look) };
   } catch (error) {
     const why = toRefloatError(error);

@@ -47,7 +47,7 @@ export const draftFailback = async (bench: Workbench, request: FailbackRequest, 
   const run = nextRunNumber(runs);
   const marker = `refloat/plan/${service.name}`;
   const there = await withComponents(bench, { service: away, locate: () => null, marker, signal }, (access) =>
-    lookAway(access, away, run, led.record),
+    lookAway(access, away, led.record),
   );
   const baseline = await newestPointOf(bench, away, led.plan.intent.point?.id ?? null);
   const graph = buildGraph(service);
@@ -125,10 +125,9 @@ const refuseSharedProcess = (
   moved: readonly string[],
   { look, sights }: AwaySide,
 ): void => {
-  const shared = Object.keys(components).filter(
+  const first = Object.keys(components).find(
     (name) => !moved.includes(name) && look.components[name]?.capabilities.hasRuntime === true,
   );
-  const [first] = shared;
   if (first === undefined) return;
   throw byHand(service, `${first} is one and the same on both sides (${sights[first]?.place.where ?? first})`);
 };

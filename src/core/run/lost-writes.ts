@@ -96,7 +96,9 @@ export const leftWrites = ({ plan, find }: Told, component: string): LeftWrites 
   const stage = plan.intent.undoes === null ? "" : ":final";
   const told = lostOutputSchema.safeParse(find(`save-lost:${component}${stage}`)?.output).data;
   if (told === undefined) return null;
-  const units = writtenUnits(told);
+  const isUndo = plan.intent.undoes !== null;
+  // The side elsewhere has gone on: what the old side here lacks of it is no loss.
+  const units = writtenUnits(isUndo ? told : { ...told, units: told.units.map((unit) => ({ ...unit, removed: 0 })) });
   if (units.length === 0) return null;
   return {
     component,
