@@ -4,10 +4,12 @@
  */
 import { audited } from "../core/audit/audited.ts";
 import { auditedRun } from "../core/audit/audited-run.ts";
+import { awayNumber } from "../core/failback/away-number.ts";
 import { carryRunOver } from "../core/run/carry-run-over.ts";
 import type { RunListener } from "../core/ports/engine.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
-import type { RunNumber } from "../model/identifiers.ts";
+import { type RunNumber, shortId } from "../model/identifiers.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
 export type ResumeOptions = {
@@ -19,6 +21,7 @@ export type ResumeOptions = {
 
 export const resume = async (bench: Workbench, options: ResumeOptions): Promise<RunRecord> => {
   const journal = await bench.journal();
+  if (typeof options.run === "string") await refuseWayHome(bench, options.run);
   if (typeof options.run === "number") await carryRunOver(bench, options.run);
   const number =
     typeof options.run === "number"
@@ -30,4 +33,26 @@ export const resume = async (bench: Workbench, options: ResumeOptions): Promise<
   const act = { action: "resume", service: record.service, detail: { run: number, uid: record.uid } } as const;
   const fromCopy = typeof options.run === "string";
   return audited(bench.audit, act, () => engine.resume(number, { fromCopy, listener, signal }), auditedRun);
+};
+
+/**
+ * A copy of a run is made before its cutover: it does not tell whether the side elsewhere is put away already, and a last point of it could not be taken.
+ * @throws RefloatError run.wrong-state
+ */
+const refuseWayHome = async (bench: Workbench, uid: string): Promise<void> => {
+  const { record, plan } = await (await bench.journal()).readCopy(await (await bench.vault()).runCopies.read(uid));
+  const { failback, undoes } = plan.intent;
+  if (failback === undefined) return;
+  const kept = `old${awayNumber(failback.runUid)}`;
+  throw new RefloatError(
+    "run.wrong-state",
+    `run ${record.number} of ${record.service} is a way home, and goes on only where it began`,
+    {
+      state: "nothing was done here",
+      hint:
+        `if that machine is lost, look at the side that it ${undoes === null ? "leaves" : "goes back to"}: what it has put away there bears a name with ${kept}; ` +
+        "give it its own name back by hand (a database: ALLOW_CONNECTIONS true), start it, and plan anew",
+      nextCommand: `refloat plan ${record.service} --failback ${shortId(failback.runUid)}`,
+    },
+  );
 };

@@ -2,7 +2,8 @@
  * Home again: a shop that was recovered elsewhere goes back by one plan, while customers go on ordering. What was acknowledged anywhere is at home;
  * kills in the middle change nothing of that; and the undo goes back there.
  */
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, rename, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
@@ -81,6 +82,23 @@ describe("what is no way home", () => {
     const only = await home.refloat.run(["plan", "shop", "--failback", uid, "--only", "db"]);
     expect(only.exit).toBe(2);
     expect(flat(only.stderr)).toContain("--only does not go with --failback");
+  });
+
+  it("is not taken for one because it bears the same name, as a folder of another host does", longWay, async () => {
+    const { home, dr } = places;
+    const invoices = join(dr.folder, "invoices");
+    await rename(invoices, `${invoices}.aside`);
+    const gone = await home.refloat.run(["plan", "shop", "--failback", uid]);
+    await mkdir(invoices);
+    const other = await home.refloat.run(["plan", "shop", "--failback", uid]);
+    await rmdir(invoices);
+    await rename(`${invoices}.aside`, invoices);
+    for (const refused of [gone, other]) {
+      expect(refused.exit).toBe(3);
+      expect(flat(refused.stderr)).toContain("the way home of shop cannot be one plan");
+      expect(flat(refused.stderr)).toContain("docs/recovery.md, The way home");
+    }
+    expect(flat(other.stderr)).toContain("is not what run 1 put there");
   });
 });
 

@@ -35,6 +35,8 @@ const actByState = {
 const takenOverBy: Partial<Record<StepKind, readonly StepKind[]>> = {
   hold: ["admit"],
   provision: ["teardown"],
+  // Of a failback, which restores once more in its cutover: the instance becomes what stands behind the name.
+  restore: ["switch"],
 };
 
 /** It may have an effect: its first attempt was journaled and nothing has taken it back. */

@@ -214,6 +214,8 @@ const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null 
 const rtoOf = (journaled: Journaled): RtoActual | null => {
   const { record, plan, find } = journaled;
   if (record.state !== "succeeded" && record.state !== "committed") return null;
+  // Nothing had broken: users worked elsewhere until they were held, and the time of the cutover is what they noticed.
+  if (plan.intent.failback !== undefined && record.purpose === "recover") return null;
   // A service that answers wrong is not back, whatever its names stand for.
   if (!plan.intent.cutover || probeOutcome(journaled)?.status === "failed") return null;
   const normalAt = textIn((find("probe") ?? find("probe@away"))?.output, "normalAt");
