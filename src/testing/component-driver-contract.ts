@@ -190,10 +190,11 @@ export const describeComponentDriver = (name: string, openBench: () => Promise<D
         outgoing: before.stable,
       });
       const since = captured.facts.position;
-      if (writes !== undefined && since !== undefined) {
-        const report = await writes.writesSince(bench.context, { location: kept, since });
-        expect(report.units.filter(({ added, changed, removed }) => added + changed + removed > 0)).toEqual([]);
-      }
+      const report =
+        writes === undefined || since === undefined
+          ? { units: [] }
+          : await writes.writesSince(bench.context, { location: kept, since });
+      expect(report.units.filter(({ added, changed, removed }) => added + changed + removed > 0)).toEqual([]);
       await swap(back);
       expect(await switching.observe(bench.context, away)).toEqual(before);
       expect(await bench.content(null)).toBe(original);
