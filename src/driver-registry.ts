@@ -13,6 +13,7 @@ import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
 import { pgbouncerBundle } from "./drivers/pgbouncer/pgbouncer-bundle.ts";
 import { podmanBundle } from "./drivers/podman/podman-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
+import { copiedRowMending } from "./drivers/postgres/mend/copied-row-mending.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
 import { redisBundle } from "./drivers/redis/redis-bundle.ts";
@@ -23,7 +24,7 @@ import { RefloatError } from "./model/refloat-error.ts";
 
 const bundles: readonly DriverBundle[] = [
   postgresBundle,
-  postgresClusterBundle,
+  postgresClusterBundle(copiedRowMending),
   mariadbBundle,
   redisBundle,
   etcdBundle,

@@ -5,9 +5,11 @@ import { findService, requireComponents } from "../core/declaration/find-service
 import { nearestWord } from "../core/declaration/nearest-word.ts";
 import { openComponent } from "../core/granular/open-place.ts";
 import { pointSource } from "../core/granular/point-source.ts";
+import { chooseMoment } from "../core/points/choose-moment.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import type { CapturedTable, ComponentDriver } from "../core/ports/driver.ts";
-import type { MendRequest, RowMending } from "../core/ports/row-mending.ts";
+import type { Excerpts } from "../core/ports/excerpts.ts";
+import type { MendRequest, PointSource, RowMending } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import { shortId } from "../model/identifiers.ts";
@@ -37,6 +39,39 @@ const mendingOf = (access: ComponentAccess, component: string): RowMending => {
   });
 };
 
+/**
+ * Where rows come from: the point of that moment; of a whole server whose log was received the very moment. The newest point as it is when none is named, since
+ * the log leads on to what is live.
+ */
+const sourceAt = async (
+  bench: Workbench,
+  service: string,
+  component: string,
+  at: string | null,
+): Promise<{ readonly point: RecoveryPoint; readonly source: PointSource }> => {
+  const request = { service, at, only: [component] };
+  const chosen = await choosePoint(bench, request, bench.clock.now());
+  const opened = await openComponent(bench, chosen.point, component);
+  if (at === null || bench.registry.components.get(opened.captured.driver)?.excerpts === undefined)
+    return { point: chosen.point, source: pointSource(opened) };
+  const { point, replays } = await chooseMoment(bench, request, bench.clock.now());
+  const planned = replays[component];
+  if (planned === undefined) return { point: chosen.point, source: pointSource(opened) };
+  const { logs } = await bench.vault();
+  const replay = { ...planned, logs: await logs.reader({ service, component }) };
+  return { point, source: pointSource(await openComponent(bench, point, component), replay) };
+};
+
+/** A table of a database of a server, as `extract` names it: `bench/orders`. */
+const tableOfServer = (name: string, { kindOf, databases }: Excerpts, { captured, words }: PointSource): string => {
+  if (kindOf(name) === "table") return name;
+  const known = databases(captured);
+  throw new RefloatError("usage", `"${name}" names no table of a database in ${words}`, {
+    state: "nothing was changed",
+    hint: `write DATABASE/TABLE or DATABASE/SCHEMA.TABLE: ${known[0] ?? "shop"}/orders; it has the databases ${known.join(", ")}`,
+  });
+};
+
 const tableOf = (name: string, tables: readonly CapturedTable[], point: RecoveryPoint): CapturedTable => {
   const found = tables.find((table) => table.name === name || table.aliases.includes(name));
   if (found !== undefined && found.hasRows) return found;
@@ -62,15 +97,15 @@ export const proposeMend = async (
 ): Promise<Mend> => {
   const service = findService(await bench.declaration(), typed);
   requireComponents(service, [component]);
-  const request = { service: service.name, at, only: [component] };
-  const { point } = await choosePoint(bench, request, bench.clock.now());
-  const source = pointSource(await openComponent(bench, point, component));
+  const { point, source } = await sourceAt(bench, service.name, component, at);
   const options = { service, locate: () => null, marker: marker(service.name), signal };
   return withComponents(bench, options, async (access) => {
     const mending = mendingOf(access, component);
-    const chosen = names.map((name) => tableOf(name, source.tables, point));
-    const context = await access.context(component);
-    const proposal = await mending.propose(context, source, { ...wish, tables: chosen.map((table) => table.name) });
+    const { excerpts } = access.driver(component);
+    const tables = names.map((name) =>
+      excerpts === undefined ? tableOf(name, source.tables, point).name : tableOfServer(name, excerpts, source),
+    );
+    const proposal = await mending.propose(await access.context(component), source, { ...wish, tables });
     return { service: service.name, component, proposal };
   });
 };

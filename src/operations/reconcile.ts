@@ -57,7 +57,7 @@ export const proposeReconciliation = async (
       const { mending } = access.driver(component);
       const { point } = plan.intent;
       const since = point?.components[component]?.facts.position;
-      if (mending === undefined || point == null || since === undefined) {
+      if (mending?.readsKeptSides !== true || point == null || since === undefined) {
         left.push({ component, side });
         continue;
       }

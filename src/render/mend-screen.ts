@@ -94,19 +94,25 @@ const triggerLine = ({ tables, fireTriggers, quietsTriggers }: MendProposal): st
     : `QUIET    ${triggers.join("; ")}`;
 };
 
-export const renderProposal = ({ service, component, proposal }: MendOnScreen, screen: Screen): string =>
-  lines(
-    screen.paint("bold", `Mend ${service}, ${component}, from ${proposal.source}`),
+const placeOf = ({ service, component, proposal: { database } }: MendOnScreen): string =>
+  database === null ? `${service}, ${component}` : `${service}, ${component}, database ${database}`;
+
+export const renderProposal = (mend: MendOnScreen, screen: Screen): string => {
+  const { proposal } = mend;
+  return lines(
+    screen.paint("bold", `Mend ${placeOf(mend)}, from ${proposal.source}`),
     proposal.tables.flatMap((table) => tableLines(table, screen)),
     triggerLine(proposal),
     proposal.warnings.map((warning) => screen.paint("yellow", `WARNING  ${warning}`)),
     proposal.script === null ? null : `SCRIPT   ${proposal.script}`,
     proposal.undo === null ? null : `UNDO     ${proposal.undo}`,
   );
+};
 
-export const renderTakingBack = ({ service, component, proposal }: MendOnScreen, screen: Screen): string =>
-  lines(
-    screen.paint("bold", `Take back in ${service}, ${component}, what came from ${proposal.source}`),
+export const renderTakingBack = (mend: MendOnScreen, screen: Screen): string => {
+  const { proposal } = mend;
+  return lines(
+    screen.paint("bold", `Take back in ${placeOf(mend)}, what came from ${proposal.source}`),
     proposal.tables.flatMap((table) => [
       screen.paint("bold", takenBackLine(table)),
       ...sampleLines(table, "undo", screen),
@@ -118,6 +124,7 @@ export const renderTakingBack = ({ service, component, proposal }: MendOnScreen,
         : triggerLine(proposal),
     proposal.undo === null ? null : `SCRIPT   ${proposal.undo}`,
   );
+};
 
 export const renderNothingToMend = ({ service }: MendOnScreen, screen: Screen): string =>
   lines("nothing was changed: there is nothing to put back", nextLine(screen, `refloat points ${service}`));

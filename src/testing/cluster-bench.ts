@@ -7,6 +7,7 @@ import type { Repository } from "../core/ports/vault.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { createRepository } from "../vault/repository/create-repository.ts";
+import { copiedRowMending } from "../drivers/postgres/mend/copied-row-mending.ts";
 import { postgresClusterBundle } from "../drivers/postgres-cluster/postgres-cluster-bundle.ts";
 import { captureCluster } from "../drivers/postgres-cluster/capture.ts";
 import type { ClusterContext, ClusterOptions } from "../drivers/postgres-cluster/cluster-options.ts";
@@ -16,7 +17,7 @@ import { createTestContext } from "./driver-context.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { withClient } from "./query.ts";
 
-const [driver] = postgresClusterBundle.components;
+const [driver] = postgresClusterBundle(copiedRowMending).components;
 if (driver === undefined) throw new Error("the bundle has no driver");
 export const clusterDriver: ComponentDriver = driver;
 

@@ -3,9 +3,16 @@ import { shortId } from "../../model/identifiers.ts";
 import type { PointSource } from "../ports/row-mending.ts";
 import type { OpenComponent } from "./open-place.ts";
 
-export const pointSource = ({ point, captured, tree, tables }: OpenComponent): PointSource => ({
+export const pointSource = (
+  { point, captured, tree, tables }: OpenComponent,
+  replay: PointSource["replay"] = null,
+): PointSource => ({
   tree,
   captured,
   tables: tables ?? [],
-  words: `point ${shortId(point.id)} (${point.manifest.consistentAt})`,
+  replay,
+  words:
+    replay === null
+      ? `point ${shortId(point.id)} (${point.manifest.consistentAt})`
+      : `point ${shortId(point.id)} and the log up to ${replay.at}`,
 });

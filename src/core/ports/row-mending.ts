@@ -5,12 +5,12 @@
 import type { Position } from "../../model/facts.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { MendDirection, MendedRows, MendedTable, MendProposal } from "../../model/mend.ts";
-import type { CapturedTable, DriverContext } from "./driver.ts";
+import type { CapturedTable, DriverContext, Replay } from "./driver.ts";
 import type { TreeReader } from "./vault-snapshots.ts";
 
 export type MendRequest = {
   /**
-   * Names of what was asked for, as facts have them; null for every table that has rows to put back. Others come along where rows that are put back
+   * Names of what was asked for, as facts have them, or as an excerpt is named (`bench/orders`); null for every table that has rows to put back. Others come along where rows that are put back
    * refer to rows that are gone as well.
    */
   readonly tables: readonly string[] | null;
@@ -27,8 +27,10 @@ export type MendRequest = {
 export type PointSource = {
   readonly tree: TreeReader;
   readonly captured: CapturedComponent;
-  /** Everything that the point has. */
+  /** Everything that the point has; empty where only a server of the point can tell. */
   readonly tables: readonly CapturedTable[];
+  /** As of a moment after the point, for a component whose single things are read by a server that goes on by the log; null for the point itself. */
+  readonly replay: Replay | null;
   /** For people: `point 5d0c88e1 (2026-11-26T14:00:04.112Z)`. */
   readonly words: string;
 };
@@ -48,6 +50,8 @@ export type MendSource = PointSource | KeptSideSource;
 export type RowMending<Options = unknown> = {
   /** Can a table that was dropped be made again, with all of its rows? */
   readonly makesDropped: boolean;
+  /** Can rows come from a side that was switched out? */
+  readonly readsKeptSides: boolean;
   /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
   readonly compare: (context: DriverContext<Options>, source: PointSource, table: string) => Promise<MendedTable>;
   /**

@@ -1,5 +1,6 @@
 import { commitLock } from "../../platform/postgres/commit-lock.ts";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import type { CopiedRowMending } from "../../platform/postgres/copied-rows.ts";
 import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
 import { clusterTargets } from "./find-target.ts";
@@ -7,12 +8,13 @@ import { clusterInstances, stableOutputs } from "./instances.ts";
 import { clusterExcerpts } from "./excerpt/take-excerpt.ts";
 import { logStartOf } from "./log-line.ts";
 import { markClusterLog } from "./mark-log.ts";
+import { clusterMending } from "./mend/row-mending.ts";
 import { preflightCluster } from "./preflight.ts";
 import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
 import { clusterWrites } from "./writes.ts";
 
-const clusterDriver: ComponentDriver<ClusterOptions> = {
+const clusterDriver = (rows: CopiedRowMending): ComponentDriver<ClusterOptions> => ({
   type: "postgres-cluster",
   summary:
     "One whole PostgreSQL cluster, captured physically over the replication protocol, switched by the path of its data folder.",
@@ -36,14 +38,15 @@ const clusterDriver: ComponentDriver<ClusterOptions> = {
   switching: clusterSwitching,
   writes: clusterWrites,
   excerpts: clusterExcerpts,
+  mending: clusterMending(rows),
   commitLock,
   logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog, targets: clusterTargets },
-};
+});
 
-/** The `postgres-cluster` driver. */
-export const postgresClusterBundle: DriverBundle = {
+/** The `postgres-cluster` driver. @param rows how rows are put back into a database, which another driver knows */
+export const postgresClusterBundle = (rows: CopiedRowMending): DriverBundle => ({
   name: "postgres-cluster",
-  components: [clusterDriver as ComponentDriver],
+  components: [clusterDriver(rows) as ComponentDriver],
   checks: [],
   traffic: [],
-};
+});

@@ -1,5 +1,9 @@
-/** Where rows come from that are put back, table by table, as COPY text: what a driver brings. */
+/** Where rows come from that are put back into a PostgreSQL database, table by table, as COPY text; and what is done with them, for whichever driver has such rows. */
+import type { Proposing } from "../../core/mend/propose-rows.ts";
 import type { ByteStream } from "../../core/ports/bytes.ts";
+import type { MendRequest } from "../../core/ports/row-mending.ts";
+import type { MendDirection, MendedTable, MendProposal } from "../../model/mend.ts";
+import type { Session } from "./session.ts";
 
 export type SourceRows = {
   readonly columns: readonly string[];
@@ -30,4 +34,27 @@ export type RowSource = {
   readonly open: (label: string) => Promise<SourceRows | null>;
   /** What makes a table again that is not there any more; null where the source does not say. */
   readonly define: (label: string) => Promise<DroppedTable | null>;
+};
+
+/** A table as both sides name it. */
+export type TableName = {
+  readonly label: string;
+  readonly schema: string;
+  readonly name: string;
+  /** It has no rows of its own: they lie in its partitions. */
+  readonly isPartitioned: boolean;
+};
+
+/** Each act but `names` closes the session. */
+export type CopiedRowMending = {
+  readonly names: (session: Session) => Promise<readonly TableName[]>;
+  readonly compare: (session: Session, source: RowSource, label: string) => Promise<MendedTable>;
+  readonly propose: (
+    session: Session,
+    source: RowSource,
+    request: MendRequest,
+    proposing: Proposing,
+  ) => Promise<MendProposal>;
+  /** @throws RefloatError rows.changed, source.denied, target.failed */
+  readonly apply: (session: Session, script: string, direction: MendDirection) => Promise<void>;
 };

@@ -28,6 +28,7 @@ async function* bytesOf(text: string): ByteStream {
 
 export const mariadbMending: RowMending<MariadbOptions> = {
   makesDropped: false,
+  readsKeptSides: true,
   compare: async (context, source, table) => {
     const access = await accessOf(context, "source");
     return onMariadbStage(access, await rowSourceOf(access, source), (stage) => compareTable(stage, table));

@@ -24,7 +24,7 @@ import { readDump, readRows } from "./read-wanted.ts";
 import type { SkeletonSource } from "./skeleton.ts";
 import { type Wanted, describeUnlogged } from "./wanted-relations.ts";
 
-type Source = Parameters<Excerpts<ClusterOptions>["take"]>[1];
+export type ExcerptSource = Parameters<Excerpts<ClusterOptions>["take"]>[1];
 
 /** The guess, catalogs that it missed, files that it missed, and everything. */
 const mostAttempts = 4;
@@ -63,8 +63,20 @@ async function* readFrom(session: Session, attempt: Attempt, instance: Instance,
   await instance.end();
 }
 
+/** Reads what is wanted of an instance that has all of it, and ends both. */
+export type ReadWanted<Piece> = (
+  session: Session,
+  attempt: Attempt,
+  instance: Instance,
+  wanted: Wanted,
+) => AsyncIterable<Piece>;
+
 /** @returns what was lacking; null when all of it was there and was read */
-async function* tryWith(attempt: Attempt, choice: Choice): AsyncGenerator<Uint8Array, Partial<Choice> | null> {
+async function* tryWith<Piece>(
+  attempt: Attempt,
+  choice: Choice,
+  read: ReadWanted<Piece>,
+): AsyncGenerator<Piece, Partial<Choice> | null> {
   const instance = await translateSystemErrors("target.failed", "a temporary server cannot be made in TMPDIR", () =>
     makeInstance(attempt, choice),
   );
@@ -74,7 +86,7 @@ async function* tryWith(attempt: Attempt, choice: Choice): AsyncGenerator<Uint8A
     try {
       const verdict = await judgeInstance(session, attempt, instance, choice);
       if (verdict.kind === "lacking") return verdict.more;
-      yield* readFrom(session, attempt, instance, verdict.wanted);
+      yield* read(session, attempt, instance, verdict.wanted);
       return null;
     } finally {
       await session.close();
@@ -85,7 +97,7 @@ async function* tryWith(attempt: Attempt, choice: Choice): AsyncGenerator<Uint8A
 }
 
 /** @throws RefloatError point.damaged, vault.* */
-const openSource = async ({ tree, captured }: Source): Promise<SkeletonSource> => {
+const openSource = async ({ tree, captured }: ExcerptSource): Promise<SkeletonSource> => {
   const read = async (name: string): Promise<Buffer | null> => {
     const entry = await tree.entry(`${captured.path}/${name}`);
     return entry === undefined ? null : readWhole(tree, entry);
@@ -98,7 +110,13 @@ const openSource = async ({ tree, captured }: Source): Promise<SkeletonSource> =
   return { tree, files, layout, manifest: manifest === null ? null : readBackupManifest(manifest) };
 };
 
-async function* take(context: ClusterContext, from: Source, request: ExcerptRequest): ByteStream {
+/** As `Excerpts.take`, whatever is read of the instance. */
+export async function* excerptOf<Piece>(
+  context: ClusterContext,
+  from: ExcerptSource,
+  request: ExcerptRequest,
+  read: ReadWanted<Piece>,
+): AsyncGenerator<Piece> {
   const name = parseExcerptName(request.name);
   if (name === null) throw new RefloatError("bug", `${request.name} was taken for a part of a cluster`);
   if (request.form !== "dump" && name.kind !== "table")
@@ -113,7 +131,7 @@ async function* take(context: ClusterContext, from: Source, request: ExcerptRequ
   const attempt: Attempt = { context, detail, source, superusers, name, request };
   let choice = await firstChoice(attempt);
   for (let count = 1; count <= mostAttempts; count += 1) {
-    const more = yield* tryWith(attempt, choice);
+    const more = yield* tryWith(attempt, choice, read);
     if (more === null) return;
     choice = chooseAlso(choice, more);
   }
@@ -124,5 +142,5 @@ async function* take(context: ClusterContext, from: Source, request: ExcerptRequ
 export const clusterExcerpts: Excerpts<ClusterOptions> = {
   databases: ({ facts }) => capturedDetailSchema.parse(facts.detail).databases.map(({ name }) => formatDatabase(name)),
   kindOf: (typed) => parseExcerptName(typed)?.kind ?? null,
-  take,
+  take: (context, from, request) => excerptOf(context, from, request, readFrom),
 };

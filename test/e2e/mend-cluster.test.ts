@@ -1,0 +1,178 @@
+/** Single rows of one database of a whole cluster, from its physical capture and its log, into the running cluster: shown, put back, taken back. */
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
+import { findFreePort } from "../../src/testing/free-port.ts";
+import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
+import { query } from "../../src/testing/query.ts";
+import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { declareIn } from "./support/declare.ts";
+
+let folder: string;
+let temporary: string;
+let server: PostgresServer;
+let refloat: RefloatProgram;
+let point: string;
+/** After the last good order, before the bad statement. */
+let wanted: string;
+
+const environment = () => ({ TMPDIR: temporary });
+const sql = <Row = Record<string, unknown>>(text: string): Promise<Row[]> => query<Row>(server.url("bench"), text);
+const one = async (expression: string): Promise<unknown> =>
+  (await sql<{ v: unknown }>(`select ${expression} as v`))[0]?.v;
+const foldersLeft = async () => (await readdir(temporary)).filter((name) => name.startsWith(".excerpt."));
+const mend = (...args: readonly string[]) => refloat.run(["mend", "shop", ...args], environment());
+const data = async (...args: readonly string[]) =>
+  resultEnvelopeSchema("mend").parse(
+    (await refloat.succeed(["mend", "shop", ...args, "--json"], environment())).lines.at(-1),
+  ).data;
+
+const aWhileLater = async (): Promise<string> => {
+  const [row] = await query<{ at: Date }>(
+    server.url("postgres"),
+    "select clock_timestamp() as at from (select pg_sleep(1.2)) slept",
+  );
+  await query(server.url("postgres"), "select pg_sleep(1.2)");
+  return (row?.at ?? new Date(0)).toISOString();
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "refloat-mend-cluster-"));
+  await chmod(folder, 0o755);
+  temporary = join(folder, "tmp");
+  await mkdir(temporary);
+  server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
+  await query(server.url("postgres"), "create database bench");
+  await sql(`
+    create type mood as enum ('sad', 'glad');
+    create schema audit;
+    create table customers (id int primary key, name text);
+    create table "Orders" (id bigint generated always as identity primary key, customer int not null references customers, note text);
+    create table products (sku text primary key, price numeric(10,2), mood mood, doc jsonb, raw bytea, twice numeric generated always as (price * 2) stored);
+    create table audit.log (id serial primary key, what text);
+    create table days (day date primary key, n int) partition by range (day);
+    create table days_2026 partition of days for values from ('2026-01-01') to ('2027-01-01');
+    create table gone (id int primary key);
+    create function note() returns trigger language plpgsql as $$ begin insert into audit.log (what) values (new.sku); return new; end $$;
+    create trigger noted after update on products for each row execute function note();
+    insert into customers select n, 'c' || n from generate_series(1, 50) n;
+    insert into "Orders" (customer, note) select 1 + n % 50, E'note\\t' || n from generate_series(1, 500) n;
+    insert into products select 'sku' || n, n + 0.10, 'glad', '{"a": 1}', '\\x00ff' from generate_series(1, 800) n;
+    insert into days values ('2026-05-05', 5)`);
+  const port = await findFreePort(4);
+  await declareIn(
+    folder,
+    `services:
+  shop:
+    components:
+      db:
+        type: postgres-cluster
+        data: ${join(server.directory, "data")}
+        url: ${server.url("postgres")}
+        ports: ${port}-${port + 3}
+        programs: ${server.binaries}
+`,
+  );
+  refloat = refloatIn(folder);
+  await refloat.succeed(["vault", "init"]);
+  const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
+  try {
+    const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
+    const receivedUntil = async (at: string): Promise<void> => {
+      for (;;) {
+        const { done, value } = await events.next();
+        if (done === true) throw new Error("the receiver has ended");
+        const { data: said } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
+        if (said.type === "durable" && Date.parse(said.at ?? "") > Date.parse(at)) return;
+      }
+    };
+    await receivedUntil(new Date(0).toISOString());
+    const captured = await refloat.succeed(["capture", "shop", "--json"]);
+    point = (captured.lines.at(-1) as { data: { id: string } }).data.id.slice(0, 8);
+    await sql(`insert into customers values (60, 'late'); insert into "Orders" (customer, note) values (60, 'late')`);
+    wanted = await aWhileLater();
+    await sql(`delete from "Orders" where customer in (7, 60); delete from customers where id in (7, 60)`);
+    await receivedUntil(await aWhileLater());
+    receiving.kill("SIGTERM");
+    await receiving;
+  } finally {
+    receiving.kill("SIGKILL");
+  }
+}, 240_000);
+
+afterAll(async () => {
+  await server?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it(
+  "puts one damaged column back from the physical capture, and takes it back again",
+  { timeout: 240_000 },
+  async () => {
+    const digest = "(select md5(string_agg(p::text, ',' order by sku)) from products p where sku <> 'new')";
+    const before = await one(digest);
+    await sql("update products set price = 0; insert into products (sku, price) values ('new', 5); truncate audit.log");
+    const damaged = await one(digest);
+    const shown = await mend("--at", point, "--only", "db:bench/products", "--no-apply");
+    expect(shown).toMatchObject({ exit: 0 });
+    const told = shown.stdout.replaceAll(/\s+/g, " ");
+    expect(told).toContain(`Mend shop, db, database bench, from point ${point}`);
+    expect(told).toContain("products: 800 differ, 1 newer, left alone, 0 equal");
+    expect(told).toContain("800 rows get back price (0.00 in all of them)");
+    expect(told).toContain("noted on products, after update");
+    expect(await one(digest)).toBe(damaged);
+    const done = await data("--at", point, "--only", "db:bench/public.products", "--no-triggers", "--yes");
+    expect(done).toMatchObject({ applied: true, database: "bench" });
+    expect(await one(digest)).toBe(before);
+    expect(await one("(select count(*)::int from audit.log)")).toBe(0);
+    await refloat.succeed(["mend", "shop", "--undo", done.digest, "--yes"], environment());
+    expect(await one(digest)).toBe(damaged);
+    expect((await mend("--undo", done.digest, "--yes")).stderr).toContain("it was taken back already");
+    expect(await foldersLeft()).toEqual([]);
+  },
+);
+
+it(
+  "brings deleted rows back with what they refer to: of the point, and as of a second after it by the log",
+  { timeout: 240_000 },
+  async () => {
+    const ofPoint = await data("--at", point, "--only", "db:bench/Orders", "--rows", "gone", "--no-apply");
+    expect(ofPoint.tables.map(({ name, asked, puts }) => [name, asked, puts.gone])).toEqual([
+      ["customers", false, 1],
+      ['"Orders"', true, 10],
+    ]);
+    const ofSecond = await data("--at", wanted, "--only", "db:bench/Orders", "--rows", "gone", "--yes");
+    expect(ofSecond.source).toMatch(new RegExp(`^point ${point} and the log up to 20`));
+    expect(ofSecond.tables.map(({ name, puts }) => [name, puts.gone])).toEqual([
+      ["customers", 2],
+      ['"Orders"', 11],
+    ]);
+    expect(await one(`(select count(*)::int from "Orders")`)).toBe(501);
+    expect(await one("(select name from customers where id = 60)")).toBe("late");
+    expect(await foldersLeft()).toEqual([]);
+  },
+);
+
+it("says what cannot be put back, and leaves nothing behind", { timeout: 240_000 }, async () => {
+  await sql("drop table gone; alter table customers alter column name type varchar(5)");
+  for (const [only, words] of [
+    ["db:bench", "names no table of a database"],
+    ["db:orders", "names no table of a database"],
+    ["db:bench/nothing", "there is no table bench/nothing any more"],
+    ["db:bench/gone", "bench/gone --dump --to table.dump, then pg_restore -d bench table.dump"],
+    ["db:bench/days", "its rows lie in its partitions"],
+    ["db:bench/customers,db:postgres/x", "one transaction is of one database"],
+    ["db:nosuch/orders", "nosuch"],
+    ["db:bench/customers", "name was text and is character varying(5) now"],
+  ] as const) {
+    const refused = await mend("--at", point, "--only", only);
+    expect(refused.exit, `${only}: ${refused.stdout}`).not.toBe(0);
+    expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain(words);
+  }
+  const part = await data("--at", point, "--only", "db:bench/days_2026", "--no-apply");
+  expect(part.tables[0]).toMatchObject({ equal: 1, changed: 0, gone: 0 });
+  expect(await foldersLeft()).toEqual([]);
+});
