@@ -69,6 +69,13 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "bind9", purpose: "server of names that are switched", isThere: () => isOnPath("named") },
   { debianPackage: "nginx-light", purpose: "proxy that is switched", isThere: () => isOnPath("nginx") },
   { debianPackage: "pgbouncer", purpose: "pooler that is switched", isThere: () => isOnPath("pgbouncer") },
+  { debianPackage: "iproute2", purpose: "addresses that are moved", isThere: () => isOnPath("ip") },
+  {
+    debianPackage: "iputils-arping",
+    purpose: "who answers for them",
+    // The package `arping` has a program of the same name with other options.
+    isThere: () => existsSync("/usr/share/doc/iputils-arping"),
+  },
   { debianPackage: "bind9-dnsutils", purpose: "its client for updates", isThere: () => isOnPath("nsupdate") },
   { debianPackage: "e2fsprogs", purpose: "locks of vaults in folders", isThere: () => isOnPath("chattr") },
   { debianPackage: "fuse3", purpose: "mounts of recovery points", isThere: () => isOnPath("fusermount3") },
@@ -106,6 +113,8 @@ const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["git", "tests"],
   ["nginx-light", "tests"],
   ["pgbouncer", "tests"],
+  ["iproute2", "tests"],
+  ["iputils-arping", "tests"],
   ["bind9", "tests"],
   ["bind9-dnsutils", "tests"],
   ["borgbackup", "bench"],

@@ -35,7 +35,14 @@ describe("the drivers of this build", () => {
       "terraform",
     ]);
     expect([...driverRegistry.checks.keys()].sort()).toEqual(["command", "http", "redis", "sql", "tcp", "terraform"]);
-    expect([...driverRegistry.traffic.keys()].sort()).toEqual(["command", "dns", "haproxy", "nginx", "pgbouncer"]);
+    expect([...driverRegistry.traffic.keys()].sort()).toEqual([
+      "address",
+      "command",
+      "dns",
+      "haproxy",
+      "nginx",
+      "pgbouncer",
+    ]);
     expect(() => createDriverRegistry([filesBundle, filesBundle])).toThrow(
       'two drivers claim the component type "files"',
     );

@@ -1,6 +1,7 @@
 /** Composition root: the one list of what this build can capture, check and direct. A new technology is one folder and one line here. */
 import { joinChecks } from "./core/components/join-checks.ts";
 import type { CheckDriver, DriverBundle, DriverRegistry } from "./core/ports/driver.ts";
+import { addressBundle } from "./drivers/address/address-bundle.ts";
 import { commandBundle } from "./drivers/command/command-bundle.ts";
 import { dnsBundle } from "./drivers/dns/dns-bundle.ts";
 import { etcdBundle } from "./drivers/etcd/etcd-bundle.ts";
@@ -41,6 +42,7 @@ const bundles: readonly DriverBundle[] = [
   nginxBundle,
   pgbouncerBundle,
   dnsBundle,
+  addressBundle,
 ];
 
 const byWord = <Driver>(

@@ -268,7 +268,7 @@ export const provisionDeclarationSchema = z.object({
 });
 export type ProvisionDeclaration = z.infer<typeof provisionDeclarationSchema>;
 
-/** One entry of `cutover:`, its kind (`haproxy`, `nginx`, `pgbouncer`, `dns`, `command`) and that kind's own keys, `to` among them. */
+/** One entry of `cutover:`, its kind (`haproxy`, `nginx`, `pgbouncer`, `dns`, `address`, `command`) and that kind's own keys, `to` among them. */
 export const cutoverDeclarationSchema = z.object({
   kind: z.string(),
   options: jsonObjectSchema,

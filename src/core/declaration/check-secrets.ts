@@ -15,7 +15,7 @@ import { nodeAt, piecePlaceAt } from "./yaml-source.ts";
 
 /** Keys whose text is run. */
 const commandKeys = new Set(
-  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw apply destroy proof release shell arguments".split(
+  "start stop migrate command reload hold observe capture restore inspect drop switch identity facts position line freeze thaw apply destroy proof release shell arguments enter".split(
     " ",
   ),
 );

@@ -561,7 +561,7 @@ export type SetDriver<Options = unknown> = {
 
 export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
 
-/** A kind of cutover that directs traffic: `haproxy`, `nginx`, `pgbouncer`, `dns`, `command`. */
+/** A kind of cutover that directs traffic: `haproxy`, `nginx`, `pgbouncer`, `dns`, `address`, `command`. */
 export type TrafficDriver<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;
