@@ -6,7 +6,8 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { ownerOf, runAsOwner } from "../../platform/folder-server/folder-owner.ts";
+import { ownerOf } from "../../platform/folder-server/folder-owner.ts";
+import { startApart } from "../../platform/folder-server/start-apart.ts";
 import { lastLines } from "../../platform/shell-line.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import type { EtcdContext } from "./etcd-options.ts";
@@ -77,9 +78,6 @@ const wordsFor = ({ port, peerPort, name }: InstanceRecord): readonly string[] =
   ];
 };
 
-/** Goes on by itself: a shell starts it apart from all that is ours. */
-const startLine = 'cd "$1" && log=$2 && shift 2 && { setsid "$@" >> "$log" 2>&1 < /dev/null & }';
-
 const lookAgainMs = 20;
 const linesShown = 4;
 
@@ -107,7 +105,7 @@ export const startInstance = async (context: EtcdContext, folder: string): Promi
     const { server } = await findEtcdPrograms(context);
     const owner = await ownerOf(folder, context.signal);
     const words = [server, ...wordsFor(record)];
-    await runAsOwner(context, owner, ["/bin/sh", "-c", startLine, "sh", folder, names.log, ...words]);
+    await startApart(context, owner, { folder, log: names.log, words });
   }
   const beganMs = context.clock.monotonicMs();
   for (;;) {

@@ -5,7 +5,7 @@
 import type { LogStart } from "../../core/ports/driver.ts";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
-import { capturedDetailSchema } from "./captured-detail.ts";
+import { capturedPlaceSchema } from "./captured-detail.ts";
 
 export type BinlogFile = {
   /** `binlog` of `binlog.000007`. */
@@ -90,7 +90,7 @@ export const newestLine = (
  * the history that the point is of is seen again by the numbers of transactions, before anything is made.
  */
 export const binlogStartOf = (captured: CapturedComponent, lines: readonly string[]): LogStart | null => {
-  const { binlog, serverId } = capturedDetailSchema.parse(captured.facts.detail);
+  const { binlog, serverId } = capturedPlaceSchema.parse(captured.facts.detail);
   const file = binlog === null ? null : readFileName(binlog.file);
   if (binlog === null || file === null || captured.consistency !== "snapshot") return null;
   const takenAt = Date.parse(captured.window.endAt) / 1000;

@@ -55,10 +55,30 @@ const mostBetweenLooksMs = 500;
 /** The server has more, and nothing of it comes: the connection is dead. */
 const longestSilenceMs = 30_000;
 
+/** What a point goes on by: which of the events keep it from that. */
+export type ObstacleWatch = Pick<BinlogObstacles, "reasonOf">;
+
+/** Whose log it is. */
+export type BinlogReceiving = {
+  readonly driver: string;
+  readonly access: () => Promise<SqlAccess>;
+  readonly obstacles: (access: SqlAccess, settings: BinlogSettings) => ObstacleWatch;
+};
+
+const ofDatabase = (context: MariadbContext): BinlogReceiving => ({
+  driver: "mariadb",
+  access: () => accessOf(context, "source"),
+  obstacles: ({ target }, { ignoresCase }) => new BinlogObstacles({ source: target.database, ignoresCase }),
+});
+
 /** Resolves once aborted, with all that was received durable as far as the vault could take it. @throws RefloatError source.denied, ... */
-export const receiveBinlog = async (context: MariadbContext, request: LogReceiving): Promise<void> => {
+export const receiveBinlog = async (
+  context: MariadbContext,
+  request: LogReceiving,
+  of: BinlogReceiving = ofDatabase(context),
+): Promise<void> => {
   const { clock, signal } = context;
-  const receiver = new Receiver(context, request);
+  const receiver = new Receiver(context, request, of);
   await keepReceiving({
     report: request.report,
     clock,
@@ -74,15 +94,17 @@ type Start = BinlogPlace & { readonly line: string | null; readonly atMs: number
 class Receiver {
   readonly #context: MariadbContext;
   readonly #request: LogReceiving;
+  readonly #of: BinlogReceiving;
   /** By line, what the vault has at its end. */
   readonly #ends = new Map<string, LogSpan>();
   /** Lines that are not what the server goes on with. */
   readonly #left = new Set<string>();
   #warned = new Set<string>();
 
-  constructor(context: MariadbContext, request: LogReceiving) {
+  constructor(context: MariadbContext, request: LogReceiving, of: BinlogReceiving) {
     this.#context = context;
     this.#request = request;
+    this.#of = of;
     for (const span of request.held) this.#note(span);
   }
 
@@ -90,7 +112,7 @@ class Receiver {
   async receive(): Promise<void> {
     const { signal, service, component } = this.#context;
     // Each time anew: a password may have been changed since. An abort is to end in order, so it cuts no connection.
-    const access: SqlAccess = { ...(await accessOf(this.#context, "source")), signal: new AbortController().signal };
+    const access: SqlAccess = { ...(await this.#of.access()), signal: new AbortController().signal };
     const settings = await readBinlogSettings(access);
     refuseUnusable(access, settings);
     this.#warn(settings);
@@ -116,7 +138,8 @@ class Receiver {
           start,
           listing,
           settings,
-          database: access.target.database,
+          driver: this.#of.driver,
+          obstacles: this.#of.obstacles(access, settings),
           held: this.#ends,
           noted: (span) => this.#note(span),
           lose: (line, reason) => this.#loseEnd(line, reason),
@@ -227,7 +250,8 @@ type Parts = {
   readonly start: Start;
   readonly listing: BinlogListing;
   readonly settings: BinlogSettings;
-  readonly database: string;
+  readonly driver: string;
+  readonly obstacles: ObstacleWatch;
   readonly held: ReadonlyMap<string, LogSpan>;
   readonly noted: (span: LogSpan) => void;
   /** What comes behind the line's end cannot be held. */
@@ -245,7 +269,6 @@ class Connection {
   #writer: PieceWriter | null = null;
   #looks: BinlogLooks | null = null;
   #format: BinlogFormat | null = null;
-  readonly #obstacles: BinlogObstacles;
   #number: number;
   /** Where what is being written began. */
   #start: Start;
@@ -260,7 +283,6 @@ class Connection {
     this.#request = request;
     this.#parts = parts;
     this.#clock = context.clock;
-    this.#obstacles = new BinlogObstacles({ source: parts.database, ignoresCase: parts.settings.ignoresCase });
     this.#start = parts.start;
     this.#number = parts.start.number - 1;
     this.#heardMs = this.#clock.monotonicMs();
@@ -356,7 +378,7 @@ class Connection {
       },
       everyMs: this.#request.everyMs,
       report: this.#request.report,
-      of: { service: this.#context.service, component: this.#context.component, driver: "mariadb" },
+      of: { service: this.#context.service, component: this.#context.component, driver: this.#parts.driver },
       line,
       from: positionOf({ number, offset }),
       atMs,
@@ -422,7 +444,7 @@ class Connection {
 
   #warnOfObstacle(event: BinlogEvent, end: bigint): void {
     if (this.#format === null) return;
-    const reason = this.#obstacles.reasonOf(event, this.#format);
+    const reason = this.#parts.obstacles.reasonOf(event, this.#format);
     if (reason === null) return;
     const { number, offset } = placeAt(positionAfter(end));
     const place = `${fileName({ base: this.#parts.listing.base, number })}:${offset}`;

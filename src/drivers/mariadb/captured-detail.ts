@@ -33,4 +33,7 @@ export const capturedDetailSchema = z.object({
   /** The server's own, to read names and values by. */
   serverId: z.int(),
 });
+/** What points of databases and of whole servers have in common: where the binary log of which server stood. */
+export const capturedPlaceSchema = capturedDetailSchema.pick({ binlog: true, serverId: true });
+
 export type CapturedDetail = z.infer<typeof capturedDetailSchema>;

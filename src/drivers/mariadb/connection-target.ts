@@ -15,6 +15,7 @@ export type MariadbTarget = {
   readonly port: number;
   readonly socket: string | null;
   readonly user: string;
+  /** Empty where a whole server is meant. */
   readonly database: string;
   readonly password: Secret | null;
   readonly tls: TlsMode;
@@ -26,7 +27,7 @@ const defaultPort = 3306;
 const sockets = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
 
 const urlPattern =
-  /^(?:mariadb|mysql):\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?:\[(?<six>[^\]]+)\]|(?<host>[^:/?#]*))(?::(?<port>\d+))?\/(?<database>[^/?#]*)(?:\?(?<query>[^#]*))?$/;
+  /^(?:mariadb|mysql):\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?:\[(?<six>[^\]]+)\]|(?<host>[^:/?#]*))(?::(?<port>\d+))?(?:\/(?<database>[^/?#]*))?(?:\?(?<query>[^#]*))?$/;
 
 const invalid = (message: string, hint?: string): RefloatError =>
   new RefloatError("config.invalid", message, hint === undefined ? {} : { hint });
@@ -60,8 +61,11 @@ const readParameters = (query: string): Parameters => {
   return known;
 };
 
+/** What a url has to name: a database, or a server and maybe a database. */
+export type UrlNames = "database" | "server";
+
 /** @throws RefloatError config.invalid; no message holds the url, since it may carry a password */
-export const parseMariadbUrl = (url: string): MariadbTarget => {
+export const parseMariadbUrl = (url: string, names: UrlNames = "database"): MariadbTarget => {
   const groups = urlPattern.exec(url)?.groups;
   if (groups === undefined) {
     throw invalid("the url is not one of MariaDB", "write mariadb://user@host:port/database or mariadb:///database");
@@ -73,7 +77,8 @@ export const parseMariadbUrl = (url: string): MariadbTarget => {
   const number = port === undefined ? defaultPort : Number(port);
   if (number < 1 || number > 65_535) throw invalid(`"${port}" is not a port`);
   const database = decode(groups["database"] ?? "");
-  if (database === "") throw invalid("the url names no database", "write it after the host: mariadb://host/shop");
+  if (database === "" && names === "database")
+    throw invalid("the url names no database", "write it after the host: mariadb://host/shop");
   const local = socket ?? (host === "" ? (sockets.find((path) => existsSync(path)) ?? null) : null);
   return {
     host: local === null ? (host === "" ? "127.0.0.1" : host) : null,
@@ -89,9 +94,10 @@ export const parseMariadbUrl = (url: string): MariadbTarget => {
 /** @throws RefloatError config.invalid, secret.unavailable */
 export const resolveTarget = async (
   context: Pick<MariadbContext, "options" | "bind" | "component">,
+  names: UrlNames = "database",
 ): Promise<MariadbTarget> => {
   const url = await context.bind(context.options.url);
-  const target = parseMariadbUrl(url.value);
+  const target = parseMariadbUrl(url.value, names);
   if (target.password !== null && !url.secret) {
     throw invalid(
       `the url of ${context.component} has a password in it`,

@@ -17,7 +17,7 @@ import {
   readQuery,
 } from "./binlog-events.ts";
 import { placeAt, placeWords, positionOf, readFileName } from "./binlog-line.ts";
-import { readFileFormat } from "./replay-events.ts";
+import { readFileFormat } from "./binlog-walk.ts";
 
 const gtid: LogTargetWord = {
   word: "gtid",

@@ -14,12 +14,13 @@ SET SESSION time_zone = '+00:00', unique_checks = 0, foreign_key_checks = 0, sql
 `;
 
 /**
+ * @param database that it begins in; null for none
  * Resolves when the client has taken all and ended well.
  * @throws what the source threw; RefloatError target.failed and the like; the signal's reason when aborted
  */
 export const loadSql = async (
   { target, role, marker, signal }: SqlAccess,
-  database: string,
+  database: string | null,
   source: ByteStream,
 ): Promise<void> => {
   signal.throwIfAborted();
@@ -34,7 +35,7 @@ export const loadSql = async (
         "--batch",
         "--binary-mode",
         "--max-allowed-packet=1G",
-        `--database=${database}`,
+        ...(database === null ? [] : [`--database=${database}`]),
       ],
       {
         cancelSignal: AbortSignal.any([signal, stopping.signal]),

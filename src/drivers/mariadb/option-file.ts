@@ -35,11 +35,17 @@ const optionFileText = (target: MariadbTarget): string => {
 export type OptionFile = {
   /** The first argument of any client program. */
   readonly argument: string;
+  /** For a program of another user, which may not look into our descriptors: it is given this one. */
+  readonly descriptor: number;
   readonly remove: () => Promise<void>;
 };
 
 /** It has a name for no longer than it takes to open it, and then lives in our descriptor: whoever kills us leaves no password behind. */
-export const openOptionFile = async (target: MariadbTarget): Promise<OptionFile> => {
+export const openOptionFile = async (
+  target: MariadbTarget,
+  /** Who is to read it, where that is not us. */
+  owner: { readonly uid: number; readonly gid: number } | null = null,
+): Promise<OptionFile> => {
   const folder = await mkdtemp(join(tmpdir(), "refloat-mariadb-"));
   let file: FileHandle;
   try {
@@ -49,11 +55,16 @@ export const openOptionFile = async (target: MariadbTarget): Promise<OptionFile>
   }
   try {
     await file.writeFile(optionFileText(target));
+    if (owner !== null && process.getuid?.() === 0) await file.chown(owner.uid, owner.gid);
   } catch (error) {
     await file.close();
     throw error;
   }
-  return { argument: `--defaults-file=/proc/${process.pid}/fd/${file.fd}`, remove: async () => file.close() };
+  return {
+    argument: `--defaults-file=/proc/${process.pid}/fd/${file.fd}`,
+    descriptor: file.fd,
+    remove: async () => file.close(),
+  };
 };
 
 export const withOptionFile = async <Result>(

@@ -3,6 +3,7 @@
  * client. Rows are applied as a replica applies them: no trigger fires for them.
  */
 import { execa } from "execa";
+import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { Replay } from "../../core/ports/driver.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
@@ -15,7 +16,8 @@ import { findProgram } from "./client-programs.ts";
 import { loadSql } from "./load-table.ts";
 import type { Replayed } from "./marker-table.ts";
 import { programEnvironment } from "./option-file.ts";
-import { type ReplayRange, type ReplayTally, emptyTally, replayEvents, sealCheck } from "./replay-events.ts";
+import { type BinlogRange, type ReplayTally, emptyTally, sealCheck } from "./binlog-walk.ts";
+import { type ReplayRange, replayEvents } from "./replay-events.ts";
 import { serverError } from "./server-errors.ts";
 import { type SqlAccess, runSql, textOf } from "./sql-client.ts";
 
@@ -64,8 +66,18 @@ export const refuseTriggers = async (access: SqlAccess): Promise<void> => {
 
 /** @throws RefloatError target.failed with the server's words; then the database is not whole */
 export const applyReplay = async (access: SqlAccess, range: ReplayRange): Promise<ReplayTally> => {
-  const { marker, signal, target, role } = access;
   const tally = emptyTally();
+  await applyBinlog(access, range.target, replayEvents(range, tally));
+  return tally;
+};
+
+/**
+ * @param database that the client begins in; null for none
+ * @param events a binary log as `BinlogWalk` makes it
+ * @throws RefloatError target.failed with the server's words; what `events` throws
+ */
+export const applyBinlog = async (access: SqlAccess, database: string | null, events: ByteStream): Promise<void> => {
+  const { marker, signal, target, role } = access;
   const program = await findProgram("mariadb-binlog");
   const stopping = new AbortController();
   const child = execa(program, ["--no-defaults", "-"], {
@@ -85,7 +97,7 @@ export const applyReplay = async (access: SqlAccess, range: ReplayRange): Promis
   child.stdin.on("error", () => undefined);
   const feed = async (): Promise<void> => {
     try {
-      for await (const bytes of replayEvents(range, tally)) {
+      for await (const bytes of events) {
         signal.throwIfAborted();
         if (child.stdin.destroyed) break;
         if (!child.stdin.write(bytes)) await drained(child.stdin);
@@ -107,7 +119,7 @@ export const applyReplay = async (access: SqlAccess, range: ReplayRange): Promis
     yield Buffer.from(sealCheck);
   }
   try {
-    await loadSql(access, range.target, statements());
+    await loadSql(access, database, statements());
   } catch (error) {
     stopping.abort(error);
     await ended;
@@ -115,7 +127,6 @@ export const applyReplay = async (access: SqlAccess, range: ReplayRange): Promis
     await feeding;
     throw error;
   }
-  return tally;
 };
 
 export const replayedOf = ({ tables, statements }: ReplayTally): Replayed => ({
@@ -123,7 +134,10 @@ export const replayedOf = ({ tables, statements }: ReplayTally): Replayed => ({
   statements,
 });
 
-export const describeReplay = ({ line, to }: ReplayRange, { transactions, statements, gtid }: ReplayTally): string =>
+export const describeReplay = (
+  { line, to }: Pick<BinlogRange, "line" | "to">,
+  { transactions, statements, gtid }: ReplayTally,
+): string =>
   [
     `then its log to ${placeWords(line, to)}${gtid === null ? "" : ` (${gtid})`}: ${formatAmount(transactions, "transactions")}`,
     ...(statements === 0 ? [] : [formatAmount(statements, "changes of definitions")]),

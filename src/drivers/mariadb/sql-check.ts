@@ -26,12 +26,12 @@ const runSqlCheck = async (context: CheckContext, options: SqlCheckOptions): Pro
   const limit = AbortSignal.timeout(context.timeoutMs);
   const seconds = context.timeoutMs / 1_000;
   try {
-    const target = parseMariadbUrl(context.outputs["url"]?.value ?? "");
+    const target = parseMariadbUrl(context.outputs["url"]?.value ?? "", "server");
     const signal = AbortSignal.any([context.signal, limit]);
     const rows = await askSql(
       { target, role: "source", marker: context.marker, signal },
       `SET SESSION sql_mode = DEFAULT, max_statement_time = ${seconds};\nSTART TRANSACTION READ ONLY;\n${bound.value.trim().replace(/;$/, "")}\n;`,
-      target.database,
+      target.database === "" ? undefined : target.database,
     );
     const answers = rows.map((row) => Object.values(row));
     const { ok, found } = judgeAnswer({ columns: answers[0]?.length ?? 1, rows: answers });

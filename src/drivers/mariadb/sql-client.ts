@@ -5,7 +5,7 @@
 import { runProgram } from "../../platform/subprocess.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 import { findProgram } from "./client-programs.ts";
-import { type MariadbTarget, resolveTarget } from "./connection-target.ts";
+import { type MariadbTarget, type UrlNames, resolveTarget } from "./connection-target.ts";
 import { programEnvironment, withOptionFile } from "./option-file.ts";
 import { type ServerRole, serverError } from "./server-errors.ts";
 
@@ -18,8 +18,12 @@ export type SqlAccess = {
   readonly signal: AbortSignal;
 };
 
-export const accessOf = async (context: MariadbContext, role: ServerRole): Promise<SqlAccess> => ({
-  target: await resolveTarget(context),
+export const accessOf = async (
+  context: MariadbContext,
+  role: ServerRole,
+  names: UrlNames = "database",
+): Promise<SqlAccess> => ({
+  target: await resolveTarget(context, names),
   role,
   marker: context.marker,
   signal: context.signal,

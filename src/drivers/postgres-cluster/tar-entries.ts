@@ -5,6 +5,7 @@
 import { Header } from "tar";
 import type { ByteStream } from "../../core/ports/bytes.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { ByteFeed } from "../../platform/byte-feed.ts";
 
 export type ArchivedEntry = {
   /** Relative, without a leading `./` and a trailing slash. */
@@ -19,44 +20,6 @@ const blockBytes = 512;
 
 const broken = (what: string): RefloatError =>
   new RefloatError("source.failed", `the server's archive cannot be read: ${what}`, { state: "no point was made" });
-
-/** Hands out an exact number of bytes of a stream, and in between pieces as large as they come. */
-class ByteFeed {
-  readonly #source: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array();
-
-  constructor(source: AsyncIterator<Uint8Array>) {
-    this.#source = source;
-  }
-
-  /** A piece of at most `limit` bytes; null at the end. */
-  async piece(limit: number): Promise<Uint8Array | null> {
-    while (this.#rest.length === 0) {
-      const next = await this.#source.next();
-      if (next.done === true) return null;
-      this.#rest = next.value;
-    }
-    const piece = this.#rest.subarray(0, limit);
-    this.#rest = this.#rest.subarray(piece.length);
-    return piece;
-  }
-
-  /** Exactly that many; null when the stream ends before the first. */
-  async exactly(length: number): Promise<Buffer | null> {
-    const first = await this.piece(length);
-    if (first === null) return null;
-    if (first.length === length) return Buffer.from(first.buffer, first.byteOffset, length);
-    const whole = Buffer.alloc(length);
-    whole.set(first);
-    for (let filled = first.length; filled < length;) {
-      const piece = await this.piece(length - filled);
-      if (piece === null) throw broken("it ends in the middle of an entry");
-      whole.set(piece, filled);
-      filled += piece.length;
-    }
-    return whole;
-  }
-}
 
 const types: Readonly<Partial<Record<Header["type"], ArchivedEntry["type"]>>> = {
   File: "file",
@@ -75,7 +38,7 @@ const plainName = (path: string): string => path.replace(/^(\.\/+)+/, "").replac
 
 /** @param source ends with the archive. @throws RefloatError source.failed */
 export async function* readTarEntries(source: AsyncIterator<Uint8Array>): AsyncGenerator<ArchivedEntry> {
-  const feed = new ByteFeed(source);
+  const feed = new ByteFeed(source, () => broken("it ends in the middle of an entry"));
   for (;;) {
     const block = await feed.exactly(blockBytes);
     if (block === null) throw broken("it has no end");
