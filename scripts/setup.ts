@@ -44,6 +44,7 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
   { debianPackage: "mariadb-server", purpose: "the other database server", isThere: () => isOnPath("mariadbd") },
+  { debianPackage: "mariadb-backup", purpose: "its physical backups", isThere: () => isOnPath("mariadb-backup") },
   { debianPackage: "sqlite3", purpose: "independent reader of databases", isThere: () => isOnPath("sqlite3") },
   { debianPackage: "age", purpose: "independent reader of escrow bundles", isThere: () => isOnPath("age-keygen") },
   { debianPackage: "openssh-server", purpose: "server of vaults over SFTP", isThere: () => isOnPath("sshd") },
@@ -95,6 +96,7 @@ const requirements: readonly Requirement[] = [
 /** Nobody shall download a storage cluster to see the demo. What is not named here is for all. */
 const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["mariadb-server", "tests"],
+  ["mariadb-backup", "tests"],
   ["age", "tests"],
   ["openssh-server", "tests"],
   ["openssh-client", "tests"],

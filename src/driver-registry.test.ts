@@ -27,6 +27,7 @@ describe("the drivers of this build", () => {
       "files",
       "git",
       "mariadb",
+      "mariadb-server",
       "postgres",
       "postgres-cluster",
       "process",

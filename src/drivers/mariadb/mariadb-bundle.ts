@@ -13,6 +13,7 @@ import { type MariadbOptions, mariadbOptionsSchema } from "./mariadb-options.ts"
 import { mariadbMending } from "./mend/row-mending.ts";
 import { preflightMariadb } from "./preflight.ts";
 import { mariadbSqlCheck } from "./sql-check.ts";
+import { mariadbServerDriver } from "./server/server-driver.ts";
 import { mariadbWrites } from "./writes.ts";
 
 const mariadbDriver: ComponentDriver<MariadbOptions> = {
@@ -46,10 +47,10 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   invariantValues: mariadbInvariantValues,
 };
 
-/** The `mariadb` driver: the component, and the `sql` check of what it restores. */
+/** One database, or a whole server; and the `sql` check of what is restored of them. */
 export const mariadbBundle: DriverBundle = {
   name: "mariadb",
-  components: [mariadbDriver as ComponentDriver],
+  components: [mariadbDriver as ComponentDriver, mariadbServerDriver as ComponentDriver],
   checks: [mariadbSqlCheck as CheckDriver],
   traffic: [],
 };

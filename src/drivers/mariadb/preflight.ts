@@ -1,22 +1,18 @@
 /** What `validate --live` says of a database: can it be reached, captured, restored beside and switched, and with which rights. */
 import type { PreflightReport } from "../../core/ports/driver.ts";
-import { formatDuration } from "../../core/time/duration.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { type Finding, failure, finding, listed } from "../../platform/postgres/preflight-finding.ts";
-import { readBinlogSettings, unusable } from "./binlog-source.ts";
 import { findDump } from "./client-programs.ts";
 import { type MariadbTarget, describeAddress, resolveTarget } from "./connection-target.ts";
 import { dumpArguments } from "./dump.ts";
 import { readDatabases } from "./marker-table.ts";
+import { logFindings } from "./log-findings.ts";
 import { type MariadbContext, jobsOf } from "./mariadb-options.ts";
 import { type Rights, grantStatements, readRights } from "./rights.ts";
 import { type ServerFacts, readServerFacts } from "./server-facts.ts";
 import { isOfOneMoment, listTables, tableWarnings } from "./source-tables.ts";
 import { type SqlAccess, accessOf, askSql, numberOf } from "./sql-client.ts";
 import { inDatabase, quoteName, quoteText } from "./sql-text.ts";
-
-/** Less than this is less than a night in which nobody looks. */
-const leastKeptSeconds = 86_400;
 
 const rightsFindings = ({ missing }: Rights): readonly Finding[] =>
   missing.length === 0
@@ -40,33 +36,6 @@ const serverFindings = (server: ServerFacts): readonly Finding[] => [
       : "off: a point has no position in it, and none can be rolled forward",
   ),
 ];
-
-/** Of a server whose log is to lead to any second. */
-const logFindings = async (access: SqlAccess, pitr: string | undefined): Promise<readonly Finding[]> => {
-  if (pitr === undefined) return [];
-  const subject = `any second of ${pitr}`;
-  const settings = await readBinlogSettings(access).catch((error: unknown) => failure(subject, error));
-  if ("ok" in settings) return [settings];
-  const refused = unusable(settings);
-  if (refused !== null) return [finding(false, subject, refused.reason, refused.hint)];
-  const { keptSeconds, rowImage, syncs } = settings;
-  const isShort = keptSeconds !== 0 && keptSeconds < leastKeptSeconds;
-  return [
-    finding(true, subject, `rows are logged, with the image ${rowImage}`),
-    finding(
-      !isShort,
-      "retention at the server",
-      keptSeconds === 0 ? "for ever: its disk must be watched" : formatDuration(keptSeconds * 1000),
-      "a receiver that is away for longer leaves a gap: SET GLOBAL binlog_expire_logs_seconds = 864000",
-    ),
-    finding(
-      syncs,
-      "sync_binlog",
-      syncs ? "1" : "not 1: a crash of the machine can take from the server what the vault has",
-      "SET GLOBAL sync_binlog = 1",
-    ),
-  ];
-};
 
 const tableFindings = async (access: SqlAccess): Promise<readonly Finding[]> => {
   const { database } = access.target;

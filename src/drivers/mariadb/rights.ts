@@ -86,7 +86,7 @@ export const grantStatements = (target: MariadbTarget, user: string, wanted: Rig
   needsOf(target, wanted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`);
 
 /** `shop@%` as GRANT takes it. */
-const asAccount = (current: string): string => {
+export const accountOf = (current: string): string => {
   const at = current.lastIndexOf("@");
   return `${quoteName(current.slice(0, at))}@${quoteName(current.slice(at + 1))}`;
 };
@@ -109,11 +109,17 @@ const parseGrant = (line: string) => {
       };
 };
 
+const readGrants = async (access: SqlAccess) =>
+  (await askSql(access, "SHOW GRANTS;")).flatMap((one) => parseGrant(Object.values(one)[0] ?? "") ?? []);
+
+/** What we may do everywhere. */
+export const heldPrivileges = async (access: SqlAccess): Promise<ReadonlySet<string>> =>
+  new Set((await readGrants(access)).flatMap(({ on, what }) => (on === "*.*" ? [...what] : [])));
+
 /** By what the server says of us: rights of roles that are switched on included. */
 export const readRights = async (access: SqlAccess, wanted: RightsFor): Promise<Rights> => {
   const [row] = await askSql(access, "SELECT CURRENT_USER() AS account;");
-  const shown = await askSql(access, "SHOW GRANTS;");
-  const grants = shown.flatMap((one) => parseGrant(Object.values(one)[0] ?? "") ?? []);
+  const grants = await readGrants(access);
   const isGiven = (privilege: string, on: string): boolean =>
     grants.some(
       (grant) =>
@@ -124,5 +130,5 @@ export const readRights = async (access: SqlAccess, wanted: RightsFor): Promise<
     const privileges = need.privileges.filter((privilege) => !isGiven(privilege, need.on));
     return privileges.length === 0 ? [] : [{ ...need, privileges }];
   });
-  return { account: asAccount(textOf(row, "account")), missing };
+  return { account: accountOf(textOf(row, "account")), missing };
 };

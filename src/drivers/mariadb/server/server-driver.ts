@@ -1,0 +1,36 @@
+import type { ComponentDriver } from "../../../core/ports/driver.ts";
+import { binlogStartOf, placeWords } from "../binlog-line.ts";
+import { mariadbTargets } from "../find-target.ts";
+import { captureServer } from "./capture.ts";
+import { serverInstances, stableOutputs } from "./instances.ts";
+import { preflightServer } from "./preflight.ts";
+import { receiveServerLog } from "./server-log.ts";
+import { type ServerOptions, serverOptionsSchema } from "./server-options.ts";
+import { serverSwitching } from "./switching.ts";
+import { serverWrites } from "./writes.ts";
+
+/** The `mariadb-server` component. */
+export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
+  type: "mariadb-server",
+  summary: "One whole MariaDB server, captured physically by mariadb-backup, switched by the path of its data folder.",
+  options: serverOptionsSchema,
+  outputs: {
+    url: {
+      description: "mariadb://user:password@host:port/, as an application uses it; with the url's database, if any.",
+      secret: true,
+    },
+    address: { description: "host:port; the path of the socket for a local socket.", secret: false },
+    host: { description: "Host name or address; localhost for a local socket.", secret: false },
+    port: { description: "Port.", secret: false },
+    database: { description: "The database of the url; nothing where it names none.", secret: false },
+    user: { description: "The user that Refloat connects as.", secret: false },
+    data: { description: "Absolute path of the data folder.", secret: false },
+  },
+  stableOutputs,
+  preflight: preflightServer,
+  capture: captureServer,
+  instances: serverInstances,
+  switching: serverSwitching,
+  writes: serverWrites,
+  logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveServerLog, targets: mariadbTargets },
+};

@@ -1,0 +1,23 @@
+/** Switches a server by the path of its data folder. What is not a server of its own is refused. */
+import { join } from "node:path";
+import { createFolderServerSwitching } from "../../../platform/folder-server/folder-server-switching.ts";
+import { pathExists } from "../../../platform/tree-files.ts";
+import { quietInstance } from "./instance-server.ts";
+import { describeSettled, refuseAnswering, refuseCompany, serveStable, stopLive } from "./live-server.ts";
+import { makePosition, stoppedMark } from "./position.ts";
+import { type ServerOptions, dataPathOf } from "./server-options.ts";
+import { endServer } from "./server-process.ts";
+
+export const serverSwitching = createFolderServerSwitching<ServerOptions>({
+  pathOf: dataPathOf,
+  holdsData: (folder) => pathExists(join(folder, "ibdata1")),
+  refuseSwitch: refuseCompany,
+  refuseIncoming: async () => undefined,
+  stopLive,
+  refuseAnswering: (context) => refuseAnswering(context),
+  quiet: quietInstance,
+  serve: serveStable,
+  positionOf: async (context, folder) => makePosition(context.clock.now(), await stoppedMark(folder)),
+  settle: (context) => describeSettled(context),
+  beforeDiscard: (context, folder) => endServer(context, folder, "SIGKILL"),
+});

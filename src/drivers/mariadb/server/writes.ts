@@ -1,0 +1,92 @@
+/**
+ * What was written to a server since a position. No table is compared with another: the server's own counts tell how many rows were written since it was started,
+ * and its binary log whether anything was committed. Which rows they are is not told here.
+ */
+import { nullWhenDown } from "../../../core/components/null-when-down.ts";
+import type { WriteLedger, WriteReport } from "../../../core/ports/driver.ts";
+import { readServerFacts } from "../server-facts.ts";
+import type { ServerMark } from "./captured-server.ts";
+import { accessAt } from "./locations.ts";
+import { makePosition, readMark, stoppedMark, takeMark } from "./position.ts";
+import type { ServerContext, ServerOptions } from "./server-options.ts";
+
+const markAt = async (context: ServerContext, location: string | null): Promise<ServerMark> => {
+  const place = await accessAt(context, location);
+  if (place.kind === "stopped") return stoppedMark(place.folder);
+  const { hasBinlog } = await readServerFacts(place.access);
+  return takeMark(place.access, place.folder, hasBinlog);
+};
+
+type Compared = Pick<WriteReport, "units" | "gaps">;
+
+const isSamePlace = (then: ServerMark, now: ServerMark): boolean | null =>
+  then.binlog === null || now.binlog === null
+    ? null
+    : then.binlog.file === now.binlog.file && then.binlog.position === now.binlog.position;
+
+/** Null where another process counts than the one that did. */
+const countsSince = (then: ServerMark, now: ServerMark) =>
+  then.counts === null || now.counts === null || then.life === null || then.life !== now.life
+    ? null
+    : {
+        added: Math.max(0, now.counts.added - then.counts.added),
+        changed: Math.max(0, now.counts.changed - then.counts.changed),
+        removed: Math.max(0, now.counts.removed - then.counts.removed),
+        definitions: Math.max(0, now.counts.definitions - then.counts.definitions),
+      };
+
+export const compareMarks = (then: ServerMark, now: ServerMark): Compared => {
+  const same = isSamePlace(then, now);
+  const counted = countsSince(then, now);
+  if (counted === null)
+    return same === true
+      ? { units: [], gaps: [] }
+      : {
+          units: [],
+          gaps: [
+            same === null
+              ? "what was written cannot be told: the server was started anew since, and keeps no log of it"
+              : "something was written, by the binary log; how many rows cannot be told, since the server was started anew",
+          ],
+        };
+  const { definitions, ...rows } = counted;
+  const isUntouched = rows.added + rows.changed + rows.removed + definitions === 0;
+  if (isUntouched && same !== false) return { units: [], gaps: [] };
+  const units = rows.added + rows.changed + rows.removed === 0 ? [] : [{ name: "all databases", ...rows }];
+  return {
+    units,
+    gaps: [
+      ...(definitions === 0 ? [] : [`${definitions} statements changed definitions, users or rights`]),
+      units.length === 0
+        ? "something was written of which no rows are counted"
+        : "which rows they are is not told for a whole server, and rows that were rolled back are counted too",
+    ],
+  };
+};
+
+export const serverWrites: WriteLedger<ServerOptions> = {
+  position: async (context, location) => {
+    const takenAt = context.clock.now();
+    return makePosition(takenAt, await markAt(context, location));
+  },
+
+  writesSince: async (context, { location, since }) => {
+    const { units, gaps } = compareMarks(readMark(since), await markAt(context, location));
+    return { lastWriteAt: null, units, gaps };
+  },
+
+  estimateSince: async (context, since) => {
+    const now = await nullWhenDown(context.signal, () => markAt(context, null));
+    if (now === null) return null;
+    const { units, gaps } = compareMarks(readMark(since), now);
+    const [rows] = units;
+    if (rows !== undefined) {
+      const count = rows.added + rows.changed + rows.removed;
+      return {
+        about: `about ${count.toLocaleString("en-US")} rows written, by the server's counts`,
+        lastWriteAt: null,
+      };
+    }
+    return { about: gaps[0] ?? "nothing", lastWriteAt: null };
+  },
+};
