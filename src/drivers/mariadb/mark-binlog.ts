@@ -10,7 +10,7 @@ import { type BinlogPlace, newestLine, placeAt, positionOf, readFileName } from 
 import { readBinlogSettings, unusable } from "./binlog-source.ts";
 import { describeAddress } from "./connection-target.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
-import { readFileFormat } from "./replay-events.ts";
+import { readFileFormat } from "./binlog-walk.ts";
 import { errorNumberOf } from "./server-errors.ts";
 import { type Row, type SqlAccess, accessOf, numberOf, runSql, textOf } from "./sql-client.ts";
 import { inDatabase, momentName } from "./sql-text.ts";
