@@ -8,7 +8,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { endServer } from "../../src/drivers/mariadb/server/server-process.ts";
-import { findByEnvironment, listProcesses, readPlaces } from "../../src/platform/process-table.ts";
+import { findByEnvironment, listProcesses, readPlaces, signalProcess } from "../../src/platform/process-table.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { dataOf } from "../../src/testing/mariadb-server-bench.ts";
@@ -89,7 +89,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const backups = () => listProcesses().filter(({ pid }) => /mariadb-backup$/.test(readPlaces(pid).executable ?? ""));
+const backups = () =>
+  listProcesses().filter(({ pid }) => readPlaces(pid).executable?.endsWith("/mariadb-backup") === true);
 
 it("needs the rights that validate prints, and tells a program that is missing", { timeout: 120_000 }, async () => {
   const before = await refloat.run(["validate", "--live", "shop"]);
@@ -105,9 +106,9 @@ it("needs the rights that validate prints, and tells a program that is missing",
   expect(stdout.replaceAll(/\s+/g, " ")).toContain("nobody follows it");
 });
 
-it("leaves no point and no process when it is killed", { timeout: 120_000 }, async () => {
+it("leaves no point and no process when it is killed, or its program is", { timeout: 120_000 }, async () => {
   // Another backup holds what this one has to wait for.
-  const holding = server.sql("BACKUP STAGE START; SELECT SLEEP(6);");
+  const holding = server.sql("BACKUP STAGE START; SELECT SLEEP(9);");
   const capturing = refloat.spawn(["capture", "shop", "--json"]);
   await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(1);
   await delay(500);
@@ -117,6 +118,14 @@ it("leaves no point and no process when it is killed", { timeout: 120_000 }, asy
   await capturing.catch(() => undefined);
   await expect.poll(() => backups().length, { timeout: 10_000 }).toBe(0);
   expect(findByEnvironment({ REFLOAT_STEP: "refloat/capture" })).toEqual([]);
+  expect(await points()).toEqual([]);
+
+  const refused = refloat.spawn(["capture", "shop"]);
+  await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(1);
+  for (const row of backups()) signalProcess(row, "SIGKILL");
+  const { exitCode, stderr } = await refused;
+  expect(exitCode).not.toBe(0);
+  expect(String(stderr)).toContain("mariadb-backup was ended by SIGKILL");
   expect(await points()).toEqual([]);
   await holding;
   await server.sql("INSERT INTO shop.orders VALUES (3, 30); DELETE FROM shop.orders WHERE id = 3;");
@@ -141,7 +150,7 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
     await server.sql("UPDATE shop.flag SET goes_on = 0;");
     await writing;
     const [newest] = await points();
-    expect(newest).toMatchObject({ components: [{ name: "db", consistency: "snapshot" }] });
+    expect(newest?.manifest.components["db"]).toMatchObject({ consistency: "snapshot" });
     await server.sql(`INSERT INTO shop.orders VALUES (3, 30); UPDATE shop.orders SET total = 11 WHERE id = 1;
       CREATE DATABASE later; CREATE TABLE later.things (id INT); INSERT INTO later.things VALUES (7);
       CREATE USER clerk@localhost IDENTIFIED BY 'clerk';`);
@@ -178,7 +187,7 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
 it("is made ready by stock programs too", { timeout: 120_000 }, async () => {
   const target = join(folder, "stock");
   const where = ["-r", join(folder, "vault"), "--password-file", join(folder, "password")];
-  await execa("restic", [...where, "restore", "latest", "--tag", "component=db", "--target", target], {
+  await execa("restic", [...where, "restore", "latest", "--tag", "component=db", "--path", "/db", "--target", target], {
     env: { RESTIC_CACHE_DIR: join(folder, "restic-cache") },
   });
   await execa("mariadb-backup", ["--no-defaults", "--prepare", `--target-dir=${join(target, "db/data")}`]);

@@ -17,7 +17,7 @@ export const unsupportedServiceKeys: Words = {
 
 export const unsupportedComponentKeys: Words = {
   host: oneMachine,
-  pitr: "components of type postgres-cluster know it; the others go back to the points that were taken, and a shorter schedule loses less",
+  pitr: "components of type postgres-cluster, mariadb and mariadb-server know it; the others go back to the points that were taken, and a shorter schedule loses less",
   restore: "every declared component is captured and restored; leave out what can be empty",
 };
 

@@ -101,7 +101,10 @@ export const openBackup = async (
   const [first = program, ...words] = [
     ...prefix,
     // Behind the change of users, which takes it back. Killed, we could not end it.
-    ...["setpriv", "--pdeathsig", "KILL", "--"],
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "--",
     program,
     ...backupArguments(ownOptionFile, folder),
   ];

@@ -1,6 +1,6 @@
 /**
  * Puts what mariadb-backup streams into the vault file by file, so that what has not changed since an earlier capture takes no room. Several files come
- * at a time; small ones are gathered, of a large one no more than a piece is held.
+ * at a time; small ones are gathered, of a large one no more than a few pieces are held.
  */
 import pLimit from "p-limit";
 import type { ByteStream } from "../../../core/ports/bytes.ts";
@@ -35,10 +35,14 @@ type Destination = {
   readonly progress: VaultProgress;
 };
 
-/** A file that is stored as it comes: whoever pushes waits until what was pushed is taken. */
+/** So much of a file may wait to be taken: less, and reading and storing would go on by turns. */
+const mostWaiting = 4_194_304;
+
+/** A file that is stored as it comes: whoever pushes waits while too much of it does. */
 class FlowingFile {
   readonly stored: Promise<StreamReceipt>;
-  #piece: Uint8Array | null = null;
+  readonly #pieces: Uint8Array[] = [];
+  #waitingBytes = 0;
   #isEnded = false;
   #failure: { readonly reason: unknown } | null = null;
   #wakeReader: () => void = () => undefined;
@@ -56,11 +60,11 @@ class FlowingFile {
   async *#bytes(): ByteStream {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.reason;
-      const piece = this.#piece;
-      if (piece !== null) {
-        this.#piece = null;
-        yield piece;
+      const piece = this.#pieces.shift();
+      if (piece !== undefined) {
+        this.#waitingBytes -= piece.length;
         this.#wakeWriter();
+        yield piece;
       } else if (this.#isEnded) return;
       else await new Promise<void>((resolve) => (this.#wakeReader = resolve));
     }
@@ -68,10 +72,11 @@ class FlowingFile {
 
   /** @throws what the vault says */
   async push(piece: Uint8Array): Promise<void> {
-    this.#piece = piece;
-    const taken = new Promise<void>((resolve) => (this.#wakeWriter = resolve));
+    this.#pieces.push(piece);
+    this.#waitingBytes += piece.length;
     this.#wakeReader();
-    if (this.#failure === null) await taken;
+    while (this.#failure === null && this.#waitingBytes > mostWaiting)
+      await new Promise<void>((resolve) => (this.#wakeWriter = resolve));
     if (this.#failure !== null) throw this.#failure.reason;
   }
 
