@@ -30,12 +30,22 @@ export const capturedServerSchema = capturedPlaceSchema.extend({
 });
 export type CapturedServer = z.infer<typeof capturedServerSchema>;
 
+/** Rows written, changed and removed, and statements that define something, since a server was started. */
+export const countsSchema = z.object({
+  added: z.number(),
+  changed: z.number(),
+  removed: z.number(),
+  definitions: z.number(),
+});
+export type Counts = z.infer<typeof countsSchema>;
+
 /** What a server's own counts and its binary log tell of what was written. */
 export const serverMarkSchema = z.object({
   /** Of the process that counts; null where none ran. Another one has begun at zero. */
   life: z.string().nullable(),
-  /** Rows written, changed and removed, and statements that define something, since its life began. */
-  counts: z.object({ added: z.number(), changed: z.number(), removed: z.number(), definitions: z.number() }).nullable(),
+  counts: countsSchema.nullable(),
   binlog: z.object({ file: z.string(), position: z.number() }).nullable(),
+  /** It began with the data of another one, which had counted so much at its end. */
+  continues: z.object({ from: z.string(), counts: countsSchema }).nullable(),
 });
 export type ServerMark = z.infer<typeof serverMarkSchema>;

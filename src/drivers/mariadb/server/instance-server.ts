@@ -16,6 +16,8 @@ import { type MariadbTarget, resolveTarget } from "../connection-target.ts";
 import { errorNumberOf } from "../server-errors.ts";
 import { type SqlAccess, runSql } from "../sql-client.ts";
 import { plainLiteral, quoteName } from "../sql-text.ts";
+import type { Counts } from "./captured-server.ts";
+import { takeMark } from "./position.ts";
 import type { ServerContext } from "./server-options.ts";
 import { endServer, isServed } from "./server-process.ts";
 import { findServerProgram } from "./server-programs.ts";
@@ -211,12 +213,22 @@ export const startInstance = async (
   }
 };
 
-/** Ends the server of an instance and takes away what made it one; at the stable place its own configuration counts. @throws RefloatError fence.failed */
-export const quietInstance = async (context: ServerContext, folder: string): Promise<void> => {
+/**
+ * Ends the server of an instance and takes away what made it one; at the stable place its own configuration counts.
+ * @returns its life and what it has counted; null for a folder that is no instance @throws RefloatError fence.failed
+ */
+export const quietInstance = async (
+  context: ServerContext,
+  folder: string,
+): Promise<{ readonly from: string; readonly counts: Counts } | null> => {
+  let end: { readonly from: string; readonly counts: Counts } | null = null;
   if ((await readInstanceRecord(folder)) !== null) {
     const access = await startInstance(context, folder);
+    const { life, counts } = await takeMark(access, folder, false);
+    if (life !== null && counts !== null) end = { from: life, counts };
     await runSql(access, `DROP USER IF EXISTS ${ownAccount};`);
   }
   await endServer(context, folder, "SIGTERM");
   for (const name of Object.values(names)) await rm(join(folder, name), { recursive: true, force: true });
+  return end;
 };

@@ -4,18 +4,16 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { runDeclaredLine } from "../../../platform/folder-server/declared-line.ts";
 import { ownerOf } from "../../../platform/folder-server/folder-owner.ts";
 import { startApart } from "../../../platform/folder-server/start-apart.ts";
-import { startRecordOf } from "../../../platform/folder-server/start-record.ts";
 import { waitUntil } from "../../../platform/wait-until.ts";
 import { describeAddress } from "../connection-target.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
-import { serverStartSchema } from "./captured-server.ts";
 import { describeDisarmed } from "./disarm.ts";
+import { quietInstance } from "./instance-server.ts";
+import { lifeIn } from "./position.ts";
 import { type ServerContext, dataPathOf, liveAccessOf } from "./server-options.ts";
 import { endServer, isServed, readStart } from "./server-process.ts";
 import { logOutside, readLiveServer } from "./server-settings.ts";
-
-/** How the server of the stable place is started. */
-export const serverStart = startRecordOf(serverStartSchema);
+import { serverRecord } from "./start-record.ts";
 
 const refused = (message: string, hint: string): RefloatError => new RefloatError("cutover.refused", message, { hint });
 
@@ -56,9 +54,9 @@ export const refuseCompany = async (context: ServerContext, stable: string): Pro
 
 /** Stops what runs behind the stable name, and proves it. How it was started is remembered first. @throws RefloatError fence.failed */
 export const stopLive = async (context: ServerContext, stable: string): Promise<void> => {
-  const start = await readStart(stable);
-  if (start === null && !(await isServed(stable))) return;
-  if (start !== null) await serverStart.remember(stable, start, { replace: true });
+  const start = (await readStart(stable)) ?? (await serverRecord.recall(stable))?.start ?? null;
+  await serverRecord.remember(stable, { start, continues: null }, { replace: true });
+  if (!(await isServed(stable))) return;
   const { stop } = context.options;
   if (stop === undefined) await endServer(context, stable, "SIGTERM");
   else
@@ -67,6 +65,23 @@ export const stopLive = async (context: ServerContext, stable: string): Promise<
       line: stop,
       isReached: async () => !(await isServed(stable)),
     });
+};
+
+/** Ends the server of an instance, and remembers what it had counted: what is behind the stable name goes on from there. @throws RefloatError fence.failed */
+export const quietIncoming = async (context: ServerContext, folder: string): Promise<void> => {
+  const end = await quietInstance(context, folder);
+  const stable = await dataPathOf(context);
+  const known = await serverRecord.recall(stable);
+  if (end === null || known === null) return;
+  await serverRecord.remember(stable, { ...known, continues: { ...end, life: null } }, { replace: true });
+};
+
+/** Of the first server behind the name alone: of one that is started later nobody knows what came between. */
+const rememberLife = async (stable: string): Promise<void> => {
+  const known = await serverRecord.recall(stable);
+  if (known === null || known.continues === null || known.continues.life !== null) return;
+  const continues = { ...known.continues, life: await lifeIn(stable) };
+  await serverRecord.remember(stable, { ...known, continues }, { replace: true });
 };
 
 /** Null when nothing answers; the words of a refusal are an answer too. */
@@ -95,7 +110,7 @@ export const refuseAnswering = async (context: ServerContext): Promise<void> => 
 const startMs = 3_600_000;
 
 const startByRecord = async (context: ServerContext, stable: string): Promise<void> => {
-  const start = await serverStart.recall(stable);
+  const start = (await serverRecord.recall(stable))?.start ?? null;
   if (start === null)
     throw new RefloatError(
       "target.failed",
@@ -120,7 +135,8 @@ const seenMs = 60_000;
 
 /** Starts what is behind the stable name, and waits until it answers. Idempotent. @throws RefloatError target.failed */
 export const serveStable = async (context: ServerContext, stable: string): Promise<void> => {
-  if (!(await isServed(stable))) {
+  const isStarted = !(await isServed(stable));
+  if (isStarted) {
     const { start } = context.options;
     if (start === undefined) {
       await startByRecord(context, stable);
@@ -133,7 +149,10 @@ export const serveStable = async (context: ServerContext, stable: string): Promi
     isGone = !(await isServed(stable));
     return isGone || isAnswering(access);
   });
-  if (isUp && !isGone) return;
+  if (isUp && !isGone) {
+    if (isStarted) await rememberLife(stable);
+    return;
+  }
   throw new RefloatError(
     "target.failed",
     isGone

@@ -6,6 +6,7 @@ import { toJsonObject } from "../../../model/json.ts";
 import { type SqlAccess, numberOf, runSql, textOf } from "../sql-client.ts";
 import { type ServerMark, serverMarkSchema } from "./captured-server.ts";
 import { findServer } from "./server-process.ts";
+import { serverRecord } from "./start-record.ts";
 
 export const makePosition = (takenAt: Date, mark: ServerMark): Position => ({
   takenAt: takenAt.toISOString(),
@@ -22,16 +23,24 @@ SELECT SUM(IF(VARIABLE_NAME = 'HANDLER_WRITE', VARIABLE_VALUE, 0)) AS added,
   FROM information_schema.GLOBAL_STATUS
  WHERE VARIABLE_NAME IN ('HANDLER_WRITE', 'HANDLER_UPDATE', 'HANDLER_DELETE') OR VARIABLE_NAME LIKE 'COM\\_%';`;
 
+/** Of the process that works in a folder; null when none does. */
+export const lifeIn = async (folder: string): Promise<string | null> => {
+  const running = await findServer(folder);
+  return running === null ? null : `${running.pid}/${running.startTicks}`;
+};
+
 /** @param folder of the server that is asked: its process is what counts */
 export const takeMark = async (access: SqlAccess, folder: string, hasBinlog: boolean): Promise<ServerMark> => {
   const [counts, log] = (await runSql(access, `${countsSql}${hasBinlog ? "\nSHOW MASTER STATUS;" : ""}`)).slice(
     hasBinlog ? -2 : -1,
   );
   const [row] = counts ?? [];
-  const running = await findServer(folder);
   const [place] = log ?? [];
+  const life = await lifeIn(folder);
+  const continues = (await serverRecord.recall(folder))?.continues ?? null;
   return {
-    life: running === null ? null : `${running.pid}/${running.startTicks}`,
+    life,
+    continues: continues === null || life === null || continues.life !== life ? null : continues,
     counts: {
       added: numberOf(row, "added"),
       changed: numberOf(row, "changed"),
@@ -49,5 +58,5 @@ export const stoppedMark = async (folder: string): Promise<ServerMark> => {
   const listed = index === undefined ? "" : await readFile(join(folder, index), "utf8");
   const file = (listed.trimEnd().split("\n").at(-1) ?? "").replace(/^\.\//, "");
   const found = file === "" || file.includes("/") ? null : await lstat(join(folder, file)).catch(() => null);
-  return { life: null, counts: null, binlog: found === null ? null : { file, position: found.size } };
+  return { life: null, counts: null, continues: null, binlog: found === null ? null : { file, position: found.size } };
 };

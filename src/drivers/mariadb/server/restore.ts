@@ -19,11 +19,11 @@ import { placeInVault } from "./capture.ts";
 import { type FileChange, capturedServerSchema } from "./captured-server.ts";
 import { disarm } from "./disarm.ts";
 import { startInstance, writeInstanceFiles } from "./instance-server.ts";
-import { serverStart } from "./live-server.ts";
 import { serverLogEvents, serverRange } from "./server-log.ts";
 import { type ServerContext, type ServerOptions, dataPathOf } from "./server-options.ts";
 import { endServer } from "./server-process.ts";
 import { findServerProgram } from "./server-programs.ts";
+import { serverRecord } from "./start-record.ts";
 
 type Restore = InstanceOperations<ServerOptions>["restore"];
 
@@ -117,7 +117,8 @@ export const restoreServer: Restore = async (context, target, source, captured, 
       finish,
     });
     await startInstance(context, target.name);
-    if (detail.start !== null) await serverStart.remember(stable, detail.start, { replace: false });
+    if (detail.start !== null)
+      await serverRecord.remember(stable, { start: detail.start, continues: null }, { replace: false });
     const gone = range === null ? "" : `; ${describeReplay(range, tally)}`;
     return {
       sizeBytes: facts.sizeBytes,

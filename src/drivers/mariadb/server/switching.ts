@@ -2,8 +2,14 @@
 import { join } from "node:path";
 import { createFolderServerSwitching } from "../../../platform/folder-server/folder-server-switching.ts";
 import { pathExists } from "../../../platform/tree-files.ts";
-import { quietInstance } from "./instance-server.ts";
-import { describeSettled, refuseAnswering, refuseCompany, serveStable, stopLive } from "./live-server.ts";
+import {
+  describeSettled,
+  quietIncoming,
+  refuseAnswering,
+  refuseCompany,
+  serveStable,
+  stopLive,
+} from "./live-server.ts";
 import { makePosition, stoppedMark } from "./position.ts";
 import { type ServerOptions, dataPathOf } from "./server-options.ts";
 import { endServer } from "./server-process.ts";
@@ -15,7 +21,7 @@ export const serverSwitching = createFolderServerSwitching<ServerOptions>({
   refuseIncoming: async () => undefined,
   stopLive,
   refuseAnswering: (context) => refuseAnswering(context),
-  quiet: quietInstance,
+  quiet: quietIncoming,
   serve: serveStable,
   positionOf: async (context, folder) => makePosition(context.clock.now(), await stoppedMark(folder)),
   settle: (context) => describeSettled(context),

@@ -9,11 +9,12 @@ import { type CapturedServer, capturedServerSchema } from "./captured-server.ts"
 import { accessAt } from "./locations.ts";
 import { type ServerOptions, dataPathOf } from "./server-options.ts";
 
+/** Only who is asked when a table was made opens it. What cannot be opened has no version, and says why in place of its comment. */
 const questions = `
 SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA;
 SELECT COUNT(*) AS found FROM information_schema.TABLES WHERE TABLE_TYPE <> 'SYSTEM VIEW';
-SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name, COALESCE(TABLE_COMMENT, '') AS why FROM information_schema.TABLES
- WHERE TABLE_TYPE LIKE 'BASE TABLE' AND ENGINE IS NULL;`;
+SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name, COALESCE(TABLE_COMMENT, '') AS why, CREATE_TIME AS made
+  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND VERSION IS NULL;`;
 
 const eventsSql = `SELECT @@event_scheduler AS scheduler, (SELECT COUNT(*) FROM mysql.event WHERE status = 'ENABLED') AS enabled;`;
 

@@ -5,7 +5,7 @@
 import { nullWhenDown } from "../../../core/components/null-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../../core/ports/driver.ts";
 import { readServerFacts } from "../server-facts.ts";
-import type { ServerMark } from "./captured-server.ts";
+import type { Counts, ServerMark } from "./captured-server.ts";
 import { accessAt } from "./locations.ts";
 import { makePosition, readMark, stoppedMark, takeMark } from "./position.ts";
 import type { ServerContext, ServerOptions } from "./server-options.ts";
@@ -24,16 +24,22 @@ const isSamePlace = (then: ServerMark, now: ServerMark): boolean | null =>
     ? null
     : then.binlog.file === now.binlog.file && then.binlog.position === now.binlog.position;
 
-/** Null where another process counts than the one that did. */
-const countsSince = (then: ServerMark, now: ServerMark) =>
-  then.counts === null || now.counts === null || then.life === null || then.life !== now.life
+const joined = (a: Counts, b: Counts, sign: 1 | -1): Counts => ({
+  added: Math.max(0, a.added + sign * b.added),
+  changed: Math.max(0, a.changed + sign * b.changed),
+  removed: Math.max(0, a.removed + sign * b.removed),
+  definitions: Math.max(0, a.definitions + sign * b.definitions),
+});
+
+/** Null where another process counts than the one that did, and does not go on where that one ended. */
+const countsSince = (then: ServerMark, now: ServerMark): Counts | null => {
+  if (then.counts === null || now.counts === null || then.life === null) return null;
+  if (then.life === now.life) return joined(now.counts, then.counts, -1);
+  const { continues } = now;
+  return continues === null || continues.from !== then.life
     ? null
-    : {
-        added: Math.max(0, now.counts.added - then.counts.added),
-        changed: Math.max(0, now.counts.changed - then.counts.changed),
-        removed: Math.max(0, now.counts.removed - then.counts.removed),
-        definitions: Math.max(0, now.counts.definitions - then.counts.definitions),
-      };
+    : joined(now.counts, joined(continues.counts, then.counts, -1), 1);
+};
 
 export const compareMarks = (then: ServerMark, now: ServerMark): Compared => {
   const same = isSamePlace(then, now);
