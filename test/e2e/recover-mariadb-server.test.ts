@@ -187,7 +187,7 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
 it("is made ready by stock programs too", { timeout: 120_000 }, async () => {
   const target = join(folder, "stock");
   const where = ["-r", join(folder, "vault"), "--password-file", join(folder, "password")];
-  await execa("restic", [...where, "restore", "latest", "--tag", "component=db", "--path", "/db", "--target", target], {
+  await execa("restic", [...where, "restore", "latest", "--tag", "refloat,component=db", "--target", target], {
     env: { RESTIC_CACHE_DIR: join(folder, "restic-cache") },
   });
   await execa("mariadb-backup", ["--no-defaults", "--prepare", `--target-dir=${join(target, "db/data")}`]);
