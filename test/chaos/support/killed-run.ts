@@ -1,17 +1,30 @@
 /** A run in a world of files whose processes are killed: starts them, and looks at what they have left. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { bundle, programSource } from "../../../scripts/bundle-program.ts";
 import { hasEnded } from "../../../src/core/run/legal-transitions.ts";
 import type { RunRecord } from "../../../src/model/run.ts";
 import { FileWorld } from "../../../src/testing/file-world.ts";
 import { openInThreadJournal } from "../../../src/testing/in-thread-journal.ts";
 import { type Intercept, nothingHappens } from "../../../src/testing/world-handlers.ts";
 import { type EngineAct, actOnRun } from "./act-on-run.ts";
+import { type Account, accountOf } from "./journal-account.ts";
 
-const program = fileURLToPath(new URL("engine-process.ts", import.meta.url));
+const root = join(import.meta.dirname, "../../..");
+
+/** Bundled, since hundreds of them start. @param folder is empty @returns what a run's processes are started from */
+export const bundleEngineProcess = async (folder: string): Promise<string> => {
+  await bundle(folder, {
+    "engine-process": fileURLToPath(new URL("engine-process.ts", import.meta.url)),
+    "journal-worker": programSource("journal-worker"),
+  });
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  return join(folder, "engine-process.js");
+};
 
 export type ProcessEnd = { readonly killed: boolean; readonly state: string; readonly said: string };
 
@@ -20,26 +33,36 @@ export type ProcessTrouble = {
   readonly fault?: string;
   /** `kill:apply:switch:db`: in a handler. */
   readonly troubles?: readonly string[];
+  /** From outside, so long after its start. */
+  readonly killAfterMs?: number;
 };
 
 export class KilledRun {
   readonly folder: string;
   readonly world: FileWorld;
+  readonly #program: string;
 
-  private constructor(folder: string) {
+  private constructor(program: string, folder: string) {
+    this.#program = program;
     this.folder = folder;
     this.world = FileWorld.create(join(folder, "world"));
   }
 
-  static async create(): Promise<KilledRun> {
-    return new KilledRun(await mkdtemp(join(tmpdir(), "refloat-chaos-")));
+  /** @param program of bundleEngineProcess */
+  static async create(program: string): Promise<KilledRun> {
+    return new KilledRun(program, await mkdtemp(join(tmpdir(), "refloat-chaos-")));
   }
 
-  async process(act: EngineAct, { fault, troubles = [] }: ProcessTrouble = {}): Promise<ProcessEnd> {
-    const ended = await execa(process.execPath, [program, this.folder, act, ...troubles], {
+  async process(act: EngineAct, { fault, troubles = [], killAfterMs }: ProcessTrouble = {}): Promise<ProcessEnd> {
+    const child = execa(process.execPath, [this.#program, this.folder, act, ...troubles], {
       reject: false,
       env: fault === undefined ? {} : { REFLOAT_FAULT: fault },
     });
+    if (killAfterMs !== undefined) {
+      await pause(killAfterMs);
+      child.kill("SIGKILL");
+    }
+    const ended = await child;
     return { killed: ended.signal === "SIGKILL", state: ended.stdout, said: ended.stderr };
   }
 
@@ -55,6 +78,11 @@ export class KilledRun {
     } finally {
       await journal.close();
     }
+  }
+
+  /** What its journal tells of it; null before there is a run. */
+  async account(): Promise<Account | null> {
+    return accountOf(join(this.folder, "journal.db"), 1);
   }
 
   /** What came of it: whatever was killed, an effect happened once; what is only looked at may have been looked at again. */
