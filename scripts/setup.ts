@@ -56,6 +56,7 @@ const requirements: readonly Requirement[] = [
   { debianPackage: "radosgw", purpose: "the same: its S3 gateway", isThere: () => isOnPath("radosgw") },
   { debianPackage: "etcd-server", purpose: "a store of settings that is recovered", isThere: () => isOnPath("etcd") },
   { debianPackage: "etcd-client", purpose: "its command line", isThere: () => isOnPath("etcdctl") },
+  { debianPackage: "xfsprogs", purpose: "file system that is frozen", isThere: () => isOnPath("mkfs.xfs") },
   { debianPackage: "btrfs-progs", purpose: "file system with snapshots", isThere: () => isOnPath("mkfs.btrfs") },
   { debianPackage: "redis-server", purpose: "a cache that is recovered", isThere: () => isOnPath("redis-server") },
   { debianPackage: "podman", purpose: "containers that are provisioned", isThere: () => isOnPath("podman") },

@@ -40,6 +40,7 @@ import { newPlaces } from "./platform/new-places.ts";
 import { endOrphans } from "./platform/orphans.ts";
 import { examineFence } from "./platform/examine-fence.ts";
 import { createFreezes } from "./platform/quiesce/create-freezes.ts";
+import { type WrittenPlace, ownPlaces } from "./platform/quiesce/freezable.ts";
 import { hideText, readSecret } from "./platform/secret.ts";
 import { createDirectories, defaultCacheDirectory, makeStateFolder } from "./platform/state-directories.ts";
 import { systemClock } from "./platform/system-clock.ts";
@@ -64,6 +65,7 @@ import { openKeys } from "./vault/repository/open-keys.ts";
 import { openRepository } from "./vault/repository/open-repository.ts";
 import { type StoreUseHandle, createStoreUse, readStoreUse } from "./vault/repository/stores/decorators/store-use.ts";
 import { createThrottle } from "./vault/repository/stores/decorators/throttle.ts";
+import { localFolderOf } from "./vault/repository/stores/open-store.ts";
 import type { StoreSettings } from "./vault/repository/stores/store-settings.ts";
 
 export type WorkbenchOptions = {
@@ -112,6 +114,11 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       ? (await declaration()).vault
       : { url: options.vault.url, password: "${env:REFLOAT_PASSWORD}" },
   );
+
+  const writtenPlaces = async (): Promise<readonly WrittenPlace[]> => {
+    const vaultFolder = localFolderOf((await declaredVault()).url);
+    return [...ownPlaces(options), ...(vaultFolder === null ? [] : [{ what: "the vault", path: vaultFolder }])];
+  };
 
   const vaultPassword = once(async () =>
     options.vault === null ? boundText((await declaredVault()).password) : options.vault.password(),
@@ -324,7 +331,7 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       file: async () => (options.vault === null ? readDeclarationFile(options.configFile) : null),
       patch: unifiedDiff,
     },
-    freezes: createFreezes(join(options.stateDirectory, "quiesce")),
+    freezes: createFreezes(join(options.stateDirectory, "quiesce"), writtenPlaces),
     examineFence,
     mount: createResticMount(async () => {
       if (options.vaultAsOf != null) {

@@ -107,8 +107,8 @@ export const environmentSchema = z.record(
   z.union([z.string(), z.number(), z.boolean()]),
 );
 
-/** In which way a service was held still: by its own lines, by a lock that its transactions share. */
-export const holdSchema = z.enum(["lines", "lock"]);
+/** In which way a service was held still: by its own lines, by a lock that its transactions share, by freezing the file system that all of it lies on. */
+export const holdSchema = z.enum(["lines", "lock", "filesystem"]);
 
 const lockKeyPart = z.int().min(-2_147_483_648).max(2_147_483_647);
 
@@ -124,7 +124,7 @@ export const commitLockSchema = z.strictObject({
 });
 export type CommitLockDeclaration = z.infer<typeof commitLockSchema>;
 
-/** How the service is held still while a point is taken: by both lines or by the lock; read-service.ts sees that it is one of these. */
+/** How the service is held still while a point is taken: by both lines, by the lock or by its file system; check-quiesce.ts sees that it is one of these. */
 export const quiesceSchema = z
   .strictObject({
     lock: commitLockSchema.optional().meta({
@@ -132,6 +132,15 @@ export const quiesceSchema = z
         "Advisory lock that the application takes shared from before the first to after the last commit of each of its transactions, and Refloat alone while it holds the service. It ends with its session, at atMost by the server itself.",
       examples: [{ in: "db", advisory: 4711 }],
     }),
+    filesystem: z
+      .string()
+      .startsWith("/", "is no absolute path")
+      .optional()
+      .meta({
+        description:
+          "Folder on the file system (ext4 or xfs) that all components lie on: it is frozen while they are read, and whoever writes to it waits. Never one that Refloat, the vault or the system itself writes to.",
+        examples: ["/srv/shop"],
+      }),
     freeze: z
       .string()
       .min(1)

@@ -46,7 +46,7 @@ services:
     clock: systemClock,
     log: silentLog,
     directories: createDirectories(`${folder.path}/state`),
-    freezes: createFreezes(`${folder.path}/state/quiesce`),
+    freezes: createFreezes(`${folder.path}/state/quiesce`, async () => []),
     declaration: async () => declaration,
     vault: async () => {
       throw new RefloatError("vault.not-found", "there is no vault");

@@ -15,6 +15,7 @@ import { findService } from "../core/declaration/find-service.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
 import type { FreezeRequest, Frozen } from "../core/ports/freezes.ts";
 import type { PreflightReport } from "../core/ports/driver.ts";
+import { frozenComponents } from "../core/quiesce/frozen-components.ts";
 import { judgeQuiesceTime } from "../core/quiesce/quiesce-time.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { CommitLockDeclaration, ServiceDeclaration } from "../model/declaration.ts";
@@ -74,7 +75,7 @@ const askService = (
       const { probe, quiesce } = service;
       if (quiesce !== undefined) {
         const request = { service: service.name, quiesce, bind: access.bind(null), signal };
-        const report = await preflightAnswer("quiesce", () => askQuiesce(bench, request, access));
+        const report = await preflightAnswer("quiesce", () => askQuiesce(bench, request, service, access));
         subjects.push({ service: service.name, subject: "quiesce", report });
       }
       for (const [name, invariant] of Object.entries(service.invariants)) {
@@ -100,10 +101,12 @@ const askService = (
 const askQuiesce = async (
   bench: Workbench,
   request: FreezeRequest,
+  service: ServiceDeclaration,
   access: ComponentAccess,
 ): Promise<PreflightReport> => {
   const { lock } = request.quiesce;
-  const report = lock === undefined ? await bench.freezes.examine(request) : await examineLock(lock, access);
+  const report =
+    lock === undefined ? await examineHold(bench, request, service, access) : await examineLock(lock, access);
   const { points } = await bench.vault();
   const time = judgeQuiesceTime(request.quiesce, await points.list(request.service));
   const left = await bench.freezes.left(request.service);
@@ -111,6 +114,19 @@ const askQuiesce = async (
     ...report,
     findings: [...report.findings, time, ...(left === null || left.isKept ? [] : [leftFrozen(left)])],
   };
+};
+
+const examineHold = async (
+  { freezes }: Workbench,
+  request: FreezeRequest,
+  service: ServiceDeclaration,
+  access: ComponentAccess,
+): Promise<PreflightReport> => {
+  if (request.quiesce.filesystem === undefined) return freezes.examine(request);
+  const there = await frozenComponents(service, access);
+  if (!("why" in there)) return freezes.examine({ ...request, paths: there.paths });
+  const finding = { ok: false, subject: "filesystem", found: there.why, only: "capture" as const };
+  return { findings: [finding], commands: [], recoveryCommands: [], grants: [] };
 };
 
 const examineLock = async (lock: CommitLockDeclaration, access: ComponentAccess): Promise<PreflightReport> => {

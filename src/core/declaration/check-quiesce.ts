@@ -25,14 +25,18 @@ export const checkQuiesce = (
   return isOneWay && isPossible;
 };
 
+/** Each alone says how a service is held; without one of them it is by the two lines. */
+const ways = ["lock", "filesystem"] as const;
+
 const checkWay = (reading: Reading, path: JsonPath, keys: readonly string[]): boolean => {
-  if (keys.includes("lock")) {
-    const beside = ofLines.filter((key) => keys.includes(key));
+  const way = ways.find((key) => keys.includes(key));
+  if (way !== undefined) {
+    const beside = [...ways, ...ofLines].filter((key) => key !== way && keys.includes(key));
     for (const key of beside) {
       reading.atKey([...path, key], {
         code: "config.bad-value",
-        message: `${subjectText([...path, key])} stands beside lock, and a service is held in one way`,
-        hint: "leave out lock:, or freeze:, thaw: and environment:",
+        message: `${subjectText([...path, key])} stands beside ${way}, and a service is held in one way`,
+        hint: "leave all but one out: lock:, filesystem:, or freeze: and thaw: with their environment:",
       });
     }
     return beside.length === 0;
@@ -42,7 +46,7 @@ const checkWay = (reading: Reading, path: JsonPath, keys: readonly string[]): bo
     reading.atKey(path, {
       code: "config.missing-key",
       message: `${subjectText(path)} has no "${key}", which it needs`,
-      hint: "both lines, freeze: and thaw:; or lock: alone",
+      hint: "both lines, freeze: and thaw:; or lock: or filesystem: alone",
     });
   }
   return missing.length === 0;

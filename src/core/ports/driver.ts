@@ -494,6 +494,8 @@ export type ComponentDriver<Options = unknown> = {
   readonly excerpts?: Excerpts<Options>;
   readonly logs?: LogOperations<Options>;
   readonly commitLock?: LockOperations<Options>;
+  /** Its capture reads the files below its output `path` and writes nothing beside them: it can be made while their file system is frozen. */
+  readonly capturesFrozen?: boolean;
   /** Puts single rows of a point back into what is live. */
   readonly mending?: RowMending<Options>;
   readonly runtime?: RuntimeOperations<Options>;

@@ -50,6 +50,8 @@ export type FreezeStart =
 export type FreezeRequest = {
   readonly service: string;
   readonly quiesce: QuiesceDeclaration;
+  /** Of a service that is held by its file system: by component the path that is read meanwhile. */
+  readonly paths?: Readonly<Record<string, string>>;
   /** Of what stands outside of components. */
   readonly bind: Bind;
   readonly signal: AbortSignal;

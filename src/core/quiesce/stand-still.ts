@@ -7,6 +7,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import type { FreezeEnd, FreezeStart, HeldFreeze, ThawCause } from "../ports/freezes.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { formatDuration } from "../time/duration.ts";
+import { frozenComponents } from "./frozen-components.ts";
 import { holdByLock } from "./hold-by-lock.ts";
 import { quiesceTimeMs } from "./quiesce-time.ts";
 import {
@@ -27,20 +28,37 @@ export const standStill = async (
   bench: Pick<Workbench, "freezes" | "clock">,
   options: StandStillOptions,
 ): Promise<StandStill> => {
-  const { service, access, signal, tell } = options;
+  const { service, tell } = options;
   const { name, quiesce } = service;
   if (quiesce === undefined) return thawForgotten(bench, options);
-  if (quiesce.lock !== undefined) {
+  const left = await bench.freezes.left(name);
+  // Only as it was frozen can it be thawed.
+  if (quiesce.lock !== undefined || (left !== null && left.quiesce.filesystem !== quiesce.filesystem)) {
     const forgotten = await thawForgotten(bench, options);
     // Nothing else is begun on a service that may be frozen still.
     if (forgotten.stuck() !== null) return forgotten;
+  }
+  if (quiesce.lock !== undefined) {
     return holdByLock(bench.clock, options, { lock: quiesce.lock, atMostMs: quiesceTimeMs(quiesce) });
   }
-  const start = await bench.freezes.freeze({ service: name, quiesce, bind: access.bind(null), signal });
+  const start = await freezeService(bench, options, quiesce);
   if (start.kind === "failed") return notFrozen(service, quiesce, start, tell);
   tell({ type: "frozen" });
   if (start.freeze.leftSince !== null) tell(leftWarning(name, start.freeze.leftSince));
   return frozen(service, quiesce, start.freeze, tell);
+};
+
+const freezeService = async (
+  { freezes }: Pick<Workbench, "freezes">,
+  { service, access, signal }: StandStillOptions,
+  quiesce: QuiesceDeclaration,
+): Promise<FreezeStart> => {
+  const request = { service: service.name, quiesce, bind: access.bind(null), signal };
+  if (quiesce.filesystem === undefined) return freezes.freeze(request);
+  const there = await frozenComponents(service, access);
+  return "why" in there
+    ? { kind: "failed", why: there.why, end: await freezes.thawLeft(request) }
+    : freezes.freeze({ ...request, paths: there.paths });
 };
 
 /** What an earlier declaration has frozen and never thawed. */
@@ -100,7 +118,10 @@ const frozen = (
 /** Only what was thawed because the capture asked for it stood still until then; whether that thaw failed takes nothing from the point. */
 const stillnessOf = ({ because, fromAt, toAt, heldMs }: FreezeEnd, quiesce: QuiesceDeclaration): Stillness =>
   because === "asked"
-    ? { kind: "quiesced", frozen: { fromAt, toAt, heldMs, by: "lines" } }
+    ? {
+        kind: "quiesced",
+        frozen: { fromAt, toAt, heldMs, by: quiesce.filesystem === undefined ? "lines" : "filesystem" },
+      }
     : { kind: "missed", why: describeMiss(because, quiesce) };
 
 const describeMiss = (because: ThawCause, quiesce: QuiesceDeclaration): string =>

@@ -19,6 +19,7 @@ const filesDriver: ComponentDriver<FilesOptions> = {
   stableOutputs: async (context) => ({ path: { value: await stablePathOf(context), secret: false } }),
   preflight: preflightFiles,
   capture: captureFiles,
+  capturesFrozen: true,
   instances: createPathInstances(stablePathOf, async (_context, _target, path) => ({
     path: { value: path, secret: false },
   })),

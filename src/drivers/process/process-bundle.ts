@@ -54,6 +54,7 @@ const processDriver: ComponentDriver<ProcessOptions> = {
   },
   preflight: preflightProcess,
   capture: captureProcess,
+  capturesFrozen: true,
   /** A port only while the instance runs: before that nobody knows on which one it will. */
   instances: createPathInstances(releasePathOf, async (context, _target, path) => {
     const records = (await listRecords(context)).filter(({ release }) => release === path);

@@ -14,6 +14,7 @@ import { acquireProcessLock } from "../process-lock.ts";
 import { programEntry } from "../program-files.ts";
 import { systemClock } from "../system-clock.ts";
 import { examineFreeze } from "./examine-freeze.ts";
+import { type WrittenPlace, freezeObstacle } from "./freezable.ts";
 import { keeperLockPath, readFrozenRecord } from "./frozen-record.ts";
 import type { KeeperAnswer, KeeperRequest } from "./keeper-words.ts";
 
@@ -63,7 +64,8 @@ const bindRequest = async (
     quiesce,
     freeze: isToFreeze ? await bindCommand(bind, lines.freeze, "freeze line") : null,
     thaw: await bindCommand(bind, lines.thaw, "thaw line"),
-    variables,
+    isWhole: quiesce.filesystem !== undefined,
+    variables: quiesce.filesystem === undefined ? variables : { REFLOAT_FILESYSTEM: quiesce.filesystem },
     secrets,
     atMostMs: quiesceTimeMs(quiesce),
   };
@@ -89,8 +91,11 @@ const busyError = (service: string): RefloatError =>
     nextCommand: `refloat points ${service}`,
   });
 
-/** @param folder of this installation, for records and locks; made when it is first needed */
-export const createFreezes = (folder: string): Freezes => {
+/**
+ * @param folder of this installation, for records and locks; made when it is first needed
+ * @param written what has to go on writing while a file system is frozen
+ */
+export const createFreezes = (folder: string, written: () => Promise<readonly WrittenPlace[]>): Freezes => {
   const left: Freezes["left"] = async (service) => {
     const record = await readFrozenRecord(folder, service);
     if (record === null) return null;
@@ -137,10 +142,15 @@ export const createFreezes = (folder: string): Freezes => {
     };
   };
 
+  const obstacleTo = async ({ quiesce, paths }: FreezeRequest): Promise<string | null> =>
+    quiesce.filesystem === undefined ? null : freezeObstacle(quiesce.filesystem, paths ?? {}, await written());
+
   const freeze: Freezes["freeze"] = async (request): Promise<FreezeStart> => {
     const { service, signal } = request;
     await makePrivateFolder(folder);
     const bound = await bindRequest(folder, request, true);
+    const obstacle = await obstacleTo(request);
+    if (obstacle !== null) return { kind: "failed", why: obstacle, end: await thawLeft(request) };
     signal.throwIfAborted();
     const keeper = startKeeper(bound);
     signal.addEventListener("abort", keeper.askForThaw, { once: true });
@@ -158,5 +168,5 @@ export const createFreezes = (folder: string): Freezes => {
     }
   };
 
-  return { left, freeze, thawLeft, examine: examineFreeze };
+  return { left, freeze, thawLeft, examine: (request) => examineFreeze(request, () => obstacleTo(request)) };
 };

@@ -3,12 +3,13 @@ import { bindFrom } from "../../testing/driver-context.ts";
 import { examineFreeze } from "./examine-freeze.ts";
 
 const faults = async (freeze: string, thaw: string): Promise<readonly (string | undefined)[]> => {
-  const { findings } = await examineFreeze({
+  const request = {
     service: "shop",
     quiesce: { freeze, thaw, environment: { TOKEN: "${file:token}" } },
     bind: bindFrom({ "file:token": "secret!hunter2", "app.port": "8080" }),
     signal: new AbortController().signal,
-  });
+  };
+  const { findings } = await examineFreeze(request, async () => null);
   return findings.map(({ ok, found }) => (ok ? undefined : found));
 };
 

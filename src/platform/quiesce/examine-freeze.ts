@@ -1,12 +1,16 @@
 /** Could the lines of `quiesce:` be run? Runs neither. */
-import { linesOf } from "../../core/quiesce/quiesce-lines.ts";
+import { lineWords, linesOf } from "../../core/quiesce/quiesce-lines.ts";
 import type { FreezeRequest } from "../../core/ports/freezes.ts";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import { bindCommand } from "../bind-command.ts";
 import { bindEnvironment } from "../bound-environment.ts";
 import { lineFault } from "../line-fault.ts";
 
-export const examineFreeze = async ({ service, quiesce, bind, signal }: FreezeRequest): Promise<PreflightReport> => {
+export const examineFreeze = async (
+  { service, quiesce, bind, signal }: FreezeRequest,
+  obstacleTo: () => Promise<string | null>,
+): Promise<PreflightReport> => {
+  if (quiesce.filesystem !== undefined) return examineFilesystem(quiesce.filesystem, await obstacleTo());
   const { variables, secrets } = await bindEnvironment(bind, quiesce.environment);
   const options = {
     signal,
@@ -26,4 +30,20 @@ export const examineFreeze = async ({ service, quiesce, bind, signal }: FreezeRe
     );
   }
   return { findings, commands: [lines.freeze, lines.thaw], recoveryCommands: [], grants: [] };
+};
+
+const examineFilesystem = (filesystem: string, obstacle: string | null): PreflightReport => {
+  const { freeze, thaw } = lineWords({ filesystem });
+  const why = obstacle ?? (process.getuid?.() === 0 ? null : "it takes root to freeze a file system");
+  const finding =
+    why === null
+      ? { ok: true, subject: "filesystem", found: `${filesystem} can be frozen; it was not` }
+      : {
+          ok: false,
+          subject: "filesystem",
+          found: why,
+          hint: "hold the service by its own lines or by a lock instead (docs/consistency.md)",
+          only: "capture" as const,
+        };
+  return { findings: [finding], commands: [freeze, thaw], recoveryCommands: [], grants: [] };
 };

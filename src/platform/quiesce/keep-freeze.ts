@@ -7,6 +7,7 @@
  */
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { lineWords } from "../../core/quiesce/quiesce-lines.ts";
 import type { ThawCause } from "../../core/ports/freezes.ts";
 import { acquireProcessLock } from "../process-lock.ts";
 import { describeEnd, lastLines, runShellLine } from "../shell-line.ts";
@@ -31,7 +32,8 @@ const runDeclared = async (
   key: "freeze" | "thaw",
   options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<string | null> => {
-  const { service, variables, secrets, quiesce } = request;
+  const { service, variables, secrets } = request;
+  const words = lineWords(request.quiesce)[key];
   try {
     const result = await runShellLine(request[key] ?? "", {
       ...options,
@@ -44,10 +46,10 @@ const runDeclared = async (
     const end = describeEnd(result);
     if (end === null) return null;
     const said = lastLines(result.output, 5);
-    return `${key}: "${quiesce[key]}" failed: ${end}${said === "" ? "" : `: ${said}`}`;
+    return `${key}: "${words}" failed: ${end}${said === "" ? "" : `: ${said}`}`;
   } catch (error) {
     options.signal.throwIfAborted();
-    return `${key}: "${quiesce[key]}" cannot be run: ${error instanceof Error ? error.message : String(error)}`;
+    return `${key}: "${words}" cannot be run: ${error instanceof Error ? error.message : String(error)}`;
   }
 };
 
@@ -106,19 +108,23 @@ const keep = async (request: KeeperRequest, ending: Ending, leftSince: string | 
   } catch (error) {
     return tell({ type: "idle", why: `the freeze cannot be remembered: ${describeSystemError(error)}` });
   }
+  let hasFailed = false;
   const timer = setTimeout(() => ending.end("deadline"), atMostMs);
   let why: string | null = null;
   try {
     why = await runDeclared(request, "freeze", { signal: ending.signal });
+    hasFailed = why !== null;
     if (why !== null) ending.end("freeze-failed");
     else if (!ending.signal.aborted) tell({ type: "frozen", leftSince });
   } catch {
     // It was ended half way; what it had done is thawed.
-    why = `freeze: "${quiesce.freeze}" had not ended`;
+    why = `freeze: "${lineWords(quiesce).freeze}" had not ended`;
   }
   const because = await ending.cause;
   clearTimeout(timer);
-  const stuck = await thawRecorded(request);
+  const isUntouched = hasFailed && request.isWhole;
+  if (isUntouched) await removeFrozenRecord(folder, service);
+  const stuck = isUntouched ? null : await thawRecorded(request);
   const heldMs = Math.round(performance.now() - beganMs);
   tell({ type: "ended", because, why, fromAt, toAt: new Date().toISOString(), heldMs, stuck });
 };

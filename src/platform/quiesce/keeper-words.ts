@@ -12,6 +12,8 @@ export type KeeperRequest = {
   /** Lines with their references replaced. Without `freeze` only what was left frozen is thawed. */
   readonly freeze: string | null;
   readonly thaw: string;
+  /** A freeze that fails by itself has frozen nothing: what may be frozen then is another one's, and not ours to thaw. */
+  readonly isWhole: boolean;
   readonly variables: Readonly<Record<string, string>>;
   /** Must not be seen in what is told of a line that failed. */
   readonly secrets: readonly string[];

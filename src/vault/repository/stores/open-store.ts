@@ -43,6 +43,12 @@ const placeOf = (location: string): Place => {
   );
 };
 
+/** Of a vault in a folder, that folder; null of one elsewhere. @throws RefloatError vault.unsupported */
+export const localFolderOf = (location: string): string | null => {
+  const place = placeOf(location);
+  return place.kind === "folder" ? place.path : null;
+};
+
 /** Counted where it is sent, so that each try counts; tried again only where a server may be away for a while. */
 const decorate = (store: Store, { use }: StoreSettings, isRemote: boolean): Store => {
   const counter = use === undefined ? undefined : storeUseCounter(use);
