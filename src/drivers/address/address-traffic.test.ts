@@ -135,6 +135,14 @@ describe("a floating address", () => {
     expect(await addressesOf(machines.blue)).toContain("10.9.0.1/24");
   });
 
+  test("is moved though the client has died that looks on", async () => {
+    const options = optionsOf();
+    await machines.client.cut();
+    await addressTraffic.hold(context, options);
+    await addressTraffic.admit(context, options, "green");
+    expect(await observe()).toMatchObject({ admitted: true, address: "green" });
+  });
+
   test("is not given to a machine whose interface is down", async () => {
     await machines.green.run("ip link set eth0 down");
     await expect(addressTraffic.admit(context, optionsOf(), "green")).rejects.toMatchObject({ code: "target.failed" });

@@ -36,9 +36,26 @@ const silentOf = (holders: readonly Holder[]): readonly Holder[] => holders.filt
 const havingOf = (holders: readonly Holder[]): readonly Holder[] =>
   holders.filter(({ sight }) => sight?.holds === true);
 
-/** Where ARP is asked from: the declared client, else a holder that does not have the address. */
-const proberAmong = (options: AddressOptions, holders: readonly Holder[]): Place | null =>
-  options.client ?? holders.find(({ sight }) => sight !== null && !sight.holds && sight.isUp)?.place ?? null;
+/**
+ * Who answers for the address, asked from the declared client, else from a holder that does not have it.
+ * @returns null when nobody could ask
+ */
+const askSegment = async (
+  context: TrafficContext,
+  options: AddressOptions,
+  holders: readonly Holder[],
+): Promise<readonly string[] | null> => {
+  const free = holders.flatMap(({ place, sight }) => (sight !== null && !sight.holds && sight.isUp ? [place] : []));
+  for (const place of [...(options.client === undefined ? [] : [options.client]), ...free]) {
+    try {
+      return await whoAnswers(context, options, place);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      context.log.warn(`who answers for ${ipOf(options)} could not be asked`, { why: messageOf(error) });
+    }
+  }
+  return null;
+};
 
 const observe: TrafficDriver<AddressOptions>["observe"] = async (context, options) => {
   const holders = await askHolders(context, options);
@@ -56,9 +73,11 @@ const observe: TrafficDriver<AddressOptions>["observe"] = async (context, option
     );
   }
   if (only !== undefined) return { admitted: true, address: only.name, raw };
-  const prober = silent.length === 0 ? null : proberAmong(options, holders);
-  if (prober === null || (await whoAnswers(context, options, prober)).length === 0)
-    return { admitted: false, address: null, raw };
+  if (silent.length === 0) return { admitted: false, address: null, raw };
+  const answers = await askSegment(context, options, holders);
+  if (answers === null)
+    throw new RefloatError("source.unreachable", `who has ${ipOf(options)} is not known: ${whyNot(holders)}`);
+  if (answers.length === 0) return { admitted: false, address: null, raw };
   return { admitted: true, address: silent.length === 1 ? (silent[0]?.name ?? null) : null, raw };
 };
 
@@ -88,9 +107,13 @@ const proveNobodyAnswers = async (context: TrafficContext, options: AddressOptio
       hint: "something else gives it the address, such as keepalived: stop that first",
     });
   }
-  const prober = proberAmong(options, holders);
-  const answers = prober === null ? [] : await whoAnswers(context, options, prober);
-  if (answers.length > 0) {
+  const answers = await askSegment(context, options, holders);
+  if (answers === null && silent.length > 0)
+    throw new RefloatError(
+      "fence.failed",
+      `whether anybody still has ${ipOf(options)} is not known: ${whyNot(holders)}`,
+    );
+  if (answers !== null && answers.length > 0) {
     throw new RefloatError(
       "fence.failed",
       `${answers.join(", ")} answers for ${ipOf(options)}${silent.length === 0 ? ", and is none of holders" : `, and not all can be asked: ${whyNot(holders)}`}`,
@@ -142,7 +165,9 @@ const admit = async (context: TrafficContext, options: AddressOptions, to: strin
   } else for (const other of havingOf(holders)) if (other.name !== to) await takeFrom(context, options, other);
   await announce(context, options, place);
   if (options.client === undefined) return;
-  const answers = await whoAnswers(context, options, options.client);
+  // A client that has died meanwhile must take the address from nobody.
+  const answers = await askSegment(context, options, []);
+  if (answers === null) return;
   if (answers.length === 1 && answers[0] === sight.mac) return;
   const isMixed = answers.some((mac) => mac !== sight.mac);
   if (isMixed) await release(context, options, place);

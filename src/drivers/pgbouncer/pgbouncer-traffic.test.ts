@@ -109,7 +109,7 @@ describe("clients behind PgBouncer", () => {
 
     await long.query("begin");
     await long.query("insert into written values (1)");
-    await pgbouncerTraffic.hold(context, optionsOf());
+    await pgbouncerTraffic.hold(context, optionsOf({ drain: "0s" }));
     expect(await observe()).toMatchObject({ admitted: false, raw: { connections: 0 } });
     await expect(long.query("commit")).rejects.toThrow(/terminated|closed|ECONNRESET|connection error/);
     expect(await query(old.url("postgres"), "select count(*)::int as n from written")).toEqual([{ n: 0 }]);
@@ -134,6 +134,10 @@ describe("clients behind PgBouncer", () => {
     });
     expect(await readEntryFile()).toBe(third);
     expect(await observe()).toMatchObject({ admitted: false, address: addressOf(old) });
+    // A cutover that is taken back lets them go on where they were, and leaves the file to whoever has written it.
+    await pgbouncerTraffic.admit(context, optionsOf(), addressOf(old));
+    expect(await whoAnswers(await connect())).toBe(old.port);
+    expect(await readEntryFile()).toBe(third);
   });
 
   test("go on when an attempt before has written the file and was killed", async () => {

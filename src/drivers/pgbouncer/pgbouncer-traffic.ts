@@ -16,6 +16,8 @@ import { readEntry, writeEntry } from "./databases-file.ts";
 import { type PgbouncerOptions, drainMsOf, pgbouncerOptionsSchema, placeText, readPlace } from "./pgbouncer-options.ts";
 
 const proofTimeoutMs = 10_000;
+/** For the word to reach the console, before its connection may be cut. */
+const leastDrainMs = 100;
 /** RELOAD answers when it is done. */
 const loadTimeoutMs = 1_000;
 
@@ -38,7 +40,7 @@ const pause = async (context: TrafficContext, options: PgbouncerOptions): Promis
   const drainMs = drainMsOf(options);
   try {
     // The console answers when the last transaction has ended; new ones wait from now on.
-    await tellDatabase(context, options, "PAUSE", Math.max(drainMs, 1));
+    await tellDatabase(context, options, "PAUSE", Math.max(drainMs, leastDrainMs));
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(await readDatabase(context, options)).paused) throw error;
@@ -109,7 +111,14 @@ const pointTo = async (context: TrafficContext, options: PgbouncerOptions, to: s
   const text = await readText(file);
   const written = placeText(readEntry(text, file, pgbouncer));
   const loaded = addressOf(await readDatabase(context, options));
-  if (written === target && loaded === target) return;
+  if (loaded === target) {
+    // Clients must go on where nothing has to be changed for it, whatever stands in the file for later.
+    if (written !== target)
+      context.log.warn(
+        `${file} points ${pgbouncer} to ${written}, which PgBouncer has not loaded: its next RELOAD would go there`,
+      );
+    return;
+  }
   if (written !== target && written !== loaded) {
     throw new RefloatError(
       "cutover.refused",
