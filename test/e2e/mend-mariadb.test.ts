@@ -7,6 +7,7 @@ import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
+import { refloatIn } from "./support/refloat-program.ts";
 
 const schema = String.raw`
   CREATE TABLE customers (id INT PRIMARY KEY, email VARCHAR(60) NOT NULL UNIQUE) CHARACTER SET latin1;
@@ -218,7 +219,7 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
       [["--only", "db:prodcts"], 'did you mean "products"?'],
       [["--only", "db:products", "--columns", "prise"], 'did you mean "price"?'],
       [["--only", "db:loose"], "no rows are put back into loose: it is MyISAM"],
-      [["--only", "db:tickets"], "there is no table tickets any more"],
+      [["--only", "db:tickets"], "refloat extract POINT:db:tables/tickets.sql --stdout) | mariadb"],
       [["--only", "db:products", "--no-triggers"], "cannot be kept quiet within a transaction"],
       [["--only", "db:parts"], "name was varchar(9) utf8mb4_general_ci and is varchar(5) utf8mb4_general_ci now"],
       [["--only", "db:products", "--where", "nonsense"], "nonsense"],
@@ -291,13 +292,17 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
       "put 3 rows back: order_items",
       "put 99 rows back: price of products",
     ]);
+    // What the refusal to make the dropped table again says.
+    const parts = ["head.sql", "tables/tickets.sql"].map((path) =>
+      program.succeed(["extract", `${point}:db:${path}`, "--stdout"]),
+    );
+    await sql((await Promise.all(parts)).map(({ stdout }) => stdout).join("\n"));
+    expect(await one("GROUP_CONCAT(n, ':', v ORDER BY n) FROM tickets")).toBe("1:1,2:2,3:3");
     for (const { command } of cures) await program.succeed([...command.split(" ").slice(1), "--yes"]);
     const left = resultEnvelopeSchema("assess").parse(
       (await program.succeed(["assess", "shop", "--against", point, "--json"])).lines.at(-1),
     ).data;
-    expect(left.components[0]?.tables.filter(({ signs }) => signs.length > 0).map(({ name }) => name)).toEqual([
-      "tickets",
-    ]);
+    expect(left.components[0]?.tables.filter(({ signs }) => signs.length > 0)).toEqual([]);
     const csv = await program.succeed(["extract", `${point}:db:orders`, "--stdout", "--csv"]);
     expect(csv.stdout).toContain('id,customer,note\n1,2,"note\t1\n\\N\'quoted"" ü"\n');
     await program.succeed(["extract", `${point}:db:products`, "--to", `${folder.path}/${database}.txt`]);
@@ -306,4 +311,45 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
     await sql(`LOAD DATA LOCAL INFILE '${folder.path}/${database}.orders' INTO TABLE loaded CHARACTER SET utf8mb4;`);
     expect(await one("COUNT(*) FROM loaded NATURAL JOIN orders")).toBe("200");
   });
+
+  it(
+    "leaves nothing behind and nothing half done when it is killed while it compares or writes",
+    { timeout: 120_000 },
+    async () => {
+      await sql("UPDATE products SET price = 0, changed = changed;");
+      const damaged = await digestOf("products");
+      const sessions = () => one("COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'keeper'");
+      const outside = refloatIn(folder.path);
+      const killedWhile = async (held: string, args: readonly string[], waiting: string): Promise<void> => {
+        const holding = sql(held);
+        await expect
+          .poll(() => one("COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"))
+          .toBe("1");
+        const running = outside.spawn(["mend", "shop", ...args]);
+        await expect
+          .poll(
+            () => one(`COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'keeper' AND INFO LIKE '${waiting}%'`),
+            { timeout: 20_000 },
+          )
+          .not.toBe("0");
+        running.kill("SIGKILL");
+        await running;
+        await holding;
+        await expect.poll(sessions, { timeout: 20_000 }).toBe("0");
+        expect(await digestOf("products")).toBe(damaged);
+      };
+      await killedWhile(
+        "LOCK TABLES products WRITE; SELECT SLEEP(8);",
+        ["--at", point, "--only", "db:products"],
+        "INSERT INTO refloat_difference",
+      );
+      const { digest } = await data("--at", point, "--only", "db:products", "--no-apply");
+      await killedWhile(
+        "START TRANSACTION; SELECT price FROM products WHERE sku = 'sku999' FOR UPDATE; SELECT SLEEP(8);",
+        ["--proposal", digest],
+        "UPDATE",
+      );
+      expect(await data("--proposal", digest)).toMatchObject({ applied: true });
+    },
+  );
 });

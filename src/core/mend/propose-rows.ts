@@ -18,12 +18,16 @@ const nothingWanted: RowWish = { rows: [], columns: null, where: null };
 
 const nothingChanged = "nothing was changed";
 
-const requireLive = <Table>(label: string, live: ReadonlyMap<string, Table>): Table => {
+const requireLive = <Table>(
+  label: string,
+  live: ReadonlyMap<string, Table>,
+  { remakeHint }: Pick<RowStage, "remakeHint">,
+): Table => {
   const table = live.get(label);
   if (table !== undefined) return table;
   throw new RefloatError("source.unsupported", `there is no table ${label} any more to put rows back into`, {
     state: nothingChanged,
-    hint: "a table that was dropped comes back with its database, beside the live one: refloat recover --no-cutover",
+    hint: remakeHint(label),
   });
 };
 
@@ -96,7 +100,7 @@ export const compareTable = async <Table extends StageTable, Rows extends StageR
   stage: RowStage<Table, Rows>,
   label: string,
 ): Promise<MendedTable> => {
-  const live = requireLive(label, await stage.tables());
+  const live = requireLive(label, await stage.tables(), stage);
   await stage.prepare();
   const compared = await compareOne(stage, live, { rows: ["changed", "gone"], columns: null, where: null });
   return describe(stage, compared, { asked: true, made: false });
@@ -106,7 +110,7 @@ type Made = ReadonlyMap<string, { readonly lost: readonly string[] }>;
 
 /** Makes tables that were dropped again, without rows, for the stage alone. @throws RefloatError source.unsupported, usage */
 const makeDropped = async (
-  { makeDropped: make }: Pick<RowStage, "makeDropped">,
+  stage: Pick<RowStage, "makeDropped" | "remakeHint">,
   labels: readonly string[],
   { where, columns }: MendRequest,
 ): Promise<Made> => {
@@ -116,7 +120,7 @@ const makeDropped = async (
       const why = `${label} was dropped: it is made again as a whole, without --where and --columns`;
       throw new RefloatError("usage", why, { state: nothingChanged });
     }
-    made.set(label, (await make(label)) ?? requireLive(label, new Map()));
+    made.set(label, (await stage.makeDropped(label)) ?? requireLive(label, new Map(), stage));
   }
   return made;
 };
@@ -138,7 +142,7 @@ const compareAll = async <Table extends StageTable, Rows extends StageRows<Table
   const wish: RowWish = { rows: request.rows, columns: request.columns, where: request.where };
   const compared = new Map<string, Rows>();
   const compare = async (label: string, wanted: RowWish): Promise<Rows> => {
-    const found = await compareOne(stage, requireFit(requireLive(label, live)), wanted);
+    const found = await compareOne(stage, requireFit(requireLive(label, live, stage)), wanted);
     compared.set(label, found);
     return found;
   };

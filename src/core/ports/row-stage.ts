@@ -80,6 +80,8 @@ export type RowStage<Table extends StageTable = StageTable, Rows extends StageRo
    * @throws RefloatError source.unsupported
    */
   readonly makeDropped: (label: string) => Promise<{ readonly lost: readonly string[] } | null>;
+  /** For a person: how a table that was dropped comes back, where `makeDropped` does not make it. */
+  readonly remakeHint: (label: string) => string;
   /** Once all names are known. */
   readonly prepare: () => Promise<void>;
   /** Null for a table that the source has no rows of. @throws RefloatError source.unsupported, with the reason; source.failed for a condition that the server refuses */

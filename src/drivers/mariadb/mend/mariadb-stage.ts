@@ -23,6 +23,7 @@ const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: s
     quietsTriggers: false,
     tables: () => readLiveTables(session, database),
     makeDropped: async () => null,
+    remakeHint: (label) => source.remakeHint(label, database),
     prepare: async () => undefined,
     compare: async (live, wish) => {
       const rows = await source.open(live.label);

@@ -3,14 +3,15 @@ import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-r
 import { compareTable, proposeRows } from "../../../core/mend/propose-rows.ts";
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { RowMending } from "../../../core/ports/row-mending.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
-import { loadSql } from "../load-table.ts";
 import type { MariadbOptions } from "../mariadb-options.ts";
 import { errorNumberOf } from "../server-errors.ts";
 import { accessOf } from "../sql-client.ts";
+import { openSqlSession } from "../sql-session.ts";
 import { onMariadbStage } from "./mariadb-stage.ts";
 import { rowSourceOf } from "./row-source.ts";
-import { rowsChangedNumber } from "./script-parts.ts";
+import { commit, rowsChangedNumber } from "./script-parts.ts";
 
 /** A constraint, a value that does not fit, or a trigger that says no: the rest of the transaction is undone with it. */
 const refusals = new Set([1048, 1062, 1264, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 4025]);
@@ -47,11 +48,17 @@ export const mariadbMending: RowMending<MariadbOptions> = {
   read: (context, digest) => readMend(context.stateDirectory, digest),
   apply: async (context, proposal, direction) => {
     const script = await readScript(proposal, direction);
+    if (!script.endsWith(commit)) throw new RefloatError("bug", "the script ends without its last word");
     const access = await accessOf(context, "target");
+    const session = await openSqlSession(access, access.target.database);
     try {
-      await loadSql(access, access.target.database, bytesOf(script));
+      // The client has all that was sent to it, and goes on when we are killed: so the last word is sent when all else is done.
+      await session.feed(bytesOf(script.slice(0, -commit.length)));
+      await session.run(commit);
     } catch (error) {
       throw explainFailure(error, failureOf(error), direction);
+    } finally {
+      await session.close();
     }
   },
 };

@@ -2,6 +2,8 @@
 import { requireLoadable } from "../../../core/mend/loadable-size.ts";
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
+import { shellWord } from "../../../core/text/shell-word.ts";
+import { capturedDetailSchema } from "../captured-detail.ts";
 import { type DumpedTable, type TableShape, openDumpedTable, readShape } from "../dumped-table.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
@@ -23,6 +25,8 @@ export type MariadbRowSource = {
   readonly labels: readonly string[];
   /** Null for a table that it does not have. */
   readonly open: (label: string) => Promise<SourceRows | null>;
+  /** How a table that was dropped comes back. */
+  readonly remakeHint: (label: string, database: string) => string;
 };
 
 async function* insertsOf({ lines }: DumpedTable, into: string): ByteStream {
@@ -48,6 +52,12 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): MariadbRowSo
       before: null,
     };
   },
+  // A statement that makes a table ends the transaction that its rows would come back in.
+  remakeHint: (label, database) => {
+    const detail = capturedDetailSchema.parse(captured.facts.detail);
+    const place = `POINT:${captured.name}`;
+    return `head.sql and the table's own file of the point make it again, without its triggers (those are in code.sql): (refloat extract ${place}:head.sql --stdout; refloat extract ${shellWord(`${place}:${detail.tables[label]?.file ?? ""}`)} --stdout) | mariadb ${shellWord(database)}`;
+  },
 });
 
 const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSource): Promise<MariadbRowSource> => {
@@ -72,6 +82,7 @@ const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSourc
         before: async () => pointRows(await point()).open(label),
       };
     },
+    remakeHint: () => "a table that only the old side has stays there until refloat commit",
   };
 };
 

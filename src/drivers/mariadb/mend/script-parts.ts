@@ -13,6 +13,9 @@ import { wantedRows } from "./wanted-rows.ts";
 /** Of the error that a row which is no longer as it was compared ends the script with: no number of the server's own. */
 export const rowsChangedNumber = 9099;
 
+/** The last word of a script: without it nothing of it is done. */
+export const commit = "COMMIT;\n";
+
 /** A line of it, whatever a name holds. */
 const comment = (text: string): string => `-- ${text.replaceAll(/[\r\n]+/g, " ")}\n`;
 
@@ -132,7 +135,7 @@ SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DA
 START TRANSACTION;
 `,
   check: "",
-  end: "COMMIT;\n",
+  end: commit,
   wanted: (rows, kind, direction) => wantedRows(session, rows, kind, direction),
   update: updateStatement,
   insert: insertStatement,

@@ -59,6 +59,8 @@ const postgresStage = (session: Session, source: RowSource): PostgresStage => {
       made.set(label, dropped);
       return dropped;
     },
+    remakeHint: () =>
+      "a table that was dropped comes back with its database, beside the live one: refloat recover --no-cutover",
     prepare: async () => void (await session.query(ownSearchPath)),
     compare: async (live, wish) => {
       const rows = await source.open(live.label);
