@@ -342,7 +342,7 @@ describe("words", () => {
     [["recover"], "recover needs a service, or the digest of a plan"],
     [
       ["recover", "--plan", "4c1e90ab", "--only", "db"],
-      "--plan does what was shown: --at, --only, --no-cutover, --accept-loss and --approve were decided with it",
+      "--plan does what was shown: --at, --only, --no-cutover, --accept-loss, --failback and --approve were decided with it",
     ],
   ])("%j is answered", async (argv, message) => {
     expect(await said(...argv)).toBe(`error usage: ${message}`);

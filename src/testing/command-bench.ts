@@ -40,7 +40,7 @@ export const tarByLine = (root: string, name: string): Options => ({
   ...tarLines("$ROOT/$REFLOAT_NAME"),
   environment: { ROOT: root },
   switch:
-    'set -e; mv "$ROOT/$REFLOAT_STABLE" "$ROOT/$REFLOAT_OUTGOING"; [ -z "$REFLOAT_INCOMING" ] || mv "$ROOT/$REFLOAT_INCOMING" "$ROOT/$REFLOAT_STABLE"',
+    'set -e; [ ! -e "$ROOT/$REFLOAT_STABLE" ] || mv "$ROOT/$REFLOAT_STABLE" "$ROOT/$REFLOAT_OUTGOING"; [ -z "$REFLOAT_INCOMING" ] || mv "$ROOT/$REFLOAT_INCOMING" "$ROOT/$REFLOAT_STABLE"',
   identity: 'stat -c %i "$ROOT/$REFLOAT_NAME" 2> /dev/null || true',
 });
 

@@ -27,6 +27,19 @@ const seen = async (folder: string): Promise<readonly string[]> =>
 
 const fault = (event: number) => ({ REFLOAT_FAULT: `kill-before:${event}` });
 
+/** At home: killed at every ninth event of its journal, and taken up each time, until it is done. */
+const killedAgainAndAgain = async (args: readonly string[], number: string): Promise<{ readonly kills: number }> => {
+  const { refloat } = places.home;
+  let kills = 0;
+  let run = await refloat.run(args, fault(5));
+  for (let event = 14; run.signal === "SIGKILL"; event += 9) {
+    kills += 1;
+    run = await refloat.run(["resume", number, "--yes"], fault(event));
+  }
+  expect(run.exit, `${run.stdout}\n${run.stderr}`).toBe(0);
+  return { kills };
+};
+
 const newestRun = async (at: "home" | "dr") => {
   const { lines } = await places[at].refloat.succeed(["runs", "--json"]);
   const [newest] = resultEnvelopeSchema("runs").parse(lines.at(-1)).data;
@@ -145,7 +158,8 @@ describe("the way home", () => {
     expect(refused.exit).toBe(3);
     expect(refused.stderr).toContain("undo.would-lose");
     const atHome = await home.orders();
-    await home.refloat.succeed(["undo", "1", "--accept-loss", "--yes"]);
+    const ended = await killedAgainAndAgain(["undo", "1", "--accept-loss", "--yes"], "2");
+    expect(ended.kills).toBeGreaterThan(3);
     const back = new Set(await dr.orders());
     for (const name of atHome) if (!back.has(name)) left.add(name);
     expect(left).toContain("order-22");
@@ -193,14 +207,8 @@ describe("the way home", () => {
   it("goes on where it was killed, again and again, and loses nothing", longWay, async () => {
     const { home, dr } = places;
     const stop = keepOrdering("killed");
-    let kills = 0;
-    let run = await home.refloat.run(["recover", "shop", "--failback", uid, "--yes"], fault(5));
-    for (let event = 14; run.signal === "SIGKILL"; event += 9) {
-      kills += 1;
-      run = await home.refloat.run(["resume", "5", "--yes"], fault(event));
-    }
+    const { kills } = await killedAgainAndAgain(["recover", "shop", "--failback", uid, "--yes"], "5");
     await stop();
-    expect(run.exit, `${run.stdout}\n${run.stderr}`).toBe(0);
     expect(kills).toBeGreaterThan(7);
     expect(await places.serving()).toBe("home");
     // What a stranger has written past the application is at home as well.

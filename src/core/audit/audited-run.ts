@@ -7,7 +7,11 @@ import type { AuditedAct, AuditedEnd } from "./audited.ts";
 export const auditedPlan = ({ digest, intent }: Plan): AuditedAct => ({
   action: intent.purpose,
   service: intent.service,
-  detail: { plan: digest, point: intent.point?.id ?? null },
+  detail: {
+    plan: digest,
+    point: intent.point?.id ?? null,
+    ...(intent.failback === undefined ? {} : { failback: intent.failback.runUid }),
+  },
 });
 
 export const auditedRun = ({ number, uid, state, message }: RunRecord): AuditedEnd => ({

@@ -54,9 +54,10 @@ export const lookAway = async (
   } catch (error) {
     const why = toRefloatError(error);
     if (why.code === "bug" || why.code === "interrupted") throw error;
+    const advice = why.hint === undefined ? "" : ` (${why.hint})`;
     throw byHand(
       declaration.name,
-      `the side that run ${led.number} recovered cannot be reached from here: ${why.message}`,
+      `the side that run ${led.number} recovered cannot be reached from here: ${why.message}${advice}`,
       error,
     );
   }

@@ -324,10 +324,14 @@ const holdWarnings = ({ input, scope, steps }: WarningFacts): readonly Warning[]
 };
 
 /** What is not held, not proven, or has to be seen to by people on the side that is left. */
-const failbackWarnings = ({ input: { failback, request }, scope }: WarningFacts): readonly Warning[] => {
+const failbackWarnings = ({
+  input: { failback, request, components: here },
+  scope,
+}: WarningFacts): readonly Warning[] => {
   if (failback === undefined || !request.cutover) return [];
   const { components, declaration } = failback;
   const data = scope.recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
+  const running = scope.recovered.filter((name) => here[name]?.pid !== undefined);
   const unproven = data.filter((name) => components[name]?.capabilities.hasWrites !== true);
   return [
     ...(declaration.cutover.length > 0
@@ -344,6 +348,14 @@ const failbackWarnings = ({ input: { failback, request }, scope }: WarningFacts)
           warn(
             "failback.unproven",
             `whether ${formatList(unproven)} is written to past hold and fence cannot be told: it is captured and restored again in any case`,
+          ),
+        ]),
+    ...(running.length === 0
+      ? []
+      : [
+          warn(
+            "failback.home-runs",
+            `${formatList(running)} runs here, on what users have left: what it takes after the run has looked is in the old side alone; stop it first`,
           ),
         ]),
     ...scope.kept.map((name) =>

@@ -73,8 +73,11 @@ describe("the plan of a way home", () => {
     if (live === undefined) throw new Error("no uploads");
     const uploads = { ...live, capabilities: { ...live.capabilities, hasWrites: false } };
     const bare = { ...failback, declaration: { ...away, cutover: [] }, components: { ...liveShop, uploads } };
-    const codes = planned({ failback: bare }).forecast.warnings.map(({ code }) => code);
-    expect(codes).toEqual(expect.arrayContaining(["failback.unheld", "failback.unproven"]));
+    const app = liveShop["app"];
+    if (app === undefined) throw new Error("no app");
+    const running = { ...liveShop, app: { ...app, pid: 11 } };
+    const codes = planned({ failback: bare, components: running }).forecast.warnings.map(({ code }) => code);
+    expect(codes).toEqual(expect.arrayContaining(["failback.unheld", "failback.unproven", "failback.home-runs"]));
     expect(codes).not.toContain("point.unproven");
   });
 });
