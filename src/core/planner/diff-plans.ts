@@ -65,6 +65,11 @@ const subjectOf = ({ intent }: Plan): Json =>
   asJson({
     purpose: intent.purpose,
     point: intent.point === null ? null : { id: intent.point.id, consistentAt: intent.point.consistentAt },
+    // Of a way home both sides are declared, and the point is told by its shape.
+    failback:
+      intent.failback === undefined
+        ? null
+        : { run: intent.failback.runUid, point: intent.failback.shape, there: intent.failback.declaration },
     scope: intent.scope,
     rebound: intent.rebound,
     cutover: intent.cutover,

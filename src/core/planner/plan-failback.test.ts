@@ -4,6 +4,7 @@ import type { RunNumber } from "../../model/identifiers.ts";
 import { type Plan, planSchema } from "../../model/plan.ts";
 import { buildGraph } from "../graph/build-graph.ts";
 import { shapeDifferences, shapeOf } from "../failback/point-shape.ts";
+import { diffPlans } from "./diff-plans.ts";
 import { planRecovery } from "./plan-recovery.ts";
 import { planUndo } from "./plan-undo.ts";
 import type { RecoveryInput } from "./planner-input.ts";
@@ -54,6 +55,15 @@ describe("the plan of a way home", () => {
     ]);
     // Home's own hold, after which its names are switched, waits for all of that.
     expect(needsOf(plan, "hold")).toEqual(expect.arrayContaining(["retire:db", "check:db:final"]));
+  });
+
+  it("tells what has changed of the point that it will make", () => {
+    const { db } = failback.shape;
+    if (db === undefined) throw new Error("no db");
+    const other = { ...failback, shape: { ...failback.shape, db: { ...db, schemaHash: "of another schema" } } };
+    const { same, subject } = diffPlans(planned(), planned({ failback: other }));
+    expect(same).toBe(false);
+    expect(subject).toMatchObject([{ what: "failback.point.db.schemaHash", to: "of another schema" }]);
   });
 
   it("reckons the second restore as outage", () => {
