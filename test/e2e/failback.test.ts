@@ -216,6 +216,10 @@ describe("the way home", () => {
       places.acknowledged().filter((name) => !left.has(name)),
     );
     expect(places.acknowledged().some((name) => name.startsWith("killed-"))).toBe(true);
+    // The copy in the vault is of before its cutover, or of its end: neither tells another machine where the other side stands.
+    const elsewhere = await dr.refloat.run(["resume", (await newestRun("home")).uid, "--yes"]);
+    expect(elsewhere.exit).toBe(3);
+    expect(flat(elsewhere.stderr)).toContain("run 5 of shop is a way home, and goes on only where it began");
     await home.refloat.succeed(["commit", "5", "--yes"]);
     expect(await dr.databases()).toEqual(["postgres"]);
     expect(await seen(dr.folder)).toEqual(["app"]);
