@@ -369,6 +369,16 @@ export const touchedServiceSchema = z.object({
 });
 export type TouchedService = z.infer<typeof touchedServiceSchema>;
 
+/** Another point whose parts are closer together than those of the chosen one. */
+export const closestSetSchema = z.object({
+  point: pointIdSchema,
+  at: z.iso.datetime(),
+  skewMs: z.int().nonnegative(),
+  /** What it has as of earlier than the chosen one. */
+  earlier: z.array(z.object({ component: nameSchema, ms: z.int().positive() })),
+});
+export type ClosestSet = z.infer<typeof closestSetSchema>;
+
 export const planForecastSchema = z.object({
   /** The moment the plan was computed at. */
   at: z.iso.datetime(),
@@ -383,6 +393,10 @@ export const planForecastSchema = z.object({
       conflicts: z.array(z.string()),
       /** What would make it better. */
       better: z.string().nullable(),
+      /** Left out where none is closer together. */
+      closest: closestSetSchema.optional(),
+      /** The moment of its oldest part, to which these components go by their logs. */
+      byLog: z.object({ at: z.iso.datetime(), components: z.array(nameSchema) }).optional(),
     })
     .optional(),
   /** Absent in plans of older versions, and of an undo. */

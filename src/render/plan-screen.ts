@@ -113,9 +113,25 @@ const membersOf = ({ forecast: { composed, at: now } }: Plan, { timeZone }: Scre
     told.join("; "),
     ...(composed.absent.length === 0 ? [] : [`without ${formatList(composed.absent)}`]),
     ...composed.conflicts,
+    ...closestOf(composed, (at) => formatTime(at, now, timeZone)),
     ...(composed.better === null ? [] : [`better: ${composed.better}`]),
   ];
 };
+
+/** `closest together: 9be2d410, 13:10:00, within 4s (--at 9be2d410): db 2h 50m earlier` */
+const closestOf = (
+  { closest, byLog }: NonNullable<Plan["forecast"]["composed"]>,
+  time: (at: string) => string,
+): readonly string[] => [
+  ...(closest === undefined
+    ? []
+    : [
+        `closest together: ${shortId(closest.point)}, ${time(closest.at)}, within ${formatSkew(closest.skewMs)} (--at ${shortId(closest.point)})${closest.earlier.length === 0 ? "" : `: ${closest.earlier.map(({ component, ms }) => `${component} ${formatSkew(ms)} earlier`).join(", ")}`}`,
+      ]),
+  ...(byLog === undefined
+    ? []
+    : [`${formatList(byLog.components)} can go by log to the moment of the oldest part: --at ${byLog.at}`]),
+];
 
 /** Where the point alone does not say it: `aligned within 0.2s: markers in 2 logs, placed while the service was held`. */
 const modeOf = (plan: Plan): readonly string[] => {

@@ -62,6 +62,7 @@ it("shows the set that it would recover before anything is restored, and recover
   const invoices = await capture("--only", "invoices");
   await write("orders/1.txt", "orders of the second");
   await write("invoices/1.txt", "never captured");
+  const nearer = await capture("--only", "orders");
   const orders = await capture("--only", "orders");
 
   const { intent, forecast } = await planned();
@@ -76,6 +77,10 @@ it("shows the set that it would recover before anything is restored, and recover
   expect(screen).toContain(`MEMBERS orders of ${orders.slice(0, 8)}`);
   expect(screen).toContain(`invoices of ${invoices.slice(0, 8)}`);
   expect(screen).toContain("better: invoices is");
+  const { closest } = forecast.composed ?? {};
+  expect(closest?.skewMs).toBeLessThan(forecast.composed?.members.at(-1)?.skewMs ?? 0);
+  expect(screen).toContain(`closest together: ${closest?.point.slice(0, 8)}, `);
+  expect([nearer, invoices]).toContain(closest?.point);
   expect(screen).toContain(
     "nothing proves that orders and invoices belong to one moment: they were captured at different times",
   );

@@ -4,6 +4,7 @@
  */
 import { linksAtRisk } from "../invariants/links-at-risk.ts";
 import type { Plan, PlanIntent } from "../../model/plan.ts";
+import { closestSet } from "../points/closest-set.ts";
 import { composedBetter } from "../points/composition-words.ts";
 import { componentOrder } from "./component-order.ts";
 import type { DescriptionFacts } from "./describe-step.ts";
@@ -87,12 +88,30 @@ export const planRecovery = (input: RecoveryInput): Plan => {
 
 /** The parts of the recovered components. */
 const composedOf = (
-  { point: { composed }, service, memberConflicts = [] }: RecoveryInput,
+  { point, service, memberConflicts = [], composablePoints = [], replays = {} }: RecoveryInput,
   recovered: ReadonlySet<string>,
 ): Pick<Plan["forecast"], "composed"> => {
+  const { composed } = point;
   if (composed === undefined) return {};
   const own = { ...composed, members: composed.members.filter(({ component }) => recovered.has(component)) };
-  return { composed: { ...own, conflicts: [...memberConflicts], better: composedBetter(service.name, own) } };
+  const closest = closestSet(
+    point,
+    composablePoints,
+    own.members.map(({ component }) => component),
+  );
+  const oldest = own.members.at(-1);
+  // What a log takes further than that part can be taken to it as well.
+  const going = own.members.flatMap(({ component }) => (replays[component] === undefined ? [] : [component]));
+  const isApart = oldest !== undefined && oldest.skewMs > 0 && !going.includes(oldest.component) && going.length > 0;
+  return {
+    composed: {
+      ...own,
+      conflicts: [...memberConflicts],
+      better: composedBetter(service.name, own),
+      ...(closest === null ? {} : { closest }),
+      ...(isApart ? { byLog: { at: oldest.at, components: going } } : {}),
+    },
+  };
 };
 
 const failbackOf = (failback: RecoveryInput["failback"]): Pick<PlanIntent, "failback"> => {

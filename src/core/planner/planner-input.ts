@@ -116,6 +116,8 @@ export type RecoveryInput = {
   readonly passed?: readonly PassedPoint[];
   /** Of a composed point: parts that do not last as the others do, in sentences. */
   readonly memberConflicts?: readonly string[];
+  /** The same: the points of the service, put together. */
+  readonly composablePoints?: readonly RecoveryPoint[];
   /** Of the service. */
   readonly marks?: readonly Mark[];
   /** Since when an incident doubts what was read, ISO. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { hexId, shopPoint } from "../../../test/fixtures/shop.ts";
 import type { Composition, RecoveryPoint } from "../../model/manifest.ts";
 import { decideRetention } from "../retention/decide-retention.ts";
+import { closestSet } from "./closest-set.ts";
 import { asOf, composePoints } from "./compose-points.ts";
 import { composedBetter, memberConflicts } from "./composition-words.ts";
 import { selectPoint } from "./select-point.ts";
@@ -135,5 +136,28 @@ describe("points of components that were captured alone", () => {
     expect(composedBetter("shop", compositionOf(composed))).toMatch(
       /^\w+ is 4h older than the newest of 3 points: take all at once \(refloat capture shop\)/,
     );
+  });
+
+  it("have another set that is closer together and newer than the oldest part, if there is one", () => {
+    const many = [
+      point("a1", 8),
+      point("b2", 11, ["db"]),
+      point("c3", 12, ["uploads"]),
+      point("d4", 13, ["db"]),
+      point("e5", 16, ["db"]),
+    ];
+    const all = composePoints(many);
+    const closest = (id: string, scope: readonly string[]) => closestSet(composedOf(many, id), all, scope);
+    // As close as the one of 12 with the database of 11, and newer.
+    expect(closest("e5", ["db", "uploads"])).toEqual({
+      point: hexId("d4"),
+      at: hour(13),
+      skewMs: 3_600_000,
+      earlier: [{ component: "db", ms: 3 * 3_600_000 }],
+    });
+    expect(closest("d4", ["db", "uploads"])).toBeNull();
+    expect(closest("e5", ["db"])).toBeNull();
+    const lost = all.map((one) => (one.id === hexId("d4") ? { ...one, missing: ["db"] } : one));
+    expect(closestSet(composedOf(many, "e5"), lost, ["db", "uploads"])).toMatchObject({ point: hexId("c3") });
   });
 });

@@ -11,9 +11,11 @@ import { buildGraph } from "../graph/build-graph.ts";
 import { servicesBoundTo } from "../graph/service-graph.ts";
 import { componentOrder } from "../planner/component-order.ts";
 import { neededProvisions } from "../planner/provision-steps.ts";
+import type { RecoveryInput } from "../planner/planner-input.ts";
 import { planRecovery } from "../planner/plan-recovery.ts";
 import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
+import { composePoints } from "../points/compose-points.ts";
 import { memberConflicts } from "../points/composition-words.ts";
 import { chooseMoment } from "../points/choose-moment.ts";
 import type { LogTarget } from "../points/log-target.ts";
@@ -133,7 +135,7 @@ const conflictsOf = async (
   point: RecoveryPoint,
   incidentSince: string | null,
   now: Date,
-): Promise<{ readonly memberConflicts?: readonly string[] }> => {
+): Promise<Pick<RecoveryInput, "memberConflicts" | "composablePoints">> => {
   if (point.composed === undefined) return {};
   const { points, holds } = await bench.vault();
   const facts = {
@@ -143,7 +145,8 @@ const conflictsOf = async (
     now: now.toISOString(),
     timeZone: bench.host.timeZone,
   };
-  return { memberConflicts: memberConflicts(point, point.composed, await points.list(service.name), facts) };
+  const all = await points.list(service.name);
+  return { memberConflicts: memberConflicts(point, point.composed, all, facts), composablePoints: composePoints(all) };
 };
 
 /** What is recovered, and the processes that depend on it: they are bound anew. */
