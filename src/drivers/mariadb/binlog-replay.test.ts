@@ -2,11 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
-import { comparePositions } from "../../core/logs/log-position.ts";
 import type { InstanceTarget, Replay } from "../../core/ports/driver.ts";
 import type { LogReader } from "../../core/ports/vault-logs.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
 import { createDirectoryReader } from "../../testing/directory-vault.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
 import {
@@ -17,15 +15,15 @@ import {
   shopScript,
 } from "../../testing/mariadb-bench.ts";
 import { type MariadbServer, startMariadbServer } from "../../testing/mariadb-server.ts";
+import { binlogLine, serverBinlog, writtenTo } from "../../testing/server-binlog.ts";
 import { readFormat, readHeader } from "./binlog-events.ts";
-import { binlogStartOf, fileName, placeAt, positionOf, readFileName } from "./binlog-line.ts";
+import { binlogStartOf, fileName, placeAt, positionOf } from "./binlog-line.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
-/** Of the log of the test server, as a receiver would name it. */
-const line = "1/binlog/1-1";
+const line = binlogLine;
 
 let server: MariadbServer;
 let folder: TestFolder;
@@ -53,31 +51,10 @@ afterEach(async () => {
   made = null;
 });
 
-const written = async (): Promise<string> => {
-  const [file = "", offset] = (await server.sql("SHOW MASTER STATUS;")).split("\t");
-  return positionOf({ number: readFileName(file)?.number ?? 0, offset: Number(offset) });
-};
+const written = (): Promise<string> => writtenTo(server);
 
 /** @param failAt from there on nothing can be read */
-const serverLog = (failAt = "FFFFFFFF/0"): LogReader => ({
-  spans: [],
-  history: async () => null,
-  read: async function* read(_line, from, to) {
-    const last = placeAt(to);
-    for (let at = placeAt(from); comparePositions(positionOf(at), to) < 0; at = { number: at.number + 1, offset: 0 }) {
-      const path = join(server.directory, "data", fileName({ base: "binlog", number: at.number }));
-      const content = await readFile(path);
-      const end = at.number === last.number ? last.offset : content.length;
-      for (let offset = at.offset; offset < end;) {
-        if (comparePositions(positionOf({ number: at.number, offset }), failAt) >= 0)
-          throw new RefloatError("vault.damaged", "a piece of the log is damaged");
-        const next = Math.min(offset + 777, end);
-        yield content.subarray(offset, next);
-        offset = next;
-      }
-    }
-  },
-});
+const serverLog = (failAt?: string): LogReader => serverBinlog(server, failAt);
 
 type Captured = { readonly database: string; readonly context: MariadbContext; readonly captured: CapturedComponent };
 
