@@ -30,11 +30,20 @@ const obstacleOf = (event: BinlogEvent): string | null => {
 const obstacleIn = (event: BinlogEvent, format: BinlogFormat): string | null =>
   isQuery(event) && /^\s*XA\b/i.test(readQuery(event, format).sql) ? preparedReason : obstacleOf(event);
 
+/** What a file of a log says of itself, and of the files beside it. The stock client would hold it against what it has been given. */
+const ofFiles: ReadonlySet<number> = new Set([
+  eventType.stop,
+  eventType.rotate,
+  eventType.checkpoint,
+  eventType.gtidList,
+]);
+
 class ServerLog extends BinlogWalk<BinlogRange> {
   /** The transaction that is gone through: whether it is one statement without a commit. Null between two. */
   #open: { readonly isAlone: boolean } | null = null;
 
   protected override *event(event: BinlogEvent): Generator<Uint8Array> {
+    if (ofFiles.has(event.type)) return;
     const reason = obstacleIn(event, this.format);
     if (reason !== null) throw this.refused(reason);
     if (event.type === eventType.gtid) {
