@@ -25,6 +25,7 @@ import { pauseCommand } from "./commands/pause.ts";
 import { planCommand } from "./commands/plan.ts";
 import { pointsCommand } from "./commands/points.ts";
 import { recoverCommand } from "./commands/recover.ts";
+import { rearmCommand } from "./commands/rearm.ts";
 import { readyCommand } from "./commands/ready.ts";
 import { reconcileCommand } from "./commands/reconcile.ts";
 import { resumeCommand } from "./commands/resume.ts";
@@ -61,6 +62,7 @@ export const commandTable: readonly Command[] = [
   undoCommand,
   reconcileCommand,
   commitCommand,
+  rearmCommand,
   incidentCommand,
   browseCommand,
   findCommand,

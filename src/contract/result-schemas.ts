@@ -2,6 +2,7 @@
  * What each command answers with `--json`: the schema of `data` in its envelope. Part of the public contract: within v1 a key may be
  * added, none changes its meaning or goes.
  */
+import { disarmedComponentSchema } from "../model/arming.ts";
 import { assessmentSchema } from "../model/assessment.ts";
 import { quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts";
 import { nameSchema, pointIdSchema } from "../model/identifiers.ts";
@@ -79,6 +80,10 @@ export const resultSchemas = {
           .nullable(),
         /** By component with a log, until when the vault has it, and whether its end is reached from the last point. */
         logs: z.array(z.object({ component: nameSchema, toAt: z.iso.datetime(), leadsOn: z.boolean() })),
+        /** What a recovery has switched off and nobody has armed. */
+        disarmed: z.array(disarmedComponentSchema),
+        /** Components of which that cannot be told, and why. */
+        undisclosed: z.array(z.object({ component: nameSchema, problem: z.string() })),
         /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. */
         recoverableTo: z.iso.datetime().nullable(),
       }),

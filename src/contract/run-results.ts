@@ -1,4 +1,5 @@
 /** Answers about plans and runs: what would be done, what was done, what people said to it. Part of the public contract: result-schemas.ts. */
+import { armingPlanSchema, disarmedComponentSchema } from "../model/arming.ts";
 import { nameSchema, planDigestSchema, runNumberSchema, stepIdSchema } from "../model/identifiers.ts";
 import { jsonSchema } from "../model/json.ts";
 import { mendProposalSchema } from "../model/mend.ts";
@@ -45,6 +46,8 @@ const runSummarySchema = z.object({
   broken: z.array(z.string()),
   /** What was moved on the new side so that it goes on where the old one stopped. */
   settled: z.array(z.string()),
+  /** What was off behind each name when it was switched, so that a copy does not act in the name of the original. */
+  disarmed: z.array(disarmedComponentSchema),
   /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
   kept: z.array(z.object({ component: z.string(), name: z.string() })),
   /** Of a failback: what it has put away on the side that users have left, by the names that it has there. */
@@ -116,6 +119,10 @@ export const runResults = {
     /** `undo`: what was proposed was taken back. */
     direction: z.enum(["mend", "undo"]),
     applied: z.boolean(),
+  }),
+  rearm: armingPlanSchema.extend({
+    /** What was done; empty where it was only shown. */
+    done: z.array(z.object({ component: z.string(), items: z.array(z.string()), said: z.array(z.string()) })),
   }),
   plan: planSchema,
   /** Of `plan --diff`. */

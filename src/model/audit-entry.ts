@@ -22,6 +22,7 @@ export const auditActions = [
   "verify",
   "repair",
   "mend",
+  "rearm",
   "copy",
   "expire",
   "prune",

@@ -250,6 +250,12 @@ export const errorCatalogue = {
     kind: "permanent",
     meaning: "The source does not allow its stable name to be switched.",
   },
+  "arming.refused": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "What a recovery has disarmed cannot be armed now: it would act beside the old side, into its place, or while the recovery can be undone.",
+  },
   "validate.faults": {
     exit: 4,
     http: 409,

@@ -10,7 +10,9 @@ import type { LastVerification, VaultNotes } from "../core/ports/vault-memory.ts
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
 import { withoutLeft } from "../core/points/select-point.ts";
+import { servingRun } from "../core/run/serving-run.ts";
 import { withTrueState } from "../core/run/true-state.ts";
+import type { DisarmedComponent } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { PointId } from "../model/identifiers.ts";
 import type { Incident } from "../model/incident.ts";
@@ -39,6 +41,10 @@ export type ServiceStatus = {
   readonly frozen: Frozen | null;
   /** By component with a log, until when the vault has it. */
   readonly logs: readonly LogEnd[];
+  /** What a recovery has switched off and nobody has armed. */
+  readonly disarmed: readonly DisarmedComponent[];
+  /** Components of which that cannot be told, and why. */
+  readonly undisclosed: readonly { readonly component: string; readonly problem: string }[];
   /** The moment that all data could be brought back to now: of each component the last point, or the end of its log. Null without a point. */
   readonly recoverableTo: string | null;
 };
@@ -79,6 +85,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
       frozen: await bench.freezes.left(service.name),
       probe: await askProbe(bench, service, signal),
       runs: own,
+      ...(await readDisarmed(bench, service, own, signal)),
       lastRecovery: await lastRecovery(journal, own),
       incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
     });
@@ -148,6 +155,34 @@ const readVault = async (
     if (code === "bug") throw error;
     return { points: [], verified: {}, incidents: [], logs: [], problem: message, verification: null, gone: [] };
   }
+};
+
+/** Asked only where a run has put something behind a name. */
+const readDisarmed = (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  runs: readonly RunRecord[],
+  signal: AbortSignal,
+): Promise<Pick<ServiceStatus, "disarmed" | "undisclosed">> => {
+  const switched = Object.keys(service.components).filter((component) => servingRun(runs, component) !== null);
+  const disarmed: DisarmedComponent[] = [];
+  const undisclosed: { component: string; problem: string }[] = [];
+  const options = { service, locate: () => null, marker: `refloat/status/${service.name}`, signal };
+  if (switched.length === 0) return Promise.resolve({ disarmed, undisclosed });
+  return withComponents(bench, options, async (access) => {
+    for (const component of switched) {
+      try {
+        const items = (await access.driver(component).arming?.disarmed(await access.context(component))) ?? [];
+        if (items.length > 0) disarmed.push({ component, items: [...items] });
+      } catch (error) {
+        signal.throwIfAborted();
+        const { code, message } = toRefloatError(error);
+        if (code === "bug") throw error;
+        undisclosed.push({ component, problem: message });
+      }
+    }
+    return { disarmed, undisclosed };
+  });
 };
 
 const askProbe = (bench: Workbench, service: ServiceDeclaration, signal: AbortSignal): Promise<CheckOutcome | null> => {

@@ -51,6 +51,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("Edited", describeEdits(summary)),
     part("Broken", summary.broken),
     part("Settled", summary.settled),
+    part("Disarmed", describeOff(summary)),
     part("Kept", describeKept(summary)),
     part(
       "Beside",
@@ -106,12 +107,21 @@ const describePeople = ({ people }: RunSummary, { paint }: Screen): readonly str
 const describeProbe = ({ probe }: RunSummary): readonly string[] =>
   probe?.status === "failed" ? [`${probe.found}: users get a wrong answer from what serves now`] : [];
 
+/** Undone, the old side serves again. */
+const describeOff = ({ disarmed, state, run }: RunSummary): readonly string[] =>
+  disarmed.length === 0 || state === "undone"
+    ? []
+    : [
+        ...disarmed.flatMap(({ component, items }) => items.map(({ name, was }) => `${component}: ${name} is off (${was})`)),
+        `refloat rearm ${run} lets it act again, once this is committed; what was armed since is not told here`,
+      ];
+
 /** Rows that only the old side has: exported as CSV. Files are listed otherwise. */
 const hasLostRows = ({ units }: RpoActual): boolean =>
   units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true);
 
 const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
-  const { run, state, purpose, cutover, service, cutoverBegan, beside, kept, rpo } = summary;
+  const { run, state, purpose, cutover, service, cutoverBegan, beside, kept, rpo, disarmed } = summary;
   const { point } = plan.intent;
   const { failback } = plan.intent;
   const about =
@@ -134,7 +144,7 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line)
           `refloat commit ${run}`,
         ];
       case "committed":
-        return ["refloat status"];
+        return ["refloat status", ...(disarmed.length === 0 ? [] : [`refloat rearm ${run}`])];
       case "failed":
       case "interrupted":
       case "waiting":

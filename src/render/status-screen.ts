@@ -6,6 +6,7 @@ import { keptSides } from "../core/run/kept-sides.ts";
 import { formatAmount, formatList } from "../core/text/quantity.ts";
 import { shortName } from "../core/text/short-name.ts";
 import { formatDuration, parseDuration } from "../core/time/duration.ts";
+import type { DisarmedComponent } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { Incident } from "../model/incident.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -14,6 +15,7 @@ import type { RunRecord } from "../model/run.ts";
 import { cutText } from "./fit-text.ts";
 import { formatMinute, formatSpan, zoneName } from "./clock-times.ts";
 import { type Screen, type Style, lines, nextLine } from "./screen.ts";
+import { describeDisarmed } from "./rearm-screen.ts";
 import { type Row, renderTable } from "./table.ts";
 
 export type StatusScreenData = {
@@ -46,6 +48,9 @@ export type ServiceState = {
   } | null;
   /** By component with a log, until when the vault has it. */
   readonly logs?: readonly { readonly component: string; readonly toAt: string; readonly leadsOn: boolean }[];
+  /** What a recovery has switched off and nobody has armed. */
+  readonly disarmed?: readonly DisarmedComponent[];
+  readonly undisclosed?: readonly { readonly component: string; readonly problem: string }[];
   /** The moment that all data could be brought back to now; that of the last point when left out. */
   readonly recoverableTo?: string | null;
 };
@@ -163,6 +168,8 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
       ? [`last point has lost ${lastPoint.missing.join(", ")}`]
       : []),
     ...(failed ? ["checks failed at the last point"] : []),
+    ...(state.disarmed ?? []).map((one) => `off since a recovery: ${describeDisarmed(one)}`),
+    ...(state.undisclosed ?? []).map(({ component, problem }) => `what is off in ${component} cannot be told: ${problem}`),
     ...runs.flatMap(keptWords),
     ...(run === undefined && probe?.status !== "failed" ? [] : [describeStake(service) ?? []].flat()),
   ];
@@ -242,5 +249,7 @@ const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: st
   if (bare !== undefined) return `refloat capture ${bare.service.name}`;
   const left = services.map(({ runs }) => leftByUndo(runs)).find((run) => run !== undefined);
   if (left !== undefined) return `refloat commit ${left.number}`;
+  const off = services.find(({ disarmed = [] }) => disarmed.length > 0);
+  if (off !== undefined) return `refloat rearm ${off.service.name}`;
   return `refloat plan ${services[0]?.service.name ?? ""}`;
 };

@@ -1,4 +1,5 @@
 /** restore: the component's data from the vault to a new location. */
+import { knownLines } from "../core/logs/known-lines.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import type { JsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -48,18 +49,19 @@ export const createRestoreStep: MakeHandler<"restore"> = (parts) => ({
       const captured = await capturedFor(parts, context, component);
       if (captured === undefined)
         throw new RefloatError("bug", `the plan restores ${component}, which its point does not have`);
-      const { repository, logs } = await parts.vault();
+      const vault = await parts.vault();
+      const { repository, logs } = vault;
       const { service, replays } = context.plan;
       const planned = replays?.[component];
-      const report = await access
-        .driver(component)
-        .instances.restore(
-          await access.context(component),
-          target,
-          await repository.openSnapshot(captured.snapshot),
-          captured,
-          ...(planned === undefined ? [] : [{ ...planned, logs: await logs.reader({ service, component }) }]),
-        );
+      const driver = access.driver(component);
+      const report = await driver.instances.restore(
+        await access.context(component),
+        target,
+        await repository.openSnapshot(captured.snapshot),
+        captured,
+        planned === undefined ? undefined : { ...planned, logs: await logs.reader({ service, component }) },
+        await knownLines(vault, driver, { service, component }),
+      );
       return {
         kind: "done",
         output: {

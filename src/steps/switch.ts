@@ -7,6 +7,7 @@ import { RefloatError } from "../model/refloat-error.ts";
 import { mayHaveWrites } from "../core/run/written-units.ts";
 import type { Exchange, ExchangeObservation } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
+import type { DisarmedItem } from "../model/arming.ts";
 import type { Position } from "../model/facts.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
 import {
@@ -101,6 +102,18 @@ const serve = (parts: StepParts, context: SwitchContext): Promise<void> =>
     stableView,
   );
 
+/** What does not act there until somebody says so. Only told here, and asked for again by who arms it. */
+const disarmedBehind = (parts: StepParts, context: SwitchContext): Promise<readonly DisarmedItem[]> =>
+  withStep(
+    parts,
+    context,
+    async (access) => {
+      const { component } = context.action;
+      return (await access.driver(component).arming?.disarmed(await access.context(component))) ?? [];
+    },
+    stableView,
+  );
+
 const positionOf = (parts: StepParts, context: SwitchContext, location: string): Promise<Position | null> =>
   withStep(
     parts,
@@ -183,8 +196,13 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     if (sideOf(context.action.component, now, before) === "old") return { presence: "absent" };
     // The names are exchanged, and nobody has heard whether a server was started behind them: it is asked for again.
     if (ownOutput(context) === undefined && (await hasServer(parts, context))) return { presence: "partial" };
-    const unheard = toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition });
-    return { presence: "done", output: ownOutput(context) ?? unheard };
+    const own = ownOutput(context);
+    if (own !== undefined) return { presence: "done", output: own };
+    const disarmed = await disarmedBehind(parts, context);
+    return {
+      presence: "done",
+      output: toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition, disarmed }),
+    };
   },
 
   clear: nothing,
@@ -199,9 +217,8 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
         const now = await access.driver(component).switching.observe(await access.context(component), exchange);
         // What stands behind the name after an exchange is not what an undo would lose.
         if (sideOf(component, now, before) === "old") await refuseNewWrites(context, access);
-        const report = await access
-          .driver(component)
-          .switching.exchange(await access.context(component), exchange, before);
+        const driver = access.driver(component);
+        const report = await driver.switching.exchange(await access.context(component), exchange, before);
         return {
           kind: "done",
           output: toJsonObject({
@@ -210,6 +227,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
             heldMs: report.heldMs,
             oldPosition: report.position,
             newPosition,
+            disarmed: (await driver.arming?.disarmed(await access.context(component))) ?? [],
           }),
         };
       },

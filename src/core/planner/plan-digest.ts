@@ -8,10 +8,13 @@ import type { PlanDigest } from "../../model/identifiers.ts";
 import type { PlanIntent } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 
-export const planDigest = (intent: PlanIntent): PlanDigest => {
+export const planDigest = (intent: PlanIntent): PlanDigest => digestOf(intent) as PlanDigest;
+
+/** Of any other thing that is done as it was shown. @param intent as it survives JSON */
+export const digestOf = (intent: object): string => {
   const text = canonicalize(intent);
   if (text === undefined) throw new RefloatError("bug", "a plan's intent is not JSON");
-  return sha256Of(text) as PlanDigest;
+  return sha256Of(text);
 };
 
 /** Hex. */

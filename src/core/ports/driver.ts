@@ -20,6 +20,7 @@ import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import type { LogReader, LogStore } from "./vault-logs.ts";
+import type { Arming } from "./arming.ts";
 import type { Excerpts } from "./excerpts.ts";
 import type { RowMending } from "./row-mending.ts";
 import type { CaptureSink, SnapshotReader, TreeReader } from "./vault-snapshots.ts";
@@ -116,6 +117,8 @@ export type InstanceOperations<Options = unknown> = {
     source: SnapshotReader,
     captured: CapturedComponent,
     replay?: Replay,
+    /** Lines of logs and points of the component that the vault has: a restored source that goes on begins none of them anew. */
+    knownLines?: readonly string[],
   ) => Promise<{ readonly sizeBytes: number; readonly summary: string; readonly warnings: readonly string[] }>;
   readonly outputs: (context: DriverContext<Options>, target: InstanceTarget) => Promise<Outputs>;
   /**
@@ -498,6 +501,8 @@ export type ComponentDriver<Options = unknown> = {
   readonly capturesFrozen?: boolean;
   /** Puts single rows of a point back into what is live. */
   readonly mending?: RowMending<Options>;
+  /** Of a technology in which a restored copy would act by itself. */
+  readonly arming?: Arming<Options>;
   readonly runtime?: RuntimeOperations<Options>;
   /** Runs the declared reload command, for components whose reader must be told. */
   readonly reload?: (context: DriverContext<Options>) => Promise<void>;

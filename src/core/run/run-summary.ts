@@ -8,6 +8,7 @@ import { checkOutcomeSchema, type CheckOutcome } from "../../model/outcome.ts";
 import type { Phase, Plan, StepAction } from "../../model/plan.ts";
 import type { RunEvent, RunRecord, StepRecord } from "../../model/run.ts";
 import { z } from "zod";
+import { type DisarmedComponent, disarmedItemSchema } from "../../model/arming.ts";
 import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
 import { type Objective, elapsed, met } from "./objective.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
@@ -48,6 +49,8 @@ export type RunSummary = {
   readonly left: readonly LeftWrites[];
   /** What was moved on the new side so that it goes on where the old one stopped: sequences, in a driver's words. */
   readonly settled: readonly string[];
+  /** What was off behind each name when it was switched, so that a copy does not act in the name of the original. */
+  readonly disarmed: readonly DisarmedComponent[];
   /** The sides that it has put away, where they stand now. */
   readonly kept: readonly KeptSide[];
   /** Those of the side elsewhere that a failback has left, by the names that they have there. */
@@ -80,6 +83,8 @@ export type PeoplesPart = {
   /** The evidence of what was done, the reason of an override or of a skip; null where none was given. */
   readonly words: string | null;
 };
+
+const disarmedSchema = z.object({ disarmed: z.array(disarmedItemSchema) });
 
 const settledSchema = z.object({ settled: z.array(z.string()) });
 
@@ -156,6 +161,13 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
         ? (settledSchema.safeParse(output).data?.settled ?? [])
         : [],
     ),
+    disarmed: record.steps.flatMap(({ id, state, output }) => {
+      const action = journaled.actionOf(id);
+      const items = disarmedSchema.safeParse(output).data?.disarmed ?? [];
+      return state === "done" && action?.kind === "switch" && items.length > 0
+        ? [{ component: action.component, items }]
+        : [];
+    }),
     kept: keptSides(record),
     keptAway: keptAway(record),
     beside: standingBeside(journaled),

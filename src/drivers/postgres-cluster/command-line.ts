@@ -5,13 +5,13 @@ import { shellWord } from "../../core/text/shell-word.ts";
 const marker = "refloat.disarmed=on";
 
 /** Back from what `shellWord` makes. */
-const wordsOf = (options: string): readonly string[] =>
+export const wordsOf = (options: string): readonly string[] =>
   [...options.matchAll(/(?:'[^']*'|\\'|[^\s'\\])+/g)].map(([word]) =>
     word.replaceAll(/'([^']*)'|\\'/g, (_, inner?: string) => inner ?? "'"),
   );
 
 /** As PostgreSQL reads `-c name=value`, `-cname=value` and `--name=value`: dashes are underscores, the last one counts. */
-const settingsOf = (options: string): ReadonlyMap<string, string> => {
+export const settingsOf = (options: string): ReadonlyMap<string, string> => {
   const words = wordsOf(options);
   const settings = new Map<string, string>();
   for (const [at, word] of words.entries()) {

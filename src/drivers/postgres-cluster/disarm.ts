@@ -1,19 +1,23 @@
 /**
  * Keeps a restored cluster from acting: no archive, no upstream, no subscription, no scheduler, and no commit that waits for a standby which
  * is not there. By postgresql.auto.conf, which lies in the data folder whatever configuration the server is started with and comes last. What
- * stood there is kept beside it, and a person arms the cluster again by putting it back.
+ * stood there is kept beside it. How it is armed again: arming/.
  */
 import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { shellWord } from "../../core/text/shell-word.ts";
 import { pathExists } from "../../platform/tree-files.ts";
+import { readDisarmRecord, removeDisarmRecord } from "./arming/disarm-record.ts";
+import { settingIn, settingLine } from "./arming/settings-text.ts";
 import type { CapturedDetail } from "./cluster-facts.ts";
 
-const settingsName = "postgresql.auto.conf";
+export const settingsName = "postgresql.auto.conf";
+/** Begins the line before what is off. */
+export const disarmedComment = "# Refloat";
+
 export const keptSettingsName = "postgresql.auto.conf.before-recovery";
 
 /** For people and for the report: what was not loaded. PostgreSQL takes it for a setting of somebody's own. */
-const librariesOffName = "refloat.libraries_off";
+export const librariesOffName = "refloat.libraries_off";
 const unknownLibraries = "whichever postgresql.conf names";
 
 /** Libraries that watch, count or forbid, and start no work. Of any other nobody knows here what it would do. */
@@ -37,13 +41,13 @@ const observers: ReadonlySet<string> = new Set([
   "supautils",
 ]);
 
-const listOf = (text: string): readonly string[] =>
+export const listOf = (text: string): readonly string[] =>
   text
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
 
-const isObserver = (name: string): boolean =>
+export const isObserver = (name: string): boolean =>
   observers.has(
     name
       .replaceAll('"', "")
@@ -65,7 +69,7 @@ const librarySettings = (preloaded: string | null, before: string): Readonly<Rec
 };
 
 /** Settings by which a cluster would act on others, or wait for them. */
-const passive = {
+export const passiveSettings = {
   archive_mode: "off",
   archive_command: "",
   archive_library: "",
@@ -76,25 +80,20 @@ const passive = {
   recovery_end_command: "",
   synchronous_standby_names: "",
   max_logical_replication_workers: "0",
-  // Only read where pg_cron is loaded.
+  // Of pg_cron, from 1.5 on. An older one is kept still by not being loaded.
   "cron.launch_active_jobs": "off",
 } as const;
 
-/** The last one of a file counts; null when it is not set there. */
-const settingIn = (text: string, name: string): string | null => {
-  const lines = [...text.matchAll(/^\s*(?<name>[\w.]+)\s*=?\s*'(?<value>(?:[^']|'')*)'/gm)];
-  const found = lines.findLast((line) => line.groups?.["name"] === name)?.groups?.["value"];
-  return found === undefined ? null : found.replaceAll("''", "'");
-};
-
-const readSettings = async (folder: string): Promise<string> =>
+export const readSettings = async (folder: string): Promise<string> =>
   (await pathExists(join(folder, settingsName))) ? readFile(join(folder, settingsName), "utf8") : "";
 
 /** What holds in a folder that was disarmed and not armed again; null for any other. */
 export const readDisarmed = async (folder: string): Promise<Readonly<Record<string, string>> | null> => {
   if (!(await pathExists(join(folder, keptSettingsName)))) return null;
   const libraries = settingIn(await readSettings(folder), "shared_preload_libraries");
-  return { ...passive, ...(libraries === null ? {} : { shared_preload_libraries: libraries }) };
+  const off = { ...passiveSettings, ...(libraries === null ? {} : { shared_preload_libraries: libraries }) };
+  const back = new Set((await readDisarmRecord(folder))?.back);
+  return Object.fromEntries(Object.entries(off).filter(([name]) => !back.has(name)));
 };
 
 /** Signs of a standby or of a recovery that was under way: this one is none of them. */
@@ -113,20 +112,11 @@ export const disarm = async (
   const isDisarmed = await pathExists(kept);
   if (!isDisarmed) await ((await pathExists(path)) ? copyFile(path, kept) : writeFile(kept, ""));
   const before = isDisarmed ? (settingIn(own, librariesOffName) ?? "") : "";
-  const lines = Object.entries({ ...passive, ...librarySettings(preloadedLibraries, before) }).map(
-    ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
+  const lines = Object.entries({ ...passiveSettings, ...librarySettings(preloadedLibraries, before) }).map(
+    ([name, value]) => settingLine(name, value),
   );
-  const why = `# Refloat, ${by}: off until ${keptSettingsName} is put back in place of this file and the server is stopped and started.\n`;
+  // One that the cluster was captured with says what was off there; what is off here is recorded anew.
+  await removeDisarmRecord(folder);
+  const why = `${disarmedComment}, ${by}: off until refloat rearm puts it back; what stood here before: ${keptSettingsName}\n`;
   await writeFile(path, `${own}${own === "" || own.endsWith("\n") ? "" : "\n"}${why}${lines.join("")}`);
-};
-
-/** What a person is told after the switch, and how to arm the cluster again. */
-export const describeDisarmed = async (folder: string): Promise<readonly string[]> => {
-  if (!(await pathExists(join(folder, keptSettingsName)))) return [];
-  const [kept, present] = [join(folder, keptSettingsName), join(folder, settingsName)].map(shellWord);
-  const libraries = settingIn(await readSettings(folder), librariesOffName);
-  const off = libraries === null ? "" : `, and these libraries are not loaded: ${libraries}`;
-  return [
-    `archiving, replication and subscriptions are off in ${folder}${off}. First let archive_command write to a new place, so that two histories do not share one archive; then, to arm them: mv ${kept} ${present}, stop the server and start it (pg_ctl restart keeps what its command line was given), and take a new base backup for what is archived from its timeline on`,
-  ];
 };

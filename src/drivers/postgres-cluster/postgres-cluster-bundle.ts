@@ -1,6 +1,7 @@
 import { commitLock } from "../../platform/postgres/commit-lock.ts";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import type { CopiedRowMending } from "../../platform/postgres/copied-rows.ts";
+import { clusterArming } from "./arming/cluster-arming.ts";
 import { captureCluster } from "./capture.ts";
 import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts";
 import { clusterTargets } from "./find-target.ts";
@@ -40,6 +41,7 @@ const clusterDriver = (rows: CopiedRowMending): ComponentDriver<ClusterOptions> 
   excerpts: clusterExcerpts,
   mending: clusterMending(rows),
   commitLock,
+  arming: clusterArming,
   logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog, targets: clusterTargets },
 });
 

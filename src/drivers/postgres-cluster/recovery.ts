@@ -1,6 +1,6 @@
 /**
  * The first start of a restored cluster: its log is replayed to the end of the backup, or beyond it by the log in the vault, and it begins a timeline of its own. Timelines that
- * the live cluster, those beside it and the log in the vault have used since are skipped, so that two histories do not bear one name.
+ * the live cluster, those beside it, and logs and points in the vault have used since are skipped, so that two histories do not bear one name.
  */
 import { copyFile, lchown, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -40,17 +40,17 @@ const siblingsOf = async (stable: string): Promise<readonly string[]> =>
 
 /**
  * Recovery looks for histories one after the other and takes the first number that has none.
- * @param received timelines that the vault has a log of
+ * @param known timelines of which the vault has a log, or a point
  */
 const reserveTimelines = async (
   context: ClusterContext,
   stable: string,
   spool: string,
   captured: number,
-  received: readonly number[],
+  known: readonly number[],
 ): Promise<void> => {
   const clusters = [stable, ...(await siblingsOf(stable))];
-  let newest = Math.max(captured, ...received);
+  let newest = Math.max(captured, ...known);
   for (const folder of clusters) newest = Math.max(newest, (await usedTimeline(context, folder)) ?? captured);
   for (let timeline = captured + 1; timeline <= newest; timeline += 1) {
     const reserved = join(spool, "histories", historyName(timeline));
@@ -85,13 +85,16 @@ export const prepareRecovery = async (
   places: { readonly stable: string | null; readonly folder: string; readonly owner: Owner },
   detail: CapturedDetail,
   replay: Replay | null,
+  /** Of whatever the vault has of this component. */
+  knownLines: readonly string[],
 ): Promise<Recovery> => {
   const { stable, folder, owner } = places;
   const spool = join(folder, spoolName);
   await makeSpool(spool, owner);
   if (stable !== null) {
-    const received = (replay?.logs.spans ?? []).map(({ line }) => timelineOf(line, detail.systemIdentifier) ?? 0);
-    await reserveTimelines(context, stable, spool, detail.timeline, received);
+    const lines = [...knownLines, ...(replay?.logs.spans ?? []).map(({ line }) => line)];
+    const known = lines.map((line) => timelineOf(line, detail.systemIdentifier) ?? 0);
+    await reserveTimelines(context, stable, spool, detail.timeline, known);
   }
   await writeFile(join(folder, "recovery.signal"), "", { mode: 0o600 });
   if (process.getuid?.() === 0) await lchown(join(folder, "recovery.signal"), owner.uid, owner.gid);

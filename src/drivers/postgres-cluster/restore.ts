@@ -20,6 +20,7 @@ import { capturedDetailSchema } from "./cluster-facts.ts";
 import { type ClusterContext, type ClusterOptions, dataPathOf } from "./cluster-options.ts";
 import { compareRestored } from "./compare-restored.ts";
 import { readControlData } from "./control-data.ts";
+import { recordDisarmed } from "./arming/record-disarmed.ts";
 import { disarm } from "./disarm.ts";
 import { startInstance, writeInstanceFiles } from "./instance-server.ts";
 import { stopPostmaster } from "./postmaster.ts";
@@ -86,7 +87,7 @@ const recover = async (context: ClusterContext, folder: string, recovery: Recove
   if (failure !== null) throw failure.reason;
 };
 
-export const restoreCluster: Restore = async (context, target, source, captured, replay) => {
+export const restoreCluster: Restore = async (context, target, source, captured, replay, knownLines = []) => {
   const { signal } = context;
   const stable = await dataPathOf(context);
   const detail = capturedDetailSchema.parse(captured.facts.detail);
@@ -118,8 +119,9 @@ export const restoreCluster: Restore = async (context, target, source, captured,
       await giveTree(path, owner, signal);
     }
     await writeInstanceFiles(folder, port, owner);
-    const recovery = await prepareRecovery(context, { stable, folder, owner }, detail, replay ?? null);
+    const recovery = await prepareRecovery(context, { stable, folder, owner }, detail, replay ?? null, knownLines);
     await recover(context, folder, recovery);
+    await recordDisarmed(context, { stable, folder }, detail, `run ${target.run}`);
     // A server that is renamed under its feet would look for its configuration at its old name.
     await stopPostmaster(context, folder);
     for (const path of [folder, ...placed.map((one) => one.path)]) await syncFileSystem(path, signal);

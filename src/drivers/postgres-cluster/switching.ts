@@ -4,7 +4,6 @@ import { createFolderServerSwitching } from "../../platform/folder-server/folder
 import { pathExists } from "../../platform/tree-files.ts";
 import { type ClusterOptions, dataPathOf } from "./cluster-options.ts";
 import { readMajor } from "./control-data.ts";
-import { describeDisarmed } from "./disarm.ts";
 import { removeInstanceFiles } from "./instance-server.ts";
 import { refuseAnswering, refuseArmedStart, refuseCompany, serveStable, stopLive } from "./live-server.ts";
 import { makePosition } from "./position.ts";
@@ -25,7 +24,7 @@ export const clusterSwitching = createFolderServerSwitching<ClusterOptions>({
   },
   serve: serveStable,
   positionOf: async (context, folder) => makePosition(context.clock.now(), await stoppedMark(context, folder)),
-  settle: (_, stable) => describeDisarmed(stable),
+  settle: async () => [],
   beforeDiscard: async (context, folder, stable) => {
     await stopPostmaster(context, folder);
     await removeTablespaces(folder, stable, await readMajor(folder), context.signal);

@@ -56,6 +56,9 @@ export const runEvidence = (page: RunPage): Html | null => {
 export const runLeft = ({ summary }: RunPage): Html | null => {
   const told = [
     ...summary.settled.map((text) => ["Settled", text] as const),
+    ...summary.disarmed.flatMap(({ component, items }) =>
+      items.map(({ name, was }) => ["Disarmed", `${component}: ${name} (${was})`] as const),
+    ),
     ...describeKept(summary).map((text) => ["Kept", text] as const),
     ...summary.beside.map(({ component, name }) => ["Beside", `restored ${component}, ${name}: not in use`] as const),
     ...summary.left.map((one) => ["Only there", describeLeft(one, summary)] as const),

@@ -138,7 +138,7 @@ export const makeInstance = async (attempt: Attempt, choice: Choice): Promise<In
     const place: ServerPlace = { root, data, sockets, owner, programs, major: detail.major };
     await writeServerFiles(place);
     for (const folder of folders) await giveTree(folder, owner, signal);
-    const recovery = await prepareRecovery(context, { stable: null, folder: data, owner }, detail, request.replay);
+    const recovery = await prepareRecovery(context, { stable: null, folder: data, owner }, detail, request.replay, []);
     request.stage(`replaying the log to ${request.replay?.to ?? detail.endLsn}`);
     const hollow = hollowRelations(choice, source.files);
     const heard = judgeWarnings({ hollow, databases: new Set(detail.databases.map(({ oid }) => oid)) });
