@@ -35,11 +35,22 @@ const hasPostgresServer = (): boolean => {
   );
 };
 
+const extensionsOf = (version: string): string => join("/usr/lib/postgresql", version, "lib");
+
+/** What is not installed yet comes in the version that Debian 12 has. */
+const postgresVersion = (): string =>
+  existsSync("/usr/lib/postgresql") ? (readdirSync("/usr/lib/postgresql").toSorted().at(-1) ?? "15") : "15";
+
 const requirements: readonly Requirement[] = [
   {
     debianPackage: "postgresql",
     purpose: "database server and client programs",
     isThere: () => hasPostgresServer() && isOnPath("psql"),
+  },
+  {
+    debianPackage: `postgresql-${postgresVersion()}-cron`,
+    purpose: "jobs of a database that a recovery keeps still",
+    isThere: () => existsSync(join(extensionsOf(postgresVersion()), "pg_cron.so")),
   },
   { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
@@ -98,6 +109,7 @@ const requirements: readonly Requirement[] = [
 const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["mariadb-server", "tests"],
   ["mariadb-backup", "tests"],
+  [`postgresql-${postgresVersion()}-cron`, "tests"],
   ["age", "tests"],
   ["openssh-server", "tests"],
   ["openssh-client", "tests"],

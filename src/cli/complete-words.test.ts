@@ -31,7 +31,7 @@ const complete = async (line: string) => {
 describe("at Tab", () => {
   it.each([
     ["", [...new Set(commandTable.map(({ name }) => name.split(" ")[0]))]],
-    ["re", ["recover", "resume", "reconcile", "ready"]],
+    ["re", ["recover", "resume", "reconcile", "rearm", "ready"]],
     ["vault ", ["init", "copy", "prune", "keys", "escrow", "locks"]],
     ["plan ", ["shop", "market"]],
     ["plan s", ["shop"]],

@@ -28,6 +28,9 @@ const answers: Readonly<Record<string, string>> = {
     "to put the old side back after a recovery: refloat undo RUN; to go back in time: refloat recover SERVICE --at TIME",
   revert:
     "to put the old side back after a recovery: refloat undo RUN; to go back in time: refloat recover SERVICE --at TIME",
+  arm: "refloat rearm SERVICE",
+  "re-arm": "refloat rearm SERVICE",
+  enable: "refloat rearm SERVICE",
   abort: "refloat cancel RUN",
   stop: "refloat cancel RUN",
   kill: "refloat cancel RUN",

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 export const disarmedItemSchema = z.object({
-  /** Within its component, as a person types it: `archive`, `subscription:shop/orders_in`, `cron:postgres/7`, `event:purge`. */
+  /** Within its component, as a person types it: `archive`, `subscription:shop/orders_in`, `cron:postgres/7`, `event:cleanup`. */
   name: z.string(),
   /** What it was before, in words, without a secret. */
   was: z.string(),

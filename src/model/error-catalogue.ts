@@ -254,7 +254,8 @@ export const errorCatalogue = {
     exit: 3,
     http: 409,
     kind: "operator",
-    meaning: "What a recovery has disarmed cannot be armed now: it would act beside the old side, into its place, or while the recovery can be undone.",
+    meaning:
+      "What a recovery has disarmed cannot be armed now: it would act beside the old side, into its place, or while the recovery can be undone.",
   },
   "validate.faults": {
     exit: 4,

@@ -2,14 +2,16 @@
 import { audited } from "../core/audit/audited.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
+import { suggestWord } from "../core/declaration/nearest-word.ts";
 import { digestOf } from "../core/planner/plan-digest.ts";
 import type { Arming, ArmRequest } from "../core/ports/arming.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { canBeUndone, otherSideOf, servingRun } from "../core/run/serving-run.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
+import { formatList } from "../core/text/quantity.ts";
 import type { ArmingAct, ArmingPlan, DisarmedItem } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
-import type { RunNumber } from "../model/identifiers.ts";
+import { type RunNumber, shortId } from "../model/identifiers.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
@@ -25,7 +27,7 @@ export type RearmRequest = {
   readonly beforeCommit: boolean;
 };
 
-export type Rearming = {
+type Rearming = {
   readonly plan: ArmingPlan;
   readonly requests: readonly { readonly component: string; readonly request: ArmRequest }[];
 };
@@ -60,10 +62,16 @@ const readOff = async (
 };
 
 const chosenOf = ({ component, items }: Off, only: RearmRequest["only"]): readonly string[] => {
+  const names = items.map(({ name }) => name);
   const own = only?.filter((one) => one.component === component) ?? null;
-  return own === null || own.some(({ item }) => item === null)
-    ? items.map(({ name }) => name)
-    : own.flatMap(({ item }) => item ?? []);
+  if (own === null || own.some(({ item }) => item === null)) return names;
+  const chosen = own.flatMap(({ item }) => item ?? []);
+  const unknown = chosen.find((name) => !names.includes(name));
+  if (unknown === undefined) return chosen;
+  throw new RefloatError("usage", `nothing called "${unknown}" is off in ${component}`, {
+    state: "nothing was changed",
+    hint: suggestWord(unknown, names, `there is ${formatList(names, 12)}`),
+  });
 };
 
 const nothingOff = (service: string, only: RearmRequest["only"]): RefloatError =>
@@ -179,20 +187,31 @@ export type Rearmed = {
   readonly said: readonly string[];
 };
 
+export const outdated = (shown: string, nextCommand: string): RefloatError =>
+  new RefloatError("plan.outdated", `plan ${shortId(shown)} is not what would be done now`, {
+    state: "nothing was changed",
+    hint: "what is off, or what arming it does, is not as it was when that was shown",
+    nextCommand,
+  });
+
 /**
- * Does what was proposed, component by component; each is armed as a whole or not at all.
- * @throws RefloatError target.failed, and whatever the proposal throws now
+ * Does what was shown, component by component; each is armed as a whole or not at all.
+ * @throws RefloatError plan.outdated, target.failed, and whatever the proposal throws now
  */
 export const applyRearm = async (
   bench: Workbench,
-  { plan, requests }: Rearming,
+  request: RearmRequest,
+  shown: Pick<ArmingPlan, "service" | "digest">,
   signal: AbortSignal,
 ): Promise<readonly Rearmed[]> => {
-  const service = findService(await bench.declaration(), plan.service);
-  const lease = await (await bench.leases()).acquire(plan.service, "rearm");
+  const service = findService(await bench.declaration(), shown.service);
+  const lease = await (await bench.leases()).acquire(shown.service, "rearm");
   const done: Rearmed[] = [];
   try {
-    const options = { service, locate: () => null, marker: marker(plan.service), signal };
+    // Whoever was asked took a while to answer, and a run may have begun or ended meanwhile.
+    const { plan, requests } = await proposeRearm(bench, request, signal);
+    if (plan.digest !== shown.digest) throw outdated(shown.digest, `refloat rearm ${shown.service}`);
+    const options = { service, locate: () => null, marker: marker(shown.service), signal };
     await withComponents(bench, options, async (access) => {
       for (const { component, request } of requests)
         if (request.items.length > 0) done.push(await armOne(bench, access, plan, component, request));

@@ -15,7 +15,10 @@ export const renderArmingPlan = (plan: ArmingPlan, screen: Screen): string =>
   lines(
     `${screen.paint("bold", `${plan.act === "arm" ? "Rearm" : "Leave off in"} ${plan.service}`)}, plan ${shortArmingDigest(plan)}`,
     plan.components.flatMap(({ component, run, proposal }) => [
-      screen.paint("bold", `${component}, ${run === null ? "by which run is not known here" : `as run ${run} left it`}`),
+      screen.paint(
+        "bold",
+        `${component}, ${run === null ? "by which run is not known here" : `as run ${run} left it`}`,
+      ),
       ...proposal.items.flatMap(({ name, was, does }) => [
         ...part(plan.act === "arm" ? "ARMS" : "LEAVES", `${name}: ${does}`, screen),
         ...part("", `before the recovery: ${was}`, screen),

@@ -112,7 +112,9 @@ const describeOff = ({ disarmed, state, run }: RunSummary): readonly string[] =>
   disarmed.length === 0 || state === "undone"
     ? []
     : [
-        ...disarmed.flatMap(({ component, items }) => items.map(({ name, was }) => `${component}: ${name} is off (${was})`)),
+        ...disarmed.flatMap(({ component, items }) =>
+          items.map(({ name, was }) => `${component}: ${name} is off (${was})`),
+        ),
         `refloat rearm ${run} lets it act again, once this is committed; what was armed since is not told here`,
       ];
 

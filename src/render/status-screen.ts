@@ -169,7 +169,9 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
       : []),
     ...(failed ? ["checks failed at the last point"] : []),
     ...(state.disarmed ?? []).map((one) => `off since a recovery: ${describeDisarmed(one)}`),
-    ...(state.undisclosed ?? []).map(({ component, problem }) => `what is off in ${component} cannot be told: ${problem}`),
+    ...(state.undisclosed ?? []).map(
+      ({ component, problem }) => `what is off in ${component} cannot be told: ${problem}`,
+    ),
     ...runs.flatMap(keptWords),
     ...(run === undefined && probe?.status !== "failed" ? [] : [describeStake(service) ?? []].flat()),
   ];

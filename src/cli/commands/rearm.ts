@@ -1,7 +1,6 @@
 /** rearm: what a recovery has switched off acts again. */
 import { z } from "zod";
-import { RefloatError } from "../../model/refloat-error.ts";
-import { applyRearm, proposeRearm } from "../../operations/rearm.ts";
+import { type RearmRequest, applyRearm, outdated, proposeRearm } from "../../operations/rearm.ts";
 import { renderArmingPlan, renderNothingToArm, renderRearmed, shortArmingDigest } from "../../render/rearm-screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
@@ -83,7 +82,7 @@ export const rearmCommand = defineCommand({
       name: "only",
       value: "COMPONENT[:ITEM]",
       repeatable: true,
-      about: "these alone, as they are listed: db:archive, db:subscription:shop/orders_in, catalog:event:purge",
+      about: "these alone, as they are listed: db:archive, db:subscription:shop/orders_in, catalog:event:cleanup",
     },
     {
       name: "archive-command",
@@ -100,7 +99,7 @@ export const rearmCommand = defineCommand({
       line: 'refloat rearm shop --only cluster:archive --archive-command "cp %p /archive/main-2/%f"',
       about: "into a new place",
     },
-    { line: "refloat rearm 42 --only catalog:event:purge", about: "one event of MariaDB" },
+    { line: "refloat rearm 42 --only catalog:event:cleanup", about: "one event of MariaDB" },
     { line: "refloat rearm shop --only cluster:cron:postgres/7 --leave-off", about: "a job that is wanted no more" },
   ],
   exits: [3, 4, 7],
@@ -109,12 +108,8 @@ export const rearmCommand = defineCommand({
     const bench = await context.bench();
     const screen = context.output.screen(bench.host.timeZone);
     const { service: of, only, archiveCommand, leaveOff, beforeCommit } = input;
-    const rearming = await proposeRearm(
-      bench,
-      { of, only, archiveCommand, beforeCommit, act: leaveOff ? "leave" : "arm" },
-      context.signal,
-    );
-    const { plan } = rearming;
+    const request: RearmRequest = { of, only, archiveCommand, beforeCommit, act: leaveOff ? "leave" : "arm" };
+    const { plan } = await proposeRearm(bench, request, context.signal);
     context.output.say(renderArmingPlan(plan, screen));
     if (plan.components.every(({ proposal }) => proposal.items.length === 0))
       return answer("rearm", { ...plan, done: [] }, renderNothingToArm(plan, screen));
@@ -126,14 +121,10 @@ export const rearmCommand = defineCommand({
         nextCommand,
       });
     } else if (!plan.digest.startsWith(input.plan)) {
-      throw new RefloatError("plan.outdated", `plan ${input.plan} is not what would be done now`, {
-        state: "nothing was changed",
-        hint: "what is off, or what it does, is not as it was when that was shown",
-        nextCommand,
-      });
+      throw outdated(input.plan, nextCommand);
     }
     const done = await during(context.output, bench.clock, leaveOff ? "noting" : "arming", () =>
-      applyRearm(bench, rearming, context.signal),
+      applyRearm(bench, request, plan, context.signal),
     );
     return answer("rearm", { ...plan, done: [...done] }, renderRearmed(plan, done, screen));
   },

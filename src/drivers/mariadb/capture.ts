@@ -2,6 +2,7 @@
  * Capture of one database: one mariadb-dump in one snapshot, cut into a stream for each table, so that what stands in the vault is SQL that
  * the stock client loads. Views, routines, triggers and events are read beside it. Nothing is spooled on disk.
  */
+import { namesOff } from "./arming.ts";
 import { createHash } from "node:crypto";
 import type { CaptureReport } from "../../core/ports/driver.ts";
 import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
@@ -186,6 +187,8 @@ export const captureMariadb = async (
   if (altered !== undefined) throw changedMeanwhile(`the table ${altered} was altered`);
   await sink.bytes(`${root}/code.json`, Buffer.from(`${JSON.stringify(code, null, 2)}\n`));
   await sink.bytes(`${root}/code.sql`, Buffer.from(codeScript(code)));
+  // One that a recovery has switched off, and that nobody has armed since, is not off by anybody's wish.
+  const waiting = await namesOff(access, database);
   const place = positionIn(captured.head);
   const detail: CapturedDetail = {
     database,
@@ -194,7 +197,9 @@ export const captureMariadb = async (
     lowerCaseNames: server.lowerCaseNames,
     tables: sorted(captured.tables),
     code: codeNames(code),
-    armedEvents: code.objects.filter(({ isEnabled }) => isEnabled === true).map(({ name }) => name),
+    armedEvents: code.objects
+      .filter(({ kind, name, isEnabled }) => kind === "EVENT" && (isEnabled === true || waiting.includes(name)))
+      .map(({ name }) => name),
     binlog: place === null ? null : { ...place, gtid: dump.gtid(), format: server.binlogFormat },
     serverId: server.serverId,
   };

@@ -249,6 +249,12 @@ export const replaceCode = async (
   await createCode(access, { ...kept, objects: missing }, database, armed);
 };
 
+/** When an event runs, as its statement says: `EVERY 1 DAY STARTS '2026-01-01 03:00:00'`. */
+export const scheduleOf = ({ objects }: KeptCode, event: string): string => {
+  const statement = objects.find(({ kind, name }) => kind === "EVENT" && name === event)?.statement ?? "";
+  return / ON SCHEDULE (?<when>.+?) ON COMPLETION /s.exec(statement)?.groups?.["when"] ?? "at times that are not known";
+};
+
 /** What keeps tables from being renamed into another database, and what would act on them meanwhile. */
 export const standStillSql = (database: string, { objects }: KeptCode): string =>
   objects

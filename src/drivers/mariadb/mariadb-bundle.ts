@@ -1,4 +1,5 @@
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import { mariadbArming } from "./arming.ts";
 import { binlogStartOf, placeWords } from "./binlog-line.ts";
 import { receiveBinlog } from "./binlog-receiver.ts";
 import { captureMariadb } from "./capture.ts";
@@ -34,6 +35,7 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   instances: mariadbInstances,
   switching: mariadbSwitching,
   writes: mariadbWrites,
+  arming: mariadbArming,
   contents: mariadbContents,
   mending: mariadbMending,
   logs: {

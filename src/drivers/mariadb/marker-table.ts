@@ -38,10 +38,31 @@ const readMark = (comment: string): Mark => {
   return match === null ? null : { run: Number(match[1]), runUid: match[2] ?? "" };
 };
 
-export const createMarkerSql = (database: string, id: string, mark: Mark): string =>
-  `CREATE TABLE IF NOT EXISTS ${inDatabase(database, markerName(id))} (
+const createSql = (table: string, mark: Mark): string =>
+  `CREATE TABLE IF NOT EXISTS ${table} (
      place INT NOT NULL PRIMARY KEY, kind VARCHAR(20) NOT NULL, content LONGTEXT NOT NULL
    ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT=${plainLiteral(markText(mark))};\n`;
+
+export const createMarkerSql = (database: string, id: string, mark: Mark): string =>
+  createSql(inDatabase(database, markerName(id)), mark);
+
+/** With all that it says from the moment in which it is there: with it the database is whole. */
+export const createFilledMarkerSql = (
+  database: string,
+  id: string,
+  mark: Mark,
+  { replayed, off }: { readonly replayed: Replayed | null; readonly off: readonly OffEvent[] },
+): string => {
+  const making = inDatabase(database, `refloat_making_${id}`);
+  const row = (place: number, kind: string, content: object): string =>
+    `REPLACE INTO ${making} VALUES (${place}, ${plainLiteral(kind)}, ${quoteText(JSON.stringify(content))});\n`;
+  return [
+    createSql(making, mark),
+    replayed === null ? "" : row(places.replayed, "replayed", replayed),
+    off.length === 0 ? "" : row(places.off, "off", off),
+    `RENAME TABLE ${making} TO ${inDatabase(database, markerName(id))};\n`,
+  ].join("");
+};
 
 /** All that can be known of a database from outside. */
 export type DatabaseState = {
@@ -155,9 +176,18 @@ export type MarkerRows = {
   readonly pending: KeptSide | null;
   /** Events that ran when it was the live side. */
   readonly armed: readonly string[];
+  /** Events that ran where it was captured, and wait to be armed. */
+  readonly off: readonly OffEvent[];
 };
 
 const armedSchema = z.array(z.string());
+
+const offEventSchema = z.object({ name: z.string(), schedule: z.string() });
+/** `schedule`: `EVERY 1 DAY STARTS '2026-01-01 03:00:00'`. */
+export type OffEvent = z.infer<typeof offEventSchema>;
+
+/** Of a row, by what it says. */
+const places = { code: 1, armed: 2, replayed: 3, off: 4 } as const;
 
 export const readMarkerRows = async (access: SqlAccess, database: string, id: string): Promise<MarkerRows> => {
   const rows = await askSql(
@@ -172,15 +202,17 @@ export const readMarkerRows = async (access: SqlAccess, database: string, id: st
   return {
     pending: pending === null ? null : keptSideSchema.parse(pending),
     armed: armedSchema.parse(contentOf("armed") ?? []),
+    off: z.array(offEventSchema).parse(contentOf("off") ?? []),
   };
 };
 
 /** Replaces all rows, in one transaction. */
-export const writeMarkerRowsSql = (database: string, id: string, { pending, armed }: MarkerRows): string => {
+export const writeMarkerRowsSql = (database: string, id: string, { pending, armed, off }: MarkerRows): string => {
   const table = inDatabase(database, markerName(id));
   const rows: readonly (readonly [number, string, string])[] = [
-    ...(pending === null ? [] : [[1, "code", JSON.stringify(pending)] as const]),
-    ...(armed.length === 0 ? [] : [[2, "armed", JSON.stringify(armed)] as const]),
+    ...(pending === null ? [] : [[places.code, "code", JSON.stringify(pending)] as const]),
+    ...(armed.length === 0 ? [] : [[places.armed, "armed", JSON.stringify(armed)] as const]),
+    ...(off.length === 0 ? [] : [[places.off, "off", JSON.stringify(off)] as const]),
   ];
   const values = rows.map(([place, kind, content]) => `(${place}, ${plainLiteral(kind)}, ${quoteText(content)})`);
   const insert = values.length === 0 ? "" : `INSERT INTO ${table} VALUES ${values.join(", ")};\n`;
@@ -195,9 +227,6 @@ const replayedSchema = z.object({
 });
 /** What the log did to a restored database after its point. */
 export type Replayed = z.infer<typeof replayedSchema>;
-
-export const writeReplayedSql = (database: string, id: string, replayed: Replayed): string =>
-  `REPLACE INTO ${inDatabase(database, markerName(id))} VALUES (3, 'replayed', ${quoteText(JSON.stringify(replayed))});\n`;
 
 /** Null of one that the log has not changed, or that was switched. */
 export const readReplayed = async (access: SqlAccess, database: string, id: string): Promise<Replayed | null> => {

@@ -10,16 +10,9 @@ import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type CapturedDetail, capturedDetailSchema } from "./captured-detail.ts";
 import { seriesOf } from "./client-programs.ts";
-import { createCode } from "./code-objects.ts";
+import { createCode, scheduleOf } from "./code-objects.ts";
 import { loadSettings, loadSql } from "./load-table.ts";
-import {
-  createDatabaseSql,
-  createMarkerSql,
-  creationComment,
-  instanceId,
-  readKeptCode,
-  writeReplayedSql,
-} from "./marker-table.ts";
+import { createDatabaseSql, createFilledMarkerSql, creationComment, instanceId, readKeptCode } from "./marker-table.ts";
 import { type MariadbContext, type MariadbOptions, jobsOf } from "./mariadb-options.ts";
 import {
   applyReplay,
@@ -151,10 +144,18 @@ export const restoreMariadb: InstanceOperations<MariadbOptions>["restore"] = asy
   await createCode(access, code, target.name);
   const replayed = range === null ? null : { range, tally: await applyReplay(access, range) };
   const id = instanceId(target);
-  const told = replayed === null ? "" : writeReplayedSql(target.name, id, replayedOf(replayed.tally));
-  await runSql(access, createMarkerSql(target.name, id, target) + told);
+  const off = detail.armedEvents.map((name) => ({ name, schedule: scheduleOf(code, name) }));
+  await runSql(
+    access,
+    createFilledMarkerSql(target.name, id, target, {
+      replayed: replayed === null ? null : replayedOf(replayed.tally),
+      off,
+    }),
+  );
   const { sizeBytes, counts } = captured.facts;
-  const disarmed = detail.armedEvents.map((name) => `the event ${name} is disabled: ALTER EVENT ${name} ENABLE`);
+  const disarmed = detail.armedEvents.map(
+    (name) => `the event ${name} is off, and stays so after the switch until refloat rearm`,
+  );
   return {
     sizeBytes,
     summary: [

@@ -1,8 +1,7 @@
-/** Lets the new side go on where the old one stopped: no customer gets an order number twice. Says which events wait for somebody to arm them. */
-import { readCode } from "./code-objects.ts";
+/** Lets the new side go on where the old one stopped: no customer gets an order number twice. */
 import type { MariadbContext } from "./mariadb-options.ts";
 import { type SqlAccess, accessOf, askSql, runSql, textOf } from "./sql-client.ts";
-import { inDatabase, quoteName, quoteText } from "./sql-text.ts";
+import { inDatabase, quoteText } from "./sql-text.ts";
 
 const readCounters = async (access: SqlAccess, database: string): Promise<ReadonlyMap<string, bigint>> => {
   const rows = await askSql(
@@ -75,20 +74,9 @@ const settleSequences = async (access: SqlAccess, stable: string, outgoing: stri
   return said;
 };
 
-/** @returns one sentence for each counter that was moved and each event that is off */
+/** @returns one sentence for each counter that was moved */
 export const settleMariadb = async (context: MariadbContext, outgoing: string): Promise<readonly string[]> => {
   const access = await accessOf(context, "target");
   const stable = access.target.database;
-  const moved = [
-    ...(await settleCounters(access, stable, outgoing)),
-    ...(await settleSequences(access, stable, outgoing)),
-  ];
-  const { objects } = await readCode(access, stable);
-  const off = objects
-    .filter(({ kind, isEnabled }) => kind === "EVENT" && isEnabled === false)
-    .map(
-      ({ name }) =>
-        `the event ${name} is off; to let it run: ALTER EVENT ${quoteName(stable)}.${quoteName(name)} ENABLE`,
-    );
-  return [...moved, ...off];
+  return [...(await settleCounters(access, stable, outgoing)), ...(await settleSequences(access, stable, outgoing))];
 };

@@ -3,6 +3,7 @@ import { readCode, replaceCode } from "./code-objects.ts";
 import {
   type DatabaseState,
   type KeptSide,
+  type MarkerRows,
   createDatabaseSql,
   createMarkerSql,
   readDatabases,
@@ -16,7 +17,7 @@ import { quoteName } from "./sql-text.ts";
 const madeComment = "refloat: made by a switch";
 
 /** All that a side has when it is moved, and which of its events ran or are to run again. */
-export type Side = { readonly id: string; readonly kept: KeptSide; readonly armed: readonly string[] };
+export type Side = { readonly id: string; readonly kept: KeptSide } & Pick<MarkerRows, "armed" | "off">;
 
 /** @param isLive its events are those that the server runs now; those of another side are off, and its mark says which were not */
 const readSide = async (access: SqlAccess, state: DatabaseState, id: string, isLive: boolean): Promise<Side> => {
@@ -24,12 +25,12 @@ const readSide = async (access: SqlAccess, state: DatabaseState, id: string, isL
   const rows = await readMarkerRows(access, name, id);
   const kept = rows.pending ?? { ...(await readCode(access, name)), charset, collation };
   const running = kept.objects.filter(({ isEnabled }) => isEnabled === true).map((event) => event.name);
-  return { id, kept, armed: isLive && rows.pending === null ? running : rows.armed };
+  return { id, kept, off: rows.off, armed: isLive && rows.pending === null ? running : rows.armed };
 };
 
 /** Gives a database what is kept for it, if anything is. Idempotent. */
 export const settleSide = async (access: SqlAccess, database: string, id: string, isStable: boolean): Promise<void> => {
-  const { pending, armed } = await readMarkerRows(access, database, id);
+  const { pending, armed, off } = await readMarkerRows(access, database, id);
   if (pending === null) return;
   const { charset, collation } = pending;
   const now = (await readDatabases(access, [database])).get(database);
@@ -37,7 +38,7 @@ export const settleSide = async (access: SqlAccess, database: string, id: string
   if (now?.charset !== charset || now.collation !== collation)
     await runSql(access, `ALTER DATABASE ${quoteName(database)} CHARACTER SET ${charset} COLLATE ${collation};`);
   await replaceCode(access, pending, database, new Set(isStable ? armed : []));
-  await runSql(access, writeMarkerRowsSql(database, id, { pending: null, armed: isStable ? [] : armed }));
+  await runSql(access, writeMarkerRowsSql(database, id, { pending: null, armed: isStable ? [] : armed, off }));
 };
 
 export type Sides = { readonly old: Side | null; readonly fresh: Side | null };
@@ -70,7 +71,7 @@ export const prepareSides = async (
   const keep = (state: DatabaseState | undefined, side: Side | null): string =>
     state === undefined || side === null
       ? ""
-      : writeMarkerRowsSql(state.name, side.id, { pending: side.kept, armed: side.armed });
+      : writeMarkerRowsSql(state.name, side.id, { pending: side.kept, armed: side.armed, off: side.off });
   await runSql(access, keep(stable, old) + keep(incoming, fresh));
   return { old, fresh };
 };

@@ -1,7 +1,10 @@
 /** A recovered cluster is armed again, item by item, by a role that may do no more than capture: archive, subscriptions, jobs, libraries. */
 import { mkdir, readFile, readdir } from "node:fs/promises";
 import { chmod } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { ArmRequest } from "../../../core/ports/arming.ts";
 import type { Exchange, InstanceTarget } from "../../../core/ports/driver.ts";
@@ -14,6 +17,7 @@ import {
   createVault,
   dataOf,
 } from "../../../testing/cluster-bench.ts";
+import type { ClusterOrder } from "../../../testing/cluster-child.ts";
 import { type TestFolder, createTestFolder } from "../../../testing/driver-context.ts";
 import { findFreePort } from "../../../testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../../testing/postgres-server.ts";
@@ -84,10 +88,7 @@ beforeAll(async () => {
     server.url("postgres"),
     "select cron.schedule('nightly', '0 3 * * *', 'select 1'), cron.schedule('weekly', '0 4 * * 0', 'select 2')",
   );
-  await query(
-    server.url("shop"),
-    "create table a (id int primary key); create table b (id int primary key)",
-  );
+  await query(server.url("shop"), "create table a (id int primary key); create table b (id int primary key)");
   for (const name of ["in_a", "in_b"])
     await query(
       server.url("shop"),
@@ -144,10 +145,13 @@ test("what cannot be armed as it was stays off, and says why", async () => {
   expect(proposal.takes).toEqual([`the server of ${dataOf(server)} is stopped and started: its sessions end`]);
   const jobAlone = await arming.propose(context, request(["cron:postgres/1"]));
   expect(jobAlone.stays[0]?.why).toBe("pg_cron is not loaded: arm libraries with it");
-  await expect(arming.propose(context, request(["archive"], { archiveCommand: archiveInto("old") }))).rejects.toMatchObject(
-    { code: "arming.refused", message: expect.stringContaining("into one place: PGPASSWORD=*** cp") as string },
-  );
-  await expect(arming.propose(context, request(["event:purge"]))).rejects.toMatchObject({ code: "usage" });
+  await expect(
+    arming.propose(context, request(["archive"], { archiveCommand: archiveInto("old") })),
+  ).rejects.toMatchObject({
+    code: "arming.refused",
+    message: expect.stringContaining("into one place: PGPASSWORD=*** cp") as string,
+  });
+  await expect(arming.propose(context, request(["event:cleanup"]))).rejects.toMatchObject({ code: "usage" });
 });
 
 test("is refused while the old side runs", async () => {
@@ -191,13 +195,25 @@ test("archives into the new place alone, beginning with how the timeline came ab
   expect(await setting("shared_preload_libraries")).toBe("pg_stat_statements");
 });
 
-test("one subscription receives again, and the other does not come along", async () => {
+const act = async (order: ClusterOrder): Promise<void> => {
+  const program = fileURLToPath(new URL("../../../testing/cluster-child.ts", import.meta.url));
+  const env = { ...process.env, ORDER: JSON.stringify(order) };
+  await once(spawn(process.execPath, [program], { env, stdio: "ignore" }), "exit");
+};
+
+test("one subscription receives again, finished after a kill, and the other does not come along", async () => {
   await query(publisher.url("postgres"), "insert into a values (1); insert into b values (1)");
-  await arming.arm(context, request(["subscription:shop/in_a"]));
+  const wanted = request(["subscription:shop/in_a"]);
+  const options = { ...context.options, start: "kill -9 $PPID" };
+  await act({ act: "arm", options, folder: folder.path, request: wanted });
+  expect(await findPostmaster(dataOf(server))).toBeNull();
+  expect((await arming.disarmed(context)).filter(({ begun }) => begun).map(({ name }) => name)).toEqual(wanted.items);
+  expect((await arming.propose(context, wanted)).takes).toEqual([
+    `the server of ${dataOf(server)}, which does not run, is started`,
+  ]);
+  await arming.arm(context, wanted);
   await expect.poll(() => query(server.url("shop"), "select id from a"), { timeout: 30_000 }).toEqual([{ id: 1 }]);
-  expect(
-    await query(server.url("shop"), "select subname, subenabled from pg_subscription order by 1"),
-  ).toEqual([
+  expect(await query(server.url("shop"), "select subname, subenabled from pg_subscription order by 1")).toEqual([
     { subname: "in_a", subenabled: true },
     { subname: "in_b", subenabled: false },
   ]);

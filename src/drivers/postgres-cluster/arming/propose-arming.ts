@@ -99,7 +99,9 @@ type Asked = { readonly databases: readonly string[]; readonly followers: readon
 export const askServer = async (context: ClusterContext, stable: string): Promise<Asked | null> => {
   if ((await findPostmaster(stable)) === null) return null;
   return withCluster(context, await resolveTarget(context), "target", async (session) => ({
-    databases: (await session.query<{ name: string }>("select datname as name from pg_database")).map(({ name }) => name),
+    databases: (await session.query<{ name: string }>("select datname as name from pg_database")).map(
+      ({ name }) => name,
+    ),
     followers: (
       await session.query<{ name: string | null }>("select application_name as name from pg_stat_replication")
     ).flatMap(({ name }) => name ?? []),
@@ -150,7 +152,9 @@ const decide = async (
     case "libraries": {
       const hidden = record.jobs.filter(({ id }) => id === allJobs).map(cronItem);
       if (hidden.some((one) => !request.items.includes(one) && !record.armed.includes(one)))
-        return { why: `with pg_cron come all of its jobs, which could not be told apart: arm ${hidden.join(", ")} with it` };
+        return {
+          why: `with pg_cron come all of its jobs, which could not be told apart: arm ${hidden.join(", ")} with it`,
+        };
       return { does: `loaded again, ${onceMore}` };
     }
     case settingsItem:
@@ -196,7 +200,11 @@ export const proposeArming = async (
     takes:
       items.length === 0
         ? []
-        : [asked === null ? `${server}, which does not run, is started` : `${server} is stopped and started: its sessions end`],
+        : [
+            asked === null
+              ? `${server}, which does not run, is started`
+              : `${server} is stopped and started: its sessions end`,
+          ],
     warnings: [...warningsOf(record, names)],
   };
 };

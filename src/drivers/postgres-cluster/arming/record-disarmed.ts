@@ -55,7 +55,9 @@ export const recordDisarmed = async (
     names: askedSettings,
   });
   const { subscriptions, jobs } = await readActingObjects(context, folder);
-  const libraries = configured.known ? configured.values["shared_preload_libraries"] : (detail.preloadedLibraries ?? "");
+  const libraries = configured.known
+    ? configured.values["shared_preload_libraries"]
+    : (detail.preloadedLibraries ?? "");
   const hasCron = listOf(libraries ?? "").some((name) => /(?:^|\/)pg_cron(?:\.so)?$/.test(name.replaceAll('"', "")));
   await writeDisarmRecord(folder, {
     by,

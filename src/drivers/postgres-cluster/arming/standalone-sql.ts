@@ -45,14 +45,27 @@ export const runStandalone = async (
   const programs = await findServerPrograms(context, await readMajor(folder));
   const owner = await ownerOf(folder, context.signal);
   const settings = Object.entries(quiet).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const words = [join(programs, "postgres"), "--single", "-j", "-D", folder, ...wordsOf(options), ...settings, database];
+  const words = [
+    join(programs, "postgres"),
+    "--single",
+    "-j",
+    "-D",
+    folder,
+    ...wordsOf(options),
+    ...settings,
+    database,
+  ];
   const script = statements.map((statement) => `${statement};\n\n`).join("");
   try {
     await runAsOwner(context, owner, words, script);
   } catch (error) {
     context.signal.throwIfAborted();
-    throw new RefloatError("target.failed", `the database ${database} in ${folder} cannot be changed: ${String(error)}`, {
-      cause: error,
-    });
+    throw new RefloatError(
+      "target.failed",
+      `the database ${database} in ${folder} cannot be changed: ${String(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 };
