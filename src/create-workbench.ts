@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { auditedApprover } from "./core/audit/audited-approver.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
+import { askHealth } from "./core/recovery/service-needs.ts";
 import { readRecoveryKey } from "./core/keys/recovery-key.ts";
 import type { Repository } from "./core/ports/vault.ts";
 import type { Approver, Attendant, OpenVault, Workbench } from "./core/ports/workbench.ts";
@@ -301,6 +302,10 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
         takenUpElsewhere: async ({ uid }) => {
           const foreign = (await (await vault()).runCopies.of(uid)).find(({ id }) => !known.has(id));
           return foreign === undefined ? null : `on ${foreign.hostname} at ${foreign.savedAt}`;
+        },
+        isWell: async (service, signal) => {
+          const { health, found } = await askHealth(bench, service, signal);
+          return health === "works" ? found : null;
         },
         beforeResume: async (_run, markers) => {
           endOrphans(markers);

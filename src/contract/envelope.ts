@@ -7,6 +7,7 @@ import { diagnosticSchema } from "../model/diagnostic.ts";
 import type { RefloatError } from "../model/refloat-error.ts";
 import { logSpanSchema } from "../model/log-span.ts";
 import { jsonObjectSchema } from "../model/json.ts";
+import { jointPlanSchema } from "../model/joint-plan.ts";
 import { planSchema } from "../model/plan.ts";
 import { progressSchema, runEventSchema } from "../model/run.ts";
 import { differenceEventSchema, entryFactsSchema, foundEventSchema, mountSchema } from "./granular-schemas.ts";
@@ -97,6 +98,7 @@ const verifyEventSchema = z.object({ itemsDone: z.number().nonnegative(), bytesR
 /** What is told while a command goes on. */
 export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("plan"), data: planSchema }),
+  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("joint-plan"), data: jointPlanSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("run"), data: runEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture"), data: captureEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture-log"), data: captureLogEventSchema }),

@@ -2,6 +2,7 @@
 import { armingPlanSchema, disarmedComponentSchema } from "../model/arming.ts";
 import { nameSchema, planDigestSchema, runNumberSchema, stepIdSchema } from "../model/identifiers.ts";
 import { jsonSchema } from "../model/json.ts";
+import { jointPlanSchema } from "../model/joint-plan.ts";
 import { mendProposalSchema } from "../model/mend.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
 import { lossForecastSchema, phaseSchema, planSchema } from "../model/plan.ts";
@@ -79,6 +80,37 @@ const runSummarySchema = z.object({
 /** `null`: nothing was, or is, there. */
 const valueChangeSchema = z.object({ what: z.string(), from: jsonSchema, to: jsonSchema });
 
+const planDiffSchema = z.object({
+  /** The digests are equal. */
+  same: z.boolean(),
+  subject: z.array(valueChangeSchema),
+  declaration: z.array(valueChangeSchema),
+  steps: z.array(
+    z.object({
+      step: stepIdSchema,
+      change: z.enum(["added", "removed", "changed"]),
+      title: z.string(),
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      parts: z.array(z.string()),
+    }),
+  ),
+  durations: z.array(z.object({ step: stepIdSchema, fromMs: z.number().nullable(), toMs: z.number().nullable() })),
+  totalMs: z.object({ from: z.number(), to: z.number() }),
+  heldMs: z.object({ from: z.number(), to: z.number() }),
+  losses: z.array(
+    z.object({ component: nameSchema, from: lossForecastSchema.nullable(), to: lossForecastSchema.nullable() }),
+  ),
+  warnings: z.object({ gone: z.array(z.string()), added: z.array(z.string()) }),
+});
+
+const runDetailSchema = z.object({
+  record: runRecordSchema,
+  plan: planSchema,
+  events: z.array(runEventSchema),
+  summary: runSummarySchema,
+});
+
 export const runResults = {
   "run-word": z.object({
     run: runNumberSchema,
@@ -131,36 +163,25 @@ export const runResults = {
     to: planSchema,
     /** `from` was shown earlier; otherwise it is that of another moment. */
     shown: z.boolean(),
-    diff: z.object({
-      /** The digests are equal. */
-      same: z.boolean(),
-      subject: z.array(valueChangeSchema),
-      declaration: z.array(valueChangeSchema),
-      steps: z.array(
-        z.object({
-          step: stepIdSchema,
-          change: z.enum(["added", "removed", "changed"]),
-          title: z.string(),
-          from: z.string().nullable(),
-          to: z.string().nullable(),
-          parts: z.array(z.string()),
-        }),
-      ),
-      durations: z.array(z.object({ step: stepIdSchema, fromMs: z.number().nullable(), toMs: z.number().nullable() })),
-      totalMs: z.object({ from: z.number(), to: z.number() }),
-      heldMs: z.object({ from: z.number(), to: z.number() }),
-      losses: z.array(
-        z.object({ component: nameSchema, from: lossForecastSchema.nullable(), to: lossForecastSchema.nullable() }),
-      ),
-      warnings: z.object({ gone: z.array(z.string()), added: z.array(z.string()) }),
-    }),
+    diff: planDiffSchema,
+  }),
+  /** Of `plan --with-needs`: each part is a plan of one service. */
+  "joint-plan": jointPlanSchema,
+  /** Of `plan --with-needs --diff`. */
+  "joint-plan-diff": z.object({
+    from: jointPlanSchema,
+    to: jointPlanSchema,
+    shown: z.boolean(),
+    same: z.boolean(),
+    /** Of the services that both have. */
+    parts: z.array(z.object({ from: planSchema, to: planSchema, diff: planDiffSchema })),
+    added: z.array(nameSchema),
+    removed: z.array(nameSchema),
   }),
   /** One run: after recover, resume, cancel, undo, and for `runs NUMBER`. */
-  run: z.object({
-    record: runRecordSchema,
-    plan: planSchema,
-    events: z.array(runEventSchema),
-    summary: runSummarySchema,
+  run: runDetailSchema.extend({
+    /** Those that were executed together with it by this command. Absent where it was alone. */
+    together: z.array(runDetailSchema).optional(),
   }),
   runs: z.array(runRecordSchema),
   commit: z.object({ run: runNumberSchema, discarded: z.array(z.string()) }),

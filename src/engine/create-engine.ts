@@ -4,17 +4,20 @@
  */
 import type { Engine, Journal, Leases, RunListener, StepHandlers } from "../core/ports/engine.ts";
 import type { Clock, Log } from "../core/ports/environment.ts";
+import { acquireAll } from "../core/run/acquire-all.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
 import { hasAdmitBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
 import { stepsAtOnce } from "../core/run/step-limits.ts";
 import { fromCopyMessage } from "../core/run/stumbles.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
 import { type RunNumber, shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
-import type { RunRecord } from "../model/run.ts";
+import type { JointRuns, RunRecord } from "../model/run.ts";
 import { runBounded } from "./bounded-work.ts";
 import { type DriveOptions, cancelledWords, driveBackward, driveForward, driveResumed } from "./drive-run.ts";
+import { type JointMember, type SettledMember, driveJointly } from "./drive-joint.ts";
 import { LiveRun } from "./live-run.ts";
 import { RunWords } from "./run-words.ts";
 import { createTakeoverGuard } from "./takeover-guard.ts";
@@ -30,6 +33,8 @@ export type EngineHooks = {
   readonly takenUp?: (run: RunRecord, signal: AbortSignal) => Promise<void>;
   /** Before each effect of the cutover and each that takes one back: who else has taken the run up, in a person's words, or null. */
   readonly takenUpElsewhere?: (run: RunRecord, signal: AbortSignal) => Promise<string | null>;
+  /** What was found of a service that works; null for one that does not, or of which it cannot be told. */
+  readonly isWell?: (service: ServiceDeclaration, signal: AbortSignal) => Promise<string | null>;
   /**
    * A run was taken up after its process had died: end what its interrupted attempts have left running, found by the markers
    * they start with (`refloat/42.8984525a/restore:db/`).
@@ -77,30 +82,37 @@ export const createEngine = (options: EngineOptions): Engine => {
     await live.warn(`${what} failed: ${why}`);
   };
 
-  /** Holds the service's lease around `work`. Work that is stuck may still act, so then the lease stays until the process ends. */
-  const underLease = async (
-    service: string,
+  /** Holds the leases of the services around `work`. Work that is stuck may still act, so then they stay until the process ends. */
+  const underLeases = async (
+    services: readonly string[],
     what: string,
     work: (hold: (live: LiveRun) => void) => Promise<void>,
-  ): Promise<RunRecord> => {
-    const lease = await options.leases.acquire(service, what).catch((error: unknown) => nameLiveRun(service, error));
+  ): Promise<readonly RunRecord[]> => {
+    const lease = await acquireAll(options.leases, services, what, nameLiveRun);
     const held: LiveRun[] = [];
     try {
       await work((live) => held.push(live));
-      const [live] = held;
-      if (live === undefined) throw new RefloatError("bug", `nothing was executed for ${what}`);
-      return live.record;
+      return held.map(({ record }) => record);
     } finally {
       if (!held.some(({ hasStuckWork }) => hasStuckWork)) await lease.release();
     }
   };
 
+  const underLease = async (
+    service: string,
+    what: string,
+    work: (hold: (live: LiveRun) => void) => Promise<void>,
+  ): Promise<RunRecord> => {
+    const [record] = await underLeases([service], what, work);
+    if (record === undefined) throw new RefloatError("bug", `nothing was executed for ${what}`);
+    return record;
+  };
+
   /** The lease knows the process that holds it; the journal knows the run. */
-  const nameLiveRun = async (service: string, error: unknown): Promise<never> => {
-    if (!(error instanceof RefloatError) || error.code !== "run.in-progress") throw error;
+  const nameLiveRun = async (service: string, error: RefloatError): Promise<RefloatError> => {
     const running = (await journal.listRuns(service)).find(({ state }) => isLive(state));
-    if (running === undefined) throw error;
-    throw new RefloatError("run.in-progress", `run ${running.number} of ${service} is going on: ${error.message}`, {
+    if (running === undefined) return error;
+    return new RefloatError("run.in-progress", `run ${running.number} of ${service} is going on: ${error.message}`, {
       cause: error,
       hint: "follow it, or stop it where it runs",
       nextCommand: `refloat runs ${running.number}`,
@@ -115,15 +127,46 @@ export const createEngine = (options: EngineOptions): Engine => {
     const live = new LiveRun(plan, record, { journal, clock, log, words, listener: act.listener });
     for (const event of events) live.tell(event);
     const { beforeCutover } = hooks;
+    let leftAlone = false;
     return {
       live,
       environment,
       signal: act.signal,
+      isLeftAlone: () => leftAlone,
       beforeCutover: async () => {
+        const found = await worksAgain(live, act.signal);
+        leftAlone = found !== null;
+        if (found !== null)
+          return `${plan.intent.service} works again and is left alone (${found}); what was restored is removed`;
         if (beforeCutover !== undefined)
           await callHook(live, "copying the run before its cutover", (signal) => beforeCutover(live.record, signal));
+        return null;
       },
     };
+  };
+
+  /**
+   * Of a service that is recovered for the sake of another one, since it did not work when it was asked: hours may have passed, and what it
+   * lacked may be back.
+   * @returns what was found of one that works
+   */
+  const worksAgain = async (live: LiveRun, signal: AbortSignal): Promise<string | null> => {
+    const { purpose, service, declaration } = live.plan.intent;
+    const { joint } = live.record;
+    if (joint === undefined || joint.asked === service || purpose !== "recover") return null;
+    return askWhetherWell(declaration, signal);
+  };
+
+  const askWhetherWell = async (declaration: ServiceDeclaration, signal: AbortSignal): Promise<string | null> => {
+    try {
+      return (await hooks.isWell?.(declaration, signal)) ?? null;
+    } catch (error) {
+      log.warn("a service could not be asked whether it works", {
+        service: declaration.name,
+        why: toRefloatError(error).message,
+      });
+      return null;
+    }
   };
 
   const finish = async ({ live }: DriveOptions): Promise<void> => {
@@ -158,9 +201,99 @@ export const createEngine = (options: EngineOptions): Engine => {
     return { driven, before };
   };
 
+  const takeUpForward = async (number: RunNumber, act: Act, isFresh: boolean, hold: (live: LiveRun) => void) => {
+    const earlier = await journal.events(number);
+    const fromCopy = earlier.some((event) => event.type === "run" && event.message === fromCopyMessage);
+    const taken = await takeUp(number, act, refuseResume);
+    const { live } = taken.driven;
+    hold(live);
+    // Written down, since this process may die too before the cutover's own steps are.
+    if (isFresh && !fromCopy) await live.note(fromCopyMessage);
+    live.fromCopy = fromCopy || isFresh;
+    return taken;
+  };
+
   const serviceOf = async (number: RunNumber): Promise<string> => (await journal.readRun(number)).record.service;
 
+  /** Those that were begun together with a run, itself among them, in the order of their plan. */
+  const membersOf = async (record: RunRecord): Promise<readonly RunRecord[]> => {
+    const { joint } = record;
+    if (joint === undefined) return [record];
+    const runs = await journal.listRuns();
+    return joint.members.flatMap(({ uid }) => runs.find((run) => run.uid === uid) ?? []);
+  };
+
+  const togetherOptions = (act: Act) => {
+    const broken = new AbortController();
+    return { broken, act: { ...act, signal: AbortSignal.any([act.signal, broken.signal]) } };
+  };
+
+  /** Of one that was begun together with those that are taken up: its service may be there all the same. */
+  const settle = async (record: RunRecord, signal: AbortSignal): Promise<SettledMember> => {
+    const { plan } = await journal.readRun(record.number);
+    const isThere =
+      record.state === "succeeded" ||
+      record.state === "committed" ||
+      (record.purpose === "recover" && (await askWhetherWell(plan.intent.declaration, signal)) !== null);
+    return { record, plan, isThere };
+  };
+
   return {
+    executeJoint: async (plan, { incidentAt, ...given }) => {
+      const services = plan.parts.map(({ intent }) => intent.service);
+      const { broken, act } = togetherOptions(given);
+      for (const { intent } of plan.parts) buildStepGraph(intent.steps);
+      return underLeases(services, `plan ${shortId(plan.digest)}`, async (hold) => {
+        const runs = plan.parts.map((part) => ({ uid: options.newUid(), plan: part }));
+        const joint: JointRuns = {
+          uid: options.newUid(),
+          digest: plan.digest,
+          asked: plan.intent.asked,
+          members: runs.map(({ uid, plan: part }) => ({ service: part.intent.service, uid })),
+        };
+        const records = await journal.createRuns({ runs, joint, at: now(), incidentAt });
+        const members: JointMember[] = [];
+        for (const [index, part] of plan.parts.entries()) {
+          const record = records[index];
+          if (record === undefined)
+            throw new RefloatError("bug", "the journal made fewer runs than the plan has parts");
+          const driven = await bringToLife(part, record, act, 0);
+          hold(driven.live);
+          members.push({ driven, before: null });
+        }
+        await driveJointly({ members, settled: [], concurrency: limits.concurrency, finish, broken });
+      });
+    },
+    resumeJoint: async (number, { fromCopy = false, ...given }) => {
+      const { broken, act } = togetherOptions(given);
+      const runs = await membersOf((await journal.readRun(number)).record);
+      const wanted = runs.filter((run) => run.number === number || mayBeResumed.has(run.state));
+      return underLeases(
+        wanted.map(({ service }) => service),
+        `run ${number}`,
+        async (hold) => {
+          const members: JointMember[] = [];
+          const left = new Set(runs.map((run) => run.number));
+          // The one that was named first: if it cannot be taken up, none is.
+          for (const run of wanted.toSorted(
+            (one, other) => Number(other.number === number) - Number(one.number === number),
+          ))
+            try {
+              members.push(await takeUpForward(run.number, act, fromCopy, hold));
+              left.delete(run.number);
+            } catch (error) {
+              if (run.number === number || !isRefusal(error)) throw error;
+              log.warn("a run that was begun together with another one is not taken up", {
+                run: run.number,
+                why: toRefloatError(error).message,
+              });
+            }
+          const settled: SettledMember[] = [];
+          for (const run of runs.filter((one) => left.has(one.number))) settled.push(await settle(run, act.signal));
+          await driveJointly({ members, settled, concurrency: limits.concurrency, finish, broken });
+        },
+      );
+    },
     execute: async (plan, { incidentAt, ...act }) => {
       buildStepGraph(plan.intent.steps);
       return underLease(plan.intent.service, `plan ${shortId(plan.digest)}`, async (hold) => {
@@ -171,15 +304,9 @@ export const createEngine = (options: EngineOptions): Engine => {
         await finish(driven);
       });
     },
-    resume: async (number, { fromCopy: isFresh = false, ...act }) =>
+    resume: async (number, { fromCopy = false, ...act }) =>
       underLease(await serviceOf(number), `run ${number}`, async (hold) => {
-        const earlier = await journal.events(number);
-        const fromCopy = earlier.some((event) => event.type === "run" && event.message === fromCopyMessage);
-        const { driven, before } = await takeUp(number, act, refuseResume);
-        hold(driven.live);
-        // Written down, since this process may die too before the cutover's own steps are.
-        if (isFresh && !fromCopy) await driven.live.note(fromCopyMessage);
-        driven.live.fromCopy = fromCopy || isFresh;
+        const { driven, before } = await takeUpForward(number, act, fromCopy, hold);
         await driveResumed(driven, before);
         await finish(driven);
       }),
@@ -192,6 +319,18 @@ export const createEngine = (options: EngineOptions): Engine => {
       }),
   };
 };
+
+/** Of runs that were begun together with one that is resumed. */
+const mayBeResumed: ReadonlySet<RunRecord["state"]> = new Set([
+  "running",
+  "waiting",
+  "interrupted",
+  "failed",
+  "needs-operator",
+]);
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof RefloatError && (error.code === "run.wrong-state" || error.code === "run.in-progress");
 
 /** What the journal does not refuse by itself: an undone run has nothing to go on with. */
 const refuseResume = (record: RunRecord): void => {

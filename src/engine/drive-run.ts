@@ -4,11 +4,12 @@
  */
 import { consequenceOfFailure } from "../core/run/failure-rules.ts";
 import { hasAdmitBegun, hasCutoverBegun } from "../core/run/resume-rules.ts";
-import type { RunRecord } from "../model/run.ts";
+import type { RunRecord, RunState } from "../model/run.ts";
 import { askDoneSteps } from "./ask-done-steps.ts";
 import { goBackward } from "./go-backward.ts";
 import { goForward } from "./go-forward.ts";
 import { inspectAdmission } from "./inspect-admission.ts";
+import type { JointLane, Unmet } from "./joint-lanes.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { StepEnvironment, StepError } from "./step-environment.ts";
 
@@ -16,13 +17,17 @@ export type DriveOptions = {
   readonly live: LiveRun;
   readonly environment: StepEnvironment;
   readonly signal: AbortSignal;
-  readonly beforeCutover: () => Promise<void>;
+  readonly beforeCutover: () => Promise<string | null>;
+  /** Was its cutover called off, since what it is for works? */
+  readonly isLeftAlone: () => boolean;
+  /** Of a run that is executed together with others, once all of them are ready. */
+  readonly lane?: JointLane;
 };
 
 /** A run that begins. */
 export const driveForward = async (options: DriveOptions): Promise<void> => {
   const { live, environment, signal } = options;
-  const end = await goForward(live, environment, signal, options.beforeCutover);
+  const end = await goForward(live, environment, signal, options);
   switch (end.kind) {
     case "succeeded":
       await live.recordRun("succeeded");
@@ -33,6 +38,12 @@ export const driveForward = async (options: DriveOptions): Promise<void> => {
     case "interrupted":
       await live.recordRun("interrupted", stoppedMessage(live.record, live));
       return;
+    case "called-off":
+      await driveBackward(options, "cancel", end.why);
+      return;
+    case "unmet":
+      await live.recordRun(stateOfUnmet(end.on), describeUnmet(end.on));
+      return;
     case "failed":
       await settleFailure(options, `${end.step} failed: ${wordsOf(end.error)}`);
   }
@@ -40,26 +51,60 @@ export const driveForward = async (options: DriveOptions): Promise<void> => {
 
 /** A run that is taken up: on the way it was going when it was left. */
 export const driveResumed = async (options: DriveOptions, before: RunRecord): Promise<void> => {
+  if (await mayGoForward(options, before)) await driveForward(options);
+};
+
+/**
+ * Asks a run that is taken up for what was done. One that goes another way, or can be asked nothing, is driven to its end.
+ * @returns whether it is to be driven forward
+ */
+export const mayGoForward = async (options: DriveOptions, before: RunRecord): Promise<boolean> => {
   const { live, environment, signal } = options;
   if (live.direction !== "forward") {
     await driveBackward(options, live.direction, reasonToGoBack(before));
-    return;
+    return false;
   }
   const unanswered = diedOfFailure(before, live);
   if (unanswered !== null) {
     await settleFailure(options, unanswered);
-    return;
+    return false;
   }
   const asked = await askDoneSteps(live, environment, signal);
   if (asked.kind === "interrupted") {
     await live.recordRun("interrupted", stoppedMessage(live.record, live));
-  } else if (asked.kind === "unknown") {
+    return false;
+  }
+  if (asked.kind === "unknown") {
     const state = hasCutoverBegun(live.record, live.graph) ? "needs-operator" : "failed";
     await live.recordRun(state, `${asked.step} cannot be inspected: ${wordsOf(asked.error)}`);
-  } else {
-    await driveForward(options);
+    return false;
   }
+  return true;
 };
+
+/** Nothing of its cutover has begun: that waits for them all. */
+const stateOfUnmet = (on: readonly Unmet[]): RunState => {
+  const states = new Set(on.map(({ state }) => state));
+  if (states.size > 1) return "failed";
+  return states.has("waiting") ? "waiting" : states.has("interrupted") ? "interrupted" : "failed";
+};
+
+const describeUnmet = (on: readonly Unmet[]): string =>
+  on
+    .map(({ service, number, state, message }) =>
+      state === "waiting"
+        ? `it waits for ${service}, whose run ${number} waits: ${message ?? "for a person"}`
+        : `${service}, which it needs, is not there: run ${number} ${describeState(state)}${message === null ? "" : `: ${message}`}`,
+    )
+    .join("; ");
+
+const describeState = (state: RunState): string =>
+  ({
+    interrupted: "was interrupted",
+    undone: "was undone",
+    cancelled: "was cancelled",
+    "needs-operator": "needs a person",
+  })[state as string] ?? state;
 
 export const driveBackward = async (
   { live, environment, signal }: DriveOptions,

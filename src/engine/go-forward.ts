@@ -7,6 +7,7 @@ import { stepLimits } from "../core/run/step-limits.ts";
 import type { StepId } from "../model/identifiers.ts";
 import { bringAbout } from "./bring-about.ts";
 import { RefloatError } from "../model/refloat-error.ts";
+import type { JointLane, Unmet } from "./joint-lanes.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { StepEnvironment, StepError } from "./step-environment.ts";
 import { describeSkip } from "./run-words.ts";
@@ -17,39 +18,44 @@ export type ForwardEnd =
   | { readonly kind: "succeeded" }
   | { readonly kind: "waiting"; readonly message: string }
   | { readonly kind: "interrupted" }
+  /** Other runs, which it waits for, have ended without what it needs. */
+  | { readonly kind: "unmet"; readonly on: readonly Unmet[] }
+  /** Before anything live was changed there was no reason left to change it. */
+  | { readonly kind: "called-off"; readonly why: string }
   | { readonly kind: "failed"; readonly step: StepId; readonly error: StepError };
 
 /** For steps of which nobody knows how long they take. */
 const assumedDurationMs = 1000;
 
-/** @param beforeCutover called once, when all before the cutover is done and nothing of it has begun */
+export type ForwardOptions = {
+  /**
+   * Called once, when all before the cutover is done and nothing of it has begun.
+   * @returns why there is to be no cutover; null where it is to be
+   */
+  readonly beforeCutover: () => Promise<string | null>;
+  /** Of a run that is executed together with others: where its steps are taken from. Those that are left were asked for beforehand. */
+  readonly lane?: JointLane;
+};
+
 export const goForward = async (
   live: LiveRun,
   environment: StepEnvironment,
   external: AbortSignal,
-  beforeCutover: () => Promise<void>,
+  { beforeCutover, lane }: ForwardOptions,
 ): Promise<ForwardEnd> => {
   const failed = new AbortController();
   const stop = AbortSignal.any([external, failed.signal]);
-  await skipAsAsked(live);
-  const todo = new Set(live.record.steps.filter(({ state }) => !isComplete(state)).map(({ id }) => id));
-  const { intent } = live.plan;
-  const durationMs = (id: StepId): number => live.plan.forecast.steps[id]?.durationMs ?? assumedDurationMs;
-  const queue = new ReadyQueue({
-    graph: live.graph,
-    steps: todo,
-    order: "forward",
-    limits: stepLimits(intent, environment.limits.concurrency),
-    ...schedulingOf(intent, live.graph, durationMs),
-  });
+  const queue = lane ?? queueOf(live, environment, await stepsLeft(live));
+  let calledOff: string | null = null;
   const pause = watchPause(live, environment, () => !hasCutoverBegun(live.record, live.graph));
   const failures: { readonly step: StepId; readonly error: StepError }[] = [];
   const waiting: string[] = [];
   const worked = workThrough({
     queue,
-    mayBegin: () => !stop.aborted && pause.held() === null,
+    mayBegin: () => !stop.aborted && pause.held() === null && calledOff === null,
+    stop: AbortSignal.any([stop, pause.signal]),
     atStage: async (stage) => {
-      if (stage > 0 && !hasCutoverBegun(live.record, live.graph)) await beforeCutover();
+      if (stage > 0 && !hasCutoverBegun(live.record, live.graph)) calledOff = await beforeCutover();
     },
     onBroken: () => failed.abort(),
     work: async (id) => {
@@ -73,8 +79,31 @@ export const goForward = async (
   if (external.aborted) return { kind: "interrupted" };
   const held = pause.held();
   if (held !== null) waiting.push(`${held}; refloat resume ${live.number} goes on`);
+  if (calledOff !== null) return { kind: "called-off", why: calledOff };
+  const unmet = lane?.unmet() ?? [];
+  if (waiting.length === 0 && unmet.length > 0) return { kind: "unmet", on: unmet };
   if (waiting.length === 0) throw new RefloatError("bug", `run ${live.number} came to a halt with nothing to wait for`);
   return { kind: "waiting", message: waiting.join("; ") };
+};
+
+/** The steps that the run still has to go through; what people have said to leave out is left out first. */
+export const stepsLeft = async (live: LiveRun): Promise<ReadonlySet<StepId>> => {
+  await skipAsAsked(live);
+  return new Set(live.record.steps.filter(({ state }) => !isComplete(state)).map(({ id }) => id));
+};
+
+export const expectedMs = (live: LiveRun, id: StepId): number =>
+  live.plan.forecast.steps[id]?.durationMs ?? assumedDurationMs;
+
+const queueOf = (live: LiveRun, environment: StepEnvironment, steps: ReadonlySet<StepId>): ReadyQueue => {
+  const { intent } = live.plan;
+  return new ReadyQueue({
+    graph: live.graph,
+    steps,
+    order: "forward",
+    limits: stepLimits(intent, environment.limits.concurrency),
+    ...schedulingOf(intent, live.graph, (id) => expectedMs(live, id)),
+  });
 };
 
 /** Steps of which a person has said since that they are not needed. */

@@ -1,5 +1,5 @@
 /** Goes through steps as fast as their order and their limits allow. */
-import type { ReadyQueue } from "../core/run/ready-queue.ts";
+import type { StepSource } from "../core/run/ready-queue.ts";
 import type { StepId } from "../model/identifiers.ts";
 
 export type WorkedStep = {
@@ -9,13 +9,25 @@ export type WorkedStep = {
   readonly durable?: Promise<void>;
 };
 
+/** Of a queue that others take steps from as well. */
+export type WorkBeside = {
+  /** Could a step of the present stage begin, if there were room? What others have still to do may be in its way. */
+  readonly hasFree: () => boolean;
+  /** What others do may let a step begin that may not yet. */
+  readonly mayWait: () => boolean;
+  /** @param wake is called whenever others have done something */
+  readonly enter: (mayBegin: () => boolean, wake: () => void) => void;
+};
+
 export type WorkThroughOptions = {
-  readonly queue: ReadyQueue;
+  readonly queue: StepSource & Partial<WorkBeside>;
   /** Asked before each step; once false no step is begun any more. */
   readonly mayBegin: () => boolean;
   /** Before the first step of a stage, when nothing runs. */
   readonly atStage: (stage: 0 | 1 | 2) => Promise<void>;
   readonly work: (id: StepId) => Promise<WorkedStep>;
+  /** After which nothing may begin any more: who waits for others is woken. */
+  readonly stop?: AbortSignal;
   /** Something is broken beyond the steps: those that run must stop. */
   readonly onBroken: () => void;
 };
@@ -61,9 +73,12 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
       settled.resolve();
     }
   };
+  const wake = (): void => settled.resolve();
+  queue.enter?.(() => faults.length === 0 && options.mayBegin(), wake);
+  options.stop?.addEventListener("abort", wake);
   for (;;) {
     while (faults.length === 0 && options.mayBegin()) {
-      if (running === 0 && queue.stage !== null && queue.stage !== stage) {
+      if (running === 0 && queue.stage !== null && queue.stage !== stage && queue.hasFree?.() !== false) {
         // Nothing of a stage begins before all of the one before it is written down.
         if (unwritten > 0) break;
         stage = queue.stage;
@@ -79,9 +94,11 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
       running += 1;
       void begin(id);
     }
-    if (running === 0 && unwritten === 0) break;
+    const mayWait = faults.length === 0 && options.mayBegin() && queue.mayWait?.() === true;
+    if (running === 0 && unwritten === 0 && !mayWait) break;
     await settled.promise;
     settled = Promise.withResolvers();
   }
+  options.stop?.removeEventListener("abort", wake);
   if (faults.length > 0) throw faults[0];
 };

@@ -60,4 +60,8 @@ export const journalMigrations: Migrations = [
   CREATE TRIGGER event_is_final BEFORE UPDATE ON event
     BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
   `,
+  `
+  -- What ties runs of several services that were begun together, as JSON; null for a run alone.
+  ALTER TABLE run ADD COLUMN joint TEXT;
+  `,
 ];

@@ -28,6 +28,7 @@ const runColumns = [
   "began_at",
   "ended_at",
   "incident_at",
+  "joint",
 ];
 
 const stepColumns = [
@@ -97,6 +98,7 @@ export const runRow = ({ run, madeAs }: StoredRun) => ({
   ...runChanges(run),
   began_at: run.beganAt,
   incident_at: run.incidentAt,
+  joint: jsonOrNull(run.joint ?? null),
 });
 
 /** The columns that `updateRun` sets, and its key. */
@@ -123,6 +125,7 @@ export const readRunRow = (row: Row): StoredRun => ({
     beganAt: row["began_at"],
     endedAt: row["ended_at"],
     incidentAt: row["incident_at"],
+    ...(row["joint"] == null ? {} : { joint: parseOrNull(row["joint"]) }),
   } as RunWithoutSteps,
   madeAs: Number(row["made_as"]),
 });

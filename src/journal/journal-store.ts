@@ -11,7 +11,8 @@ import { takenUpMessage } from "../core/run/stumbles.ts";
 import { type RunNumber, runNumberSchema } from "../model/identifiers.ts";
 import { type Plan, planSchema } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import type { RunDirection, RunEvent, RunRecord, StepRecord } from "../model/run.ts";
+import type { ShownPlan } from "../model/joint-plan.ts";
+import type { JointRuns, RunDirection, RunEvent, RunRecord, StepRecord } from "../model/run.ts";
 import type { RunWord } from "../model/run-word.ts";
 import type { FaultPoint } from "../platform/fault-point.ts";
 import {
@@ -36,6 +37,11 @@ export type NewRun = {
   readonly plan: Plan;
   readonly at: string;
   readonly incidentAt: string | null;
+};
+
+export type NewRuns = Omit<NewRun, "uid" | "plan"> & {
+  readonly runs: readonly Pick<NewRun, "uid" | "plan">[];
+  readonly joint: JointRuns;
 };
 
 export type RecordCall = readonly [run: RunNumber, epoch: number, at: string, transition: Transition];
@@ -66,39 +72,45 @@ export class JournalStore {
     }
   }
 
-  createRun({ uid, plan, at, incidentAt }: NewRun): RunRecord {
-    return this.#write(() => {
-      const { service, purpose } = plan.intent;
-      const runs = this.#tables.listRuns(service);
-      refuseSecondRun(
-        runs.map(({ run }) => run),
-        plan.intent.undoes?.runUid ?? null,
-      );
-      const { undoes } = plan.intent;
-      if (undoes !== null) {
-        const records = runs.map(({ run }) => this.#tables.withSteps(run));
-        refuseOutlivedUndo(records, undoes);
-      }
-      const number = this.#tables.nextRunNumber();
-      const run: RunWithoutSteps = {
-        number,
-        uid,
-        service,
-        purpose,
-        digest: plan.digest,
-        state: "running",
-        direction: "forward",
-        message: null,
-        epoch: 1,
-        beganAt: at,
-        endedAt: null,
-        incidentAt,
-      };
-      const steps = plan.intent.steps.map(({ id }) => neverBegun(id));
-      this.#tables.insertRun({ run, madeAs: number }, JSON.stringify(plan), steps);
-      this.#tables.append(run, { type: "run", at, state: "running" });
-      return { ...run, steps };
-    });
+  createRun(run: NewRun): RunRecord {
+    return this.#write(() => this.#create(run));
+  }
+
+  createRuns({ runs, joint, at, incidentAt }: NewRuns): readonly RunRecord[] {
+    return this.#write(() => runs.map(({ uid, plan }) => this.#create({ uid, plan, at, incidentAt }, joint)));
+  }
+
+  #create({ uid, plan, at, incidentAt }: NewRun, joint?: JointRuns): RunRecord {
+    const { service, purpose, undoes } = plan.intent;
+    const runs = this.#tables.listRuns(service);
+    refuseSecondRun(
+      runs.map(({ run }) => run),
+      undoes?.runUid ?? null,
+    );
+    if (undoes !== null) {
+      const records = runs.map(({ run }) => this.#tables.withSteps(run));
+      refuseOutlivedUndo(records, undoes);
+    }
+    const number = this.#tables.nextRunNumber();
+    const run: RunWithoutSteps = {
+      number,
+      uid,
+      service,
+      purpose,
+      digest: plan.digest,
+      state: "running",
+      direction: "forward",
+      message: null,
+      epoch: 1,
+      beganAt: at,
+      endedAt: null,
+      incidentAt,
+      ...(joint === undefined ? {} : { joint }),
+    };
+    const steps = plan.intent.steps.map(({ id }) => neverBegun(id));
+    this.#tables.insertRun({ run, madeAs: number }, JSON.stringify(plan), steps);
+    this.#tables.append(run, { type: "run", at, state: "running" });
+    return { ...run, steps };
   }
 
   record(...call: RecordCall): RunEvent {
@@ -207,11 +219,11 @@ export class JournalStore {
     });
   }
 
-  savePlan(plan: Plan): void {
+  savePlan(plan: ShownPlan): void {
     this.#write(() => this.#tables.saveShownPlan(plan.digest, JSON.stringify(plan)));
   }
 
-  readPlan(digest: string): Plan {
+  readPlan(digest: string): ShownPlan {
     return this.#read(() => {
       const isHex = /^[0-9a-f]{1,64}$/.test(digest);
       const [plan, another] = isHex ? this.#tables.findShownPlans(digest) : [];

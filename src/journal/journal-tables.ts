@@ -2,7 +2,9 @@
  * Rows of the journal as records: reading and writing single things, inside whatever transaction the caller has. Rules about
  * what may be written are the caller's.
  */
+import { z } from "zod";
 import { type RunNumber, runNumberSchema } from "../model/identifiers.ts";
+import { type ShownPlan, jointPlanSchema } from "../model/joint-plan.ts";
 import { type Plan, planSchema } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord, StepRecord } from "../model/run.ts";
@@ -99,7 +101,7 @@ export class JournalTables {
   }
 
   readPlan(number: number): Plan {
-    return parsePlan(this.readPlanText(number), `the plan of run ${number}`);
+    return parseAs(planSchema, this.readPlanText(number), `the plan of run ${number}`);
   }
 
   /** @throws RefloatError bug */
@@ -147,16 +149,18 @@ export class JournalTables {
   }
 
   /** At most two, since more than one is too many. @param prefix hex */
-  findShownPlans(prefix: string): readonly Plan[] {
+  findShownPlans(prefix: string): readonly ShownPlan[] {
     return this.#statements.findPlans
       .all(prefix)
-      .map((row) => parsePlan(String(row["document"]), `plan ${String(row["digest"]).slice(0, 8)}`));
+      .map((row) => parseAs(shownPlanSchema, String(row["document"]), `plan ${String(row["digest"]).slice(0, 8)}`));
   }
 }
 
+const shownPlanSchema = z.union([planSchema, jointPlanSchema]);
+
 /** @throws RefloatError plan.unknown when another version of the program wrote it in a form that this one does not know */
-const parsePlan = (text: string, what: string): Plan => {
-  const parsed = planSchema.safeParse(JSON.parse(text));
+const parseAs = <Parsed>(schema: z.ZodType<Parsed>, text: string, what: string): Parsed => {
+  const parsed = schema.safeParse(JSON.parse(text));
   if (parsed.success) return parsed.data;
   throw new RefloatError("plan.unknown", `${what} has a form that this version does not know`, {
     cause: parsed.error,

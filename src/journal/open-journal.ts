@@ -77,6 +77,7 @@ export const openJournal = async (path: string): Promise<Journal> => {
 
   return {
     createRun: (options) => call("createRun", options),
+    createRuns: (options) => call("createRuns", options),
     record: (run, epoch, at, transition) => call("record", run, epoch, at, transition),
     say: (run, at, word) => call("say", run, at, word),
     edit: (run, at, word, plan) => call("edit", run, at, word, plan),

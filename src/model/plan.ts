@@ -140,6 +140,8 @@ export const planStepSchema = z.object({
   id: stepIdSchema,
   phase: phaseSchema,
   needs: z.array(stepIdSchema),
+  /** Of a joint plan: services that must be there before the step begins. Absent where it waits for none. */
+  after: z.array(nameSchema).optional(),
   action: stepActionSchema,
   /** What an edit of the run has changed of how the step is executed. Absent in a plan as it was made. */
   rules: stepRulesSchema.optional(),

@@ -1,6 +1,6 @@
 /** A run: one execution of a plan, as the journal keeps it and as events show it live. */
 import { z } from "zod";
-import { planDigestSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
+import { nameSchema, planDigestSchema, runNumberSchema, stepIdSchema } from "./identifiers.ts";
 import { jsonObjectSchema } from "./json.ts";
 import { runWordSchema } from "./run-word.ts";
 
@@ -67,6 +67,18 @@ export const stepRecordSchema = z.object({
 });
 export type StepRecord = z.infer<typeof stepRecordSchema>;
 
+/** What ties the runs that were begun from one joint plan. The same in each of them. */
+export const jointRunsSchema = z.object({
+  uid: z.uuid(),
+  /** Of the joint plan. */
+  digest: planDigestSchema,
+  /** In the order of the plan's parts. */
+  members: z.array(z.object({ service: nameSchema, uid: z.uuid() })),
+  /** The service that a person named. */
+  asked: nameSchema,
+});
+export type JointRuns = z.infer<typeof jointRunsSchema>;
+
 export const runRecordSchema = z.object({
   number: runNumberSchema,
   /** Globally unique; marks everything the run makes. */
@@ -88,6 +100,8 @@ export const runRecordSchema = z.object({
   endedAt: z.iso.datetime().nullable(),
   /** The moment of the first wrong answer, when the caller knows it; the RTO clock begins here. */
   incidentAt: z.iso.datetime().nullable(),
+  /** Of a run that was begun together with runs of other services. Absent for one alone. */
+  joint: jointRunsSchema.optional(),
   steps: z.array(stepRecordSchema),
 });
 export type RunRecord = z.infer<typeof runRecordSchema>;

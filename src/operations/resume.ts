@@ -19,20 +19,51 @@ export type ResumeOptions = {
   readonly signal: AbortSignal;
 };
 
-export const resume = async (bench: Workbench, options: ResumeOptions): Promise<RunRecord> => {
+/** @returns the run, and before or after it those that were begun together with it and were taken up as well */
+export const resume = async (bench: Workbench, options: ResumeOptions): Promise<readonly RunRecord[]> => {
   const journal = await bench.journal();
+  const fromCopy = typeof options.run === "string";
   if (typeof options.run === "string") await refuseWayHome(bench, options.run);
   if (typeof options.run === "number") await carryRunOver(bench, options.run);
-  const number =
-    typeof options.run === "number"
-      ? options.run
-      : await journal.importRun(await (await bench.vault()).runCopies.read(options.run));
+  const number = typeof options.run === "number" ? options.run : await takeOver(bench, options.run);
   const { listener, signal } = options;
   const engine = await bench.engine();
   const { record } = await journal.readRun(number);
   const act = { action: "resume", service: record.service, detail: { run: number, uid: record.uid } } as const;
-  const fromCopy = typeof options.run === "string";
-  return audited(bench.audit, act, () => engine.resume(number, { fromCopy, listener, signal }), auditedRun);
+  if (record.joint === undefined)
+    return [await audited(bench.audit, act, () => engine.resume(number, { fromCopy, listener, signal }), auditedRun)];
+  if (!fromCopy) await carryOthersOver(bench, record);
+  return audited(
+    bench.audit,
+    act,
+    () => engine.resumeJoint(number, { fromCopy, listener, signal }),
+    (records) => {
+      const together = records.map((one) => ({ service: one.service, ...auditedRun(one).detail, outcome: one.state }));
+      const own = records.find((one) => one.number === number) ?? record;
+      return { outcome: own.state, detail: { ...auditedRun(own).detail, together } };
+    },
+  );
+};
+
+/** With all that were begun together with it: the number of one means something only beside the others. */
+const takeOver = async (bench: Workbench, uid: string): Promise<RunNumber> => {
+  const journal = await bench.journal();
+  const { runCopies } = await bench.vault();
+  const number = await journal.importRun(await runCopies.read(uid));
+  const { record } = await journal.readRun(number);
+  for (const member of record.joint?.members ?? []) {
+    // One that came to no cutover and no end was never copied.
+    if (member.uid !== record.uid && (await runCopies.of(member.uid)).length > 0)
+      await journal.importRun(await runCopies.read(member.uid));
+  }
+  return number;
+};
+
+const carryOthersOver = async (bench: Workbench, { joint, uid }: RunRecord): Promise<void> => {
+  const runs = await (await bench.journal()).listRuns();
+  for (const run of runs)
+    if (run.uid !== uid && joint?.members.some((member) => member.uid === run.uid) === true)
+      await carryRunOver(bench, run.number);
 };
 
 /**

@@ -12,11 +12,12 @@ import { provisionsToKeep } from "../core/planner/undo-steps.ts";
 import { planUndo as planUndoSteps } from "../core/planner/plan-undo.ts";
 import type { WriteReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { joinAsNow } from "../core/recovery/draft-joint.ts";
 import { describeWrites } from "../core/run/describe-writes.ts";
 import { durationSamples } from "../core/run/duration-samples.ts";
 import { exportFolder } from "../core/run/export-folder.ts";
 import { nextRunNumber } from "../core/run/next-run-number.ts";
-import { refuseUndo } from "../core/run/refuse-undo.ts";
+import { hasSideToPutBack, refuseUndo } from "../core/run/refuse-undo.ts";
 import {
   type SwitchedComponent,
   fencedReleases,
@@ -27,11 +28,17 @@ import {
 import { withTrafficBefore } from "../core/run/traffic-before.ts";
 import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
+import type { JointPlan } from "../model/joint-plan.ts";
 import type { Failback, Plan } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
-export type UndoRequest = { readonly run: RunNumber; readonly acceptLoss: boolean };
+export type UndoRequest = {
+  readonly run: RunNumber;
+  readonly acceptLoss: boolean;
+  /** How many runs will be made before its own: names bear the number of a run. None when left out. */
+  readonly runsBefore?: number;
+};
 
 type NewWrites = {
   readonly component: string;
@@ -43,6 +50,52 @@ type NewWrites = {
 
 /** @throws RefloatError run.wrong-state, undo.would-lose (with what would be lost, exported for review) */
 export const planUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSignal): Promise<Plan> => {
+  const planned = await draftUndo(bench, request, signal);
+  await (await bench.journal()).savePlan(planned);
+  return planned;
+};
+
+/**
+ * One plan that takes all services back that were recovered together with this run, what was put back last first. Those that did not get so far,
+ * or were taken back alone, have nothing to take back.
+ * @throws as planUndo
+ */
+export const planJointUndo = async (
+  bench: Workbench,
+  request: UndoRequest,
+  signal: AbortSignal,
+): Promise<JointPlan> => {
+  const journal = await bench.journal();
+  const runs = await journal.listRuns();
+  const { record } = await journal.readRun(request.run);
+  const members = (record.joint?.members ?? [record]).flatMap(({ uid }) => runs.find((run) => run.uid === uid) ?? []);
+  // The one that was named is undone or refused, whatever its state.
+  const serving = members.filter((run) => run.number === record.number || hasSideToPutBack(run)).toReversed();
+  const plans: Plan[] = [];
+  const losing: RefloatError[] = [];
+  for (const [runsBefore, { number }] of serving.entries())
+    try {
+      plans.push(await draftUndo(bench, { ...request, run: number, runsBefore }, signal));
+    } catch (error) {
+      // What the others would lose is to be known as well before one decides.
+      if (!(error instanceof RefloatError) || error.code !== "undo.would-lose") throw error;
+      losing.push(error);
+    }
+  const [first] = losing;
+  if (first !== undefined)
+    throw new RefloatError("undo.would-lose", losing.map(({ message }) => message).join("; "), {
+      cause: first,
+      context: { writes: losing.map(({ context }) => context) },
+      state: losing.flatMap(({ state = [] }) => state).join("; "),
+      ...(first.hint === undefined ? {} : { hint: first.hint }),
+      nextCommand: `refloat undo ${request.run} --with-needs --accept-loss`,
+    });
+  const joint = await joinAsNow(bench, record.service, plans);
+  await journal.savePlan(joint);
+  return joint;
+};
+
+const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSignal): Promise<Plan> => {
   const journal = await bench.journal();
   const { record, plan } = await journal.readRun(request.run);
   const runs = await journal.listRuns();
@@ -62,14 +115,14 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
         service,
         point: null,
         needed: [...switched.map(({ component }) => component), ...plan.intent.rebound],
-        run: nextRunNumber(runs),
+        run: nextRunNumber(runs) + (request.runsBefore ?? 0),
       });
       const graph = buildGraph(service);
       const needed = provisionsToKeep(
         { service, rebound: plan.intent.rebound, switched: switched.map(({ component }) => component) },
         componentOrder(graph),
       );
-      const planned = planUndoSteps({
+      return planUndoSteps({
         service,
         graph,
         provisions: await lookAtProvisions(access, needed),
@@ -102,8 +155,6 @@ export const planUndo = async (bench: Workbench, request: UndoRequest, signal: A
           : { failback: await comingBack(bench, record, plan.intent.failback, signal) }),
         now: now.toISOString(),
       });
-      await journal.savePlan(planned);
-      return planned;
     },
   );
 };

@@ -18,7 +18,14 @@ const signs = { added: ["+", "green"], removed: ["-", "red"], changed: ["~", "ye
   readonly [string, Style]
 >;
 
-export const renderPlanDiff = (from: Plan, to: Plan, diff: PlanDiff, screen: Screen): string => {
+/** @param next what to type next; null for nothing */
+export const renderPlanDiff = (
+  from: Plan,
+  to: Plan,
+  diff: PlanDiff,
+  screen: Screen,
+  next: string | null = `refloat recover --plan ${shortId(to.digest)}`,
+): string => {
   const part = (label: string, texts: readonly string[]): readonly string[] =>
     texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
   return lines(
@@ -43,7 +50,7 @@ export const renderPlanDiff = (from: Plan, to: Plan, diff: PlanDiff, screen: Scr
       ...diff.warnings.added.map((message) => `${screen.paint("yellow", "+")} ${message}`),
       ...diff.warnings.gone.map((message) => `- ${message}`),
     ]),
-    nextLine(screen, `refloat recover --plan ${shortId(to.digest)}`),
+    next === null ? null : nextLine(screen, next),
   );
 };
 

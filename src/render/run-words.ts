@@ -83,6 +83,7 @@ export const reasonLabel = ({ state, failures, message }: RunSummary): string =>
   if (state === "waiting") return message?.startsWith("paused by ") === true ? "Held" : "Asks";
   if (state === "needs-operator") return "Needs you";
   // It had succeeded: a run of its own has put the old side back.
+  if (state === "cancelled" && failures.length === 0) return "Because";
   return state === "undone" && failures.length === 0 ? "Undone" : "Failed";
 };
 

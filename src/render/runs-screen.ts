@@ -33,6 +33,14 @@ const keptWords = (run: RunRecord): string => {
   return kept.length === 0 ? "" : `keeps ${formatList(kept.map(({ name }) => shortName(name)))}`;
 };
 
+/** `with 41`: those that were begun together with it. */
+const withOthers = ({ joint, uid }: RunRecord, runs: readonly RunRecord[]): readonly string[] => {
+  const others = (joint?.members ?? []).flatMap((member) =>
+    member.uid === uid ? [] : [String(runs.find((run) => run.uid === member.uid)?.number ?? member.service)],
+  );
+  return others.length === 0 ? [] : [`with ${formatList(others)}`];
+};
+
 /** @param now ISO 8601 */
 export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Screen): string => {
   const [newest] = runs;
@@ -52,7 +60,7 @@ export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Scre
       runs.map((run) => [
         String(run.number),
         run.service,
-        run.purpose,
+        [run.purpose, ...withOthers(run, runs)].join(" "),
         formatTime(run.beganAt, now, screen.timeZone),
         formatSpan(Date.parse(run.endedAt ?? now) - Date.parse(run.beganAt)),
         shortId(run.digest),

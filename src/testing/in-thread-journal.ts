@@ -8,6 +8,7 @@ export const openInThreadJournal = (path: string, fault: FaultPoint = noFault): 
   const store = new JournalStore(path, fault);
   return {
     createRun: async (options) => store.createRun(options),
+    createRuns: async (options) => store.createRuns(options),
     record: async (run, epoch, at, transition) => store.record(run, epoch, at, transition),
     say: async (run, at, word) => store.say(run, at, word),
     edit: async (run, at, word, plan) => store.edit(run, at, word, plan),

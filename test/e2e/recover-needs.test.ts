@@ -2,7 +2,7 @@
  * A shop that needs an identity database of another service: bound to it by reference, recovered after it when both are damaged, and without it
  * when it works. On a real PostgreSQL server.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
@@ -32,7 +32,7 @@ describe("a service that needs another one", () => {
         path: ${at("pages")}
         dependsOn: [identity.accounts]
         checks:
-          - command: test "$(psql -h \${identity.accounts.host} -p \${identity.accounts.port} -U \${identity.accounts.user} -tAc 'select count(*) from accounts' \${identity.accounts.database})" = 2 && { test ! -e ${at("late")} || mkdir -p ${at("portal.r5")}; }
+          - command: test "$(psql -h \${identity.accounts.host} -p \${identity.accounts.port} -U \${identity.accounts.user} -tAc 'select count(*) from accounts' \${identity.accounts.database})" = 2
   identity:
     components:
       accounts:
@@ -85,20 +85,52 @@ describe("a service that needs another one", () => {
     );
   });
 
-  it("is recovered after what it needs when both are damaged, under one yes", { timeout: 300_000 }, async () => {
-    await notes.query("delete from accounts where name = 'ben'", "accounts");
-    await writeFile(at("pages/index"), "damaged");
-    const unasked = await notes.refloat.run(["recover", "shop", "--with-needs"]);
-    expect(unasked.exit).toBe(3);
-    expect(unasked.stdout + unasked.stderr).toContain("ILL      identity: sql: select count(*) = 2 from accounts");
-    expect(await accounts()).toBe(1);
+  it(
+    "is recovered with what it needs when both are damaged, by one plan, under one yes",
+    { timeout: 300_000 },
+    async () => {
+      await notes.query("delete from accounts where name = 'ben'", "accounts");
+      await writeFile(at("pages/index"), "damaged");
+      const unasked = await notes.refloat.run(["recover", "shop", "--with-needs"]);
+      expect(unasked.exit).toBe(3);
+      expect(unasked.stdout + unasked.stderr).toContain("ILL      identity: sql: select count(*) = 2 from accounts");
+      expect(await accounts()).toBe(1);
 
-    const { stdout } = await notes.refloat.succeed(["recover", "shop", "--with-needs", "--yes"]);
-    expect(stdout.indexOf("IDENTITY IS BACK")).toBeGreaterThan(0);
-    expect(stdout.indexOf("SHOP IS BACK")).toBeGreaterThan(stdout.indexOf("IDENTITY IS BACK"));
-    expect(await accounts()).toBe(2);
-    expect(await readFile(at("pages/index"), "utf8")).toBe("as captured");
-  });
+      const planned = await notes.refloat.succeed(["plan", "shop", "--with-needs", "--json"]);
+      const joint = resultEnvelopeSchema("joint-plan").parse(planned.lines.at(-1)).data;
+      expect(joint.parts.map(({ intent }) => intent.service)).toEqual(["identity", "shop"]);
+      const [identity, shop] = joint.parts;
+      expect(identity?.intent.steps.filter(({ after }) => after !== undefined)).toEqual([]);
+      // Bytes move side by side where no text of theirs names the other service; what does waits, and so does the cutover.
+      expect(Object.fromEntries(shop?.intent.steps.map(({ id, after = [] }) => [id, after]) ?? [])).toMatchObject({
+        "check:pages": ["identity"],
+        "switch:pages": ["identity"],
+      });
+      const same = await notes.refloat.succeed(["plan", "shop", "--with-needs", "--diff", joint.digest.slice(0, 8)]);
+      expect(same.stdout).toContain("the digests are equal");
+
+      const { stdout } = await notes.refloat.succeed(["recover", "--plan", joint.digest.slice(0, 8)]);
+      expect(stdout.indexOf("IDENTITY IS BACK")).toBeGreaterThan(0);
+      expect(stdout.indexOf("SHOP IS BACK")).toBeGreaterThan(stdout.indexOf("IDENTITY IS BACK"));
+      expect(await accounts()).toBe(2);
+      expect(await readFile(at("pages/index"), "utf8")).toBe("as captured");
+
+      const runs = resultEnvelopeSchema("runs").parse(
+        (await notes.refloat.succeed(["runs", "--json"])).lines.at(-1),
+      ).data;
+      expect(runs.map(({ number, service, state }) => ({ number, service, state }))).toEqual([
+        { number: 2, service: "shop", state: "succeeded" },
+        { number: 1, service: "identity", state: "succeeded" },
+      ]);
+      expect(runs[0]?.joint).toEqual(runs[1]?.joint);
+      expect(runs[0]?.joint).toMatchObject({ asked: "shop", digest: joint.digest });
+      const byId = (run: (typeof runs)[number] | undefined) =>
+        new Map(run?.steps.map((step) => [step.id as string, step]));
+      const lastOfIdentity = Math.max(...(runs[1]?.steps.map(({ endedAt }) => Date.parse(endedAt ?? "")) ?? []));
+      expect(Date.parse(byId(runs[0]).get("check:pages")?.beganAt ?? "")).toBeGreaterThanOrEqual(lastOfIdentity);
+      expect((await notes.refloat.succeed(["runs"])).stdout).toContain("with 1");
+    },
+  );
 
   it("is recovered alone when what it needs works", { timeout: 300_000 }, async () => {
     await notes.query("insert into accounts values ('eve')", "accounts");
@@ -116,28 +148,60 @@ describe("a service that needs another one", () => {
   });
 
   it(
-    "looks again before each later run: what works by now is left alone, what no longer fits is not begun",
+    "asks again before a cutover: what works by now is left alone, and what waits for it goes on",
     {
       timeout: 300_000,
     },
     async () => {
       await notes.query("delete from accounts where name = 'eve'", "accounts");
       await writeFile(at("pages/index"), "written since");
-      const before = (await notes.refloat.succeed(["runs", "--json"])).stdout;
-      // The check of the pages, once the accounts are back, takes the name that the portal's run would need.
-      await writeFile(at("late"), "");
-      const { exit, stdout, stderr } = await notes.refloat.run(["recover", "portal", "--with-needs", "--yes"]);
+      await writeFile(at("portal/start"), "damaged");
+      const { stdout } = await notes.refloat.succeed(["recover", "portal", "--with-needs", "--yes"]);
       expect(stdout).toMatch(/ILL +shop: /);
       for (const shown of ["accounts_r4", "pages.r5", "portal.r6"]) expect(stdout).toContain(shown);
-      expect(stdout).toContain("IDENTITY IS BACK");
+      for (const back of ["IDENTITY IS BACK", "PORTAL IS BACK"]) expect(stdout).toContain(back);
       // It was ill for want of the accounts alone.
-      expect(stdout).toMatch(/IDENTITY IS BACK[^]*works +shop: what was asked of it is right/);
+      expect(stdout).toContain("shop works again and is left alone");
       expect(await readFile(at("pages/index"), "utf8")).toBe("written since");
-      expect(exit).toBe(3);
-      expect(stderr).toContain("run 5 needs names that are taken");
-      expect(stderr).toContain("not begun: portal");
-      expect(before).not.toContain('"number":4');
-      expect((await notes.refloat.succeed(["runs", "--json"])).stdout).not.toContain('"number":5');
+      expect(await readdir(notes.folder)).not.toContain("pages.r5");
+      const runs = resultEnvelopeSchema("runs").parse(
+        (await notes.refloat.succeed(["runs", "--json"])).lines.at(-1),
+      ).data;
+      expect(runs.slice(0, 3).map(({ service, state }) => `${service} ${state}`)).toEqual([
+        "portal succeeded",
+        "shop cancelled",
+        "identity succeeded",
+      ]);
+    },
+  );
+
+  it(
+    "takes back what was recovered together, what was put back last first; or one service alone",
+    {
+      timeout: 300_000,
+    },
+    async () => {
+      const { stdout } = await notes.refloat.succeed(["undo", "6", "--with-needs", "--yes"]);
+      expect(stdout).toContain("taken back together");
+      const runs = resultEnvelopeSchema("runs").parse(
+        (await notes.refloat.succeed(["runs", "--json"])).lines.at(-1),
+      ).data;
+      expect(
+        runs.slice(0, 5).map(({ number, service, purpose, state }) => `${number} ${service} ${purpose} ${state}`),
+      ).toEqual([
+        "8 identity undo succeeded",
+        "7 portal undo succeeded",
+        "6 portal recover undone",
+        "5 shop recover cancelled",
+        "4 identity recover undone",
+      ]);
+      const find = (run: number, step: string) =>
+        runs.find(({ number }) => number === run)?.steps.find(({ id }) => id === (step as typeof id));
+      expect(Date.parse(find(8, "switch:accounts")?.beganAt ?? "")).toBeGreaterThanOrEqual(
+        Date.parse(find(7, "switch:start")?.endedAt ?? "NaN"),
+      );
+      expect(await readFile(at("portal/start"), "utf8")).toBe("damaged");
+      expect(await accounts()).toBe(1);
     },
   );
 });

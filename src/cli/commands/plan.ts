@@ -1,12 +1,15 @@
 /** plan: what a recovery would do, lose and take; changes nothing. */
 import { z } from "zod";
-import { comparePlans } from "../../operations/diff-plans.ts";
+import { compareJointPlans, comparePlans } from "../../operations/diff-plans.ts";
+import type { PlanRequest } from "../../core/recovery/draft-recovery.ts";
 import { plan } from "../../operations/plan.ts";
 import { renderPlanDiff } from "../../render/plan-diff-screen.ts";
-import { answer, defineCommand } from "../command.ts";
+import { renderJointPlanDiff } from "../../render/joint-plan-screen.ts";
+import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
-import { planText } from "../show-plan.ts";
+import { drawJointPlan } from "../recover-jointly.ts";
+import { jointPlanText, planText } from "../show-plan.ts";
 import { serviceArgument, serviceInput } from "../words.ts";
 
 export const planCommand = defineCommand({
@@ -22,6 +25,11 @@ export const planCommand = defineCommand({
   options: [
     ...planRequestOptions,
     {
+      name: "with-needs",
+      about:
+        "one plan for it and for the services that it needs and that do not work, asked by their probes and checks",
+    },
+    {
       name: "diff",
       value: "OTHER",
       about:
@@ -34,15 +42,21 @@ export const planCommand = defineCommand({
     { line: "refloat plan shop --at 7f3a91c2 --no-cutover", about: "restore beside live and check, then stop" },
     { line: "refloat plan shop --failback 42", about: "home again, from where run 42 recovered it" },
     { line: "refloat plan shop --diff 4c1e90ab", about: "what has changed since that plan was shown" },
+    { line: "refloat plan shop --with-needs", about: "with the identity database, if it does not work" },
     { line: "refloat plan shop --at 14:20 --diff 14:00", about: "the plan of 14:20 beside that of 14:00" },
   ],
   exits: [3, 4],
-  input: planRequestInput.extend({
-    service: serviceInput,
-    diff: z.string().trim().min(1, "--diff needs a digest or a time").nullable().default(null),
-  }),
-  act: async ({ diff, ...request }, { bench: open, output, signal }) => {
-    const bench = await open();
+  input: planRequestInput
+    .extend({
+      service: serviceInput,
+      withNeeds: z.boolean().default(false),
+      diff: z.string().trim().min(1, "--diff needs a digest or a time").nullable().default(null),
+    })
+    .refine(({ withNeeds, only }) => !withNeeds || only === null, "--with-needs plans whole services: not with --only"),
+  act: async ({ diff, withNeeds, ...request }, context) => {
+    const { output, signal } = context;
+    const bench = await context.bench();
+    if (withNeeds) return planWithNeeds(context, request, diff);
     if (diff !== null) {
       const compared = await during(output, bench.clock, "planning", () => comparePlans(bench, request, diff, signal));
       const screen = output.screen(bench.host.timeZone);
@@ -52,3 +66,21 @@ export const planCommand = defineCommand({
     return answer("plan", planned, await planText(planned, bench, output));
   },
 });
+
+const planWithNeeds = async (
+  context: CommandContext,
+  request: PlanRequest,
+  diff: string | null,
+): Promise<CommandResult> => {
+  const { output, signal } = context;
+  const bench = await context.bench();
+  if (diff !== null) {
+    const compared = await during(output, bench.clock, "asking what the service needs, and planning", () =>
+      compareJointPlans(bench, request, diff, signal),
+    );
+    const screen = output.screen(bench.host.timeZone);
+    return answer("joint-plan-diff", compared, renderJointPlanDiff(compared, compared.to.digest, screen));
+  }
+  const joint = await drawJointPlan(context, bench, request);
+  return answer("joint-plan", joint, await jointPlanText(joint, bench, output));
+};

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { refuseBrokenLinks } from "../../core/planner/refuse-broken-links.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
-import type { Plan } from "../../model/plan.ts";
+import { type ShownPlan, isJoint } from "../../model/joint-plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { fitPlan } from "../../operations/fit-plan.ts";
+import { fitJointPlan, fitPlan } from "../../operations/fit-plan.ts";
 import { implyIncident } from "../../operations/incident.ts";
 import { plan } from "../../operations/plan.ts";
 import { readPlan, recover, refuseIfBusy } from "../../operations/recover.ts";
@@ -14,8 +14,8 @@ import { executeRun } from "../execute-run.ts";
 import { incidentInput, readIncident } from "../incident.ts";
 import { during } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
-import { recoverWithNeeds } from "../recover-with-needs.ts";
-import { showPlan } from "../show-plan.ts";
+import { executeJointly, recoverWithNeeds } from "../recover-jointly.ts";
+import { showJointPlan, showPlan } from "../show-plan.ts";
 import { serviceArgument, serviceInput } from "../words.ts";
 
 const recoverInput = planRequestInput
@@ -65,7 +65,7 @@ export const recoverCommand = defineCommand({
     {
       name: "with-needs",
       about:
-        "first the services that it needs and that do not work, asked by their probes and checks; each by its own plan, all shown before one yes",
+        "with the services that it needs and that do not work, asked by their probes and checks: one plan, executed as one graph",
     },
     {
       name: "incident",
@@ -94,6 +94,12 @@ export const recoverCommand = defineCommand({
       return recoverWithNeeds(context, bench, { service, at, only: null, cutover, acceptLoss, approve, incidentAt });
     }
     const chosen = await choosePlan(input, incidentAt, bench, context);
+    if (isJoint(chosen)) {
+      await showJointPlan(chosen, bench, context.output);
+      for (const part of chosen.parts) refuseBrokenLinks(part);
+      if (incidentAt !== null) await openImplied(context, bench, chosen.intent.asked, incidentAt);
+      return executeJointly(context, bench, chosen, incidentAt);
+    }
     await showPlan(chosen, bench, context.output);
     // Before a person is asked to say yes to what would be refused.
     refuseBrokenLinks(chosen);
@@ -133,18 +139,21 @@ const choosePlan = async (
   incidentAt: string | null,
   bench: Workbench,
   { output, signal }: CommandContext,
-): Promise<Plan> => {
+): Promise<ShownPlan> => {
   const { service, plan: digest, ...request } = input;
   if (digest !== null) {
     const shown = await readPlan(bench, digest);
-    if (service === null || service === shown.intent.service) {
-      await refuseIfBusy(bench, shown.intent.service, shown.intent.undoes?.runUid ?? null);
-      await during(output, bench.clock, "comparing the plan with the world", () => fitPlan(bench, shown, signal));
-      return shown;
-    }
-    throw new RefloatError("usage", `plan ${digest} is one of ${shown.intent.service}, not of ${service}`, {
-      nextCommand: `refloat recover --plan ${digest}`,
-    });
+    const named = isJoint(shown) ? shown.intent.asked : shown.intent.service;
+    if (service !== null && service !== named)
+      throw new RefloatError("usage", `plan ${digest} is one of ${named}, not of ${service}`, {
+        nextCommand: `refloat recover --plan ${digest}`,
+      });
+    for (const { intent } of isJoint(shown) ? shown.parts : [shown])
+      await refuseIfBusy(bench, intent.service, intent.undoes?.runUid ?? null);
+    await during(output, bench.clock, "comparing the plan with the world", () =>
+      isJoint(shown) ? fitJointPlan(bench, shown, signal) : fitPlan(bench, shown, signal),
+    );
+    return shown;
   }
   // The form of the input has seen to it that one of the two is there.
   if (service === null) throw new RefloatError("bug", "recover was given neither service nor plan");

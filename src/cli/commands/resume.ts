@@ -3,7 +3,7 @@ import { z } from "zod";
 import { readRun } from "../../operations/runs.ts";
 import { resume } from "../../operations/resume.ts";
 import { defineCommand } from "../command.ts";
-import { executeRun } from "../execute-run.ts";
+import { executeRuns } from "../execute-run.ts";
 import { runNumberOrUidInput } from "../run-number.ts";
 import { runArgument } from "../words.ts";
 
@@ -14,6 +14,7 @@ export const resumeCommand = defineCommand({
   about: [
     "Takes a run up where it stopped: each step is asked whether its effect is there; what is done is not done twice, what is half done is " +
       "cleared and done again. A cutover that was being undone goes on being undone.",
+    "A run that was begun together with runs of other services (recover --with-needs) is taken up with all of them that have not come to a good end.",
     "A run of a machine that is gone is known to the vault by its uid, from the copy that is stored before each cutover.",
   ],
   arguments: [{ ...runArgument, about: "the number of a run, or the uid of one that only the vault knows" }],
@@ -23,7 +24,8 @@ export const resumeCommand = defineCommand({
   input: z.object({ run: runNumberOrUidInput }),
   act: async ({ run }, context) => {
     const bench = await context.bench();
-    const known = typeof run === "string" ? { plan: null, record: null } : await readRun(bench, run);
-    return executeRun(context, bench, known, (listener) => resume(bench, { run, listener, signal: context.signal }));
+    // Those that were begun together with it show themselves when they speak.
+    const known = typeof run === "string" ? null : [await readRun(bench, run)];
+    return executeRuns(context, bench, known, (listener) => resume(bench, { run, listener, signal: context.signal }));
   },
 });

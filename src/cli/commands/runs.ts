@@ -9,7 +9,7 @@ import { listRuns, readRun } from "../../operations/runs.ts";
 import { renderRuns } from "../../render/runs-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";
-import { showRun } from "../run-progress.ts";
+import { showRuns } from "../run-progress.ts";
 import { answerRun } from "../run-report.ts";
 import { writeRunPage } from "../write-run-page.ts";
 import { runArgument } from "../words.ts";
@@ -67,7 +67,7 @@ export const runsCommand = defineCommand({
     const number = run ?? (await newestRun(bench));
     if (follow) await watch(number, bench, context);
     const detail = await readRun(bench, number);
-    return html === null ? answerRun(detail, bench, output, null) : writeRunPage(html, detail, bench, context);
+    return html === null ? answerRun(detail, bench, output) : writeRunPage(html, detail, bench, context);
   },
 });
 
@@ -81,7 +81,7 @@ const watch = async (run: RunNumber, bench: Workbench, { output, signal }: Comma
   const detail = await readRun(bench, run);
   const known = detail.events.flatMap((event) => (event.type === "progress" ? [] : [event.sequence]));
   output.event(eventEnvelope("plan", detail.plan));
-  const progress = showRun(output, bench, detail);
+  const progress = showRuns(output, bench, [detail]);
   try {
     for await (const event of followRun(bench, { run, afterSequence: Math.max(0, ...known), signal })) {
       output.event(eventEnvelope("run", event));

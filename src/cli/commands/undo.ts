@@ -1,13 +1,16 @@
 /** undo: put the old side back. */
 import { z } from "zod";
 import { recover } from "../../operations/recover.ts";
-import { planUndo } from "../../operations/undo.ts";
-import { defineCommand } from "../command.ts";
+import { type UndoRequest, planJointUndo, planUndo } from "../../operations/undo.ts";
+import type { Workbench } from "../../core/ports/workbench.ts";
+import { formatList } from "../../core/text/quantity.ts";
+import { type CommandContext, type CommandResult, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { executeRun } from "../execute-run.ts";
 import { during } from "../live-progress.ts";
 import { runNumberInput } from "../run-number.ts";
-import { showPlan } from "../show-plan.ts";
+import { executeJointly } from "../recover-jointly.ts";
+import { showJointPlan, showPlan } from "../show-plan.ts";
 import { runArgument } from "../words.ts";
 
 export const undoCommand = defineCommand({
@@ -26,16 +29,27 @@ export const undoCommand = defineCommand({
       about:
         "undo although the new side has taken writes; a point of the new side is taken first, so that nothing is gone for good",
     },
+    {
+      name: "with-needs",
+      about:
+        "take back all services that were recovered together with this run, in one plan, what was put back last first; without it this service alone",
+    },
   ],
   examples: [
     { line: "refloat undo 42", about: "shows what it would do, and asks" },
+    { line: "refloat undo 42 --with-needs", about: "and what was recovered together with it" },
     { line: "refloat undo 42 --accept-loss --yes", about: "for a script, with new writes left behind" },
   ],
   exits: [3, 4, 5, 6, 7],
-  input: z.object({ run: runNumberInput, acceptLoss: z.boolean().default(false) }),
-  act: async ({ run, acceptLoss }, context) => {
+  input: z.object({
+    run: runNumberInput,
+    acceptLoss: z.boolean().default(false),
+    withNeeds: z.boolean().default(false),
+  }),
+  act: async ({ run, acceptLoss, withNeeds }, context) => {
     const { output, signal } = context;
     const bench = await context.bench();
+    if (withNeeds) return undoWithNeeds(context, bench, { run, acceptLoss });
     const plan = await during(output, bench.clock, "looking for new writes", () =>
       planUndo(bench, { run, acceptLoss }, signal),
     );
@@ -50,3 +64,21 @@ export const undoCommand = defineCommand({
     );
   },
 });
+
+const undoWithNeeds = async (
+  context: CommandContext,
+  bench: Workbench,
+  request: UndoRequest,
+): Promise<CommandResult> => {
+  const { output, signal } = context;
+  const joint = await during(output, bench.clock, "looking for new writes", () =>
+    planJointUndo(bench, request, signal),
+  );
+  await showJointPlan(joint, bench, output);
+  await requireYes(context, {
+    question: `Take ${formatList(joint.parts.map(({ intent }) => intent.service))} back now?`,
+    unasked: "an undo changes what is live",
+    nextCommand: `refloat undo ${request.run} --with-needs${request.acceptLoss ? " --accept-loss" : ""} --yes`,
+  });
+  return executeJointly(context, bench, joint, null);
+};

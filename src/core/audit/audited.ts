@@ -41,3 +41,19 @@ export const audited = async <Result>(
   await log.settle();
   return result;
 };
+
+/** One act of several services: a begin and an end for each of them. @param describe the end of the act as far as it is the service's */
+export const auditedTogether = <Result>(
+  log: AuditLog,
+  [first, ...rest]: readonly AuditedAct[],
+  act: () => Promise<Result>,
+  describe: (result: Result, service: string | null) => AuditedEnd,
+): Promise<Result> =>
+  first === undefined
+    ? act()
+    : audited(
+        log,
+        first,
+        () => auditedTogether(log, rest, act, describe),
+        (result) => describe(result, first.service),
+      );

@@ -70,38 +70,50 @@ export const notifyingEngine = (engine: Engine, { notifier, journal, clock, host
     run: record.number,
     state,
   });
+  const watchedAll = async (
+    listener: RunListener,
+    act: (listener: RunListener) => Promise<readonly RunRecord[]>,
+  ): Promise<readonly RunRecord[]> => {
+    const begun = new Set<RunEvent["run"]>();
+    const tellBegin = ({ run }: RunEvent): void => {
+      if (begun.has(run)) return;
+      begun.add(run);
+      notifier.tell(async () => notification((await journal.readRun(run)).record, "run-started", "running", ""));
+    };
+    try {
+      const records = await act((event) => {
+        tellBegin(event);
+        listener(event);
+      });
+      for (const record of records) {
+        const event = eventOf[record.state];
+        if (event !== null)
+          notifier.tell(notification(record, event, record.state, event === "run-succeeded" ? "" : failureOf(record)));
+      }
+      return records;
+    } catch (error) {
+      const { message } = toRefloatError(error);
+      if (!(error instanceof RefloatError && error.code === "run.fenced"))
+        for (const run of begun)
+          notifier.tell(async () =>
+            notification((await journal.readRun(run)).record, "run-failed", "interrupted", message),
+          );
+      throw error;
+    }
+  };
   const watched = async (
     listener: RunListener,
     act: (listener: RunListener) => Promise<RunRecord>,
   ): Promise<RunRecord> => {
-    let begun: RunEvent["run"] | null = null;
-    const tellBegin = (event: RunEvent): void => {
-      if (begun !== null) return;
-      begun = event.run;
-      const { run } = event;
-      notifier.tell(async () => notification((await journal.readRun(run)).record, "run-started", "running", ""));
-    };
-    try {
-      const record = await act((event) => {
-        tellBegin(event);
-        listener(event);
-      });
-      const event = eventOf[record.state];
-      if (event !== null)
-        notifier.tell(notification(record, event, record.state, event === "run-succeeded" ? "" : failureOf(record)));
-      return record;
-    } catch (error) {
-      const run = begun;
-      if (run !== null && !(error instanceof RefloatError && error.code === "run.fenced")) {
-        const { message } = toRefloatError(error);
-        notifier.tell(async () =>
-          notification((await journal.readRun(run)).record, "run-failed", "interrupted", message),
-        );
-      }
-      throw error;
-    }
+    const [record] = await watchedAll(listener, async (told) => [await act(told)]);
+    if (record === undefined) throw new RefloatError("bug", "a run ended without a record");
+    return record;
   };
   return {
+    executeJoint: (plan, options) =>
+      watchedAll(options.listener, (listener) => engine.executeJoint(plan, { ...options, listener })),
+    resumeJoint: (run, options) =>
+      watchedAll(options.listener, (listener) => engine.resumeJoint(run, { ...options, listener })),
     execute: (plan, options) => watched(options.listener, (listener) => engine.execute(plan, { ...options, listener })),
     resume: (run, options) => watched(options.listener, (listener) => engine.resume(run, { ...options, listener })),
     cancel: engine.cancel,

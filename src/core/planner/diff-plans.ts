@@ -115,7 +115,7 @@ const changedSteps = (from: Plan, to: Plan): readonly StepChange[] => {
   return [...kept, ...removed];
 };
 
-const stepParts = ["phase", "needs", "action", "rules"] as const;
+const stepParts = ["phase", "needs", "after", "action", "rules"] as const;
 
 const changedParts = (from: PlanStep, to: PlanStep): readonly string[] =>
   stepParts.filter((part) => changedValues(asJson(from[part]), asJson(to[part])).length > 0);

@@ -5,10 +5,11 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 import type { PlanDigest } from "../../model/identifiers.ts";
+import type { JointPlan } from "../../model/joint-plan.ts";
 import type { PlanIntent } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 
-export const planDigest = (intent: PlanIntent): PlanDigest => digestOf(intent) as PlanDigest;
+export const planDigest = (intent: PlanIntent | JointPlan["intent"]): PlanDigest => digestOf(intent) as PlanDigest;
 
 /** Of any other thing that is done as it was shown. @param intent as it survives JSON */
 export const digestOf = (intent: object): string => {

@@ -1,8 +1,9 @@
 /** The engine, its step handlers and its journal, as ports: one contract suite, so that a distributed engine can stand in later. */
 import type { StepId, RunNumber } from "../../model/identifiers.ts";
+import type { JointPlan, ShownPlan } from "../../model/joint-plan.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { Plan, PlanIntent, PlanStep, StepAction, StepKind } from "../../model/plan.ts";
-import type { RunDirection, RunEvent, RunRecord, RunState, StepRecord, StepState } from "../../model/run.ts";
+import type { JointRuns, RunDirection, RunEvent, RunRecord, RunState, StepRecord, StepState } from "../../model/run.ts";
 import type { RunWord, SpokenWord } from "../../model/run-word.ts";
 import type { Clock, Log, ReportProgress } from "./environment.ts";
 import type { Presence } from "./driver.ts";
@@ -119,6 +120,13 @@ export type Journal = {
     readonly at: string;
     readonly incidentAt: string | null;
   }) => Promise<RunRecord>;
+  /** T0 of runs that are begun together: all of them, with consecutive numbers, or none. @throws as `createRun` */
+  readonly createRuns: (options: {
+    readonly runs: readonly { readonly uid: string; readonly plan: Plan }[];
+    readonly joint: JointRuns;
+    readonly at: string;
+    readonly incidentAt: string | null;
+  }) => Promise<readonly RunRecord[]>;
   /**
    * The transition by which an undo succeeds also makes the run that it undid `undone`, at once: no kill lies between the two.
    * @returns the event with its sequence number
@@ -147,9 +155,9 @@ export type Journal = {
   readonly listRuns: (service?: string) => Promise<readonly RunRecord[]>;
   readonly events: (run: RunNumber, afterSequence?: number) => Promise<readonly RunEvent[]>;
   /** Plans that were shown, so that `--plan DIGEST` can run exactly what was seen. */
-  readonly savePlan: (plan: Plan) => Promise<void>;
+  readonly savePlan: (plan: ShownPlan) => Promise<void>;
   /** @param digest full or unique prefix @throws RefloatError plan.unknown */
-  readonly readPlan: (digest: string) => Promise<Plan>;
+  readonly readPlan: (digest: string) => Promise<ShownPlan>;
   /** A copy for the vault: run, plan, steps, events as JSON lines. */
   readonly exportRun: (run: RunNumber) => Promise<Uint8Array>;
   /** Takes a copy from the vault over, under a free number of this journal if its own is taken. @returns the number */
@@ -187,6 +195,19 @@ export type Engine = {
     run: RunNumber,
     options: { readonly fromCopy?: boolean; readonly listener: RunListener; readonly signal: AbortSignal },
   ) => Promise<RunRecord>;
+  /**
+   * Creates a run for each part of the plan, all or none, and executes them as one graph under the leases of all their services. A part that
+   * does not succeed ends what waits for it, and nothing else. Resolves with the final records in the order of the parts.
+   */
+  readonly executeJoint: (
+    plan: JointPlan,
+    options: { readonly incidentAt: string | null; readonly listener: RunListener; readonly signal: AbortSignal },
+  ) => Promise<readonly RunRecord[]>;
+  /** Takes up this run and all that were begun together with it and have not come to a good end. @returns those that were taken up */
+  readonly resumeJoint: (
+    run: RunNumber,
+    options: { readonly fromCopy?: boolean; readonly listener: RunListener; readonly signal: AbortSignal },
+  ) => Promise<readonly RunRecord[]>;
   /** Stops a run before its cutover and removes what it built. @throws RefloatError run.wrong-state after the cutover (undo it instead) */
   readonly cancel: (
     run: RunNumber,

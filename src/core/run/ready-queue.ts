@@ -22,9 +22,24 @@ export type ReadyQueueOptions = {
   readonly durationMs?: (id: StepId) => number;
   /** From the step's begin to the end of all that waits for it; 0 for all when left out. */
   readonly remainingMs?: (id: StepId) => number;
+  /** Stages order the steps of one lane alone; all are of one when left out. */
+  readonly lane?: (id: StepId) => string;
 };
 
-type Stage = 0 | 1 | 2;
+export type Stage = 0 | 1 | 2;
+
+/** What steps are taken from: a queue, or one lane of it. */
+export type StepSource = Pick<ReadyQueue, "stage" | "leave" | "complete"> & {
+  readonly take: () => StepId | undefined;
+};
+
+type FreeSteps = readonly [Map<string, Group>, Map<string, Group>, Map<string, Group>];
+
+type Lane = {
+  /** Steps that wait for nothing but their stage and a free place, by stage. */
+  readonly free: FreeSteps;
+  readonly unfinished: [number, number, number];
+};
 
 /** Free steps that differ only in how long is left from them on. */
 type Group = {
@@ -41,13 +56,7 @@ export class ReadyQueue {
   readonly #options: ReadyQueueOptions;
   readonly #open = new Map<StepId, number>();
   readonly #position = new Map<StepId, number>();
-  /** Steps that wait for nothing but their stage and a free place, by stage. */
-  readonly #free: readonly [Map<string, Group>, Map<string, Group>, Map<string, Group>] = [
-    new Map(),
-    new Map(),
-    new Map(),
-  ];
-  readonly #unfinished: [number, number, number] = [0, 0, 0];
+  readonly #lanes = new Map<string, Lane>();
   readonly #ahead: ReadonlyMap<StepId, readonly number[]>;
   /** By limit: steps that run. */
   readonly #used: number[];
@@ -66,33 +75,53 @@ export class ReadyQueue {
       this.#position.set(id, position);
       const open = (before.get(id) ?? []).filter((other) => steps.has(other)).length;
       this.#open.set(id, open);
-      this.#unfinished[this.#stage(id)] += 1;
+      this.#laneOf(id).unfinished[this.#stage(id)] += 1;
       for (const limit of limits.of(id)) this.#addBacklog(limit, this.#durationMs(id));
       if (open === 0) this.#release(id);
     }
   }
 
-  /** The stage whose steps may begin now; null when all are complete. */
+  /** The stage whose steps may begin now, of the lane that is furthest back; null when all are complete. */
   get stage(): Stage | null {
-    const stages = [0, 1, 2] as const;
-    const inOrder = this.#options.order === "forward" ? stages : stages.toReversed();
-    return inOrder.find((stage) => this.#unfinished[stage] > 0) ?? null;
+    const stages = [...this.#lanes.keys()].flatMap((lane) => this.stageIn(lane) ?? []);
+    if (stages.length === 0) return null;
+    return this.#options.order === "forward" ? least(stages) : greatest(stages);
   }
 
-  /** The next step that may begin, which counts against its limits from now on; undefined when none may. */
-  take(): StepId | undefined {
-    const { stage } = this;
-    if (stage === null) return undefined;
-    const groups = this.#free[stage];
-    let best: { readonly group: Group; readonly key: string; readonly rank: readonly number[] } | undefined;
-    for (const [key, group] of groups) {
-      if (!this.#fits(group.own)) continue;
-      const rank = this.#rank(group);
-      if (best === undefined || isHigher(rank, best.rank)) best = { group, key, rank };
+  stageIn(lane: string): Stage | null {
+    const { unfinished = [0, 0, 0] } = this.#lanes.get(lane) ?? {};
+    const inOrder = this.#options.order === "forward" ? stages : stages.toReversed();
+    return inOrder.find((stage) => unfinished[stage] > 0) ?? null;
+  }
+
+  /** Could a step of the lane begin, but for the limits? */
+  hasFreeIn(lane: string): boolean {
+    const stage = this.stageIn(lane);
+    return stage !== null && (this.#lanes.get(lane)?.free[stage].size ?? 0) > 0;
+  }
+
+  /**
+   * The next step that may begin, which counts against its limits from now on; undefined when none may.
+   * @param from lanes of which one may begin; all when left out
+   * @param only and of them the one that it must be of, or nothing is taken
+   */
+  take(from: Iterable<string> = this.#lanes.keys(), only?: string): StepId | undefined {
+    let best:
+      | { readonly lane: string; readonly group: Group; readonly key: string; readonly rank: readonly number[] }
+      | undefined;
+    for (const lane of from) {
+      const stage = this.stageIn(lane);
+      if (stage === null) continue;
+      for (const [key, group] of this.#lanes.get(lane)?.free[stage] ?? []) {
+        if (!this.#fits(group.own)) continue;
+        const rank = this.#rank(group);
+        if (best === undefined || isHigher(rank, best.rank)) best = { lane, group, key, rank };
+      }
     }
-    const id = best?.group.steps.pop();
-    if (best === undefined || id === undefined) return undefined;
-    if (best.group.steps.length === 0) groups.delete(best.key);
+    if (best === undefined || (only !== undefined && best.lane !== only)) return undefined;
+    const id = best.group.steps.pop();
+    if (id === undefined) return undefined;
+    if (best.group.steps.length === 0) this.#laneOf(id).free[this.#stage(id)].delete(best.key);
     for (const limit of best.group.own) {
       this.#used[limit] = (this.#used[limit] ?? 0) + 1;
       this.#addBacklog(limit, -this.#durationMs(id));
@@ -107,7 +136,7 @@ export class ReadyQueue {
 
   /** The step is complete: what waited for it may follow. */
   complete(id: StepId): void {
-    this.#unfinished[this.#stage(id)] -= 1;
+    this.#laneOf(id).unfinished[this.#stage(id)] -= 1;
     const { graph, order } = this.#options;
     for (const next of (order === "forward" ? graph.dependents : graph.needs).get(id) ?? []) {
       const open = this.#open.get(next);
@@ -115,6 +144,15 @@ export class ReadyQueue {
       this.#open.set(next, open - 1);
       if (open === 1) this.#release(next);
     }
+  }
+
+  #laneOf(id: StepId): Lane {
+    const name = this.#options.lane?.(id) ?? "";
+    const known = this.#lanes.get(name);
+    if (known !== undefined) return known;
+    const lane: Lane = { free: [new Map(), new Map(), new Map()], unfinished: [0, 0, 0] };
+    this.#lanes.set(name, lane);
+    return lane;
   }
 
   #stage(id: StepId): Stage {
@@ -176,7 +214,7 @@ export class ReadyQueue {
 
   /** Kept in ascending order, so that `take` is a pop; among equals the one that came first is taken first. */
   #release(id: StepId): void {
-    const groups = this.#free[this.#stage(id)];
+    const groups = this.#laneOf(id).free[this.#stage(id)];
     const priority = this.#options.priority?.(id) ?? 0;
     const own = this.#options.limits.of(id);
     const ahead = this.#ahead.get(id) ?? [];
@@ -196,6 +234,11 @@ export class ReadyQueue {
     list.splice(low, 0, id);
   }
 }
+
+const stages = [0, 1, 2] as const;
+
+const least = (all: readonly Stage[]): Stage => all.reduce((one, other) => (other < one ? other : one));
+const greatest = (all: readonly Stage[]): Stage => all.reduce((one, other) => (other > one ? other : one));
 
 /** The first place where two ranks differ decides. */
 const isHigher = (rank: readonly number[], than: readonly number[]): boolean => {

@@ -15,9 +15,15 @@ export const refuseUndo = (record: RunRecord, runs: readonly RunRecord[]): void 
   refuseBelowLaterRun(record, runs);
 };
 
+const hasServed = ({ state }: RunRecord): boolean => state === "succeeded" || state === "needs-operator";
+
+/** It has cut over, and its old side stands beside. */
+export const hasSideToPutBack = (record: RunRecord): boolean =>
+  hasServed(record) && record.purpose === "recover" && switchedComponents(record).length > 0;
+
 const refuseUnlessServing = (record: RunRecord): void => {
-  const served = record.state === "succeeded" || record.state === "needs-operator";
-  if (served && record.purpose === "recover" && switchedComponents(record).length > 0) return;
+  const served = hasServed(record);
+  if (hasSideToPutBack(record)) return;
   const why =
     record.purpose === "undo"
       ? "it is an undo itself; recover again instead"

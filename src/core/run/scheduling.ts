@@ -12,13 +12,22 @@ export const schedulingOf = (
   intent: Pick<PlanIntent, "declaration">,
   graph: StepGraph,
   durationMs: (id: StepId) => number,
-): Pick<ReadyQueueOptions, "priority" | "durationMs" | "remainingMs"> => {
+): Scheduling => schedulingBy(graph, durationMs, (step) => priorityOf(intent, step));
+
+export type Scheduling = Pick<ReadyQueueOptions, "priority" | "durationMs" | "remainingMs">;
+
+/** @param declared how urgent a step is by itself */
+export const schedulingBy = (
+  graph: StepGraph,
+  durationMs: (id: StepId) => number,
+  declared: (step: PlanStep) => number,
+): Scheduling => {
   const remaining = remainingPathMs(graph, durationMs);
   const priorities = new Map<StepId, number>();
   // What a step of high priority needs is as urgent as the step.
   for (const id of graph.order.toReversed()) {
     const step = graph.steps.get(id);
-    const own = step === undefined ? 0 : priorityOf(intent, step);
+    const own = step === undefined ? 0 : declared(step);
     const after = (graph.dependents.get(id) ?? []).map((next) => priorities.get(next) ?? 0);
     priorities.set(id, Math.max(own, ...after.filter((priority) => priority > 0)));
   }
@@ -38,13 +47,22 @@ export type PlannedSpan = { readonly fromMs: number; readonly toMs: number };
  */
 export const simulateRun = (intent: Intent, durationMs: (id: StepId) => number): ReadonlyMap<StepId, PlannedSpan> => {
   const graph = buildStepGraph(intent.steps);
-  const queue = new ReadyQueue({
-    graph,
-    steps: new Set(graph.order),
-    order: "forward",
-    limits: stepLimits(intent),
-    ...schedulingOf(intent, graph, durationMs),
-  });
+  return simulateQueue(
+    new ReadyQueue({
+      graph,
+      steps: new Set(graph.order),
+      order: "forward",
+      limits: stepLimits(intent),
+      ...schedulingOf(intent, graph, durationMs),
+    }),
+    durationMs,
+  );
+};
+
+export const simulateQueue = (
+  queue: ReadyQueue,
+  durationMs: (id: StepId) => number,
+): ReadonlyMap<StepId, PlannedSpan> => {
   const spans = new Map<StepId, PlannedSpan>();
   const running: { readonly id: StepId; readonly toMs: number }[] = [];
   let nowMs = 0;

@@ -18,8 +18,14 @@ export type StepGraph = {
   readonly order: readonly StepId[];
 };
 
-/** @throws RefloatError bug if an id is there twice, a need names nothing, or the steps wait for each other: the planner is wrong */
-export const buildStepGraph = (planSteps: readonly PlanStep[]): StepGraph => {
+/**
+ * @param laneOf steps of different lanes belong to different services, whose phases do not order each other; all of one when left out
+ * @throws RefloatError bug if an id is there twice, a need names nothing, or the steps wait for each other: the planner is wrong
+ */
+export const buildStepGraph = (
+  planSteps: readonly PlanStep[],
+  laneOf: (id: StepId) => string = () => "",
+): StepGraph => {
   const steps = new Map<StepId, PlanStep>();
   const needs = new Map<StepId, readonly StepId[]>();
   const dependents = new Map<StepId, StepId[]>();
@@ -34,7 +40,7 @@ export const buildStepGraph = (planSteps: readonly PlanStep[]): StepGraph => {
     for (const need of own) {
       const list = dependents.get(need);
       if (list === undefined) throw new RefloatError("bug", `step ${step.id} needs ${need}, which the plan has not`);
-      if (stageOf((steps.get(need) ?? step).phase) > stageOf(step.phase))
+      if (stageOf((steps.get(need) ?? step).phase) > stageOf(step.phase) && laneOf(need) === laneOf(step.id))
         throw new RefloatError("bug", `step ${step.id} needs ${need}, which belongs to a later phase`);
       list.push(step.id);
     }

@@ -16,18 +16,25 @@ export type StepLimits = {
   readonly of: (id: StepId) => readonly number[];
 };
 
+type Limited = Pick<PlanIntent, "declaration"> & { readonly steps: readonly PlanStep[] };
+
 /** @param byDefault steps at once on a machine of which nothing is declared */
-export const stepLimits = (
-  { declaration, steps }: Pick<PlanIntent, "declaration"> & { readonly steps: readonly PlanStep[] },
-  byDefault = stepsAtOnce,
-): StepLimits => {
-  const { host, kinds = {}, resources = {} } = declaration.limits ?? {};
-  const capacities = [host ?? byDefault];
-  const add = (record: Readonly<Record<string, number>>): ReadonlyMap<string, number> =>
-    new Map(Object.entries(record).map(([name, capacity]) => [name, capacities.push(capacity) - 1]));
-  const ofKind = add(kinds);
-  const ofResource = add(resources);
-  const limitsOf = ({ action }: PlanStep): readonly number[] => {
+export const stepLimits = (intent: Limited, byDefault = stepsAtOnce): StepLimits => jointLimits([intent], byDefault);
+
+/** Of services that share a machine: what bears the same name is the same, and of two numbers the smaller one holds. Their steps' ids differ. */
+export const jointLimits = (intents: readonly Limited[], byDefault = stepsAtOnce): StepLimits => {
+  const declared = intents.map(({ declaration: { limits = {} } }) => limits);
+  const hosts = declared.flatMap(({ host = [] }) => host);
+  const capacities = [hosts.length === 0 ? byDefault : Math.min(...hosts)];
+  const add = (records: readonly Readonly<Record<string, number>>[]): ReadonlyMap<string, number> => {
+    const least = new Map<string, number>();
+    for (const [name, capacity] of records.flatMap((record) => Object.entries(record)))
+      least.set(name, Math.min(capacity, least.get(name) ?? capacity));
+    return new Map([...least].map(([name, capacity]) => [name, capacities.push(capacity) - 1]));
+  };
+  const ofKind = add(declared.map(({ kinds = {} }) => kinds));
+  const ofResource = add(declared.map(({ resources = {} }) => resources));
+  const limitsOf = ({ action }: PlanStep, declaration: Limited["declaration"]): readonly number[] => {
     // Who waits for a person or for other steps keeps nobody from working.
     if (isForPeople(action.kind) || action.kind === "wait") return [];
     const kind = ofKind.get(action.kind);
@@ -37,7 +44,9 @@ export const stepLimits = (
     const shared = [...new Set(used)].flatMap((name) => ofResource.get(name) ?? []);
     return [0, ...(kind === undefined ? [] : [kind]), ...shared];
   };
-  const known = new Map(steps.map((step) => [step.id, limitsOf(step)]));
+  const known = new Map(
+    intents.flatMap(({ declaration, steps }) => steps.map((step) => [step.id, limitsOf(step, declaration)])),
+  );
   return { capacities, of: (id) => known.get(id) ?? [] };
 };
 

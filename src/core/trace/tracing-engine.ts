@@ -17,7 +17,14 @@ export const tracingEngine = (engine: Engine, told: (run: RunRecord) => void): E
     if (ended.has(record.state)) told(record);
     return record;
   };
+  const watchedAll = async (act: Promise<readonly RunRecord[]>): Promise<readonly RunRecord[]> => {
+    const records = await act;
+    for (const record of records) if (ended.has(record.state)) told(record);
+    return records;
+  };
   return {
+    executeJoint: (plan, options) => watchedAll(engine.executeJoint(plan, options)),
+    resumeJoint: (run, options) => watchedAll(engine.resumeJoint(run, options)),
     execute: (plan, options) => watched(engine.execute(plan, options)),
     resume: (run, options) => watched(engine.resume(run, options)),
     cancel: (run, options) => watched(engine.cancel(run, options)),

@@ -1,11 +1,11 @@
 /** What a service needs of other services, in the order in which they have to be there, and whether each of them works now. */
-import { withComponents } from "../core/components/component-access.ts";
-import { liveAnswers } from "../core/components/live-answers.ts";
-import { findService } from "../core/declaration/find-service.ts";
-import { neededServices, serviceEdges } from "../core/graph/service-graph.ts";
-import type { Workbench } from "../core/ports/workbench.ts";
-import type { ServiceDeclaration } from "../model/declaration.ts";
-import { RefloatError } from "../model/refloat-error.ts";
+import { withComponents } from "../components/component-access.ts";
+import { liveAnswers } from "../components/live-answers.ts";
+import { findService } from "../declaration/find-service.ts";
+import { neededServices, serviceEdges } from "../graph/service-graph.ts";
+import type { Workbench } from "../ports/workbench.ts";
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
 
 export type ServiceNeed = {
   readonly service: string;
@@ -42,7 +42,7 @@ export const askNeeds = async (
 export const askNeed = async (bench: Workbench, service: string, signal: AbortSignal): Promise<ServiceNeed> =>
   askHealth(bench, findService(await bench.declaration(), service), signal);
 
-const askHealth = (bench: Workbench, service: ServiceDeclaration, signal: AbortSignal): Promise<ServiceNeed> =>
+export const askHealth = (bench: Workbench, service: ServiceDeclaration, signal: AbortSignal): Promise<ServiceNeed> =>
   withComponents(
     bench,
     { service, locate: () => null, marker: `refloat/needs/${service.name}`, signal },
