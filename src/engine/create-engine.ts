@@ -266,8 +266,13 @@ export const createEngine = (options: EngineOptions): Engine => {
     },
     resumeJoint: async (number, { fromCopy = false, ...given }) => {
       const { broken, act } = togetherOptions(given);
-      const runs = await membersOf((await journal.readRun(number)).record);
-      const wanted = runs.filter((run) => run.number === number || mayBeResumed.has(run.state));
+      const { record } = await journal.readRun(number);
+      const runs = await membersOf(record);
+      const resumable = runs.filter(({ state }) => mayBeResumed.has(state));
+      // One that is there needs nothing more; who names it means the recovery that it belongs to.
+      const isDone = (record.state === "succeeded" || record.state === "committed") && resumable.length > 0;
+      const wanted = isDone ? resumable : runs.filter((run) => run.number === number || mayBeResumed.has(run.state));
+      const named = isDone ? resumable[0]?.number : number;
       return underLeases(
         wanted.map(({ service }) => service),
         `run ${number}`,
@@ -276,13 +281,13 @@ export const createEngine = (options: EngineOptions): Engine => {
           const left = new Set(runs.map((run) => run.number));
           // The one that was named first: if it cannot be taken up, none is.
           for (const run of wanted.toSorted(
-            (one, other) => Number(other.number === number) - Number(one.number === number),
+            (one, other) => Number(other.number === named) - Number(one.number === named),
           ))
             try {
               members.push(await takeUpForward(run.number, act, fromCopy, hold));
               left.delete(run.number);
             } catch (error) {
-              if (run.number === number || !isRefusal(error)) throw error;
+              if (run.number === named || !isRefusal(error)) throw error;
               log.warn("a run that was begun together with another one is not taken up", {
                 run: run.number,
                 why: toRefloatError(error).message,

@@ -52,9 +52,20 @@ export const driveJointly = async ({ members, settled, concurrency, finish, brok
     }),
   );
   const left = new Set<StepId>();
-  for (const [index, { driven }] of members.entries())
-    if (forward[index] === true)
-      for (const id of await stepsLeft(driven.live)) left.add(jointId(serviceOf(driven), id));
+  const add = (service: string, steps: Iterable<StepId>): void => {
+    for (const id of steps) left.add(jointId(service, id));
+  };
+  for (const [index, { driven }] of members.entries()) {
+    if (forward[index] === true) add(serviceOf(driven), await stepsLeft(driven.live));
+    // Begun by nobody, and in the way of all that waits for them.
+    else if (!isThere(driven)) add(serviceOf(driven), driven.live.graph.order);
+  }
+  for (const { plan, isThere: there } of settled)
+    if (!there)
+      add(
+        plan.intent.service,
+        plan.intent.steps.map(({ id }) => id),
+      );
   const plans = [...settled.map(({ plan }) => plan), ...members.map(({ driven }) => driven.live.plan)];
   const lives = new Map(members.map(({ driven }) => [serviceOf(driven), driven.live]));
   const parts = plans.map(({ intent }) => intent);

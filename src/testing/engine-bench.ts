@@ -6,11 +6,12 @@ import type { Engine, Journal, StepHandlers } from "../core/ports/engine.ts";
 import type { EngineHooks } from "../engine/create-engine.ts";
 import type { EngineLimits } from "../engine/step-environment.ts";
 import type { RunNumber } from "../model/identifiers.ts";
+import type { JointPlan } from "../model/joint-plan.ts";
 import type { Plan, PlanStep } from "../model/plan.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunEvent, RunRecord } from "../model/run.ts";
 import { FileWorld } from "./file-world.ts";
-import { recoveryPlan } from "./run-plans.ts";
+import { jointRecoveryPlan, recoveryPlan } from "./run-plans.ts";
 import { type Intercept, type WorldHandlerOptions, type WorldMoment, createWorldHandlers } from "./world-handlers.ts";
 
 export type EngineUnderTest = {
@@ -75,16 +76,16 @@ export class EngineBench {
   readonly #open: OpenEngine;
   readonly #opened: EngineUnderTest[] = [];
 
-  private constructor(folder: string, open: OpenEngine) {
+  private constructor(folder: string, open: OpenEngine, components?: readonly string[]) {
     this.folder = folder;
-    this.world = FileWorld.create(join(folder, "world"));
+    this.world = FileWorld.create(join(folder, "world"), components);
     this.#open = open;
   }
 
-  static async create(open: OpenEngine): Promise<EngineBench> {
+  static async create(open: OpenEngine, components?: readonly string[]): Promise<EngineBench> {
     const folder = await mkdtemp(join(tmpdir(), "refloat-engine-"));
     await mkdir(join(folder, "world"));
-    return new EngineBench(folder, open);
+    return new EngineBench(folder, open, components);
   }
 
   async remove(): Promise<void> {
@@ -113,6 +114,19 @@ export class EngineBench {
   async execute(options: ProcessOptions = {}, plan: Plan = recoveryPlan(), signal?: AbortSignal): Promise<RunRecord> {
     const { engine } = await this.process(options);
     return engine.execute(plan, { incidentAt: null, ...this.act(signal) });
+  }
+
+  async executeJoint(
+    options: ProcessOptions = {},
+    plan: JointPlan = jointRecoveryPlan(),
+    signal?: AbortSignal,
+  ): Promise<readonly RunRecord[]> {
+    const { engine } = await this.process(options);
+    return engine.executeJoint(plan, { incidentAt: null, ...this.act(signal) });
+  }
+
+  async resumeJoint(options: ProcessOptions = {}, run = 2): Promise<readonly RunRecord[]> {
+    return (await this.process(options)).engine.resumeJoint(run as RunNumber, this.act());
   }
 
   async resume(options: ProcessOptions = {}, run = 1, signal?: AbortSignal): Promise<RunRecord> {

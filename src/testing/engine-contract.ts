@@ -17,6 +17,7 @@ import {
 import { describeCancel } from "./engine-cancel-contract.ts";
 import { describeCutoverFailures } from "./engine-cutover-contract.ts";
 import { describeFailures } from "./engine-failure-contract.ts";
+import { describeJointRuns } from "./engine-joint-contract.ts";
 import { describeResume } from "./engine-resume-contract.ts";
 import { describeWords } from "./engine-words-contract.ts";
 import { recoveryPlan, recoverySteps, stepIdOf, testPlan, testStep } from "./run-plans.ts";
@@ -30,6 +31,7 @@ export const describeEngineContract = (name: string, open: OpenEngine): void => 
     describeResume(open);
     describeWords(open);
     describeCancel(open);
+    describeJointRuns(open);
   });
 };
 

@@ -16,6 +16,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
+export const ofAnotherService = "accounts";
+
 export class FileWorld {
   readonly root: string;
 
@@ -99,13 +101,15 @@ export class FileWorld {
     for (const name of this.names("running")) this.remove(`running/${name}`);
   }
 
-  /** What users meet: which side serves, or that none does. */
+  /** What users meet: which side serves, or that none does. A database of another service is not among what they meet. */
   get serving(): "old" | "new" | "none" | "mixed" {
     const traffic = this.read("traffic");
     if (traffic === "held") return "none";
     const sides = new Set([
       traffic,
-      ...this.names("live").map((name) => (this.linkOf(name).endsWith(".old") ? "old" : "new")),
+      ...this.names("live")
+        .filter((name) => name !== ofAnotherService)
+        .map((name) => (this.linkOf(name).endsWith(".old") ? "old" : "new")),
     ]);
     if (!this.has(`running/app.${traffic}`)) return "none";
     return sides.size === 1 ? (traffic as "old" | "new") : "mixed";

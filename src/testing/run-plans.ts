@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 import type { PlanDigest, StepId } from "../model/identifiers.ts";
+import type { JointPlan } from "../model/joint-plan.ts";
 import type { Phase, Plan, PlanIntent, PlanStep, StepAction } from "../model/plan.ts";
 
 export const stepIdOf = (text: string): StepId => text as StepId;
@@ -19,9 +20,16 @@ export type TestPlanOptions = {
   /** Expected duration per step id, in ms. */
   readonly durations?: Readonly<Record<string, number>>;
   readonly undoes?: PlanIntent["undoes"];
+  readonly declared?: Partial<PlanIntent["declaration"]>;
 };
 
-export const testPlan = ({ service = "shop", steps, durations = {}, undoes = null }: TestPlanOptions): Plan => {
+export const testPlan = ({
+  service = "shop",
+  steps,
+  durations = {},
+  undoes = null,
+  declared = {},
+}: TestPlanOptions): Plan => {
   const intent: PlanIntent = {
     schemaVersion: 1,
     purpose: undoes === null ? "recover" : "undo",
@@ -33,6 +41,7 @@ export const testPlan = ({ service = "shop", steps, durations = {}, undoes = nul
       components: {},
       invariants: {},
       cutover: [],
+      ...declared,
     },
     point: null,
     undoes,
@@ -86,5 +95,39 @@ export const recoverySteps: readonly PlanStep[] = [
   testStep("admit", "cutover", { kind: "admit" }, ["start:app"]),
   testStep("probe", "prove", { kind: "probe" }, ["admit"]),
 ];
+
+/** Of a service that the one above needs: a database, and nothing that holds traffic. */
+export const neededSteps: readonly PlanStep[] = [
+  testStep("restore:accounts", "restore", { kind: "restore", component: "accounts" }),
+  testStep("check:accounts", "validate", { kind: "check", component: "accounts" }, ["restore:accounts"]),
+  testStep("switch:accounts", "cutover", { kind: "switch", component: "accounts" }, ["check:accounts"]),
+];
+
+/** Both of them, as the planner joins them: the trial and the cutover of the shop wait for what it needs. */
+export const jointRecoveryPlan = (
+  declared: Readonly<Record<string, Partial<PlanIntent["declaration"]>>> = {},
+): JointPlan => {
+  const waiting = new Set(["try:app", "hold"]);
+  const parts = [
+    testPlan({ service: "identity", steps: neededSteps, declared: declared["identity"] ?? {} }),
+    testPlan({
+      steps: recoverySteps.map((step) => (waiting.has(step.id) ? { ...step, after: ["identity"] } : step)),
+      declared: declared["shop"] ?? {},
+    }),
+  ];
+  const intent: JointPlan["intent"] = {
+    schemaVersion: 1,
+    purpose: "recover",
+    asked: "shop",
+    parts: parts.map(({ digest }) => digest),
+  };
+  const text = canonicalize(intent) ?? "";
+  return {
+    digest: createHash("sha256").update(text).digest("hex") as PlanDigest,
+    intent,
+    forecast: { at: "2026-03-01T16:00:00.000Z", totalMs: 0, spans: [], leftAlone: [] },
+    parts,
+  };
+};
 
 export const recoveryPlan = (): Plan => testPlan({ steps: recoverySteps });

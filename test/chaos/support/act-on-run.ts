@@ -9,10 +9,11 @@ import { createLeases } from "../../../src/platform/lease.ts";
 import { silentLog } from "../../../src/platform/log.ts";
 import { systemClock } from "../../../src/platform/system-clock.ts";
 import { FileWorld } from "../../../src/testing/file-world.ts";
-import { recoveryPlan } from "../../../src/testing/run-plans.ts";
+import { jointRecoveryPlan, recoveryPlan } from "../../../src/testing/run-plans.ts";
 import { type Intercept, createWorldHandlers } from "../../../src/testing/world-handlers.ts";
 
-export type EngineAct = "execute" | "resume" | "cancel";
+/** `joint`: of two services at once. */
+export type EngineAct = "execute" | "resume" | "cancel" | "executeJoint" | "resumeJoint";
 
 export const actOnRun = async (options: {
   readonly folder: string;
@@ -32,5 +33,14 @@ export const actOnRun = async (options: {
   const run = 1 as RunNumber;
   const given = { listener: () => undefined, signal: new AbortController().signal };
   if (act === "execute") return engine.execute(recoveryPlan(), { ...given, incidentAt: null });
+  if (act === "executeJoint" || act === "resumeJoint") {
+    const records =
+      act === "executeJoint"
+        ? await engine.executeJoint(jointRecoveryPlan(), { ...given, incidentAt: null })
+        : await engine.resumeJoint(run, given);
+    const last = records.toSorted((one, other) => one.number - other.number).at(-1);
+    if (last === undefined) throw new Error("nothing was executed");
+    return last;
+  }
   return act === "resume" ? engine.resume(run, given) : engine.cancel(run, given);
 };

@@ -1,0 +1,234 @@
+/** What every engine must do with runs of several services that are executed as one graph. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { RunNumber } from "../model/identifiers.ts";
+import type { RunEvent, RunRecord } from "../model/run.ts";
+import {
+  EngineBench,
+  type OpenEngine,
+  failAt,
+  hangAt,
+  liveUntouched,
+  recovered,
+  servedByNew,
+  stateOf,
+} from "./engine-bench.ts";
+import { ofAnotherService } from "./file-world.ts";
+import { jointRecoveryPlan, neededSteps, recoverySteps, testPlan, testStep } from "./run-plans.ts";
+import type { Intercept } from "./world-handlers.ts";
+
+const allSteps = [...neededSteps, ...recoverySteps].map(({ id }) => id as string);
+
+export const describeJointRuns = (open: OpenEngine): void => {
+  describe("runs of several services", () => {
+    let bench: EngineBench;
+
+    beforeEach(async () => {
+      bench = await EngineBench.create(open, ["db", "files", ofAnotherService]);
+    });
+
+    afterEach(async () => {
+      await bench.remove();
+    });
+
+    const ended = (records: readonly RunRecord[]): readonly string[] =>
+      records.map(({ number, service, state }) => `${number} ${service} ${state}`);
+
+    const told = (step: string, state: string): number =>
+      bench.told.findIndex((event: RunEvent) => event.type === "step" && event.step === step && event.state === state);
+
+    const effects = () => bench.effectsOf("apply");
+    const isRecoveredOnce = (): void => {
+      expect(effects().toSorted()).toEqual(allSteps.toSorted());
+      expect(bench.live).toEqual(servedByNew);
+      expect(bench.world.linkOf("accounts")).toBe("../store/accounts.r1");
+    };
+
+    it("go side by side, but for what waits for another service", async () => {
+      // It ends only once the shop has moved its data and looked at it.
+      let seen: readonly string[] = [];
+      const lastOfIdentity: Intercept = async (moment, { step }) => {
+        if (moment === "apply" && step.id === "restore:accounts")
+          while (!["check:db", "check:files", "migrate:app"].every((id) => effects().includes(id)))
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        if (moment === "prepare" && step.id === "switch:accounts") seen = [...effects()];
+        return undefined;
+      };
+      const records = await bench.executeJoint({ intercept: lastOfIdentity });
+      expect(ended(records)).toEqual(["1 identity succeeded", "2 shop succeeded"]);
+      expect(seen).not.toContain("try:app");
+      expect(told("try:app", "running")).toBeGreaterThan(told("switch:accounts", "done"));
+      isRecoveredOnce();
+      const [identity, shop] = records;
+      expect(identity?.joint).toEqual(shop?.joint);
+      expect(shop?.joint).toEqual({
+        uid: expect.any(String),
+        digest: jointRecoveryPlan().digest,
+        asked: "shop",
+        members: [
+          { service: "identity", uid: identity?.uid },
+          { service: "shop", uid: shop?.uid },
+        ],
+      });
+    });
+
+    it("keep one limit, and what is critical goes first", async () => {
+      let now = 0;
+      let most = 0;
+      const begun: string[] = [];
+      const count: Intercept = async (moment, { step }) => {
+        if (moment !== "apply") return undefined;
+        begun.push(step.id);
+        now += 1;
+        most = Math.max(most, now);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        now -= 1;
+        return undefined;
+      };
+      await bench.executeJoint(
+        { intercept: count, limits: { concurrency: 1 } },
+        jointRecoveryPlan({ shop: { criticality: "low" } }),
+      );
+      expect(most).toBe(1);
+      expect(begun.slice(0, 3)).toEqual(["restore:accounts", "check:accounts", "switch:accounts"]);
+      isRecoveredOnce();
+    });
+
+    it("of which one fails end what waits for it, after all that does not, and are resumed together", async () => {
+      const records = await bench.executeJoint({ intercept: failAt("apply", "check:accounts") });
+      expect(ended(records)).toEqual(["1 identity failed", "2 shop failed"]);
+      const [, shop] = records;
+      expect(shop?.message).toBe(
+        "identity, which it needs, is not there: run 1 failed: check:accounts failed: the target refuses",
+      );
+      expect(effects()).toContain("migrate:app");
+      expect(effects()).not.toContain("try:app");
+      expect(bench.live).toEqual(liveUntouched);
+      expect(ended(await bench.resumeJoint({}, 1))).toEqual(["1 identity succeeded", "2 shop succeeded"]);
+      isRecoveredOnce();
+    });
+
+    it("are there when another one fails after them: its cutover is taken back, theirs stands", async () => {
+      const records = await bench.executeJoint({ intercept: failAt("apply", "start:app") });
+      expect(ended(records)).toEqual(["1 identity succeeded", "2 shop undone"]);
+      expect(bench.world.linkOf("accounts")).toBe("../store/accounts.r1");
+      expect(bench.world.linkOf("db")).toBe("../store/db.old");
+      await expect(bench.resumeJoint({}, 2)).rejects.toMatchObject({ code: "run.wrong-state" });
+    });
+
+    it("go on where one has failed in its trial, though the run that is named has succeeded", async () => {
+      const records = await bench.executeJoint({ intercept: failAt("apply", "try:app") });
+      expect(ended(records)).toEqual(["1 identity succeeded", "2 shop failed"]);
+      expect(ended(await bench.resumeJoint({}, 1))).toEqual(["2 shop succeeded"]);
+      isRecoveredOnce();
+    });
+
+    it("wait together where one waits for a person", async () => {
+      const asks: Intercept = async (moment, { step }) =>
+        moment === "apply" && step.id === "check:accounts"
+          ? { kind: "waiting", for: "person", message: "look at the accounts" }
+          : undefined;
+      const records = await bench.executeJoint({ intercept: asks });
+      expect(ended(records)).toEqual(["1 identity waiting", "2 shop waiting"]);
+      expect(records[1]?.message).toBe("it waits for identity, whose run 1 waits: look at the accounts");
+      expect(ended(await bench.resumeJoint())).toEqual(["2 shop succeeded", "1 identity succeeded"]);
+      isRecoveredOnce();
+    });
+
+    it("are stopped together, and go on together", async () => {
+      const stop = new AbortController();
+      const records = await bench.executeJoint(
+        { intercept: hangAt("apply", "check:accounts", () => stop.abort()) },
+        undefined,
+        stop.signal,
+      );
+      expect(ended(records)).toEqual(["1 identity interrupted", "2 shop interrupted"]);
+      expect(ended(await bench.resumeJoint())).toEqual(["2 shop succeeded", "1 identity succeeded"]);
+      expect(bench.live).toEqual(servedByNew);
+    });
+
+    it("leave a service alone that works again before its cutover, and remove what they made of it", async () => {
+      const asked: string[] = [];
+      const isWell = async ({ name }: { readonly name: string }): Promise<string | null> => {
+        asked.push(name);
+        return "all right";
+      };
+      const records = await bench.executeJoint({ hooks: { isWell } });
+      expect(ended(records)).toEqual(["1 identity cancelled", "2 shop succeeded"]);
+      // Who asked for the shop wants it put back, whether it answers or not.
+      expect(asked).toEqual(["identity"]);
+      expect(bench.world.linkOf("accounts")).toBe("../store/accounts.old");
+      expect(bench.world.names("store")).not.toContain("accounts.r1");
+      expect(bench.world.linkOf("db")).toBe("../store/db.r2");
+    });
+
+    it("ask a service that was given up, when one that waits for it is resumed", async () => {
+      await bench.executeJoint({ intercept: failAt("apply", "check:accounts") });
+      expect((await bench.cancel()).state).toBe("cancelled");
+      const [again] = await bench.resumeJoint();
+      expect(again).toMatchObject({ state: "failed", message: expect.stringContaining("run 1 was cancelled") });
+      expect(ended(await bench.resumeJoint({ hooks: { isWell: async () => "all right" } }))).toEqual([
+        "2 shop succeeded",
+      ]);
+    });
+
+    it("need all the leases: where one is held none is kept, nothing is begun, and who holds it is named", async () => {
+      const { engine } = await bench.process({ intercept: hangAt("apply", "restore:accounts") });
+      const alone = new AbortController();
+      const busy = engine.execute(testPlan({ service: "identity", steps: neededSteps }), {
+        incidentAt: null,
+        listener: (event) => void bench.told.push(event),
+        signal: alone.signal,
+      });
+      while (told("restore:accounts", "running") < 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await expect(bench.executeJoint()).rejects.toMatchObject({
+        code: "run.in-progress",
+        message: expect.stringContaining("run 1 of identity is going on"),
+      });
+      const { journal } = await bench.process();
+      expect((await journal.listRuns()).map(({ number }) => number)).toEqual([1]);
+      alone.abort();
+      expect((await busy).state).toBe("interrupted");
+      // The lease of the shop was given back.
+      expect(bench.seen(await bench.execute())).toMatchObject(recovered);
+    });
+
+    it("are begun all or none", async () => {
+      const { engine } = await bench.process({ intercept: hangAt("apply", "restore:db") });
+      const stop = new AbortController();
+      const listener = (event: RunEvent): void => {
+        if (event.type === "step" && event.step === "restore:db" && event.state === "running") stop.abort();
+      };
+      await engine.execute(testPlan({ steps: recoverySteps }), { incidentAt: null, listener, signal: stop.signal });
+      await expect(bench.executeJoint()).rejects.toMatchObject({ code: "run.in-progress" });
+      const { journal } = await bench.process();
+      expect((await journal.listRuns()).map(({ number, service }) => `${number} ${service}`)).toEqual(["1 shop"]);
+    });
+
+    it("stop at once where the journal of one of them fails", async () => {
+      let left = 12;
+      await expect(
+        bench.executeJoint({
+          wrapJournal: (journal) => ({
+            ...journal,
+            record: async (...call) => {
+              left -= 1;
+              if (left < 0) throw new Error("the disk is full");
+              return journal.record(...call);
+            },
+          }),
+        }),
+      ).rejects.toThrow("the disk is full");
+      const records = await bench.resumeJoint();
+      expect(records.map(({ state }) => state)).toEqual(["succeeded", "succeeded"]);
+      expect(stateOf(records[0] as RunRecord, "probe")).toBe("done");
+      expect(await bench.readRun(1 as RunNumber)).toMatchObject({ state: "succeeded", epoch: 2 });
+    });
+
+    it("of one part behave as a run alone", async () => {
+      const plan = jointRecoveryPlan();
+      const only = testPlan({ steps: [testStep("restore:db", "restore", { kind: "restore", component: "db" })] });
+      const records = await bench.executeJoint({}, { ...plan, parts: [only] });
+      expect(ended(records)).toEqual(["1 shop succeeded"]);
+    });
+  });
+};
