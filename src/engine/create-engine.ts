@@ -64,7 +64,12 @@ const defaultLimits: EngineLimits = {
   listenMs: 500,
 };
 
-type Act = { readonly listener: RunListener; readonly signal: AbortSignal };
+type Act = {
+  readonly listener: RunListener;
+  readonly signal: AbortSignal;
+  /** Runs that this process executes together; filled as they are taken up. */
+  readonly together?: LiveRun[];
+};
 
 export const createEngine = (options: EngineOptions): Engine => {
   const { journal, clock, log, handlers, hooks = {} } = options;
@@ -138,8 +143,11 @@ export const createEngine = (options: EngineOptions): Engine => {
         leftAlone = found !== null;
         if (found !== null)
           return `${plan.intent.service} works again and is left alone (${found}); what was restored is removed`;
-        if (beforeCutover !== undefined)
-          await callHook(live, "copying the run before its cutover", (signal) => beforeCutover(live.record, signal));
+        if (beforeCutover === undefined) return null;
+        // Those that were begun together are looked for together where this machine is lost.
+        for (const { record: copied } of [live, ...(act.together ?? []).filter((one) => one !== live)])
+          if (isLive(copied.state))
+            await callHook(live, "copying the run before its cutover", (signal) => beforeCutover(copied, signal));
         return null;
       },
     };
@@ -154,6 +162,8 @@ export const createEngine = (options: EngineOptions): Engine => {
     const { purpose, service, declaration } = live.plan.intent;
     const { joint } = live.record;
     if (joint === undefined || joint.asked === service || purpose !== "recover") return null;
+    // It may work because the machine that made the copy has switched it: that is to be finished, not called off.
+    if (live.fromCopy) return null;
     return askWhetherWell(declaration, signal);
   };
 
@@ -225,7 +235,7 @@ export const createEngine = (options: EngineOptions): Engine => {
 
   const togetherOptions = (act: Act) => {
     const broken = new AbortController();
-    return { broken, act: { ...act, signal: AbortSignal.any([act.signal, broken.signal]) } };
+    return { broken, act: { ...act, signal: AbortSignal.any([act.signal, broken.signal]), together: [] as LiveRun[] } };
   };
 
   /** Of one that was begun together with those that are taken up: its service may be there all the same. */
@@ -259,6 +269,7 @@ export const createEngine = (options: EngineOptions): Engine => {
             throw new RefloatError("bug", "the journal made fewer runs than the plan has parts");
           const driven = await bringToLife(part, record, act, 0);
           hold(driven.live);
+          act.together.push(driven.live);
           members.push({ driven, before: null });
         }
         await driveJointly({ members, settled: [], concurrency: limits.concurrency, finish, broken });
@@ -284,7 +295,9 @@ export const createEngine = (options: EngineOptions): Engine => {
             (one, other) => Number(other.number === named) - Number(one.number === named),
           ))
             try {
-              members.push(await takeUpForward(run.number, act, fromCopy, hold));
+              const taken = await takeUpForward(run.number, act, fromCopy, hold);
+              act.together.push(taken.driven.live);
+              members.push(taken);
               left.delete(run.number);
             } catch (error) {
               if (run.number === named || !isRefusal(error)) throw error;

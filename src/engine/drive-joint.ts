@@ -97,8 +97,7 @@ export const driveJointly = async ({ members, settled, concurrency, finish, brok
 const serviceOf = ({ live }: DriveOptions): string => live.plan.intent.service;
 
 /** It was brought there, or it was found that it works and need not be. */
-const isThere = ({ live, isLeftAlone }: DriveOptions): boolean =>
-  live.record.state === "succeeded" || isLeftAlone() === true;
+const isThere = ({ live, isLeftAlone }: DriveOptions): boolean => live.record.state === "succeeded" || isLeftAlone();
 
 /** @throws the first error, after all have settled */
 const allSettled = async <Result>(acts: readonly Promise<Result>[]): Promise<readonly Result[]> => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { acquireAll } from "../core/run/acquire-all.ts";
 import { createLeases } from "./lease.ts";
 import { acquireProcessLock } from "./process-lock.ts";
 
@@ -24,7 +25,8 @@ afterEach(async () => {
 const holdElsewhere = async () => {
   const program = `
     import { spawn } from "node:child_process";
-    import { createLeases } from ${JSON.stringify(moduleUrl("lease.ts"))};
+    import { acquireAll } from "../core/run/acquire-all.ts";
+import { createLeases } from ${JSON.stringify(moduleUrl("lease.ts"))};
     await createLeases(${JSON.stringify(folder)}).acquire("shop", "run 42");
     const child = spawn("sleep", ["600"], { stdio: "ignore", detached: true });
     child.unref();
@@ -124,6 +126,39 @@ describe("a process lock", () => {
     } finally {
       holder.kill("SIGKILL");
       await holder;
+    }
+  });
+
+  it("of several services are taken all or none, and who holds which is told", async () => {
+    const { holder, childPid } = await holdElsewhere();
+    const leases = createLeases(folder);
+    const other = createLeases(folder);
+    try {
+      const market = await other.acquire("market", "commit of run 7");
+      const refused = await acquireAll(leases, ["shop", "identity", "market"], "plan 4c1e90ab").catch(
+        (error: unknown) => error,
+      );
+      expect(refused).toMatchObject({
+        code: "run.in-progress",
+        message: expect.stringMatching(
+          new RegExp(
+            `^market is being worked on by commit of run 7, .*; shop is being worked on by run 42, process ${holder.pid} on `,
+          ),
+        ) as unknown,
+        state: "nothing was begun",
+      });
+      // What could be had was given back.
+      await (await other.acquire("identity", "run 43")).release();
+      await market.release();
+
+      holder.kill("SIGKILL");
+      await holder;
+      const all = await acquireAll(leases, ["shop", "market", "identity", "shop"], "plan 4c1e90ab");
+      for (const service of ["shop", "market", "identity"]) expect(await other.holder(service)).toContain("4c1e90ab");
+      await all.release();
+      for (const service of ["shop", "market", "identity"]) expect(await other.holder(service)).toBeNull();
+    } finally {
+      process.kill(childPid, "SIGKILL");
     }
   });
 });

@@ -1,6 +1,5 @@
 /** What every engine must do with runs of several services that are executed as one graph. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { RunNumber } from "../model/identifiers.ts";
 import type { RunEvent, RunRecord } from "../model/run.ts";
 import {
   EngineBench,
@@ -221,7 +220,7 @@ export const describeJointRuns = (open: OpenEngine): void => {
       const records = await bench.resumeJoint();
       expect(records.map(({ state }) => state)).toEqual(["succeeded", "succeeded"]);
       expect(stateOf(records[0] as RunRecord, "probe")).toBe("done");
-      expect(await bench.readRun(1 as RunNumber)).toMatchObject({ state: "succeeded", epoch: 2 });
+      expect(await bench.readRun(1)).toMatchObject({ state: "succeeded", epoch: 2 });
     });
 
     it("of one part behave as a run alone", async () => {

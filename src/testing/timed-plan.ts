@@ -3,11 +3,12 @@ import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import type { Leases } from "../core/ports/engine.ts";
 import { createEngine } from "../engine/create-engine.ts";
+import type { JointPlan } from "../model/joint-plan.ts";
 import type { Plan, PlanIntent } from "../model/plan.ts";
 import type { RunRecord } from "../model/run.ts";
 import { silentLog } from "../platform/log.ts";
 import { openInThreadJournal } from "./in-thread-journal.ts";
-import { testPlan, testStep } from "./run-plans.ts";
+import { jointRecoveryPlan, testPlan, testStep } from "./run-plans.ts";
 import { timedHandlers } from "./timed-handlers.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -97,6 +98,69 @@ export const executeTimed = async (
   const record = await clock.passUntil(engine.execute(plan, { incidentAt: null, listener: () => undefined, signal }));
   await journal.close();
   return { record, makespanMs: clock.monotonicMs(), spans };
+};
+
+/** Steps of several services, each of which may wait for services before it. */
+export type TimedPart = {
+  readonly service: string;
+  readonly steps: readonly (TimedStep & { readonly after?: readonly string[] })[];
+};
+
+export const timedParts = (parts: readonly TimedPart[]): readonly Plan[] =>
+  parts.map(({ service, steps }) => {
+    const plan = timedPlan(steps, {});
+    return {
+      ...plan,
+      intent: {
+        ...plan.intent,
+        service,
+        steps: plan.intent.steps.map((step) => {
+          const after = steps.find(({ id }) => id === (step.id as string))?.after ?? [];
+          return after.length === 0 ? step : { ...step, after: [...after] };
+        }),
+      },
+    };
+  });
+
+/** @returns how long it took, by the virtual clock, until each service was there */
+export const executeTimedJoint = async (
+  parts: readonly TimedPart[],
+  concurrency: number,
+): Promise<ReadonlyMap<string, number>> => {
+  const clock = new VirtualClock();
+  const journal = openInThreadJournal(":memory:");
+  const ends = new Map<string, number>();
+  const engine = createEngine({
+    journal,
+    leases: noLeases,
+    handlers: timedHandlers(async ({ plan, step, signal }) => {
+      const own = parts.find(({ service }) => service === plan.service);
+      await clock.sleep(own?.steps.find(({ id }) => id === (step.id as string))?.durationMs ?? 0, signal);
+      ends.set(plan.service, clock.monotonicMs());
+    }),
+    clock,
+    log: silentLog,
+    newUid: randomUUID,
+    limits: { concurrency },
+  });
+  const plans = timedParts(parts);
+  const plan: JointPlan = {
+    ...jointRecoveryPlan(),
+    intent: {
+      ...jointRecoveryPlan().intent,
+      asked: parts.at(-1)?.service ?? "",
+      parts: plans.map(({ digest }) => digest),
+    },
+    parts: [...plans],
+  };
+  const { signal } = new AbortController();
+  const records = await clock.passUntil(
+    engine.executeJoint(plan, { incidentAt: null, listener: () => undefined, signal }),
+  );
+  await journal.close();
+  const failed = records.find(({ state }) => state !== "succeeded");
+  if (failed !== undefined) throw new Error(`${failed.service} is ${failed.state}: ${failed.message ?? ""}`);
+  return ends;
 };
 
 /** The longest way through the graph, and all of its work. */

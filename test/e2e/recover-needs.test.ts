@@ -6,6 +6,7 @@ import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
+import { stepIdOf } from "../../src/testing/run-plans.ts";
 import { type NotesService, startNotesService } from "./support/notes-service.ts";
 
 describe("a service that needs another one", () => {
@@ -124,10 +125,11 @@ describe("a service that needs another one", () => {
       ]);
       expect(runs[0]?.joint).toEqual(runs[1]?.joint);
       expect(runs[0]?.joint).toMatchObject({ asked: "shop", digest: joint.digest });
-      const byId = (run: (typeof runs)[number] | undefined) =>
-        new Map(run?.steps.map((step) => [step.id as string, step]));
+      const byId = (run: (typeof runs)[number] | undefined) => new Map(run?.steps.map((step) => [step.id, step]));
       const lastOfIdentity = Math.max(...(runs[1]?.steps.map(({ endedAt }) => Date.parse(endedAt ?? "")) ?? []));
-      expect(Date.parse(byId(runs[0]).get("check:pages")?.beganAt ?? "")).toBeGreaterThanOrEqual(lastOfIdentity);
+      expect(Date.parse(byId(runs[0]).get(stepIdOf("check:pages"))?.beganAt ?? "")).toBeGreaterThanOrEqual(
+        lastOfIdentity,
+      );
       expect((await notes.refloat.succeed(["runs"])).stdout).toContain("with 1");
     },
   );
