@@ -12,13 +12,13 @@ import { findFreePort } from "../../src/testing/free-port.ts";
 import { type NotesService, startNotesService } from "./support/notes-service.ts";
 import { refloatIn } from "./support/refloat-program.ts";
 
-/** Right when the pages are as captured and both accounts are there. */
+/** Answers as long as there is a page and anybody has an account: on a damaged side too, to which an undo can go back. */
 const server = `
 const { execFile } = require("node:child_process");
 const { readFileSync } = require("node:fs");
 require("node:http").createServer((request, response) =>
   execFile("psql", [process.env.ACCOUNTS, "-tAc", "select count(*) from accounts"], (error, out) => {
-    const right = error === null && out.trim() === "2" && readFileSync(process.env.PAGES + "/index", "utf8") === "as captured";
+    const right = error === null && Number(out) > 0 && readFileSync(process.env.PAGES + "/index", "utf8") !== "";
     response.statusCode = right ? 200 : 500;
     response.end(String(out));
   }),
@@ -135,7 +135,7 @@ const hasSaid = async (program: ReturnType<NotesService["refloat"]["spawn"]>, wh
 };
 
 it("is finished by one resume of either run, wherever its process was killed", { timeout: 600_000 }, async () => {
-  for (const [index, sequence] of [2, 8, 12, 17].entries()) {
+  for (const [index, sequence] of [2, 9, 14].entries()) {
     await damage();
     const killed = await notes.refloat.run(["recover", "shop", "--with-needs", "--yes"], {
       REFLOAT_FAULT: `kill-after:${sequence}`,
@@ -194,22 +194,30 @@ it("is finished on a machine that has nothing but the vault", { timeout: 300_000
   expect(await newest(2)).toEqual(["shop recover succeeded", "identity recover succeeded"]);
 });
 
-it("is refused as a whole while one of them is worked on, and names by whom", { timeout: 120_000 }, async () => {
-  await damage();
-  const before = (await runs()).length;
-  const planned = await notes.refloat.succeed(["plan", "shop", "--with-needs", "--json"]);
-  const { digest } = resultEnvelopeSchema("joint-plan").parse(planned.lines.at(-1)).data;
-  const holding = notes.refloat.spawn(["recover", "identity", "--yes", "--approve", "--json"]);
-  await hasSaid(holding, /"step":"restore:accounts","state":"running"/);
-  const refused = await notes.refloat.run(["recover", "--plan", digest]);
-  await holding;
-  expect(refused.exit).not.toBe(0);
-  expect(refused.stderr).toContain("of identity");
-  const last = await runs();
-  expect(last).toHaveLength(before + 1);
-  await notes.refloat.succeed(["cancel", String(last[0]?.number)]);
-  await nothingLeft();
-});
+it(
+  "is refused as a whole while a run of one of them is not finished, which is named",
+  { timeout: 120_000 },
+  async () => {
+    await damage();
+    const before = (await runs()).length;
+    const joint = resultEnvelopeSchema("joint-plan").parse(
+      (await notes.refloat.succeed(["plan", "shop", "--with-needs", "--json"])).lines.at(-1),
+    ).data;
+    const alone = resultEnvelopeSchema("plan").parse(
+      (await notes.refloat.succeed(["plan", "identity", "--approve", "--json"])).lines.at(-1),
+    ).data;
+    // Nobody is there to answer.
+    expect((await notes.refloat.run(["recover", "--plan", alone.digest])).exit).not.toBe(0);
+    const refused = await notes.refloat.run(["recover", "--plan", joint.digest]);
+    expect(refused.exit).not.toBe(0);
+    const last = await runs();
+    expect(last).toHaveLength(before + 1);
+    expect(last[0]).toMatchObject({ service: "identity", state: "waiting" });
+    expect(refused.stderr).toContain(`run ${last[0]?.number} of identity is not finished`);
+    await notes.refloat.succeed(["cancel", String(last[0]?.number)]);
+    await nothingLeft();
+  },
+);
 
 it("takes one service back alone, or all of them, what was put back last first", { timeout: 300_000 }, async () => {
   await notes.refloat.succeed(["recover", "shop", "--with-needs", "--yes"]);
