@@ -52,7 +52,10 @@ export const planCommand = defineCommand({
       withNeeds: z.boolean().default(false),
       diff: z.string().trim().min(1, "--diff needs a digest or a time").nullable().default(null),
     })
-    .refine(({ withNeeds, only }) => !withNeeds || only === null, "--with-needs plans whole services: not with --only"),
+    .refine(
+      ({ withNeeds, only, failback }) => !withNeeds || (only === null && failback === null),
+      "--with-needs recovers whole services to a point: it goes neither with --only nor with --failback",
+    ),
   act: async ({ diff, withNeeds, ...request }, context) => {
     const { output, signal } = context;
     const bench = await context.bench();
