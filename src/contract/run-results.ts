@@ -38,6 +38,8 @@ const runSummarySchema = z.object({
       directory: z.string().nullable(),
     }),
   ),
+  /** Other services whose runs were begun together with it. Absent for a run alone. */
+  together: z.array(nameSchema).optional(),
   /** As a user would ask, at the end; of an undo it may have failed. Null when nobody asked. */
   probe: checkOutcomeSchema.nullable(),
   phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),

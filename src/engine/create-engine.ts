@@ -6,7 +6,7 @@ import type { Engine, Journal, Leases, RunListener, StepHandlers } from "../core
 import type { Clock, Log } from "../core/ports/environment.ts";
 import { acquireAll } from "../core/run/acquire-all.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
-import { hasAdmitBegun } from "../core/run/resume-rules.ts";
+import { hasAdmitBegun, hasCutoverBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
 import { stepsAtOnce } from "../core/run/step-limits.ts";
 import { fromCopyMessage } from "../core/run/stumbles.ts";
@@ -68,8 +68,27 @@ type Act = {
   readonly listener: RunListener;
   readonly signal: AbortSignal;
   /** Runs that this process executes together; filled as they are taken up. */
-  readonly together?: LiveRun[];
+  readonly together?: Together;
 };
+
+type Together = {
+  readonly runs: LiveRun[];
+  /** One after the other: none begins its cutover while another one stores a copy of it, which would look like another machine's. */
+  readonly inTurn: (act: () => Promise<void>) => Promise<void>;
+};
+
+const createTogether = (): Together => {
+  let last = Promise.resolve();
+  return { runs: [], inTurn: (act) => (last = last.then(act, act)) };
+};
+
+/** Those that were begun together are looked for together where this machine is lost; whose cutover has begun has its copy. */
+const copiedWith = (live: LiveRun, together: readonly LiveRun[]): readonly RunRecord[] => [
+  live.record,
+  ...together.flatMap(({ record, graph }) =>
+    record.number === live.number || !isLive(record.state) || hasCutoverBegun(record, graph) ? [] : [record],
+  ),
+];
 
 export const createEngine = (options: EngineOptions): Engine => {
   const { journal, clock, log, handlers, hooks = {} } = options;
@@ -144,10 +163,11 @@ export const createEngine = (options: EngineOptions): Engine => {
         if (found !== null)
           return `${plan.intent.service} works again and is left alone (${found}); what was restored is removed`;
         if (beforeCutover === undefined) return null;
-        // Those that were begun together are looked for together where this machine is lost.
-        for (const { record: copied } of [live, ...(act.together ?? []).filter((one) => one !== live)])
-          if (isLive(copied.state))
-            await callHook(live, "copying the run before its cutover", (signal) => beforeCutover(copied, signal));
+        const copy = async (): Promise<void> => {
+          for (const one of copiedWith(live, act.together?.runs ?? []))
+            await callHook(live, "copying the run before its cutover", (signal) => beforeCutover(one, signal));
+        };
+        await (act.together === undefined ? copy() : act.together.inTurn(copy));
         return null;
       },
     };
@@ -235,7 +255,10 @@ export const createEngine = (options: EngineOptions): Engine => {
 
   const togetherOptions = (act: Act) => {
     const broken = new AbortController();
-    return { broken, act: { ...act, signal: AbortSignal.any([act.signal, broken.signal]), together: [] as LiveRun[] } };
+    return {
+      broken,
+      act: { ...act, signal: AbortSignal.any([act.signal, broken.signal]), together: createTogether() },
+    };
   };
 
   /** Of one that was begun together with those that are taken up: its service may be there all the same. */
@@ -269,7 +292,7 @@ export const createEngine = (options: EngineOptions): Engine => {
             throw new RefloatError("bug", "the journal made fewer runs than the plan has parts");
           const driven = await bringToLife(part, record, act, 0);
           hold(driven.live);
-          act.together.push(driven.live);
+          act.together.runs.push(driven.live);
           members.push({ driven, before: null });
         }
         await driveJointly({ members, settled: [], concurrency: limits.concurrency, finish, broken });
@@ -296,7 +319,7 @@ export const createEngine = (options: EngineOptions): Engine => {
           ))
             try {
               const taken = await takeUpForward(run.number, act, fromCopy, hold);
-              act.together.push(taken.driven.live);
+              act.together.runs.push(taken.driven.live);
               members.push(taken);
               left.delete(run.number);
             } catch (error) {

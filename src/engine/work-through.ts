@@ -99,6 +99,10 @@ export const workThrough = async (options: WorkThroughOptions): Promise<void> =>
     await settled.promise;
     settled = Promise.withResolvers();
   }
+  queue.enter?.(
+    () => false,
+    () => undefined,
+  );
   options.stop?.removeEventListener("abort", wake);
   if (faults.length > 0) throw faults[0];
 };

@@ -2,6 +2,7 @@
 import { describeStake } from "../core/declaration/stake.ts";
 import type { RpoActual } from "../core/run/lost-writes.ts";
 import { met } from "../core/run/objective.ts";
+import { formatList } from "../core/text/quantity.ts";
 import type { RtoActual, RunSummary } from "../core/run/run-summary.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { Plan } from "../model/plan.ts";
@@ -45,6 +46,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
       summary.left.map((left) => describeLeft(left, summary)),
     ),
     part("Together", [describeTogether(plan) ?? []].flat()),
+    part("Begun with", describeBegunWith(summary)),
     part("Validated", describeValidated(summary)),
     part("Probe", describeProbe(summary)),
     part("By people", describePeople(summary, screen)),
@@ -67,6 +69,15 @@ const headline = (summary: RunSummary, plan: Plan, now: string, screen: Screen):
   const clock = `${formatTime(now, now, screen.timeZone)} ${zoneName(now, screen.timeZone)}`;
   return `${screen.paint(style, text)}  run ${summary.run}, ${clock}.  ${followed(summary, plan)}`;
 };
+
+const describeBegunWith = ({ together = [], state, purpose, run }: RunSummary): readonly string[] =>
+  together.length === 0
+    ? []
+    : [
+        state === "succeeded" && purpose === "recover"
+          ? `${formatList(together)}; refloat undo ${run} --with-needs takes all of them back`
+          : formatList(together),
+      ];
 
 const describeRto = (summary: RunSummary, rto: RtoActual, now: string, screen: Screen): readonly string[] => {
   const time = (instant: string): string => formatTime(instant, now, screen.timeZone);

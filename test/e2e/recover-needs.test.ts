@@ -111,6 +111,7 @@ describe("a service that needs another one", () => {
       expect(same.stdout).toContain("the digests are equal");
 
       const { stdout } = await notes.refloat.succeed(["recover", "--plan", joint.digest.slice(0, 8)]);
+      expect(stdout).toContain("Begun with  identity; refloat undo 2 --with-needs takes all of them back");
       expect(stdout.indexOf("IDENTITY IS BACK")).toBeGreaterThan(0);
       expect(stdout.indexOf("SHOP IS BACK")).toBeGreaterThan(stdout.indexOf("IDENTITY IS BACK"));
       expect(await accounts()).toBe(2);

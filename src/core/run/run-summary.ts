@@ -73,6 +73,8 @@ export type RunSummary = {
   /** What people decided, did by hand and left out, in the order of the plan. */
   readonly people: readonly PeoplesPart[];
   readonly cutoverBegan: boolean;
+  /** Other services whose runs were begun together with it. Absent for a run alone. */
+  readonly together?: readonly string[];
 };
 
 export type PeoplesPart = {
@@ -135,6 +137,9 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
   return {
     run: record.number,
     service: record.service,
+    ...(record.joint === undefined
+      ? {}
+      : { together: record.joint.members.flatMap(({ service }) => (service === record.service ? [] : [service])) }),
     purpose: record.purpose,
     state: record.state,
     message: record.message,
