@@ -25,8 +25,7 @@ afterEach(async () => {
 const holdElsewhere = async () => {
   const program = `
     import { spawn } from "node:child_process";
-    import { acquireAll } from "../core/run/acquire-all.ts";
-import { createLeases } from ${JSON.stringify(moduleUrl("lease.ts"))};
+    import { createLeases } from ${JSON.stringify(moduleUrl("lease.ts"))};
     await createLeases(${JSON.stringify(folder)}).acquire("shop", "run 42");
     const child = spawn("sleep", ["600"], { stdio: "ignore", detached: true });
     child.unref();
