@@ -42,15 +42,15 @@ export class KilledRun {
   readonly world: FileWorld;
   readonly #program: string;
 
-  private constructor(program: string, folder: string) {
+  private constructor(program: string, folder: string, components?: readonly string[]) {
     this.#program = program;
     this.folder = folder;
-    this.world = FileWorld.create(join(folder, "world"));
+    this.world = FileWorld.create(join(folder, "world"), components);
   }
 
   /** @param program of bundleEngineProcess */
-  static async create(program: string): Promise<KilledRun> {
-    return new KilledRun(program, await mkdtemp(join(tmpdir(), "refloat-chaos-")));
+  static async create(program: string, components?: readonly string[]): Promise<KilledRun> {
+    return new KilledRun(program, await mkdtemp(join(tmpdir(), "refloat-chaos-")), components);
   }
 
   async process(act: EngineAct, { fault, troubles = [], killAfterMs }: ProcessTrouble = {}): Promise<ProcessEnd> {
@@ -75,6 +75,20 @@ export class KilledRun {
       const isOver = act === "resume" ? hasEnded(run.state) : run.state === "cancelled";
       if (isOver) return run;
       return await actOnRun({ folder: this.folder, journal, act, intercept });
+    } finally {
+      await journal.close();
+    }
+  }
+
+  /** The same for two services at once. @returns the records of all runs, in the order of their numbers */
+  async goOnTogether(): Promise<readonly RunRecord[]> {
+    const journal = openInThreadJournal(join(this.folder, "journal.db"));
+    try {
+      const runs = await journal.listRuns();
+      const act = runs.length === 0 ? "executeJoint" : "resumeJoint";
+      if (runs.length === 0 || runs.some(({ state }) => !hasEnded(state)))
+        await actOnRun({ folder: this.folder, journal, act, intercept: nothingHappens });
+      return (await journal.listRuns()).toReversed();
     } finally {
       await journal.close();
     }
