@@ -2,7 +2,7 @@
 import type { StepId } from "../../model/identifiers.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep, StepForecast } from "../../model/plan.ts";
-import { type PlannedSpan, simulateRun } from "../run/scheduling.ts";
+import { type PlannedSpan, runSimulator } from "../run/scheduling.ts";
 import { type DescriptionFacts, describeStep } from "./describe-step.ts";
 import { type DurationForecast, forecastDuration } from "./forecast-duration.ts";
 import { planShape } from "./plan-shape.ts";
@@ -39,8 +39,8 @@ export const forecastSteps = (
   }
   const { waves, criticalPath } = planShape(steps, (id) => durations.get(id)?.likelyMs ?? 0);
   const sum = (part: Part): number => criticalPath.reduce((total, id) => total + (durations.get(id)?.[part] ?? 0), 0);
-  const spansOf = (part: Part) =>
-    simulateRun({ declaration: facts.service, steps }, (id) => durations.get(id)?.[part] ?? 0);
+  const simulate = runSimulator({ declaration: facts.service, steps });
+  const spansOf = (part: Part) => simulate((id) => durations.get(id)?.[part] ?? 0);
   const likely = spansOf("likelyMs");
   const likelyMs = endOf(likely.values());
   // Only where limits keep steps waiting does the run take longer than its critical path.

@@ -33,64 +33,74 @@ export type StepSource = Pick<ReadyQueue, "stage" | "leave" | "complete"> & {
   readonly take: () => StepId | undefined;
 };
 
-type FreeSteps = readonly [Map<string, Group>, Map<string, Group>, Map<string, Group>];
+/** A step and all that decides when it begins, looked up once. */
+type Entry = {
+  readonly id: StepId;
+  /** In the order of the graph. */
+  readonly position: number;
+  readonly lane: Lane;
+  readonly stage: Stage;
+  readonly group: Group;
+  readonly durationMs: number;
+  readonly remainingMs: number;
+  readonly lengthMs: number;
+  /** Steps that wait for this one. */
+  readonly after: Entry[];
+  /** Steps that this one still waits for. */
+  open: number;
+};
 
 type Lane = {
-  /** Steps that wait for nothing but their stage and a free place, by stage. */
-  readonly free: FreeSteps;
+  /** By stage, groups with steps that wait for nothing but their stage and a free place. */
+  readonly free: readonly [Set<Group>, Set<Group>, Set<Group>];
   readonly unfinished: [number, number, number];
 };
 
-/** Free steps that differ only in how long is left from them on. */
+/** Steps of a lane and stage that differ only in how long is left from them on. */
 type Group = {
   readonly priority: number;
   /** Limits that its steps count against. */
   readonly own: readonly number[];
   /** Those and the limits of all that waits for its steps; without the machine's, which all share. */
   readonly ahead: readonly number[];
-  /** Ascending: the last one is the next. */
-  readonly steps: StepId[];
+  /** The free ones, ascending: the last one is the next. */
+  readonly steps: Entry[];
 };
 
 export class ReadyQueue {
-  readonly #options: ReadyQueueOptions;
-  readonly #open = new Map<StepId, number>();
-  readonly #position = new Map<StepId, number>();
-  readonly #lanes = new Map<string, Lane>();
-  readonly #ahead: ReadonlyMap<StepId, readonly number[]>;
+  readonly #order: ReadyQueueOptions["order"];
+  readonly #capacities: readonly number[];
+  readonly #entries: ReadonlyMap<StepId, Entry>;
+  readonly #lanes: ReadonlyMap<string, Lane>;
   /** By limit: steps that run. */
   readonly #used: number[];
   /** By limit: expected work of the steps that have not begun. */
   readonly #backlogMs: number[];
 
   constructor(options: ReadyQueueOptions) {
-    this.#options = options;
-    const { graph, steps, limits } = options;
-    this.#used = limits.capacities.map(() => 0);
-    this.#backlogMs = limits.capacities.map(() => 0);
-    this.#ahead = limitsAhead(options);
-    const before = options.order === "forward" ? graph.needs : graph.dependents;
-    for (const [position, id] of graph.order.entries()) {
-      if (!steps.has(id)) continue;
-      this.#position.set(id, position);
-      const open = (before.get(id) ?? []).filter((other) => steps.has(other)).length;
-      this.#open.set(id, open);
-      this.#laneOf(id).unfinished[this.#stage(id)] += 1;
-      for (const limit of limits.of(id)) this.#addBacklog(limit, this.#durationMs(id));
-      if (open === 0) this.#release(id);
+    const { capacities } = options.limits;
+    this.#order = options.order;
+    this.#capacities = capacities;
+    this.#used = capacities.map(() => 0);
+    this.#backlogMs = capacities.map(() => 0);
+    ({ entries: this.#entries, lanes: this.#lanes } = lookUp(options));
+    for (const entry of this.#entries.values()) {
+      entry.lane.unfinished[entry.stage] += 1;
+      for (const limit of entry.group.own) this.#addBacklog(limit, entry.durationMs);
     }
+    for (const entry of this.#entries.values()) if (entry.open === 0) release(entry);
   }
 
   /** The stage whose steps may begin now, of the lane that is furthest back; null when all are complete. */
   get stage(): Stage | null {
     const stages = [...this.#lanes.keys()].flatMap((lane) => this.stageIn(lane) ?? []);
     if (stages.length === 0) return null;
-    return this.#options.order === "forward" ? least(stages) : greatest(stages);
+    return this.#order === "forward" ? least(stages) : greatest(stages);
   }
 
   stageIn(lane: string): Stage | null {
     const { unfinished = [0, 0, 0] } = this.#lanes.get(lane) ?? {};
-    const inOrder = this.#options.order === "forward" ? stages : stages.toReversed();
+    const inOrder = this.#order === "forward" ? stages : backwards;
     return inOrder.find((stage) => unfinished[stage] > 0) ?? null;
   }
 
@@ -106,79 +116,42 @@ export class ReadyQueue {
    * @param only and of them the one that it must be of, or nothing is taken
    */
   take(from: Iterable<string> = this.#lanes.keys(), only?: string): StepId | undefined {
-    let best:
-      | { readonly lane: string; readonly group: Group; readonly key: string; readonly rank: readonly number[] }
-      | undefined;
+    let best: { readonly lane: string; readonly group: Group; readonly rank: readonly number[] } | undefined;
     for (const lane of from) {
       const stage = this.stageIn(lane);
       if (stage === null) continue;
-      for (const [key, group] of this.#lanes.get(lane)?.free[stage] ?? []) {
+      for (const group of this.#lanes.get(lane)?.free[stage] ?? []) {
         if (!this.#fits(group.own)) continue;
         const rank = this.#rank(group);
-        if (best === undefined || isHigher(rank, best.rank)) best = { lane, group, key, rank };
+        if (best === undefined || isHigher(rank, best.rank)) best = { lane, group, rank };
       }
     }
     if (best === undefined || (only !== undefined && best.lane !== only)) return undefined;
-    const id = best.group.steps.pop();
-    if (id === undefined) return undefined;
-    if (best.group.steps.length === 0) this.#laneOf(id).free[this.#stage(id)].delete(best.key);
-    for (const limit of best.group.own) {
+    const { group } = best;
+    const entry = group.steps.pop();
+    if (entry === undefined) return undefined;
+    if (group.steps.length === 0) entry.lane.free[entry.stage].delete(group);
+    for (const limit of group.own) {
       this.#used[limit] = (this.#used[limit] ?? 0) + 1;
-      this.#addBacklog(limit, -this.#durationMs(id));
+      this.#addBacklog(limit, -entry.durationMs);
     }
-    return id;
+    return entry.id;
   }
 
   /** The step runs no more, whatever came of it: another one may have its place. */
   leave(id: StepId): void {
-    for (const limit of this.#options.limits.of(id)) this.#used[limit] = (this.#used[limit] ?? 1) - 1;
+    for (const limit of this.#entries.get(id)?.group.own ?? []) this.#used[limit] = (this.#used[limit] ?? 1) - 1;
   }
 
   /** The step is complete: what waited for it may follow. */
   complete(id: StepId): void {
-    this.#laneOf(id).unfinished[this.#stage(id)] -= 1;
-    const { graph, order } = this.#options;
-    for (const next of (order === "forward" ? graph.dependents : graph.needs).get(id) ?? []) {
-      const open = this.#open.get(next);
-      if (open === undefined) continue;
-      this.#open.set(next, open - 1);
-      if (open === 1) this.#release(next);
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.lane.unfinished[entry.stage] -= 1;
+    for (const next of entry.after) {
+      next.open -= 1;
+      if (next.open === 0) release(next);
     }
-  }
-
-  #laneOf(id: StepId): Lane {
-    const name = this.#options.lane?.(id) ?? "";
-    const known = this.#lanes.get(name);
-    if (known !== undefined) return known;
-    const lane: Lane = { free: [new Map(), new Map(), new Map()], unfinished: [0, 0, 0] };
-    this.#lanes.set(name, lane);
-    return lane;
-  }
-
-  #stage(id: StepId): Stage {
-    const step = this.#options.graph.steps.get(id);
-    return step === undefined ? 0 : stageOf(step.phase);
-  }
-
-  #durationMs(id: StepId): number {
-    return this.#options.durationMs?.(id) ?? 0;
-  }
-
-  #remainingMs(id: StepId): number {
-    return this.#options.remainingMs?.(id) ?? 0;
-  }
-
-  /**
-   * What is left from the step on, less the share of its narrowest limit that it takes: where one step runs at a time, the one that most
-   * waits for is first, however long it takes itself; where many do, the longest way is.
-   */
-  #lengthMs(id: StepId): number {
-    const { capacities, of } = this.#options.limits;
-    const narrowest = of(id).reduce(
-      (least, limit) => Math.min(least, capacities[limit] ?? least),
-      Number.POSITIVE_INFINITY,
-    );
-    return this.#remainingMs(id) - this.#durationMs(id) / narrowest;
   }
 
   #addBacklog(limit: number, ms: number): void {
@@ -186,56 +159,106 @@ export class ReadyQueue {
   }
 
   #fits(limits: readonly number[]): boolean {
-    const { capacities } = this.#options.limits;
-    return limits.every((limit) => (this.#used[limit] ?? 0) < (capacities[limit] ?? 0));
+    return limits.every((limit) => (this.#used[limit] ?? 0) < (this.#capacities[limit] ?? 0));
   }
 
   /** How long the work that has not begun keeps the narrowest of the limits busy. */
   #busyMs(limits: readonly number[]): number {
-    const { capacities } = this.#options.limits;
     return limits.reduce(
-      (longest, limit) => Math.max(longest, (this.#backlogMs[limit] ?? 0) / (capacities[limit] ?? 1)),
+      (longest, limit) => Math.max(longest, (this.#backlogMs[limit] ?? 0) / (this.#capacities[limit] ?? 1)),
       0,
     );
   }
 
   #rank({ priority, own, ahead, steps }: Group): readonly number[] {
     const next = steps.at(-1);
-    const remainingMs = next === undefined ? 0 : this.#remainingMs(next);
-    const ownMs = this.#busyMs(own.slice(1));
     return [
       priority,
-      Math.max(remainingMs, this.#busyMs(ahead)),
-      ownMs,
-      next === undefined ? 0 : this.#lengthMs(next),
-      -(next === undefined ? 0 : (this.#position.get(next) ?? 0)),
+      Math.max(next?.remainingMs ?? 0, this.#busyMs(ahead)),
+      this.#busyMs(own.slice(1)),
+      next?.lengthMs ?? 0,
+      -(next?.position ?? 0),
     ];
-  }
-
-  /** Kept in ascending order, so that `take` is a pop; among equals the one that came first is taken first. */
-  #release(id: StepId): void {
-    const groups = this.#laneOf(id).free[this.#stage(id)];
-    const priority = this.#options.priority?.(id) ?? 0;
-    const own = this.#options.limits.of(id);
-    const ahead = this.#ahead.get(id) ?? [];
-    const key = `${priority}/${own.join(",")}/${ahead.join(",")}`;
-    let group = groups.get(key);
-    if (group === undefined) groups.set(key, (group = { priority, own, ahead, steps: [] }));
-    const list = group.steps;
-    const lengthMs = this.#lengthMs(id);
-    let low = 0;
-    let high = list.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = list[middle];
-      if (other !== undefined && this.#lengthMs(other) < lengthMs) low = middle + 1;
-      else high = middle;
-    }
-    list.splice(low, 0, id);
   }
 }
 
+/** Kept in ascending order, so that `take` is a pop; among equals the one that came first is taken first. */
+const release = (entry: Entry): void => {
+  const { group, lane, stage, lengthMs } = entry;
+  lane.free[stage].add(group);
+  const list = group.steps;
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const other = list[middle];
+    if (other !== undefined && other.lengthMs < lengthMs) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, entry);
+};
+
+/**
+ * What is left from the step on, less the share of its narrowest limit that it takes: where one step runs at a time, the one that most
+ * waits for is first, however long it takes itself; where many do, the longest way is.
+ */
+const lengthOf = (
+  remainingMs: number,
+  durationMs: number,
+  own: readonly number[],
+  capacities: readonly number[],
+): number => {
+  let narrowest = Number.POSITIVE_INFINITY;
+  for (const limit of own) narrowest = Math.min(narrowest, capacities[limit] ?? narrowest);
+  return remainingMs - durationMs / narrowest;
+};
+
+const lookUp = (options: ReadyQueueOptions) => {
+  const { graph, steps, limits, order, lane: laneOf, priority, durationMs: lasting, remainingMs: remaining } = options;
+  const before = order === "forward" ? graph.needs : graph.dependents;
+  const aheadOf = limitsAhead(options);
+  const entries = new Map<StepId, Entry>();
+  const lanes = new Map<string, Lane>();
+  const groups = new Map<string, Group>();
+  const laneNamed = (name: string): Lane => {
+    const known = lanes.get(name);
+    if (known !== undefined) return known;
+    const lane: Lane = { free: [new Set(), new Set(), new Set()], unfinished: [0, 0, 0] };
+    lanes.set(name, lane);
+    return lane;
+  };
+  const groupOf = (id: StepId, name: string, stage: Stage): Group => {
+    const [urgency, own, ahead] = [priority?.(id) ?? 0, limits.of(id), aheadOf.get(id) ?? []];
+    const key = `${name}/${stage}/${urgency}/${own.join(",")}/${ahead.join(",")}`;
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const group: Group = { priority: urgency, own, ahead, steps: [] };
+    groups.set(key, group);
+    return group;
+  };
+  for (const [position, id] of graph.order.entries()) {
+    const step = graph.steps.get(id);
+    if (!steps.has(id) || step === undefined) continue;
+    const stage = stageOf(step.phase);
+    const name = laneOf?.(id) ?? "";
+    const group = groupOf(id, name, stage);
+    const [durationMs, remainingMs] = [lasting?.(id) ?? 0, remaining?.(id) ?? 0];
+    const lengthMs = lengthOf(remainingMs, durationMs, group.own, limits.capacities);
+    const entry = { id, position, lane: laneNamed(name), stage, group, durationMs, remainingMs, lengthMs };
+    entries.set(id, { ...entry, after: [], open: 0 });
+  }
+  for (const entry of entries.values())
+    for (const id of before.get(entry.id) ?? []) {
+      const other = entries.get(id);
+      if (other === undefined) continue;
+      entry.open += 1;
+      other.after.push(entry);
+    }
+  return { entries, lanes };
+};
+
 const stages = [0, 1, 2] as const;
+const backwards = [2, 1, 0] as const;
 
 const least = (all: readonly Stage[]): Stage => all.reduce((one, other) => (other < one ? other : one));
 const greatest = (all: readonly Stage[]): Stage => all.reduce((one, other) => (other > one ? other : one));

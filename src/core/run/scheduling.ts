@@ -27,9 +27,12 @@ export const schedulingBy = (
   // What a step of high priority needs is as urgent as the step.
   for (const id of graph.order.toReversed()) {
     const step = graph.steps.get(id);
-    const own = step === undefined ? 0 : declared(step);
-    const after = (graph.dependents.get(id) ?? []).map((next) => priorities.get(next) ?? 0);
-    priorities.set(id, Math.max(own, ...after.filter((priority) => priority > 0)));
+    let highest = step === undefined ? 0 : declared(step);
+    for (const next of graph.dependents.get(id) ?? []) {
+      const after = priorities.get(next) ?? 0;
+      if (after > 0) highest = Math.max(highest, after);
+    }
+    priorities.set(id, highest);
   }
   return {
     priority: (id) => priorities.get(id) ?? 0,
@@ -42,21 +45,21 @@ export const schedulingBy = (
 export type PlannedSpan = { readonly fromMs: number; readonly toMs: number };
 
 /**
- * By the very queue that the engine takes its steps from, so that a forecast keeps the same limits as the run.
- * @param durationMs of a person's decision: 0, since nobody knows
+ * By the very queue that the engine takes its steps from, so that a forecast keeps the same limits as the run. What does not depend on how long
+ * steps take is made once, for whoever asks several times.
+ * @returns given durations, of which a person's decision has 0, since nobody knows
  */
-export const simulateRun = (intent: Intent, durationMs: (id: StepId) => number): ReadonlyMap<StepId, PlannedSpan> => {
+export const runSimulator = (
+  intent: Intent,
+): ((durationMs: (id: StepId) => number) => ReadonlyMap<StepId, PlannedSpan>) => {
   const graph = buildStepGraph(intent.steps);
-  return simulateQueue(
-    new ReadyQueue({
-      graph,
-      steps: new Set(graph.order),
-      order: "forward",
-      limits: stepLimits(intent),
-      ...schedulingOf(intent, graph, durationMs),
-    }),
-    durationMs,
-  );
+  const steps = new Set(graph.order);
+  const limits = stepLimits(intent);
+  return (durationMs) =>
+    simulateQueue(
+      new ReadyQueue({ graph, steps, order: "forward", limits, ...schedulingOf(intent, graph, durationMs) }),
+      durationMs,
+    );
 };
 
 export const simulateQueue = (
