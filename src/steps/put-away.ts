@@ -74,7 +74,7 @@ export const putIt = async (parts: StepParts, context: PutContext, way: "away" |
     const driver = access.driver(context.action.component);
     const driverContext = await access.context(context.action.component);
     // A server that an exchange has stopped, and that was killed before it started it again.
-    if (isThere) return way === "back" ? driver.switching.serve?.(driverContext) : undefined;
+    if (isThere) return way === "back" ? driver.switching.serve?.(driverContext, exchangeOf(put, "away")) : undefined;
     const expected =
       way === "away"
         ? { stable: put.identity, incoming: null, outgoing: null }

@@ -91,13 +91,13 @@ const hasServer = (parts: StepParts, context: SwitchContext): Promise<boolean> =
   );
 
 /** An exchange that was killed before the names changed hands may have stopped the old side already. */
-const serve = (parts: StepParts, context: SwitchContext): Promise<void> =>
+const serve = (parts: StepParts, context: SwitchContext, exchange: Exchange): Promise<void> =>
   withStep(
     parts,
     context,
     async (access) => {
       const { component } = context.action;
-      await access.driver(component).switching.serve?.(await access.context(component));
+      await access.driver(component).switching.serve?.(await access.context(component), exchange);
     },
     stableView,
   );
@@ -239,7 +239,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const { exchange, before } = remembered(context.intent);
     const now = await observe(parts, context, exchange);
     if (sideOf(component, now, before) === "old") {
-      await serve(parts, context);
+      await serve(parts, context, exchange);
       return;
     }
     const outgoing = ownOutput(context)?.["outgoing"];

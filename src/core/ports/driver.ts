@@ -184,9 +184,10 @@ export type SwitchOperations<Options = unknown> = {
   /**
    * For a technology whose server is stopped by `exchange` and started by it at its end: starts what is behind the stable name, where it
    * does not run. Idempotent. Asked for when an exchange was killed or failed half way: before it, so that the old side serves on; after
-   * it, so that a switched name does not stay without a server. Nothing behind the name is no error.
+   * it, so that a switched name does not stay without a server. Nothing behind the name is no error. What that exchange has made to move
+   * a side there, and has moved nothing to, is taken away.
    */
-  readonly serve?: (context: DriverContext<Options>) => Promise<void>;
+  readonly serve?: (context: DriverContext<Options>, exchange: Exchange) => Promise<void>;
   /**
    * Before traffic: makes the new side continue where the old one stopped, e.g. moves sequences past the old side's highest values.
    * Idempotent. @returns what was done, in a person's words

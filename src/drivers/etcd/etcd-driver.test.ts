@@ -221,7 +221,7 @@ test("a switch that was killed before its server was started is served, and undo
     message: "the start command of config failed (exit status 9): ",
   });
   expect(await findEtcdProcess(server.data)).toBeNull();
-  await switching.serve?.(context);
+  await switching.serve?.(context, exchange);
   expect(await server.ctl("get", "/shop/price", "--print-value-only")).toBe("5");
   const position = await writes?.position(context, null);
   if (writes === undefined || position === undefined) throw new Error("there is no ledger");

@@ -14,7 +14,7 @@ import { type SwitchNames, renameTables } from "./rename-tables.ts";
 import { settleMariadb } from "./settle.ts";
 import { type SqlAccess, accessOf, askSql, runSql, textOf } from "./sql-client.ts";
 import { isDerivedName, quoteName, quoteText } from "./sql-text.ts";
-import { prepareSides, settleSide } from "./switch-sides.ts";
+import { dropMadePlaces, prepareSides, settleSide } from "./switch-sides.ts";
 
 type States = ReadonlyMap<string, DatabaseState>;
 
@@ -137,12 +137,13 @@ const exchangeDatabases = async (
   return { heldMs, position, outgoing };
 };
 
-/** After a switch that was killed: the side behind the name gets back what had to be dropped for it. */
-const serve = async (context: MariadbContext): Promise<void> => {
+/** After a switch that was killed: the side behind the name gets back what had to be dropped for it, and the place for the old side goes. */
+const serve = async (context: MariadbContext, { outgoing }: Exchange): Promise<void> => {
   const access = await accessOf(context, "target");
   const { database } = access.target;
   const marked = (await readDatabases(access, [database])).get(database)?.marked ?? null;
   if (marked !== null) await settleSide(access, database, marked.id, true);
+  await dropMadePlaces(access, database, outgoing);
 };
 
 const discard = async (context: MariadbContext, outgoing: string): Promise<void> => {

@@ -75,6 +75,8 @@ const atTable =
 const statusOf = async (database: string): Promise<string> =>
   server.sql(`SELECT EVENT_NAME, STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '${database}' ORDER BY 1;`);
 
+const databasesLike = (name: string): Promise<string> => server.sql(`SHOW DATABASES LIKE '${name}';`);
+
 test("a user with the documented rights captures, restores, switches and undoes; events and triggers go with their side", async () => {
   const database = await makeDatabase(shopScript);
   const password = String.raw`it's "a" #pass\word`;
@@ -228,12 +230,21 @@ test("a switch that is killed before or after the tables were renamed is finishe
   );
   await server.sql("DROP TRIGGER orders_logged; ALTER EVENT forget_old DISABLE;", database);
   expect(await driver.switching.observe(context, exchange)).toEqual(before);
-  await driver.switching.serve?.(context);
+  // What somebody has put into the database that the switch has made is his.
+  await server.sql(`CREATE TABLE ${exchange.outgoing}.his (id INT);`);
+  await driver.switching.serve?.(context, exchange);
+  expect(await databasesLike(exchange.outgoing)).toBe(`${exchange.outgoing}\n`);
+  await server.sql(`DROP TABLE ${exchange.outgoing}.his; CREATE VIEW ${exchange.outgoing}.his AS SELECT 1;`);
+  await driver.switching.serve?.(context, exchange);
+  expect(await databasesLike(exchange.outgoing)).toBe(`${exchange.outgoing}\n`);
+  await server.sql(`DROP VIEW ${exchange.outgoing}.his;`);
+  await driver.switching.serve?.(context, exchange);
+  expect(await databasesLike(exchange.outgoing)).toBe("");
+  expect(await databasesLike(exchange.incoming)).toBe(`${exchange.incoming}\n`);
   expect(await readMariadbContent(server, database)).toBe(damaged);
   expect(await statusOf(database)).toBe("asleep\tDISABLED\nforget_old\tENABLED\n");
 
   // Killed with the tables renamed and nothing else.
-  await server.sql(`DROP DATABASE ${exchange.outgoing};`);
   const marked = await readDatabases(access, [database, exchange.incoming]);
   const sides = await prepareSides(
     access,
@@ -250,7 +261,20 @@ test("a switch that is killed before or after the tables were renamed is finishe
   expect(await server.sql("INSERT INTO orders (customer) VALUES (1); SELECT taxed FROM a_totals;", database)).toBe(
     "2.10\nNULL\n",
   );
-  expect(await server.sql(`SHOW DATABASES LIKE '${exchange.incoming}';`)).toBe("");
+  expect(await databasesLike(exchange.incoming)).toBe("");
+
+  // Put back, and killed with the tables renamed and nothing else: the emptied place of the old side still has its views and routines.
+  const back = { stable: database, incoming: exchange.outgoing, outgoing: exchange.incoming };
+  const switched = await readDatabases(access, [back.stable, back.incoming]);
+  const sidesBack = await prepareSides(
+    access,
+    { stable: switched.get(back.stable), incoming: switched.get(back.incoming), names: back, hasOutgoing: false },
+    { old: ids.fresh, fresh: ids.old },
+  );
+  await renameTables(context, access, back, sidesBack);
+  await driver.switching.serve?.(context, exchange);
+  expect(await databasesLike(exchange.outgoing)).toBe("");
+  expect(await readMariadbContent(server, database)).toBe(damaged);
 });
 
 test("a view that is broken is named, and stops neither a restore nor a switch", async () => {

@@ -41,6 +41,23 @@ export const settleSide = async (access: SqlAccess, database: string, id: string
   await runSql(access, writeMarkerRowsSql(database, id, { pending: null, armed: isStable ? [] : armed, off }));
 };
 
+/**
+ * Takes away the databases of a switch that never was, or was put back: made by it, and without a table. Views and routines stay behind in one
+ * whose tables were moved out, and are there behind the stable name as well; one with anything else in it is somebody's.
+ */
+export const dropMadePlaces = async (access: SqlAccess, stable: string, outgoing: string): Promise<void> => {
+  const states = await readDatabases(access, [stable, outgoing]);
+  const named = async (database: string): Promise<readonly string[]> =>
+    states.has(database) ? (await readCode(access, database)).objects.map(({ kind, name }) => `${kind} ${name}`) : [];
+  for (const place of [outgoing, stable]) {
+    const state = states.get(place);
+    if (state === undefined || state.marked !== null || state.tables > 0 || state.comment !== madeComment) continue;
+    const known = new Set(place === stable ? [] : await named(stable));
+    if ((await named(place)).every((object) => known.has(object)))
+      await runSql(access, `DROP DATABASE IF EXISTS ${quoteName(place)};`);
+  }
+};
+
 export type Sides = { readonly old: Side | null; readonly fresh: Side | null };
 
 /**

@@ -282,7 +282,7 @@ describe("a switch", () => {
     await once(child, "exit");
     expect(await findPostmaster(dataOf(server))).toBeNull();
     expect(await switching.observe(context, exchange)).toEqual(before);
-    await switching.serve?.(context);
+    await switching.serve?.(context, exchange);
     expect((await findPostmaster(dataOf(server)))?.port).toBe(server.port);
     await switching.exchange(context, exchange, before);
     expect(await orders(dataOf(server))).toBe(10);

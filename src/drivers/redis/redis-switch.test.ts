@@ -136,7 +136,7 @@ test("a switch that was killed before its server was started is served", async (
     message: "the start command of cache failed (exit status 9): ",
   });
   expect(await findRedisProcess(server.data)).toBeNull();
-  await switching.serve?.(context);
+  await switching.serve?.(context, exchange);
   expect(await server.cli("GET", "state")).toBe("good");
   // A repeat finds that it has happened.
   await switching.exchange(context, exchange, before);
@@ -155,7 +155,7 @@ test("a configuration file that says otherwise than the server was set to does n
   expect(await findRedisProcess(server.data)).toBeNull();
   const text = await readFile(server.configFile, "utf8");
   await writeFile(server.configFile, text.replace("appendonly yes", "appendonly no"));
-  await switching.serve?.(context);
+  await switching.serve?.(context, exchange);
   expect(await server.cli("GET", "state")).toBe("good");
 });
 
@@ -244,6 +244,6 @@ test("writes are told by keys and by the replication log, and no write as none",
   // Saved and started again it counts no changes, and is not taken for one that nobody wrote to.
   await server.cli("SHUTDOWN", "SAVE").catch(() => "");
   await vi.waitFor(async () => expect(await findRedisProcess(server.data)).toBeNull(), { interval: 20 });
-  await switching.serve?.(context);
+  await switching.serve?.(context, exchange);
   expect((await since(beside)).gaps).toHaveLength(1);
 });
