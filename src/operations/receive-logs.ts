@@ -5,7 +5,7 @@
 import { audited } from "../core/audit/audited.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
-import type { LogEvent, LogReceiving } from "../core/ports/driver.ts";
+import type { LogEvent, LogReceiving } from "../core/ports/logs.ts";
 import type { LogName } from "../core/ports/vault-logs.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";

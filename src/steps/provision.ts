@@ -5,7 +5,7 @@
 import { describeOutcomes, failedChecks } from "../core/components/check-verdict.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import { sha256Of } from "../core/planner/plan-digest.ts";
-import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../core/ports/provision.ts";
 import type { StepContext, StepResult } from "../core/ports/engine.ts";
 import { type JsonObject, toJsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";

@@ -1,5 +1,5 @@
 /** The `cutover:` entries of a service, as hold and admit act on them. */
-import type { TrafficContext, TrafficDriver } from "../core/ports/driver.ts";
+import type { TrafficContext, TrafficDriver } from "../core/ports/traffic.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import type { CutoverDeclaration } from "../model/declaration.ts";

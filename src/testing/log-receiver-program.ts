@@ -1,5 +1,6 @@
 /** A receiver of a test server's log as a process of its own, so that tests can kill it. The order comes in ORDER; each event is a line. */
-import type { DriverContext, LogReceiving } from "../core/ports/driver.ts";
+import type { DriverContext } from "../core/ports/driver.ts";
+import type { LogReceiving } from "../core/ports/logs.ts";
 import { receiveBinlog } from "../drivers/mariadb/binlog-receiver.ts";
 import { receiveClusterLog } from "../drivers/postgres-cluster/receive-log.ts";
 import { systemClock } from "../platform/system-clock.ts";

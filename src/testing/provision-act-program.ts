@@ -1,7 +1,7 @@
 /** A program that provisions or tears down by a driver and may be killed in the middle of it; see kill-points.ts. */
 import "./kill-points.ts";
 import { readFileSync } from "node:fs";
-import type { ProvisionOwner } from "../core/ports/driver.ts";
+import type { ProvisionOwner } from "../core/ports/provision.ts";
 import type { TestContextOptions } from "./driver-context.ts";
 
 /** The request as JSON in the file named by the first argument. */

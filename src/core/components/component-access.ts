@@ -6,14 +6,8 @@ import type { CheckDeclaration, ServiceDeclaration, SetDeclaration } from "../..
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type ForeignPart, parseTemplate } from "../declaration/template.ts";
-import type {
-  CheckContext,
-  ComponentDriver,
-  DriverContext,
-  InstanceTarget,
-  Outputs,
-  ProvisionDriver,
-} from "../ports/driver.ts";
+import type { CheckContext, ComponentDriver, DriverContext, InstanceTarget, Outputs } from "../ports/driver.ts";
+import type { ProvisionDriver } from "../ports/provision.ts";
 import type { ByteStream } from "../ports/bytes.ts";
 import type { Bind, ReportProgress } from "../ports/environment.ts";
 import type { ComponentParts } from "../ports/workbench.ts";

@@ -2,7 +2,7 @@
 import type { ProvisionDeclaration } from "../../model/declaration.ts";
 import { provisionFileSchema } from "../../model/declaration-file.ts";
 import type { Json, JsonObject } from "../../model/json.ts";
-import type { ProvisionDriver } from "../ports/driver.ts";
+import type { ProvisionDriver } from "../ports/provision.ts";
 import { suggestWord } from "./nearest-word.ts";
 import { readChecks } from "./read-component.ts";
 import type { Reading } from "./reading.ts";

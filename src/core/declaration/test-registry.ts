@@ -4,15 +4,9 @@
  */
 import { z } from "zod";
 import { expectSchema } from "../../model/declaration.ts";
-import type {
-  CheckDriver,
-  ComponentDriver,
-  DriverRegistry,
-  OutputDescription,
-  ProvisionDriver,
-  SetDriver,
-  TrafficDriver,
-} from "../ports/driver.ts";
+import type { CheckDriver, ComponentDriver, DriverRegistry, OutputDescription, SetDriver } from "../ports/driver.ts";
+import type { ProvisionDriver } from "../ports/provision.ts";
+import type { TrafficDriver } from "../ports/traffic.ts";
 
 const never = (): never => {
   throw new Error("a driver of words acts on nothing");

@@ -1,6 +1,6 @@
 /** Connects to a source again and again, with longer and longer waits, until told to end or until waiting mends nothing. */
 import { RefloatError } from "../../model/refloat-error.ts";
-import type { LogReceiving } from "../ports/driver.ts";
+import type { LogReceiving } from "../ports/logs.ts";
 import type { Clock } from "../ports/environment.ts";
 
 export type Connecting = Pick<LogReceiving, "report"> & {

@@ -3,7 +3,7 @@
  * piece that is being stored and one that is being filled. When a piece may be cut, the receiver knows; how it gets the bytes, too.
  */
 import type { LogSpan } from "../../model/log-span.ts";
-import type { LogReceiving } from "../ports/driver.ts";
+import type { LogReceiving } from "../ports/logs.ts";
 import { LogMoments } from "./log-moments.ts";
 import { bytesBefore, positionAfter } from "./log-position.ts";
 

@@ -6,7 +6,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { Alignment } from "../../model/mark.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import type { ComponentAccess } from "../components/component-access.ts";
-import type { LogMarker, Unmarked } from "../ports/driver.ts";
+import type { LogMarker, Unmarked } from "../ports/logs.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { linesOf } from "./log-spans.ts";
 import { frozenError, standStill } from "../quiesce/stand-still.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { LogSpan } from "../../model/log-span.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import type { DriverRegistry, LogTargetFound } from "../ports/driver.ts";
+import type { DriverRegistry } from "../ports/driver.ts";
+import type { LogTargetFound } from "../ports/logs.ts";
 import type { LogStore } from "../ports/vault-logs.ts";
 import { readTarget, resolveTarget } from "./log-target.ts";
 

@@ -5,7 +5,8 @@
 import type { LogSpan } from "../../model/log-span.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { comparePositions } from "../logs/log-position.ts";
-import type { DriverRegistry, LogOperations, LogTargetFound, LogTargetWord, LogTargets } from "../ports/driver.ts";
+import type { DriverRegistry } from "../ports/driver.ts";
+import type { LogOperations, LogTargetFound, LogTargetWord, LogTargets } from "../ports/logs.ts";
 import type { LogStore } from "../ports/vault-logs.ts";
 import { formatList } from "../text/quantity.ts";
 import { shellWord } from "../text/shell-word.ts";

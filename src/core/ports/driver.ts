@@ -16,13 +16,15 @@ import type { Fingerprint, FingerprintDifference } from "../../model/fingerprint
 import type { JsonObject } from "../../model/json.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
+import type { Arming } from "./arming.ts";
 import type { ByteStream } from "./bytes.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
-import type { LogSpan } from "../../model/log-span.ts";
-import type { LogReader, LogStore } from "./vault-logs.ts";
-import type { Arming } from "./arming.ts";
 import type { Excerpts } from "./excerpts.ts";
+import type { LogOperations } from "./logs.ts";
+import type { ProvisionDriver } from "./provision.ts";
 import type { RowMending } from "./row-mending.ts";
+import type { TrafficDriver } from "./traffic.ts";
+import type { LogReader } from "./vault-logs.ts";
 import type { CaptureSink, SnapshotReader, TreeReader } from "./vault-snapshots.ts";
 
 /** What every act is given. */
@@ -309,140 +311,6 @@ export type CapturedContents = {
   ) => ByteStream;
 };
 
-/** What a receiver of a log says of itself as it goes on. */
-export type LogEvent =
-  /** So far the vault has it. `lagMs`: how long before the source's last word that was; `behindBytes`: how much the source has beyond it. */
-  | {
-      readonly type: "durable";
-      readonly position: string;
-      readonly at: string;
-      readonly lagMs: number;
-      readonly behindBytes: number;
-    }
-  /** It goes on by itself once the source or the vault answers again. */
-  | { readonly type: "waiting"; readonly for: "source" | "vault"; readonly reason: string }
-  /** What the source no longer has and the vault never got. `from` is null where the vault has nothing before it. */
-  | { readonly type: "gap"; readonly from: LogSpan | null; readonly reason: string; readonly nextCommand: string }
-  | { readonly type: "warning"; readonly message: string; readonly hint: string };
-
-export type LogReceiving = {
-  /** What the vault has of this component. */
-  readonly held: readonly LogSpan[];
-  /** How a line that the vault has came from others; null when nothing was said of that. */
-  readonly history: LogReader["history"];
-  /** What the vault has of a line. */
-  readonly read: LogReader["read"];
-  /** Resolves once the piece is durable, however long that takes; throws only when it is to end. */
-  readonly append: LogStore["append"];
-  /** The longest time that what the source has written is kept back to be joined with what follows. */
-  readonly everyMs: number;
-  readonly report: (event: LogEvent) => void;
-};
-
-/** A marker that was written into a component's log. */
-export type LogMarker = {
-  readonly line: string;
-  /** Where its record ends: going on by the log up to here ends with the marker, and with nothing behind it. */
-  readonly position: string;
-  /** By the source's clock, ISO. */
-  readonly at: string;
-  /** `restore-point`: what the technology has for the purpose. `transaction`: one that does nothing else. */
-  readonly by: "restore-point" | "transaction";
-  /** Where its record begins, and what its people call it (`0-1-42`): for a log in which the same position may come again with something else. */
-  readonly from?: string | undefined;
-  readonly id?: string | undefined;
-};
-
-/** Why a source has no place for a marker that could be gone on to. */
-export type Unmarked = { readonly unmarked: string };
-
-export type LogStart = {
-  readonly line: string;
-  readonly from: string;
-  /** Where that which tells how to read the log lies, when it lies before `from`: it is kept as long. */
-  readonly head?: string;
-};
-
-/**
- * A word by which people of a technology name a place in its log, `xid` of `--at "xid 1234"`. What `read` makes of the text behind it: `position`, the place
- * itself; `sought`, in the words of `find`, what must be looked for, and `missing` for an error where it is not there: "no end of transaction 1234"; `unfit`,
- * why it is nothing of the kind.
- */
-export type LogTargetWord = {
-  /** Lower case, of one word or more. */
-  readonly word: string;
-  /** As it is typed: `xid 1234`. */
-  readonly example: string;
-  readonly read: (
-    value: string,
-  ) =>
-    | { readonly position: string }
-    | { readonly sought: string; readonly missing: string }
-    | { readonly unfit: string };
-};
-
-export type LogTargetSearch = {
-  readonly word: string;
-  readonly sought: string;
-  /** Where it is looked for. */
-  readonly span: LogSpan;
-  readonly read: LogReader["read"];
-  readonly signal: AbortSignal;
-};
-
-/** Going on by the log up to `before` ends without it, up to `after` with it, and both with nothing that came later. */
-export type LogTargetFound = {
-  readonly before: string;
-  readonly after: string;
-  /** By the clock of the source, ISO; left out where the log does not tell it better than its index. */
-  readonly at?: string;
-  /** Why nothing of it is in the data: "transaction 1234 was rolled back". */
-  readonly voidBecause?: string;
-};
-
-export type LogTargets = {
-  readonly words: readonly LogTargetWord[];
-  /** The newest in the span, by reading what is stored, in bounded memory; null where it is not there. @throws RefloatError vault.* */
-  readonly find: (search: LogTargetSearch) => Promise<LogTargetFound | null>;
-};
-
-/** The log that the source writes of all its changes, by which a point can be rolled forward. */
-export type LogOperations<Options = unknown> = {
-  /**
-   * The first position that going on from a captured point reads, and the line it lies in; null for a point that cannot be rolled forward.
-   * @param lines of the component that the vault has, for a driver that tells by them which one the point is of
-   */
-  readonly startOf: (captured: CapturedComponent, lines: readonly string[]) => LogStart | null;
-  /** A position as the source itself names it: `binlog.000007:4628`. Left out where that is the position. */
-  readonly placeOf?: (line: string, position: string) => string;
-  /** Places in it that have names besides times. */
-  readonly targets?: LogTargets;
-  /**
-   * Receives until aborted, then flushes and returns. Appends whole pieces in order, and lets the source forget only what is durable. Connections
-   * that are lost are made anew; what the source no longer has is reported as a gap.
-   * @throws RefloatError source.denied, source.unsupported: what waiting does not mend
-   */
-  readonly receive: (context: DriverContext<Options>, request: LogReceiving) => Promise<void>;
-  /**
-   * Writes a marker into the log of the source; durable there when it resolves. Must not wait for what a held service keeps back. Not idempotent: each call
-   * writes one. Left out where a log has no place for one.
-   * @param request `name`: at most 63 bytes of plain text; `lines` of the component that the vault has
-   * @throws RefloatError source.*
-   */
-  readonly mark?: (
-    context: DriverContext<Options>,
-    request: { readonly name: string; readonly lines: readonly string[] },
-  ) => Promise<LogMarker | Unmarked>;
-  /**
-   * Is what the vault has at a marker's place the marker? Asked before anything is planned that goes on to it, of a place that the vault holds. Left out
-   * where a position of a line is never given anew. @throws RefloatError vault.*
-   */
-  readonly holdsMarker?: (
-    marker: Pick<LogMarker, "line" | "from" | "position" | "id">,
-    read: LogReader["read"],
-  ) => Promise<boolean>;
-};
-
 export type LockRequest = { readonly key: CommitLockDeclaration["advisory"]; readonly database: string | null };
 
 export type HeldLock = {
@@ -565,67 +433,6 @@ export type SetDriver<Options = unknown> = {
    * @throws RefloatError source.*, program.*, config.invalid
    */
   readonly values: (context: SetContext, options: Options) => ByteStream;
-};
-
-export type TrafficContext = Pick<DriverContext, "service" | "bind" | "clock" | "log" | "signal" | "marker">;
-
-/** A kind of cutover that directs traffic: `haproxy`, `nginx`, `pgbouncer`, `dns`, `address`, `command`. */
-export type TrafficDriver<Options = unknown> = {
-  readonly kind: string;
-  readonly summary: string;
-  readonly options: z.ZodType<Options>;
-  readonly preflight: (context: TrafficContext, options: Options) => Promise<PreflightReport>;
-  /** How `observe` tells an address that `to:` names, where it spells it in another way. */
-  readonly addressOf?: (to: string) => string;
-  /** Where traffic goes now and whether it is let in. JSON, journaled before each act. */
-  readonly observe: (
-    context: TrafficContext,
-    options: Options,
-  ) => Promise<{ readonly admitted: boolean | null; readonly address: string | null; readonly raw: JsonObject }>;
-  /** No request reaches the old side after this resolves. Idempotent. */
-  readonly hold: (context: TrafficContext, options: Options) => Promise<void>;
-  /** Directs traffic to `to` (`127.0.0.1:8082`) and lets it in. Idempotent. */
-  readonly admit: (context: TrafficContext, options: Options, to: string) => Promise<void>;
-};
-
-/** Whose doing it is that something is there. */
-export type ProvisionOwner = Pick<InstanceTarget, "run" | "runUid">;
-
-/** `owner`: the run that made it, or began to; null for what Refloat has no record of having made. */
-export type ProvisionSight =
-  | { readonly presence: "absent" }
-  | { readonly presence: "partial" | "done"; readonly owner: ProvisionOwner | null; readonly found: string };
-
-/** `component` of the context is the name of the entry. */
-export type ProvisionContext<Options = unknown> = DriverContext<Options>;
-
-/**
- * A way to bring about what a recovery needs before it can restore: a place, a server, a machine. There is one of it under its name,
- * whichever run asks: a run finds it there and uses it, or makes it and is then its owner.
- */
-export type ProvisionDriver<Options = unknown> = {
-  readonly type: string;
-  readonly summary: string;
-  /** Strict zod object; becomes part of the published JSON Schema. */
-  readonly options: z.ZodType<Options>;
-  /** Of an entry as it is declared; pure, and lenient with what is not right yet. Null: only the made thing knows them. */
-  readonly outputs: (options: unknown) => Readonly<Record<string, OutputDescription>> | null;
-  readonly preflight: (context: ProvisionContext<Options>) => Promise<PreflightReport>;
-  /** What `apply` would do now, for the plan: one line, and more where there is more to read. Changes nothing. */
-  readonly preview: (
-    context: ProvisionContext<Options>,
-  ) => Promise<{ readonly what: string; readonly detail: readonly string[] }>;
-  /** @throws RefloatError instance.exists when something else stands where it would be */
-  readonly inspect: (context: ProvisionContext<Options>) => Promise<ProvisionSight>;
-  /**
-   * Makes it, and marks it as the owner's before its first effect. Called only when `inspect` said absent. Resolves when it is there for
-   * others to use.
-   */
-  readonly apply: (context: ProvisionContext<Options>, owner: ProvisionOwner) => Promise<{ readonly summary: string }>;
-  /** Of what `inspect` calls done. */
-  readonly read: (context: ProvisionContext<Options>) => Promise<Outputs>;
-  /** Removes all of it. Idempotent. @throws RefloatError instance.exists for what is not the owner's */
-  readonly destroy: (context: ProvisionContext<Options>, owner: ProvisionOwner) => Promise<void>;
 };
 
 /** Everything one folder under drivers/ exports. */

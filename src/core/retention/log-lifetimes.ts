@@ -4,7 +4,7 @@
  */
 import { coveredPieces, joinedSpans, linesOf, logKey } from "../logs/log-spans.ts";
 import { comparePositions } from "../logs/log-position.ts";
-import type { LogStart } from "../ports/driver.ts";
+import type { LogStart } from "../ports/logs.ts";
 import type { StoredLogPiece } from "../ports/vault-logs.ts";
 import { parseDuration } from "../time/duration.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";

@@ -3,7 +3,8 @@
  * then, and the next holder takes it and tells the segment. A machine that cannot be asked counts as one without the address only when nobody
  * answers for it; that it will not answer later is for `fence:` to prove. Not for addresses that a cloud routes: no ARP moves those.
  */
-import type { PreflightReport, TrafficContext, TrafficDriver } from "../../core/ports/driver.ts";
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type AddressOptions, type Place, addressOptionsSchema, ipOf, withPrefix } from "./address-options.ts";
 import { type Sight, announce, lookAt, release, take, whoAnswers } from "./network-place.ts";

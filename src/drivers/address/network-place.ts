@@ -3,7 +3,7 @@
  * Changes and asks; decides nothing.
  */
 import { z } from "zod";
-import type { TrafficContext } from "../../core/ports/driver.ts";
+import type { TrafficContext } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { type ShellLineResult, describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";

@@ -1,11 +1,6 @@
-import type {
-  CheckDriver,
-  ComponentDriver,
-  DriverBundle,
-  ProvisionDriver,
-  SetDriver,
-  TrafficDriver,
-} from "../../core/ports/driver.ts";
+import type { CheckDriver, ComponentDriver, DriverBundle, SetDriver } from "../../core/ports/driver.ts";
+import type { ProvisionDriver } from "../../core/ports/provision.ts";
+import type { TrafficDriver } from "../../core/ports/traffic.ts";
 import { commandCheck } from "./command-check.ts";
 import { commandComponent } from "./command-component.ts";
 import { commandProvision } from "./command-provision.ts";

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { CheckDriver, TrafficDriver } from "../../core/ports/driver.ts";
+import type { CheckDriver } from "../../core/ports/driver.ts";
+import type { TrafficDriver } from "../../core/ports/traffic.ts";
 import { findByEnvironment } from "../../platform/process-table.ts";
 import {
   type TestFolder,

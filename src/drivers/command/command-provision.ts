@@ -3,7 +3,8 @@
  * making it came to its end, so the lines need not.
  */
 import { z } from "zod";
-import type { DriverContext, PreflightReport, ProvisionDriver, ProvisionSight } from "../../core/ports/driver.ts";
+import type { DriverContext, PreflightReport } from "../../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionSight } from "../../core/ports/provision.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";

@@ -3,7 +3,8 @@
  * can tell where traffic goes, and this says so instead of guessing.
  */
 import { z } from "zod";
-import type { PreflightReport, TrafficContext, TrafficDriver } from "../../core/ports/driver.ts";
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { describeEnd, lastLine, lastLines, runShellLine } from "../../platform/shell-line.ts";

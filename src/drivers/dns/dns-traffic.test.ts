@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TrafficContext } from "../../core/ports/driver.ts";
+import type { TrafficContext } from "../../core/ports/traffic.ts";
 import {
   type BindPrimary,
   type BindServer,

@@ -3,7 +3,8 @@
  * stops nobody: who has looked the name up comes by the old address until the record's time to live is over. So traffic is held
  * by another address (`held:`) and that time, or not at all, and then the fence of the old side alone keeps its users out.
  */
-import type { PreflightReport, TrafficContext, TrafficDriver } from "../../core/ports/driver.ts";
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Family, familyOf, joinAddresses, readAddresses } from "./dns-address.ts";
 import { type AddressRecords, askAddresses, askAlias, askResolver, splitServer } from "./dns-answers.ts";

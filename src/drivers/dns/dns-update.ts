@@ -2,7 +2,7 @@
  * Updates by RFC 2136, sent by nsupdate over TCP. Each names what the record must hold now (RFC 2136, 2.4.2), so that a change made
  * by somebody else is never overwritten. The key goes by standard input: a command line is seen by every user.
  */
-import type { TrafficContext } from "../../core/ports/driver.ts";
+import type { TrafficContext } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { type Family, joinAddresses } from "./dns-address.ts";

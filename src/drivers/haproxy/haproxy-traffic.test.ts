@@ -1,7 +1,7 @@
 import { chmod, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { TrafficDriver } from "../../core/ports/driver.ts";
+import type { TrafficDriver } from "../../core/ports/traffic.ts";
 import { type TestFolder, createTestFolder, createTestTrafficContext } from "../../testing/driver-context.ts";
 import { type HaproxyOptions, type HaproxyServer, startHaproxy } from "../../testing/haproxy-server.ts";
 import { type HttpSide, askHttp, startHttpSide } from "../../testing/http-side.ts";

@@ -2,7 +2,7 @@
  * How places in a server's binary log are counted: a position is the number of a file and an offset in it. A line is one run of numbers of one
  * server: RESET MASTER, or another server, begins another one. It is named by the file that the vault has first of it, and when that was begun.
  */
-import type { LogStart } from "../../core/ports/driver.ts";
+import type { LogStart } from "../../core/ports/logs.ts";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { capturedPlaceSchema } from "./captured-detail.ts";

@@ -4,7 +4,7 @@ import { open as openFile, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { comparePositions } from "../../core/logs/log-position.ts";
-import type { LogEvent, LogReceiving } from "../../core/ports/driver.ts";
+import type { LogEvent, LogReceiving } from "../../core/ports/logs.ts";
 import type { LogStore } from "../../core/ports/vault-logs.ts";
 import type { Repository } from "../../core/ports/vault.ts";
 import type { LogSpan } from "../../model/log-span.ts";

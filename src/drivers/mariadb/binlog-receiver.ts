@@ -3,7 +3,7 @@
  * failures, and says when something was lost. What the vault has of a file is whole events, so that it can go on behind any piece.
  */
 import { join } from "node:path";
-import type { LogReceiving } from "../../core/ports/driver.ts";
+import type { LogReceiving } from "../../core/ports/logs.ts";
 import type { Clock } from "../../core/ports/environment.ts";
 import { keepReceiving } from "../../core/logs/keep-receiving.ts";
 import { comparePositions, positionAfter } from "../../core/logs/log-position.ts";

@@ -2,7 +2,7 @@
  * Finds in a received binary log what MariaDB's people name a place in it by: the number of a transaction, a file and an offset. Reads the stored bytes a
  * file at a time, the newest first, and holds no more than one event.
  */
-import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/driver.ts";
+import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/logs.ts";
 import {
   type BinlogEvent,
   type BinlogFormat,

@@ -3,7 +3,7 @@
  * as a transaction of its own. It needs no table and no right beyond those of a capture, and leaves nothing behind.
  */
 import { createHash } from "node:crypto";
-import type { LogMarker, LogOperations, Unmarked } from "../../core/ports/driver.ts";
+import type { LogMarker, LogOperations, Unmarked } from "../../core/ports/logs.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { EventSplitter, eventType, gtidText, readFormat, readGtid } from "./binlog-events.ts";
 import { type BinlogPlace, newestLine, placeAt, positionOf, readFileName } from "./binlog-line.ts";

@@ -1,4 +1,5 @@
-import type { DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import type { DriverBundle } from "../../core/ports/driver.ts";
+import type { TrafficDriver } from "../../core/ports/traffic.ts";
 import { nginxTraffic } from "./nginx-traffic.ts";
 
 /** The `nginx` driver: directs traffic. Its configuration files are a `files` component. */

@@ -5,7 +5,8 @@
 import { constants } from "node:fs";
 import { access, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { PreflightReport, TrafficContext, TrafficDriver } from "../../core/ports/driver.ts";
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { writeFileAtomically } from "../../platform/atomic-file.ts";
 import { bindCommand } from "../../platform/bind-command.ts";

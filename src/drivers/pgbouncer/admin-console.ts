@@ -2,7 +2,7 @@
  * The admin console of PgBouncer: a database of the name pgbouncer that takes words of its own. Knows these words (1.12 and later), not
  * what a cutover is. What it answers to a word that it does not carry out is told as it is.
  */
-import type { TrafficContext } from "../../core/ports/driver.ts";
+import type { TrafficContext } from "../../core/ports/traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type ConnectionTarget, describeAddress, resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { openClient } from "../../platform/postgres/session.ts";

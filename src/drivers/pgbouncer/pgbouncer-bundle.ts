@@ -1,4 +1,5 @@
-import type { DriverBundle, TrafficDriver } from "../../core/ports/driver.ts";
+import type { DriverBundle } from "../../core/ports/driver.ts";
+import type { TrafficDriver } from "../../core/ports/traffic.ts";
 import { pgbouncerTraffic } from "./pgbouncer-traffic.ts";
 
 /** The `pgbouncer` driver: directs clients of PostgreSQL. Its configuration files are a `files` component. */

@@ -1,7 +1,7 @@
 /** A container of an entry as podman is told of it: its name, its labels, the words that create it. */
 import { isAbsolute } from "node:path";
 import { sha256Of } from "../../core/planner/plan-digest.ts";
-import type { ProvisionOwner } from "../../core/ports/driver.ts";
+import type { ProvisionOwner } from "../../core/ports/provision.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";

@@ -1,4 +1,5 @@
-import type { DriverBundle, ProvisionDriver } from "../../core/ports/driver.ts";
+import type { DriverBundle } from "../../core/ports/driver.ts";
+import type { ProvisionDriver } from "../../core/ports/provision.ts";
 import { podmanProvision } from "./podman-provision.ts";
 
 /** The `podman` driver: a container is there before anything is restored. */

@@ -3,7 +3,8 @@
  * itself, is started again and not made anew: whoever starts it again stops it, and only its maker removes it.
  */
 import { access } from "node:fs/promises";
-import type { PreflightReport, ProvisionDriver, ProvisionOwner, ProvisionSight } from "../../core/ports/driver.ts";
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../../core/ports/provision.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { readInstanceRecord, removeInstanceRecord, writeInstanceRecord } from "../../platform/instance-record.ts";

@@ -1,6 +1,6 @@
 /** What podman knows under the name of an entry: a container, the storage of one that was never made whole, or nothing. */
 import { z } from "zod";
-import type { ProvisionOwner } from "../../core/ports/driver.ts";
+import type { ProvisionOwner } from "../../core/ports/provision.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { containerName, labelsOf } from "./container-words.ts";
 import { type PodmanContext, askPodman, waitForActing } from "./run-podman.ts";

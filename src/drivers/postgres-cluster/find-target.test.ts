@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
-import type { LogTargetFound } from "../../core/ports/driver.ts";
+import type { LogTargetFound } from "../../core/ports/logs.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { archiveAll, archiveOf, archivedLog, archiving, segmentBytes } from "../../testing/archived-log.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";

@@ -2,7 +2,7 @@
  * Finds in a received log what PostgreSQL's people name a place in it by: the end of a transaction, a named restore point. Reads the stored bytes a part
  * at a time, the newest part first, and holds no more than one record.
  */
-import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/driver.ts";
+import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/logs.ts";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import { type WalRecord, WalRecords, beforeDataBytes, dataBegin, managerOf, operationOf } from "./wal-records.ts";
 import { isTransactionEnd, millisecondsOf, readTransactionEnd } from "./wal-transactions.ts";

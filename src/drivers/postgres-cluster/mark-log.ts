@@ -3,7 +3,7 @@
  * that may make no restore points writes the message alone, which anybody may.
  */
 import { escapeLiteral } from "pg";
-import type { LogMarker } from "../../core/ports/driver.ts";
+import type { LogMarker } from "../../core/ports/logs.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";

@@ -1,5 +1,6 @@
 /** Receives the log of the server that a component's url names, into whatever takes its pieces. */
-import type { DriverContext, LogReceiving } from "../../core/ports/driver.ts";
+import type { DriverContext } from "../../core/ports/driver.ts";
+import type { LogReceiving } from "../../core/ports/logs.ts";
 import type { ConnectionKeys } from "../../platform/postgres/connection-keys.ts";
 import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import { serverError } from "../../platform/postgres/server-errors.ts";

@@ -2,7 +2,7 @@
  * Receives one timeline: has the stream stored in pieces while it goes on reading, and tells the server what is durable. Holds what the writer of
  * pieces does, and what the connection has read ahead.
  */
-import type { LogReceiving } from "../../core/ports/driver.ts";
+import type { LogReceiving } from "../../core/ports/logs.ts";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
 import { PieceWriter } from "../../core/logs/piece-writer.ts";
 import type { LogSpan } from "../../model/log-span.ts";

@@ -2,7 +2,7 @@
  * Receives the WAL of a server from where the vault's log ends, for as long as it is told to: decides where to begin, follows the server to a new
  * timeline, connects again after failures, and says when something was lost. One timeline: wal-line.ts; the protocol: wal-stream.ts.
  */
-import type { LogReceiving } from "../../core/ports/driver.ts";
+import type { LogReceiving } from "../../core/ports/logs.ts";
 import type { Clock } from "../../core/ports/environment.ts";
 import { keepReceiving } from "../../core/logs/keep-receiving.ts";
 import { comparePositions } from "../../core/logs/log-position.ts";

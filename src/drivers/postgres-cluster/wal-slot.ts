@@ -1,6 +1,6 @@
 /** The replication slot by which a server keeps the WAL that the vault does not have yet, and what the server says of it. */
 import { createHash } from "node:crypto";
-import type { LogEvent } from "../../core/ports/driver.ts";
+import type { LogEvent } from "../../core/ports/logs.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
 
 export type SlotState = {

@@ -5,7 +5,8 @@
  * A started process has a session of its own and, under systemd and as root, a scope: the end of a service that Refloat itself runs in
  * does not take it along. For another user such a service needs KillMode=process.
  */
-import type { ComponentDriver, DriverBundle, Outputs, ProvisionDriver } from "../../core/ports/driver.ts";
+import type { ComponentDriver, DriverBundle, Outputs } from "../../core/ports/driver.ts";
+import type { ProvisionDriver } from "../../core/ports/provision.ts";
 import { createPathInstances, createPathSwitching } from "../../platform/path-operations.ts";
 import { isAlive } from "../../platform/process-table.ts";
 import { captureProcess } from "./capture-process.ts";

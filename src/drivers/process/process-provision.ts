@@ -3,7 +3,8 @@
  * started, found again and stopped by the same pieces as an application.
  */
 import { z } from "zod";
-import type { DriverContext, PreflightReport, ProvisionDriver, ProvisionSight } from "../../core/ports/driver.ts";
+import type { DriverContext, PreflightReport } from "../../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionSight } from "../../core/ports/provision.ts";
 import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { writeInstanceRecord } from "../../platform/instance-record.ts";

@@ -1,5 +1,6 @@
 /** Whose a provisioned process is: what an entry of `provision:` remembers beside the record of the process itself. */
-import type { DriverContext, ProvisionOwner, RunningProcess } from "../../core/ports/driver.ts";
+import type { DriverContext, RunningProcess } from "../../core/ports/driver.ts";
+import type { ProvisionOwner } from "../../core/ports/provision.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { readInstanceRecord, removeInstanceRecord } from "../../platform/instance-record.ts";
 import { findProcess } from "./find-process.ts";

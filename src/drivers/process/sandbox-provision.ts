@@ -6,13 +6,8 @@ import { chmod } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
-import type {
-  DriverContext,
-  PreflightReport,
-  ProvisionDriver,
-  ProvisionOwner,
-  ProvisionSight,
-} from "../../core/ports/driver.ts";
+import type { DriverContext, PreflightReport } from "../../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../../core/ports/provision.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";

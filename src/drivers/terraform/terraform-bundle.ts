@@ -1,4 +1,5 @@
-import type { CheckDriver, ComponentDriver, DriverBundle, ProvisionDriver } from "../../core/ports/driver.ts";
+import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import type { ProvisionDriver } from "../../core/ports/provision.ts";
 import { terraformCheck } from "./component/terraform-check.ts";
 import { terraformComponent } from "./component/terraform-component.ts";
 import { terraformProvision } from "./terraform-provision.ts";

@@ -5,13 +5,8 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type {
-  BoundOutput,
-  PreflightReport,
-  ProvisionDriver,
-  ProvisionOwner,
-  ProvisionSight,
-} from "../../core/ports/driver.ts";
+import type { BoundOutput, PreflightReport } from "../../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../../core/ports/provision.ts";
 import { formatList } from "../../core/text/quantity.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";

@@ -1,6 +1,7 @@
 /** What a received binary log has of a whole server: everything, as the server wrote it. What cannot be applied with certainty ends it. */
 import type { ByteStream } from "../../../core/ports/bytes.ts";
-import type { LogReceiving, Replay } from "../../../core/ports/driver.ts";
+import type { LogReceiving } from "../../../core/ports/logs.ts";
+import type { Replay } from "../../../core/ports/driver.ts";
 import type { CapturedComponent } from "../../../model/manifest.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import {

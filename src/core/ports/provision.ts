@@ -1,0 +1,43 @@
+/** What a driver that provisions brings: makes what must be there before anything is restored, and removes only what its run has made. */
+import type { z } from "zod";
+import type { DriverContext, InstanceTarget, OutputDescription, Outputs, PreflightReport } from "./driver.ts";
+
+/** Whose doing it is that something is there. */
+export type ProvisionOwner = Pick<InstanceTarget, "run" | "runUid">;
+
+/** `owner`: the run that made it, or began to; null for what Refloat has no record of having made. */
+export type ProvisionSight =
+  | { readonly presence: "absent" }
+  | { readonly presence: "partial" | "done"; readonly owner: ProvisionOwner | null; readonly found: string };
+
+/** `component` of the context is the name of the entry. */
+export type ProvisionContext<Options = unknown> = DriverContext<Options>;
+
+/**
+ * A way to bring about what a recovery needs before it can restore: a place, a server, a machine. There is one of it under its name,
+ * whichever run asks: a run finds it there and uses it, or makes it and is then its owner.
+ */
+export type ProvisionDriver<Options = unknown> = {
+  readonly type: string;
+  readonly summary: string;
+  /** Strict zod object; becomes part of the published JSON Schema. */
+  readonly options: z.ZodType<Options>;
+  /** Of an entry as it is declared; pure, and lenient with what is not right yet. Null: only the made thing knows them. */
+  readonly outputs: (options: unknown) => Readonly<Record<string, OutputDescription>> | null;
+  readonly preflight: (context: ProvisionContext<Options>) => Promise<PreflightReport>;
+  /** What `apply` would do now, for the plan: one line, and more where there is more to read. Changes nothing. */
+  readonly preview: (
+    context: ProvisionContext<Options>,
+  ) => Promise<{ readonly what: string; readonly detail: readonly string[] }>;
+  /** @throws RefloatError instance.exists when something else stands where it would be */
+  readonly inspect: (context: ProvisionContext<Options>) => Promise<ProvisionSight>;
+  /**
+   * Makes it, and marks it as the owner's before its first effect. Called only when `inspect` said absent. Resolves when it is there for
+   * others to use.
+   */
+  readonly apply: (context: ProvisionContext<Options>, owner: ProvisionOwner) => Promise<{ readonly summary: string }>;
+  /** Of what `inspect` calls done. */
+  readonly read: (context: ProvisionContext<Options>) => Promise<Outputs>;
+  /** Removes all of it. Idempotent. @throws RefloatError instance.exists for what is not the owner's */
+  readonly destroy: (context: ProvisionContext<Options>, owner: ProvisionOwner) => Promise<void>;
+};
