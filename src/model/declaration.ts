@@ -134,7 +134,7 @@ export const quiesceSchema = z
     }),
     filesystem: z
       .string()
-      .startsWith("/", "is no absolute path")
+      .regex(/^\//, "is no absolute path")
       .optional()
       .meta({
         description:
