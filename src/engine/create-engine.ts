@@ -73,22 +73,20 @@ type Act = {
 
 type Together = {
   readonly runs: LiveRun[];
-  /** One after the other: none begins its cutover while another one stores a copy of it, which would look like another machine's. */
+  /** Whose turn has come: it has its copy and may act on what is live, so that nobody stores one of it any more. */
+  readonly turned: Set<LiveRun>;
+  /** One after the other: none acts on what is live while another one stores a copy of it, which would look like another machine's. */
   readonly inTurn: (act: () => Promise<void>) => Promise<void>;
 };
 
 const createTogether = (): Together => {
   let last = Promise.resolve();
-  return { runs: [], inTurn: (act) => (last = last.then(act, act)) };
+  return { runs: [], turned: new Set(), inTurn: (act) => (last = last.then(act, act)) };
 };
 
-/** Those that were begun together are looked for together where this machine is lost; whose cutover has begun has its copy. */
-const copiedWith = (live: LiveRun, together: readonly LiveRun[]): readonly RunRecord[] => [
-  live.record,
-  ...together.flatMap(({ record, graph }) =>
-    record.number === live.number || !isLive(record.state) || hasCutoverBegun(record, graph) ? [] : [record],
-  ),
-];
+/** Those that were begun together are looked for together where this machine is lost. */
+const isCopiedForOthers = (live: LiveRun, { turned }: Together): boolean =>
+  !turned.has(live) && isLive(live.record.state) && !hasCutoverBegun(live.record, live.graph);
 
 export const createEngine = (options: EngineOptions): Engine => {
   const { journal, clock, log, handlers, hooks = {} } = options;
@@ -160,14 +158,21 @@ export const createEngine = (options: EngineOptions): Engine => {
       beforeCutover: async () => {
         const found = await worksAgain(live, act.signal);
         leftAlone = found !== null;
-        if (found !== null)
+        const { together } = act;
+        if (found !== null) {
+          await together?.inTurn(async () => void together.turned.add(live));
           return `${plan.intent.service} works again and is left alone (${found}); what was restored is removed`;
+        }
         if (beforeCutover === undefined) return null;
-        const copy = async (): Promise<void> => {
-          for (const one of copiedWith(live, act.together?.runs ?? []))
-            await callHook(live, "copying the run before its cutover", (signal) => beforeCutover(one, signal));
-        };
-        await (act.together === undefined ? copy() : act.together.inTurn(copy));
+        const copy = (one: LiveRun): Promise<void> =>
+          callHook(live, "copying the run before its cutover", (signal) => beforeCutover(one.record, signal));
+        if (together === undefined) await copy(live);
+        else
+          await together.inTurn(async () => {
+            together.turned.add(live);
+            await copy(live);
+            for (const one of together.runs) if (isCopiedForOthers(one, together)) await copy(one);
+          });
         return null;
       },
     };
@@ -261,14 +266,24 @@ export const createEngine = (options: EngineOptions): Engine => {
     };
   };
 
-  /** Of one that was begun together with those that are taken up: its service may be there all the same. */
-  const settle = async (record: RunRecord, signal: AbortSignal): Promise<SettledMember> => {
-    const { plan } = await journal.readRun(record.number);
-    const isThere =
-      record.state === "succeeded" ||
-      record.state === "committed" ||
-      (record.purpose === "recover" && (await askWhetherWell(plan.intent.declaration, signal)) !== null);
-    return { record, plan, isThere };
+  /** Of one that does not go forward any more: its service may be there all the same. */
+  const standsAnyway = async (record: RunRecord, plan: Plan, signal: AbortSignal): Promise<boolean> =>
+    record.state === "succeeded" ||
+    record.state === "committed" ||
+    (record.purpose === "recover" && (await askWhetherWell(plan.intent.declaration, signal)) !== null);
+
+  /** Of one that was begun together with those that are taken up. As it is now: another process may have ended it before we had the leases. */
+  const settle = async (number: RunNumber, signal: AbortSignal): Promise<SettledMember> => {
+    const { record, plan } = await journal.readRun(number);
+    return { record, plan, isThere: await standsAnyway(record, plan, signal) };
+  };
+
+  const shared = {
+    concurrency: limits.concurrency,
+    finish,
+    // Who needs a person may work by chance; who was taken back or given up is as it was before, or left alone.
+    standsAnyway: async ({ live: { record, plan }, signal }: DriveOptions) =>
+      (record.state === "cancelled" || record.state === "undone") && (await standsAnyway(record, plan, signal)),
   };
 
   return {
@@ -295,7 +310,7 @@ export const createEngine = (options: EngineOptions): Engine => {
           act.together.runs.push(driven.live);
           members.push({ driven, before: null });
         }
-        await driveJointly({ members, settled: [], concurrency: limits.concurrency, finish, broken });
+        await driveJointly({ ...shared, members, settled: [], broken });
       });
     },
     resumeJoint: async (number, { fromCopy = false, ...given }) => {
@@ -330,8 +345,9 @@ export const createEngine = (options: EngineOptions): Engine => {
               });
             }
           const settled: SettledMember[] = [];
-          for (const run of runs.filter((one) => left.has(one.number))) settled.push(await settle(run, act.signal));
-          await driveJointly({ members, settled, concurrency: limits.concurrency, finish, broken });
+          for (const run of runs.filter((one) => left.has(one.number)))
+            settled.push(await settle(run.number, act.signal));
+          await driveJointly({ ...shared, members, settled, broken });
         },
       );
     },

@@ -30,12 +30,21 @@ export type JointOptions = {
   readonly concurrency: number;
   /** Called when a member has come to its end for now. */
   readonly finish: (driven: DriveOptions) => Promise<void>;
+  /** Of a member that was taken up and did not go forward: is its service there all the same? */
+  readonly standsAnyway: (driven: DriveOptions) => Promise<boolean>;
   /** Aborted when one of them is broken for this process. */
   readonly broken: AbortController;
 };
 
 /** @throws what broke one of them, after all have come to rest */
-export const driveJointly = async ({ members, settled, concurrency, finish, broken }: JointOptions): Promise<void> => {
+export const driveJointly = async ({
+  members,
+  settled,
+  concurrency,
+  finish,
+  standsAnyway,
+  broken,
+}: JointOptions): Promise<void> => {
   const whole = async <Result>(act: Promise<Result>): Promise<Result> => {
     try {
       return await act;
@@ -44,11 +53,11 @@ export const driveJointly = async ({ members, settled, concurrency, finish, brok
       throw error;
     }
   };
-  const forward = await allSettled(
-    members.map(async ({ driven, before }) => {
-      const goes = before === null || (await whole(mayGoForward(driven, before)));
-      if (!goes) await whole(finish(driven));
-      return goes;
+  const ways = await allSettled(
+    members.map(async ({ driven, before }): Promise<Way> => {
+      if (before === null || (await whole(mayGoForward(driven, before)))) return "forward";
+      await whole(finish(driven));
+      return (await standsAnyway(driven)) ? "there" : "ended";
     }),
   );
   const left = new Set<StepId>();
@@ -56,9 +65,9 @@ export const driveJointly = async ({ members, settled, concurrency, finish, brok
     for (const id of steps) left.add(jointId(service, id));
   };
   for (const [index, { driven }] of members.entries()) {
-    if (forward[index] === true) add(serviceOf(driven), await stepsLeft(driven.live));
+    if (ways[index] === "forward") add(serviceOf(driven), await stepsLeft(driven.live));
     // Begun by nobody, and in the way of all that waits for them.
-    else if (!isThere(driven)) add(serviceOf(driven), driven.live.graph.order);
+    else if (ways[index] === "ended") add(serviceOf(driven), driven.live.graph.order);
   }
   for (const { plan, isThere: there } of settled)
     if (!there)
@@ -83,16 +92,19 @@ export const driveJointly = async ({ members, settled, concurrency, finish, brok
     members.map(async ({ driven }, index) => {
       const lane = lanes.lane(serviceOf(driven));
       try {
-        if (forward[index] === true) {
+        if (ways[index] === "forward") {
           await whole(driveForward({ ...driven, lane }));
           await whole(finish(driven));
         }
       } finally {
-        lanes.end(driven.live.record, isThere(driven));
+        lanes.end(driven.live.record, ways[index] === "there" || isThere(driven));
       }
     }),
   );
 };
+
+/** `there`: it has ended, and its service works all the same. */
+type Way = "forward" | "there" | "ended";
 
 const serviceOf = ({ live }: DriveOptions): string => live.plan.intent.service;
 

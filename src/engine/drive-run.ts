@@ -39,11 +39,16 @@ export const driveForward = async (options: DriveOptions): Promise<void> => {
       await live.recordRun("interrupted", stoppedMessage(live.record, live));
       return;
     case "called-off":
+      await live.recordRun("running", end.why, "cancel");
       await driveBackward(options, "cancel", end.why);
       return;
-    case "unmet":
-      await live.recordRun(stateOfUnmet(end.on), describeUnmet(end.on));
+    case "unmet": {
+      const state = stateOfUnmet(end.on);
+      // Of one that was taken up in its cutover, what it needs may be gone since: then that is taken back as after any failure.
+      if (state === "failed") await settleFailure(options, describeUnmet(end.on));
+      else await live.recordRun(state, describeUnmet(end.on));
       return;
+    }
     case "failed":
       await settleFailure(options, `${end.step} failed: ${wordsOf(end.error)}`);
   }
@@ -82,7 +87,7 @@ export const mayGoForward = async (options: DriveOptions, before: RunRecord): Pr
   return true;
 };
 
-/** Nothing of its cutover has begun: that waits for them all. */
+/** Of one that begins, nothing of its cutover has begun: that waits for them all. */
 const stateOfUnmet = (on: readonly Unmet[]): RunState => {
   const states = new Set(on.map(({ state }) => state));
   if (states.size > 1) return "failed";
@@ -145,10 +150,12 @@ const settleFailure = async (options: DriveOptions, why: string): Promise<void> 
 
 export const cancelledWords = "cancelled on request; what it had built is removed";
 
-const reasonToGoBack = ({ direction, state, message }: RunRecord): string => {
-  if (direction === "cancel") return cancelledWords;
-  return state === "needs-operator" || message === null ? "its cutover failed" : message;
-};
+const reasonToGoBack = ({ direction, state, message }: RunRecord): string =>
+  state === "needs-operator" || message === null
+    ? direction === "cancel"
+      ? cancelledWords
+      : "its cutover failed"
+    : message;
 
 /** The process died after a step of the cutover had failed and before the undo was written down: undo, do not try again. */
 const diedOfFailure = (before: RunRecord, live: LiveRun): string | null => {

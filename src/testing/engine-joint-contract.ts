@@ -170,6 +170,69 @@ export const describeJointRuns = (open: OpenEngine): void => {
       ]);
     });
 
+    it("go on where the process was killed that removed what was made of a service that works again", async () => {
+      const isWell = async (): Promise<string> => "all right";
+      const stop = new AbortController();
+      const left = await bench.executeJoint(
+        { hooks: { isWell }, intercept: hangAt("compensate", "restore:accounts", () => stop.abort()) },
+        undefined,
+        stop.signal,
+      );
+      expect(left[0]).toMatchObject({ service: "identity", state: "interrupted", direction: "cancel" });
+      expect(ended(await bench.resumeJoint({ hooks: { isWell } }, 1))).toEqual([
+        "1 identity cancelled",
+        "2 shop succeeded",
+      ]);
+      expect(bench.live).toEqual(servedByNew);
+    });
+
+    it("of which one is taken up in its cutover take it back where what it needs is gone meanwhile", async () => {
+      const stop = new AbortController();
+      const stopsWhenHeld: Intercept = async (moment, { step, signal }) => {
+        if (moment !== "apply" || step.id !== "hold") return undefined;
+        bench.world.write("traffic", "held");
+        stop.abort();
+        throw signal.reason;
+      };
+      const records = await bench.executeJoint(
+        { hooks: { isWell: async () => "all right" }, intercept: stopsWhenHeld },
+        undefined,
+        stop.signal,
+      );
+      expect(ended(records)).toEqual(["1 identity cancelled", "2 shop interrupted"]);
+      expect(bench.live).not.toEqual(liveUntouched);
+      const [shop] = await bench.resumeJoint();
+      expect(shop).toMatchObject({
+        state: "undone",
+        message:
+          "identity, which it needs, is not there: run 1 was cancelled: identity works again and is left alone (all right); what was restored is removed",
+      });
+      expect(bench.live).toEqual(liveUntouched);
+    });
+
+    it("store no copy of one that may have begun its cutover: it would look like another machine's", async () => {
+      const plan = jointRecoveryPlan();
+      const apart = {
+        ...plan,
+        parts: plan.parts.map((part) => ({
+          ...part,
+          intent: { ...part.intent, steps: part.intent.steps.map(({ after: _after, ...step }) => step) },
+        })),
+      };
+      const copied: number[] = [];
+      const beforeCutover = async ({ number }: RunRecord): Promise<void> => {
+        copied.push(number);
+        // Until the other one waits for its turn.
+        while (told("approve", "done") < 0 || told("check:accounts", "done") < 0)
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      };
+      const records = await bench.executeJoint({ hooks: { beforeCutover } }, apart);
+      expect(ended(records)).toEqual(["1 identity succeeded", "2 shop succeeded"]);
+      const [first] = copied;
+      expect(copied).toEqual(first === 1 ? [1, 2, 2] : [2, 1, 1]);
+    });
+
     it("need all the leases: where one is held none is kept, nothing is begun, and who holds it is named", async () => {
       const { engine } = await bench.process({ intercept: hangAt("apply", "restore:accounts") });
       const alone = new AbortController();
