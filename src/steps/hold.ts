@@ -45,12 +45,20 @@ export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
       context,
       async (access) => {
         const before = rememberedTraffic(context.intent);
+        const failures: unknown[] = [];
         for (const [index, { declared, driver }] of trafficEntries(parts, context).entries()) {
           const { address, admitted } = before[index] ?? { address: null, admitted: null };
           if (admitted === false) continue;
-          const to = address ?? (declared.to === undefined ? null : (await access.bind(null)(declared.to)).value);
-          if (to !== null) await driver.admit(trafficContext(parts, context, access), declared.options, to);
+          try {
+            const to = address ?? (declared.to === undefined ? null : (await access.bind(null)(declared.to)).value);
+            if (to !== null) await driver.admit(trafficContext(parts, context, access), declared.options, to);
+          } catch (error) {
+            context.signal.throwIfAborted();
+            // One that does not answer must not keep the users of the others waiting.
+            failures.push(error);
+          }
         }
+        if (failures.length > 0) throw failures[0];
       },
       stableView,
     ),
