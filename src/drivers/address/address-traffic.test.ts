@@ -113,6 +113,22 @@ describe("a floating address", () => {
     await expect(observe()).rejects.toMatchObject({ code: "source.unreachable" });
   });
 
+  test("is not taken over on the word of a client that is cut off from the others and hears nobody", async () => {
+    await machines.client.run(
+      "ip link add lone0 type veth peer name lone1; ip link set lone0 up; ip link set lone1 up; ip addr add 10.8.0.1/24 dev lone0",
+    );
+    const apart = optionsOf({
+      holders: {
+        blue: { interface: "eth0", enter: "sh -c 'echo no route to host >&2; exit 255' --" },
+        green: { interface: "eth0", enter: machines.green.enter },
+      },
+      client: { interface: "lone0", enter: machines.client.enter },
+    });
+    expect(await addressTraffic.observe(context, apart)).toMatchObject({ admitted: true, address: "blue" });
+    await expect(addressTraffic.admit(context, apart, "green")).rejects.toMatchObject({ code: "fence.failed" });
+    expect(await addressesOf(machines.green)).not.toContain(ip);
+  });
+
   test("that two have at once is no state to begin from, and is mended by admitting one of them", async () => {
     await machines.green.run(`ip addr add ${ip}/32 dev eth0`);
     await expect(observe()).rejects.toMatchObject({

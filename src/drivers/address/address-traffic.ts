@@ -38,7 +38,8 @@ const havingOf = (holders: readonly Holder[]): readonly Holder[] =>
   holders.filter(({ sight }) => sight?.holds === true);
 
 /**
- * Who answers for the address, asked from the declared client, else from a holder that does not have it.
+ * Who answers for the address, asked from the declared client and from each holder that does not have it: one that is cut off from the others hears
+ * nobody, which proves nothing.
  * @returns null when nobody could ask
  */
 const askSegment = async (
@@ -47,15 +48,19 @@ const askSegment = async (
   holders: readonly Holder[],
 ): Promise<readonly string[] | null> => {
   const free = holders.flatMap(({ place, sight }) => (sight !== null && !sight.holds && sight.isUp ? [place] : []));
-  for (const place of [...(options.client === undefined ? [] : [options.client]), ...free]) {
-    try {
-      return await whoAnswers(context, options, place);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      context.log.warn(`who answers for ${ipOf(options)} could not be asked`, { why: messageOf(error) });
-    }
-  }
-  return null;
+  const heard = await Promise.all(
+    [...(options.client === undefined ? [] : [options.client]), ...free].map(async (place) => {
+      try {
+        return await whoAnswers(context, options, place);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        context.log.warn(`who answers for ${ipOf(options)} could not be asked`, { why: messageOf(error) });
+        return null;
+      }
+    }),
+  );
+  const answers = heard.filter((one) => one !== null);
+  return answers.length === 0 ? null : [...new Set(answers.flat())];
 };
 
 const observe: TrafficDriver<AddressOptions>["observe"] = async (context, options) => {
