@@ -70,6 +70,13 @@ export const notifyingEngine = (engine: Engine, { notifier, journal, clock, host
     run: record.number,
     state,
   });
+  /** Of those that were executed together some may have come to their end before. @returns null for what a person has just done himself */
+  const brokenOff = (record: RunRecord, message: string): Notification | null => {
+    if (record.state === "running" || record.state === "interrupted")
+      return notification(record, "run-failed", "interrupted", message);
+    const event = eventOf[record.state];
+    return event && notification(record, event, record.state, event === "run-succeeded" ? "" : failureOf(record));
+  };
   const watchedAll = async (
     listener: RunListener,
     act: (listener: RunListener) => Promise<readonly RunRecord[]>,
@@ -94,10 +101,7 @@ export const notifyingEngine = (engine: Engine, { notifier, journal, clock, host
     } catch (error) {
       const { message } = toRefloatError(error);
       if (!(error instanceof RefloatError && error.code === "run.fenced"))
-        for (const run of begun)
-          notifier.tell(async () =>
-            notification((await journal.readRun(run)).record, "run-failed", "interrupted", message),
-          );
+        for (const run of begun) notifier.tell(async () => brokenOff((await journal.readRun(run)).record, message));
       throw error;
     }
   };
