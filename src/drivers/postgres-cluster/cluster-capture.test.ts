@@ -1,7 +1,7 @@
 /** Captures of clusters that are written to, with tablespaces, without rights, and cut off in the middle. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, open, readdir, rm, stat, symlink } from "node:fs/promises";
+import { chown, lstat, mkdir, open, readFile, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { execa } from "execa";
@@ -19,7 +19,8 @@ import {
 } from "../../testing/cluster-bench.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
-import { query } from "../../testing/query.ts";
+import { createPageCheck } from "../../platform/postgres/page-checksum.ts";
+import { query, withClient } from "../../testing/query.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
@@ -210,6 +211,68 @@ describe("a capture", () => {
     });
     expect(seen).toEqual({ n: 0 });
     await query(server.url("bank"), "drop table seen");
+  });
+
+  test("does not take what has no checksums for pages that are spoilt: those who lock a row together", async () => {
+    await query(
+      server.url("bank"),
+      `create table shared (id int primary key); insert into shared values (1);
+       do $$ begin for n in 1..66000 loop begin insert into shared values (-n); exception when unique_violation then null; end; end loop; end $$`,
+    );
+    await withClient(server.url("bank"), async (one) =>
+      withClient(server.url("bank"), async (two) => {
+        for (const client of [one, two]) await client.query("begin; select from shared where id = 1 for key share");
+        for (const client of [one, two]) await client.query("commit");
+      }),
+    );
+    await query(server.url("bank"), "checkpoint");
+    const members = await readFile(join(dataOf(server), "pg_multixact/members/0000"));
+    const check = createPageCheck({ startLsn: 1n << 40n, pageBytes: 8192, segmentPages: 131_072 }, "0000");
+    expect(check?.(members, 0, (at, bytes) => members.subarray(at, at + bytes))).toBe(0);
+    await captureClusterInto(context, vault);
+    await query(server.url("bank"), "drop table shared");
+  });
+
+  test("of a folder in which another server runs is none", async () => {
+    const other = await startPostgresServer();
+    try {
+      const mistaken = await clusterContext(server, folder.path, { more: { data: dataOf(other) } });
+      await expect(captureClusterInto(mistaken, vault)).rejects.toMatchObject({
+        code: "source.failed",
+        message: `${dataOf(other)} is not the data folder of the server that answers`,
+      });
+      const { findings } = await clusterDriver.preflight(mistaken);
+      expect(findings.find(({ subject }) => subject === "how files are read")).toMatchObject({ ok: false });
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test("refuses data behind a link, which a copy would lack, and has what else people link to", async () => {
+    const database = join(dataOf(server), "base/99999");
+    await symlink(folder.path, database);
+    await expect(captureClusterInto(context, vault)).rejects.toMatchObject({
+      code: "source.unsupported",
+      message: `${database} is a link: what lies behind it is in no base backup`,
+    });
+    await rm(database);
+    const aside = join(server.directory, "aside");
+    await mkdir(aside);
+    for (const name of ["pg_stat_tmp", "postgresql.conf"]) {
+      await rename(join(dataOf(server), name), join(aside, name));
+      await symlink(join(aside, name), join(dataOf(server), name));
+    }
+    const captured = await captureClusterInto(context, vault);
+    const instance = target(await clusterDriver.instances.name(context, 42));
+    await clusterDriver.instances.restore(context, instance, await vault.openSnapshot(captured.snapshot), captured);
+    expect((await lstat(join(instance.name, "pg_stat_tmp"))).isDirectory()).toBe(true);
+    expect(await readFile(join(instance.name, "postgresql.conf"), "utf8")).toBe(
+      await readFile(join(aside, "postgresql.conf"), "utf8"),
+    );
+    for (const name of ["pg_stat_tmp", "postgresql.conf"]) {
+      await rm(join(dataOf(server), name));
+      await rename(join(aside, name), join(dataOf(server), name));
+    }
   });
 
   test.each(ways)("%s finds a page that the disk has spoilt", async (_way, contextOf) => {

@@ -2,7 +2,7 @@
  * What of a data folder, or of a tablespace, belongs to a base backup, as the server itself chooses (PostgreSQL's documentation, "Backing Up The
  * Data Directory"): its folders, what of them is left out, how much each database has. Reads names and sizes, no content.
  */
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RefloatError } from "../../model/refloat-error.ts";
 
@@ -41,6 +41,18 @@ const isLeftOut = (name: string): boolean =>
 
 export const isEmptied = (folder: string): boolean => emptied.has(folder);
 
+/** Of a data folder: what the server itself keeps in folders. People may have others beside these. */
+export const isOfServer = (path: string): boolean => /^(?:base|global|pg_[a-z_]+)(?:\/|$)/.test(path);
+
+/** Links of these that people make: without what they lead to a copy does not start. */
+const isConfiguration = (path: string): boolean => /^(?:postgresql|pg_hba|pg_ident)\.conf$/.test(path);
+
+/** Undefined where a path leads to no file. */
+const sizeBehind = async (path: string): Promise<number | undefined> => {
+  const found = await stat(path).catch(() => null);
+  return found?.isFile() === true ? found.size : undefined;
+};
+
 const everywhere = ["pgsql_tmp*", "pg_internal.init*"];
 const temporaryTable = /^t\d+_\d+(?:_[a-z]+)?(?:\.\d+)?$/;
 const initFork = /^(\d+)_init$/;
@@ -56,13 +68,21 @@ const unloggedPatterns = (folder: string, names: readonly string[]): readonly st
     return node === undefined ? [] : [`/${path}`, `/${path}.*`, `/${path}_fsm*`, `/${path}_vm*`];
   });
 
+const behindLink = (path: string): RefloatError =>
+  new RefloatError("source.unsupported", `${path} is a link: what lies behind it is in no base backup`, {
+    state: "no point was made",
+    hint: "move it back into the data folder, or into a tablespace",
+  });
+
 /**
- * @param root of the walk @param isEntered folders right below the root that are walked; all of them are listed
- * @throws RefloatError source.unsupported for a name that is no UTF-8; source.failed for a folder that cannot be read
+ * @param root of the walk @param isEntered folders right below the root that are walked; all of them are listed @param isNeeded what must not be left out
+ * @throws RefloatError source.unsupported for a name that is no UTF-8, and for data behind a link, which no backup of PostgreSQL follows; source.failed
+ * for a folder that cannot be read
  */
 export const surveyFolder = async (
   root: string,
   isEntered: (name: string) => boolean = () => true,
+  isNeeded: (path: string) => boolean = () => true,
 ): Promise<FolderSurvey> => {
   const folders: string[] = [];
   const exclude: string[] = [...everywhere];
@@ -85,6 +105,12 @@ export const surveyFolder = async (
         });
       if (isLeftOut(entry.name)) continue;
       if (entry.isDirectory()) below.push(path);
+      // A copy has a folder there, which begins empty.
+      else if (entry.isSymbolicLink() && isEmptied(path)) folders.push(path);
+      else if (entry.isSymbolicLink() && isConfiguration(path)) {
+        const size = await sizeBehind(join(root, path));
+        if (size !== undefined) sizes.set(path, size);
+      } else if (entry.isSymbolicLink() && isEntered(path) && isNeeded(path)) throw behindLink(join(root, path));
       else if (!entry.isFile()) exclude.push(literally(path));
       else if (temporaryTable.test(entry.name)) exclude.push(literally(path));
       else {

@@ -21,13 +21,20 @@ export const endSql = "select * from pg_backup_stop(false)";
 /** @param $1 a name; the slot ends with the session */
 export const keepLogSql = "select pg_create_physical_replication_slot($1, true, true)";
 
-type FolderRights = { readonly mayBackUp: boolean; readonly mayReplicate: boolean; readonly runningSince: Date };
+type FolderRights = {
+  readonly mayBackUp: boolean;
+  readonly mayReplicate: boolean;
+  readonly runningSince: Date;
+  readonly systemIdentifier: string;
+  readonly port: number;
+};
 
 const rightsSql = `
   select has_function_privilege('pg_backup_start(text, boolean)', 'execute')
          and has_function_privilege('pg_backup_stop(boolean)', 'execute') as "mayBackUp",
          (select rolreplication or rolsuper from pg_roles where rolname = current_user) as "mayReplicate",
-         pg_postmaster_start_time() as "runningSince"`;
+         pg_postmaster_start_time() as "runningSince", (select system_identifier::text from pg_control_system()) as "systemIdentifier",
+         current_setting('port')::int as port`;
 
 export const readFolderRights = async (session: Session): Promise<FolderRights> =>
   only(await session.query<FolderRights>(rightsSql));

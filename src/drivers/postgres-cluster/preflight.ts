@@ -228,8 +228,11 @@ const askServer = async (context: ClusterContext, session: Session, target: Conn
   });
   await ask("start and stop of the server", () => supervisorFinding(context, stable));
   findings.push(portFinding(context, "cluster"));
-  const own = await findOwnFolder({ context, session });
-  findings.push(readingFinding(own));
+  let own: OwnFolder = { folder: null, why: "its folder could not be looked at" };
+  await ask("how files are read", async () => {
+    own = await findOwnFolder({ context, session });
+    return [readingFinding(own)];
+  });
   return { findings, ...commandsFor(context, stable, programs, own), grants: grantsFor(target) };
 };
 

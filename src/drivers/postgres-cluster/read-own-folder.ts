@@ -19,10 +19,10 @@ import { placeInVault } from "./vault-places.ts";
 
 /** A folder that can be read from, or why the server has to send its files. */
 export type OwnFolder =
-  | { readonly folder: string; readonly runningSince: Date }
+  | { readonly folder: string; readonly runningSince: Date; readonly systemIdentifier: string }
   | { readonly folder: null; readonly why: string };
 
-/** Reads nothing but names. */
+/** Reads nothing but names. @throws RefloatError source.failed where another server than the one that answers runs in the folder */
 export const findOwnFolder = async ({
   context,
   session,
@@ -34,36 +34,46 @@ export const findOwnFolder = async ({
     () => true,
   );
   if (refused) return not(`${folder} cannot be read here`);
-  if ((await findPostmaster(folder)) === null) return not(`no server runs in ${folder} on this machine`);
-  const { mayBackUp, mayReplicate, runningSince } = await readFolderRights(session);
+  const running = await findPostmaster(folder);
+  if (running === null) return not(`no server runs in ${folder} on this machine`);
+  const { mayBackUp, mayReplicate, runningSince, systemIdentifier, port } = await readFolderRights(session);
+  if (running.port !== port) throw otherServer(folder);
   if (!mayBackUp) return not("the role may not execute pg_backup_start and pg_backup_stop");
   if (!mayReplicate) return not("the role may not replicate");
-  return { folder, runningSince };
+  return { folder, runningSince, systemIdentifier };
 };
 
-/** A copy of the folder would have the same names and another checkpoint. @throws RefloatError source.failed */
-const requireLive = async (context: ClusterContext, folder: string, start: string): Promise<void> => {
-  const { position } = await readControlData(context, folder);
-  if (comparePositions(position, start) >= 0) return;
-  throw new RefloatError("source.failed", `${folder} is not the data folder of the server that answers`, {
+const otherServer = (folder: string): RefloatError =>
+  new RefloatError("source.failed", `${folder} is not the data folder of the server that answers`, {
     state: "no point was made",
     hint: "correct data: or url:",
   });
+
+/** A copy of the folder would have the same names and another checkpoint. @throws RefloatError source.failed */
+const requireLive = async (
+  context: ClusterContext,
+  { folder, systemIdentifier }: Extract<OwnFolder, { readonly folder: string }>,
+  start: string,
+): Promise<void> => {
+  const found = await readControlData(context, folder);
+  if (found.systemIdentifier !== systemIdentifier || comparePositions(found.position, start) < 0)
+    throw otherServer(folder);
 };
 
 /** @param onRead when the backup has ended @throws RefloatError source.*; what the sink throws */
 export const readOwnFolder = async (
   { context, asked, server }: ClusterSource,
-  { folder, runningSince }: Extract<OwnFolder, { readonly folder: string }>,
+  own: Extract<OwnFolder, { readonly folder: string }>,
   into: ClusterSink,
   onRead: () => Promise<void>,
 ): Promise<StoredBackup> => {
+  const { folder, runningSince } = own;
   const destination = { ...into, signal: context.signal };
   const data = placeInVault(into.root, null);
   return withSession(asked, async (session) => {
     await keepLog(context, (name) => session.query(keepLogSql, [name]));
     const { start, tablespaces } = await beginBackup(session, isCheckpointFast(context));
-    await requireLive(context, folder, start.lsn);
+    await requireLive(context, own, start.lsn);
     const pages = server.dataChecksums ? { startLsn: bytesBefore(start.lsn), ...(await readPageSizes(session)) } : null;
     const stored = await storeFolder(folder, tablespaces, { runningSince, pages }, destination);
     const { end, label, tablespaceMap } = await endBackup(session);

@@ -3,12 +3,13 @@
  * log. Files at rest since the capture before are not read at all.
  */
 import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import pLimit from "p-limit";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type RequireGoodPages, pageChecksOf } from "../../platform/postgres/page-checks.ts";
+import { translateSystemErrors } from "../../platform/system-error.ts";
 import type { BackupTablespace } from "./base-backup.ts";
-import { type FolderSurvey, isEmptied, surveyFolder } from "./folder-survey.ts";
+import { type FolderSurvey, isEmptied, isOfServer, surveyFolder } from "./folder-survey.ts";
 import type { PageRules } from "../../core/ports/vault-snapshots.ts";
 import type { ClusterSink, StoredCluster } from "./stored-cluster.ts";
 import { dataFolder, placeInVault } from "./vault-places.ts";
@@ -20,6 +21,8 @@ const pieceBytes = 1_048_576;
 /** Not as trees: what changes all the time and what has to be read in one piece lies among these. */
 const readOneByOne = new Set(["global"]);
 const notHere = new Set(["pg_wal", "pg_tblspc"]);
+/** Files elsewhere may be called by numbers too (`pg_multixact`, `pg_xact`), and their pages have no checksums. */
+const holdsRelations = new Set(["base", "global"]);
 const control = "global/pg_control";
 
 type Destination = ClusterSink & { readonly signal: AbortSignal };
@@ -108,8 +111,8 @@ export const storeFolder = async (
   const { sink, root, signal, progress } = destination;
   const sum: Sum = { files: 0, sizeBytes: 0 };
   const acts: (() => Promise<void>)[] = [];
-  const storeTree = (local: string, as: string, exclude: readonly string[]): void => {
-    const protection = pages === null ? {} : { pages };
+  const storeTree = (local: string, as: string, exclude: readonly string[], isOfRelations: boolean): void => {
+    const protection = pages === null || !isOfRelations ? {} : { pages };
     const rules = { exclude, oneFileSystem: false, as, writtenSince: runningSince, ...protection };
     acts.push(async () => {
       const { files, sizeBytes } = await sink.tree(local, rules, signal, progress);
@@ -118,23 +121,28 @@ export const storeFolder = async (
     });
   };
   const place = placeInVault(root, null);
-  const survey = await surveyFolder(data, (name) => !isEmptied(name) && !notHere.has(name));
+  const survey = await surveyFolder(data, (name) => !isEmptied(name) && !notHere.has(name), isOfServer);
   const sizes = new Map(survey.sizes);
   const folders: Record<string, readonly string[]> = { [dataFolder]: [...survey.folders, ...(await logFolders(data))] };
   for (const name of survey.folders.filter((path) => !path.includes("/"))) {
     if (isEmptied(name) || notHere.has(name) || readOneByOne.has(name)) continue;
-    storeTree(join(data, name), `${place}/${name}`, below(survey, name));
+    storeTree(join(data, name), `${place}/${name}`, below(survey, name), holdsRelations.has(name));
   }
   for (const { oid, location } of tablespaces) {
-    const { folder, found } = await surveyTablespace(data, oid, location);
+    const { folder, found } = await translateSystemErrors(
+      "source.failed",
+      `the tablespace at ${location} cannot be read`,
+      () => surveyTablespace(data, oid, location),
+    );
     folders[oid] = [folder, ...found.folders.map((path) => `${folder}/${path}`)];
     for (const [path, size] of found.sizes) sizes.set(`pg_tblspc/${oid}/${folder}/${path}`, size);
-    storeTree(join(location, folder), `${placeInVault(root, oid)}/${folder}`, found.exclude);
+    storeTree(join(location, folder), `${placeInVault(root, oid)}/${folder}`, found.exclude, true);
   }
   for (const path of survey.sizes.keys()) {
     const [top = "", rest] = path.split("/", 2);
     if (path === control || (rest !== undefined && !readOneByOne.has(top))) continue;
-    acts.push(() => storeFile(join(data, path), `${place}/${path}`, pages, destination, sum));
+    const checked = holdsRelations.has(top) ? pages : null;
+    acts.push(() => storeFile(join(data, path), `${place}/${path}`, checked, destination, sum));
   }
   await performAll(acts, signal);
   // Last, as the server does it too.
@@ -164,6 +172,11 @@ const surveyTablespace = async (
   location: string,
 ): Promise<{ readonly folder: string; readonly found: FolderSurvey }> => {
   const link = join(data, "pg_tblspc", oid);
+  if (!isAbsolute(location))
+    throw new RefloatError("source.unsupported", `the tablespace ${link} lies in the data folder itself`, {
+      state: "no point was made",
+      hint: "allow_in_place_tablespaces is for tests of PostgreSQL: move what is in it to another tablespace",
+    });
   if ((await realpath(link)) !== (await realpath(location)))
     throw new RefloatError(
       "source.unsupported",

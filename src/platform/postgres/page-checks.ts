@@ -8,12 +8,17 @@ import { createPageCheck } from "./page-checksum.ts";
 /** Looks at a piece that was read of an open file at an offset. @throws RefloatError source.failed naming the page */
 export type RequireGoodPages = (piece: Uint8Array, offset: number, fd: number) => void;
 
+/** Whoever writes the page may wait for his turn in the middle of it. */
+const pauseMs = 20;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** @returns null for a file that has no pages with checksums */
 export const pageChecksOf = (rules: PageRules, path: string): RequireGoodPages | null => {
   const check = createPageCheck(rules, basename(path));
   if (check === null) return null;
   return (piece, offset, fd) => {
-    const page = check(piece, offset, (at, bytes) => {
+    const page = check(piece, offset, (at, bytes, look) => {
+      if (look > 1) Atomics.wait(pause, 0, 0, pauseMs);
       const again = Buffer.allocUnsafe(bytes);
       return again.subarray(0, readSync(fd, again, 0, bytes, at));
     });

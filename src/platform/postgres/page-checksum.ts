@@ -18,14 +18,18 @@ const [lsnAt, checksumAt, upperAt] = [0, 8, 14];
 
 /**
  * @param piece of a file, beginning at a page @param offset of it in the file
- * @param readAgain what the file has now at an offset, as many bytes; a page may be written while it is read
+ * @param readAgain what the file has now at an offset, as many bytes; a page may be written while it is read. It is called a few times until the page is good;
+ * `look` counts them from 1
  * @returns the number of the first page in the file that is bad; null when none is
  */
 export type PageCheck = (
   piece: Uint8Array,
   offset: number,
-  readAgain: (offset: number, bytes: number) => Uint8Array,
+  readAgain: (offset: number, bytes: number, look: number) => Uint8Array,
 ) => number | null;
+
+/** What a disk has spoilt stays so; a write that is under way is over soon. */
+const looks = 5;
 
 const relationFile = /^\d+(?:_(?:fsm|vm|init))?(?:\.(?<segment>\d+))?$/;
 
@@ -37,13 +41,19 @@ export const createPageCheck = (rules: PageRules, fileName: string): PageCheck |
   const { pageBytes } = rules;
   const scratch = new Page(rules);
   return (piece, offset, readAgain) => {
+    const isSpoilt = (at: number, number: number): boolean => {
+      for (let look = 1; look <= looks; look += 1) {
+        const again = readAgain(at, pageBytes, look);
+        if (again.length !== pageBytes || scratch.isGood(again, number)) return false;
+      }
+      return true;
+    };
     // Behind a part of a page all is growing just now.
     if (offset % pageBytes !== 0) return null;
     for (let at = 0; at + pageBytes <= piece.length; at += pageBytes) {
       const number = (offset + at) / pageBytes;
       if (scratch.isGood(piece.subarray(at, at + pageBytes), firstPage + number)) continue;
-      const again = readAgain(offset + at, pageBytes);
-      if (again.length === pageBytes && !scratch.isGood(again, firstPage + number)) return number;
+      if (isSpoilt(offset + at, firstPage + number)) return number;
     }
     return null;
   };
