@@ -83,13 +83,20 @@ const takeBackup = async (
   const beganAt = clock.now();
   const run = await openBackup(context, access, { program, owner });
   try {
-    const chunks = readMbstream(run.bytes);
+    const source = { isAtEnd: false };
+    const chunks = readMbstream({
+      next: async () => {
+        const piece = await run.bytes.next();
+        source.isAtEnd = piece.done === true;
+        return piece;
+      },
+    });
     let stored: StoredFiles;
     try {
       stored = await storeFiles(chunks, { sink, root: placeInVault(root), signal, progress });
     } catch (error) {
-      // A stream that is cut was cut by something: the program says by what.
-      if (error instanceof RefloatError && error.code === "source.failed") await run.ended();
+      // A stream that is cut was cut by something: the program says by what. One that cannot be read goes on, and its program waits for a reader.
+      if (source.isAtEnd && error instanceof RefloatError && error.code === "source.failed") await run.ended();
       throw error;
     }
     await run.ended();

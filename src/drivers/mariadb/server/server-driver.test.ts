@@ -126,6 +126,18 @@ describe("a whole MariaDB server", () => {
     });
   });
 
+  it("is not waited for when what it sends cannot be read, however much more there is", async () => {
+    const [version = ""] = /^[\d.]+/.exec(await server.sql("SELECT VERSION();")) ?? [];
+    const programs = await programsOf("odd", version);
+    const says = `case "$*" in *--version*) echo "mariadb-backup based on MariaDB server ${version}-MariaDB" ;; *) exec head -c 20000000 /dev/zero ;; esac`;
+    await writeFile(join(programs, "mariadb-backup"), `#!/bin/sh\n${says}\n`);
+    const context = await mariadbServerContext(server, folder.path, { programs });
+    await expect(captureServer(context, await sinkIn("vault-7"), null)).rejects.toMatchObject({
+      code: "source.failed",
+      message: expect.stringContaining("a chunk does not begin as chunks do"),
+    });
+  });
+
   it("ends a capture that is aborted by the signal's reason", async () => {
     const stopping = new AbortController();
     const context = { ...(await mariadbServerContext(server, folder.path)), signal: stopping.signal };
