@@ -154,6 +154,21 @@ it.runIf(possible)("goes on when the capture is killed", { timeout: 120_000 }, a
   await child;
 });
 
+it.runIf(possible)("thaws though what froze was killed as soon as it had", { timeout: 120_000 }, async () => {
+  const signal = new AbortController().signal;
+  const real = (await runProgram("/bin/sh", ["-c", "command -v fsfreeze"], { signal })).stdout.trim();
+  await mkdir(at("bin"));
+  const script = `#!/bin/sh\n${real} "$@" || exit 1\ncase $1 in --freeze) kill -KILL $$ ;; esac\n`;
+  await writeFile(at("bin/fsfreeze"), script, { mode: 0o755 });
+  const path = `${at("bin")}:${process.env["PATH"] ?? ""}`;
+  const { lines } = await refloat.succeed(["capture", own("ext4"), "--json"], { PATH: path });
+  expect(await writeMs(at("ext4"))).toBeLessThan(2_000);
+  expect(resultEnvelopeSchema("capture").parse(lines.at(-1)).data.manifest.consistency).toMatchObject({
+    unquiesced: expect.stringContaining("ended by SIGKILL") as string,
+  });
+  expect((await refloat.run(["status"])).stdout).not.toContain("FROZEN");
+});
+
 it.runIf(possible)(
   "what was left frozen by two kills is told, and thawed by the next capture",
   { timeout: 120_000 },

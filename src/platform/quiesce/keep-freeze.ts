@@ -26,12 +26,18 @@ const tell = (answer: KeeperAnswer): void => {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 };
 
+type LineFailure = {
+  readonly why: string;
+  /** A signal ended it, or the time: what it was about to do may be done all the same. */
+  readonly isCut: boolean;
+};
+
 /** @returns how it failed; null when it ended well @throws the signal's reason */
 const runDeclared = async (
   request: KeeperRequest,
   key: "freeze" | "thaw",
   options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
-): Promise<string | null> => {
+): Promise<LineFailure | null> => {
   const { service, variables, secrets } = request;
   const words = lineWords(request.quiesce)[key];
   try {
@@ -46,10 +52,12 @@ const runDeclared = async (
     const end = describeEnd(result);
     if (end === null) return null;
     const said = lastLines(result.output, 5);
-    return `${key}: "${words}" failed: ${end}${said === "" ? "" : `: ${said}`}`;
+    const why = `${key}: "${words}" failed: ${end}${said === "" ? "" : `: ${said}`}`;
+    return { why, isCut: result.timedOut || result.endedBy !== null };
   } catch (error) {
     options.signal.throwIfAborted();
-    return `${key}: "${words}" cannot be run: ${error instanceof Error ? error.message : String(error)}`;
+    const why = `${key}: "${words}" cannot be run: ${error instanceof Error ? error.message : String(error)}`;
+    return { why, isCut: false };
   }
 };
 
@@ -57,8 +65,9 @@ const thaw = async (request: KeeperRequest): Promise<string | null> => {
   let reason: string | null = null;
   for (const pauseMs of thawPausesMs) {
     await delay(pauseMs);
-    reason = await runDeclared(request, "thaw", { signal: never, timeoutMs: thawTimeoutMs });
-    if (reason === null) return null;
+    const failed = await runDeclared(request, "thaw", { signal: never, timeoutMs: thawTimeoutMs });
+    if (failed === null) return null;
+    reason = failed.why;
   }
   return reason;
 };
@@ -112,9 +121,11 @@ const keep = async (request: KeeperRequest, ending: Ending, leftSince: string | 
   const timer = setTimeout(() => ending.end("deadline"), atMostMs);
   let why: string | null = null;
   try {
-    why = await runDeclared(request, "freeze", { signal: ending.signal });
-    hasFailed = why !== null;
-    if (why !== null) ending.end("freeze-failed");
+    const failed = await runDeclared(request, "freeze", { signal: ending.signal });
+    if (failed !== null) ({ why } = failed);
+    // The kernel goes on freezing for a program that is killed meanwhile.
+    hasFailed = failed !== null && !failed.isCut;
+    if (failed !== null) ending.end("freeze-failed");
     else if (!ending.signal.aborted) tell({ type: "frozen", leftSince });
   } catch {
     // It was ended half way; what it had done is thawed.
