@@ -18,7 +18,13 @@ import { withCluster } from "../locations.ts";
 import { findPostmaster } from "../postmaster.ts";
 import { historyName } from "../timeline-history.ts";
 import { type DisarmRecord, removeDisarmRecord, writeDisarmRecord } from "./disarm-record.ts";
-import { outstandingItems, settingsBack, subscriptionItem } from "./disarmed-items.ts";
+import {
+  cronSetting,
+  outstandingItems,
+  settingsBack,
+  subscriptionItem,
+  subscriptionSetting,
+} from "./disarmed-items.ts";
 import {
   type ArchiveChoice,
   askServer,
@@ -158,9 +164,20 @@ const backBefore = (record: DisarmRecord): readonly string[] =>
   record.armed.length === 0 ? [] : settingsBack(record, []);
 
 /** After a failure, or when somebody has asked us to stop: whatever that was, the server is to run as before. */
-const putBack = async (context: ClusterContext, stable: string, record: DisarmRecord, before: Texts): Promise<void> => {
+const putBack = async (
+  context: ClusterContext,
+  stable: string,
+  record: DisarmRecord,
+  before: Texts,
+  databases: readonly string[] | null,
+): Promise<void> => {
   await stopLive(context, stable);
   await writeTexts(stable, before);
+  // What keeps all of them off is not there any more once one of them was armed: those that were switched on would act.
+  if (record.armed.length > 0) {
+    const places = { folder: stable, options: await startOptionsOf(stable), databases };
+    await switchObjects(context, places, record, [], [subscriptionSetting, cronSetting]);
+  }
   await writeDisarmRecord(stable, { ...record, begun: [], before: null, back: [...backBefore(record)] });
   await serveStable(context, stable);
 };
@@ -200,7 +217,7 @@ export const armCluster = async (
   } catch (error) {
     const alone = { ...context, signal: new AbortController().signal };
     try {
-      await putBack(alone, stable, record, before);
+      await putBack(alone, stable, record, before, databases);
     } catch (second) {
       const why = second instanceof RefloatError ? second.message : String(second);
       throw new RefloatError("target.failed", `arming failed, and so did putting it back: ${why}`, {

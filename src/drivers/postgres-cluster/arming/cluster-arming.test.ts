@@ -220,6 +220,23 @@ test("one subscription receives again, finished after a kill, and the other does
   expect(await names()).toEqual(["libraries", "subscription:shop/in_b", "cron:postgres/1", "cron:postgres/2"]);
 });
 
+test("what is stopped switches off again what it has switched on beside what is armed already", async () => {
+  const [begun, data, log] = [join(folder.path, "begun"), dataOf(server), join(server.directory, "server.log")];
+  const asOwner = process.getuid?.() === 0 ? "runuser -u postgres -- " : "";
+  const start = `test -e ${begun} || { touch ${begun}; sleep 100; }; ${asOwner}${join(server.binaries, "pg_ctl")} -D ${data} -s -w -l ${log} -o '-p ${server.port}' start`;
+  const stopping = new AbortController();
+  const reason = new Error("the operator has changed his mind");
+  const stopped = { ...context, signal: stopping.signal, options: { ...context.options, start } };
+  const stop = vi.waitUntil(() => pathExists(begun), { timeout: 60_000 }).then(() => stopping.abort(reason));
+  await expect(arming.arm(stopped, request(["subscription:shop/in_b"]))).rejects.toBe(reason);
+  await stop;
+  expect(await query(server.url("shop"), "select subname, subenabled from pg_subscription order by 1")).toEqual([
+    { subname: "in_a", subenabled: true },
+    { subname: "in_b", subenabled: false },
+  ]);
+  expect(await names()).toEqual(["libraries", "subscription:shop/in_b", "cron:postgres/1", "cron:postgres/2"]);
+});
+
 test("one job runs again, the other is left off for good, and then nothing is off any more", async () => {
   await query(server.url("postgres"), "alter system set work_mem = '7MB'");
   await arming.arm(context, request(["libraries", "cron:postgres/1"]));
