@@ -2,10 +2,9 @@
  * How a client program is told where to go: a file of options that only this user may read, for as long as the program runs. Nothing of
  * the connection stands on a command line, and nothing of the user's own option files is read.
  */
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { baseEnvironment } from "../../platform/base-environment.ts";
+import { openNameless } from "../../platform/nameless-file.ts";
 import type { MariadbTarget } from "./connection-target.ts";
 
 const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t" };
@@ -40,19 +39,13 @@ export type OptionFile = {
   readonly remove: () => Promise<void>;
 };
 
-/** It has a name for no longer than it takes to open it, and then lives in our descriptor: whoever kills us leaves no password behind. */
+/** It has no name, and lives in our descriptor: whoever kills us leaves no password behind. */
 export const openOptionFile = async (
   target: MariadbTarget,
   /** Who is to read it, where that is not us. */
   owner: { readonly uid: number; readonly gid: number } | null = null,
 ): Promise<OptionFile> => {
-  const folder = await mkdtemp(join(tmpdir(), "refloat-mariadb-"));
-  let file: FileHandle;
-  try {
-    file = await open(join(folder, "options"), "wx+", 0o600);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const file = await openNameless(tmpdir());
   try {
     await file.writeFile(optionFileText(target));
     if (owner !== null && process.getuid?.() === 0) await file.chown(owner.uid, owner.gid);
