@@ -73,13 +73,16 @@ export const putIt = async (parts: StepParts, context: PutContext, way: "away" |
   await withStep(parts, context, async (access) => {
     const driver = access.driver(context.action.component);
     const driverContext = await access.context(context.action.component);
-    // A server that an exchange has stopped, and that was killed before it started it again.
-    if (isThere) return way === "back" ? driver.switching.serve?.(driverContext, exchangeOf(put, "away")) : undefined;
     const expected =
       way === "away"
         ? { stable: put.identity, incoming: null, outgoing: null }
         : { stable: null, incoming: put.identity, outgoing: null };
-    await driver.switching.exchange(driverContext, exchangeOf(put, way), expected);
+    if (!isThere) await driver.switching.exchange(driverContext, exchangeOf(put, way), expected);
+    // An exchange that was killed may have had more to do than the names: to finish what it has put away, to start a server that it had stopped.
+    else if (driver.switching.serve !== undefined)
+      await (way === "away"
+        ? driver.switching.exchange(driverContext, exchangeOf(put, way), expected)
+        : driver.switching.serve(driverContext, exchangeOf(put, "away")));
     if (way === "back") await driver.reload?.(driverContext);
     return undefined;
   });

@@ -2,7 +2,7 @@
  * retire: what stands behind the component's name on the side that a failback leaves is put beside it, closed to all. Only then can nobody write
  * to it any more, and it is proven that nobody has since the point that is at home; where somebody has, the cutover is taken back.
  */
-import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
+import { hasWrites, mayHaveWrites, writtenUnits } from "../core/run/written-units.ts";
 import { toJsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { positionAtHome } from "./made-point.ts";
@@ -50,10 +50,11 @@ export const createRetireStep: MakeHandler<"retire"> = (parts) => ({
     const gaps = report?.gaps ?? [];
     const output = toJsonObject({ outgoing: kept, proven: report !== null && !mayHaveWrites(report), gaps });
     if (report !== null && hasWrites(report)) {
-      const units = report.units.filter(({ added, changed, removed }) => added + changed + removed > 0);
       return {
         kind: "failed",
-        message: `${component} was written to after the last point, past hold and fence: ${units.map(({ name }) => name).join(", ")}`,
+        message: `${component} was written to after the last point, past hold and fence: ${writtenUnits(report)
+          .map(({ name }) => name)
+          .join(", ")}`,
         hint: "find who writes to it without being held or fenced, stop that, and plan again",
         output,
       };

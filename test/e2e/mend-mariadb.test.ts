@@ -153,6 +153,40 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
     expect(again).toMatchObject({ applied: false, script: null });
   });
 
+  it("puts rows back that are more than one statement takes, and refuses one that is by itself", async () => {
+    await sql(`CREATE TABLE papers (id INT PRIMARY KEY, body LONGBLOB, day DATE);
+      SET sql_mode = 'ALLOW_INVALID_DATES'; INSERT INTO papers SELECT seq, REPEAT(CHAR(seq), 2000000), '2026-02-31' FROM seq_1_to_7;`);
+    const captured = await program.succeed(["capture", "shop", "--json"]);
+    const at = ["--at", resultEnvelopeSchema("capture").parse(captured.lines.at(-1)).data.id, "--only", "db:papers"];
+    const before = await digestOf("papers");
+    await sql("DELETE FROM papers WHERE id > 2; UPDATE papers SET body = 'x' WHERE id = 2;");
+    const damaged = await digestOf("papers");
+    const { digest, tables } = await data(...at, "--yes");
+    expect(tables[0]?.puts).toEqual({ changed: 1, gone: 5 });
+    expect(await digestOf("papers")).toBe(before);
+    await program.succeed(["mend", "shop", "--undo", digest, "--yes"]);
+    expect(await digestOf("papers")).toBe(damaged);
+    await sql("UPDATE papers SET body = REPEAT('b', 9000000), day = NULL WHERE id = 1;");
+    const refused = await mend(...at);
+    expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain("a row of papers takes up to 22 MB in a statement");
+    expect(await data(...at, "--columns", "day", "--where", "id = 1", "--yes")).toMatchObject({ applied: true });
+    expect(await one("day FROM papers WHERE id = 1")).toBe("2026-02-31");
+  });
+
+  it("takes rows back that refer to themselves and to each other", async () => {
+    await sql("DELETE FROM parts; INSERT INTO parts VALUES (1, NULL, 'car'), (2, 2, 'root'), (3, 2, 'leaf');");
+    const captured = await program.succeed(["capture", "shop", "--json"]);
+    const at = ["--at", resultEnvelopeSchema("capture").parse(captured.lines.at(-1)).data.id, "--only", "db:parts"];
+    await sql("DELETE FROM parts WHERE id = 2;");
+    const { digest } = await data(...at, "--yes");
+    expect(await one("GROUP_CONCAT(id ORDER BY id) FROM parts")).toBe("1,2,3");
+    await sql("INSERT INTO parts VALUES (4, 2, 'new');");
+    expect((await mend("--undo", digest, "--yes")).stderr).toContain("rows of another table refer to rows of parts");
+    await sql("DELETE FROM parts WHERE id = 4;");
+    await program.succeed(["mend", "shop", "--undo", digest, "--yes"]);
+    expect(await one("GROUP_CONCAT(id ORDER BY id) FROM parts")).toBe("1");
+  });
+
   it("does nothing at all when one row was written meanwhile, and the stock client runs the same script", async () => {
     const before = await digestOf("products");
     await sql("UPDATE products SET price = 0, changed = changed;");

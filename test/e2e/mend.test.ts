@@ -213,6 +213,20 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     ).toBe("1:10:2,2:20:0");
   });
 
+  it("takes back rows that refer to each other, unless another one refers to them since", async () => {
+    await sql(
+      "alter table parts drop constraint parts_of_part_fkey; alter table parts add foreign key (of_part) references parts on delete cascade",
+    );
+    await sql("delete from parts");
+    const { digest } = await data("--only", "db:parts", "--yes");
+    await sql("insert into parts values (3, 30, 2)");
+    const refused = await program.run(["mend", "shop", "--undo", digest, "--yes"]);
+    expect(refused.stderr).toContain("rows of public.parts refer to rows of parts that were put back");
+    await sql("delete from parts where id = 3");
+    await program.succeed(["mend", "shop", "--undo", digest, "--yes"]);
+    expect(await one("(select count(*)::int from parts)")).toBe(0);
+  });
+
   it("takes nothing back that others have built upon since", async () => {
     await sql("create table hints (order_id bigint references orders on delete cascade, hint text)");
     await sql("delete from order_items where order_id = 8; delete from orders where id = 8");

@@ -209,6 +209,8 @@ export type WriteReport = {
     readonly removed: number;
     /** Path of the export of the added rows or of the list of files, relative to the folder given. */
     readonly file?: string;
+    /** It was written to, and nobody can tell how much: the counts are no more than what is known. A gap says so too. */
+    readonly uncounted?: true;
   }[];
   /** What could not be compared and why (a table without a primary key). Shown, never swallowed. */
   readonly gaps: readonly string[];

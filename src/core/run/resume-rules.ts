@@ -79,7 +79,7 @@ const stageOfStep = (graph: StepGraph, id: StepId): 0 | 1 | 2 => {
 };
 
 /** What must be done before anybody can reach the new side, where nothing holds traffic for it. */
-const bringsToUsers = new Set<StepKind | undefined>(["switch", "start", "reload"]);
+const bringsToUsers = new Set<StepKind | undefined>(["switch", "reinstate", "start", "reload"]);
 
 /**
  * Traffic may be on the new side: from here on nothing is undone automatically. A service without `cutover:` entries has no step that

@@ -49,8 +49,9 @@ export const retiredComponents = (run: RunRecord): readonly RetiredComponent[] =
   });
 
 const fencedSchema = z.object({
-  release: z.string(),
-  process: z.object({ port: z.int().nullable() }).nullable().catch(null),
+  /** Null where what stands behind its name is gone, while it runs on. */
+  release: z.string().nullable(),
+  process: z.object({ port: z.int().nullable(), release: z.string() }).nullable().catch(null),
 });
 
 /** Applications that a failback has stopped on that side: those that ran. */
@@ -65,7 +66,12 @@ export const processesLeft = (
         state === "done" &&
         seen !== undefined &&
         seen.process !== null
-        ? [[id.slice("fence:".length, -"@away".length), { release: seen.release, port: seen.process.port }]]
+        ? [
+            [
+              id.slice("fence:".length, -"@away".length),
+              { release: seen.release ?? seen.process.release, port: seen.process.port },
+            ],
+          ]
         : [];
     }),
   );

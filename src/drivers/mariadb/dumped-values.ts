@@ -8,25 +8,41 @@ export type DumpedValue = { readonly kind: "null" | "text" | "hex"; readonly tex
 
 const letters: Readonly<Record<string, string>> = { "0": "\0", n: "\n", r: "\r", t: "\t", b: "\b", Z: "\u001a" };
 
-/** A text in quotes, with what may stand before it, or a word. */
-const valuePattern = /(?:_binary )?'(?<text>(?:[^'\\]|\\[^]|'')*)'|(?<word>[^,()']+)/y;
+/** What may stand before a text in quotes, and its begin; or a word. */
+const valuePattern = /(?:_binary )?(?<quote>')|(?<word>[^,()']+)/y;
+
+/** Where the text in quotes that begins there ends: looked for letter by letter, since a value may be longer than a pattern can go back. */
+const endOfText = (line: string, begin: number): number => {
+  for (let at = begin; at < line.length; at += 1) {
+    if (line[at] === "\\") at += 1;
+    else if (line[at] === "'") {
+      if (line[at + 1] !== "'") return at;
+      at += 1;
+    }
+  }
+  throw new Error(`a text that begins at ${begin} of a row has no end`);
+};
 
 /** @param line `(1,'a',NULL),` in Latin-1 */
 export const readRowLine = (line: string): readonly DumpedValue[] => {
   const values: DumpedValue[] = [];
   for (let at = 1; at < line.length; at += 1) {
     valuePattern.lastIndex = at;
-    const { text, word } = valuePattern.exec(line)?.groups ?? {};
-    if (text === undefined && word === undefined) throw new Error(`no value at ${at} of a row`);
+    const { quote, word } = valuePattern.exec(line)?.groups ?? {};
+    if (quote === undefined && word === undefined) throw new Error(`no value at ${at} of a row`);
     at = valuePattern.lastIndex;
-    if (text !== undefined)
+    if (quote !== undefined) {
+      const end = endOfText(line, at);
       values.push({
         kind: "text",
-        text: text.replaceAll(/\\([^])|''/g, (_, letter: string | undefined) =>
-          letter === undefined ? "'" : (letters[letter] ?? letter),
-        ),
+        text: line
+          .slice(at, end)
+          .replaceAll(/\\([^])|''/g, (_, letter: string | undefined) =>
+            letter === undefined ? "'" : (letters[letter] ?? letter),
+          ),
       });
-    else if (word === "NULL") values.push({ kind: "null", text: "" });
+      at = end + 1;
+    } else if (word === "NULL") values.push({ kind: "null", text: "" });
     else if (word?.startsWith("0x") === true) values.push({ kind: "hex", text: word.slice(2) });
     else values.push({ kind: "text", text: word ?? "" });
     if (line[at] === ")") break;

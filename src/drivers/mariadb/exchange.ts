@@ -17,6 +17,7 @@ import { isDerivedName, quoteName, quoteText } from "./sql-text.ts";
 import { dropMadePlaces, prepareSides, settleSide } from "./switch-sides.ts";
 
 type States = ReadonlyMap<string, DatabaseState>;
+type Names = SwitchNames & Pick<Exchange, "putsAway">;
 
 /** One of ours that nothing has been moved to yet, or from which all was moved. */
 const isMadeAndEmpty = ({ marked, tables, comment }: DatabaseState): boolean =>
@@ -27,18 +28,31 @@ const prefix = "mark:";
 const identityOf = (state: DatabaseState | undefined): Identity =>
   state === undefined || isMadeAndEmpty(state) ? null : `${prefix}${state.marked?.id ?? state.fingerprint}`;
 
+/** The database that a side was put away from by an exchange which was killed before it could drop it. */
+const isLeftEmpty = (states: States, { stable, incoming, outgoing, putsAway }: Names): boolean => {
+  const behind = states.get(stable);
+  const isMarked = (name: string): boolean => (states.get(name)?.marked ?? null) !== null;
+  return (
+    putsAway === true && behind?.marked === null && behind.tables === 0 && (isMarked(incoming) || isMarked(outgoing))
+  );
+};
+
 const idIn = (identity: Identity): string | null => identity?.slice(prefix.length) ?? null;
 
 const lookAt = async (
   access: SqlAccess,
-  names: SwitchNames,
+  names: Names,
 ): Promise<{ readonly states: States; readonly found: ExchangeObservation }> => {
   const { stable, incoming, outgoing } = names;
   const states = await readDatabases(access, [stable, incoming, outgoing]);
   const identity = (name: string): Identity => identityOf(states.get(name));
   return {
     states,
-    found: { stable: identity(stable), incoming: identity(incoming), outgoing: identity(outgoing) },
+    found: {
+      stable: isLeftEmpty(states, names) ? null : identity(stable),
+      incoming: identity(incoming),
+      outgoing: identity(outgoing),
+    },
   };
 };
 
@@ -101,7 +115,7 @@ const exchangeDatabases = async (
   expected: ExchangeObservation,
 ): Promise<{ readonly heldMs: number; readonly position: Position | null; readonly outgoing: string }> => {
   const access = await accessOf(context, "target");
-  const names: SwitchNames = { ...exchange, stable: access.target.database };
+  const names: Names = { ...exchange, stable: access.target.database };
   const { outgoing } = names;
   const { states, found } = await lookAt(access, names);
   const toNothing = expected.incoming === null;
@@ -119,6 +133,8 @@ const exchangeDatabases = async (
   if (incoming !== undefined && !toNothing && incoming.marked === null) {
     throw new RefloatError("cutover.refused", `${names.incoming} was restored by no run, or not to its end`);
   }
+  // Moved there by an exchange that was killed before it gave it what cannot be moved.
+  if (incoming?.marked != null) await settleSide(access, incoming.name, incoming.marked.id, false);
   const sides = await prepareSides(
     access,
     { stable, incoming, names, hasOutgoing: states.has(outgoing) },
@@ -158,7 +174,7 @@ const discard = async (context: MariadbContext, outgoing: string): Promise<void>
 export const mariadbSwitching: SwitchOperations<MariadbOptions> = {
   observe: async (context, exchange) => {
     const access = await accessOf(context, "target");
-    const names: SwitchNames = { ...exchange, stable: access.target.database };
+    const names: Names = { ...exchange, stable: access.target.database };
     const { found } = await lookAt(access, names);
     await refuseForeignKeys(access, names);
     return found;

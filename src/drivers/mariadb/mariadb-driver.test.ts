@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { hasWrites } from "../../core/run/written-units.ts";
 import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { createDirectoryReader } from "../../testing/directory-vault.ts";
@@ -277,6 +278,40 @@ test("a switch that is killed before or after the tables were renamed is finishe
   expect(await readMariadbContent(server, database)).toBe(damaged);
 });
 
+test("a side whose putting away was killed when its tables were renamed is away, and is finished or comes back", async () => {
+  const database = await makeDatabase(shopScript);
+  const context = mariadbContext(server, database, folder.path);
+  const original = await readMariadbContent(server, database);
+  const { incoming: free, outgoing: kept } = await exchangeOf(context);
+  const away = { incoming: free, outgoing: kept, putsAway: true } as const;
+  const back = { incoming: kept, outgoing: free, putsAway: true } as const;
+  const { switching } = driver;
+  const before = await switching.observe(context, away);
+  const access = await accessOf(context, "target");
+  const killed = async (): Promise<void> => {
+    const names = { ...away, stable: database };
+    const states = await readDatabases(access, [database, free, kept]);
+    const places = {
+      stable: states.get(database),
+      incoming: states.get(free),
+      names,
+      hasOutgoing: states.has(kept),
+    };
+    const sides = await prepareSides(access, places, { old: (before.stable ?? "").slice(5), fresh: null });
+    await renameTables(context, access, names, sides);
+    expect(await switching.observe(context, away)).toEqual({ stable: null, incoming: null, outgoing: before.stable });
+  };
+  await killed();
+  await switching.exchange(context, away, before);
+  expect(await server.sql(`SHOW DATABASES LIKE '${database}';`)).toBe("");
+  expect(await readMariadbContent(server, kept)).toBe(original);
+  await switching.exchange(context, back, await switching.observe(context, back));
+  await killed();
+  await switching.exchange(context, back, await switching.observe(context, back));
+  expect(await switching.observe(context, away)).toEqual(before);
+  expect(await readMariadbContent(server, database)).toBe(original);
+});
+
 test("a view that is broken is named, and stops neither a restore nor a switch", async () => {
   const database = await makeDatabase(`
     CREATE TABLE t (id INT PRIMARY KEY); CREATE TABLE gone (id INT); CREATE VIEW broken AS SELECT * FROM gone;
@@ -350,6 +385,11 @@ test("what was written since is told row by row against another side, and by che
     units: [],
     gaps: [],
   });
+  // As many rows as before: that something was written is known, how much is not.
+  await server.sql("UPDATE customers SET note = 'another' WHERE id = 1;", database);
+  const changed = await driver.writes?.writesSince(context, { location: null, since: still });
+  expect(changed?.units).toEqual([{ name: "customers", added: 0, changed: 0, removed: 0, uncounted: true }]);
+  expect(changed !== undefined && hasWrites(changed)).toBe(true);
 });
 
 test("a server that is away, a wrong password and a missing database are told apart", async () => {

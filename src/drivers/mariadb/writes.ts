@@ -31,8 +31,10 @@ const lookAlone = async (access: SqlAccess, database: string, since: PositionMar
     if (before === undefined) continue;
     if (before.checksum === null)
       gaps.push(`${name}: whether rows were changed cannot be told without another state of it`);
-    else if (before.checksum !== checksum)
+    else if (before.checksum !== checksum) {
+      if (more === 0) units.push({ name, added: 0, changed: 0, removed: 0, uncounted: true });
       gaps.push(`${name} was written to; how many of its rows changed cannot be told without another state of it`);
+    }
   }
   for (const [name, { rows }] of Object.entries(since.tables)) {
     if (now[name] !== undefined) continue;

@@ -8,11 +8,11 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "pg";
 import { findPortOwners } from "../../../src/platform/port-owner.ts";
 import { findFreePort } from "../../../src/testing/free-port.ts";
 import { type HaproxyServer, startHaproxy } from "../../../src/testing/haproxy-server.ts";
 import { type PostgresServer, startPostgresServer } from "../../../src/testing/postgres-server.ts";
+import { query as askServer } from "../../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./refloat-program.ts";
 
 export type Place = {
@@ -109,15 +109,7 @@ services:
         to: \${app.address}
 `,
   );
-  const query = async (sql: string, database = "shop") => {
-    const client = new Client({ connectionString: server.url(database) });
-    await client.connect();
-    try {
-      return (await client.query<Record<string, unknown>>(sql)).rows;
-    } finally {
-      await client.end();
-    }
-  };
+  const query = (sql: string, database = "shop") => askServer(server.url(database), sql);
   const program = refloatIn(root, join(root, `state-${name}`));
   const own = { REFLOAT_CONFIG: file };
   return {

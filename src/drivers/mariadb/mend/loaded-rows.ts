@@ -76,6 +76,12 @@ const keepWritten = async (
 ): Promise<void> => {
   const name = "refloat_before";
   await createTemporary(session, name, live, before);
+  try {
+    await requireTypes(session, live, quoteName(name));
+  } catch (error) {
+    await session.run(`DROP TEMPORARY TABLE ${quoteName(name)};`);
+    throw error;
+  }
   await before.fill(session, name);
   const known = new Set(before.shape.columns.map((column) => column.name));
   const isSame = shared.filter((column) => known.has(column.name)).map((column) => sameSql(column, "p", "b"));

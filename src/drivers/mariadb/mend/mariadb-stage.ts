@@ -46,6 +46,8 @@ const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: s
 
 /** Rows that are read into a temporary table lock nobody's rows so, each statement reads what is committed then; what has changed since is found out by the script. */
 const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;";
+/** A date that the live table was let have is one in a temporary table too; else it would become another, without a word. */
+const dates = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES';";
 /** With this, temporary tables are in no binary log. */
 const rowFormat = "SET SESSION binlog_format = ROW;";
 
@@ -86,7 +88,7 @@ export const onMariadbStage = async <Result>(
   const settings = await settingsOf(access);
   const session = await openSqlSession(access, database);
   try {
-    await session.run(settings);
+    await session.run(`${settings}\n${dates}`);
     return await act(mariadbStage(session, source, database));
   } catch (error) {
     throw mayNotCompare(error, access);

@@ -3,17 +3,21 @@
  * be put back. What is only live is counted and left alone.
  */
 import type { RowWish } from "../../../core/ports/row-stage.ts";
+import { formatBytes } from "../../../core/text/quantity.ts";
 import type { MendedTable } from "../../../model/mend.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { type Row, numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { quoteName, quoteText } from "../sql-text.ts";
+import type { LiveTable } from "./live-tables.ts";
 import { type LoadedRows, atColumn, matchedSql } from "./loaded-rows.ts";
-import { sameSql, textSql } from "./value-sql.ts";
+import { sameSql, spelledBytesSql, textSql } from "./value-sql.ts";
 
 export type RowDifferences = LoadedRows & {
   /**
    * For SQL: columns `at` (of the source's row), `n` (order of the key), `kind`, `bits` (one letter for each shared column: 1 where it differs and may be put
-   * back), `wanted`, `level` (of a table that refers to itself, once it is asked for), `l0` ... (live values as text, of the shared columns).
+   * back), `wanted`, `level` (of a table that refers to itself, once it is asked for), `size` (bytes of both sides as statements spell them, at most),
+   * `spelled` (the same of what its own statement has to name), `l0` ... (live values as text, of the shared columns).
    */
   readonly differences: string;
   readonly counts: Pick<MendedTable, "equal" | "changed" | "gone" | "newer">;
@@ -32,6 +36,32 @@ export const differsSql = ({ shared }: LoadedRows, columns: readonly string[]): 
   return bits.length === 0 ? "FALSE" : `(${bits.join(" OR ")})`;
 };
 
+/** What a statement has beside its values. */
+const packetReserve = 65_536;
+
+/**
+ * What the server takes of one statement is also the longest text that it makes of a value: beyond that it answers null, and null would be put back.
+ * @throws RefloatError source.unsupported for a wanted row that is larger
+ */
+export const requireSpellable = async (
+  session: SqlSession,
+  { live: { label }, differences }: Pick<RowDifferences, "live" | "differences">,
+): Promise<void> => {
+  const row = await session.ask(
+    `SELECT MAX(spelled) AS largest, @@max_allowed_packet - ${packetReserve} AS most FROM ${differences} WHERE wanted;`,
+  );
+  const [largest, most] = [numberOf(row[0], "largest"), numberOf(row[0], "most")];
+  if (largest <= most) return;
+  throw new RefloatError(
+    "source.unsupported",
+    `a row of ${label} takes up to ${formatBytes(largest)} in a statement, and the server takes no more than ${formatBytes(most)}`,
+    {
+      state: "nothing was changed",
+      hint: "set max_allowed_packet higher on the server (at most 1G), or leave the row out by --where or --columns",
+    },
+  );
+};
+
 /** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError source.failed when the server does not understand the condition */
 export const compareRows = async (
   session: SqlSession,
@@ -47,6 +77,15 @@ export const compareRows = async (
     wish.columns === null || wish.columns.includes(column.name) ? `IF(${sameSql(column, "p", "t")}, '0', '1')` : "'0'",
   );
   const same = shared.map((column) => sameSql(column, "p", "t")).join(" AND ");
+  const both = shared.map((column) => `(${spelledBytesSql(column, "p")} + ${spelledBytesSql(column, "t")})`);
+  const size = both.join(" + ");
+  // A row that is gone is written whole; of one that differs only what differs.
+  const spelled = shared
+    .map(
+      (column, index) =>
+        `IF(${firstKey} IS NULL, ${spelledBytesSql(column, "p")}, IF(${bits[index] ?? "'0'"} = '1', ${both[index] ?? "0"}, 0))`,
+    )
+    .join(" + ");
   const kinds = wish.rows.map((kind) => quoteText(kind)).join(", ");
   const wanted = [
     wish.rows.length === 0 ? "FALSE" : `d.kind IN (${kinds})`,
@@ -63,10 +102,10 @@ export const compareRows = async (
   const [counted] = (
     await session.run(`
       CREATE TEMPORARY TABLE ${differences} (at BIGINT PRIMARY KEY, n BIGINT, kind VARCHAR(8) CHARACTER SET ascii, bits TEXT CHARACTER SET ascii,
-        wanted BOOLEAN NOT NULL DEFAULT FALSE, level INT NULL, ${shared.map((_, index) => `l${index} LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`).join(", ")}) ENGINE=InnoDB;
+        wanted BOOLEAN NOT NULL DEFAULT FALSE, level INT NULL, size BIGINT, spelled BIGINT, ${shared.map((_, index) => `l${index} LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`).join(", ")}) ENGINE=InnoDB;
       INSERT INTO ${differences}
         SELECT p.${atColumn}, ROW_NUMBER() OVER (ORDER BY ${live.key.map((name) => `p.${quoteName(name)}`).join(", ")}),
-               IF(${firstKey} IS NULL, 'gone', 'changed'), CONCAT(${bits.join(", ")}), FALSE, NULL, ${shared.map((column) => textSql(column, "t")).join(", ")}
+               IF(${firstKey} IS NULL, 'gone', 'changed'), CONCAT(${bits.join(", ")}), FALSE, NULL, ${size}, ${spelled}, ${shared.map((column) => textSql(column, "t")).join(", ")}
           FROM ${from} p LEFT JOIN ${live.qualified} t ON ${matchedSql(live.key, "t", "p")}
          WHERE ${firstKey} IS NULL OR NOT (${same});
       UPDATE ${differences} d SET d.wanted = TRUE WHERE ${wanted.join(" AND ")};
@@ -74,6 +113,7 @@ export const compareRows = async (
              (SELECT COUNT(*) FROM ${differences} WHERE kind = 'changed') AS changed, (SELECT COUNT(*) FROM ${differences} WHERE kind = 'gone') AS gone,
              ${whole ? `(SELECT COUNT(*) FROM ${live.qualified} t LEFT JOIN ${from} p ON ${matchedSql(live.key, "t", "p")} WHERE p.${atColumn} IS NULL)` : "0"} AS newer;`)
   ).at(-1) ?? [undefined];
+  await requireSpellable(session, { live, differences });
   const [changed, gone] = [numberOf(counted, "changed"), numberOf(counted, "gone")];
   const equal = numberOf(counted, "found") - changed - gone;
   return { ...loaded, differences, counts: { equal, changed, gone, newer: numberOf(counted, "newer") } };

@@ -98,7 +98,9 @@ const deleteStatement = (rows: RowDifferences, batch: readonly ScriptRow[]): str
         const column = shared[at];
         return column === undefined ? "FALSE" : `c.${quoteName(name)} = ${literal(column, row.point[at])}`;
       });
-      return `SET referring = referring + (SELECT COUNT(*) FROM ${child} c WHERE ${same.join(" AND ")}); `;
+      // One that refers to itself goes by itself.
+      const others = child === live.qualified ? ` AND NOT (${whereSql(rows, row, [])})` : "";
+      return `SET referring = referring + (SELECT COUNT(*) FROM ${child} c WHERE ${same.join(" AND ")}${others}); `;
     });
     return `${referring.join("")}DELETE FROM ${quoteName(live.label)} WHERE ${where}; ${noting}`;
   });

@@ -30,6 +30,15 @@ export const textSql = ({ name, dataType }: LiveColumn, side?: string): string =
   return `CAST(${column} AS CHAR CHARACTER SET utf8mb4)`;
 };
 
+/** A comparison with a value has as much beside it. */
+const spelledAround = 100;
+
+/** Bytes of the value as a statement spells it, at most: digits are twice as long, and so may escapes be. @param side an alias */
+export const spelledBytesSql = ({ name, dataType, collation }: LiveColumn, side: string): string => {
+  const factor = binaryTypes.has(dataType) || collation === null || collation.startsWith("utf8") ? 2 : 3;
+  return `${spelledAround} + ${factor} * COALESCE(LENGTH(${side}.${quoteName(name)}), 0)`;
+};
+
 /** As they are stored: neither a collation nor a trailing space makes two values one. */
 export const sameSql = ({ name }: LiveColumn, a: string, b: string): string =>
   `BINARY ${a}.${quoteName(name)} <=> BINARY ${b}.${quoteName(name)}`;

@@ -5,7 +5,7 @@ import { numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { quoteName } from "../sql-text.ts";
 import { atColumn } from "./loaded-rows.ts";
-import { type RowDifferences, readValues, valuesSql } from "./row-differences.ts";
+import { type RowDifferences, readValues, requireSpellable, valuesSql } from "./row-differences.ts";
 
 /** Of a table that refers to itself: which rows come first. Those that refer to each other in a circle have no level, and the server refuses them. */
 const setLevels = async (session: SqlSession, rows: RowDifferences): Promise<void> => {
@@ -31,6 +31,27 @@ const setLevels = async (session: SqlSession, rows: RowDifferences): Promise<voi
   }
 };
 
+type Sized = { readonly at: string; readonly bytes: number };
+
+/** As many rows at a time as one statement may name, and as this and the server hold at ease. */
+function* batchesOf(rows: readonly Sized[], mostBytes: number): Generator<readonly string[]> {
+  let batch: string[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (batch.length === rowsPerStatement || (batch.length > 0 && bytes + row.bytes > mostBytes)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(row.at);
+    bytes += row.bytes;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+const mostBatchBytes = 4_194_304;
+
+/** @throws RefloatError source.unsupported for a row that no statement has room for */
 export async function* wantedRows(
   session: SqlSession,
   rows: RowDifferences,
@@ -40,12 +61,13 @@ export async function* wantedRows(
   const { differences, from } = rows;
   if (kind === "gone" && direction === "mend") await setLevels(session, rows);
   const order = kind === "changed" ? "bits, n" : "level IS NULL, level, n";
-  const all = (
-    await session.ask(`SELECT at FROM ${differences} WHERE wanted AND kind = '${kind}' ORDER BY ${order};`)
-  ).map((row) => textOf(row, "at"));
-  const ordered = direction === "mend" ? all : all.toReversed();
-  for (let begin = 0; begin < ordered.length; begin += rowsPerStatement) {
-    const numbers = ordered.slice(begin, begin + rowsPerStatement);
+  await requireSpellable(session, rows);
+  const [packets, listed = []] = await session.run(
+    `SELECT @@max_allowed_packet AS most; SELECT at, size FROM ${differences} WHERE wanted AND kind = '${kind}' ORDER BY ${order};`,
+  );
+  const all = listed.map((row) => ({ at: textOf(row, "at"), bytes: numberOf(row, "size") }));
+  const mostBytes = Math.min(mostBatchBytes, numberOf(packets?.[0], "most") / 2);
+  for (const numbers of batchesOf(direction === "mend" ? all : all.toReversed(), mostBytes)) {
     const found = await session.ask(
       `SELECT d.at AS at, ${valuesSql(rows)} FROM ${differences} d JOIN ${from} p ON p.${atColumn} = d.at WHERE d.at IN (${numbers.join(", ")});`,
     );

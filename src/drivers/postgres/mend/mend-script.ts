@@ -130,6 +130,10 @@ const deleteStatement = (table: RowDifferences, rows: readonly ScriptRow[]): str
   const put = `(values
 ${values(rows.map(({ key, point }) => [...key, ...point]))}
     ) as w(${[...keys, ...columns].join(", ")})`;
+  // Of a table that refers to itself the rows go together.
+  const gone = `not exists (select from (values
+${values(rows.map(({ key }) => key))}
+    ) as w(${keys.join(", ")}) where ${keyMatch(table, keys).join(" and ")})`;
   // Rows that were written meanwhile and refer to these would go with them, silently.
   const referrers = live.referrers.map(({ child, columns: own, parentColumns }) => {
     const values = parentColumns.map((name) => {
@@ -137,7 +141,7 @@ ${values(rows.map(({ key, point }) => [...key, ...point]))}
       return at === -1 ? "null" : `w.${columns[at] ?? ""}::${shared[at]?.type ?? "text"}`;
     });
     return refuseIf(
-      `exists (select from ${child} c, ${put} where (${own.map((name) => `c.${quoteName(name)}`).join(", ")}) = (${values.join(", ")}))`,
+      `exists (select from ${child} t, ${put} where (${own.map((name) => `t.${quoteName(name)}`).join(", ")}) = (${values.join(", ")})${child === live.qualified ? ` and ${gone}` : ""})`,
       `rows of ${child} refer to rows of ${live.label} that were put back`,
     );
   });
