@@ -9,6 +9,8 @@ export type ScriptFailure =
   | { readonly kind: "changed"; readonly message: string }
   /** The server refuses a row. */
   | { readonly kind: "refused"; readonly message: string }
+  /** Its last word was sent, and what became of it was not heard. */
+  | { readonly kind: "unheard" }
   | { readonly kind: "other" };
 
 /** @returns what to throw */
@@ -29,9 +31,9 @@ export const explainFailure = (thrown: unknown, failure: ScriptFailure, directio
       state: nothing,
     });
   }
-  if (!(thrown instanceof RefloatError) || thrown.code === "interrupted") return thrown;
-  // The answer to the last word may be what got lost.
-  const lost = thrown.code === "source.unreachable";
+  // Interrupted, the transaction ends with its session, unless its last word was sent before.
+  if (!(thrown instanceof RefloatError) || (thrown.code === "interrupted" && failure.kind !== "unheard")) return thrown;
+  const lost = failure.kind === "unheard" || thrown.code === "source.unreachable";
   return new RefloatError(thrown.code, thrown.message, {
     cause: thrown,
     state: lost ? "it is not known whether it was done: compare again" : nothing,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Phase, PlanStep, StepAction } from "../../model/plan.ts";
 import type { RunRecord, StepRecord, StepState } from "../../model/run.ts";
 import { backoffMs, consequenceOfFailure } from "./failure-rules.ts";
-import { actOnResume, stepsToTakeBack } from "./resume-rules.ts";
+import { actOnResume, hasAdmitBegun, stepsToTakeBack } from "./resume-rules.ts";
 import { buildStepGraph } from "./step-graph.ts";
 
 const step = (id: string, phase: Phase, action: StepAction): PlanStep => ({
@@ -117,5 +117,21 @@ describe("what follows from a failure", () => {
     expect([1, 2, 3, 4, 9, 99].map((failures) => backoffMs(failures, { firstMs: 500, longestMs: 3000 }))).toEqual([
       500, 1000, 2000, 3000, 3000, 3000,
     ]);
+  });
+});
+
+describe("whether users may be on the other side", () => {
+  it("waits, where nothing admits them, for the side that an undo of a way home puts back", () => {
+    const back = buildStepGraph([
+      step("switch", "cutover", { kind: "switch", component: "db" }),
+      step("reinstate", "cutover", { kind: "reinstate", component: "db" }),
+    ]);
+    const states = (...all: readonly StepState[]): RunRecord =>
+      ({
+        state: "running",
+        steps: back.order.map((id, index) => ({ id, state: all[index], attempt: 1 })),
+      }) as RunRecord;
+    expect(hasAdmitBegun(states("done", "failed"), back)).toBe(false);
+    expect(hasAdmitBegun(states("done", "done"), back)).toBe(true);
   });
 });

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProposedScripts } from "../../core/mend/propose-rows.ts";
 import { type MendProposal, mendProposalSchema } from "../../model/mend.ts";
+import { formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { syncDirectory } from "../atomic-file.ts";
 import { translateSystemErrors } from "../system-error.ts";
@@ -15,12 +16,31 @@ const folderName = (digest: string): string => digest.slice(0, 16);
 
 const folderOf = (stateDirectory: string): string => join(stateDirectory, "mends");
 
-/** @returns SHA-256 of what was written, hex */
-const write = async (path: string, pieces: AsyncIterable<string> | Iterable<string>): Promise<string> => {
+/** It is read and run as one text, which may have no more than half a thousand million letters. */
+const mostScriptBytes = 268_435_456;
+
+/** @returns SHA-256 of what was written, hex @throws RefloatError source.unsupported */
+const write = async (
+  path: string,
+  pieces: AsyncIterable<string> | Iterable<string>,
+  mostBytes = mostScriptBytes,
+): Promise<string> => {
+  let bytes = 0;
   const hash = createHash("sha256");
   const handle = await open(path, "wx", 0o600);
   try {
     for await (const piece of pieces) {
+      bytes += Buffer.byteLength(piece);
+      if (bytes > mostBytes) {
+        throw new RefloatError(
+          "source.unsupported",
+          `the rows take more than the ${formatBytes(mostBytes)} of one script`,
+          {
+            state: "nothing was changed",
+            hint: "narrow it by tables, --where or --columns, or recover the whole database",
+          },
+        );
+      }
       hash.update(piece);
       await handle.writeFile(piece);
     }
@@ -31,16 +51,20 @@ const write = async (path: string, pieces: AsyncIterable<string> | Iterable<stri
   return hash.digest("hex");
 };
 
-/** @throws RefloatError target.failed when the folder cannot be written; whatever the scripts throw */
-export const keepMend = async (stateDirectory: string, scripts: ProposedScripts): Promise<MendProposal> =>
+/** @throws RefloatError target.failed when the folder cannot be written; source.unsupported for a script that nobody could run; whatever the scripts throw */
+export const keepMend = async (
+  stateDirectory: string,
+  scripts: ProposedScripts,
+  mostBytes = mostScriptBytes,
+): Promise<MendProposal> =>
   translateSystemErrors("target.failed", "the script could not be kept", async () => {
     const folder = folderOf(stateDirectory);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const partial = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
     await mkdir(partial, { mode: 0o700 });
     try {
-      const digest = await write(join(partial, files.mend), scripts.mend);
-      const undoDigest = await write(join(partial, files.undo), scripts.undo);
+      const digest = await write(join(partial, files.mend), scripts.mend, mostBytes);
+      const undoDigest = await write(join(partial, files.undo), scripts.undo, mostBytes);
       const final = join(folder, folderName(digest));
       const paths = { script: join(final, files.mend), undo: join(final, files.undo) };
       const proposal = scripts.describe({ digest, undoDigest, ...paths });

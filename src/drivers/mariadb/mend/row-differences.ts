@@ -9,7 +9,6 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { type Row, numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { quoteName, quoteText } from "../sql-text.ts";
-import type { LiveTable } from "./live-tables.ts";
 import { type LoadedRows, atColumn, matchedSql } from "./loaded-rows.ts";
 import { sameSql, spelledBytesSql, textSql } from "./value-sql.ts";
 

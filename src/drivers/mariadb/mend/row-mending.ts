@@ -51,12 +51,15 @@ export const mariadbMending: RowMending<MariadbOptions> = {
     if (!script.endsWith(commit)) throw new RefloatError("bug", "the script ends without its last word");
     const access = await accessOf(context, "target");
     const session = await openSqlSession(access, access.target.database);
+    let isSent = false;
     try {
       // The client has all that was sent to it, and goes on when we are killed: so the last word is sent when all else is done.
       await session.feed(bytesOf(script.slice(0, -commit.length)));
+      isSent = true;
       await session.run(commit);
     } catch (error) {
-      throw explainFailure(error, failureOf(error), direction);
+      const failure = failureOf(error);
+      throw explainFailure(error, isSent && failure.kind === "other" ? { kind: "unheard" } : failure, direction);
     } finally {
       await session.close();
     }

@@ -4,6 +4,7 @@
  */
 import type { MendSource, PointSource, RowMending } from "../../../core/ports/row-mending.ts";
 import { formatList } from "../../../core/text/quantity.ts";
+import { shellWord } from "../../../core/text/shell-word.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
 import { resolveTarget } from "../../../platform/postgres/connection-target.ts";
@@ -53,7 +54,7 @@ const liveNamed = ({ schema, table, database }: Named, names: readonly TableName
   if (found === undefined) {
     throw new RefloatError("source.unsupported", `there is no table ${typed} any more to put rows back into`, {
       state: nothingChanged,
-      hint: `a table that was dropped is made again with all that was its own from an archive: refloat extract POINT:${component}:${typed} --dump --to table.dump, then pg_restore -d ${database} table.dump`,
+      hint: `a table that was dropped is made again with all that was its own from an archive: refloat extract ${shellWord(`POINT:${component}:${typed}`)} --dump --to table.dump, then pg_restore -d ${shellWord(database)} table.dump`,
     });
   }
   if (other !== undefined) {
