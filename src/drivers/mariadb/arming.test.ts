@@ -16,7 +16,7 @@ if (arming === undefined) throw new Error("MariaDB is armed");
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const script = `
   CREATE TABLE ticks (id INT AUTO_INCREMENT PRIMARY KEY);
-  CREATE EVENT tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO ticks VALUES ();
+  CREATE DEFINER = owner@localhost EVENT tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO ticks VALUES ();
   CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01 03:00:00' DO DELETE FROM ticks;
   CREATE EVENT asleep ON SCHEDULE EVERY 1 HOUR DISABLE DO SELECT 1;
   CREATE EVENT \`od,d "one"\` ON SCHEDULE EVERY 1 WEEK DO SELECT 1;
@@ -55,6 +55,14 @@ const statusOf = async (event: string): Promise<string> =>
     )
   ).trim();
 
+/** Of the live one and of the one of the old side. */
+const definers = async (event: string): Promise<string> =>
+  (
+    await server.sql(
+      `SELECT GROUP_CONCAT(DEFINER) FROM information_schema.EVENTS WHERE EVENT_SCHEMA IN ('shop', '${exchange.outgoing}') AND EVENT_NAME = '${event}';`,
+    )
+  ).trim();
+
 const ticks = async (): Promise<number> => Number(await server.sql("SELECT COUNT(*) FROM shop.ticks;"));
 
 beforeAll(async () => {
@@ -62,7 +70,9 @@ beforeAll(async () => {
     settings: { "event-scheduler": "ON", "log-bin-trust-function-creators": "ON" },
   });
   folder = await createTestFolder("refloat-mariadb-arming");
-  await server.sql("CREATE DATABASE shop; CREATE USER 'keeper'@'127.0.0.1';");
+  await server.sql(
+    "CREATE DATABASE shop; CREATE USER 'keeper'@'127.0.0.1'; CREATE USER owner@localhost; GRANT ALL ON shop.* TO owner@localhost;",
+  );
   await server.sql(script, "shop");
   context = mariadbContext(server, "shop", folder.path, { user: "keeper" });
   await server.sql((await driver.preflight(context)).grants.join("\n"));
@@ -93,12 +103,12 @@ test("an event whose time has gone by stays off, and an unknown one is named", a
 });
 
 test("is refused while events of the old side run", async () => {
-  await server.sql(`ALTER EVENT ${exchange.outgoing}.tick ENABLE;`);
+  await server.sql(`ALTER DEFINER = owner@localhost EVENT ${exchange.outgoing}.tick ENABLE;`);
   await expect(arming.propose(context, request(["event:tick"]))).rejects.toMatchObject({
     code: "arming.refused",
     message: `events of the old side run: ${exchange.outgoing}.tick`,
   });
-  await server.sql(`ALTER EVENT ${exchange.outgoing}.tick DISABLE;`);
+  await server.sql(`ALTER DEFINER = owner@localhost EVENT ${exchange.outgoing}.tick DISABLE;`);
 });
 
 test("one that fails puts those before it back", async () => {
@@ -116,6 +126,7 @@ test("one runs again and the others stay; it is asked for twice", async () => {
   await arming.arm(context, request(["event:tick"]));
   await expect.poll(ticks, { timeout: 20_000 }).toBeGreaterThan(still);
   expect(await statusOf("nightly")).toBe("DISABLED");
+  expect(await definers("tick")).toBe("owner@localhost,owner@localhost");
   expect((await listed()).map(([name]) => name)).toEqual(["event:nightly", 'event:od,d "one"', "event:once"]);
   await expect(arming.arm(context, request(["event:tick"]))).rejects.toMatchObject({ code: "usage" });
 });

@@ -1,43 +1,21 @@
 /** Events that the server ran before a recovery: off since then, and made to run again one by one. */
 import type { ArmRequest, Arming } from "../../core/ports/arming.ts";
 import { formatList } from "../../core/text/quantity.ts";
+import type { ArmProposal } from "../../model/arming.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type MarkerRows, type OffEvent, readDatabases, readMarkerRows, writeMarkerRowsSql } from "./marker-table.ts";
+import { type OffEventSeen, enableEvents, proposeEvents, readEvents, requireItems } from "./events.ts";
+import { type MarkerRows, readDatabases, readMarkerRows, writeMarkerRowsSql } from "./marker-table.ts";
 import type { MariadbContext, MariadbOptions } from "./mariadb-options.ts";
-import { type SqlAccess, accessOf, askSql, runSql, textOf } from "./sql-client.ts";
-import { inDatabase, quoteText } from "./sql-text.ts";
+import { type SqlAccess, accessOf, runSql } from "./sql-client.ts";
 
-const prefix = "event:";
-
-const itemOf = ({ name }: { readonly name: string }): string => `${prefix}${name}`;
-
-type SeenEvent = {
-  readonly name: string;
-  readonly isEnabled: boolean;
-  /** It has a last time, and that has gone by. */
-  readonly isPast: boolean;
-};
-
-const readEvents = async (access: SqlAccess, database: string): Promise<readonly SeenEvent[]> => {
-  const rows = await askSql(
-    access,
-    `SELECT EVENT_NAME AS name, STATUS AS status,
-            IFNULL(CONVERT_TZ(IFNULL(EXECUTE_AT, ENDS), TIME_ZONE, 'SYSTEM') < CONVERT_TZ(NOW(), @@session.time_zone, 'SYSTEM'), 0) AS past
-       FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ${quoteText(database)} ORDER BY 1;`,
-  );
-  return rows.map((row) => ({
-    name: textOf(row, "name"),
-    isEnabled: textOf(row, "status") === "ENABLED",
-    isPast: textOf(row, "past") === "1",
-  }));
-};
+const itemOf = ({ name }: { readonly name: string }): string => `event:${name}`;
 
 type Marked = {
   readonly database: string;
   readonly id: string;
   readonly rows: MarkerRows;
   /** Those of `rows.off` that are there, and do not run. */
-  readonly waiting: readonly (OffEvent & Pick<SeenEvent, "isPast">)[];
+  readonly waiting: readonly OffEventSeen[];
 };
 
 /** Null of a database that no run has restored. */
@@ -46,10 +24,12 @@ const readMarked = async (access: SqlAccess): Promise<Marked | null> => {
   const marked = (await readDatabases(access, [database])).get(database)?.marked ?? null;
   if (marked === null) return null;
   const rows = await readMarkerRows(access, database, marked.id);
-  const events = rows.off.length === 0 ? [] : await readEvents(access, database);
+  const events = rows.off.length === 0 ? [] : await readEvents(access, [database]);
   const waiting = rows.off.flatMap((one) => {
     const seen = events.find(({ name }) => name === one.name);
-    return seen === undefined || seen.isEnabled ? [] : [{ ...one, isPast: seen.isPast }];
+    return seen === undefined || seen.isEnabled
+      ? []
+      : [{ ...seen, item: itemOf(one), was: `enabled, ${one.schedule}` }];
   });
   return { database, id: marked.id, rows, waiting };
 };
@@ -60,21 +40,21 @@ export const namesOff = async (access: SqlAccess, database: string): Promise<rea
   return marked === null ? [] : (await readMarkerRows(access, database, marked.id)).off.map(({ name }) => name);
 };
 
-const requireMarked = async (context: MariadbContext, access: SqlAccess, items: readonly string[]): Promise<Marked> => {
+/** Null only where nothing was asked for. */
+const requireMarked = async (
+  context: MariadbContext,
+  access: SqlAccess,
+  items: readonly string[],
+): Promise<Marked | null> => {
   const marked = await readMarked(access);
-  const there = marked?.waiting.map(itemOf) ?? [];
-  const unknown = items.find((item) => !there.includes(item));
-  if (marked !== null && unknown === undefined) return marked;
-  throw new RefloatError("usage", `nothing called "${unknown ?? ""}" is off in ${context.component}`, {
-    state: "nothing was changed",
-    hint: there.length === 0 ? "nothing is off there" : `there is ${formatList(there, 12)}`,
-  });
+  requireItems(context.component, marked?.waiting.map(({ item }) => item) ?? [], items);
+  return marked;
 };
 
 /** @throws RefloatError arming.refused */
 const refuseActingSide = async (access: SqlAccess, outgoing: string | null): Promise<void> => {
   if (outgoing === null) return;
-  const running = (await readEvents(access, outgoing)).filter(({ isEnabled }) => isEnabled);
+  const running = (await readEvents(access, [outgoing])).filter(({ isEnabled }) => isEnabled);
   if (running.length === 0) return;
   throw new RefloatError(
     "arming.refused",
@@ -89,52 +69,10 @@ const refuseActingSide = async (access: SqlAccess, outgoing: string | null): Pro
   );
 };
 
-const schedulerOf = async (access: SqlAccess): Promise<string> =>
-  textOf((await askSql(access, "SELECT @@global.event_scheduler AS state;"))[0], "state");
-
-const gone = "its time has gone by: it would not run. ALTER EVENT it to another schedule, or leave it off";
-
-const propose = async (context: MariadbContext, access: SqlAccess, request: ArmRequest) => {
-  const { waiting } = await requireMarked(context, access, request.items);
+const propose = async (context: MariadbContext, access: SqlAccess, request: ArmRequest): Promise<ArmProposal> => {
+  const marked = await requireMarked(context, access, request.items);
   await refuseActingSide(access, request.outgoing);
-  const chosen = waiting.filter((one) => request.items.includes(itemOf(one)));
-  const words = ({ name, schedule }: OffEvent) => ({ name: itemOf({ name }), was: `enabled, ${schedule}` });
-  const items = chosen.filter(({ isPast }) => !isPast).map((one) => ({ ...words(one), does: "runs again" }));
-  const scheduler = await schedulerOf(access);
-  return {
-    items,
-    stays: chosen.filter(({ isPast }) => isPast).map((one) => ({ ...words(one), why: gone })),
-    takes: [],
-    warnings:
-      items.length > 0 && scheduler !== "ON"
-        ? [`event_scheduler of the server is ${scheduler}: no event runs at all`]
-        : [],
-  };
-};
-
-/** One after the other, the last ones first when one fails. */
-const enable = async (access: SqlAccess, database: string, names: readonly string[]): Promise<void> => {
-  const begun: string[] = [];
-  try {
-    for (const name of names) {
-      begun.push(name);
-      await runSql(access, `ALTER EVENT ${inDatabase(database, name)} ENABLE;`);
-    }
-    const seen = await readEvents(access, database);
-    const still = names.filter((name) => seen.find((one) => one.name === name)?.isEnabled !== true);
-    if (still.length > 0)
-      throw new RefloatError("target.failed", `${still.map((name) => itemOf({ name })).join(", ")} is still off`);
-  } catch (error) {
-    const alone = { ...access, signal: new AbortController().signal };
-    const put = begun.map((name) => `ALTER EVENT ${inDatabase(database, name)} DISABLE;\n`).join("");
-    const state = await runSql(alone, put).then(
-      () => "all of them are off as before",
-      () => `whether these run is not known: ${begun.map((name) => itemOf({ name })).join(", ")}`,
-    );
-    access.signal.throwIfAborted();
-    if (!(error instanceof RefloatError)) throw error;
-    throw new RefloatError(error.code, error.message, { cause: error, state });
-  }
+  return proposeEvents(access, marked?.waiting ?? [], request);
 };
 
 /** What was decided of leaves the record; what was dropped or enabled by somebody stays in it and is never listed. */
@@ -146,9 +84,9 @@ const forget = (access: SqlAccess, { database, id, rows }: Marked, items: readon
 
 export const mariadbArming: Arming<MariadbOptions> = {
   disarmed: async (context) =>
-    ((await readMarked(await accessOf(context, "target")))?.waiting ?? []).map(({ name, schedule }) => ({
-      name: itemOf({ name }),
-      was: `enabled, ${schedule}`,
+    ((await readMarked(await accessOf(context, "target")))?.waiting ?? []).map(({ item, was }) => ({
+      name: item,
+      was,
       begun: false,
     })),
   propose: async (context, request) => propose(context, await accessOf(context, "target"), request),
@@ -157,16 +95,18 @@ export const mariadbArming: Arming<MariadbOptions> = {
     const { items } = await propose(context, access, request);
     const chosen = items.map(({ name }) => name);
     const marked = await requireMarked(context, access, chosen);
-    await enable(
+    if (marked === null) return [];
+    await enableEvents(
       access,
-      marked.database,
-      chosen.map((item) => item.slice(prefix.length)),
+      marked.waiting.filter(({ item }) => chosen.includes(item)),
+      "DISABLE",
     );
     await forget(access, marked, chosen);
     return [];
   },
   leave: async (context, items) => {
     const access = await accessOf(context, "target");
-    await forget(access, await requireMarked(context, access, items), items);
+    const marked = await requireMarked(context, access, items);
+    if (marked !== null) await forget(access, marked, items);
   },
 };

@@ -5,7 +5,7 @@
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { CodeObject, KeptCode } from "./marker-table.ts";
 import { type Row, type SqlAccess, runSql, textOf } from "./sql-client.ts";
-import { quoteName, quoteText } from "./sql-text.ts";
+import { inDatabase, quoteAccount, quoteName, quoteText } from "./sql-text.ts";
 
 type Listed = { readonly kind: CodeObject["kind"]; readonly name: string; readonly row: Row };
 
@@ -35,11 +35,6 @@ const statementColumn: Readonly<Record<CodeObject["kind"], string>> = {
   EVENT: "Create Event",
 };
 
-const definerName = (definer: string): string => {
-  const at = definer.lastIndexOf("@");
-  return at < 0 ? quoteName(definer) : `${quoteName(definer.slice(0, at))}@${quoteName(definer.slice(at + 1))}`;
-};
-
 const triggerStatement = ({ name, row }: Listed, original: string): string => {
   const body = textOf(row, "body");
   if (!original.trimEnd().endsWith(body.trimEnd())) {
@@ -48,7 +43,7 @@ const triggerStatement = ({ name, row }: Listed, original: string): string => {
     });
   }
   const when = `${textOf(row, "timing")} ${textOf(row, "event")} ON ${quoteName(textOf(row, "tbl"))}`;
-  return `CREATE DEFINER=${definerName(textOf(row, "definer"))} TRIGGER ${quoteName(name)} ${when} FOR EACH ROW ${body}`;
+  return `CREATE DEFINER=${quoteAccount(textOf(row, "definer"))} TRIGGER ${quoteName(name)} ${when} FOR EACH ROW ${body}`;
 };
 
 const statusPattern = /( ON COMPLETION (?:NOT )?PRESERVE) (?:ENABLE|DISABLE ON SLAVE|DISABLE)\b/;
@@ -129,6 +124,19 @@ const inOtherDatabase = (statement: string, from: string, to: string): string =>
 
 const sameMode = "SET SESSION sql_mode = '';\nSET NAMES utf8mb4;\n";
 
+/**
+ * What runs it, or stops it. Without its definer named, the server would make the user that alters the definer: it would run with other rights from then on.
+ * @param definer quoted
+ */
+export const alterEventSql = (
+  event: { readonly definer: string; readonly name: string; readonly database: string },
+  state: "ENABLE" | "DISABLE" | "DISABLE ON SLAVE",
+): string => `ALTER DEFINER = ${event.definer} EVENT ${inDatabase(event.database, event.name)} ${state};\n`;
+
+const eventDefiner = ({ statement }: CodeObject): string =>
+  /^CREATE DEFINER=(?<definer>`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?) EVENT /.exec(statement)?.groups?.["definer"] ??
+  "CURRENT_USER";
+
 const creation = (object: CodeObject, from: string, to: string, isArmed: boolean): string => {
   const text = object.kind === "VIEW" ? inOtherDatabase(object.statement, from, to) : object.statement;
   // A moment before all others: what is to happen once, at a time that has passed, is an event all the same, which is off.
@@ -145,7 +153,7 @@ const creation = (object: CodeObject, from: string, to: string, isArmed: boolean
     "EXECUTE IMMEDIATE @refloat_text;\n",
     sameMode,
     early === "" ? "" : "SET SESSION timestamp = DEFAULT;\n",
-    isArmed ? `ALTER EVENT ${quoteName(object.name)} ENABLE;\n` : "",
+    isArmed ? alterEventSql({ database: to, name: object.name, definer: eventDefiner(object) }, "ENABLE") : "",
   ].join("");
 };
 
@@ -250,21 +258,24 @@ export const replaceCode = async (
 };
 
 /** When an event runs, as its statement says: `EVERY 1 DAY STARTS '2026-01-01 03:00:00'`. */
-export const scheduleOf = ({ objects }: KeptCode, event: string): string => {
-  const statement = objects.find(({ kind, name }) => kind === "EVENT" && name === event)?.statement ?? "";
-  return / ON SCHEDULE (?<when>.+?) ON COMPLETION /s.exec(statement)?.groups?.["when"] ?? "at times that are not known";
-};
+export const scheduleOf = ({ objects }: KeptCode, event: string): string =>
+  scheduleIn(objects.find(({ kind, name }) => kind === "EVENT" && name === event)?.statement ?? "");
+
+/** The same, of a statement as SHOW CREATE EVENT gives it. */
+export const scheduleIn = (statement: string): string =>
+  / ON SCHEDULE (?<when>.+?) ON COMPLETION /s.exec(statement)?.groups?.["when"] ?? "at times that are not known";
 
 /** What keeps tables from being renamed into another database, and what would act on them meanwhile. */
 export const standStillSql = (database: string, { objects }: KeptCode): string =>
   objects
-    .flatMap(({ kind, name, isEnabled }) =>
-      kind === "TRIGGER"
+    .flatMap((object) => {
+      const { kind, name, isEnabled } = object;
+      return kind === "TRIGGER"
         ? [`DROP TRIGGER IF EXISTS ${quoteName(database)}.${quoteName(name)};\n`]
         : kind === "EVENT" && isEnabled === true
-          ? [`ALTER EVENT ${quoteName(database)}.${quoteName(name)} DISABLE;\n`]
-          : [],
-    )
+          ? [alterEventSql({ database, name, definer: eventDefiner(object) }, "DISABLE")]
+          : [];
+    })
     .join("");
 
 /** For a person with the stock client: all of it, as statements. Events are disabled. */

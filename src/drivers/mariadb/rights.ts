@@ -1,7 +1,7 @@
 /** The exact rights that a user needs, and whether he has them. */
 import type { MariadbTarget } from "./connection-target.ts";
 import { type SqlAccess, askSql, textOf } from "./sql-client.ts";
-import { instanceName, quoteName, retiredName } from "./sql-text.ts";
+import { instanceName, quoteAccount, quoteName, retiredName } from "./sql-text.ts";
 
 type Need = {
   /** In words, of what cannot be done without it. */
@@ -85,12 +85,6 @@ const needsOf = (target: MariadbTarget, { makesTrusted, goesOn }: RightsFor): re
 export const grantStatements = (target: MariadbTarget, user: string, wanted: RightsFor): readonly string[] =>
   needsOf(target, wanted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`);
 
-/** `shop@%` as GRANT takes it. */
-export const accountOf = (current: string): string => {
-  const at = current.lastIndexOf("@");
-  return `${quoteName(current.slice(0, at))}@${quoteName(current.slice(at + 1))}`;
-};
-
 export type Rights = { readonly account: string; readonly missing: readonly Need[] };
 
 /** `GRANT SELECT, INSERT ON \`shop\`.* TO ...`: what, and where. */
@@ -130,5 +124,5 @@ export const readRights = async (access: SqlAccess, wanted: RightsFor): Promise<
     const privileges = need.privileges.filter((privilege) => !isGiven(privilege, need.on));
     return privileges.length === 0 ? [] : [{ ...need, privileges }];
   });
-  return { account: accountOf(textOf(row, "account")), missing };
+  return { account: quoteAccount(textOf(row, "account")), missing };
 };

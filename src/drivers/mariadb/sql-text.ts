@@ -18,6 +18,12 @@ export const plainLiteral = (text: string): string => {
   return `'${text}'`;
 };
 
+/** An account as the server tells it, `shop@%`, as GRANT and DEFINER take it. */
+export const quoteAccount = (account: string): string => {
+  const at = account.lastIndexOf("@");
+  return at < 0 ? quoteName(account) : `${quoteName(account.slice(0, at))}@${quoteName(account.slice(at + 1))}`;
+};
+
 /** `shop`.`orders`. */
 export const inDatabase = (database: string, name: string): string => `${quoteName(database)}.${quoteName(name)}`;
 

@@ -7,7 +7,6 @@ import { startApart } from "../../../platform/folder-server/start-apart.ts";
 import { waitUntil } from "../../../platform/wait-until.ts";
 import { describeAddress } from "../connection-target.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
-import { describeDisarmed } from "./disarm.ts";
 import { quietInstance } from "./instance-server.ts";
 import { lifeIn } from "./position.ts";
 import { type ServerContext, dataPathOf, liveAccessOf } from "./server-options.ts";
@@ -165,18 +164,16 @@ export const serveStable = async (context: ServerContext, stable: string): Promi
 /** After the switch. Where the log goes on could not be asked of a server that was down. */
 export const describeSettled = async (context: ServerContext): Promise<readonly string[]> => {
   const stable = await dataPathOf(context);
-  const told = await describeDisarmed(stable);
   try {
     const log = await logOutside(await readLiveServer(await liveAccessOf(context, "source")), stable);
     return log === null
-      ? told
+      ? []
       : [
-          ...told,
           `its binary log goes on at ${log}, outside of the data folder, in the files of the old side: no moment since then can be recovered from an older point. Take a point now`,
         ];
   } catch (error) {
     context.signal.throwIfAborted();
-    if (error instanceof RefloatError) return told;
+    if (error instanceof RefloatError) return [];
     throw error;
   }
 };

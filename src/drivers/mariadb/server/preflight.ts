@@ -17,7 +17,8 @@ import { describeSystemError } from "../../../platform/system-error.ts";
 import { logFindings } from "../log-findings.ts";
 import { describeAddress } from "../connection-target.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
-import { accountOf, heldPrivileges } from "../rights.ts";
+import { heldPrivileges } from "../rights.ts";
+import { quoteAccount } from "../sql-text.ts";
 import { backupArguments } from "./backup-program.ts";
 import { refuseCompany } from "./live-server.ts";
 import { type ServerContext, dataPathOf, liveAccessOf } from "./server-options.ts";
@@ -146,7 +147,7 @@ const askServer = async (context: ServerContext, access: SqlAccess, stable: stri
   const goesOn = pitr !== undefined;
   const held = await heldPrivileges(access);
   const [row] = await askSql(access, "SELECT CURRENT_USER() AS account;");
-  const account = accountOf(textOf(row, "account"));
+  const account = quoteAccount(textOf(row, "account"));
   const rights = rightsFindings(held, goesOn);
   const server = await readLiveServer(access);
   findings.push(finding(true, describeAddress(access.target), `MariaDB ${server.version}, as ${access.target.user}`));

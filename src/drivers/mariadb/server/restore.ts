@@ -77,7 +77,7 @@ export const restoreServer: Restore = async (context, target, source, captured, 
   const range = replay === undefined ? null : serverRange(captured, detail.binlog, replay);
   if (range !== null) await rehearse(range, signal);
   const tally: ReplayTally = emptyTally();
-  let disarmed: readonly string[] = [];
+  let disarmed = 0;
   const progress = accumulateProgress(context.progress, {
     unit: "files",
     bytesTotal: facts.sizeBytes,
@@ -99,7 +99,7 @@ export const restoreServer: Restore = async (context, target, source, captured, 
     const access = await startInstance(context, folder, { isAlone: true });
     try {
       if (range !== null) await applyBinlog(access, null, serverLogEvents(range, tally));
-      disarmed = await disarm(access, folder);
+      disarmed = await disarm(access, folder, { by: `run ${target.run}`, at: context.clock.now() });
     } finally {
       // One that is renamed under its feet would look for its files at their old names.
       await endServer({ clock: context.clock, signal: new AbortController().signal }, folder, "SIGTERM");
@@ -128,7 +128,11 @@ export const restoreServer: Restore = async (context, target, source, captured, 
         ...(server.version === version
           ? []
           : [`the point is of MariaDB ${version}, and it runs by ${server.version} of this machine`]),
-        ...(disarmed.length === 0 ? [] : [`off in the restored server: ${formatAmount(disarmed.length, "events")}`]),
+        ...(disarmed === 0
+          ? []
+          : [
+              `off in the restored server, and so after the switch until refloat rearm: ${formatAmount(disarmed, "events")}`,
+            ]),
       ],
     };
   });

@@ -1,6 +1,7 @@
 import type { ComponentDriver } from "../../../core/ports/driver.ts";
 import { binlogStartOf, placeWords } from "../binlog-line.ts";
 import { mariadbTargets } from "../find-target.ts";
+import { serverArming } from "./arming.ts";
 import { captureServer } from "./capture.ts";
 import { serverInstances, stableOutputs } from "./instances.ts";
 import { preflightServer } from "./preflight.ts";
@@ -32,5 +33,6 @@ export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
   instances: serverInstances,
   switching: serverSwitching,
   writes: serverWrites,
+  arming: serverArming,
   logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveServerLog, targets: mariadbTargets },
 };
