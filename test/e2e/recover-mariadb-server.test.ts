@@ -157,7 +157,7 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
     const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
     const said = done.stdout.replaceAll(/\s+/g, " ");
     expect(said).toContain("SHOP IS BACK");
-    expect(said).toContain("ALTER DEFINER = `root`@`localhost` EVENT `shop`.`tick` ENABLE;");
+    expect(said).toContain("db: event:shop/tick is off (enabled, EVERY 1 SECOND");
     expect(await one("SELECT GROUP_CONCAT(total ORDER BY id) FROM shop.orders;")).toBe("11,20,30");
     expect(await one("SELECT id FROM later.things;")).toBe("7");
     expect(await one("SELECT COUNT(*) FROM mysql.user WHERE User = 'clerk';")).toBe("1");

@@ -105,6 +105,8 @@ test("the restored server has begun another log: GTIDs from 1, and a file of ano
   const now = await server.sql("SHOW MASTER STATUS;");
   expect(left).toMatch(/^binlog\.000001\t/);
   expect(now).toMatch(/^binlog\.000001\t/);
+  // Of the one statement since.
+  expect((await server.sql("SELECT @@global.gtid_binlog_pos;")).trim()).toBe("0-1-1");
   const begins = await Promise.all([outgoing, dataOf(server)].map((path) => readFile(join(path, "binlog.000001"))));
   const whens = begins.map((content) => content.readUInt32LE(4));
   expect(whens[1]).toBeGreaterThan(whens[0] ?? Number.POSITIVE_INFINITY);
