@@ -4,6 +4,7 @@ import { formatList } from "../../core/text/quantity.ts";
 import type { ArmProposal } from "../../model/arming.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { alterEventSql } from "./code-objects.ts";
+import { errorNumberOf } from "./server-errors.ts";
 import { type SqlAccess, askSql, runSql, textOf } from "./sql-client.ts";
 import { quoteAccount, quoteText } from "./sql-text.ts";
 
@@ -84,14 +85,18 @@ export const proposeEvents = async (
 const switchSql = (event: SeenEvent, state: Parameters<typeof alterEventSql>[1]): string =>
   alterEventSql({ ...event, definer: quoteAccount(event.definer) }, state);
 
+/** ER_EVENT_DOES_NOT_EXIST */
+const noSuchEvent = 1539;
+
 /**
  * One after the other, by their own definers; all of those begun are off again when one fails.
- * @param off what they are when they are off @throws RefloatError with what they are now as its state
+ * @param off what they are when they are off @param putAllBack told where one failed, and all are off again @throws RefloatError with what they are now as its state
  */
 export const enableEvents = async (
   access: SqlAccess,
   events: readonly OffEventSeen[],
   off: "DISABLE" | "DISABLE ON SLAVE",
+  putAllBack: () => Promise<void> = async () => undefined,
 ): Promise<void> => {
   const begun: OffEventSeen[] = [];
   try {
@@ -104,7 +109,8 @@ export const enableEvents = async (
     if (still.length > 0)
       throw new RefloatError("target.failed", `${still.map(({ item }) => item).join(", ")} is still off`);
   } catch (error) {
-    const state = await putBack({ ...access, signal: new AbortController().signal }, begun, off);
+    const { isOff, state } = await putBack({ ...access, signal: new AbortController().signal }, begun, off);
+    if (isOff) await putAllBack();
     access.signal.throwIfAborted();
     if (!(error instanceof RefloatError)) throw error;
     throw new RefloatError(error.code, error.message, {
@@ -115,18 +121,22 @@ export const enableEvents = async (
   }
 };
 
-/** Each by itself: one that is gone by now keeps no other from being off. @returns in words what they are now */
+/** Each by itself: one that was dropped meanwhile keeps no other from being off. @returns in words what they are now */
 const putBack = async (
   access: SqlAccess,
   begun: readonly OffEventSeen[],
   off: "DISABLE" | "DISABLE ON SLAVE",
-): Promise<string> => {
-  const ignore = (error: unknown): void => {
-    if (!(error instanceof RefloatError)) throw error;
-  };
-  for (const event of begun) await runSql(access, switchSql(event, off)).then(() => undefined, ignore);
-  const seen = await readEvents(access, [...new Set(begun.map(({ database }) => database))]).catch(ignore);
-  if (seen === undefined) return `whether these run is not known: ${begun.map(({ item }) => item).join(", ")}`;
-  const run = begun.filter((event) => seen.some((one) => isSameEvent(one, event) && one.isEnabled));
-  return run.length === 0 ? "all of them are off as before" : `these run: ${run.map(({ item }) => item).join(", ")}`;
+): Promise<{ readonly isOff: boolean; readonly state: string }> => {
+  const unsure: string[] = [];
+  for (const event of begun) {
+    try {
+      await runSql(access, switchSql(event, off));
+    } catch (error) {
+      if (!(error instanceof RefloatError)) throw error;
+      if (errorNumberOf(error) !== noSuchEvent) unsure.push(event.item);
+    }
+  }
+  return unsure.length === 0
+    ? { isOff: true, state: "all of them are off as before" }
+    : { isOff: false, state: `whether these run is not known: ${unsure.join(", ")}` };
 };

@@ -128,14 +128,6 @@ const propose = async (context: ServerContext, request: ArmRequest): Promise<Pro
   return { ...server, proposal, chosen: events.filter(({ item }) => armed.has(item)) };
 };
 
-/** Also after an abort. False where that cannot be told. */
-const areOff = async (access: SqlAccess, events: readonly OffEventSeen[]): Promise<boolean> => {
-  const { signal } = new AbortController();
-  const databases = [...new Set(events.map(({ database }) => database))];
-  const now = await nullWhenDown(signal, () => readEvents({ ...access, signal }, databases));
-  return now !== null && !events.some((event) => now.some((one) => isSameEvent(one, event) && one.isEnabled));
-};
-
 const without = (some: readonly string[], items: readonly string[]): string[] =>
   some.filter((one) => !items.includes(one));
 
@@ -156,12 +148,9 @@ export const serverArming: Arming<ServerOptions> = {
     const items = chosen.map(({ item }) => item);
     const begun = [...new Set([...record.begun, ...items])];
     await writeDisarmRecord(stable, { ...record, begun });
-    try {
-      await enableEvents(access, chosen, "DISABLE ON SLAVE");
-    } catch (error) {
-      if (await areOff(access, chosen)) await writeDisarmRecord(stable, record);
-      throw error;
-    }
+    await enableEvents(access, chosen, "DISABLE ON SLAVE", () =>
+      writeDisarmRecord(stable, { ...record, begun: without(record.begun, items) }),
+    );
     await writeDisarmRecord(stable, {
       ...record,
       armed: [...record.armed, ...items],
