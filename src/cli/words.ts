@@ -54,3 +54,15 @@ export const splitList = listInput("a list has names between its commas");
 export const onlyInput = listInput("--only names components: --only db,uploads").transform(
   (names): readonly string[] | null => (names.length === 0 ? null : [...new Set(names)]),
 );
+
+/** `--only db,uploads:17.pdf` names components, or what is in one; null is all of the service. */
+export const partsInput = splitList.transform((places) =>
+  places.length === 0
+    ? null
+    : places.map((place) => {
+        const colon = place.indexOf(":");
+        return colon === -1
+          ? { component: place, table: null }
+          : { component: place.slice(0, colon), table: place.slice(colon + 1) };
+      }),
+);

@@ -40,6 +40,10 @@ export const assessedComponentSchema = z.object({
   files: z.object({ added: z.number(), removed: z.number(), changed: z.number() }),
   /** The first files that are gone or have another content. */
   samples: z.array(z.object({ path: z.string(), kind: z.enum(["removed", "changed"]) })),
+  /** What is known of it besides, for people. */
+  notes: z.array(z.string()),
+  /** Why no rows of it were compared, and what to type to have that done; null where they were, or it has none. */
+  unseen: z.string().nullable(),
   /** Does anything of it look like damage? */
   damaged: z.boolean(),
 });

@@ -1,5 +1,6 @@
 /** assess: what is damaged, and the smallest cures. Reads what is live as a capture does, and changes nothing. */
-import { type DamageSign, damageSigns } from "../core/assess/damage-signs.ts";
+import { archiveCures, assessParts } from "../core/assess/assess-parts.ts";
+import { seenTable } from "../core/assess/seen-table.ts";
 import { smallCures } from "../core/assess/small-cures.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { liveAnswers } from "../core/components/live-answers.ts";
@@ -9,6 +10,8 @@ import { compareWithLive } from "../core/granular/compare-with-live.ts";
 import { comparedNames } from "../core/granular/diff-sides.ts";
 import { openComponent } from "../core/granular/open-place.ts";
 import { pointSource } from "../core/granular/point-source.ts";
+import { mostUnaskedBytes } from "../core/mend/loadable-size.ts";
+import { momentSource } from "../core/granular/moment-source.ts";
 import { choosePoint } from "../core/points/choose-point.ts";
 import { passedAtCapture } from "../core/points/closer-point.ts";
 import { isSuspect } from "../core/points/open-incident.ts";
@@ -21,13 +24,14 @@ import type { AssessedComponent, AssessedTable, Cure } from "../model/assessment
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
-import { toRefloatError } from "../model/refloat-error.ts";
+import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 
 export type AssessRequest = {
   readonly service: string;
   /** As typed; null for the newest point that nothing speaks against. */
   readonly against: string | null;
-  readonly only: string | null;
+  /** Components, or parts of one that is compared part by part: `cluster:bench/orders`; null for all components. */
+  readonly only: readonly { readonly component: string; readonly table: string | null }[] | null;
 };
 
 export type Assessed = {
@@ -41,8 +45,6 @@ export type Assessed = {
   readonly cures: readonly Cure[];
 };
 
-/** Larger tables are compared by their facts alone: their rows would have to be loaded into the live server. */
-const mostTableBytes = 2_000_000_000;
 const shownFiles = 5;
 /** Fewer changed files are work, however few there are. */
 const fewestRewritten = 10;
@@ -51,7 +53,7 @@ const fewestRewritten = 10;
 export const assess = async (bench: Workbench, request: AssessRequest, signal: AbortSignal): Promise<Assessed> => {
   const service = findService(await bench.declaration(), request.service);
   const { point, doubts } = await pointFor(bench, service.name, request.against);
-  const names = comparedNames(point.manifest.components, service.components, request.only);
+  const names = askedNames(point, service, request.only);
   const options = { service, locate: () => null, marker: `refloat/assess/${service.name}`, signal };
   return withComponents(bench, options, async (access) => {
     const answers = await liveAnswers(service, access, bench.clock, signal);
@@ -59,13 +61,30 @@ export const assess = async (bench: Workbench, request: AssessRequest, signal: A
     const cures: Cure[] = [];
     for (const name of names) {
       const began = bench.clock.monotonicMs();
-      const component = await assessComponent({ bench, service, access, point, name, signal });
+      const asked = request.only?.flatMap((one) => (one.component === name ? (one.table ?? []) : [])) ?? [];
+      const { component, at } = await assessOne(
+        { bench, service, access, point, name, signal },
+        asked,
+        request.against,
+      );
       components.push(component);
       const comparedMs = bench.clock.monotonicMs() - began;
-      if (component.damaged) cures.push(...smallCures({ point, component, comparedMs }));
+      if (component.damaged) cures.push(...smallCures({ point, component, at, comparedMs }));
+      if (isOfParts(access, name)) cures.push(...archiveCures(point, component, at));
     }
     return { service, point, doubts, answers, components, cures };
   });
+};
+
+/** @throws RefloatError component.unknown */
+const askedNames = (
+  point: RecoveryPoint,
+  service: ServiceDeclaration,
+  only: AssessRequest["only"],
+): readonly string[] => {
+  const of = (name: string | null): readonly string[] =>
+    comparedNames(point.manifest.components, service.components, name);
+  return only === null ? of(null) : [...new Set(only.flatMap(({ component }) => of(component)))];
 };
 
 /** The newest point that passed what was asked at its capture, is whole and not in doubt; the newest one where none is. */
@@ -105,13 +124,76 @@ type Parts = {
   readonly signal: AbortSignal;
 };
 
-const nothingSeen = { schemaChanged: false, tables: [], files: { added: 0, removed: 0, changed: 0 }, samples: [] };
+const nothingSeen = {
+  schemaChanged: false,
+  tables: [],
+  files: { added: 0, removed: 0, changed: 0 },
+  samples: [],
+  notes: [],
+  unseen: null,
+};
+
+const isOfParts = (access: ComponentAccess, name: string): boolean => access.driver(name).mending?.parts !== undefined;
+
+type AssessedOne = {
+  readonly component: AssessedComponent;
+  /** The moment as typed, where it was compared with that and not with the point itself. */
+  readonly at: string | null;
+};
+
+/** @param asked parts of it, as typed. @throws RefloatError usage where it is compared as a whole */
+const assessOne = async (parts: Parts, asked: readonly string[], against: string | null): Promise<AssessedOne> => {
+  const { access, name, service, point } = parts;
+  const isThere = Object.hasOwn(service.components, name) && Object.hasOwn(point.manifest.components, name);
+  if (isThere && isOfParts(access, name)) return assessByParts(parts, asked, against);
+  const [first] = asked;
+  if (first === undefined) return { component: await assessComponent(parts), at: null };
+  throw new RefloatError("usage", `${name} is compared as a whole, and "${first}" is a part of it`, {
+    state: "nothing was changed",
+    hint: "single tables are named of a component of type postgres-cluster",
+    nextCommand: `refloat assess ${service.name} --only ${name}`,
+  });
+};
+
+const assessByParts = async (
+  { bench, service, access, point, name, signal }: Parts,
+  asked: readonly string[],
+  against: string | null,
+): Promise<AssessedOne> => {
+  const driver = access.driver(name);
+  const { mending } = driver;
+  if (mending?.parts === undefined) throw new RefloatError("bug", `${name} has no parts`);
+  const { parts } = mending;
+  // Rows alone are read as of a second: what is there at all is known of the point.
+  const moment = against === null || asked.length === 0 ? null : await momentSource(bench, service.name, name, against);
+  const byLog = moment !== null && moment.source.replay !== null;
+  const source = byLog ? moment.source : pointSource(await openComponent(bench, point, name));
+  const component = await unlessUnreadable(name, signal, async () =>
+    assessParts({ component: name, parts, driver, context: await access.context(name), source, asked }),
+  );
+  return { component, at: byLog ? against : null };
+};
 
 /** A side that does not answer is damage too, and no reason not to look at the others. */
-const assessComponent = async (parts: Parts): Promise<AssessedComponent> => {
-  const { name, signal } = parts;
-  const samples: AssessedComponent["samples"] = [];
+const unlessUnreadable = async (
+  name: string,
+  signal: AbortSignal,
+  act: () => Promise<AssessedComponent>,
+): Promise<AssessedComponent> => {
   try {
+    return await act();
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { code, message } = toRefloatError(thrown);
+    if (code === "bug" || code === "usage" || code.startsWith("vault.") || code.startsWith("point.")) throw thrown;
+    return { component: name, state: "unreadable", problem: message, ...nothingSeen, damaged: true };
+  }
+};
+
+const assessComponent = (parts: Parts): Promise<AssessedComponent> =>
+  unlessUnreadable(parts.name, parts.signal, async () => {
+    const { name } = parts;
+    const samples: AssessedComponent["samples"] = [];
     const diff = await compareWithLive({
       ...parts,
       before: parts.point,
@@ -128,6 +210,7 @@ const assessComponent = async (parts: Parts): Promise<AssessedComponent> => {
     const rewritten = changed >= fewestRewritten && changed > captured / 2;
     const lostFiles = isData && (removed > 0 || rewritten);
     return {
+      ...nothingSeen,
       component: name,
       state: diff.state,
       problem: null,
@@ -137,13 +220,7 @@ const assessComponent = async (parts: Parts): Promise<AssessedComponent> => {
       samples,
       damaged: lostFiles || tables.some(({ signs }) => signs.length > 0),
     };
-  } catch (thrown) {
-    signal.throwIfAborted();
-    const { code, message } = toRefloatError(thrown);
-    if (code === "bug" || code.startsWith("vault.") || code.startsWith("point.")) throw thrown;
-    return { component: name, state: "unreadable", problem: message, ...nothingSeen, damaged: true };
-  }
-};
+  });
 
 const assessTables = async (parts: Parts, diff: ComponentDiff): Promise<readonly AssessedTable[]> => {
   if (diff.tables.length === 0) return [];
@@ -169,18 +246,11 @@ const assessTable = async (
   }
   const unseen = (why: string): AssessedTable => ({ ...base, rows: null, unseen: why, ...byFacts(base) });
   if (mending === undefined) return unseen("its rows are compared by their hash alone");
-  if ((before.sizeBytes ?? 0) > mostTableBytes)
+  if ((before.sizeBytes ?? 0) > mostUnaskedBytes)
     return unseen(`${formatBytes(before.sizeBytes ?? 0)} are not compared row by row`);
   try {
     const rows = await mending.compare(await access.context(name), source, before.name);
-    const signs = damageSigns(rows);
-    return {
-      ...base,
-      rows,
-      unseen: null,
-      signs: signs.map((sign) => sign.words),
-      cure: cureOf(signs),
-    };
+    return seenTable(base, rows);
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message } = toRefloatError(thrown);
@@ -188,21 +258,6 @@ const assessTable = async (
     if (code === "bug" || code === "source.unreachable" || /^(?:vault|point)\./.test(code)) throw thrown;
     return unseen(message);
   }
-};
-
-/** What puts back all that shows a sign, and as little else as can be. */
-const cureOf = (signs: readonly DamageSign[]): AssessedTable["cure"] => {
-  if (signs.length === 0) return null;
-  const gone = signs.find(({ about }) => about === "gone")?.rows ?? 0;
-  const changed = signs.filter(({ about }) => about !== "gone");
-  const columns = changed.flatMap(({ column }) => column ?? []);
-  const most = (figure: (sign: DamageSign) => number): number => Math.max(0, ...changed.map(figure));
-  return {
-    rows: gone + most(({ rows }) => rows),
-    kinds: [...(changed.length === 0 ? [] : ["changed" as const]), ...(gone === 0 ? [] : ["gone" as const])],
-    columns: columns.length === 0 ? null : columns,
-    others: most(({ others }) => others),
-  };
 };
 
 /** Without a look at the rows, fewer of them is all that can be told. */

@@ -3,10 +3,7 @@ import { audited } from "../core/audit/audited.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { nearestWord } from "../core/declaration/nearest-word.ts";
-import { openComponent } from "../core/granular/open-place.ts";
-import { pointSource } from "../core/granular/point-source.ts";
-import { chooseMoment } from "../core/points/choose-moment.ts";
-import { choosePoint } from "../core/points/choose-point.ts";
+import { momentSource } from "../core/granular/moment-source.ts";
 import type { CapturedTable, ComponentDriver } from "../core/ports/driver.ts";
 import type { Excerpts } from "../core/ports/excerpts.ts";
 import type { MendRequest, PointSource, RowMending } from "../core/ports/row-mending.ts";
@@ -37,29 +34,6 @@ const mendingOf = (access: ComponentAccess, component: string): RowMending => {
     state: "nothing was changed",
     hint: "one file or table of it comes out of a point by refloat extract; all of it comes back by refloat recover",
   });
-};
-
-/**
- * Where rows come from: the point of that moment; of a whole server whose log was received the very moment. The newest point as it is when none is named, since
- * the log leads on to what is live.
- */
-const sourceAt = async (
-  bench: Workbench,
-  service: string,
-  component: string,
-  at: string | null,
-): Promise<{ readonly point: RecoveryPoint; readonly source: PointSource }> => {
-  const request = { service, at, only: [component] };
-  const chosen = await choosePoint(bench, request, bench.clock.now());
-  const opened = await openComponent(bench, chosen.point, component);
-  if (at === null || bench.registry.components.get(opened.captured.driver)?.excerpts === undefined)
-    return { point: chosen.point, source: pointSource(opened) };
-  const { point, replays } = await chooseMoment(bench, request, bench.clock.now());
-  const planned = replays[component];
-  if (planned === undefined) return { point: chosen.point, source: pointSource(opened) };
-  const { logs } = await bench.vault();
-  const replay = { ...planned, logs: await logs.reader({ service, component }) };
-  return { point, source: pointSource(await openComponent(bench, point, component), replay) };
 };
 
 /** A table of a database of a server, as `extract` names it: `bench/orders`. */
@@ -97,7 +71,7 @@ export const proposeMend = async (
 ): Promise<Mend> => {
   const service = findService(await bench.declaration(), typed);
   requireComponents(service, [component]);
-  const { point, source } = await sourceAt(bench, service.name, component, at);
+  const { point, source } = await momentSource(bench, service.name, component, at);
   const options = { service, locate: () => null, marker: marker(service.name), signal };
   return withComponents(bench, options, async (access) => {
     const mending = mendingOf(access, component);

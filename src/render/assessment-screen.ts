@@ -59,6 +59,7 @@ const componentRows = (component: AssessedComponent): readonly Row[] => {
   if (problem !== null) return [[name, "", problem, { text: "cannot be read", style: "red" }]];
   if (state === "equal") return [[name, "", "equal", ""]];
   if (state === "added" || state === "removed") return [[name, "", `${state} as a whole`, ""]];
+  if (component.unseen !== null && tables.length === 0) return [[name, "", "rows not compared", ""]];
   const gone = damaged && component.files.removed > 0;
   return [
     ...(schemaChanged ? [[name, "", "another schema", ""] as const] : []),
@@ -102,7 +103,9 @@ export const renderAssessment = (found: AssessmentOnScreen, screen: Screen): str
   const verdict =
     damaged.length === 0
       ? failed.length === 0
-        ? screen.paint("green", "nothing looks damaged")
+        ? components.some((component) => component.unseen !== null)
+          ? screen.paint("yellow", "nothing looks damaged of what was compared")
+          : screen.paint("green", "nothing looks damaged")
         : screen.paint("yellow", "it answers wrong, and nothing in its data looks damaged")
       : screen.paint("red", `damaged: ${formatList(damaged.map(({ component }) => component))}`);
   return lines(
@@ -120,6 +123,12 @@ export const renderAssessment = (found: AssessmentOnScreen, screen: Screen): str
           "yellow",
           `UNSEEN  the rows of ${formatList(unseen.map(({ name }) => name))} were not compared: they may be damaged`,
         ),
+    components.flatMap(({ component, unseen: why }) =>
+      why === null ? [] : hanging(screen.paint("yellow", "UNSEEN  "), `${component}: ${why}`, screen.width),
+    ),
+    components.flatMap(({ component, notes }) =>
+      notes.flatMap((note) => hanging("NOTE    ", `${component}: ${note}`, screen.width)),
+    ),
     renderTable(
       [
         { title: "COMPONENT" },

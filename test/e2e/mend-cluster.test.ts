@@ -30,6 +30,13 @@ const data = async (...args: readonly string[]) =>
     (await refloat.succeed(["mend", "shop", ...args, "--json"], environment())).lines.at(-1),
   ).data;
 
+const assess = async (...args: readonly string[]) =>
+  resultEnvelopeSchema("assess").parse(
+    (await refloat.succeed(["assess", "shop", ...args, "--json"], environment())).lines.at(-1),
+  ).data;
+const cure = (command: string, ...more: readonly string[]) =>
+  refloat.succeed([...command.split(" ").slice(1), ...more], environment());
+
 const aWhileLater = async (): Promise<string> => {
   const [row] = await query<{ at: Date }>(
     server.url("postgres"),
@@ -46,6 +53,7 @@ beforeAll(async () => {
   await mkdir(temporary);
   server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
   await query(server.url("postgres"), "create database bench");
+  await query(server.url("postgres"), "create database other");
   await sql(`
     create type mood as enum ('sad', 'glad');
     create schema audit;
@@ -61,7 +69,8 @@ beforeAll(async () => {
     insert into customers select n, 'c' || n from generate_series(1, 50) n;
     insert into "Orders" (customer, note) select 1 + n % 50, E'note\\t' || n from generate_series(1, 500) n;
     insert into products select 'sku' || n, n + 0.10, 'glad', '{"a": 1}', '\\x00ff' from generate_series(1, 800) n;
-    insert into days values ('2026-05-05', 5)`);
+    insert into days values ('2026-05-05', 5);
+    insert into gone values (1), (2), (3)`);
   const port = await findFreePort(4);
   await declareIn(
     folder,
@@ -176,3 +185,91 @@ it("says what cannot be put back, and leaves nothing behind", { timeout: 240_000
   expect(part.tables[0]).toMatchObject({ equal: 1, changed: 0, gone: 0 });
   expect(await foldersLeft()).toEqual([]);
 });
+
+it("assesses tables that are named, and each cure that it offers mends", { timeout: 240_000 }, async () => {
+  const only = ["products", "customers", "gone", "days_2026"].map((name) => `db:bench/${name}`).join(",");
+  const found = await assess("--against", point, "--only", only);
+  const [db] = found.components;
+  expect(db).toMatchObject({ component: "db", state: "changed", damaged: true, unseen: null, notes: [] });
+  expect(db?.tables.map(({ name, kind, before, signs, unseen }) => [name, kind, before, signs, unseen])).toEqual([
+    ["bench/products", "changed", 800, ["price is 0.00 in all of 800 changed rows"], null],
+    ["bench/customers", "changed", null, [], expect.stringContaining("name was text and is character varying(5) now")],
+    ["bench/gone", "removed", 3, ["the table is gone"], null],
+  ]);
+  const [mended, taken, recovered] = found.cures;
+  expect(mended).toMatchObject({
+    command: `refloat mend shop --at ${point} --only db:bench/products --rows changed --columns price`,
+    loses: [],
+  });
+  expect(taken?.command).toBe(`refloat extract ${point}:db:bench/gone --dump --to restored-gone.dump`);
+  expect(recovered?.kind).toBe("recover");
+  await cure(mended?.command ?? "", "--yes");
+  await cure(taken?.command ?? "");
+  expect(await readdir(folder)).toContain("restored-gone.dump");
+  expect(await assess("--against", point, "--only", "db:bench/products")).toMatchObject({
+    cures: [],
+    components: [{ damaged: false, tables: [{ rows: { changed: 0, newer: 1 } }] }],
+  });
+  expect(await foldersLeft()).toEqual([]);
+});
+
+it("assesses as of a second after the point, and offers rows of that second", { timeout: 240_000 }, async () => {
+  await sql(`delete from "Orders" where customer = 60`);
+  const found = await assess("--against", wanted, "--only", "db:bench/Orders");
+  expect(found.components[0]?.notes.join()).toMatch(
+    new RegExp(`^it was compared with point ${point} and the log up to 20`),
+  );
+  expect(found.components[0]?.tables).toMatchObject([{ name: "bench/Orders", signs: ["1 of 501 rows gone"] }]);
+  const [mended] = found.cures;
+  expect(mended?.command).toBe(`refloat mend shop --at ${wanted} --only db:bench/Orders --rows gone`);
+  await cure(mended?.command ?? "", "--yes");
+  expect(await one(`(select count(*)::int from "Orders")`)).toBe(501);
+});
+
+it(
+  "tells of a cluster what is gone and how to look closer, and compares a database whole",
+  { timeout: 240_000 },
+  async () => {
+    await query(server.url("postgres"), "drop database other");
+    const shallow = await assess("--against", point);
+    expect(shallow.components).toMatchObject([
+      {
+        damaged: true,
+        tables: [{ name: "other", signs: ["the database is gone"] }],
+        notes: [expect.stringMatching(/^about [\d,]+ rows written in bench, .* since the point$/)],
+        unseen: expect.stringMatching(
+          / name tables, --only db:\w+\/TABLE, or a database, --only db:\w+, of which all \(.*B\) is read$/,
+        ),
+      },
+    ]);
+    expect(shallow.cures[0]?.command).toBe(`refloat extract ${point}:db:other --dump --to restored-other.dump`);
+    const screen = (await refloat.run(["assess", "shop", "--against", point], environment())).stdout.replaceAll(
+      /\s+/g,
+      " ",
+    );
+    expect(screen).toContain("UNSEEN db: no rows were compared");
+    expect(screen).toContain("NOTE db: about");
+
+    await sql("update products set price = 1; create table added (id int)");
+    const whole = await assess("--against", point, "--only", "db:bench");
+    expect(whole.components[0]?.tables.map(({ name, kind, signs }) => [name, kind, signs])).toEqual([
+      ["bench/customers", "changed", []],
+      ["bench/gone", "removed", ["the table is gone"]],
+      ["bench/products", "changed", ["price is 1.00 in all of 800 changed rows"]],
+      ["bench/added", "added", []],
+    ]);
+    expect(whole.cures[0]?.words).toBe("put 800 rows back: price of bench/products");
+    for (const [only, words] of [
+      ["db:bench/nothing", "database bench has no table nothing then"],
+      ["db:nosuch", "the cluster has no database nosuch then"],
+      ["db:bench/audit.", "names no table and no database"],
+      ["db:bench/days", "its rows lie in its partitions"],
+      ["nosuch:bench/orders", "neither side has a component"],
+    ] as const) {
+      const refused = await refloat.run(["assess", "shop", "--against", point, "--only", only], environment());
+      expect(refused.exit, `${only}: ${refused.stdout}`).not.toBe(0);
+      expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain(words);
+    }
+    expect(await foldersLeft()).toEqual([]);
+  },
+);

@@ -10,7 +10,7 @@ import { renderAssessment } from "../../render/assessment-screen.ts";
 import { describeLoss } from "../../render/plan-screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { during } from "../live-progress.ts";
-import { serviceArgument, serviceInput } from "../words.ts";
+import { partsInput, serviceArgument, serviceInput } from "../words.ts";
 
 export const assessCommand = defineCommand({
   name: "assess",
@@ -22,6 +22,8 @@ export const assessCommand = defineCommand({
       "work, not damage, and are told apart.",
     "Then it offers cures, the smallest first, with the time and the loss of each: rows put back alone, a file taken out, the damaged components recovered, the whole " +
       "service recovered. What looks damaged is a reason to look, not a proof; each cure shows what it does and asks before it does it.",
+    "Of a whole cluster (postgres-cluster) it says which databases are gone and how much was written since, and compares rows only of what --only names: a table is read by a temporary " +
+      "server of no more than it needs, made in TMPDIR and removed, as of the moment of --against where the received log reaches it; a database by one of all of it.",
     "Reads the source as a capture does, with the same limits; the rows of tables that differ are loaded into temporary tables there. Changes nothing.",
   ],
   arguments: [serviceArgument],
@@ -32,17 +34,25 @@ export const assessCommand = defineCommand({
       about:
         "the point to compare with, as --at of refloat plan; when left out the newest one whose checks passed and that no incident doubts",
     },
-    { name: "only", value: "COMPONENT", about: "this component only", completes: "components" },
+    {
+      name: "only",
+      value: "COMPONENT[:TABLE]",
+      repeatable: true,
+      about:
+        "only these components; of a whole cluster tables, as mend names them: cluster:bench/orders, or every table of a database: cluster:bench",
+      completes: "components",
+    },
   ],
   examples: [
     { line: "refloat assess shop", about: "against the newest sound point" },
     { line: 'refloat assess shop --against "before upgrade 2.5.0"', about: "since a mark" },
+    { line: "refloat assess shop --only cluster:bench/orders", about: "one table of a whole cluster" },
   ],
   exits: [3, 4, 7],
   input: z.object({
     service: serviceInput,
     against: z.string().nullable().default(null),
-    only: z.string().nullable().default(null),
+    only: partsInput,
   }),
   act: async (request, { bench: open, output, signal }) => {
     const bench = await open();

@@ -10,7 +10,7 @@ import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
 import { runNumberInput } from "../run-number.ts";
-import { runArgument, splitList } from "../words.ts";
+import { partsInput, runArgument, splitList } from "../words.ts";
 
 export const reconcileCommand = defineCommand({
   name: "reconcile",
@@ -58,16 +58,7 @@ export const reconcileCommand = defineCommand({
   exits: [3, 4, 7],
   input: z.object({
     run: runNumberInput,
-    only: splitList.transform((places) =>
-      places.length === 0
-        ? null
-        : places.map((place) => {
-            const colon = place.indexOf(":");
-            return colon === -1
-              ? { component: place, table: null }
-              : { component: place.slice(0, colon), table: place.slice(colon + 1) };
-          }),
-    ),
+    only: partsInput,
     rows: splitList.pipe(z.array(mendedRowsSchema)),
     triggers: z.boolean().default(false),
     apply: z.boolean().default(true),

@@ -9,6 +9,8 @@ import { shellWord } from "../text/shell-word.ts";
 export type CureQuestion = {
   readonly point: RecoveryPoint;
   readonly component: AssessedComponent;
+  /** The moment as typed, where its rows were compared with that and not with the point itself. */
+  readonly at: string | null;
   /** How long it took to compare its rows, which is more than to put them back. */
   readonly comparedMs: number;
 };
@@ -16,12 +18,12 @@ export type CureQuestion = {
 const extractedAtMost = 3;
 
 /** One table each: what is wrong with one is no reason to touch another. */
-const mendCures = ({ point, component, comparedMs }: CureQuestion): readonly Cure[] =>
+const mendCures = ({ point, component, at, comparedMs }: CureQuestion): readonly Cure[] =>
   component.tables.flatMap(({ name, kind, cure }): Cure[] => {
     if (cure === null) return [];
     const { rows, kinds, columns, others } = cure;
     const words = [
-      `refloat mend ${point.manifest.service} --at ${shortId(point.id)} --only ${shellWord(`${component.component}:${name}`)}`,
+      `refloat mend ${point.manifest.service} --at ${at === null ? shortId(point.id) : shellWord(at)} --only ${shellWord(`${component.component}:${name}`)}`,
       ...(kind === "removed" || kinds.length > 1 ? [] : [`--rows ${kinds.join(",")}`]),
       ...(columns === null ? [] : [`--columns ${shellWord(columns.join(","))}`]),
     ];

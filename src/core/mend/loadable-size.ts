@@ -5,6 +5,9 @@ import { formatBytes } from "../text/quantity.ts";
 /** More would fill the live server's disk with a temporary table for the sake of a few rows. */
 const mostTableBytes = 10_000_000_000;
 
+/** Where nobody has asked for a table by its name, larger ones are left out. */
+export const mostUnaskedBytes = 2_000_000_000;
+
 /** @param sizeBytes null where it is not known, which refuses nothing. @throws RefloatError source.unsupported */
 export const requireLoadable = (label: string, sizeBytes: number | null): void => {
   if ((sizeBytes ?? 0) <= mostTableBytes) return;

@@ -6,6 +6,7 @@ import type { Position } from "../../model/facts.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { MendDirection, MendedRows, MendedTable, MendProposal } from "../../model/mend.ts";
 import type { CapturedTable, DriverContext, Replay } from "./driver.ts";
+import type { PartComparing } from "./part-comparing.ts";
 import type { TreeReader } from "./vault-snapshots.ts";
 
 export type MendRequest = {
@@ -54,6 +55,8 @@ export type RowMending<Options = unknown> = {
   readonly readsKeptSides: boolean;
   /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
   readonly compare: (context: DriverContext<Options>, source: PointSource, table: string) => Promise<MendedTable>;
+  /** Where what is live is compared part by part, and never as a whole. */
+  readonly parts?: PartComparing<Options>;
   /**
    * Compares, and keeps script and reverse under the digest of the script. Changes nothing of the source but temporary tables of its own.
    * @throws RefloatError source.unsupported for a table that cannot be compared, with the reason; usage; source.*

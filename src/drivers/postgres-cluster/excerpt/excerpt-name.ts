@@ -35,3 +35,7 @@ export const formatDatabase = (name: string): string => part(name, /^[^"/]+$/);
 
 export const formatTable = (schema: string, table: string): string =>
   [schema, table].map((name) => part(name, /^[^"./]+$/)).join(".");
+
+/** A table of a database, as it can be typed; of schema `public` without it. */
+export const formatPlace = (database: string, schema: string, table: string): string =>
+  `${formatDatabase(database)}/${schema === "public" ? part(table, /^[^"./]+$/) : formatTable(schema, table)}`;
