@@ -144,8 +144,8 @@ export const runResults = {
     service: z.string(),
     run: runNumberSchema,
     batches: z.array(mendProposalSchema.extend({ component: z.string(), applied: z.boolean() })),
-    /** Kept sides that are not made of rows. */
-    left: z.array(z.object({ component: z.string(), side: z.string() })),
+    /** Kept sides whose rows are not compared, and why not. */
+    left: z.array(z.object({ component: z.string(), side: z.string(), why: z.string() })),
   }),
   mend: mendProposalSchema.extend({
     service: z.string(),

@@ -32,6 +32,8 @@ export type AssessRequest = {
   readonly against: string | null;
   /** Components, or parts of one that is compared part by part: `cluster:bench/orders`; null for all components. */
   readonly only: readonly { readonly component: string; readonly table: string | null }[] | null;
+  /** Is told what is costly, before it begins. */
+  readonly warn: (what: string) => void;
 };
 
 export type Assessed = {
@@ -62,15 +64,15 @@ export const assess = async (bench: Workbench, request: AssessRequest, signal: A
     for (const name of names) {
       const began = bench.clock.monotonicMs();
       const asked = request.only?.flatMap((one) => (one.component === name ? (one.table ?? []) : [])) ?? [];
-      const { component, at } = await assessOne(
+      const { component, at, archives } = await assessOne(
         { bench, service, access, point, name, signal },
         asked,
-        request.against,
+        request,
       );
       components.push(component);
       const comparedMs = bench.clock.monotonicMs() - began;
       if (component.damaged) cures.push(...smallCures({ point, component, at, comparedMs }));
-      if (isOfParts(access, name)) cures.push(...archiveCures(point, component, at));
+      cures.push(...archives);
     }
     return { service, point, doubts, answers, components, cures };
   });
@@ -139,15 +141,20 @@ type AssessedOne = {
   readonly component: AssessedComponent;
   /** The moment as typed, where it was compared with that and not with the point itself. */
   readonly at: string | null;
+  readonly archives: readonly Cure[];
 };
 
 /** @param asked parts of it, as typed. @throws RefloatError usage where it is compared as a whole */
-const assessOne = async (parts: Parts, asked: readonly string[], against: string | null): Promise<AssessedOne> => {
+const assessOne = async (
+  parts: Parts,
+  asked: readonly string[],
+  wish: Pick<AssessRequest, "against" | "warn">,
+): Promise<AssessedOne> => {
   const { access, name, service, point } = parts;
   const isThere = Object.hasOwn(service.components, name) && Object.hasOwn(point.manifest.components, name);
-  if (isThere && isOfParts(access, name)) return assessByParts(parts, asked, against);
+  if (isThere && isOfParts(access, name)) return assessByParts(parts, asked, wish);
   const [first] = asked;
-  if (first === undefined) return { component: await assessComponent(parts), at: null };
+  if (first === undefined) return { component: await assessComponent(parts), at: null, archives: [] };
   throw new RefloatError("usage", `${name} is compared as a whole, and "${first}" is a part of it`, {
     state: "nothing was changed",
     hint: "single tables are named of a component of type postgres-cluster",
@@ -158,7 +165,7 @@ const assessOne = async (parts: Parts, asked: readonly string[], against: string
 const assessByParts = async (
   { bench, service, access, point, name, signal }: Parts,
   asked: readonly string[],
-  against: string | null,
+  { against, warn }: Pick<AssessRequest, "against" | "warn">,
 ): Promise<AssessedOne> => {
   const driver = access.driver(name);
   const { mending } = driver;
@@ -169,9 +176,10 @@ const assessByParts = async (
   const byLog = moment !== null && moment.source.replay !== null;
   const source = byLog ? moment.source : pointSource(await openComponent(bench, point, name));
   const component = await unlessUnreadable(name, signal, async () =>
-    assessParts({ component: name, parts, driver, context: await access.context(name), source, asked }),
+    assessParts({ component: name, parts, driver, context: await access.context(name), source, asked, warn }),
   );
-  return { component, at: byLog ? against : null };
+  const at = byLog ? against : null;
+  return { component, at, archives: archiveCures(point, component, at) };
 };
 
 /** A side that does not answer is damage too, and no reason not to look at the others. */

@@ -6,6 +6,7 @@ import { withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { openComponent } from "../core/granular/open-place.ts";
 import { pointSource } from "../core/granular/point-source.ts";
+import type { RowMending } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -28,7 +29,7 @@ export type Reconciliation = {
   /** One for each component whose rows can be compared. */
   readonly batches: readonly { readonly component: string; readonly proposal: MendProposal }[];
   /** What is kept and cannot be reconciled by rows, and where it stands: for a person. */
-  readonly left: readonly { readonly component: string; readonly side: string }[];
+  readonly left: readonly { readonly component: string; readonly side: string; readonly why: string }[];
 };
 
 /** Compares; changes nothing. @throws RefloatError run.unknown, run.wrong-state, component.unknown, source.* */
@@ -58,7 +59,7 @@ export const proposeReconciliation = async (
       const { point } = plan.intent;
       const since = point?.components[component]?.facts.position;
       if (mending?.readsKeptSides !== true || point == null || since === undefined) {
-        left.push({ component, side });
+        left.push({ component, side, why: whyLeft(mending) });
         continue;
       }
       const tables = asked?.flatMap(({ table }) => table?.replace(/^public\./, "") ?? []) ?? [];
@@ -75,6 +76,11 @@ export const proposeReconciliation = async (
     return { service: service.name, run, batches, left };
   });
 };
+
+const whyLeft = (mending: RowMending | undefined): string =>
+  mending?.parts !== undefined
+    ? "a whole server that was stopped, and Refloat starts none to read rows of it (docs/reconcile.md says what to do by hand)"
+    : "not made of rows that can be compared";
 
 const keptOf = (record: RunRecord, plan: Plan): ReturnType<typeof keptSides> => {
   const sides = keptSides(record);

@@ -8,7 +8,7 @@ export type ReconciledOnScreen = {
   readonly service: string;
   readonly run: number;
   readonly batches: readonly (MendProposal & { readonly component: string; readonly applied: boolean })[];
-  readonly left: readonly { readonly component: string; readonly side: string }[];
+  readonly left: readonly { readonly component: string; readonly side: string; readonly why: string }[];
   readonly apply: boolean;
 };
 
@@ -23,8 +23,8 @@ export const renderReconciled = (
       ? `the recovered side has every row that was added to the old side of run ${run}, as far as they can be compared`
       : null,
     left.map(
-      ({ component, side }) =>
-        `LEFT     ${component}: not made of rows that can be compared; its old side is ${side}, and what was written to it is in the report`,
+      ({ component, side, why }) =>
+        `LEFT     ${component}: ${why}; its old side is ${side}, and what is known of what was written to it is in the report`,
     ),
     apply ? null : waiting.length === 0 ? null : `${formatAmount(waiting.length, "batches")} written and not run`,
     nextLine(

@@ -253,11 +253,14 @@ it(
     await sql("update products set price = 1; create table added (id int)");
     const whole = await assess("--against", point, "--only", "db:bench");
     expect(whole.components[0]?.tables.map(({ name, kind, signs }) => [name, kind, signs])).toEqual([
+      ["bench/Orders", "changed", []],
+      ["bench/added", "added", []],
+      ["bench/audit.log", "changed", []],
       ["bench/customers", "changed", []],
       ["bench/gone", "removed", ["the table is gone"]],
       ["bench/products", "changed", ["price is 1.00 in all of 800 changed rows"]],
-      ["bench/added", "added", []],
     ]);
+    expect(whole.components[0]?.tables.find(({ name }) => name === "bench/gone")?.before).toBe(3);
     expect(whole.cures[0]?.words).toBe("put 800 rows back: price of bench/products");
     for (const [only, words] of [
       ["db:bench/nothing", "database bench has no table nothing then"],

@@ -57,7 +57,9 @@ export const assessCommand = defineCommand({
   act: async (request, { bench: open, output, signal }) => {
     const bench = await open();
     const screen = output.screen(bench.host.timeZone);
-    const found = await during(output, bench.clock, "comparing", () => assess(bench, request, signal));
+    const found = await during(output, bench.clock, "comparing", () =>
+      assess(bench, { ...request, warn: (what) => output.note(`warning ${what}\n`) }, signal),
+    );
     const recoveries = await during(output, bench.clock, "planning", () => recoveryCures(bench, found, signal));
     const at = bench.clock.now().toISOString();
     const { point, answers, components, doubts } = found;

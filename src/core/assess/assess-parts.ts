@@ -20,6 +20,8 @@ export type PartsQuestion = {
   readonly source: PointSource;
   /** As typed behind the component; none: no rows are looked at. */
   readonly asked: readonly string[];
+  /** Is told what is costly, before it begins. */
+  readonly warn: (what: string) => void;
 };
 
 const noFiles = { files: { added: 0, removed: 0, changed: 0 }, samples: [], schemaChanged: false, problem: null };
@@ -105,10 +107,12 @@ const isOfTheLook = (error: unknown): error is RefloatError =>
 
 /** @throws RefloatError usage, point.*, source.*, vault.* */
 export const assessParts = async (question: PartsQuestion): Promise<AssessedComponent> => {
-  const { component, parts, context, source, asked } = question;
+  const { component, parts, context, source, asked, warn } = question;
   if (asked.length === 0) return assessWhole(question);
   const tables: AssessedTable[] = [];
   for (const name of asked) {
+    const cost = parts.cost(source.captured, name);
+    if (cost !== null) warn(`${component}: ${cost}`);
     try {
       for await (const part of parts.compare(context, source, name)) {
         const table = assessPart(part);

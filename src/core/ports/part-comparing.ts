@@ -33,6 +33,8 @@ export type PartComparing<Options = unknown> = {
     context: DriverContext<Options>,
     captured: CapturedComponent,
   ) => Promise<{ readonly parts: readonly SurveyedPart[] }>;
+  /** What comparing it takes, where that is more than its name says: for a person, before it begins. Null where it is not worth a word. */
+  readonly cost: (captured: CapturedComponent, name: string) => string | null;
   /**
    * A table, or every table of a database. Changes nothing, and leaves nothing behind however it ends.
    * @throws RefloatError point.unknown for what neither side has, usage for a name of another form, target.failed when there is no room, program.missing, log.*, vault.*, source.*

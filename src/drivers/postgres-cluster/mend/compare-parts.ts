@@ -45,12 +45,17 @@ const countNamed = async (context: ClusterContext, source: PointSource, name: st
   }
 };
 
+const ofOneTable: readonly string[] = ["source.unsupported", "source.denied", "source.failed"];
+
+const isOfOneTable = (error: unknown): error is RefloatError =>
+  error instanceof RefloatError && ofOneTable.includes(error.code);
+
 /** One that cannot be compared is told, and keeps nobody from the others. */
 const unlessUnfit = async (name: string, act: () => Promise<ComparedPart>): Promise<ComparedPart> => {
   try {
     return await act();
   } catch (error) {
-    if (!(error instanceof RefloatError && error.code === "source.unsupported")) throw error;
+    if (!isOfOneTable(error)) throw error;
     return { name, state: "unseen", why: error.message };
   }
 };
@@ -153,18 +158,15 @@ const compareDatabase = (
     );
   };
   const goneOne = async (excerpt: ExcerptDatabase, { schema, name: table }: PointTable): Promise<ComparedPart> => {
-    const name = formatPlace(database, schema, table);
-    return unlessUnfit(name, () =>
-      withOwnSession(excerpt.connect, async (reading) => {
-        const pointRows = await countRows(await excerpt.rows(reading, schema, table));
-        return { name, state: "gone", pointRows };
-      }),
-    );
+    const pointRows = await withOwnSession(excerpt.connect, async (reading) =>
+      countRows(await excerpt.rows(reading, schema, table)),
+    ).catch((error: unknown) => {
+      // It is gone all the same.
+      if (isOfOneTable(error)) return null;
+      throw error;
+    });
+    return { name: formatPlace(database, schema, table), state: "gone", pointRows };
   };
-  const size = source.captured.facts.units[database]?.sizeBytes;
-  context.log.warn(
-    `all of ${typed}${size === undefined ? "" : `, ${formatBytes(size)},`} is read out of the point into TMPDIR, and its tables, one after the other, into temporary ones of the live server; --only ${context.component}:${typed}/TABLE reads one`,
-  );
   const request = excerptRequest(context, typed, source.replay);
   return withExcerptDatabase(context, source, request, async function* compareAll(excerpt) {
     const before = byLabel(await withOwnSession(excerpt.connect, (session) => pointTables(session, rows)));
@@ -189,6 +191,14 @@ export const clusterParts = (rows: CopiedRowMending): PartComparing<ClusterOptio
         isLive: live.has(name),
       })),
     };
+  },
+
+  cost: ({ facts, name: component }, typed) => {
+    const name = parseExcerptName(typed);
+    if (name?.kind !== "database") return null;
+    const size = facts.units[name.database]?.sizeBytes;
+    const amount = size === undefined ? "" : ` (${formatBytes(size)})`;
+    return `all of ${typed}${amount} is read out of the point into TMPDIR, and its tables, one after the other, into temporary ones of the live server; --only ${component}:${typed}/TABLE reads one`;
   },
 
   compare: async function* compare(context, source, typed) {
