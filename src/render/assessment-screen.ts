@@ -26,6 +26,7 @@ const tableWords = ({ kind, before, after, rows, unseen }: AssessedTable): strin
   if (kind === "added") return `new table, ${after === null ? "?" : formatCount(after)} rows`;
   if (kind === "removed") return before === null ? "was there" : `had ${formatCount(before)} rows`;
   if (rows === null) {
+    if (before === null && after === null && unseen !== null) return unseen;
     const count = before === after ? "as many rows" : `${formatCount(before ?? 0)} > ${formatCount(after ?? 0)} rows`;
     return `${count}${unseen === null ? "" : `; ${unseen}`}`;
   }
