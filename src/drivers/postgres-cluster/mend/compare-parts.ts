@@ -45,10 +45,10 @@ const countNamed = async (context: ClusterContext, source: PointSource, name: st
   }
 };
 
-const ofOneTable: readonly string[] = ["source.unsupported", "source.denied", "source.failed"];
+const ofOneTable: ReadonlySet<string> = new Set(["source.unsupported", "source.denied", "source.failed"]);
 
 const isOfOneTable = (error: unknown): error is RefloatError =>
-  error instanceof RefloatError && ofOneTable.includes(error.code);
+  error instanceof RefloatError && ofOneTable.has(error.code);
 
 /** One that cannot be compared is told, and keeps nobody from the others. */
 const unlessUnfit = async (name: string, act: () => Promise<ComparedPart>): Promise<ComparedPart> => {
