@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { fetchGuestKernel } from "./fetch-guest-kernel.ts";
 
 /** What somebody wants to run. Tests need all that the demo needs, and the servers that vaults may lie on; benches, those they race. */
 export type Purpose = "demo" | "tests" | "bench";
@@ -78,6 +79,12 @@ const requirements: readonly Requirement[] = [
     // The package `busybox` has the same program, which needs libraries.
     isThere: () => existsSync("/usr/share/doc/busybox-static"),
   },
+  {
+    debianPackage: "qemu-system-x86",
+    purpose: "virtual machines that are provisioned",
+    isThere: () => isOnPath("qemu-system-x86_64"),
+  },
+  { debianPackage: "qemu-utils", purpose: "their disks", isThere: () => isOnPath("qemu-img") },
   { debianPackage: "git", purpose: "repositories that are recovered", isThere: () => isOnPath("git") },
   { debianPackage: "bind9", purpose: "server of names that are switched", isThere: () => isOnPath("named") },
   { debianPackage: "nginx-light", purpose: "proxy that is switched", isThere: () => isOnPath("nginx") },
@@ -125,6 +132,8 @@ const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["podman", "tests"],
   ["runc", "tests"],
   ["busybox-static", "tests"],
+  ["qemu-system-x86", "tests"],
+  ["qemu-utils", "tests"],
   ["git", "tests"],
   ["nginx-light", "tests"],
   ["pgbouncer", "tests"],
@@ -149,13 +158,21 @@ const rootPrefix = (): readonly string[] | null => {
 const explain = (missing: readonly Requirement[]): string =>
   missing.map((requirement) => `  ${requirement.debianPackage.padEnd(11)} ${requirement.purpose}`).join("\n");
 
+/** The kernel that tests boot is no package of this machine. */
+const fetchForTests = (wanted: Purpose): void => {
+  const failure = wanted === "tests" ? fetchGuestKernel(rootPrefix()) : null;
+  if (failure === null) return;
+  process.stderr.write(`error program.missing: no kernel for tests of virtual machines: ${failure}\n`);
+  process.exit(3);
+};
+
 /**
  * Ends the process with exit code 3 when something is missing that cannot be installed from here; returns otherwise.
  * Writes to standard error only.
  */
 export const setUp = (wanted: Purpose): void => {
   const missing = missingRequirements(wanted);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return fetchForTests(wanted);
   const names = missing.map((requirement) => requirement.debianPackage);
   const refuse = (why: string): never => {
     process.stderr.write(
@@ -178,6 +195,7 @@ export const setUp = (wanted: Purpose): void => {
   const left = missingRequirements(wanted);
   if (installed.status !== 0 || left.length > 0)
     refuse("apt-get could not install these packages; its own words are above");
+  fetchForTests(wanted);
 };
 
 if (import.meta.main) {

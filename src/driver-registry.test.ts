@@ -68,6 +68,7 @@ describe("the drivers of this build", () => {
       "command",
       "podman",
       "process",
+      "qemu",
       "sandbox",
       "terraform",
     ]);

@@ -17,6 +17,7 @@ import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-clust
 import { copiedRowMending } from "./drivers/postgres/mend/copied-row-mending.ts";
 import { postgresBundle } from "./drivers/postgres/postgres-bundle.ts";
 import { processBundle } from "./drivers/process/process-bundle.ts";
+import { qemuBundle } from "./drivers/qemu/qemu-bundle.ts";
 import { redisBundle } from "./drivers/redis/redis-bundle.ts";
 import { sqliteBundle } from "./drivers/sqlite/sqlite-bundle.ts";
 import { tcpBundle } from "./drivers/tcp/tcp-bundle.ts";
@@ -35,6 +36,7 @@ const bundles: readonly DriverBundle[] = [
   terraformBundle,
   processBundle,
   podmanBundle,
+  qemuBundle,
   httpBundle,
   tcpBundle,
   commandBundle,

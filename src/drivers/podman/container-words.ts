@@ -6,7 +6,7 @@ import { parseDuration } from "../../core/time/duration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { secretsIn } from "../../platform/bound-environment.ts";
-import { portsOf } from "./podman-options.ts";
+import { publishedPorts } from "../../platform/published-port.ts";
 import type { PodmanContext } from "./run-podman.ts";
 
 /** Podman gives a name once: so there is never a second one, whichever run asks, and from whichever state folder. */
@@ -81,7 +81,7 @@ export const bindContainer = async (context: PodmanContext): Promise<BoundContai
   const ports =
     options.network === "host"
       ? []
-      : portsOf(options).map(
+      : publishedPorts(options).map(
           ({ address, port, inside }) =>
             `--publish=${address.includes(":") ? `[${address}]` : address}:${port}:${inside}/tcp`,
         );

@@ -1,6 +1,7 @@
 /** The keys of an entry of `provision:` that is a container, and the ports that it declares. */
 import { z } from "zod";
 import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";
+import { parsePort } from "../../platform/published-port.ts";
 
 const boundPath = (what: string) =>
   z.string().regex(/^(\/|\$\{)[^\n]*$/, `${what} is an absolute path, or begins with a reference`);
@@ -26,27 +27,6 @@ const own = (
   "name label label-file replace rm detach attach interactive tty env env-file env-host rootfs publish publish-all " +
   "network net pod pod-id-file pull stop-timeout cidfile help"
 ).split(" ");
-
-const portPattern = /^((\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(\d{1,5})(:(\d{1,5}))?$/;
-const isPort = (number: number): boolean => number >= 1 && number <= 65_535;
-
-export type PublishedPort = {
-  /** Of this machine; 127.0.0.1 when none is declared. An IPv6 one without its brackets. */
-  readonly address: string;
-  readonly port: number;
-  /** On which it listens inside. */
-  readonly inside: number;
-};
-
-/** @returns null for what is no port */
-export const parsePort = (text: string | number): PublishedPort | null => {
-  const found = portPattern.exec(String(text));
-  if (found === null) return null;
-  const port = Number(found[4]);
-  const inside = found[6] === undefined ? port : Number(found[6]);
-  const address = (found[2] ?? "127.0.0.1").replace(/^\[|\]$/g, "");
-  return isPort(port) && isPort(inside) ? { address, port, inside } : null;
-};
 
 export const podmanSchema = z
   .strictObject({
@@ -140,6 +120,3 @@ export const podmanSchema = z
   )
   .meta({ description: "A container that podman runs on this machine, and that outlives Refloat." });
 export type PodmanOptions = z.infer<typeof podmanSchema>;
-
-export const portsOf = ({ ports = [] }: Pick<PodmanOptions, "ports">): readonly PublishedPort[] =>
-  ports.flatMap((text) => parsePort(text) ?? []);

@@ -11,15 +11,21 @@ import { readInstanceRecord, removeInstanceRecord, writeInstanceRecord } from ".
 import { findPortOwners, isPortOpenAround } from "../../platform/port-owner.ts";
 import {
   type ProcessIdentity,
-  describeProcess,
   descendantsOf,
   isAlive,
   listProcesses,
   readProcess,
 } from "../../platform/process-table.ts";
+import {
+  type PublishedPort,
+  portOutputDescriptions,
+  portOutputs,
+  publishedPorts,
+  refuseTakenPort,
+} from "../../platform/published-port.ts";
 import { redact } from "../../platform/shell-line.ts";
 import { bindContainer, containerName, createWords } from "./container-words.ts";
-import { type PodmanOptions, type PublishedPort, podmanSchema, portsOf } from "./podman-options.ts";
+import { type PodmanOptions, podmanSchema } from "./podman-options.ts";
 import { type PodmanContext, askPodman, hasEnded, letPodmanAct } from "./run-podman.ts";
 import { type SeenContainer, isNameTaken, refuseTakenName, seeContainer } from "./see-container.ts";
 
@@ -36,7 +42,7 @@ const listens = ({ options }: PodmanContext, pid: number, { port, inside }: Publ
 };
 
 const silentPort = (context: PodmanContext, pid: number): PublishedPort | null =>
-  portsOf(context.options).find((port) => !listens(context, pid, port)) ?? null;
+  publishedPorts(context.options).find((port) => !listens(context, pid, port)) ?? null;
 
 /** Remembered beside what podman knows: by the entry, whether making it came to its end; by the container, who started it again. */
 const records = async (context: PodmanContext, seen: SeenContainer | null) => ({
@@ -80,22 +86,10 @@ const look = async (context: PodmanContext): Promise<Known> => {
 
 const inspect = async (context: PodmanContext): Promise<ProvisionSight> => {
   const { sight } = await look(context);
-  if (sight.presence === "absent") refuseTakenPorts(context);
+  if (sight.presence === "absent")
+    for (const { port } of publishedPorts(context.options))
+      refuseTakenPort(context.component, port, "which is not its container");
   return sight;
-};
-
-/** What listens there is not known to be what is declared. @throws RefloatError instance.exists */
-const refuseTakenPorts = (context: PodmanContext): void => {
-  for (const { port } of portsOf(context.options)) {
-    const { open, pids } = findPortOwners(port);
-    if (!open) continue;
-    const who = pids.length === 0 ? "a process of another user" : `process ${pids.map(describeProcess).join(" and ")}`;
-    throw new RefloatError(
-      "instance.exists",
-      `${context.component} is to listen on port ${port}, and ${who} does, which is not its container`,
-      { hint: "stop it, declare another port, or leave the entry out and let components name its address" },
-    );
-  }
 };
 
 const hasImage = async (context: PodmanContext, image: string): Promise<boolean> =>
@@ -266,28 +260,14 @@ const preflight = async (context: PodmanContext): Promise<PreflightReport> => {
   };
 };
 
-const shown = (value: string) => ({ value, secret: false });
-/** Where everybody may ask, this machine may. */
-const reachable = ({ address, port }: PublishedPort): string => {
-  const asked = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
-  return `${asked.includes(":") ? `[${asked}]` : asked}:${port}`;
-};
-
 export const podmanProvision: ProvisionDriver<PodmanOptions> = {
   type: "podman",
   summary: "A container that podman runs on this machine, and that outlives Refloat.",
   options: podmanSchema,
-  outputs: (options) => {
-    const container = { description: "Id of the container: podman exec ${box.container} ...", secret: false };
-    const { ports } = options as { readonly ports?: unknown };
-    if (!Array.isArray(ports) || ports.length === 0) return { container };
-    return {
-      address: { description: "ADDRESS:PORT of the first port.", secret: false },
-      port: { description: "The first port.", secret: false },
-      url: { description: "http://ADDRESS:PORT of the first port.", secret: false },
-      container,
-    };
-  },
+  outputs: (options) => ({
+    ...portOutputDescriptions(options),
+    container: { description: "Id of the container: podman exec ${box.container} ...", secret: false },
+  }),
   preflight,
   preview,
   inspect,
@@ -298,16 +278,9 @@ export const podmanProvision: ProvisionDriver<PodmanOptions> = {
       throw new RefloatError("provision.absent", `${context.component} has been taken away`, {
         context: { provision: context.component },
       });
-    const [first] = portsOf(context.options);
     return {
-      ...(first === undefined
-        ? {}
-        : {
-            address: shown(reachable(first)),
-            port: shown(String(first.port)),
-            url: shown(`http://${reachable(first)}`),
-          }),
-      container: shown(seen.id),
+      ...portOutputs(publishedPorts(context.options)),
+      container: { value: seen.id, secret: false },
     };
   },
   destroy,

@@ -6,11 +6,11 @@ import { z } from "zod";
 import type { DriverContext, PreflightReport } from "../../core/ports/driver.ts";
 import type { ProvisionDriver, ProvisionSight } from "../../core/ports/provision.ts";
 import { durationTextSchema, environmentSchema } from "../../model/declaration.ts";
-import { RefloatError } from "../../model/refloat-error.ts";
 import { writeInstanceRecord } from "../../platform/instance-record.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
-import { findPortOwners, isPortOpen } from "../../platform/port-owner.ts";
+import { isPortOpen } from "../../platform/port-owner.ts";
 import { describeProcess } from "../../platform/process-table.ts";
+import { refuseTakenPort } from "../../platform/published-port.ts";
 import { findInstanceProcesses, findProcess, portHolder } from "./find-process.ts";
 import type { ProcessContext, ProcessOptions } from "./process-options.ts";
 import { processName, recordedOwner, stopOwned } from "./provision-record.ts";
@@ -57,7 +57,7 @@ const inspect = async (context: Context): Promise<ProvisionSight> => {
   const { port } = context.options;
   const running = await findProcess(application, processName);
   if (running === null) {
-    refuseStranger(context, port);
+    refuseTakenPort(context.component, port, "which Refloat has not started");
     return { presence: "absent" };
   }
   const owner = await recordedOwner(context);
@@ -68,20 +68,6 @@ const inspect = async (context: Context): Promise<ProvisionSight> => {
     owner,
     found: serves ? `${found} on port ${port}` : `${found} does not listen on port ${port}`,
   };
-};
-
-/** What listens there is not known to be what is declared. @throws RefloatError instance.exists */
-const refuseStranger = ({ component }: Context, port: number): void => {
-  const { open, pids } = findPortOwners(port);
-  if (!open) return;
-  const who = pids.length === 0 ? "a process of another user" : `process ${pids.map(describeProcess).join(" and ")}`;
-  throw new RefloatError(
-    "instance.exists",
-    `${component} is to listen on port ${port}, and ${who} does, which Refloat has not started`,
-    {
-      hint: "stop it, declare another port, or leave the entry out and let components name its address",
-    },
-  );
 };
 
 const apply: ProvisionDriver<ProcessProvisionOptions>["apply"] = async (context, { run, runUid }) => {
