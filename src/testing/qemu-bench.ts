@@ -95,7 +95,7 @@ export const openQemuBench = async (): Promise<QemuBench> => {
   await writeFile(raw, `${content}\n${"\0".repeat(1024 * 1024)}`);
   await execa("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, base]);
   const initrd = await makeInitrd(folder, kernel.modules);
-  const idle = { disk: base, memory: "128M", accelerator: "tcg" };
+  const idle = { disk: base, memory: "128MiB", accelerator: "tcg" };
   const machines = (stateDirectory: string): readonly number[] =>
     findByEnvironment({ REFLOAT_STATE: stateDirectory }).map(({ pid }) => pid);
   return {
@@ -104,7 +104,7 @@ export const openQemuBench = async (): Promise<QemuBench> => {
     content,
     guest: {
       ...idle,
-      memory: "256M",
+      memory: "256MiB",
       kernel: kernel.kernel,
       initrd,
       append: "console=ttyS0 quiet panic=-1",

@@ -9,8 +9,8 @@ import { waitUntil } from "../../platform/wait-until.ts";
 import { askConnections, talkToMachine } from "./ask-machine.ts";
 import type { QemuContext } from "./qemu-options.ts";
 
-/** A system that listens answers at once; one on its way up is asked again by a new connection. */
-const answerMs = 3_000;
+/** How long an answer is waited for. One on its way up is asked again by a new connection, which answers sooner than an old one. */
+export const patience = { startingMs: 3_000, runningMs: 15_000 } as const;
 
 /** Lines of `info usernet`: `TCP[ESTABLISHED] 17 127.0.0.1 2222 10.0.2.15 22 0 0`, the newest connection first. */
 const linePattern = /^\s*TCP\[(\w+)\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+(\d+)\s/gm;
@@ -29,6 +29,7 @@ const answers = async (
   machine: ProcessIdentity,
   uuid: string,
   port: PublishedPort,
+  answerMs: number,
 ): Promise<boolean> => {
   let isOver = false;
   let hasSpoken = false;
@@ -55,7 +56,9 @@ export const silentPort = async (
   context: QemuContext,
   machine: ProcessIdentity,
   uuid: string,
+  answerMs: number,
 ): Promise<PublishedPort | null> => {
-  for (const port of publishedPorts(context.options)) if (!(await answers(context, machine, uuid, port))) return port;
+  for (const port of publishedPorts(context.options))
+    if (!(await answers(context, machine, uuid, port, answerMs))) return port;
   return null;
 };

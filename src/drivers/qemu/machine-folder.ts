@@ -43,21 +43,20 @@ const uuidOf = ({ service, component }: QemuContext, { runUid }: ProvisionOwner)
   );
 };
 
-/** Changes whenever the image is written to or replaced. */
+/** Changes whenever the image is written to or replaced; null where there is none. */
 const identityOf = async (base: BoundMachine["base"]): Promise<string | null> => {
   if (base === null) return null;
-  const { dev, ino, size, mtimeMs } = await stat(base.path);
-  return [dev, ino, size, mtimeMs].join(":");
-};
-
-export const isBaseUnchanged = async (record: MachineRecord, { base }: BoundMachine): Promise<boolean> => {
   try {
-    return (await identityOf(base)) === record.base;
+    const { dev, ino, size, mtimeMs } = await stat(base.path);
+    return [dev, ino, size, mtimeMs].join(":");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
 };
+
+export const isBaseUnchanged = async (record: MachineRecord, { base }: BoundMachine): Promise<boolean> =>
+  (await identityOf(base)) === record.base;
 
 export const isFolderThere = async (context: QemuContext): Promise<boolean> =>
   stat(machineFolder(context)).then(
@@ -79,18 +78,19 @@ export const readMachineRecord = async (context: QemuContext): Promise<MachineRe
 
 /**
  * Makes the folder with all that a machine begins with. The base must be there.
- * @throws RefloatError program.missing, program.failed; the system's error for a full disk or a missing image
+ * @throws RefloatError program.missing, program.failed; config.invalid for an image that is not there; the system's error for a full disk
  */
 export const makeMachineFolder = async (
   context: QemuContext,
   bound: BoundMachine,
   owner: ProvisionOwner,
 ): Promise<MachineRecord> => {
-  const record: MachineRecord = {
-    uuid: uuidOf(context, owner),
-    declared: bound.declared,
-    base: await identityOf(bound.base),
-  };
+  const base = await identityOf(bound.base);
+  if (base === null && bound.base !== null)
+    throw new RefloatError("config.invalid", `disk of ${context.component}, ${bound.base.path}, is not there`, {
+      hint: "make it, or let an entry above make it",
+    });
+  const record: MachineRecord = { uuid: uuidOf(context, owner), declared: bound.declared, base };
   await mkdir(machineFolder(context), { mode: folderMode });
   await writeFileAtomically(recordPath(context), JSON.stringify(record));
   if (bound.base !== null) await makeLayer(context, bound.base);

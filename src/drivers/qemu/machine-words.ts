@@ -4,7 +4,7 @@ import { sha256Of } from "../../core/planner/plan-digest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { publishedPorts } from "../../platform/published-port.ts";
-import { type QemuContext, machineName } from "./qemu-options.ts";
+import { type QemuContext, machineName, memoryMebibytes } from "./qemu-options.ts";
 
 /** Files of the folder of a machine. */
 export const machineFiles = {
@@ -52,7 +52,7 @@ export const bindMachine = async (context: QemuContext): Promise<BoundMachine> =
     ["-machine", "q35"],
     // All that the accelerator can give.
     ["-cpu", "max"],
-    ["-m", options.memory ?? "1G"],
+    ["-m", `${memoryMebibytes(options)}M`],
     ["-smp", String(options.cpus ?? 1)],
     ["-nodefaults", "-no-user-config"],
     ["-display", "none"],

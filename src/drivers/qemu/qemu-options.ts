@@ -2,14 +2,16 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import type { DriverContext } from "../../core/ports/driver.ts";
+import { parseByteSize } from "../../core/text/byte-size.ts";
 import { parseDuration } from "../../core/time/duration.ts";
-import { durationTextSchema } from "../../model/declaration.ts";
+import { byteSizeTextSchema, durationTextSchema } from "../../model/declaration.ts";
 import { parsePort } from "../../platform/published-port.ts";
 
 const boundPath = (what: string) =>
   z.string().regex(/^(\/|\$\{)[^\n]*$/, `${what} is an absolute path, or begins with a reference`);
 
 const mostProcessors = 64;
+const mebibyte = 1_048_576;
 
 export const qemuSchema = z
   .strictObject({
@@ -37,11 +39,10 @@ export const qemuSchema = z
       .regex(/^[^\n]*$/, "append is one line")
       .optional()
       .meta({ description: "Command line of that kernel.", examples: ["root=/dev/vda1 console=ttyS0"] }),
-    memory: z
-      .string()
-      .regex(/^[1-9]\d{0,6}[MG]$/, "memory is 512M or 4G")
+    memory: byteSizeTextSchema
+      .refine((text) => (parseByteSize(text) ?? 0) >= mebibyte, "memory is 1MiB or more")
       .optional()
-      .meta({ description: "Memory: 1G when left out." }),
+      .meta({ description: "Memory: 1GiB when left out.", examples: ["512MiB", "4GiB"] }),
     cpus: z.int().min(1).max(mostProcessors).optional().meta({ description: "Processors: 1 when left out." }),
     accelerator: z.enum(["auto", "kvm", "tcg"]).optional().meta({
       description:
@@ -82,6 +83,11 @@ export type QemuContext = DriverContext<QemuOptions>;
 
 export const startTimeoutMs = ({ startTimeout }: QemuOptions): number => parseDuration(startTimeout ?? "5m") ?? 300_000;
 export const stopTimeoutMs = ({ stopTimeout }: QemuOptions): number => parseDuration(stopTimeout ?? "60s") ?? 60_000;
+
+/** As it was declared. */
+export const memoryText = ({ memory = "1GiB" }: QemuOptions): string => memory;
+export const memoryMebibytes = (options: QemuOptions): number =>
+  Math.max(1, Math.floor((parseByteSize(memoryText(options)) ?? 0) / mebibyte));
 
 /** For people, and inside qemu: `shop.box`. */
 export const machineName = ({ service, component }: Pick<QemuContext, "service" | "component">): string =>

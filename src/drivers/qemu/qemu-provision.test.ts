@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DriverContext, ProvisionDriver } from "../../core/ports/driver.ts";
 import { driverRegistry } from "../../driver-registry.ts";
 import { readInstanceRecord } from "../../platform/instance-record.ts";
+import { isPortOpen } from "../../platform/port-owner.ts";
 import { createTestContext } from "../../testing/driver-context.ts";
 import { findFreePort } from "../../testing/free-port.ts";
 import type { ProvisionAct } from "../../testing/provision-act-program.ts";
@@ -27,10 +28,20 @@ afterAll(() => bench.close());
 describeProvisionContract({
   type: "qemu",
   // It starts nothing, so that it is there as soon as it runs: the guest's own way up is none of the contract.
-  declare: async () => ({ ...bench.idle, stopTimeout: "1s" }),
+  declare: async () => ({ ...bench.idle, stopTimeout: "100ms" }),
   count: async ({ stateDirectory }) => bench.machines(stateDirectory).length,
   killable: { leastPoints: 12, remove: true },
 });
+
+/** What firmware starts from a disk: says the text on the first serial port, and halts. */
+const bootSector = (text: string): Buffer => {
+  const sector = Buffer.alloc(512);
+  // xor ax,ax; mov ds,ax; mov si,0x7c15; mov dx,0x3f8; 1: lodsb; test al,al; jz 2f; out dx,al; jmp 1b; 2: hlt; jmp 2b
+  sector.write("31c08ed8be157cbaf803ac84c07403eeebf8f4ebfd", "hex");
+  sector.write(text, 0x15);
+  sector.write("55aa", 510, "hex");
+  return sector;
+};
 
 describe("a virtual machine", { timeout: 900_000 }, () => {
   const driver = driverRegistry.provisions.get("qemu") as ProvisionDriver;
@@ -46,7 +57,7 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
     await mkdir(folder);
   });
   afterEach(async () => {
-    const context = contextOf({ ...bench.idle, stopTimeout: "1s" });
+    const context = contextOf({ ...bench.idle, stopTimeout: "100ms" });
     for (const who of [other, owner]) await driver.destroy(context, who).catch(() => undefined);
     expect(bench.machines(folder)).toEqual([]);
   });
@@ -106,7 +117,7 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
     // It ends, as by a reboot of this machine.
     const [pid = 0] = bench.machines(folder);
     process.kill(pid, "SIGKILL");
-    await expect.poll(() => bench.machines(folder)).toEqual([]);
+    await expect.poll(() => isPortOpen(port)).toBe(false);
     expect(await driver.inspect(context)).toEqual({ presence: "absent" });
     await expect(driver.read(context)).rejects.toMatchObject({ code: "provision.absent" });
     expect((await driver.preview(context)).what).toBe(
@@ -165,8 +176,8 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
     const wrong: readonly (readonly [Partial<QemuOptions>, string | RegExp])[] = [
       // Qemu itself listens there, which is not taken for an answer.
       [{ ports, startTimeout: "4s" }, "virtual machine shop.box did not answer on port 80 within 4 s"],
-      [{ memory: "900000G" }, /virtual machine shop\.box ended before it was there: [^]*memory/],
-      [{ format: "raw", disk: join(bench.folder, "none.raw") }, /ENOENT.*none\.raw/],
+      [{ memory: "900000GiB" }, /virtual machine shop\.box ended before it was there: [^]*memory/],
+      [{ format: "raw", disk: join(bench.folder, "none.raw") }, /disk of box, .*none\.raw, is not there/],
       [{ kernel: "/etc/hostname" }, /virtual machine shop\.box ended before it was there: [^]*kernel/],
     ];
     for (const [options, message] of wrong) {
@@ -178,9 +189,9 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
     }
   });
 
-  it("is not taken for whole when it was stopped, declared otherwise, or lies over a base that has changed", async () => {
+  it("starts what its disk starts, and is not taken for whole when it was stopped, declared otherwise, or lies over a base that has changed", async () => {
     const base = join(folder, "base.raw");
-    await writeFile(base, "\0".repeat(64 * 1024));
+    await writeFile(base, Buffer.concat([bootSector("disk started"), Buffer.alloc(64 * 1024)]));
     const options = { ...bench.idle, disk: base, format: "raw", stopTimeout: "1s" };
     const context = contextOf(options);
     await driver.apply(context, owner);
@@ -191,12 +202,13 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
     const say = (word: string) => talkTo(control, signal, ({ ask }) => ask(word));
     const partial = (found: string) => ({ presence: "partial", owner, found: `virtual machine shop.box ${found}` });
 
+    await expect.poll(() => readFile(machineOf("console.log"), "utf8"), { timeout: 60_000 }).toBe("disk started");
     await say("stop");
     expect(await driver.inspect(context)).toEqual(partial(`is in state paused; ${hint}`));
     await say("cont");
     expect(await driver.inspect(context)).toMatchObject({ presence: "done" });
     await expect(say("no-such-word")).rejects.toThrow("the machine refuses no-such-word: ");
-    expect(await driver.inspect(contextOf({ ...options, memory: "64M" }))).toEqual(
+    expect(await driver.inspect(contextOf({ ...options, memory: "64MiB" }))).toEqual(
       partial(`was made by another declaration; ${hint}`),
     );
     await appendFile(base, "x");
@@ -233,7 +245,7 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
       {
         ok: true,
         subject: "provision box",
-        found: `is not there: a recovery makes it, virtual machine shop.box from a layer over ${bench.base}, 128M of memory, 1 CPU, with no way out, 127.0.0.1:2222 to its port 22`,
+        found: `is not there: a recovery makes it, virtual machine shop.box from a layer over ${bench.base}, 128MiB of memory, 1 CPU, with no way out, 127.0.0.1:2222 to its port 22`,
       },
       expect.objectContaining({ ok: false, subject: "medium", found: "/no/seed.iso is not there, or may not be read" }),
       { ok: true, subject: "accelerator", found: "tcg" },
@@ -270,7 +282,7 @@ describe("keys of a virtual machine", () => {
     [{ disk: "box.qcow2" }, "disk is an absolute path, or begins with a reference"],
     [{ kernel: "/vmlinuz", format: "raw" }, "format is that of disk"],
     [{ disk, append: "quiet" }, "initrd and append are of a kernel: declare it"],
-    [{ disk, memory: "512" }, "memory is 512M or 4G"],
+    [{ disk, memory: "512" }, "a size is a number with a unit, such as 500kB, 5MB or 2GiB"],
     [{ disk, ports: ["[::1]:2222:22"] }, "a port is 2222, 2222:22 or 10.0.0.5:2222:22"],
     [{ disk, ports: [70_000] }, "a port is 2222, 2222:22 or 10.0.0.5:2222:22"],
   ];

@@ -12,7 +12,7 @@ import { findMachine } from "./ask-machine.ts";
 import { machineFile, machineFolder, makeMachineFolder } from "./machine-folder.ts";
 import { bindMachine, layerWords, startWords } from "./machine-words.ts";
 import { machineFindings } from "./preflight-machine.ts";
-import { type QemuContext, type QemuOptions, machineName, qemuSchema } from "./qemu-options.ts";
+import { type QemuContext, type QemuOptions, machineName, memoryText, qemuSchema } from "./qemu-options.ts";
 import { byHand, isNothingThere, knowMachine, ownerOf, seeMachine, startedName } from "./see-machine.ts";
 import { startMachine } from "./start-machine.ts";
 import { stopMachine } from "./stop-machine.ts";
@@ -41,7 +41,7 @@ const preview: ProvisionDriver<QemuOptions>["preview"] = async (context) => {
     ...(bound.kernel === null ? [] : [`kernel ${bound.kernel}`]),
     ...(bound.base === null ? [] : [`a layer over ${bound.base.path}`]),
   ].join(" with ");
-  const size = `${options.memory ?? "1G"} of memory, ${options.cpus ?? 1} CPU`;
+  const size = `${memoryText(options)} of memory, ${options.cpus ?? 1} CPU`;
   const out = options.network === "outbound" ? "with a way out" : "with no way out";
   return { what: `${name} from ${from}, ${size}, ${out}${describePorts(context)}`, detail: [] };
 };

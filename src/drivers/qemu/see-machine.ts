@@ -4,7 +4,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { readInstanceRecord } from "../../platform/instance-record.ts";
 import type { ProcessIdentity } from "../../platform/process-table.ts";
 import { askAccelerator, askStatus, findMachine, talkToMachine } from "./ask-machine.ts";
-import { silentPort } from "./guest-ports.ts";
+import { patience, silentPort } from "./guest-ports.ts";
 import {
   type MachineRecord,
   isBaseUnchanged,
@@ -72,7 +72,7 @@ export const seeMachine = async (
       accelerator: await askAccelerator(qmp),
     }));
     if (status !== "running") return partial(`is in state ${status}; ${hint}`);
-    const silent = await silentPort(context, machine, record.uuid);
+    const silent = await silentPort(context, machine, record.uuid, patience.runningMs);
     if (silent !== null) return partial(`does not answer on port ${silent.inside}`);
     const found = `${name} (process ${machine.pid}, by ${accelerator})`;
     return { known, sight: { presence: "done", owner, found } };

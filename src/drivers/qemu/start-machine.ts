@@ -12,7 +12,7 @@ import { type ProcessIdentity, isAlive, isRunning, readProcess } from "../../pla
 import { publishedPorts } from "../../platform/published-port.ts";
 import { lastLines } from "../../platform/shell-line.ts";
 import { askStatus, findMachine, hasReadDisk, machineVariables, talkToMachine } from "./ask-machine.ts";
-import { silentPort } from "./guest-ports.ts";
+import { patience, silentPort } from "./guest-ports.ts";
 import {
   type MachineRecord,
   machineFile,
@@ -99,7 +99,7 @@ const waitUntilThere = async (
         if (status !== "prelaunch" && status !== "paused")
           return { there: false, what: seen, byItself: status === "internal-error" };
       } else if (hasPorts) {
-        const silent = await silentPort(context, machine, uuid);
+        const silent = await silentPort(context, machine, uuid, patience.startingMs);
         if (silent === null) return { there: true };
         seen = `did not answer on port ${silent.inside}`;
       } else if (hasRun || clock.monotonicMs() - began > provenMs) return { there: true };

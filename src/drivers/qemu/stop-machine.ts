@@ -1,6 +1,8 @@
 /** Ends a virtual machine: by its power button where what runs inside shall end well, else by its control socket, else by SIGKILL. */
 import { RefloatError } from "../../model/refloat-error.ts";
+import { findPortOwners } from "../../platform/port-owner.ts";
 import { type ProcessIdentity, describeProcess, isAlive, signalProcess } from "../../platform/process-table.ts";
+import { type PublishedPort, publishedPorts } from "../../platform/published-port.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { waitUntil } from "../../platform/wait-until.ts";
 import { askStatus, talkToMachine } from "./ask-machine.ts";
@@ -10,6 +12,11 @@ import { type QemuContext, stopTimeoutMs } from "./qemu-options.ts";
 const pressAgainMs = 5_000;
 /** Qemu ends at once when it is told to, unless the kernel itself waits for a disk. */
 const endMs = 10_000;
+
+const isHeldByNobody = ({ port }: PublishedPort): boolean => {
+  const { open, pids } = findPortOwners(port);
+  return open && pids.length === 0;
+};
 
 /** What does not answer cannot be told anything, and is ended by force. */
 const tell = async (
@@ -42,7 +49,9 @@ export const stopMachine = async (
   uuid: string | null,
   isOrderly: boolean,
 ): Promise<void> => {
-  const isOver = (ms: number): Promise<boolean> => waitUntil(context, ms, () => !isAlive(machine));
+  // A thread on its way out holds the listening sockets a moment longer, with no owner to be seen.
+  const isOver = (ms: number): Promise<boolean> =>
+    waitUntil(context, ms, () => !isAlive(machine) && !publishedPorts(context.options).some(isHeldByNobody));
   if (uuid !== null && isOrderly) {
     const deadline = context.clock.monotonicMs() + stopTimeoutMs(context.options);
     for (;;) {
@@ -52,7 +61,8 @@ export const stopMachine = async (
     }
   }
   if (!isAlive(machine)) return;
-  if (uuid !== null && (await tell(context, machine, uuid, "quit")) && (await isOver(endMs))) return;
+  if (uuid !== null && (await tell(context, machine, uuid, "quit"))) await isOver(endMs);
+  if (!isAlive(machine)) return;
   try {
     signalProcess(machine, "SIGKILL");
   } catch (error) {
@@ -62,7 +72,7 @@ export const stopMachine = async (
       { cause: error, hint: "run Refloat as root or as the user that started it" },
     );
   }
-  if (await isOver(endMs)) return;
+  if ((await isOver(endMs)) || !isAlive(machine)) return;
   throw new RefloatError(
     "program.failed",
     `the virtual machine of ${context.component}, process ${describeProcess(machine.pid)}, does not end, not even by SIGKILL`,
