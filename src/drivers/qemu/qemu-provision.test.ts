@@ -173,9 +173,14 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
 
   it("that does not come up says why, and leaves nothing", async () => {
     const ports = [`${await findFreePort()}:80`];
+    const failing = join(folder, "failing.raw");
+    await writeFile(failing, Buffer.concat([bootSector("\u001b[31mno root\u0007\r\n"), Buffer.alloc(64 * 1024)]));
     const wrong: readonly (readonly [Partial<QemuOptions>, string | RegExp])[] = [
       // Qemu itself listens there, which is not taken for an answer.
-      [{ ports, startTimeout: "4s" }, "virtual machine shop.box did not answer on port 80 within 4 s"],
+      [
+        { disk: failing, format: "raw", ports, startTimeout: "10s" },
+        String.raw`virtual machine shop.box did not answer on port 80 within 10 s: no root\x07`,
+      ],
       [{ memory: "900000GiB" }, /virtual machine shop\.box ended before it was there: [^]*memory/],
       [{ format: "raw", disk: join(bench.folder, "none.raw") }, /disk of box, .*none\.raw, is not there/],
       [{ kernel: "/etc/hostname" }, /virtual machine shop\.box ended before it was there: [^]*kernel/],

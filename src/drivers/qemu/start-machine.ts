@@ -5,6 +5,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, constants, open } from "node:fs/promises";
+import { stripVTControlCharacters } from "node:util";
+import { showName } from "../../core/text/shown-name.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../../platform/base-environment.ts";
 import { scopeWords } from "../../platform/own-scope.ts";
@@ -166,6 +168,9 @@ const endStarted = async (context: QemuContext, { uuid }: MachineRecord, isNew: 
   if (machine !== null) await stopMachine(cleanUp, machine, uuid, !isNew);
 };
 
+/** What runs inside may say anything: nothing of it acts on a terminal. */
+const asShown = (line: string): string => showName(Buffer.from(stripVTControlCharacters(line).trimEnd()));
+
 const startFailure = async (
   context: QemuContext,
   what: string,
@@ -173,7 +178,7 @@ const startFailure = async (
 ): Promise<RefloatError> => {
   const words = [await readTail(context, "log", since.log), await readTail(context, "console", since.console)];
   const said = words
-    .map((text) => lastLines(text, linesShown).trim())
+    .map((text) => lastLines(text, linesShown).split("\n").map(asShown).join("\n").trim())
     .filter((text) => text !== "")
     .join("\n");
   return new RefloatError(
@@ -181,7 +186,7 @@ const startFailure = async (
     `virtual machine ${machineName(context)} ${what}${said === "" ? "" : `: ${said}`}`,
     {
       context: { component: context.component },
-      hint: "look at its disk, kernel, memory and ports; what was made of it was taken away again",
+      hint: "look at its disk, kernel, memory and ports; it was ended again",
     },
   );
 };
