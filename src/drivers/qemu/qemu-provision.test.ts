@@ -33,7 +33,7 @@ describeProvisionContract({
   killable: { leastPoints: 12, remove: true },
 });
 
-/** What firmware starts from a disk: says the text on the first serial port, and halts. */
+/** What firmware starts from a disk of a MiB or more: says the text on the first serial port, and halts. */
 const bootSector = (text: string): Buffer => {
   const sector = Buffer.alloc(512);
   // xor ax,ax; mov ds,ax; mov si,0x7c15; mov dx,0x3f8; 1: lodsb; test al,al; jz 2f; out dx,al; jmp 1b; 2: hlt; jmp 2b
@@ -174,12 +174,12 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
   it("that does not come up says why, and leaves nothing", async () => {
     const ports = [`${await findFreePort()}:80`];
     const failing = join(folder, "failing.raw");
-    await writeFile(failing, Buffer.concat([bootSector("\u001b[31mno root\u0007\r\n"), Buffer.alloc(64 * 1024)]));
+    await writeFile(failing, Buffer.concat([bootSector("\u001b[31mno root\u0007\r\n"), Buffer.alloc(2 ** 20)]));
     const wrong: readonly (readonly [Partial<QemuOptions>, string | RegExp])[] = [
       // Qemu itself listens there, which is not taken for an answer.
       [
-        { disk: failing, format: "raw", ports, startTimeout: "10s" },
-        String.raw`virtual machine shop.box did not answer on port 80 within 10 s: no root\x07`,
+        { disk: failing, format: "raw", ports, startTimeout: "20s" },
+        String.raw`virtual machine shop.box did not answer on port 80 within 20 s: no root\x07`,
       ],
       [{ memory: "900000GiB" }, /virtual machine shop\.box ended before it was there: [^]*memory/],
       [{ format: "raw", disk: join(bench.folder, "none.raw") }, /disk of box, .*none\.raw, is not there/],
@@ -196,7 +196,7 @@ describe("a virtual machine", { timeout: 900_000 }, () => {
 
   it("starts what its disk starts, and is not taken for whole when it was stopped, declared otherwise, or lies over a base that has changed", async () => {
     const base = join(folder, "base.raw");
-    await writeFile(base, Buffer.concat([bootSector("disk started"), Buffer.alloc(64 * 1024)]));
+    await writeFile(base, Buffer.concat([bootSector("disk started"), Buffer.alloc(2 ** 20)]));
     const options = { ...bench.idle, disk: base, format: "raw", stopTimeout: "1s" };
     const context = contextOf(options);
     await driver.apply(context, owner);
@@ -287,7 +287,7 @@ describe("keys of a virtual machine", () => {
     [{ disk: "box.qcow2" }, "disk is an absolute path, or begins with a reference"],
     [{ kernel: "/vmlinuz", format: "raw" }, "format is that of disk"],
     [{ disk, append: "quiet" }, "initrd and append are of a kernel: declare it"],
-    [{ disk, memory: "512" }, "a size is a number with a unit, such as 500kB, 5MB or 2GiB"],
+    [{ disk, memory: "512kB" }, "memory is 1MiB or more"],
     [{ disk, ports: ["[::1]:2222:22"] }, "a port is 2222, 2222:22 or 10.0.0.5:2222:22"],
     [{ disk, ports: [70_000] }, "a port is 2222, 2222:22 or 10.0.0.5:2222:22"],
   ];
