@@ -23,7 +23,7 @@ const packageOf = (folder: string): string | null => {
 
 const updateLists = (folder: string, rootPrefix: readonly string[] | null): boolean => {
   if (rootPrefix === null) return false;
-  const [program = "apt-get", ...words] = [...rootPrefix, "apt-get", "-qq", "update"];
+  const [program, ...words] = [...rootPrefix, "apt-get", "-qq", "update"];
   return run(folder, program, ...words) !== null;
 };
 

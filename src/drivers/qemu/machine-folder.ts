@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { ProvisionOwner } from "../../core/ports/driver.ts";
+import type { ProvisionOwner } from "../../core/ports/provision.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { writeFileAtomically } from "../../platform/atomic-file.ts";
 import { programError, runProgram } from "../../platform/subprocess.ts";

@@ -2,7 +2,8 @@
  * Provision of a virtual machine: there is one of an entry, in a folder of its own, and a record says which run made it. One that has ended,
  * after a reboot or by itself, is started again and not made anew: whoever starts it again stops it, and only its maker removes it.
  */
-import { type PreflightReport, type ProvisionDriver, type ProvisionOwner } from "../../core/ports/driver.ts";
+import type { PreflightReport } from "../../core/ports/driver.ts";
+import type { ProvisionDriver, ProvisionOwner } from "../../core/ports/provision.ts";
 import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { removeInstanceRecord, writeInstanceRecord } from "../../platform/instance-record.ts";

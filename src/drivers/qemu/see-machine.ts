@@ -1,5 +1,5 @@
 /** What is there of the virtual machine of an entry, and whose it is. */
-import type { ProvisionOwner, ProvisionSight } from "../../core/ports/driver.ts";
+import type { ProvisionOwner, ProvisionSight } from "../../core/ports/provision.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { readInstanceRecord } from "../../platform/instance-record.ts";
 import type { ProcessIdentity } from "../../platform/process-table.ts";
