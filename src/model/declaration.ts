@@ -19,7 +19,8 @@ export { durationTextSchema } from "./duration-text.ts";
 /** `5MB`, `500kB`, `16MiB`; kept as text, read by core/text/byte-size.ts. */
 export const byteSizeTextSchema = z
   .string()
-  .regex(/^\d+(\.\d+)? ?([kmgt]i?b|b)$/i, "a size is a number with a unit, such as 500kB, 5MB or 2GiB")
+  // Without a flag, which no JSON Schema has.
+  .regex(/^\d+(\.\d+)? ?([kmgtKMGT][iI]?)?[bB]$/, "a size is a number with a unit, such as 500kB, 5MB or 2GiB")
   .meta({ description: "A number of bytes: 500kB, 5MB, 2GiB." });
 
 export const limitSchema = z
