@@ -115,14 +115,15 @@ test("the restored server has begun another log: GTIDs from 1, and a file of ano
 test("is refused while a server runs on the old side", async () => {
   const owner = await ownerOf(outgoing, context.signal);
   const words = [
-    ...[
-      "mariadbd",
-      "--no-defaults",
-      `--datadir=${outgoing}`,
-      `--socket=${join(folder.path, "s")}`,
-      "--skip-networking",
-    ],
-    ...["--event-scheduler=OFF", `--tmpdir=${folder.path}`, `--pid-file=${join(folder.path, "pid")}`, "--skip-log-bin"],
+    "mariadbd",
+    "--no-defaults",
+    `--datadir=${outgoing}`,
+    `--socket=${join(folder.path, "s")}`,
+    "--skip-networking",
+    "--event-scheduler=OFF",
+    `--tmpdir=${folder.path}`,
+    `--pid-file=${join(folder.path, "pid")}`,
+    "--skip-log-bin",
     ...(owner.uid === 0 ? ["--user=root"] : []),
   ];
   await startApart(context, owner, { folder: outgoing, log: join(folder.path, "other.log"), words });
