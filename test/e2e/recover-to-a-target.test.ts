@@ -1,6 +1,7 @@
 /** A cluster whose log is received goes back to a transaction, a named restore point or a position of its log, by the command line. */
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { comparePositions } from "../../src/core/logs/log-position.ts";
@@ -89,6 +90,8 @@ afterAll(async () => {
 const history = async (): Promise<void> => {
   await expect.poll(async () => (await logs()).length, { timeout: 60_000 }).toBe(1);
   await refloat.succeed(["capture", "shop"]);
+  // So that the point is older than what follows, as people are told it: to the second.
+  await setTimeout(1_500);
   await transaction("insert into orders select n from generate_series(4, 13) n", "commit");
   sold = await logEnd();
   restorePoint = await sql("select pg_create_restore_point('before import')::text");
