@@ -106,13 +106,15 @@ export const estimateWrites = async (context: PostgresContext, since: Position):
       // As if the last write were just in the point: nothing is lost.
       if (shown.length === 0) return { about: "no rows", lastWriteAt: since.takenAt };
       const predicate = await predicateSince(session, floor, here);
-      const lastWriteAt = await newestWrite(
+      const newest = await newestWrite(
         session,
         written.map(({ table }) => table),
         predicate,
         context.clock,
       ).catch(unlessTooSlow);
-      return { about: `about ${shown.join(", ")}`, lastWriteAt };
+      // Rows that were put back bear the times of before: that they were written since is known, when is not.
+      const isLater = newest !== null && Date.parse(newest) > Date.parse(since.takenAt);
+      return { about: `about ${shown.join(", ")}`, lastWriteAt: isLater ? newest : null };
     });
   } finally {
     await session.close();

@@ -202,6 +202,17 @@ test("an estimate names the tables that grew, and nothing when nothing was writt
   expect(await postgresWrites.estimateSince?.(context(), old)).toBeNull();
 });
 
+test("an estimate of rows that were put back, with their times of before, says that they are lost and not when they came", async () => {
+  await shop(
+    "create table notes (id int primary key, written timestamptz); insert into notes values (1, '2020-01-01')",
+  );
+  await capture();
+  await shop("drop table notes; create table notes (id int primary key, written timestamptz)");
+  await shop("insert into notes values (1, '2020-01-01'), (2, '2020-01-02')");
+  expect(await postgresWrites.estimateSince?.(context(), since)).toEqual({ about: "about 2 notes", lastWriteAt: null });
+  await shop("drop table notes");
+});
+
 test("a database that was restored knows what was written to it since, against any later restore of the same point", async () => {
   await capture();
   await restore();
