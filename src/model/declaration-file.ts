@@ -145,10 +145,10 @@ export const componentFileSchema = z.strictObject({
   dependsOn: z.array(z.string()).optional().meta({
     description: "Components that must be there first. A reference such as ${db.url} says the same by itself.",
   }),
-  uses: z
-    .array(z.string())
-    .optional()
-    .meta({ description: "Components that it calls while it runs, in any order; may form a circle." }),
+  uses: z.array(z.string()).optional().meta({
+    description:
+      "Components that it calls while it runs, in any order; may form a circle. Asked their checks after a cutover.",
+  }),
   resources: z.array(nameSchema).optional().meta({
     description:
       "What it shares with other components (a disk, a server); limits: says how many steps may use it at once.",

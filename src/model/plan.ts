@@ -87,7 +87,7 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
     takes: z.string().optional(),
   }),
   /** Nothing but the wait for all that comes before: where many steps need many others, the plan names it instead of each with each. */
-  z.object({ kind: z.literal("wait"), for: z.enum(["validated", "fenced", "switched"]) }),
+  z.object({ kind: z.literal("wait"), for: z.enum(["validated", "fenced", "switched", "served"]) }),
   /** Stop traffic to the old side at each `cutover:` entry. From here on users notice. */
   z.object({ kind: z.literal("hold"), side }),
   /**
@@ -128,6 +128,8 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("admit"), side }),
   /** Ask the stable name as a user would until it answers right. */
   z.object({ kind: z.literal("probe"), side }),
+  /** Ask a component that others use while they run, and that was not started here, what is declared of it. */
+  z.object({ kind: z.literal("check-used"), component: nameSchema }),
 ]);
 export type StepAction = z.infer<typeof stepActionSchema>;
 export type StepKind = StepAction["kind"];

@@ -143,6 +143,10 @@ export const describeLeft = (
   return `${component} ${formatList(units.map(describeUnit))}, ${since}: ${exported}`;
 };
 
+/** `mail, which shop uses: http: ...: refused` */
+export const describeUnanswered = ({ component, usedBy, found }: RunSummary["unanswered"][number]): string =>
+  `${component}, which ${formatList(usedBy)} ${usedBy.length === 1 ? "uses" : "use"}: ${found}`;
+
 export const describeValidated = ({ restored, checks, invariants, probe }: RunSummary): readonly string[] => {
   const counts = Object.entries(restored.counts).filter(([, count]) => count > 0);
   const asked = [

@@ -31,6 +31,7 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
       return describeLost(output);
     case "check":
     case "check-invariant":
+    case "check-used":
     case "try":
     case "probe":
     case "start":
@@ -97,7 +98,7 @@ export const describeUnit = (unit: { name: string; added: number; changed: numbe
   ].join(", ");
 
 const describeOutcomes = (
-  kind: "check" | "check-invariant" | "try" | "probe" | "start",
+  kind: "check" | "check-invariant" | "check-used" | "try" | "probe" | "start",
   output: JsonObject,
 ): string => {
   const outcomes = outcomesSchema.safeParse(output).data?.outcomes ?? [];

@@ -4,6 +4,7 @@ import { createAdmitStep } from "./admit.ts";
 import { createApproveStep } from "./approve.ts";
 import { createCaptureStep } from "./capture.ts";
 import { createCheckInvariantStep } from "./check-invariant.ts";
+import { createCheckUsedStep } from "./check-used.ts";
 import { createCheckStep } from "./check.ts";
 import { createDropStep } from "./drop.ts";
 import { createFenceStep } from "./fence.ts";
@@ -31,6 +32,7 @@ export const createStepHandlers = (parts: StepParts): StepHandlers => ({
   capture: createCaptureStep(parts),
   check: createCheckStep(parts),
   "check-invariant": createCheckInvariantStep(parts),
+  "check-used": createCheckUsedStep(parts),
   drop: createDropStep(parts),
   fence: createFenceStep(parts),
   hold: createHoldStep(parts),

@@ -190,6 +190,7 @@ const actsOf = (world: FileWorld): Readonly<Record<StepKind, Acts>> => ({
   reinstate: observation(world),
   check: observation(world),
   "check-invariant": observation(world),
+  "check-used": observation(world),
   migrate: migrateActs(world),
   try: tryActs(world),
   approve: observation(world),

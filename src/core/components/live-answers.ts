@@ -1,4 +1,4 @@
-/** What is live is asked what a recovery asks of the new side: the probe, each check and each invariant. */
+/** What is live is asked what a recovery asks of the new side: the probe, each check and each invariant; or what is declared of one component. */
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import { toRefloatError } from "../../model/refloat-error.ts";
@@ -37,12 +37,51 @@ export const liveAnswers = async (
       ...(await access.runCheck(probe, null)),
       subject: "probe",
     }));
-  for (const { name, checks } of Object.values(service.components))
-    for (const check of checks)
-      await ask({ subject: `check ${check.kind} of ${name}`, kind: check.kind }, () => access.runCheck(check, name));
+  for (const name of Object.keys(service.components))
+    answers.push(...(await askedChecks(service, name, access, signal)));
   for (const [name, invariant] of Object.entries(service.invariants))
     await ask({ subject: `invariant ${name}`, kind: "invariant" }, () =>
       checkInvariant(name, invariant, access, clock),
     );
   return answers;
+};
+
+const askedChecks = async (
+  { components }: ServiceDeclaration,
+  name: string,
+  access: ComponentAccess,
+  signal: AbortSignal,
+): Promise<readonly CheckOutcome[]> => {
+  const answers: CheckOutcome[] = [];
+  for (const check of components[name]?.checks ?? []) {
+    const asked = { subject: `check ${check.kind} of ${name}`, kind: check.kind, component: name };
+    answers.push(await access.runCheck(check, name).catch((error: unknown) => unaskedOutcome(error, asked, signal)));
+  }
+  return answers;
+};
+
+/** Its checks; of an application that has none, whether it runs. Nothing where there is nothing that could be asked. */
+export const componentAnswers = async (
+  service: ServiceDeclaration,
+  name: string,
+  access: ComponentAccess,
+  signal: AbortSignal,
+): Promise<readonly CheckOutcome[]> => {
+  const answers = await askedChecks(service, name, access, signal);
+  const { runtime } = access.driver(name);
+  if (answers.length > 0 || runtime === undefined) return answers;
+  const asked = { subject: name, kind: "process", component: name };
+  try {
+    const live = await runtime.live(await access.context(name));
+    return [
+      {
+        ...asked,
+        status: live === null ? "failed" : "passed",
+        found: live === null ? "does not run" : "runs",
+        durationMs: 0,
+      },
+    ];
+  } catch (error) {
+    return [unaskedOutcome(error, asked, signal)];
+  }
 };

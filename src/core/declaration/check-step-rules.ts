@@ -81,6 +81,7 @@ const actionsOf = (kind: StepKind, { draft, common }: Checking): readonly StepAc
         { kind, for: "validated" },
         { kind, for: "fenced" },
         { kind, for: "switched" },
+        { kind, for: "served" },
       ];
     case "approve":
       return [{ kind, reason: "" }];
@@ -107,6 +108,7 @@ const actionsOf = (kind: StepKind, { draft, common }: Checking): readonly StepAc
         { kind, component },
         { kind, component, side: "away" },
       ]);
+    case "check-used":
     case "drop":
     case "retire":
     case "reinstate":

@@ -106,5 +106,18 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   if (!serves) return;
   if (hasTraffic) draft.add("cutover", { kind: "admit" }, draft.all());
   if (planning.byHand === true) addManualSteps(draft, service, "served");
-  if (service.probe !== undefined) draft.add("prove", { kind: "probe" }, draft.all());
+  const used = usedElsewhere(service, [...switched, ...processes], new Set(starting));
+  // Side by side: the time to the first right answer is not that of somebody who does not answer.
+  const served = used.length === 0 ? draft.all() : draft.gate("prove", "served", used.length + 1);
+  if (service.probe !== undefined) draft.add("prove", { kind: "probe" }, served);
+  for (const component of used) draft.add("prove", { kind: "check-used", component }, served);
 };
+
+/** What these use while they run; what is started has just been asked. */
+const usedElsewhere = (
+  { components }: ServiceDeclaration,
+  changed: readonly string[],
+  started: ReadonlySet<string>,
+): readonly string[] => [
+  ...new Set(changed.flatMap((name) => components[name]?.uses ?? []).filter((name) => !started.has(name))),
+];

@@ -8,6 +8,7 @@ import type { PlannedReplay, StepAction } from "../../model/plan.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
 import { describeNeeds } from "../run/approval-gate.ts";
 import { shortName } from "../text/short-name.ts";
+import { usersOf } from "../graph/users-of.ts";
 import type { FailbackInput, LiveComponent, LiveProvision } from "./planner-input.ts";
 
 export type StepWords = { readonly title: string; readonly what: string };
@@ -226,6 +227,13 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       return { title: `reload ${action.component}`, what: "its reader is told of the switched files" };
     case "admit":
       return { title: `admit traffic${elsewhere(action)}`, what: describeTraffic(ofSide(action, facts)) };
+    case "check-used":
+      return {
+        title: `ask ${action.component}`,
+        what: [`used by ${formatList(usersOf(service, action.component))}`, ...checksOf(facts, action.component)].join(
+          ", ",
+        ),
+      };
     case "probe": {
       const { probe } = ofSide(action, facts);
       return { title: `probe${elsewhere(action)}`, what: probe === undefined ? "" : subjectOf(probe) };

@@ -53,6 +53,7 @@ const fixedMs: Record<StepKind, number | null> = {
   reload: 500,
   admit: 300,
   probe: 500,
+  "check-used": 500,
 };
 
 /** Of a manual step: what its author expects. */

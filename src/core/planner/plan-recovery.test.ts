@@ -108,6 +108,26 @@ describe("the steps of a recovery", () => {
     expect(plan.intent.steps.find(({ id }) => id === "start:app")?.action).toMatchObject({ release: "restored" });
   });
 
+  it("asks what the new side uses beside the probe, once, and not what it has just started", () => {
+    const { app, proxy } = shop.components;
+    if (app === undefined || proxy === undefined) throw new Error("the shop has lost its components");
+    const components = {
+      ...shop.components,
+      app: { ...app, uses: ["uploads", "proxy"] },
+      proxy: { ...proxy, uses: ["app", "uploads"] },
+    };
+    const service = { ...shop, components };
+    const plan = planRecovery(recoveryInput({ service, request: request(["app", "proxy"]) }));
+    expect(ids(plan).filter((id) => id.startsWith("check-used"))).toEqual(["check-used:uploads", "check-used:proxy"]);
+    expect(needsOf(plan, "check-used:uploads")).toEqual(needsOf(plan, "probe"));
+    expect(plan.forecast.steps["check-used:uploads"]).toMatchObject({
+      title: "ask uploads",
+      what: "used by app and proxy",
+    });
+    const rehearsal = recoveryInput({ service, request: { ...request(["app"]), cutover: false } });
+    expect(ids(planRecovery(rehearsal)).some((id) => id.startsWith("check-used"))).toBe(false);
+  });
+
   it("rolls a release back and leaves the data alone", () => {
     const plan = planRecovery(recoveryInput({ request: request(["app"]) }));
     expect(ids(plan)).toEqual([

@@ -31,6 +31,7 @@ const textOf = (action: StepAction): string => {
     case "restore":
     case "check":
       return `${action.kind}:${action.component}${stageOf(action)}`;
+    case "check-used":
     case "drop":
     case "retire":
     case "reinstate":

@@ -9,6 +9,8 @@ import type { Phase, Plan, StepAction } from "../../model/plan.ts";
 import type { RunEvent, RunRecord, StepRecord } from "../../model/run.ts";
 import { z } from "zod";
 import { type DisarmedComponent, disarmedItemSchema } from "../../model/arming.ts";
+import { describeOutcomes, failedChecks } from "../components/check-verdict.ts";
+import { usersOf } from "../graph/users-of.ts";
 import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
 import { type Objective, elapsed, met } from "./objective.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
@@ -43,6 +45,12 @@ export type RunSummary = {
   readonly invariants: { readonly passed: number; readonly failed: number };
   /** Broken links that were accepted, as the check found them. */
   readonly broken: readonly string[];
+  /** What components of the new side use while they run, and what did not answer right. */
+  readonly unanswered: readonly {
+    readonly component: string;
+    readonly usedBy: readonly string[];
+    readonly found: string;
+  }[];
   /** What the probe found last; of an undo it may be a wrong answer of the old side. Null when nobody asked as a user. */
   readonly probe: CheckOutcome | null;
   /** Of an undo: what the side that was left has taken after the newest point of it; nowhere else but in these exports and there. */
@@ -160,6 +168,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
         ? [`${subject}: ${found}`]
         : [],
     ),
+    unanswered: unansweredUses(journaled),
     probe: probeOutcome(journaled),
     settled: record.steps.flatMap(({ id, state, output }) =>
       state === "done" && journaled.actionOf(id)?.kind === "save-lost"
@@ -220,6 +229,16 @@ const probeOutcome = ({ find }: Journaled): CheckOutcome | null => {
   const step = find("probe") ?? find("probe@away");
   return step?.state === "done" ? (outcomesSchema.safeParse(step.output).data?.outcomes.at(-1) ?? null) : null;
 };
+
+const unansweredUses = ({ plan, record, actionOf }: Journaled): RunSummary["unanswered"] =>
+  record.steps.flatMap(({ id, output }) => {
+    const action = actionOf(id);
+    if (action?.kind !== "check-used") return [];
+    const { component } = action;
+    const failed = failedChecks(outcomesSchema.safeParse(output).data?.outcomes ?? []);
+    if (failed.length === 0) return [];
+    return [{ component, usedBy: usersOf(plan.intent.declaration, component), found: describeOutcomes(failed) }];
+  });
 
 const latestEnd = ({ record, phaseOf }: Journaled, phase: Phase): string | null =>
   record.steps

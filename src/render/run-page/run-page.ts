@@ -5,7 +5,7 @@
 import { describeStake } from "../../core/declaration/stake.ts";
 import { type Gantt, ganttOf } from "../../core/run/gantt.ts";
 import { formatDay, formatTime, zoneName } from "../clock-times.ts";
-import { describeEdits, ending, followed, reasonLabel, reasons } from "../run-words.ts";
+import { describeEdits, describeUnanswered, ending, followed, reasonLabel, reasons } from "../run-words.ts";
 import { describeMoments } from "../moment-words.ts";
 import { ganttChart } from "./gantt-chart.ts";
 import { type Html, markup } from "./html.ts";
@@ -74,6 +74,7 @@ const troubles = (page: RunPage): Html | null => {
       ? [["Probe", `${summary.probe.found}: users get a wrong answer from what serves now`] as const]
       : []),
     ...summary.broken.map((text) => ["Broken", text] as const),
+    ...summary.unanswered.map((one) => ["Ill", describeUnanswered(one)] as const),
     ...describeEdits(summary).map((text) => ["Edited", text] as const),
     ...summary.stumbles.warnings.map((text) => ["Warning", text] as const),
   ];
