@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { auditedApprover } from "./core/audit/audited-approver.ts";
 import { parseDeclaration } from "./core/declaration/parse-declaration.ts";
 import { parseTemplate } from "./core/declaration/template.ts";
@@ -15,6 +15,7 @@ import type { Repository } from "./core/ports/vault.ts";
 import type { Approver, Attendant, OpenVault, Workbench } from "./core/ports/workbench.ts";
 import { lockBeside } from "./core/points/point-locks.ts";
 import { parseByteSize } from "./core/text/byte-size.ts";
+import { shellWord } from "./core/text/shell-word.ts";
 import { driverRegistry } from "./driver-registry.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import { createAuditLog } from "./journal/audit-log.ts";
@@ -34,6 +35,7 @@ import { notifyingEngine } from "./core/notify/run-notifications.ts";
 import { createNotifier } from "./platform/notify/create-notifier.ts";
 import { escrowTools } from "./platform/escrow-tools.ts";
 import { measureSpace } from "./platform/free-space.ts";
+import { type VaultPlace, createKnownVaults } from "./platform/known-vaults.ts";
 import { createLeases } from "./platform/lease.ts";
 import { actingPerson } from "./platform/person-roles.ts";
 import { createLog, silentLog } from "./platform/log.ts";
@@ -49,6 +51,7 @@ import { observeTree, readDeclarationFile } from "./platform/observe-tree.ts";
 import { unifiedDiff } from "./platform/unified-diff.ts";
 import { createResticMount } from "./platform/restic-mount.ts";
 import { resticSettings } from "./platform/restic-settings.ts";
+import { declaredOrigin, withOrigin } from "./platform/vault-password-origin.ts";
 import { createVaultMemory } from "./platform/vault-memory.ts";
 import { createStepHandlers } from "./steps/step-handlers.ts";
 import { createAuditArchive } from "./vault/points/audit-archive.ts";
@@ -63,7 +66,7 @@ import { createPointStore } from "./vault/points/point-store.ts";
 import { createRunCopies } from "./vault/points/run-copies.ts";
 import { createRepository } from "./vault/repository/create-repository.ts";
 import { openKeys } from "./vault/repository/open-keys.ts";
-import { openRepository } from "./vault/repository/open-repository.ts";
+import { isRepositoryAt, openRepository } from "./vault/repository/open-repository.ts";
 import { type StoreUseHandle, createStoreUse, readStoreUse } from "./vault/repository/stores/decorators/store-use.ts";
 import { createThrottle } from "./vault/repository/stores/decorators/throttle.ts";
 import { localFolderOf } from "./vault/repository/stores/open-store.ts";
@@ -72,7 +75,12 @@ import type { StoreSettings } from "./vault/repository/stores/store-settings.ts"
 export type WorkbenchOptions = {
   readonly configFile: string;
   /** Break-glass: works from this vault alone. */
-  readonly vault: { readonly url: string; readonly password: () => Promise<string> } | null;
+  readonly vault: {
+    readonly url: string;
+    readonly password: () => Promise<string>;
+    /** Where the password comes from, after "the password": `in /root/key`. */
+    readonly passwordFrom: string;
+  } | null;
   readonly stateDirectory: string;
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;
@@ -125,6 +133,21 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     options.vault === null ? boundText((await declaredVault()).password) : options.vault.password(),
   );
 
+  const knownVaults = createKnownVaults({ stateDirectory: options.stateDirectory, clock, log });
+
+  const withPassword = async <Opened>(open: (password: string) => Promise<Opened>): Promise<Opened> => {
+    const password = await vaultPassword();
+    try {
+      return await open(password);
+    } catch (error) {
+      throw await withOrigin(error, password, async () =>
+        options.vault === null
+          ? declaredOrigin((await declaredVault()).password, options.configFile)
+          : { from: options.vault.passwordFrom, namedAt: null },
+      );
+    }
+  };
+
   const declaration = once(async () =>
     options.vault === null
       ? readDeclaration(options.configFile)
@@ -170,7 +193,9 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       ...(await settingsFor(declared, use)),
       ...(options.vaultAsOf == null ? {} : { asOf: options.vaultAsOf }),
     };
-    const repository = await openRepository(declared.url, await vaultPassword(), { clock, log, settings });
+    const repository = await knownVaults.opening(placeOfVault(declared.url), () =>
+      withPassword((password) => openRepository(declared.url, password, { clock, log, settings })),
+    );
     closers.push(async () => {
       await repository.close();
       log.info("the vault is closed", { location: repository.location, use: readStoreUse(use) });
@@ -209,7 +234,9 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
   const vaultKeys = once(async () => {
     const declared = await declaredVault();
     const settings = await settingsFor(declared);
-    const keys = await openKeys(declared.url, await vaultPassword(), { clock, log, settings });
+    const keys = await knownVaults.finding(placeOfVault(declared.url), () =>
+      withPassword((password) => openKeys(declared.url, password, { clock, log, settings })),
+    );
     closers.push(keys.close);
     return keys;
   });
@@ -361,24 +388,33 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
     declaration,
     vault,
     vaultMemory: async () => createVaultMemory(await stateDirectory(), (await vault()).repository.id, log),
-    otherVault: async ({ url, password, create = false }) => {
+    otherVault: async ({ url, password, create = false, inPlaceOf = null }) => {
       const settings = await settingsFor(await declaredVault());
       const opening = [url, (await password?.()) ?? (await vaultPassword()), { clock, log, settings }] as const;
-      const repository = create
-        ? await createRepository(...opening, (await vault()).repository)
-        : await openRepository(...opening);
+      const place = placeOfVault(url, `refloat vault copy --to ${shellWord(url)} --init --in-place-of`);
+      const like = create ? (await vault()).repository : null;
+      const repository =
+        like === null
+          ? await knownVaults.opening(place, () => openRepository(...opening))
+          : await knownVaults.making(place, {
+              inPlaceOf,
+              isThere: () => isRepositoryAt(url, settings),
+              make: () => createRepository(...opening, like),
+            });
       closers.push(repository.close);
       return openVault(repository);
     },
     breakGlass: options.vault !== null,
     vaultKeys,
-    createVault: async () => {
+    createVault: async ({ inPlaceOf }) => {
       const declared = await declaredVault();
+      const { url } = declared;
       const settings = await settingsFor(declared);
-      const repository = await createRepository(declared.url, await vaultPassword(), {
-        clock,
-        log,
-        settings,
+      const password = await vaultPassword();
+      const repository = await knownVaults.making(placeOfVault(url), {
+        inPlaceOf,
+        isThere: () => isRepositoryAt(url, settings),
+        make: () => createRepository(url, password, { clock, log, settings }),
       });
       closers.push(repository.close);
       return { location: repository.location, id: repository.id };
@@ -396,6 +432,11 @@ export const createWorkbench = (options: WorkbenchOptions): RunningWorkbench => 
       for (const close of closers.reverse()) await close();
     },
   };
+};
+
+const placeOfVault = (url: string, anew = "refloat vault init --in-place-of"): VaultPlace => {
+  const folder = localFolderOf(url);
+  return { location: folder === null ? url.replace(/\/+$/, "") : resolve(folder), folder, anew };
 };
 
 const usualCacheBytes = 1_000_000_000;

@@ -13,7 +13,7 @@ import {
 } from "./global-options.ts";
 import type { Output } from "./output.ts";
 import type { OpenWorkbench, Shell } from "./shell.ts";
-import { vaultPassword } from "./vault-password.ts";
+import { passwordOrigin, vaultPassword } from "./vault-password.ts";
 import { tellUndelivered } from "./notify-notice.ts";
 import { tellUnfinishedRuns } from "./unfinished-notice.ts";
 
@@ -37,7 +37,14 @@ export const lazyWorkbench = ({ shell, global, output, about, tellsRuns }: LazyW
   const begin = async (): Promise<OpenWorkbench> => {
     const workbench = await shell.createWorkbench({
       configFile: await findConfigFile(global, shell),
-      vault: global.vault === null ? null : { url: global.vault, password: () => vaultPassword(global, shell, output) },
+      vault:
+        global.vault === null
+          ? null
+          : {
+              url: global.vault,
+              password: () => vaultPassword(global, shell, output),
+              passwordFrom: passwordOrigin(global, shell),
+            },
       stateDirectory: stateDirectory(global, shell),
       log: logTarget(global, shell),
       verbose: global.verbose,

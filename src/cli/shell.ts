@@ -17,7 +17,12 @@ export type WorkbenchSettings = {
   /** May not exist: `runs` works without it, and what needs it says that it is missing. */
   readonly configFile: string;
   /** The vault to work from without a file; null for what the file names. */
-  readonly vault: { readonly url: string; readonly password: () => Promise<string> } | null;
+  readonly vault: {
+    readonly url: string;
+    readonly password: () => Promise<string>;
+    /** Where the password comes from, after "the password": `in /root/key`. */
+    readonly passwordFrom: string;
+  } | null;
   readonly stateDirectory: string;
   /** A file's path, `-` for standard error, or null for no log. */
   readonly log: string | null;

@@ -23,6 +23,12 @@ export const vaultPassword = async (
   });
 };
 
+/** Where vaultPassword looks, after "the password". */
+export const passwordOrigin = ({ passwordFile }: Pick<GlobalOptions, "passwordFile">, shell: Shell): string => {
+  if (passwordFile !== null) return `in ${passwordFile}`;
+  return passwordInEnvironment("REFLOAT_PASSWORD", shell) === null ? "that was typed" : "in REFLOAT_PASSWORD";
+};
+
 /** @throws RefloatError usage */
 export const passwordInFile = async (file: string, shell: Shell): Promise<string> => {
   try {

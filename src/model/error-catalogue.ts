@@ -352,6 +352,12 @@ export const errorCatalogue = {
     meaning: "A secret could not be read from where the file says it is.",
   },
   "vault.not-found": { exit: 3, http: 404, kind: "permanent", meaning: "There is no vault at the location." },
+  "vault.away": {
+    exit: 3,
+    http: 409,
+    kind: "operator",
+    meaning: "A vault that this machine knows is not where it was: its disk is probably not mounted.",
+  },
   "vault.unfit": {
     exit: 3,
     http: 409,

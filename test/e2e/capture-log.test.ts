@@ -42,7 +42,7 @@ test("an end that cannot be written after the point was made is told as such", a
     approver: async () => null,
     attendant: { isThere: false, perform: async () => null },
   });
-  await initVault(bench);
+  await initVault(bench, null);
   const audit: typeof bench.audit = {
     ...bench.audit,
     append: async (event) => {

@@ -95,7 +95,7 @@ beforeAll(async () => {
     approver: async () => null,
     attendant: { isThere: false, perform: async () => null },
   });
-  await initVault(opened.bench);
+  await initVault(opened.bench, null);
 });
 
 afterAll(async () => {

@@ -45,6 +45,11 @@ export const vaultCopyCommand = defineCommand({
       completes: "files",
     },
     { name: "init", about: "make the other vault: files are cut there as here, so that they are stored once" },
+    {
+      name: "in-place-of",
+      value: "VAULT",
+      about: "with --init: give up the vault of this id, which was at that place and is lost, for a new one",
+    },
     { name: "service", value: "SERVICE", about: "only points of this service", completes: "services" },
     { name: "dry-run", about: "say what would be copied and how much that is; write nothing" },
   ],
@@ -65,11 +70,14 @@ export const vaultCopyCommand = defineCommand({
     to: z.string({ error: "--to names the vault to copy to" }),
     toPasswordFile: z.string().nullable().default(null),
     init: z.boolean().default(false),
+    inPlaceOf: z.string().nullable().default(null),
     service: z.string().nullable().default(null),
     dryRun: z.boolean().default(false),
   }),
-  act: async ({ point, to, toPasswordFile, init, service, dryRun }, context) => {
+  act: async ({ point, to, toPasswordFile, init, inPlaceOf, service, dryRun }, context) => {
     const { bench: open, output, signal } = context;
+    if (inPlaceOf !== null && !init)
+      throw new RefloatError("usage", "--in-place-of says which vault a new one replaces, and goes with --init");
     const bench = await open();
     const done = { point: null as RecoveryPoint | null, points: 0, of: 0, blobs: 0, newBytes: 0 };
     const beganMs = bench.clock.monotonicMs();
@@ -94,7 +102,7 @@ export const vaultCopyCommand = defineCommand({
     const tellSparsely = sparsely(bench.clock, tell);
     const password = await otherPassword(context, to, toPasswordFile);
     const progress = showProgress(output, { frame: line, line });
-    const request = { to: { url: to, password, create: init && !dryRun }, service, points: point, dryRun };
+    const request = { to: { url: to, password, create: init && !dryRun, inPlaceOf }, service, points: point, dryRun };
     const copy = await copyVault(
       bench,
       request,

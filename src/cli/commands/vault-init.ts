@@ -13,15 +13,26 @@ export const vaultInitCommand = defineCommand({
     "Makes an empty vault at vault.url of refloat.yaml: a restic repository of format 2, encrypted with the password that vault.password " +
       "points to. Refused when there is one already. Without that password nobody can read the vault, you included: keep a copy of it " +
       "elsewhere, apart from the vault.",
+    "Refused too where this machine has known a vault that is not there now: its disk is probably not mounted, and a second vault would " +
+      "hide the first. --in-place-of says that it is lost for good.",
   ],
   arguments: [],
-  options: [],
-  examples: [{ line: "refloat vault init", about: "once, before the first capture" }],
+  options: [
+    {
+      name: "in-place-of",
+      value: "VAULT",
+      about: "give up the vault of this id, which was there and is lost, for a new one",
+    },
+  ],
+  examples: [
+    { line: "refloat vault init", about: "once, before the first capture" },
+    { line: "refloat vault init --in-place-of 5d0c88e1", about: "its disk is lost for good" },
+  ],
   exits: [3, 4],
-  input: z.object({}),
-  act: async (_input, { bench: open, output }) => {
+  input: z.object({ inPlaceOf: z.string().nullable().default(null) }),
+  act: async ({ inPlaceOf }, { bench: open, output }) => {
     const bench = await open();
-    const made = await during(output, bench.clock, "making the vault", () => initVault(bench));
+    const made = await during(output, bench.clock, "making the vault", () => initVault(bench, inPlaceOf));
     const services = Object.keys((await bench.declaration()).services);
     return answer(
       "vault-init",

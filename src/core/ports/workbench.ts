@@ -36,6 +36,8 @@ export type OtherVault = {
   /** Null: that of the declared one. */
   readonly password: (() => Promise<string>) | null;
   readonly create?: boolean;
+  /** First letters of the id of a vault that was there and is given up; null or left out: none may have been. */
+  readonly inPlaceOf?: string | null;
 };
 
 /** Folders of this installation. All private to the user who runs Refloat. */
@@ -115,8 +117,14 @@ export type Workbench = ComponentParts & {
   readonly breakGlass: boolean;
   /** The keys of the declared vault. */
   readonly vaultKeys: () => Promise<VaultKeys>;
-  /** Makes the declared vault. @throws RefloatError vault.exists */
-  readonly createVault: () => Promise<{ readonly location: string; readonly id: string }>;
+  /**
+   * Makes the declared vault.
+   * @param options.inPlaceOf first letters of the id of a vault that this machine has known there and that is given up
+   * @throws RefloatError vault.exists, vault.away
+   */
+  readonly createVault: (options: {
+    readonly inPlaceOf: string | null;
+  }) => Promise<{ readonly location: string; readonly id: string }>;
   /** Opened at once; it reaches for the vault when there is something to bring. */
   readonly audit: AuditLog;
   /** Tells the people of `notify:`. */

@@ -1,9 +1,11 @@
 /** Opens a repository that is there, of restic's version 1 (to read) or 2. */
 import type { Repository } from "../../core/ports/vault.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
 import { requireConfig } from "./format/config-file.ts";
 import { type RepositoryEnvironment, assembleRepository } from "./assemble-repository.ts";
 import { openKey } from "./seal/key-file.ts";
 import { openStore } from "./stores/open-store.ts";
+import type { StoreSettings } from "./stores/store-settings.ts";
 
 /**
  * Writes nothing. The repository must be closed, or its worker threads and its lock live on.
@@ -24,5 +26,19 @@ export const openRepository = async (
     // A connection that stays open would keep the process alive.
     await store.close();
     throw error;
+  }
+};
+
+/** Whether there is a repository, whatever its password; writes nothing. @throws RefloatError vault.* where that cannot be told */
+export const isRepositoryAt = async (location: string, settings: StoreSettings): Promise<boolean> => {
+  const store = openStore(location, { blocking: false, settings });
+  try {
+    await requireConfig(store, settings.asOf);
+    return true;
+  } catch (error) {
+    if (error instanceof RefloatError && error.code === "vault.not-found") return false;
+    throw error;
+  } finally {
+    await store.close();
   }
 };

@@ -87,6 +87,7 @@ const notFound = async (store: Store, asOf: Date | undefined, cause: StoreFileMi
       `the vault at ${location} was deleted, and is still there as it was before`,
       {
         cause,
+        context: { lastSeenAt: lastSeen.toISOString() },
         state: "a bucket with versions only hides what is deleted: nothing is lost before somebody purges it",
         hint: "do not make a new vault there; every command that reads takes --vault-as-of, with an earlier time if that is not early enough",
         nextCommand: `refloat --vault-as-of ${lastSeen.toISOString()} points`,

@@ -155,7 +155,7 @@ export const openKey = async (store: Store, password: string, only?: string): Pr
   throw new RefloatError("vault.wrong-password", `the password opens no key of the vault at ${store.location}`, {
     context: { keys: tried },
     state: "nothing was read or changed",
-    hint: "any of the vault's passwords or its recovery key opens it: is vault.password the right one? (refloat vault keys list, with one that opens it)",
+    hint: "any of the vault's passwords or its recovery key opens it",
   });
 };
 
