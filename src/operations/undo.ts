@@ -267,7 +267,7 @@ const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: 
         })),
         directory,
       },
-      state: written.some(({ report }) => report.units.some(({ file }) => file !== null))
+      state: written.some(({ report }) => report.units.some(({ file }) => file !== undefined))
         ? `nothing changed; the new rows are listed in ${directory}`
         : "nothing changed",
       hint: "--accept-loss takes a point of the new side first, so that nothing is gone for good",

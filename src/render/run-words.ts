@@ -1,5 +1,5 @@
 /** A run in words, for the report on a screen and for the page: how it ended, why, what was lost, validated, kept. */
-import type { RpoActual } from "../core/run/lost-writes.ts";
+import { type RpoActual, exportsOf } from "../core/run/lost-writes.ts";
 import type { Objective } from "../core/run/objective.ts";
 import type { RunSummary } from "../core/run/run-summary.ts";
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
@@ -118,7 +118,7 @@ export const describeLosses = ({ rpo, rto, state }: RunSummary): readonly string
 /** `db 21m34s of 1h met      312 orders to review: runs/42/lost/orders.csv` */
 const describeRpo = (rpo: RpoActual): readonly string[] => {
   const { component, actualMs, atMost, units, gaps, directory } = rpo;
-  const files = units.flatMap(({ file }) => file ?? []);
+  const files = units.flatMap(exportsOf);
   const [only] = files;
   const place = only === undefined ? "" : `: ${files.length === 1 ? only : (directory ?? only)}`;
   const lost = units.length === 0 ? "" : `   ${formatList(units.map(describeUnit))} to review${place}`;

@@ -1,5 +1,5 @@
 /** What a finished step says for itself, from the output that its handler journaled. Nothing where there is nothing to say. */
-import { lostOutputSchema } from "../core/run/lost-writes.ts";
+import { exportsOf, lostOutputSchema } from "../core/run/lost-writes.ts";
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -76,7 +76,7 @@ const describeLost = (output: JsonObject): string => {
   const told = unitsSchema.safeParse(output).data;
   if (told === undefined) return "";
   const units = told.units.filter(({ added, changed, removed }) => added + changed + removed > 0);
-  const files = units.flatMap(({ file }) => file ?? []);
+  const files = units.flatMap(exportsOf);
   const where = files.length === 0 ? "" : ` in ${told.directory}${files.length === 1 ? `/${files[0] ?? ""}` : ""}`;
   return [
     units.length === 0

@@ -91,12 +91,13 @@ const positionBefore = async (
 
 const lostOutput = (report: WriteReport): JsonObject => ({
   lastWriteAt: report.lastWriteAt,
-  units: report.units.map(({ name, added, changed, removed, file }) => ({
+  units: report.units.map(({ name, added, changed, removed, file, changedFile }) => ({
     name,
     added,
     changed,
     removed,
     file: file ?? null,
+    changedFile: changedFile ?? null,
   })),
   gaps: report.gaps,
 });

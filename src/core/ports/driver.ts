@@ -209,6 +209,8 @@ export type WriteReport = {
     readonly removed: number;
     /** Path of the export of the added rows or of the list of files, relative to the folder given. */
     readonly file?: string;
+    /** Of changed rows as this side has them, in a folder of their own: `changed/orders.csv`. */
+    readonly changedFile?: string;
     /** It was written to, and nobody can tell how much: the counts are no more than what is known. A gap says so too. */
     readonly uncounted?: true;
   }[];
@@ -221,7 +223,8 @@ export type WriteLedger<Options = unknown> = {
   readonly position: (context: DriverContext<Options>, location: string | null) => Promise<Position>;
   /**
    * What `location` has that was written after `since`. With `against`, only what is not in that instance counts as added.
-   * With `exportTo`, added rows are written there as CSV with a header (temporary file, then rename).
+   * With `exportTo`, added rows are written there as CSV with a header (temporary file, then rename), and changed ones as this side has
+   * them beside, in the folder `changed`.
    */
   readonly writesSince: (
     context: DriverContext<Options>,

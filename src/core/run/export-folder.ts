@@ -4,3 +4,6 @@
  */
 export const exportFolder = (base: string, component: string, exporting: readonly string[]): string =>
   exporting.length > 1 ? `${base}/${component}` : base;
+
+/** Within it, for rows that are on the other side too, with other values. */
+export const changedFolder = "changed";

@@ -11,7 +11,13 @@ type LostUnit = {
   readonly removed: number;
   /** Path of the export. */
   readonly file: string | null;
+  /** That of the changed rows, as the old side has them. */
+  readonly changedFile: string | null;
 };
+
+/** Paths of what was exported of a unit. */
+export const exportsOf = ({ file, changedFile }: Pick<LostUnit, "file" | "changedFile">): readonly string[] =>
+  [file, changedFile].filter((path) => path !== null);
 
 export type RpoActual = Objective & {
   readonly component: string;
@@ -39,6 +45,7 @@ export const lostOutputSchema = z.object({
       changed: z.number(),
       removed: z.number(),
       file: z.string().nullable(),
+      changedFile: z.string().nullable().default(null),
     }),
   ),
   gaps: z.array(z.string()),
@@ -50,10 +57,13 @@ type LostOutput = z.infer<typeof lostOutputSchema>;
 /** A run as far as its writes are concerned. */
 type Told = { readonly plan: Plan; readonly find: (id: string) => StepRecord | undefined };
 
+const within = (directory: string, file: string | null): string | null =>
+  file === null ? null : `${directory}/${file}`;
+
 const writtenUnits = ({ units, directory }: LostOutput): readonly LostUnit[] =>
   units
     .filter(({ added, changed, removed }) => added + changed + removed > 0)
-    .map((unit) => ({ ...unit, file: unit.file === null ? null : `${directory}/${unit.file}` }));
+    .map((unit) => ({ ...unit, file: within(directory, unit.file), changedFile: within(directory, unit.changedFile) }));
 
 export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | null => {
   const captured = plan.intent.point?.components[component];
@@ -78,7 +88,7 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
   const untimed = gaps.length > 0 || units.some(({ changed, removed }) => changed + removed > 0);
   const atMost = untimed && switchedAt !== null && elapsed(since, switchedAt) > known;
   const actualMs = nothing ? 0 : atMost ? elapsed(since, switchedAt) : known;
-  const files = units.some(({ file }) => file !== null);
+  const files = units.some((unit) => exportsOf(unit).length > 0);
   return {
     component,
     actualMs,
@@ -104,6 +114,6 @@ export const leftWrites = ({ plan, find }: Told, component: string): LeftWrites 
     component,
     units,
     gaps: told.gaps,
-    directory: units.some(({ file }) => file !== null) ? told.directory : null,
+    directory: units.some((unit) => exportsOf(unit).length > 0) ? told.directory : null,
   };
 };

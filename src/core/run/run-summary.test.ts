@@ -50,6 +50,16 @@ describe("summarizeRun", () => {
     expect(early.rpo[0]?.units[0]?.added).toBe(310);
   });
 
+  it("names what was exported of changed rows, alone as well", () => {
+    const unit = { name: "orders", added: 0, changed: 3, removed: 0, file: null, changedFile: "changed/orders.csv" };
+    const output = { lastWriteAt: null, units: [unit], gaps: [], directory: "runs/42/lost", settled: [] };
+    const run = shopRun({}, (id) => (id.startsWith("save-lost") ? { output } : {}));
+    expect(summarizeRun(run, shopPlan, [], now).rpo[0]).toMatchObject({
+      directory: "runs/42/lost",
+      units: [{ file: null, changedFile: "runs/42/lost/changed/orders.csv" }],
+    });
+  });
+
   it("takes no time from before the point for that of the last write: what updated a row may have left its times alone", () => {
     const output = {
       lastWriteAt: "2026-01-01T00:00:00.000Z",

@@ -1,6 +1,7 @@
 /** What one database has that another of the same server has not: the server joins the two by their primary keys and compares each value. */
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { changedFolder } from "../../core/run/export-folder.ts";
 import type { WriteReport } from "../../core/ports/driver.ts";
 import { listTables } from "./source-tables.ts";
 import { type Row, type SqlAccess, askSql, numberOf, textOf } from "./sql-client.ts";
@@ -55,50 +56,60 @@ type Comparison = {
   readonly exportTo: string | undefined;
 };
 
-const exportAdded = async (
-  { access, here, there, exportTo }: Comparison,
+/** @param from the rows of `a` that are wanted, joined with `b` @returns the name of the file */
+const exportRows = async (
+  access: SqlAccess,
+  from: string,
+  folder: string,
   table: string,
   columns: readonly Column[],
-): Promise<string | null> => {
-  if (exportTo === undefined) return null;
-  const rows = await askSql(
-    access,
-    `SELECT ${columns.map(({ name }) => `a.${quoteName(name)}`).join(", ")} FROM ${inDatabase(here, table)} a
-       LEFT JOIN ${inDatabase(there, table)} b ON ${onKey(columns)} WHERE b.${firstKey(columns)} IS NULL
-      LIMIT ${mostExported};`,
-  );
+): Promise<string> => {
+  const names = columns.map(({ name }) => `a.${quoteName(name)}`).join(", ");
+  const rows = await askSql(access, `SELECT ${names} FROM ${from} LIMIT ${mostExported};`);
   const file = `${encodeURIComponent(table)}.csv`;
-  await mkdir(exportTo, { recursive: true, mode: 0o700 });
-  await writeFile(join(exportTo, `${file}.part`), csvOf(columns, rows), { mode: 0o600 });
-  await rename(join(exportTo, `${file}.part`), join(exportTo, file));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, `${file}.part`), csvOf(columns, rows), { mode: 0o600 });
+  await rename(join(folder, `${file}.part`), join(folder, file));
   return file;
 };
 
 type Found = { readonly unit: Unit; readonly gaps: readonly string[] };
 
 const compareByKey = async (comparison: Comparison, table: string, columns: readonly Column[]): Promise<Found> => {
-  const { access, here, there } = comparison;
+  const { access, here, there, exportTo } = comparison;
   const [mine, theirs] = [inDatabase(here, table), inDatabase(there, table)];
   const key = firstKey(columns);
   const missing = (from: string, other: string): string =>
-    `(SELECT COUNT(*) FROM ${from} a LEFT JOIN ${other} b ON ${onKey(columns)} WHERE b.${key} IS NULL)`;
+    `${from} a LEFT JOIN ${other} b ON ${onKey(columns)} WHERE b.${key} IS NULL`;
+  const differing = `${mine} a JOIN ${theirs} b ON ${onKey(columns)} WHERE NOT (${columns.map(isSame).join(" AND ")})`;
   const [row] = await askSql(
     access,
-    `SELECT ${missing(mine, theirs)} AS added, ${missing(theirs, mine)} AS removed,
-            (SELECT COUNT(*) FROM ${mine} a JOIN ${theirs} b ON ${onKey(columns)}
-              WHERE NOT (${columns.map(isSame).join(" AND ")})) AS changed;`,
+    `SELECT (SELECT COUNT(*) FROM ${missing(mine, theirs)}) AS added,
+            (SELECT COUNT(*) FROM ${missing(theirs, mine)}) AS removed,
+            (SELECT COUNT(*) FROM ${differing}) AS changed;`,
   );
   const counts = {
     added: numberOf(row, "added"),
     changed: numberOf(row, "changed"),
     removed: numberOf(row, "removed"),
   };
-  const file = counts.added === 0 ? null : await exportAdded(comparison, table, columns);
-  const gaps =
-    file !== null && counts.added > mostExported
-      ? [`${table}: only the first ${mostExported.toLocaleString("en-US")} of its new rows were exported`]
-      : [];
-  return { unit: { name: table, ...counts, ...(file === null ? {} : { file }) }, gaps };
+  if (exportTo === undefined) return { unit: { name: table, ...counts }, gaps: [] };
+  const save = (from: string, folder: string): Promise<string> => exportRows(access, from, folder, table, columns);
+  const file = counts.added === 0 ? null : await save(missing(mine, theirs), exportTo);
+  const changed = counts.changed === 0 ? null : await save(differing, join(exportTo, changedFolder));
+  const most = mostExported.toLocaleString("en-US");
+  return {
+    unit: {
+      name: table,
+      ...counts,
+      ...(file === null ? {} : { file }),
+      ...(changed === null ? {} : { changedFile: join(changedFolder, changed) }),
+    },
+    gaps: [
+      ...(counts.added > mostExported ? [`${table}: only the first ${most} of its new rows were exported`] : []),
+      ...(counts.changed > mostExported ? [`${table}: only the first ${most} of its changed rows were exported`] : []),
+    ],
+  };
 };
 
 const sumOf = async (access: SqlAccess, database: string, table: string) => {

@@ -367,7 +367,14 @@ test("what was written since is told row by row against another side, and by che
     exportTo: folder.path,
   });
   expect(against?.units).toEqual([
-    { name: "customers", added: 1, changed: 1, removed: 0, file: "customers.csv" },
+    {
+      name: "customers",
+      added: 1,
+      changed: 1,
+      removed: 0,
+      file: "customers.csv",
+      changedFile: "changed/customers.csv",
+    },
     { name: "log of it", added: 1, changed: 0, removed: 0 },
     { name: "orders", added: 0, changed: 0, removed: 1 },
   ]);
@@ -375,6 +382,7 @@ test("what was written since is told row by row against another side, and by che
   expect(await readFile(join(folder.path, "customers.csv"), "utf8")).toBe(
     'id,name,note,picture\n5,"new, ""one""","a\nb",\n',
   );
+  expect(await readFile(join(folder.path, "changed/customers.csv"), "utf8")).toBe("id,name,note,picture\n2,BOB,,\n");
   if (position === undefined) throw new Error("there is no position");
   const alone = await driver.writes?.writesSince(context, { location: null, since: position });
   expect(alone?.gaps.join("\n")).toContain("customers was written to");

@@ -3,9 +3,11 @@
  * there. The candidates travel as text into a temporary table on the other side and are compared there by key.
  */
 import type { ByteStream } from "../../core/ports/bytes.ts";
+import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { from as copyFrom } from "pg-copy-streams";
+import { changedFolder } from "../../core/run/export-folder.ts";
 import { copyTextSql } from "./catalog-sql.ts";
 import { copyOut } from "../../platform/postgres/copy-out.ts";
 import { exportFileName, exportRows } from "./export-rows.ts";
@@ -19,6 +21,7 @@ export type TableWrites = {
   readonly changed: number;
   readonly lastWriteAt: string | null;
   readonly file?: string;
+  readonly changedFile?: string;
 };
 
 export const noWrites: TableWrites = { added: 0, changed: 0, lastWriteAt: null };
@@ -128,10 +131,18 @@ export const compareTable = async (
         where absent or differs`,
     );
     const written = { added: row?.added ?? 0, changed: row?.changed ?? 0, lastWriteAt: row?.at ?? null };
-    if (written.added === 0 || comparison.exportTo === undefined) return written;
+    const { exportTo } = comparison;
+    if (exportTo === undefined) return written;
     const file = exportFileName(table.label, table.oid);
     const header = table.columns.map(({ name }, index) => `w.c${index} as ${quoteName(name)}`).join(", ");
-    await exportRows(there, `select ${header} from ${candidates} w where ${absent}`, comparison.exportTo, file);
-    return { ...written, file };
+    const save = (which: string, folder: string): Promise<number> =>
+      exportRows(there, `select ${header} from ${candidates} w where ${which}`, folder, file);
+    if (written.added > 0) await save(absent, exportTo);
+    if (written.changed > 0) await save(differs, join(exportTo, changedFolder));
+    return {
+      ...written,
+      ...(written.added > 0 ? { file } : {}),
+      ...(written.changed > 0 ? { changedFile: join(changedFolder, file) } : {}),
+    };
   });
 };

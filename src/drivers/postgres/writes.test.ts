@@ -97,11 +97,17 @@ test("against the restored copy: added, changed and removed rows by key, exporte
     exportTo: join(folder.path, "lost"),
   });
   expect(Object.fromEntries(report.units.map(({ name, ...counts }) => [name, counts]))).toEqual({
-    orders: { added: 2, changed: 3, removed: 7, file: "orders.csv" },
+    orders: { added: 2, changed: 3, removed: 7, file: "orders.csv", changedFile: "changed/orders.csv" },
     lines: { added: 2, changed: 0, removed: 2, file: "lines.csv" },
     audit: { added: 2, changed: 0, removed: 0, file: "audit.csv" },
     events: { added: 3, changed: 0, removed: 1, file: "events.csv" },
-    '"Odd ""name"': { added: 1, changed: 1, removed: 0, file: expect.stringMatching(/^_Odd_+name_-\d+\.csv$/) },
+    '"Odd ""name"': {
+      added: 1,
+      changed: 1,
+      removed: 0,
+      file: expect.stringMatching(/^_Odd_+name_-\d+\.csv$/),
+      changedFile: expect.stringMatching(/^changed\/_Odd_+name_-\d+\.csv$/),
+    },
     idle: { added: 0, changed: 0, removed: 2 },
     brand_new: { added: 1, changed: 0, removed: 0, file: "brand_new.csv" },
   });
@@ -114,7 +120,18 @@ test("against the restored copy: added, changed and removed rows by key, exporte
   expect(await readFile(join(folder.path, "lost", "orders.csv"), "utf8")).toBe(
     'id,product,paid,ip,note,at\n1001,"tab\t, ""quoted""",t,::1,c    ,2001-02-03 04:05:06+00\n1002,,,,     ,2002-02-03 04:05:06+00\n',
   );
-  expect((await readdir(join(folder.path, "lost"))).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  // Rows that were only touched have the values of the point.
+  const changed = (await readFile(join(folder.path, "lost/changed/orders.csv"), "utf8")).trimEnd().split("\n");
+  const idAndPaid = "select id::text || ',' || case when paid then 't' else 'f' end as row from";
+  const now = await query(server.url("shop"), `${idAndPaid} orders where id in (3, 4, 5) order by id`);
+  expect(changed[0]).toBe("id,product,paid,ip,note,at");
+  expect(
+    changed
+      .slice(1)
+      .map((row) => row.replace(/^(\d+),[^,]*,([tf]),.*$/, "$1,$2"))
+      .sort(),
+  ).toEqual(now.map(({ row }) => row));
+  expect((await readdir(join(folder.path, "lost"), { recursive: true })).filter((n) => n.endsWith(".tmp"))).toEqual([]);
 });
 
 test("nothing was written: nothing is reported, although rows lie between the snapshot's bounds", async () => {
@@ -232,7 +249,9 @@ test("a database that was restored knows what was written to it since, against a
   await postgresInstances.restore(context(), again, vault, captured);
   const request = { location: null, since, against: again.name, exportTo: join(folder.path, "lost") };
   const report = await postgresWrites.writesSince(context(), request);
-  expect(Object.fromEntries(report.units.map(({ name, file: _file, ...counts }) => [name, counts]))).toEqual({
+  expect(
+    Object.fromEntries(report.units.map(({ name, file: _file, changedFile: _changed, ...counts }) => [name, counts])),
+  ).toEqual({
     orders: { added: 2, changed: 3, removed: 7 },
     lines: { added: 2, changed: 0, removed: 2 },
     // Without a key rows are told apart by what wrote them alone, which no comparison of all rows could do.

@@ -104,10 +104,10 @@ describe("what was written since a point", () => {
       });
       expect(report?.units).toEqual([
         { name: "added", added: 2, changed: 0, removed: 0, file: "added.csv" },
-        { name: "keyed", added: 1, changed: 1, removed: 0, file: "keyed.csv" },
+        { name: "keyed", added: 1, changed: 1, removed: 0, file: "keyed.csv", changedFile: "changed/keyed.csv" },
         { name: "loose", added: 1, changed: 0, removed: 0, file: "loose.csv" },
         { name: "nullable", added: 0, changed: 0, removed: 1 },
-        { name: "orders", added: 2, changed: 1, removed: 1, file: "orders.csv" },
+        { name: "orders", added: 2, changed: 1, removed: 1, file: "orders.csv", changedFile: "changed/orders.csv" },
         { name: "dropped", added: 0, changed: 0, removed: 2 },
       ]);
       expect(report?.gaps).toEqual(["dropped was dropped"]);
@@ -115,6 +115,8 @@ describe("what was written since a point", () => {
       expect(await readFile(join(lost, "orders.csv"), "utf8")).toBe(
         'id,customer,amount\n4,"dee, ""the fourth""",\n5,"",0.1\n',
       );
+      expect(await readFile(join(lost, "changed/orders.csv"), "utf8")).toMatch(/^id,customer,amount\n1,ANN,[^\n]*\n$/);
+      expect(await readFile(join(lost, "changed/keyed.csv"), "utf8")).toMatch(/,changed\n$/);
       expect(await readFile(join(lost, "added.csv"), "utf8")).toBe("v\n\\x00ff\ntext\n");
       expect((await readdir(lost)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 

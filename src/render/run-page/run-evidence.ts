@@ -1,5 +1,6 @@
 /** What a run lost, what proves that the new side is right, and what stands beside and waits for somebody. */
 import { z } from "zod";
+import { exportsOf } from "../../core/run/lost-writes.ts";
 import { type CheckOutcome, checkOutcomeSchema } from "../../model/outcome.ts";
 import { formatSpan } from "../clock-times.ts";
 import { describeKept, describeLeft, describeLosses } from "../run-words.ts";
@@ -15,7 +16,7 @@ export const runLosses = (page: RunPage): Html | null => {
       one,
     ) => markup`<tr><td>${one.component}</td><td>${one.actualMs === 0 && one.units.length === 0 ? "nothing" : formatSpan(one.actualMs)}</td>
 <td>${one.lastWriteAt === null ? markup`&ndash;` : clock(one.lastWriteAt, page)}</td>
-<td>${one.units.length === 0 ? markup`&ndash;` : markup`<ul class="plain">${one.units.map((unit) => markup`<li>${describeUnit(unit)}${unit.file === null ? null : markup` <code>${unit.file}</code>`}</li>`)}</ul>`}${one.gaps.map((gap) => markup`<p class="note">could not be compared whole: ${gap}</p>`)}</td><td>${verdict(one)}</td></tr>`,
+<td>${one.units.length === 0 ? markup`&ndash;` : markup`<ul class="plain">${one.units.map((unit) => markup`<li>${describeUnit(unit)}${exportsOf(unit).map((file) => markup` <code>${file}</code>`)}</li>`)}</ul>`}${one.gaps.map((gap) => markup`<p class="note">could not be compared whole: ${gap}</p>`)}</td><td>${verdict(one)}</td></tr>`,
   );
   return section(
     page.summary.rto === null ? "What it would lose" : "What was lost",

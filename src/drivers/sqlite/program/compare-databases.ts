@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSyn
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DatabaseSync } from "node:sqlite";
+import { changedFolder } from "../../../core/run/export-folder.ts";
 import type { WriteReport } from "../../../core/ports/driver.ts";
 import { named, openToRead, quoteName, valueOf } from "./open-database.ts";
 import { readRows, rowsSql } from "./read-rows.ts";
@@ -51,22 +52,21 @@ const pairingOf = (table: TableShape, other: TableShape): Pairing | string => {
 const addedFrom = ({ table, key }: Pairing): string =>
   `${at(here, table)} a WHERE NOT EXISTS (SELECT 1 FROM ${at(there, table)} b WHERE ${sameKey(key)})`;
 
+/** Each byte counts, whatever the collation of a column takes for equal. @returns null where no column could differ */
+const changedFrom = ({ table, key, common }: Pairing): string | null => {
+  const differs = common.map((name) => `a.${quoteName(name)} COLLATE BINARY IS NOT b.${quoteName(name)}`).join(" OR ");
+  return differs === "" ? null : `${at(here, table)} a JOIN ${at(there, table)} b ON ${sameKey(key)} WHERE ${differs}`;
+};
+
 const comparePair = (database: DatabaseSync, pairing: Pairing): Omit<Unit, "name"> => {
-  const { table, key, common } = pairing;
+  const { table, key } = pairing;
   const added = count(database, `SELECT count(*) FROM ${addedFrom(pairing)}`);
   const removed = count(
     database,
     `SELECT count(*) FROM ${at(there, table)} a WHERE NOT EXISTS (SELECT 1 FROM ${at(here, table)} b WHERE ${sameKey(key)})`,
   );
-  // Each byte counts, whatever the collation of a column takes for equal.
-  const differs = common.map((name) => `a.${quoteName(name)} COLLATE BINARY IS NOT b.${quoteName(name)}`).join(" OR ");
-  const changed =
-    differs === ""
-      ? 0
-      : count(
-          database,
-          `SELECT count(*) FROM ${at(here, table)} a JOIN ${at(there, table)} b ON ${sameKey(key)} WHERE ${differs}`,
-        );
+  const differing = changedFrom(pairing);
+  const changed = differing === null ? 0 : count(database, `SELECT count(*) FROM ${differing}`);
   return { added, changed, removed };
 };
 
@@ -110,12 +110,20 @@ const compareOne = (
   const theirs = readTableShapes(database, there);
   const others = new Map(theirs.tables.map((table) => [table.name, table]));
   for (const { name, why } of mine.unreadable) gaps.push(`${label(name)} could not be compared: ${why}`);
-  const note = (unit: Unit, columns: readonly string[], from: string, alias: string): void => {
+  const note = (unit: Unit, columns: readonly string[], added: string, changed: string | null): void => {
     if (unit.added + unit.changed + unit.removed === 0) return;
-    if (unit.added === 0 || exportTo === null) return void units.push(unit);
+    if (exportTo === null) return void units.push(unit);
     const file = fileName(unit.name, units.length + 1);
-    exportRows(database, exportTo, file, columns, rowsSql(columns, from, alias));
-    units.push({ ...unit, file });
+    const save = (from: string, folder: string): void =>
+      exportRows(database, folder, file, columns, rowsSql(columns, from, "a."));
+    const isChanged = unit.changed > 0 && changed !== null;
+    if (unit.added > 0) save(added, exportTo);
+    if (isChanged) save(changed, join(exportTo, changedFolder));
+    units.push({
+      ...unit,
+      ...(unit.added > 0 ? { file } : {}),
+      ...(isChanged ? { changedFile: join(changedFolder, file) } : {}),
+    });
   };
   for (const table of mine.tables) {
     const name = label(table.name);
@@ -124,7 +132,7 @@ const compareOne = (
     try {
       if (other === undefined) {
         const added = count(database, `SELECT count(*) FROM ${at(here, table)}`);
-        note({ name, added, changed: 0, removed: 0 }, table.columns, `${at(here, table)} a`, "a.");
+        note({ name, added, changed: 0, removed: 0 }, table.columns, `${at(here, table)} a`, null);
         continue;
       }
       const pairing = pairingOf(table, other);
@@ -135,7 +143,7 @@ const compareOne = (
       const unit = { name, ...comparePair(database, pairing) };
       if (table.key.length === 0 && unit.changed + unit.removed > 0)
         gaps.push(`${name} has no primary key: its rows were told apart by their rowid, which VACUUM may change`);
-      note(unit, table.columns, addedFrom(pairing), "a.");
+      note(unit, table.columns, addedFrom(pairing), changedFrom(pairing));
     } catch (error) {
       gaps.push(`${name} could not be compared: ${told(error)}`);
     }
