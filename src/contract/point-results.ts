@@ -101,6 +101,10 @@ export const pointResults = {
     logs: z.array(logSpanSchema),
     /** Stretches of logs that nobody has. */
     logGaps: z.array(z.object({ component: nameSchema, from: z.iso.datetime(), to: z.iso.datetime() })),
+    /** Of `--changes`: what the logs tell of the largest transactions, and of those that changed definitions. `words`: what `--at` takes. */
+    changes: z
+      .array(z.object({ component: nameSchema, at: z.iso.datetime(), what: z.string(), words: z.string() }))
+      .optional(),
     /** When points were due and were not taken; `to` is null for what goes on. */
     gaps: z.array(z.object({ from: z.iso.datetime(), to: z.iso.datetime().nullable(), missed: z.int().positive() })),
   }),

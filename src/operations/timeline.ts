@@ -4,12 +4,22 @@ import { readMoment } from "../core/points/named-moment.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { allRunMoments } from "../core/run/known-run-moments.ts";
+import { readLogChanges } from "../core/timeline/log-changes.ts";
 import { type Timeline, buildTimeline } from "../core/timeline/build-timeline.ts";
 
-/** @param since as typed: a time, or what a mark is called @throws RefloatError service.unknown, time.unclear, mark.unknown */
+export type TimelineRequest = {
+  readonly service: string;
+  /** As typed: a time, or what a mark is called. */
+  readonly since: string | null;
+  /** Read the received logs for what changed most. */
+  readonly changes: boolean;
+};
+
+/** @throws RefloatError service.unknown, time.unclear, mark.unknown */
 export const readTimeline = async (
   bench: Workbench,
-  { service: typed, since }: { readonly service: string; readonly since: string | null },
+  { service: typed, since, changes }: TimelineRequest,
+  signal: AbortSignal,
 ): Promise<Timeline> => {
   const service = findService(await bench.declaration(), typed);
   const { points, holds, marks, incidents, logs } = await bench.vault();
@@ -17,7 +27,7 @@ export const readTimeline = async (
   const named = await marks.list(service.name);
   const begin = since === null ? null : readMoment(since, { now, timeZone }, named, service.name);
   const all = await points.list();
-  return buildTimeline({
+  const timeline = buildTimeline({
     service,
     points: all,
     chain: (await points.chain()).points,
@@ -31,4 +41,6 @@ export const readTimeline = async (
     now: now.toISOString(),
     timeZone,
   });
+  if (!changes) return timeline;
+  return { ...timeline, changes: await readLogChanges(bench, { service, since: timeline.since, signal }) };
 };

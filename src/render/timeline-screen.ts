@@ -8,6 +8,7 @@ import { cutText, hanging, padEnd, textWidth } from "./fit-text.ts";
 import { type LaneSigns, laneSigns } from "./lane-signs.ts";
 import { type Screen, type Style, lines, nextLine } from "./screen.ts";
 import { type Row, renderTable } from "./table.ts";
+import { shellWord } from "../core/text/shell-word.ts";
 import { type TimeScale, timeScale } from "./time-scale.ts";
 
 export const renderTimeline = (timeline: Timeline, screen: Screen): string => {
@@ -152,7 +153,7 @@ const eventTable = (timeline: Timeline, screen: Screen): readonly string[] => {
 };
 
 const eventsOf = (timeline: Timeline, screen: Screen): readonly Event[] => {
-  const { marks, incidents, runs, gaps, logGaps, points, now } = timeline;
+  const { marks, incidents, runs, gaps, logGaps, points, now, changes = [] } = timeline;
   const signs = laneSigns(screen);
   const time = (at: string): string => formatTime(at, now, screen.timeZone);
   const event = (at: string, text: string, style: Style | null = null): Event => ({
@@ -172,6 +173,9 @@ const eventsOf = (timeline: Timeline, screen: Screen): readonly Event[] => {
     ),
     ...logGaps.map(({ component, from, to }) =>
       event(from, `the log of ${component} has a gap until ${time(to)}: no second in it can be reached`, "red"),
+    ),
+    ...changes.map(({ component, at, what, words }) =>
+      event(at, `${component}: ${what}: --at ${shellWord(words)}`, "yellow"),
     ),
     ...points
       .filter(({ held }) => held.length > 0)

@@ -95,6 +95,10 @@ it(
       await receivedUntil(await aWhileLater());
       const { stdout: plan } = await refloat.succeed(["plan", "shop", "--at", wanted]);
       const place = /binlog\.000001:\d+/.exec(plan)?.[0] ?? "no place";
+      const told = await refloat.succeed(["timeline", "shop", "--changes"]);
+      expect(told.stdout.replaceAll(/\s+/g, " ")).toMatch(
+        /db: DROP TABLE `log of it`.{0,60}: --at 'before gtid \d+-\d+-\d+'/,
+      );
       const named = await refloat.succeed(["plan", "shop", "--at", `before gtid ${gtid}`]);
       expect(named.stdout.replaceAll(/\s+/g, " ")).toContain(`MOMENT db to just before gtid ${gtid}, `);
       expect(named.stdout).toContain(`(${place})`);

@@ -107,6 +107,10 @@ it(
   { timeout: 240_000 },
   async () => {
     await history();
+    const told = await refloat.succeed(["timeline", "shop", "--changes", "--json"]);
+    expect(resultEnvelopeSchema("timeline").parse(told.lines.at(-1)).data.changes).toMatchObject([
+      { component: "db", what: `restore point "before import"`, words: "before restore point before import" },
+    ]);
     const before = await planned(`before xid ${importing}`);
     const to = before.intent.replays?.["db"]?.to ?? "";
     expect(comparePositions(to, restorePoint)).toBeGreaterThanOrEqual(0);

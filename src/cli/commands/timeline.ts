@@ -25,17 +25,27 @@ export const timelineCommand = defineCommand({
       about:
         '"2 days ago", "yesterday 14:00", or the name of a mark; the last week, or the newest point where that is older, when left out',
     },
+    {
+      name: "changes",
+      about:
+        "also what the received logs tell: the largest transactions, definitions that were changed, tables that were dropped or emptied, restore points; each with the words for --at that go to just before it. Reads all of the log since then",
+    },
   ],
   examples: [
+    { line: "refloat timeline shop --since 14:00 --changes", about: "which transaction did it" },
     { line: "refloat timeline shop", about: "the last week" },
     { line: 'refloat timeline shop --since "upgrade 2.5.0"', about: "since a mark" },
     { line: "refloat timeline shop --json | jq '.data.gaps'", about: "what was missed, for a script" },
   ],
   exits: [3, 4],
-  input: z.object({ service: serviceInput, since: z.string().nullable().default(null) }),
-  act: async (request, { bench: open, output }) => {
+  input: z.object({
+    service: serviceInput,
+    since: z.string().nullable().default(null),
+    changes: z.boolean().default(false),
+  }),
+  act: async (request, { bench: open, output, signal }) => {
     const bench = await open();
-    const timeline = await during(output, bench.clock, "reading the vault", () => readTimeline(bench, request));
+    const timeline = await during(output, bench.clock, "reading the vault", () => readTimeline(bench, request, signal));
     return answer("timeline", timeline, renderTimeline(timeline, output.screen(bench.host.timeZone)));
   },
 });

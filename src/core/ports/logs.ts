@@ -101,6 +101,40 @@ export type LogTargets = {
   readonly find: (search: LogTargetSearch) => Promise<LogTargetFound | null>;
 };
 
+/** What the log tells of one transaction, or of what stands alone in it, for whoever looks for the one that did the harm. */
+export type LogChange = {
+  /** By the clock of the source, ISO. */
+  readonly at: string;
+  /** As `--at` names it: `xid 1234`. */
+  readonly target: string;
+  /** In words: `18,204 rows updated`. */
+  readonly what: string;
+  /** What it touched, most first: names, or what `names` makes names of. */
+  readonly subjects: readonly string[];
+  /** How much it changed, in a unit of the driver's; 0 for what changed no data. */
+  readonly weight: number;
+  /** It is of structure, or a person named it: told however little it changed. */
+  readonly isNotable: boolean;
+};
+
+export type LogChangesRequest = {
+  readonly span: LogSpan;
+  /** Within the span: what begins before it is not told. */
+  readonly from: string;
+  readonly read: LogReader["read"];
+  readonly signal: AbortSignal;
+};
+
+export type LogChanges<Options = unknown> = {
+  /** Those that are notable, or large, in their order, by reading what is stored, in bounded memory. @throws RefloatError vault.* */
+  readonly read: (context: DriverContext<Options>, request: LogChangesRequest) => AsyncIterable<LogChange>;
+  /** What people call the subjects, as far as the source knows them now. Left out where subjects are names. */
+  readonly names?: (
+    context: DriverContext<Options>,
+    subjects: readonly string[],
+  ) => Promise<ReadonlyMap<string, string>>;
+};
+
 /** The log that the source writes of all its changes, by which a point can be rolled forward. */
 export type LogOperations<Options = unknown> = {
   /**
@@ -112,6 +146,7 @@ export type LogOperations<Options = unknown> = {
   readonly placeOf?: (line: string, position: string) => string;
   /** Places in it that have names besides times. */
   readonly targets?: LogTargets;
+  readonly changes?: LogChanges<Options>;
   /**
    * Receives until aborted, then flushes and returns. Appends whole pieces in order, and lets the source forget only what is durable. Connections
    * that are lost are made anew; what the source no longer has is reported as a gap.

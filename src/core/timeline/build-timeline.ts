@@ -3,6 +3,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { PointId } from "../../model/identifiers.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { logGaps } from "../logs/log-spans.ts";
+import type { TimelineChange } from "./log-changes.ts";
 import type { Incident } from "../../model/incident.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { Mark } from "../../model/mark.ts";
@@ -50,6 +51,8 @@ export type Timeline = {
   readonly logs: readonly LogSpan[];
   /** Stretches of logs that nobody has. */
   readonly logGaps: readonly { readonly component: string; readonly from: string; readonly to: string }[];
+  /** What the logs tell of the largest transactions, and of those that changed definitions. Absent where nobody asked. */
+  readonly changes?: readonly TimelineChange[];
 };
 
 export type TimelineInput = {

@@ -3,21 +3,9 @@
  * file at a time, the newest first, and holds no more than one event.
  */
 import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/logs.ts";
-import {
-  type BinlogEvent,
-  type BinlogFormat,
-  EventSplitter,
-  endsTransaction,
-  eventType,
-  fileBegin,
-  gtidText,
-  isQuery,
-  readFormat,
-  readGtid,
-  readQuery,
-} from "./binlog-events.ts";
+import { endsTransaction, eventType, gtidText, isQuery, readGtid, readQuery } from "./binlog-events.ts";
+import { openFile } from "./binlog-files.ts";
 import { placeAt, placeWords, positionOf, readFileName } from "./binlog-line.ts";
-import { readFileFormat } from "./binlog-walk.ts";
 
 const gtid: LogTargetWord = {
   word: "gtid",
@@ -40,35 +28,6 @@ const binlog: LogTargetWord = {
       return { unfit: "a place in a binary log is a file and an offset, as SHOW MASTER STATUS tells them" };
     return { sought: `${file}:${Number(offset)}`, missing: `no event that ends at ${value}` };
   },
-};
-
-/** An event, and where in its file it begins and ends. */
-type Placed = { readonly event: BinlogEvent; readonly begin: number; readonly end: number };
-
-/** The events of one file behind its format, as far as the span has them; null where what tells how to read them is not in the span. */
-const openFile = async (
-  { span: { line, from, to }, read, signal }: LogTargetSearch,
-  number: number,
-): Promise<{ readonly format: BinlogFormat; readonly events: AsyncIterable<Placed> } | null> => {
-  const [first, last] = [placeAt(from), placeAt(to)];
-  if (number === first.number && first.offset > 0) return null;
-  const format = await readFileFormat({ logs: { read }, line, to }, number);
-  if (format === null) return null;
-  const begin = fileBegin.length + format.bytes.length;
-  const end = number === last.number ? to : positionOf({ number: number + 1, offset: 0 });
-  async function* events() {
-    const splitter = new EventSplitter();
-    let offset = begin;
-    for await (const chunk of read(line, positionOf({ number, offset: begin }), end)) {
-      signal.throwIfAborted();
-      for (const item of splitter.push(chunk)) {
-        if (item.kind === "file") continue;
-        yield { event: item, begin: offset, end: offset + item.bytes.length };
-        offset += item.bytes.length;
-      }
-    }
-  }
-  return { format: readFormat(format), events: events() };
 };
 
 /** From before the event that begins it to behind the one that ends it. */

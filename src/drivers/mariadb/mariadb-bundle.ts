@@ -1,5 +1,6 @@
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { mariadbArming } from "./arming.ts";
+import { databaseChanges } from "./log-changes.ts";
 import { binlogStartOf, placeWords } from "./binlog-line.ts";
 import { receiveBinlog } from "./binlog-receiver.ts";
 import { captureMariadb } from "./capture.ts";
@@ -43,6 +44,7 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
     placeOf: placeWords,
     receive: receiveBinlog,
     targets: mariadbTargets,
+    changes: databaseChanges,
     mark: markBinlog,
     holdsMarker: holdsBinlogMarker,
   },

@@ -4,22 +4,12 @@
  */
 import type { LogTargetFound, LogTargetSearch, LogTargets, LogTargetWord } from "../../core/ports/logs.ts";
 import { bytesBefore, positionAfter } from "../../core/logs/log-position.ts";
-import { type WalRecord, WalRecords, beforeDataBytes, dataBegin, managerOf, operationOf } from "./wal-records.ts";
-import { isTransactionEnd, millisecondsOf, readTransactionEnd } from "./wal-transactions.ts";
+import { type WalRecord, WalRecords, logPageBytes } from "./wal-records.ts";
+import { isRestorePoint, readRestorePoint, restorePointBytes, restorePointNameBytes } from "./wal-restore-points.ts";
+import { isTransactionEnd, longestEndBytes, readTransactionEnd } from "./wal-transactions.ts";
 
-const pageBytes = 8192;
 /** A multiple of the page's size: how much is read before what lies before it. */
 const partBytes = 32n * 1024n * 1024n;
-/** Of a record; one that ends more than a million transactions at once is known by the first of them. */
-const longestRecordBytes = 8 * 1024 * 1024;
-
-const logManager = 0;
-const restorePointOperation = 0x70;
-const operationBits = 0xf0;
-/** Names of restore points, with the zero at their end. */
-const nameBytes = 64;
-const restorePointBytes = beforeDataBytes + 8 + nameBytes;
-
 /** The first number that PostgreSQL gives to a transaction. */
 const firstTransaction = 3n;
 
@@ -39,9 +29,9 @@ const restorePoint: LogTargetWord = {
   word: "restore point",
   example: `restore point "before import"`,
   read: (value) =>
-    Buffer.byteLength(value) < nameBytes
+    Buffer.byteLength(value) < restorePointNameBytes
       ? { sought: value, missing: `no restore point named "${value}"` }
-      : { unfit: `a restore point's name has at most ${nameBytes - 1} bytes` },
+      : { unfit: `a restore point's name has at most ${restorePointNameBytes - 1} bytes` },
 };
 
 const lsn: LogTargetWord = {
@@ -66,7 +56,7 @@ const placed = ({ begin, end }: WalRecord, atMs: number): Omit<LogTargetFound, "
 });
 
 const transactionEnd = (number: number): Pattern => ({
-  wanted: (header) => (isTransactionEnd(header) ? longestRecordBytes : 0),
+  wanted: (header) => (isTransactionEnd(header) ? longestEndBytes : 0),
   match: (record) => {
     const end = readTransactionEnd(record);
     if (end === null || !end.transactions.includes(number)) return null;
@@ -76,17 +66,10 @@ const transactionEnd = (number: number): Pattern => ({
 });
 
 const restorePointNamed = (name: string): Pattern => ({
-  wanted: (header) =>
-    managerOf(header) === logManager && (operationOf(header) & operationBits) === restorePointOperation
-      ? restorePointBytes
-      : 0,
+  wanted: (header) => (isRestorePoint(header) ? restorePointBytes : 0),
   match: (record) => {
-    const data = dataBegin(record.head);
-    if (data === null) return null;
-    const bytes = record.head.subarray(data + 8, data + 8 + nameBytes);
-    const end = bytes.indexOf(0);
-    const found = bytes.subarray(0, end === -1 ? bytes.length : end).toString("utf8");
-    return found === name ? placed(record, millisecondsOf(record.head.readBigInt64LE(data))) : null;
+    const found = readRestorePoint(record);
+    return found?.name === name ? placed(record, found.atMs) : null;
   },
 });
 
@@ -97,7 +80,7 @@ const lastInPart = async (
   { wanted, match }: Pattern,
 ): Promise<LogTargetFound | null> => {
   let last: LogTargetFound | null = null;
-  const records = new WalRecords(part.begin, pageBytes, {
+  const records = new WalRecords(part.begin, logPageBytes, {
     wanted,
     onRecord: (record) => {
       if (record.begin < part.end) last = match(record) ?? last;

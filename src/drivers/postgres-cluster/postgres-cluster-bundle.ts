@@ -1,5 +1,6 @@
 import { commitLock } from "../../platform/postgres/commit-lock.ts";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
+import type { LogChanges } from "../../core/ports/logs.ts";
 import type { CopiedRowMending } from "../../platform/postgres/copied-rows.ts";
 import { clusterArming } from "./arming/cluster-arming.ts";
 import { captureCluster } from "./capture.ts";
@@ -9,11 +10,18 @@ import { clusterInstances, stableOutputs } from "./instances.ts";
 import { clusterExcerpts } from "./excerpt/take-excerpt.ts";
 import { logStartOf } from "./log-line.ts";
 import { markClusterLog } from "./mark-log.ts";
+import { nameFiles } from "./name-files.ts";
+import { readWalChanges } from "./wal-changes.ts";
 import { clusterMending } from "./mend/row-mending.ts";
 import { preflightCluster } from "./preflight.ts";
 import { receiveClusterLog } from "./receive-log.ts";
 import { clusterSwitching } from "./switching.ts";
 import { clusterWrites } from "./writes.ts";
+
+const clusterChanges: LogChanges<ClusterOptions> = {
+  read: (_context, request) => readWalChanges(request),
+  names: nameFiles,
+};
 
 const clusterDriver = (rows: CopiedRowMending): ComponentDriver<ClusterOptions> => ({
   type: "postgres-cluster",
@@ -42,7 +50,13 @@ const clusterDriver = (rows: CopiedRowMending): ComponentDriver<ClusterOptions> 
   mending: clusterMending(rows),
   commitLock,
   arming: clusterArming,
-  logs: { startOf: logStartOf, receive: receiveClusterLog, mark: markClusterLog, targets: clusterTargets },
+  logs: {
+    startOf: logStartOf,
+    receive: receiveClusterLog,
+    mark: markClusterLog,
+    targets: clusterTargets,
+    changes: clusterChanges,
+  },
 });
 
 /** The `postgres-cluster` driver. @param rows how rows are put back into a database, which another driver knows */

@@ -3,6 +3,9 @@
  * no more. Form: access/xlog_internal.h, access/xlogrecord.h of PostgreSQL 13 to 18.
  */
 
+/** Of servers as they are packaged. */
+export const logPageBytes = 8192;
+
 const longHeaderFlag = 2;
 const continuedFlag = 1;
 const shortHeaderBytes = 24;

@@ -14,6 +14,9 @@ const ends = new Map([
   [0x40, { isCommit: false }],
 ]);
 
+/** Of one that is read whole; one that ends more than a million transactions at once is known by the first of them. */
+export const longestEndBytes = 8 * 1024 * 1024;
+
 /** As far as its time. */
 export const timeBytes = beforeDataBytes + 8;
 
@@ -53,11 +56,12 @@ const listsBefore = (magic: number): readonly (readonly [flag: number, bytes: nu
   [invalidationsFlag, 16],
 ];
 
-/** The transaction that a record ends, and those within it: savepoints, blocks that catch exceptions. */
-const endedTransactions = ({ head, magic }: EndRecord): readonly number[] => {
+/** The transaction that a record ends, those within it (savepoints, blocks that catch exceptions), and how many files it removed. */
+const readEnded = ({ head, magic }: EndRecord): Pick<TransactionEnd, "transactions" | "removedFiles"> => {
   const own = transactionOf(head);
   const data = dataBegin(head);
-  if (data === null || (operationOf(head) & hasInfo) === 0 || data + 12 > head.length) return [own];
+  if (data === null || (operationOf(head) & hasInfo) === 0 || data + 12 > head.length)
+    return { transactions: [own], removedFiles: 0 };
   let at = data + 8;
   const next = (): number => {
     at += 4;
@@ -68,13 +72,14 @@ const endedTransactions = ({ head, magic }: EndRecord): readonly number[] => {
   const within = (info & subtransactionsFlag) === 0 ? 0 : next();
   const subtransactions: number[] = [];
   while (subtransactions.length < within && at < head.length) subtransactions.push(next());
-  if ((info & preparedFlag) === 0) return [own, ...subtransactions];
+  let removedFiles = 0;
   for (const [flag, bytes] of listsBefore(magic)) {
     if ((info & flag) === 0) continue;
     const count = next();
+    if (flag === filesFlag) removedFiles = count;
     at += bytes * count;
   }
-  return [next(), ...subtransactions];
+  return { transactions: [(info & preparedFlag) === 0 ? own : next(), ...subtransactions], removedFiles };
 };
 
 type EndRecord = Pick<WalRecord, "head" | "magic">;
@@ -83,6 +88,8 @@ export type TransactionEnd = {
   readonly transactions: readonly number[];
   readonly isCommit: boolean;
   readonly atMs: number;
+  /** Of tables and indexes that it dropped, emptied or wrote anew. */
+  readonly removedFiles: number;
 };
 
 /** @param record all of it @returns null for what ends no transaction, or cannot be read */
@@ -90,5 +97,5 @@ export const readTransactionEnd = (record: EndRecord): TransactionEnd | null => 
   const end = endOf(record.head);
   const atMs = endedAtMs(record.head);
   if (end === undefined || atMs === null) return null;
-  return { transactions: endedTransactions(record), isCommit: end.isCommit, atMs };
+  return { ...readEnded(record), isCommit: end.isCommit, atMs };
 };

@@ -1,6 +1,7 @@
 import type { ComponentDriver } from "../../../core/ports/driver.ts";
 import { binlogStartOf, placeWords } from "../binlog-line.ts";
 import { mariadbTargets } from "../find-target.ts";
+import { serverChanges } from "../log-changes.ts";
 import { serverArming } from "./arming.ts";
 import { captureServer } from "./capture.ts";
 import { serverInstances, stableOutputs } from "./instances.ts";
@@ -34,5 +35,11 @@ export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
   switching: serverSwitching,
   writes: serverWrites,
   arming: serverArming,
-  logs: { startOf: binlogStartOf, placeOf: placeWords, receive: receiveServerLog, targets: mariadbTargets },
+  logs: {
+    startOf: binlogStartOf,
+    placeOf: placeWords,
+    receive: receiveServerLog,
+    targets: mariadbTargets,
+    changes: serverChanges,
+  },
 };

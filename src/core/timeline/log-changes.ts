@@ -1,0 +1,147 @@
+/**
+ * What the received logs of a service tell of its largest transactions and of those that changed definitions: where to look for the one that did the
+ * harm, and the words that `--at` takes to go to just before it.
+ */
+import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { LogSpan } from "../../model/log-span.ts";
+import { toRefloatError } from "../../model/refloat-error.ts";
+import { type ComponentAccess, withComponents } from "../components/component-access.ts";
+import type { LogChange, LogChanges } from "../ports/logs.ts";
+import type { Workbench } from "../ports/workbench.ts";
+import { formatList } from "../text/quantity.ts";
+
+/** Of a component, ISO; `at` by its clock. */
+export type TimelineChange = {
+  readonly component: string;
+  readonly at: string;
+  readonly what: string;
+  /** For `--at`, to just before it: `before xid 1234`. */
+  readonly words: string;
+};
+
+/** Of each component: the largest, and the newest of those that are notable. */
+const mostLarge = 12;
+const mostNotable = 60;
+
+type Selected = { readonly large: readonly LogChange[]; readonly notable: readonly LogChange[] };
+
+class Selection {
+  #large: LogChange[] = [];
+  #notable: LogChange[] = [];
+
+  add(change: LogChange): void {
+    if (change.isNotable) {
+      this.#notable.push(change);
+      if (this.#notable.length > 2 * mostNotable) this.#notable = this.#notable.slice(-mostNotable);
+      return;
+    }
+    this.#large.push(change);
+    if (this.#large.length > 2 * mostLarge) this.#large = largest(this.#large);
+  }
+
+  end(): Selected {
+    return { large: largest(this.#large), notable: this.#notable.slice(-mostNotable) };
+  }
+}
+
+const largest = (changes: readonly LogChange[]): LogChange[] =>
+  changes.toSorted((a, b) => b.weight - a.weight).slice(0, mostLarge);
+
+export type ChangesRequest = {
+  readonly service: ServiceDeclaration;
+  /** ISO. */
+  readonly since: string;
+  readonly signal: AbortSignal;
+};
+
+/** Oldest first. @throws RefloatError vault.*, log.gap */
+export const readLogChanges = async (
+  bench: Workbench,
+  { service, since, signal }: ChangesRequest,
+): Promise<readonly TimelineChange[]> => {
+  const { logs } = await bench.vault();
+  const spans = (await logs.spans(service.name)).filter(
+    ({ component, toAt }) => Object.hasOwn(service.components, component) && Date.parse(toAt) >= Date.parse(since),
+  );
+  const components = [...Map.groupBy(spans, ({ component }) => component)];
+  const changes = await withComponents(
+    bench,
+    { service, locate: () => null, marker: `refloat/timeline/${service.name}`, signal },
+    async (access) => {
+      const told: TimelineChange[] = [];
+      for (const [component, own] of components)
+        told.push(
+          ...(await ofComponent(bench, access, {
+            component,
+            spans: own,
+            since,
+            alone: components.length === 1,
+            signal,
+          })),
+        );
+      return told;
+    },
+  );
+  return changes.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+};
+
+type Asked = {
+  readonly component: string;
+  readonly spans: readonly LogSpan[];
+  readonly since: string;
+  /** No other component has a log, so that a place in it needs no name of a component. */
+  readonly alone: boolean;
+  readonly signal: AbortSignal;
+};
+
+const ofComponent = async (
+  bench: Workbench,
+  access: ComponentAccess,
+  { component, spans, since, alone, signal }: Asked,
+): Promise<readonly TimelineChange[]> => {
+  const changes = access.driver(component).logs?.changes;
+  const [first] = spans;
+  if (changes === undefined || first === undefined) return [];
+  const { logs } = await bench.vault();
+  const { service } = first;
+  const { read } = await logs.reader({ service, component });
+  const context = await access.context(component);
+  const selection = new Selection();
+  for (const span of spans) {
+    const begin = await logs.positionAt({ service, component, line: span.line, at: since });
+    const isWithin = begin !== null && begin.span.from === span.from;
+    const request = { span, from: isWithin ? begin.position : span.from, read, signal };
+    for await (const change of changes.read(context, request))
+      if (Date.parse(change.at) >= Date.parse(since)) selection.add(change);
+  }
+  const { large, notable } = selection.end();
+  const all = [...large, ...notable];
+  const names = await namesOf(changes, access, component, all);
+  return all.map(({ at, what, target, subjects }) => {
+    const known = subjects.flatMap((subject) => (changes.names === undefined ? subject : (names.get(subject) ?? [])));
+    const where = [...new Set(known)];
+    return {
+      component,
+      at,
+      what: where.length === 0 ? what : `${what}, in ${formatList(where, 3)}`,
+      words: `before ${target}${alone ? "" : ` of ${component}`}`,
+    };
+  });
+};
+
+/** Of a server that does not answer the names stay unknown, and its log tells the rest. */
+const namesOf = async (
+  changes: LogChanges,
+  access: ComponentAccess,
+  component: string,
+  all: readonly LogChange[],
+): Promise<ReadonlyMap<string, string>> => {
+  const subjects = [...new Set(all.flatMap((change) => change.subjects))];
+  if (changes.names === undefined || subjects.length === 0) return new Map();
+  const context = await access.context(component);
+  return changes.names(context, subjects).catch((error: unknown) => {
+    context.signal.throwIfAborted();
+    if (toRefloatError(error).code === "bug") throw error;
+    return new Map();
+  });
+};
