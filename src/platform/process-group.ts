@@ -88,9 +88,16 @@ export const startGroup = (
     Readable,
     Duplex?,
   ];
+  let wasTold = false;
+  const kill = (): void => {
+    if (pid !== undefined) signalGroup(pid, "SIGKILL");
+  };
   const exited = (async () => {
     try {
-      return (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+      const end = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+      // Somebody, or the kernel for want of memory, has ended it half way: what it had begun does not go on beside the next attempt.
+      if (end[1] !== null && !wasTold) kill();
+      return end;
     } catch (error) {
       throw startError(program, options.cwd, error);
     }
@@ -102,11 +109,7 @@ export const startGroup = (
   );
 
   let timedOut = false;
-  let wasTold = false;
   let killer: NodeJS.Timeout | undefined;
-  const kill = (): void => {
-    if (pid !== undefined) signalGroup(pid, "SIGKILL");
-  };
   const end = (): void => {
     if (pid === undefined) return;
     wasTold = true;
