@@ -6,6 +6,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { z } from "zod";
+import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { declareIn } from "./support/declare.ts";
@@ -18,6 +20,8 @@ require("node:http").createServer((request, response) => {
   response.end();
 }).listen(Number(process.env.PORT), "127.0.0.1");
 `;
+
+const runningSchema = z.object({ pid: z.int(), port: z.int() });
 
 let folder: TestFolder;
 let refloat: RefloatInside;
@@ -65,13 +69,11 @@ it("is migrated on the restored data, where nothing serves any more, and serves"
   expect([port, port + 1]).toContain(tried);
   expect(existsSync(at("data.old1/second"))).toBe(false);
   const shown = await refloat.succeed(["runs", "1", "--json"]);
-  const { steps } = (
-    shown.lines.at(-1)?.["data"] as { record: { steps: { id: string; output: Record<string, unknown> }[] } }
-  ).record;
-  const process = steps.find(({ id }) => id === "start:app")?.output["process"] as { pid: number; port: number };
+  const { record } = resultEnvelopeSchema("run").parse(shown.lines.at(-1)).data;
+  const started = runningSchema.parse(record.steps.find(({ id }) => id === "start:app")?.output?.["process"]);
   try {
-    expect((await fetch(`http://127.0.0.1:${process.port}/`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${started.port}/`)).status).toBe(200);
   } finally {
-    globalThis.process.kill(process.pid, "SIGKILL");
+    process.kill(started.pid, "SIGKILL");
   }
 });
