@@ -273,11 +273,11 @@ describe("unfinished runs", () => {
     expect((await ended(["runs"], { journaled: [interrupted], holder: "run 42, process 7" })).stderr).toBe("");
   });
 
-  it("in the cutover are said to be seen by users, and are not offered to be cancelled", async () => {
+  it("in the cutover are said to be seen by users, and can be cancelled until somebody is let in", async () => {
     const inCutover = shopRun({ state: "running", endedAt: null }, stoppedAt("switch:db", { state: "running" }));
     const { stderr } = await ended(["runs"], { journaled: [inCutover] });
     expect(stderr).toContain("in the middle of the cutover: users may notice");
-    expect(stderr).toContain("next: refloat resume 42\n");
+    expect(stderr).toContain("next: refloat resume 42   or: refloat cancel 42\n");
   });
 
   it("are not told to who takes the run up", async () => {

@@ -1,5 +1,6 @@
 /** Tells of runs that wait for somebody, before any other output of any command. */
 import type { Workbench } from "../core/ports/workbench.ts";
+import { wordsAfterStop } from "../core/run/words-after-stop.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord, StepRecord } from "../model/run.ts";
 import { type UnfinishedRun, unfinishedRuns } from "../operations/unfinished-runs.ts";
@@ -31,11 +32,7 @@ export const unfinishedText = (run: UnfinishedRun, now: string, screen: Screen):
   return [
     `run ${record.number} of ${record.service} ${headOf(record, now, timeZone)}, ${live}`,
     ...(record.state === "interrupted" && running.length > 0 ? [`  ${wereRunning(running)}, safe to repeat`] : []),
-    nextLine(
-      screen,
-      `refloat resume ${record.number}`,
-      ...(live === untouched ? [`refloat cancel ${record.number}`] : []),
-    ),
+    nextLine(screen, ...wordsAfterStop(record, run.plan.intent.steps)),
   ].join("\n");
 };
 

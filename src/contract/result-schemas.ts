@@ -63,6 +63,8 @@ export const resultSchemas = {
         lastVerified: z.object({ point: pointIdSchema, takenAt: z.string(), verifiedAt: z.string() }).nullable(),
         probe: checkOutcomeSchema.nullable(),
         runs: z.array(runRecordSchema),
+        /** Commands that work on the newest run that has stopped, the most sensible first; empty while none has. */
+        words: z.array(z.string()),
         /** RTO actual of the last run that put the service back; null before the first. */
         lastRecovery: z.object({ run: z.int(), actualMs: z.number() }).nullable(),
         /** The incident that is open; null while none is. */

@@ -11,6 +11,7 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
 import { withoutLeft } from "../core/points/select-point.ts";
 import { servingRun } from "../core/run/serving-run.ts";
+import { wordsAfterStop } from "../core/run/words-after-stop.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { DisarmedComponent } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -33,6 +34,8 @@ export type ServiceStatus = {
   readonly probe: CheckOutcome | null;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  /** Commands that work on the newest of them that has stopped, the most sensible first; empty while none has. */
+  readonly words: readonly string[];
   /** RTO actual of the last run that put the service back; null before the first. */
   readonly lastRecovery: { readonly run: number; readonly actualMs: number } | null;
   /** The one that is open; null while none is, and where the vault does not open. */
@@ -85,6 +88,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
       frozen: await bench.freezes.left(service.name),
       probe: await askProbe(bench, service, signal),
       runs: own,
+      words: await wordsOf(journal, own),
       ...(await readDisarmed(bench, service, own, signal)),
       lastRecovery: await lastRecovery(journal, own),
       incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
@@ -104,6 +108,18 @@ const lastVerifiedOf = (
       return { point: id, takenAt: manifest.consistentAt, verifiedAt };
   }
   return null;
+};
+
+const wordsOf = async (
+  journal: Awaited<ReturnType<Workbench["journal"]>>,
+  runs: readonly RunRecord[],
+): Promise<readonly string[]> => {
+  const stopped = runs.find(
+    ({ state }) => state === "interrupted" || state === "waiting" || state === "needs-operator",
+  );
+  return stopped === undefined
+    ? []
+    : wordsAfterStop(stopped, (await journal.readRun(stopped.number)).plan.intent.steps);
 };
 
 const lastRecovery = async (

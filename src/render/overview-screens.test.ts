@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { outcome, shop, shopIncident, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
-import { shopRun } from "../../test/fixtures/shop-run.ts";
+import { shopPlan, shopRun, stoppedAt } from "../../test/fixtures/shop-run.ts";
+import { wordsAfterStop } from "../core/run/words-after-stop.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import { renderCapture } from "./capture-screen.ts";
 import { renderLiveValidation } from "./live-validation-screen.ts";
@@ -107,8 +108,12 @@ describe("status", () => {
   });
 
   it("shows a vault that does not open, and a run that waits before all else", () => {
-    const interrupted = shopRun({ state: "interrupted", endedAt: null });
-    const service = { service: shop, lastPoint: null, probe: down, runs: [interrupted], lastRecovery: null };
+    const interrupted = shopRun(
+      { state: "interrupted", endedAt: null },
+      stoppedAt("check:db", { state: "interrupted" }),
+    );
+    const words = wordsAfterStop(interrupted, shopPlan.intent.steps);
+    const service = { service: shop, lastPoint: null, probe: down, runs: [interrupted], words, lastRecovery: null };
     const closed = { problem: "no key of the vault opens with this password", verification: null, gone: [] };
     expect(renderStatus({ at: now, vault: closed, services: [service] }, screen)).toMatchInlineSnapshot(`
       "16:12 CET, VAULT: no key of the vault opens with this password
@@ -119,7 +124,7 @@ describe("status", () => {
     `);
     expect(
       renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services: [service] }, screen),
-    ).toContain("next: refloat resume 42");
+    ).toContain("next: refloat resume 42   or: refloat cancel 42");
     expect(
       renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services: [] }, screen),
     ).toContain("next: refloat init");

@@ -136,7 +136,7 @@ const hasLostRows = ({ units }: RpoActual): boolean =>
   units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true);
 
 const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
-  const { run, state, purpose, cutover, service, cutoverBegan, beside, kept, rpo, disarmed } = summary;
+  const { run, state, purpose, cutover, service, words, beside, kept, rpo, disarmed } = summary;
   const { point } = plan.intent;
   const { failback } = plan.intent;
   const about =
@@ -149,7 +149,8 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line)
   const commands = ((): readonly string[] => {
     switch (state) {
       case "succeeded":
-        if (purpose === "undo") return ["refloat status", ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
+        if (purpose === "undo")
+          return [`refloat points ${service}`, ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
         // A runbook has put no side away.
         if (!plan.intent.steps.some(({ phase }) => phase === "cutover") && cutover) return ["refloat status"];
         if (!cutover) return [planned, `refloat cancel ${run}`];
@@ -164,7 +165,7 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line)
       case "interrupted":
       case "waiting":
       case "needs-operator":
-        return cutoverBegan ? [`refloat resume ${run}`] : [`refloat resume ${run}`, `refloat cancel ${run}`];
+        return words;
       case "running":
         return [`refloat runs ${run}`];
       case "undone":

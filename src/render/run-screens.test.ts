@@ -202,7 +202,7 @@ describe("the report", () => {
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
       Machine     40s; no retries
-      next: refloat resume 42"
+      next: refloat resume 42 | refloat cancel 42"
     `);
   });
 
@@ -232,13 +232,13 @@ describe("the list of runs", () => {
       shopRun({ number: 43 as RunRecord["number"], purpose: "undo", message: null }),
       shopRun({ state: "undone", message: "undone by run 43" }),
     ];
-    expect(renderRuns(runs, at(120), screen)).toMatchInlineSnapshot(`
+    expect(renderRuns(runs, ["refloat resume 44", "refloat cancel 44"], at(120), screen)).toMatchInlineSnapshot(`
       "RUN  SERVICE  WHAT     BEGAN     TOOK  PLAN      STATE
        44  shop     recover  16:12:31    2m  cec207a8  INTERRUPTED
        43  shop     undo     16:12:31   50s  cec207a8  done         keeps shop_old42
        42  shop     recover  16:12:31   50s  cec207a8  undone       undone by run 43
-      next: refloat resume 44"
+      next: refloat resume 44   or: refloat cancel 44"
     `);
-    expect(renderRuns([], at(0), screen)).toBe("no run yet\nnext: refloat status");
+    expect(renderRuns([], [], at(0), screen)).toBe("no run yet\nnext: refloat status");
   });
 });

@@ -41,8 +41,20 @@ const withOthers = ({ joint, uid }: RunRecord, runs: readonly RunRecord[]): read
   return others.length === 0 ? [] : [`with ${formatList(others)}`];
 };
 
-/** @param now ISO 8601 */
-export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Screen): string => {
+/** The newest that waits for somebody. */
+export const waitingRun = (runs: readonly RunRecord[]): RunRecord | undefined =>
+  runs.find(({ state }) => state === "interrupted" || state === "waiting" || state === "needs-operator");
+
+/**
+ * @param now ISO 8601
+ * @param words that work on the run that waits; empty where none does
+ */
+export const renderRuns = (
+  runs: readonly RunRecord[],
+  words: readonly string[],
+  now: string,
+  screen: Screen,
+): string => {
   const [newest] = runs;
   if (newest === undefined) return lines("no run yet", nextLine(screen, "refloat status"));
   return lines(
@@ -69,13 +81,6 @@ export const renderRuns = (runs: readonly RunRecord[], now: string, screen: Scre
       ]),
       screen,
     ),
-    nextLine(screen, nextCommand(runs, newest)),
+    nextLine(screen, ...(words.length === 0 ? [`refloat runs ${newest.number}`] : words)),
   );
-};
-
-const nextCommand = (runs: readonly RunRecord[], newest: RunRecord): string => {
-  const waiting = runs.find(
-    ({ state }) => state === "interrupted" || state === "waiting" || state === "needs-operator",
-  );
-  return waiting === undefined ? `refloat runs ${newest.number}` : `refloat resume ${waiting.number}`;
 };

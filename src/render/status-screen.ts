@@ -36,6 +36,8 @@ export type ServiceState = {
   readonly probe: CheckOutcome | null;
   /** Newest first. */
   readonly runs: readonly RunRecord[];
+  /** Commands that work on the run that has stopped, the most sensible first. */
+  readonly words?: readonly string[];
   /** RTO actual of the last run that put the service back; null before the first. */
   readonly lastRecovery: { readonly actualMs: number } | null;
   /** The one that is open. */
@@ -74,7 +76,7 @@ export const renderStatus = ({ at, vault, services }: StatusScreenData, screen: 
       services.map((service) => rowOf(service, at, vault.problem === null, screen)),
       screen,
     ),
-    nextLine(screen, nextCommand(services, vault.problem === null, at, screen.timeZone)),
+    nextLine(screen, ...nextCommands(services, vault.problem === null, at, screen.timeZone)),
   );
 };
 
@@ -230,28 +232,41 @@ const logWords = (logs: NonNullable<ServiceState["logs"]>, at: string): string =
 };
 
 /** The worst first: a recovery that waits, then a service that is down, then what is not protected. */
-const nextCommand = (services: readonly ServiceState[], vaultOk: boolean, at: string, timeZone: string): string => {
-  if (!vaultOk) return "refloat validate --live";
-  const waiting = services.map(({ runs }) => unfinished(runs)).find((run) => run !== undefined);
-  if (waiting !== undefined)
-    return waiting.state === "running" ? `refloat runs ${waiting.number}` : `refloat resume ${waiting.number}`;
+const nextCommands = (
+  services: readonly ServiceState[],
+  vaultOk: boolean,
+  at: string,
+  timeZone: string,
+): readonly string[] => {
+  if (!vaultOk) return ["refloat validate --live"];
+  const waiting = services.find(({ runs }) => unfinished(runs) !== undefined);
+  const run = unfinished(waiting?.runs ?? []);
+  if (waiting !== undefined && run !== undefined)
+    return waiting.words === undefined || waiting.words.length === 0 ? [`refloat runs ${run.number}`] : waiting.words;
+  return nextWithoutStop(services, at, timeZone);
+};
+
+const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone: string): readonly string[] => {
   const frozen = services.find(mayBeFrozen);
-  if (frozen !== undefined) return `refloat capture ${frozen.service.name}`;
+  if (frozen !== undefined) return [`refloat capture ${frozen.service.name}`];
   const down = services.find(({ probe, lastPoint }) => probe?.status === "failed" && lastPoint !== null);
-  if (down !== undefined) return `refloat points ${down.service.name}`;
+  if (down !== undefined) return [`refloat points ${down.service.name}`];
   const wrong = services.find(({ incident }) => incident != null);
   if (wrong !== undefined)
-    return wrong.probe?.status === "passed" && wrong.lastRecovery !== null
-      ? `refloat incident close ${wrong.service.name}`
-      : `refloat plan ${wrong.service.name}`;
+    return [
+      wrong.probe?.status === "passed" && wrong.lastRecovery !== null
+        ? `refloat incident close ${wrong.service.name}`
+        : `refloat plan ${wrong.service.name}`,
+    ];
   const bare = services.find(
     ({ service, lastPoint }) =>
       lastPoint === null || overdueSince(service.schedule, asOf(lastPoint), at, timeZone) !== null,
   );
-  if (bare !== undefined) return `refloat capture ${bare.service.name}`;
+  if (bare !== undefined) return [`refloat capture ${bare.service.name}`];
   const left = services.map(({ runs }) => leftByUndo(runs)).find((run) => run !== undefined);
-  if (left !== undefined) return `refloat commit ${left.number}`;
+  // To look for another point comes first: what the undo has left is dropped for good.
+  if (left !== undefined) return [`refloat points ${left.service}`, `refloat commit ${left.number}`];
   const off = services.find(({ disarmed = [] }) => disarmed.length > 0);
-  if (off !== undefined) return `refloat rearm ${off.service.name}`;
-  return `refloat plan ${services[0]?.service.name ?? ""}`;
+  if (off !== undefined) return [`refloat rearm ${off.service.name}`];
+  return [`refloat plan ${services[0]?.service.name ?? ""}`];
 };

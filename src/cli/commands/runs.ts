@@ -1,12 +1,13 @@
 /** runs: list runs, print the report of one, follow one. */
 import { z } from "zod";
+import { wordsAfterStop } from "../../core/run/words-after-stop.ts";
 import { eventEnvelope } from "../../contract/envelope.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { followRun } from "../../operations/follow-run.ts";
 import { listRuns, readRun } from "../../operations/runs.ts";
-import { renderRuns } from "../../render/runs-screen.ts";
+import { renderRuns, waitingRun } from "../../render/runs-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";
 import { showRuns } from "../run-progress.ts";
@@ -62,7 +63,10 @@ export const runsCommand = defineCommand({
       }
       const runs = await listRuns(bench, null);
       const now = bench.clock.now().toISOString();
-      return answer("runs", runs, renderRuns(runs, now, output.screen(bench.host.timeZone)));
+      const waiting = waitingRun(runs);
+      const words =
+        waiting === undefined ? [] : wordsAfterStop(waiting, (await readRun(bench, waiting.number)).plan.intent.steps);
+      return answer("runs", runs, renderRuns(runs, words, now, output.screen(bench.host.timeZone)));
     }
     const number = run ?? (await newestRun(bench));
     if (follow) await watch(number, bench, context);

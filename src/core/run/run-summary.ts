@@ -14,6 +14,7 @@ import { usersOf } from "../graph/users-of.ts";
 import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
 import { type Objective, elapsed, met } from "./objective.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
+import { wordsAfterStop } from "./words-after-stop.ts";
 import { type KeptSide, keptAway, keptSides } from "./kept-sides.ts";
 
 /** Where nobody told when it broke, `actualMs` is the least that it can have been, and `met` is never true. */
@@ -81,6 +82,8 @@ export type RunSummary = {
   /** What people decided, did by hand and left out, in the order of the plan. */
   readonly people: readonly PeoplesPart[];
   readonly cutoverBegan: boolean;
+  /** Of a run that has stopped: the commands that work on it now, the most sensible first. */
+  readonly words: readonly string[];
   /** Other services whose runs were begun together with it. Absent for a run alone. */
   readonly together?: readonly string[];
 };
@@ -204,6 +207,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
             },
           ],
     ),
+    words: wordsAfterStop(record, plan.intent.steps),
     cutoverBegan: record.steps.some(
       ({ id, state }) => journaled.phaseOf(id) === "cutover" && state !== "pending" && state !== "skipped",
     ),
