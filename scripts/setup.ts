@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fetchGuestKernel } from "./fetch-guest-kernel.ts";
+import { fetchNewerPostgres } from "./fetch-newer-postgres.ts";
 
 /** What somebody wants to run. Tests need all that the demo needs, and the servers that vaults may lie on; benches, those they race. */
 export type Purpose = "demo" | "tests" | "bench";
@@ -158,12 +159,16 @@ const rootPrefix = (): readonly string[] | null => {
 const explain = (missing: readonly Requirement[]): string =>
   missing.map((requirement) => `  ${requirement.debianPackage.padEnd(11)} ${requirement.purpose}`).join("\n");
 
-/** The kernel that tests boot is no package of this machine. */
+/** What tests need that is no package of this machine: the kernel that they boot, and newer servers. */
 const fetchForTests = (wanted: Purpose): void => {
-  const failure = wanted === "tests" ? fetchGuestKernel(rootPrefix()) : null;
-  if (failure === null) return;
-  process.stderr.write(`error program.missing: no kernel for tests of virtual machines: ${failure}\n`);
-  process.exit(3);
+  if (wanted !== "tests") return;
+  const refuse = (what: string, failure: string | null): void => {
+    if (failure === null) return;
+    process.stderr.write(`error program.missing: no ${what}: ${failure}\n`);
+    process.exit(3);
+  };
+  refuse("kernel for tests of virtual machines", fetchGuestKernel(rootPrefix()));
+  refuse("newer PostgreSQL for tests", fetchNewerPostgres());
 };
 
 /**

@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 import { RefloatError } from "../model/refloat-error.ts";
 import { runProgram } from "../platform/subprocess.ts";
 import { findFreePort } from "./free-port.ts";
+import { newerRelease } from "./newer-postgres.ts";
 
 export type PostgresServerOptions = {
   /** Folder to make and own; a new temporary one when left out. Its parents must let the user `postgres` pass. */
@@ -25,7 +26,7 @@ export type PostgresServerOptions = {
   /** Each page protects itself, as by `initdb --data-checksums`. */
   readonly pageChecksums?: boolean;
   /** Folder with initdb and pg_ctl; the newest installed one when left out. */
-  readonly binaries?: string;
+  readonly binaries?: string | undefined;
 };
 
 export type PostgresServer = {
@@ -61,6 +62,13 @@ const debianFolders = async (): Promise<string[]> => {
 
 /** @throws RefloatError program.missing naming the Debian package */
 export const findPostgresBinaries = async (): Promise<string> => {
+  // A whole suite can be run on another release: REFLOAT_TEST_POSTGRES=17.
+  const chosen = process.env["REFLOAT_TEST_POSTGRES"];
+  if (chosen !== undefined) {
+    const { name, binaries } = newerRelease(Number(chosen));
+    if (binaries === undefined) throw new RefloatError("program.missing", name);
+    return binaries;
+  }
   const onPath = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   for (const folder of [...(await debianFolders()), ...onPath]) {
     if ((await executable(join(folder, "initdb"))) && (await executable(join(folder, "pg_ctl")))) return folder;

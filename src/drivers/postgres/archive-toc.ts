@@ -1,7 +1,7 @@
 /**
  * The table of contents of a pg_dump archive: read from a custom-format stream as it comes, written as the `toc.dat` of a
- * directory-format archive. Source of the format: PostgreSQL's own pg_backup_archiver.c and pg_backup_directory.c. Knows archive
- * version 1.14 (pg_dump 12 to 15), which is the one that was verified; nothing here runs a program.
+ * directory-format archive of the same version. Source of the format: PostgreSQL's own pg_backup_archiver.c and pg_backup_directory.c.
+ * Knows the archive versions 1.14 (pg_dump 12 to 15), 1.15 (16) and 1.16 (17 and 18); nothing here runs a program.
  */
 import { RefloatError } from "../../model/refloat-error.ts";
 
@@ -31,7 +31,11 @@ export type TocEntry = {
 
 export type TocSection = "none" | "pre-data" | "data" | "post-data";
 
+/** Of archive version 1.x. 1.15 names the method of compression, 1.16 has the kind of a relation and large objects in groups. */
+export type ArchiveMinor = 14 | 15 | 16;
+
 export type ArchiveToc = {
+  readonly minor: ArchiveMinor;
   readonly database: string;
   readonly serverVersion: string;
   readonly dumpVersion: string;
@@ -40,11 +44,12 @@ export type ArchiveToc = {
   readonly headerTail: Buffer;
 };
 
-/** The pg_dumps that write the archive version which is read here. */
-export const supportedArchives = { oldestMajor: 12, newestMajor: 15 } as const;
+/** The pg_dumps that write the archive versions which are read here. */
+export const supportedArchives = { oldestMajor: 12, newestMajor: 18 } as const;
 
 const magic = "PGDMP";
-const supportedVersion = [1, 14] as const;
+const supportedMinors: readonly number[] = [14, 15, 16] satisfies readonly ArchiveMinor[];
+const isSupportedMinor = (minor: number): minor is ArchiveMinor => supportedMinors.includes(minor);
 const intBytes = 4;
 const offsetBytes = 8;
 /** Of the header's format byte: a directory archive says tar in its toc.dat, as pg_dump itself writes it. */
@@ -100,9 +105,9 @@ const damaged = (why: string): RefloatError =>
 const unsupportedVersion = (version: string): RefloatError =>
   new RefloatError(
     "program.version",
-    `pg_dump wrote an archive of version ${version}; this version of Refloat reads 1.14`,
+    `pg_dump wrote an archive of version ${version}; this version of Refloat reads 1.14 to 1.16`,
     {
-      hint: "archives of version 1.14 are those of pg_dump 12 to 15; newer servers are not supported yet",
+      hint: `these are the archives of pg_dump ${supportedArchives.oldestMajor} to ${supportedArchives.newestMajor}`,
     },
   );
 
@@ -112,12 +117,13 @@ const readHeader = (cursor: Cursor): Header => {
   if (cursor.take(magic.length).toString("latin1") !== magic) throw damaged("it is not an archive");
   const [major, minor] = [cursor.byte(), cursor.byte()];
   cursor.byte();
-  if (major !== supportedVersion[0] || minor !== supportedVersion[1]) throw unsupportedVersion(`${major}.${minor}`);
+  if (major !== 1 || !isSupportedMinor(minor)) throw unsupportedVersion(`${major}.${minor}`);
   const [intSize, offsetSize, format] = [cursor.byte(), cursor.byte(), cursor.byte()];
   if (intSize !== intBytes || offsetSize !== offsetBytes)
     throw damaged(`integers of ${intSize} bytes are not expected`);
   if (format !== customFormat && format !== directoryTocFormat) throw damaged(`format ${format} is not expected`);
-  const compression = cursor.int();
+  // The level before 1.15, the method since then; none is 0 in both.
+  const compression = minor < 15 ? cursor.int() : cursor.byte();
   if (compression !== 0) throw damaged(`compression ${compression} is not expected`);
   const tailStart = cursor.position;
   for (let field = 0; field < 7; field += 1) cursor.int();
@@ -125,12 +131,12 @@ const readHeader = (cursor: Cursor): Header => {
   const serverVersion = cursor.text() ?? "";
   const dumpVersion = cursor.text() ?? "";
   const headerTail = Buffer.from(cursor.since(tailStart));
-  return { database, serverVersion, dumpVersion, headerTail, entryCount: cursor.int() };
+  return { minor, database, serverVersion, dumpVersion, headerTail, entryCount: cursor.int() };
 };
 
 const readNumber = (text: string | null): number => Number(text ?? "0");
 
-const readEntryBody = (cursor: Cursor): TocEntry => {
+const readEntryBody = (cursor: Cursor, minor: ArchiveMinor): TocEntry => {
   const start = cursor.position;
   const dumpId = cursor.int();
   const hasData = cursor.int() !== 0;
@@ -147,6 +153,7 @@ const readEntryBody = (cursor: Cursor): TocEntry => {
   const schema = cursor.text() ?? "";
   const tablespace = cursor.text() ?? "";
   cursor.text(); // table access method
+  if (minor >= 16) cursor.int(); // kind of the relation
   const owner = cursor.text() ?? "";
   cursor.text(); // with oids
   const dependencies: number[] = [];
@@ -194,7 +201,7 @@ export class TocReader {
         consumed = cursor.position;
       }
       while (this.#entries.length < this.#header.entryCount) {
-        const entry = readEntryBody(cursor);
+        const entry = readEntryBody(cursor, this.#header.minor);
         if (this.#extra === "offset") cursor.take(1 + offsetBytes);
         else cursor.text();
         this.#entries.push(entry);
@@ -234,21 +241,27 @@ export const redefine = (entry: TocEntry, definition: string): TocEntry => {
   };
 };
 
-/** Name of the file that holds an entry's data in a directory archive; empty for entries without any. */
-export const dataFileName = (entry: Pick<TocEntry, "kind" | "dumpId" | "hasData">): string => {
-  if (entry.kind === "BLOBS") return "blobs.toc";
-  return entry.hasData ? `${entry.dumpId}.dat` : "";
+/** Name of the file that lists the large objects of a `BLOBS` entry: before 1.16 there is one such entry for all of them. */
+export const blobListName = ({ minor }: Pick<ArchiveToc, "minor">, { dumpId }: Pick<TocEntry, "dumpId">): string =>
+  minor < 16 ? "blobs.toc" : `blobs_${dumpId}.toc`;
+
+/** Name of the file that holds the rows of an entry of them. */
+export const rowsFileName = ({ dumpId }: Pick<TocEntry, "dumpId">): string => `${dumpId}.dat`;
+
+const dataFileName = (toc: ArchiveToc, entry: TocEntry): string => {
+  if (entry.kind === "BLOBS") return blobListName(toc, entry);
+  return entry.hasData ? rowsFileName(entry) : "";
 };
 
 /** The bytes of `toc.dat` of a directory-format archive whose data files are not compressed. */
 export const formatDirectoryToc = (toc: ArchiveToc): Buffer =>
   Buffer.concat([
     Buffer.from(magic, "latin1"),
-    Buffer.from([...supportedVersion, 0, intBytes, offsetBytes, directoryTocFormat]),
-    writeInt(0),
+    Buffer.from([1, toc.minor, 0, intBytes, offsetBytes, directoryTocFormat]),
+    toc.minor < 15 ? writeInt(0) : Buffer.from([0]),
     toc.headerTail,
     writeInt(toc.entries.length),
-    ...toc.entries.flatMap((entry) => [entry.raw, writeText(dataFileName(entry))]),
+    ...toc.entries.flatMap((entry) => [entry.raw, writeText(dataFileName(toc, entry))]),
   ]);
 
 /** @throws RefloatError program.version, program.failed when the bytes are not a whole toc.dat */

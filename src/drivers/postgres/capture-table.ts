@@ -1,7 +1,7 @@
 /** One table's rows into the vault, in the snapshot, exactly as pg_dump would have written them. */
 import type { CaptureSink, StreamReceipt, VaultProgress } from "../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type TocEntry, dataFileName } from "./archive-toc.ts";
+import { type TocEntry, rowsFileName } from "./archive-toc.ts";
 import { archiveTrailer } from "./copy-streams.ts";
 import { copyOut } from "../../platform/postgres/copy-out.ts";
 import type { Relation } from "./relations.ts";
@@ -67,7 +67,7 @@ export const captureTable = async (
   await lockTable(session, task.relation, destination.retry);
   const sql = readStatement(task.entry.copyStatement, task.relation);
   return destination.sink.stream(
-    `${destination.root}/${dataFileName(task.entry)}`,
+    `${destination.root}/${rowsFileName(task.entry)}`,
     copyOut(session, sql, archiveTrailer),
     destination.signal,
     destination.progress,

@@ -11,7 +11,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { endEarlierAttempts } from "../../platform/postgres/application-name.ts";
 import { type ArchiveToc, formatDirectoryToc } from "./archive-toc.ts";
-import { captureBlob, formatBlobList, listBlobs } from "./capture-blobs.ts";
+import { captureBlob, formatBlobList, listBlobGroups } from "./capture-blobs.ts";
 import { type TableTask, captureTable } from "./capture-table.ts";
 import { describeCapture } from "./capture-warnings.ts";
 import { type ClientPrograms, connectionArgument, findClientPrograms, programEnvironment } from "./client-programs.ts";
@@ -139,7 +139,8 @@ const captureContents = async (parts: CaptureParts): Promise<Contents> => {
   const { signal } = snapshot;
   const root = `/${context.component}`;
   const tables = tableTasks(parts);
-  const blobs = listBlobs(parts.toc);
+  const blobGroups = listBlobGroups(parts.toc);
+  const blobs = blobGroups.flatMap(({ oids }) => oids);
   const bytesTotal = parts.expectedBytes ?? tables.reduce((sum, { relation }) => sum + relation.sizeBytes, 0);
   const units = new Map<string, FactUnit>();
   const done = { bytes: 0, items: 0, blobBytes: 0, rows: 0 };
@@ -186,8 +187,8 @@ const captureContents = async (parts: CaptureParts): Promise<Contents> => {
     },
     signal,
   );
-  if (parts.toc.entries.some(({ kind }) => kind === "BLOBS")) {
-    await sink.bytes(`${root}/blobs.toc`, formatBlobList(blobs));
+  for (const { list, oids } of blobGroups) await sink.bytes(`${root}/${list}`, formatBlobList(oids));
+  if (blobGroups.length > 0) {
     units.set(largeObjectsUnit, { rows: blobs.length, sizeBytes: done.blobBytes });
   }
   const sorted = [...units].sort(([a], [b]) => (a < b ? -1 : 1));

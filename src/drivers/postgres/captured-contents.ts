@@ -5,7 +5,7 @@ import type { CapturedContents, CapturedTable } from "../../core/ports/driver.ts
 import type { TreeReader } from "../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { type ArchiveToc, type TocEntry, dataFileName, parseDirectoryToc } from "./archive-toc.ts";
+import { type ArchiveToc, type TocEntry, rowsFileName, parseDirectoryToc } from "./archive-toc.ts";
 import { capturedDetailSchema, largeObjectsUnit } from "./captured-detail.ts";
 import { withoutTrailer } from "./copy-streams.ts";
 import { copyTextToCsv } from "./copy-text-to-csv.ts";
@@ -87,7 +87,7 @@ export const openRows = async (
   table: CapturedTable,
 ): Promise<{ readonly columns: readonly string[]; readonly text: ByteStream; readonly definition: string }> => {
   const { entry, entries } = await openEntryOf(tree, captured, table);
-  const path = `${captured.path}/${dataFileName(entry)}`;
+  const path = `${captured.path}/${rowsFileName(entry)}`;
   const file = await tree.entry(path);
   if (file === undefined) throw new RefloatError("point.damaged", `the point has no ${path} for ${table.name}`);
   const definition = entries.find(({ kind, oid }) => kind === "TABLE" && oid === entry.oid)?.definition ?? "";

@@ -8,7 +8,7 @@ const pieceBytes = 512 * 1024;
 export type BlobFile = { readonly oid: string; readonly file: string };
 
 /** @throws RefloatError vault.damaged when a line is not `OID FILE` */
-export const parseBlobList = (content: Uint8Array): BlobFile[] =>
+export const parseBlobList = (name: string, content: Uint8Array): BlobFile[] =>
   Buffer.from(content)
     .toString("utf8")
     .split("\n")
@@ -16,7 +16,7 @@ export const parseBlobList = (content: Uint8Array): BlobFile[] =>
     .map((line) => {
       const match = /^(\d+) (blob_\d+\.dat)$/.exec(line);
       if (match === null)
-        throw new RefloatError("vault.damaged", `blobs.toc has a line that is no large object: ${line}`);
+        throw new RefloatError("vault.damaged", `${name} has a line that is no large object: ${line}`);
       return { oid: match[1] ?? "", file: match[2] ?? "" };
     });
 

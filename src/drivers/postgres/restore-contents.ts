@@ -5,14 +5,14 @@
 import type { SnapshotReader } from "../../core/ports/vault-snapshots.ts";
 import type { Facts } from "../../model/facts.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { dataFileName, type TocEntry } from "./archive-toc.ts";
+import { rowsFileName, type TocEntry } from "./archive-toc.ts";
 import { largeObjectsUnit } from "./captured-detail.ts";
 import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
 import { copyIn } from "./copy-streams.ts";
 import { hasIndexFor } from "./foreign-key-join.ts";
 import { prepareLoadSession } from "./load-settings.ts";
 import type { PostgresContext } from "./postgres-context.ts";
-import { parseBlobList, restoreBlobs } from "./restore-blobs.ts";
+import { type BlobFile, parseBlobList, restoreBlobs } from "./restore-blobs.ts";
 import type { ForeignKey, RestorePlan, TableLoad } from "./restore-plan.ts";
 import { loadTasks, type TaskActs } from "./restore-tasks.ts";
 import { type Session, inTransaction, openSession } from "../../platform/postgres/session.ts";
@@ -56,7 +56,7 @@ const loadTable = async (
     throw new RefloatError("point.damaged", `the point has rows of ${load.table} but no fact to hold them against`);
   }
   const freeze = load.ownTable && (expected.sizeBytes ?? 0) >= worthFreezingBytes;
-  const path = `${root}/${dataFileName(load.entry)}`;
+  const path = `${root}/${rowsFileName(load.entry)}`;
   const copy = load.entry.copyStatement.trim().replace(/;$/, freeze ? " WITH (FREEZE)" : "");
   await inTransaction(session, "", async () => {
     if (freeze) await session.query(`truncate only ${load.table}`);
@@ -107,11 +107,16 @@ const blobTasks = async (
   parts: ContentsParts,
   report: (bytes: number, items: number) => void,
 ): Promise<Task<Session>[]> => {
-  if (!parts.plan.hasBlobs) return [];
-  const blobs = parseBlobList(await parts.source.read(`${parts.root}/blobs.toc`));
+  const blobs: BlobFile[] = [];
+  for (const list of parts.plan.blobLists) {
+    blobs.push(...parseBlobList(list, await parts.source.read(`${parts.root}/${list}`)));
+  }
   const expected = parts.facts.units[largeObjectsUnit]?.rows ?? 0;
   if (blobs.length !== expected) {
-    throw new RefloatError("point.damaged", `blobs.toc names ${blobs.length} large objects, the point has ${expected}`);
+    throw new RefloatError(
+      "point.damaged",
+      `${parts.plan.blobLists.join(", ") || "the archive"} names ${blobs.length} large objects, the point has ${expected}`,
+    );
   }
   const tasks: Task<Session>[] = [];
   for (let at = 0; at < blobs.length; at += blobsPerBatch) {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { ArchiveToc, TocEntry } from "./archive-toc.ts";
+import { listBlobGroups } from "./capture-blobs.ts";
 import { referringColumns } from "./foreign-key-join.ts";
 import { formatRestoreList, planRestore } from "./restore-plan.ts";
 
@@ -50,6 +51,7 @@ const entries = [
 ];
 
 const toc: ArchiveToc = {
+  minor: 14,
   database: "shop",
   serverVersion: "15",
   dumpVersion: "15",
@@ -69,12 +71,36 @@ test("keys and indexes that need their table only are built with it; everything 
     ['"public"."of_extension"', false, [], []],
   ]);
   expect(ids(plan.sequenceValues)).toEqual([13]);
-  expect(plan.hasBlobs).toBe(true);
+  expect(plan.blobLists).toEqual(["blobs.toc"]);
   expect(ids(plan.after)).toEqual([22, 23, 27, 25, 98, 26]);
   expect(plan.foreignKeys.map(({ entry, tables }) => [entry.dumpId, ...tables])).toEqual([
     [24, '"public"."orders"', '"public"."orders"'],
   ]);
   expect(formatRestoreList(plan.after)).toMatch(/^22; INDEX\n/);
+});
+
+test("large objects in groups, as archives have them since 1.16, are made before the rows and have a list each", () => {
+  const grouped: ArchiveToc = {
+    ...toc,
+    minor: 16,
+    entries: [
+      entry(30, "BLOB METADATA", "1..2", { section: "data", definition: "1\n2\n" }),
+      entry(31, "BLOBS", "1..2", { section: "data", hasData: true, dependencies: [30] }),
+      entry(32, "BLOB METADATA", "9", { section: "data", definition: "9\n" }),
+      entry(33, "BLOBS", "9", { section: "data", hasData: true, dependencies: [32] }),
+      entry(34, "ACL", "LARGE OBJECTS 1..2"),
+    ],
+  };
+  const plan = planRestore(grouped);
+  expect(ids(plan.before)).toEqual([30, 32]);
+  expect(plan.blobLists).toEqual(["blobs_31.toc", "blobs_33.toc"]);
+  expect(ids(plan.after)).toEqual([34]);
+  expect(listBlobGroups(grouped)).toEqual([
+    { list: "blobs_31.toc", oids: [1, 2] },
+    { list: "blobs_33.toc", oids: [9] },
+  ]);
+  const loose = { ...grouped, entries: grouped.entries.filter(({ dumpId }) => dumpId !== 33) };
+  expect(() => listBlobGroups(loose)).toThrow(expect.objectContaining({ code: "program.failed" }));
 });
 
 test("what belongs to the database under its old name is in no part", () => {

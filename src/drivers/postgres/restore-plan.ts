@@ -5,7 +5,7 @@
  * still load; that is safe for those that depend on nothing but tables that we load. Everything else is pg_restore's: definitions
  * before the rows, and triggers, policies, grants, refreshes after them.
  */
-import type { ArchiveToc, TocEntry } from "./archive-toc.ts";
+import { type ArchiveToc, type TocEntry, blobListName } from "./archive-toc.ts";
 import { quoteName } from "./instance-names.ts";
 
 export type TableLoad = {
@@ -30,13 +30,17 @@ export type RestorePlan = {
   readonly tables: readonly TableLoad[];
   readonly foreignKeys: readonly ForeignKey[];
   readonly sequenceValues: readonly TocEntry[];
-  readonly hasBlobs: boolean;
+  /** Names of the files that list large objects. */
+  readonly blobLists: readonly string[];
   readonly after: readonly TocEntry[];
   readonly tablespaces: readonly string[];
 };
 
 /** Belongs to the database under its old name. */
 const isOfDatabase = ({ kind, tag }: TocEntry): boolean => kind.startsWith("DATABASE") || tag.startsWith("DATABASE ");
+
+/** Large objects themselves count as data in archives since 1.16, and must be there before their bytes come. */
+const isBefore = ({ section, kind }: TocEntry): boolean => section === "pre-data" || kind === "BLOB METADATA";
 
 const quoteTable = ({ schema, tag }: TocEntry): string => `${quoteName(schema)}.${quoteName(tag)}`;
 
@@ -91,14 +95,12 @@ export const planRestore = (toc: ArchiveToc): RestorePlan => {
   const handledKinds = new Set(["TABLE DATA", "SEQUENCE SET", "BLOBS"]);
   const handled = new Set([...builtOn.keys(), ...foreignKeys.map(({ entry }) => entry.dumpId)]);
   return {
-    before: entries.filter(({ section }) => section === "pre-data"),
+    before: entries.filter(isBefore),
     tables,
     foreignKeys,
     sequenceValues: entries.filter(({ kind }) => kind === "SEQUENCE SET"),
-    hasBlobs: entries.some(({ kind }) => kind === "BLOBS"),
-    after: entries.filter(
-      ({ section, kind, dumpId }) => section !== "pre-data" && !handledKinds.has(kind) && !handled.has(dumpId),
-    ),
+    blobLists: entries.filter(({ kind }) => kind === "BLOBS").map((entry) => blobListName(toc, entry)),
+    after: entries.filter((entry) => !isBefore(entry) && !handledKinds.has(entry.kind) && !handled.has(entry.dumpId)),
     tablespaces: [...new Set(entries.map(({ tablespace }) => tablespace).filter((name) => name !== ""))],
   };
 };
