@@ -229,6 +229,8 @@ export const planIntentSchema = z.object({
       releases: z.record(nameSchema, z.string()),
       /** Per component whose writes are known: where the new side stood before users reached it. Absent in plans of older versions. */
       positions: z.record(nameSchema, positionSchema).optional(),
+      /** By `cutover:` entry: where the undone run has directed users, or was about to. Absent where it had not come so far. */
+      traffic: z.array(z.string()).optional(),
     })
     .nullable(),
   /** Absent in a plan of one side. Its point is made in the run: `point` is null. */

@@ -25,7 +25,7 @@ import {
   retiredComponents,
   switchedComponents,
 } from "../core/run/switched-components.ts";
-import { withTrafficBefore } from "../core/run/traffic-before.ts";
+import { sentTraffic, withTrafficBefore } from "../core/run/traffic-before.ts";
 import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { JointPlan } from "../model/joint-plan.ts";
@@ -103,6 +103,7 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
   const switched = switchedComponents(record);
   const service = withTrafficBefore(record, plan.intent.declaration);
   const directory = `${await bench.directories.run(record.number)}/after-cutover`;
+  const sent = sentTraffic(record.steps.find(({ id }) => id === "admit")?.intent ?? undefined);
   return withComponents(
     bench,
     { service, locate: () => null, marker: `refloat/${record.number}/undo`, signal },
@@ -140,6 +141,7 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
           positions: Object.fromEntries(
             switched.flatMap(({ component, newPosition }) => (newPosition === null ? [] : [[component, newPosition]])),
           ),
+          ...(sent.length === 0 ? {} : { traffic: sent }),
         },
         captured: plan.intent.point?.components ?? {},
         rebound: plan.intent.rebound,

@@ -2,17 +2,8 @@
 import { RefloatError } from "../model/refloat-error.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import type { StepContext } from "../core/ports/engine.ts";
-import {
-  type MakeHandler,
-  besideId,
-  nothing,
-  noIntent,
-  ownOutput,
-  stableView,
-  stepTimeoutMs,
-  withStep,
-} from "./step-bench.ts";
-import { type TrafficEntry, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
+import { type MakeHandler, besideId, nothing, ownOutput, stableView, stepTimeoutMs, withStep } from "./step-bench.ts";
+import { type TrafficEntry, expectedTraffic, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 /** Where an entry must point: its `to:` bound to the new side, or where it pointed before when it names nothing. */
 const destination = async (
@@ -36,7 +27,22 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
   kind: "admit",
   timeoutMs: stepTimeoutMs.server,
   retries: 3,
-  prepare: noIntent,
+
+  // Told before anything is directed there: what takes the run back knows by it which address is of its making.
+  prepare: (context) =>
+    withStep(
+      parts,
+      context,
+      async (access) => {
+        const addresses: string[] = [];
+        for (const [index, entry] of trafficEntries(parts, context).entries()) {
+          const to = await destination(context, access, entry, index);
+          addresses.push(entry.driver.addressOf?.(to) ?? to);
+        }
+        return { addresses };
+      },
+      stableView,
+    ),
 
   check: (context) =>
     withStep(
@@ -66,7 +72,8 @@ export const createAdmitStep: MakeHandler<"admit"> = (parts) => ({
         const addresses: string[] = [];
         for (const [index, entry] of trafficEntries(parts, context).entries()) {
           const to = await destination(context, access, entry, index);
-          await entry.driver.admit(trafficContext(parts, context, access), entry.declared.options, to);
+          const from = expectedTraffic(context, index);
+          await entry.driver.admit(trafficContext(parts, context, access), entry.declared.options, to, from);
           addresses.push(to);
         }
         return { kind: "done", output: { addresses, admittedAt: parts.clock.now().toISOString() } };

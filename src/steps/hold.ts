@@ -1,6 +1,6 @@
 /** hold: no request reaches the old side any more. From here on users notice, so nothing slow comes after it. */
 import { type MakeHandler, besideId, nothing, ownOutput, stableView, stepTimeoutMs, withStep } from "./step-bench.ts";
-import { rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
+import { expectedTraffic, rememberedTraffic, trafficContext, trafficEntries } from "./traffic.ts";
 
 export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
   kind: "hold",
@@ -19,9 +19,11 @@ export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
 
   check: (context) =>
     withStep(parts, context, async (access) => {
-      const output = ownOutput(context) ?? {};
+      const output = ownOutput(context);
       // Admitted again means that the run has gone on, not that the hold was lost.
-      if (context.outputs.has(besideId(context, "admit"))) return { presence: "done", output };
+      if (context.outputs.has(besideId(context, "admit"))) return { presence: "done", output: output ?? {} };
+      // What tells it held may be a file that a killed attempt has written and nobody has loaded, or a name that is remembered still.
+      if (output === undefined) return { presence: "absent" };
       for (const { declared, driver } of trafficEntries(parts, context)) {
         const { admitted } = await driver.observe(trafficContext(parts, context, access), declared.options);
         if (admitted !== false) return { presence: "absent" };
@@ -51,7 +53,8 @@ export const createHoldStep: MakeHandler<"hold"> = (parts) => ({
           if (admitted === false) continue;
           try {
             const to = address ?? (declared.to === undefined ? null : (await access.bind(null)(declared.to)).value);
-            if (to !== null) await driver.admit(trafficContext(parts, context, access), declared.options, to);
+            const from = expectedTraffic(context, index);
+            if (to !== null) await driver.admit(trafficContext(parts, context, access), declared.options, to, from);
           } catch (error) {
             context.signal.throwIfAborted();
             // One that does not answer must not keep the users of the others waiting.

@@ -56,7 +56,7 @@ export const locateDuring =
       ? restoredInstance(context, component)
       : null;
 
-const isAway = ({ action }: StepContext): boolean =>
+export const isAway = ({ action }: StepContext): boolean =>
   action.kind === "retire" || action.kind === "reinstate" || ("side" in action && action.side === "away");
 
 /** What is declared of the side that the step acts on. */

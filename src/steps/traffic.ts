@@ -2,10 +2,11 @@
 import type { TrafficContext, TrafficDriver } from "../core/ports/traffic.ts";
 import type { ComponentAccess } from "../core/components/component-access.ts";
 import type { StepContext } from "../core/ports/engine.ts";
+import { sentTraffic } from "../core/run/traffic-before.ts";
 import type { CutoverDeclaration } from "../model/declaration.ts";
 import type { JsonObject } from "../model/json.ts";
 import { RefloatError } from "../model/refloat-error.ts";
-import { type StepParts, declarationOf } from "./step-bench.ts";
+import { type StepParts, besideId, declarationOf, isAway } from "./step-bench.ts";
 
 export type TrafficEntry = { readonly declared: CutoverDeclaration; readonly driver: TrafficDriver };
 
@@ -35,3 +36,15 @@ export type RememberedTraffic = {
 /** What `hold` saw before it acted: where traffic went. */
 export const rememberedTraffic = (intent: JsonObject | undefined): readonly RememberedTraffic[] =>
   (intent?.["entries"] ?? []) as unknown as readonly RememberedTraffic[];
+
+/**
+ * Where an entry's traffic may go at this moment by what the run knows: where its `hold` has seen it go, where its `admit` sends it, and
+ * where the undone run has sent it. Null where it held nothing, and so has seen nothing.
+ */
+export const expectedTraffic = (context: StepContext, index: number): readonly string[] | null => {
+  const before = rememberedTraffic(context.intents.get(besideId(context, "hold")))[index];
+  if (before === undefined || (before.address === null && before.admitted === null)) return null;
+  const sent = sentTraffic(context.intents.get(besideId(context, "admit")))[index];
+  const undone = isAway(context) ? null : context.plan.undoes?.traffic?.[index];
+  return [before.address, sent, undone].filter((address) => typeof address === "string");
+};

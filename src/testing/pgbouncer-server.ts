@@ -15,6 +15,7 @@ import { query } from "./query.ts";
 export type PgbouncerServer = {
   /** `postgres://USER@127.0.0.1:PORT/DATABASE`. `admin` may change it, `viewer` may look. */
   readonly url: (database: string, user?: string) => string;
+  readonly configPath: string;
   /** File that is included, with [databases]. */
   readonly databasesFile: string;
   /** Rows of the console, by a word of it. */
@@ -85,5 +86,5 @@ export const startPgbouncer = async (
     }
     await delay(20);
   }
-  return { url, databasesFile, ask, stop };
+  return { url, configPath, databasesFile, ask, stop };
 };

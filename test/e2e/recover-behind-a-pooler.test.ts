@@ -2,7 +2,7 @@
  * A service whose users come by a PgBouncer: recovered to another server, while a client of theirs asks all the time by the one connection
  * that it has; and a MariaDB service behind a HAProxy.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -85,6 +85,64 @@ describe("a database behind a pooler", { timeout: 240_000 }, () => {
     expect(ports[0]).toBe(old.port);
     expect(ports.at(-1)).toBe(fresh.port);
     expect(ports.slice(ports.indexOf(fresh.port))).not.toContain(old.port);
+  });
+});
+
+describe("a pooler that never loads what a cutover has written", { timeout: 240_000 }, () => {
+  let folder: string;
+  let old: PostgresServer;
+  let fresh: PostgresServer;
+  let pooler: PgbouncerServer;
+  let refloat: RefloatProgram;
+  const served = async (): Promise<unknown> =>
+    (await query(pooler.url("notes", "shop"), "select inet_server_port() as port, count(*)::int as n from notes"))[0];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "refloat-pooler-"));
+    [old, fresh] = await Promise.all([startPostgresServer(), startPostgresServer()]);
+    for (const [index, server] of [old, fresh].entries()) {
+      await query(server.url("postgres"), "create database notes");
+      await query(server.url("notes"), "create table notes (id int primary key)");
+      await query(server.url("notes"), `insert into notes select generate_series(1, ${index + 1})`);
+    }
+    pooler = await startPgbouncer([`notes = host=127.0.0.1 port=${old.port} user=postgres`], old.directory);
+    await declareIn(
+      folder,
+      `services:
+  notes:
+    components:
+      db: { type: postgres, url: "${fresh.url("notes")}" }
+    cutover:
+      - pgbouncer: notes
+        console: ${pooler.url("pgbouncer")}
+        file: ${pooler.databasesFile}
+        to: 127.0.0.1:${fresh.port}
+`,
+    );
+    refloat = refloatIn(folder);
+    await refloat.succeed(["vault", "init"]);
+    await refloat.succeed(["capture", "notes"]);
+  });
+  afterAll(async () => {
+    await pooler?.stop();
+    await old?.stop();
+    await fresh?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("has its file as it was after the run is undone, though nothing can be loaded to the end", async () => {
+    const before = await readFile(pooler.databasesFile, "utf8");
+    await writeFile(pooler.configPath, `this is no setting\n${await readFile(pooler.configPath, "utf8")}`);
+    const { exit, stderr } = await refloat.run(["recover", "notes", "--yes"]);
+    expect(exit).not.toBe(0);
+    expect(stderr).toContain(`PgBouncer does not point notes to 127.0.0.1:${fresh.port} after RELOAD`);
+    expect(await readFile(pooler.databasesFile, "utf8")).toBe(before);
+
+    // What an attempt leaves that is killed between writing and loading.
+    await writeFile(pooler.databasesFile, before.replace(String(old.port), String(fresh.port)));
+    await refloat.succeed(["undo", "1", "--yes"]);
+    expect(await readFile(pooler.databasesFile, "utf8")).toBe(before);
+    expect(await served()).toEqual({ port: old.port, n: 1 });
   });
 });
 

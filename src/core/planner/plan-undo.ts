@@ -10,6 +10,7 @@ import { emptiedBy, switchedBack, undoSteps } from "./undo-steps.ts";
 
 export const planUndo = (input: UndoInput): Plan => {
   const { service, undoes, components } = input;
+  const { traffic, ...left } = undoes;
   const order = componentOrder(input.graph);
   const scope = switchedBack(input, order);
   const intent: PlanIntent = {
@@ -19,10 +20,11 @@ export const planUndo = (input: UndoInput): Plan => {
     declaration: service,
     point: null,
     undoes: {
-      ...undoes,
+      ...left,
       exchanges: { ...undoes.exchanges },
       releases: { ...undoes.releases },
       ...(undoes.positions === undefined ? {} : { positions: { ...undoes.positions } }),
+      ...(traffic === undefined ? {} : { traffic: [...traffic] }),
     },
     ...(input.failback === undefined ? {} : { failback: input.failback }),
     scope: [...scope],

@@ -151,6 +151,7 @@ export type UndoInput = {
     readonly exchanges: Readonly<Record<string, NonNullable<PlanIntent["undoes"]>["exchanges"][string]>>;
     readonly releases: Readonly<Record<string, string>>;
     readonly positions?: Readonly<Record<string, Position>>;
+    readonly traffic?: readonly string[];
   };
   /** Of a failback: users go back to the side that it has left. */
   readonly failback?: Failback & { readonly left: NonNullable<Failback["left"]> };

@@ -20,6 +20,16 @@ export type TrafficDriver<Options = unknown> = {
   ) => Promise<{ readonly admitted: boolean | null; readonly address: string | null; readonly raw: JsonObject }>;
   /** No request reaches the old side after this resolves. Idempotent. */
   readonly hold: (context: TrafficContext, options: Options) => Promise<void>;
-  /** Directs traffic to `to` (`127.0.0.1:8082`) and lets it in. Idempotent. */
-  readonly admit: (context: TrafficContext, options: Options, to: string) => Promise<void>;
+  /**
+   * Directs traffic to `to` (`127.0.0.1:8082`) and lets it in. Idempotent. Compare-and-set: with `from`, addresses as `observe` tells them,
+   * it acts only where traffic goes to one of them, to `to` already, or nowhere. What an attempt before has written and nobody has
+   * loaded counts as sent there: where that is one of `from`, it is taken back with the rest.
+   * @throws RefloatError cutover.conflict if somebody has directed it elsewhere; nothing is written over that
+   */
+  readonly admit: (
+    context: TrafficContext,
+    options: Options,
+    to: string,
+    from?: readonly string[] | null,
+  ) => Promise<void>;
 };

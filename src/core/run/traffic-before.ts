@@ -1,7 +1,8 @@
-/** Where a run's traffic went before its cutover: what an undo must direct it to where `to:` is an address and no reference. */
+/** Where a run's traffic went before its cutover, which an undo must direct it to where `to:` is an address and no reference, and where the run has sent it. */
 import { z } from "zod";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { RunRecord } from "../../model/run.ts";
+import type { JsonObject } from "../../model/json.ts";
 import { findReferences } from "../declaration/template.ts";
 
 const holdIntentSchema = z.object({ entries: z.array(z.object({ address: z.string().nullable() })) });
@@ -28,3 +29,9 @@ export const withTrafficBefore = (
     }),
   };
 };
+
+const sentSchema = z.object({ addresses: z.array(z.string()) });
+
+/** Addresses by entry, as `observe` tells them, that an `admit` was about to direct traffic to. None of a run of an older version. */
+export const sentTraffic = (admitIntent: JsonObject | undefined): readonly string[] =>
+  sentSchema.safeParse(admitIntent).data?.addresses ?? [];

@@ -5,6 +5,7 @@
  */
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
+import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type AddressOptions, type Place, addressOptionsSchema, ipOf, withPrefix } from "./address-options.ts";
 import { type Sight, announce, lookAt, release, take, whoAnswers } from "./network-place.ts";
@@ -15,6 +16,9 @@ type Holder = { readonly name: string; readonly place: Place } & (
 );
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const askByHand = (options: AddressOptions): string =>
+  `enter: of a holder must run a command there: try it by hand with "ip addr show to ${ipOf(options)}/32"`;
 
 /** @throws RefloatError source.unreachable when none of them can be asked */
 const askHolders = async (context: TrafficContext, options: AddressOptions): Promise<readonly Holder[]> => {
@@ -28,7 +32,9 @@ const askHolders = async (context: TrafficContext, options: AddressOptions): Pro
   };
   const holders = await Promise.all(Object.entries(options.holders).map(ask));
   if (holders.some(({ sight }) => sight !== null)) return holders;
-  throw new RefloatError("source.unreachable", `nobody can be asked who has ${ipOf(options)}: ${whyNot(holders)}`);
+  throw new RefloatError("source.unreachable", `nobody can be asked who has ${ipOf(options)}: ${whyNot(holders)}`, {
+    hint: askByHand(options),
+  });
 };
 
 const whyNot = (holders: readonly Holder[]): string =>
@@ -82,7 +88,9 @@ const observe: TrafficDriver<AddressOptions>["observe"] = async (context, option
   if (silent.length === 0) return { admitted: false, address: null, raw };
   const answers = await askSegment(context, options, holders);
   if (answers === null)
-    throw new RefloatError("source.unreachable", `who has ${ipOf(options)} is not known: ${whyNot(holders)}`);
+    throw new RefloatError("source.unreachable", `who has ${ipOf(options)} is not known: ${whyNot(holders)}`, {
+      hint: askByHand(options),
+    });
   if (answers.length === 0) return { admitted: false, address: null, raw };
   return { admitted: true, address: silent.length === 1 ? (silent[0]?.name ?? null) : null, raw };
 };
@@ -152,11 +160,12 @@ const holderOf = (
       hint: `write to: one of ${Object.keys(options.holders).join(", ")}`,
     });
   }
-  if (found.sight === null) throw new RefloatError("source.unreachable", `${to} cannot be asked: ${found.why}`);
+  if (found.sight === null)
+    throw new RefloatError("source.unreachable", `${to} cannot be asked: ${found.why}`, { hint: askByHand(options) });
   return found;
 };
 
-const admit = async (context: TrafficContext, options: AddressOptions, to: string): Promise<void> => {
+const admit: TrafficDriver<AddressOptions>["admit"] = async (context, options, to, from = null) => {
   const holders = await askHolders(context, options);
   const { place, sight } = holderOf(options, holders, to);
   if (!sight.isUp) {
@@ -165,6 +174,7 @@ const admit = async (context: TrafficContext, options: AddressOptions, to: strin
       `${place.interface} of ${to} is down, so nobody would reach ${ipOf(options)}`,
     );
   }
+  for (const { name } of havingOf(holders)) refuseMovedTraffic(ipOf(options), name, to, from);
   if (!sight.holds) {
     await hold(context, options);
     await take(context, options, place);

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
+import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { describeEnd, lastLine, lastLines, runShellLine } from "../../platform/shell-line.ts";
@@ -53,7 +54,9 @@ const runLine = async (
   const end = describeEnd(result);
   if (end === null) return lastLine(result.stdout);
   const said = lastLines(result.output, 5);
-  throw new RefloatError("program.failed", `"${declared}" failed: ${end}${said === "" ? "" : `: ${said}`}`);
+  throw new RefloatError("program.failed", `"${declared}" failed: ${end}${said === "" ? "" : `: ${said}`}`, {
+    hint: "run it by hand as the user that runs Refloat, with REFLOAT_ACTION and REFLOAT_TO set, until it ends with 0",
+  });
 };
 
 const observe = async (context: TrafficContext, options: CommandTrafficOptions) => {
@@ -94,7 +97,11 @@ export const commandTraffic: TrafficDriver<CommandTrafficOptions> = {
         },
       );
   },
-  admit: async (context, options, to) => {
+  admit: async (context, options, to, from = null) => {
+    if (from !== null && options.observe !== undefined) {
+      const { address } = await observe(context, options);
+      refuseMovedTraffic(`what "${options.observe}" tells`, address, to, from);
+    }
     await runLine(context, options.command, { REFLOAT_ACTION: "admit", REFLOAT_TO: to });
     const { admitted, address } = await observe(context, options);
     if (admitted !== null && address !== to)

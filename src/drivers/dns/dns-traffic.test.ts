@@ -123,12 +123,12 @@ describe("traffic by a name", () => {
     const other = { family: "A", from: [page], to: ["192.0.2.50"] } as const;
     await sendUpdate(context, options, other);
     await expect(dnsTraffic.admit(context, options, newSide)).rejects.toMatchObject({
-      code: "cutover.refused",
+      code: "cutover.conflict",
       message: `moved.example.test was sent to ${page} for the time of the cutover, and points to 192.0.2.50: somebody changed it`,
     });
     // The same between our look and our change.
     await expect(sendUpdate(context, options, { ...other, to: [newSide] })).rejects.toMatchObject({
-      code: "cutover.refused",
+      code: "cutover.conflict",
       message: `moved.example.test does not point to ${page} any more: somebody changed it`,
     });
     expect(await addressesOf("moved")).toEqual(["192.0.2.50"]);

@@ -5,6 +5,7 @@
  */
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
+import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Family, familyOf, joinAddresses, readAddresses } from "./dns-address.ts";
 import { type AddressRecords, askAddresses, askAlias, askResolver, splitServer } from "./dns-answers.ts";
@@ -88,7 +89,6 @@ const hold = async (context: TrafficContext, options: DnsOptions): Promise<void>
   const { held } = options;
   if (held === undefined) return;
   const records = await readRecords(options, null);
-  const isHeldAlready = joinAddresses(records.addresses) === held;
   warnOfLongMemory(context, options, records);
   await pointTo(context, options, records, held);
   if (options.resolvers !== undefined) {
@@ -102,21 +102,25 @@ const hold = async (context: TrafficContext, options: DnsOptions): Promise<void>
         },
       );
     }
-  } else if (!isHeldAlready) await context.clock.sleep(memoryMs(options, records), context.signal);
+    return;
+  }
+  // Also when it was held already: whoever wrote it may have died before the time was over.
+  await context.clock.sleep(memoryMs(options, records), context.signal);
 };
 
-const admit = async (context: TrafficContext, options: DnsOptions, to: string): Promise<void> => {
+const admit: TrafficDriver<DnsOptions>["admit"] = async (context, options, to, from = null) => {
   const target = addressOf(to);
   const family = familyOf(readAddresses(to)[0] ?? "");
   const records = await readRecords(options, family);
   const now = joinAddresses(records.addresses);
   if (options.held !== undefined && now !== options.held && now !== target) {
     throw new RefloatError(
-      "cutover.refused",
+      "cutover.conflict",
       `${options.dns} was sent to ${options.held} for the time of the cutover, and points to ${now === "" ? "nothing" : now}: somebody changed it`,
       { hint: "see who changed the record; nothing was written over it" },
     );
   }
+  if (options.held === undefined) refuseMovedTraffic(options.dns, now === "" ? null : now, target, from);
   await pointTo(context, options, records, target);
   const late = await awaitResolvers(context, options, target, memoryMs(options, records));
   // The name itself is as it was meant to be; failing here would take it away from those who come by it already.

@@ -58,7 +58,7 @@ const refusal = (options: DnsOptions, change: Change, error: RefloatError): Refl
   const cause = { cause: error };
   if (/NXRRSET|YXRRSET|NXDOMAIN|YXDOMAIN/.test(said)) {
     const expected = change.from.length === 0 ? "no address" : joinAddresses(change.from);
-    return new RefloatError("cutover.refused", `${dns} does not point to ${expected} any more: somebody changed it`, {
+    return new RefloatError("cutover.conflict", `${dns} does not point to ${expected} any more: somebody changed it`, {
       ...cause,
       hint: "see who changed the record; nothing was written over it",
     });
@@ -92,7 +92,7 @@ const refusal = (options: DnsOptions, change: Change, error: RefloatError): Refl
 
 /**
  * Sends one update: whole or not at all.
- * @throws RefloatError cutover.refused when the record holds something else; target.failed when the server does not let us
+ * @throws RefloatError cutover.conflict when the record holds something else; target.failed when the server does not let us
  */
 export const sendUpdate = async (context: TrafficContext, options: DnsOptions, change: Change): Promise<void> => {
   const input = [...(await keyLines(context, options)), ...linesOf(options, change), ""].join("\n");

@@ -7,6 +7,7 @@ import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
+import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { writeFileAtomically } from "../../platform/atomic-file.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
@@ -77,11 +78,13 @@ const hold = async (context: TrafficContext, options: HaproxyOptions): Promise<v
   await saveState(context, options);
 };
 
-const admit = async (context: TrafficContext, options: HaproxyOptions, to: string): Promise<void> => {
+const admit: TrafficDriver<HaproxyOptions>["admit"] = async (context, options, to, from = null) => {
   const { socket } = options;
   const name = serverNameOf(options);
   const { signal } = context;
   const { host, port } = readServerAddress(to);
+  const before = addressText(await readServer(socket, name, signal));
+  refuseMovedTraffic(options.haproxy, before, addressText({ host, port }), from);
   await setServer(socket, name, `addr ${host} port ${port}`, signal);
   await setServer(socket, name, "state ready", signal);
   const took = async (): Promise<boolean> => {

@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type TestFolder, createTestFolder, createTestTrafficContext } from "../../testing/driver-context.ts";
-import { findFreePort } from "../../testing/free-port.ts";
 import { type HttpSide, askHttp, startHttpSide } from "../../testing/http-side.ts";
+import { nginxUpstream, startNginx } from "../../testing/nginx-server.ts";
 import { type NginxOptions, nginxOptionsSchema } from "./nginx-options.ts";
 import { nginxTraffic } from "./nginx-traffic.ts";
 
@@ -23,44 +21,16 @@ const startSide = async (name: string, held?: Promise<void>): Promise<HttpSide> 
   return side;
 };
 
-const upstreamText = (address: string): string =>
-  `# shop; see the runbook { }\nupstream shop {\n    # server 10.0.0.9:1;\n    keepalive 4;\n    server ${address} max_fails=0;\n}\n`;
-
 /** An nginx of its own, on a free port. */
-const startNginx = async (address: string): Promise<void> => {
-  const at = (name: string): string => join(folder.path, name);
-  const port = await findFreePort();
-  await writeFile(at("shop.conf"), upstreamText(address), { mode: 0o640 });
-  await writeFile(
-    at("nginx.conf"),
-    `daemon off; worker_processes 2; pid ${at("nginx.pid")}; error_log ${at("error.log")};
-events { }
-http {
-  access_log off;
-  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${at(kind)};`).join(" ")}
-  include ${at("shop.conf")};
-  server { listen 127.0.0.1:${port}; location / { proxy_pass http://shop; } }
-}
-`,
-  );
-  const child = spawn("nginx", ["-c", at("nginx.conf"), "-e", at("error.log")], { stdio: "ignore" });
-  const exited = once(child, "exit");
-  stop = async () => {
-    child.kill("SIGTERM");
-    await exited;
-  };
-  url = `http://127.0.0.1:${port}`;
-  while ((await askHttp(url).catch(() => null)) === null) {
-    if (child.exitCode !== null) throw new Error(await readFile(at("error.log"), "utf8"));
-    await delay(20);
-  }
-  const program = `nginx -c ${at("nginx.conf")} -e ${at("error.log")}`;
+const start = async (address: string): Promise<void> => {
+  const server = await startNginx(folder.path, address);
+  ({ url, stop } = server);
   options = nginxOptionsSchema.parse({
-    nginx: at("shop.conf"),
+    nginx: server.upstreamFile,
     upstream: "shop",
-    pid: at("nginx.pid"),
-    check: `${program} -t`,
-    reload: `${program} -s reload`,
+    pid: server.pidFile,
+    check: server.check,
+    reload: server.reload,
     to: "${app.address}",
   });
 };
@@ -78,7 +48,7 @@ afterEach(async () => {
 describe("traffic through nginx", () => {
   test("is held, directed to the other side and admitted, each once more without effect", async () => {
     const [blue, green] = [await startSide("blue"), await startSide("green")];
-    await startNginx(blue.address);
+    await start(blue.address);
     expect(await askHttp(url)).toEqual({ status: 200, body: "blue" });
     expect(await nginxTraffic.observe(context, options)).toMatchObject({ admitted: true, address: blue.address });
 
@@ -91,7 +61,7 @@ describe("traffic through nginx", () => {
     await nginxTraffic.admit(context, options, green.address);
     expect(await askHttp(url)).toEqual({ status: 200, body: "green" });
     // All else in the file is as a person wrote it.
-    expect(await readFile(options.nginx, "utf8")).toBe(upstreamText(green.address));
+    expect(await readFile(options.nginx, "utf8")).toBe(nginxUpstream(green.address));
   });
 
   test("has its last requests answered, or cut, before it counts as held", async () => {
@@ -99,7 +69,7 @@ describe("traffic through nginx", () => {
     const never = Promise.withResolvers<void>();
     const slow = await startSide("slow", never.promise);
     const fast = await startSide("fast");
-    await startNginx(fast.address);
+    await start(fast.address);
     await nginxTraffic.admit(context, options, slow.address);
     const pending = askHttp(url).then(
       ({ status }) => status,
@@ -114,19 +84,19 @@ describe("traffic through nginx", () => {
 
   test("is left as it was when nginx does not take what was written", async () => {
     const blue = await startSide("blue");
-    await startNginx(blue.address);
+    await start(blue.address);
     await expect(nginxTraffic.admit(context, options, "no-such-host.invalid:80")).rejects.toMatchObject({
       code: "program.failed",
       message: expect.stringContaining("host not found in upstream"),
     });
-    expect(await readFile(options.nginx, "utf8")).toBe(upstreamText(blue.address));
+    expect(await readFile(options.nginx, "utf8")).toBe(nginxUpstream(blue.address));
     await expect(nginxTraffic.admit(context, options, "evil; } #")).rejects.toMatchObject({ code: "config.invalid" });
     expect(await askHttp(url)).toEqual({ status: 200, body: "blue" });
   });
 
   test("is not taken for held when nothing was loaded", async () => {
     const blue = await startSide("blue");
-    await startNginx(blue.address);
+    await start(blue.address);
     await expect(nginxTraffic.hold(context, { ...options, reload: "true" })).rejects.toMatchObject({
       code: "fence.failed",
       message: `nginx did not load ${options.nginx}: no new worker process came`,
@@ -137,7 +107,7 @@ describe("traffic through nginx", () => {
 describe("before anything is touched", () => {
   test("it is told where users are sent, and whether nginx takes its configuration", async () => {
     const blue = await startSide("blue");
-    await startNginx(blue.address);
+    await start(blue.address);
     const found = async () =>
       (await nginxTraffic.preflight(context, options)).findings.map(({ ok, found: text }) => [ok, text]);
     expect(await found()).toEqual([

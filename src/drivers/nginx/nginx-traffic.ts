@@ -3,14 +3,15 @@
  * takes no request. Held is what the last worker of the old configuration has ended for: until then it may still answer by the old side.
  */
 import { constants } from "node:fs";
-import { access, readFile, stat } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
+import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { writeFileAtomically } from "../../platform/atomic-file.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { type ProcessIdentity, isAlive, signalProcess } from "../../platform/process-table.ts";
+import { readTextFile, replaceText } from "../../platform/replace-text.ts";
 import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { waitUntil } from "../../platform/wait-until.ts";
@@ -23,13 +24,8 @@ const lineTimeoutMs = 30_000;
 const drainMs = 500;
 const proofTimeoutMs = 10_000;
 
-const readText = async ({ nginx }: NginxOptions): Promise<string> =>
-  readFile(nginx, "utf8").catch((error: unknown) => {
-    throw new RefloatError("target.failed", `${nginx} cannot be read: ${describeSystemError(error)}`, { cause: error });
-  });
-
-const readServer = async (options: NginxOptions): Promise<UpstreamServer> =>
-  readUpstream(await readText(options), options.nginx, options.upstream);
+const serverIn = (text: string, { nginx, upstream }: NginxOptions): UpstreamServer =>
+  readUpstream(text, nginx, upstream);
 
 const runLine = async (context: TrafficContext, declared: string, what: string): Promise<void> => {
   const line = await bindCommand(context.bind, declared, what);
@@ -41,27 +37,30 @@ const runLine = async (context: TrafficContext, declared: string, what: string):
   throw new RefloatError("program.failed", `"${declared}" failed: ${end}${said === "" ? "" : `: ${said}`}`);
 };
 
-/** Writes the file and has nginx test it; what it refuses is taken back before it could be loaded by anybody. */
-const writeServer = async (context: TrafficContext, options: NginxOptions, server: UpstreamServer): Promise<void> => {
+/** Writes the file and has nginx test it; what it refuses is taken back before it could be loaded by anybody. @returns the file's new text */
+const writeServer = async (
+  context: TrafficContext,
+  options: NginxOptions,
+  before: string,
+  server: Pick<UpstreamServer, "address" | "down">,
+): Promise<string> => {
   const { nginx, upstream } = options;
-  const before = await readText(options);
   const after = writeUpstream(before, nginx, upstream, server);
-  const mode = (await stat(nginx)).mode & 0o777;
-  await writeFileAtomically(nginx, after, mode);
+  await replaceText(nginx, before, after);
   try {
     await runLine(context, options.check, "nginx check");
   } catch (error) {
-    await writeFileAtomically(nginx, before, mode);
+    await replaceText(nginx, after, before);
     throw error;
   }
+  return after;
 };
 
-/** Loads what was written; resolves when no worker is left that knows the configuration before it. */
-const reload = async (context: TrafficContext, options: NginxOptions): Promise<void> => {
+/** Loads what was written. @returns workers of the configuration before, which finish their requests by it */
+const load = async (context: TrafficContext, options: NginxOptions): Promise<readonly ProcessIdentity[]> => {
   const master = await readMaster(options.pid);
   const old = listWorkers(master);
   const known = new Set(old.map(({ pid }) => pid));
-  const leftOf = (): readonly ProcessIdentity[] => old.filter(isAlive);
   await runLine(context, options.reload, "nginx reload");
   // A master that cannot load it goes on with what it has, and puts new workers of that kind in the place of ended ones.
   if (!(await waitUntil(context, proofTimeoutMs, () => listWorkers(master).some(({ pid }) => !known.has(pid))))) {
@@ -69,6 +68,16 @@ const reload = async (context: TrafficContext, options: NginxOptions): Promise<v
       hint: `see nginx's error log; "${options.reload}" must reach the nginx of ${options.pid}`,
     });
   }
+  return old;
+};
+
+/** Resolves when none of them is left. @throws RefloatError fence.failed */
+const endWorkers = async (
+  context: TrafficContext,
+  options: NginxOptions,
+  old: readonly ProcessIdentity[],
+): Promise<void> => {
+  const leftOf = (): readonly ProcessIdentity[] => old.filter(isAlive);
   if (!(await waitUntil(context, drainMs, () => leftOf().length === 0)))
     for (const worker of leftOf()) signalProcess(worker, "SIGTERM");
   if (await waitUntil(context, proofTimeoutMs, () => leftOf().length === 0)) return;
@@ -81,21 +90,35 @@ const reload = async (context: TrafficContext, options: NginxOptions): Promise<v
 };
 
 const hold = async (context: TrafficContext, options: NginxOptions): Promise<void> => {
-  await writeServer(context, options, { ...(await readServer(options)), down: true });
+  // Asked first: nothing is written for an nginx that does not run.
+  await readMaster(options.pid);
+  const before = await readTextFile(options.nginx);
+  await writeServer(context, options, before, { ...serverIn(before, options), down: true });
   // Also when it was down already: whoever wrote it may have died before it was loaded.
-  await reload(context, options);
+  await endWorkers(context, options, await load(context, options));
 };
 
 const serverAddress = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$|^unix:\/[^\s;{}"']+$/;
 
-const admit = async (context: TrafficContext, options: NginxOptions, to: string): Promise<void> => {
+const admit: TrafficDriver<NginxOptions>["admit"] = async (context, options, to, from = null) => {
   if (!serverAddress.test(to)) {
     throw new RefloatError("config.invalid", `traffic cannot be directed to "${to}": nginx wants host:port`, {
       hint: "write to: ${app.address}, or 127.0.0.1:8082",
     });
   }
-  await writeServer(context, options, { ...(await readServer(options)), address: to, down: false });
-  await reload(context, options);
+  const { nginx, upstream } = options;
+  const before = await readTextFile(nginx);
+  const { address } = serverIn(before, options);
+  refuseMovedTraffic(`upstream ${upstream} of ${nginx}`, address, to, from);
+  const after = await writeServer(context, options, before, { address: to, down: false });
+  const old = await load(context, options).catch(async (error: unknown) => {
+    context.signal.throwIfAborted();
+    // Whoever loads the file later, or starts nginx by it, would send users where nobody has looked on. That they go on where the run has
+    // seen them go is right in any case.
+    if (from?.includes(to) !== true) await replaceText(nginx, after, before);
+    throw error;
+  });
+  await endWorkers(context, options, old);
 };
 
 type Finding = PreflightReport["findings"][number];
@@ -123,7 +146,7 @@ const lookAtCheck = async (context: TrafficContext, { check }: NginxOptions): Pr
 };
 
 const preflight = async (context: TrafficContext, options: NginxOptions): Promise<PreflightReport> => {
-  const server = await readServer(options);
+  const server = serverIn(await readTextFile(options.nginx), options);
   const { pid } = await readMaster(options.pid);
   await bindCommand(context.bind, options.reload, "nginx reload");
   return {
@@ -144,7 +167,9 @@ export const nginxTraffic: TrafficDriver<NginxOptions> = {
   options: nginxOptionsSchema,
   preflight,
   observe: async (_context, options) => {
-    const { address, down, parameters } = await readServer(options);
+    const { address, down, parameters } = serverIn(await readTextFile(options.nginx), options);
+    // A file says nothing about users of an nginx that does not run.
+    await readMaster(options.pid);
     return { admitted: !down, address, raw: { parameters: parameters.join(" ") } };
   },
   hold,

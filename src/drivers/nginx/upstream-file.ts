@@ -11,7 +11,14 @@ export type UpstreamServer = {
   readonly down: boolean;
 };
 
-type Place = { readonly server: UpstreamServer; readonly begin: number; readonly end: number };
+type Span = { readonly begin: number; readonly end: number };
+type Place = {
+  readonly server: UpstreamServer;
+  readonly address: Span;
+  readonly down: readonly Span[];
+  /** Of the last word of the line. */
+  readonly end: number;
+};
 
 const refusal = (path: string, upstream: string, why: string): RefloatError =>
   new RefloatError("source.unsupported", `${path}: ${why}`, {
@@ -37,12 +44,23 @@ const find = (text: string, path: string, upstream: string): Place => {
   if (line === undefined) throw refusal(path, upstream, `upstream ${upstream} has no server`);
   if (lines.length > 1)
     throw refusal(path, upstream, `upstream ${upstream} has ${lines.length} servers, and only one can be switched`);
-  const [address = "", ...parameters] = (line[1] ?? "").trim().split(/\s+/);
+  const words = [...(line[1] ?? "").matchAll(/\S+/g)];
   const begin = bodyBegin + line.index;
+  const wordsBegin = begin + line[0].length - 1 - (line[1] ?? "").length;
+  const places = words.map(([word], index) => {
+    const at = wordsBegin + (words[index]?.index ?? 0);
+    return { word, begin: at, end: at + word.length };
+  });
+  const [address = { word: "", begin, end: begin }, ...parameters] = places;
   return {
-    server: { address, parameters: parameters.filter((word) => word !== "down"), down: parameters.includes("down") },
-    begin,
-    end: begin + line[0].length,
+    server: {
+      address: address.word,
+      parameters: parameters.map(({ word }) => word).filter((word) => word !== "down"),
+      down: parameters.some(({ word }) => word === "down"),
+    },
+    address,
+    down: parameters.filter(({ word }) => word === "down"),
+    end: (parameters.at(-1) ?? address).end,
   };
 };
 
@@ -50,14 +68,24 @@ const find = (text: string, path: string, upstream: string): Place => {
 export const readUpstream = (text: string, path: string, upstream: string): UpstreamServer =>
   find(text, path, upstream).server;
 
-/** The text with another server in its place. @throws RefloatError source.unsupported */
+/**
+ * The text with another address in its place, and `down` or not; blanks and all other words stay, so that the way back gives the text that
+ * was. @throws RefloatError source.unsupported
+ */
 export const writeUpstream = (
   text: string,
   path: string,
   upstream: string,
-  { address, parameters, down }: UpstreamServer,
+  { address, down }: Pick<UpstreamServer, "address" | "down">,
 ): string => {
-  const { begin, end } = find(text, path, upstream);
-  const words = ["server", address, ...parameters, ...(down ? ["down"] : [])];
-  return `${text.slice(0, begin)}${words.join(" ")};${text.slice(end)}`;
+  const place = find(text, path, upstream);
+  const words = place.down.map(({ begin, end }) => {
+    const blank = /\s*$/.exec(text.slice(0, begin))?.[0] ?? "";
+    return { begin: begin - blank.length, end, put: "" };
+  });
+  const changes = [
+    { ...place.address, put: address },
+    ...(down === place.server.down ? [] : down ? [{ begin: place.end, end: place.end, put: " down" }] : words),
+  ].sort((a, b) => b.begin - a.begin);
+  return changes.reduce((sum, { begin, end, put }) => `${sum.slice(0, begin)}${put}${sum.slice(end)}`, text);
 };

@@ -37,7 +37,14 @@ const resolveConsole = async (context: TrafficContext, { console: url, password 
   });
 };
 
-const explain = (error: unknown, { user }: ConnectionTarget): unknown => {
+const explain = (error: unknown, target: ConnectionTarget): unknown => {
+  const { user } = target;
+  if (error instanceof RefloatError && error.code === "source.unreachable" && error.hint === undefined)
+    return new RefloatError(error.code, error.message, {
+      cause: error,
+      hint: "console: is the address of PgBouncer itself (listen_addr, listen_port); see that it runs, and its log",
+      nextCommand: `psql -h ${target.host} -p ${target.port} -U ${user} pgbouncer -c 'SHOW DATABASES'`,
+    });
   const [said] = /admin access needed|not allowed/.exec(error instanceof Error ? error.message : "") ?? [];
   if (said === undefined) return error;
   return new RefloatError("source.denied", `PgBouncer lets ${user} not change anything: ${said}`, {

@@ -129,7 +129,7 @@ describe("clients behind PgBouncer", () => {
     const third = (await readEntryFile()).replace(String(old.port), "6543");
     await writeFile(pooler.databasesFile, third);
     await expect(pgbouncerTraffic.admit(context, optionsOf(), addressOf(fresh))).rejects.toMatchObject({
-      code: "cutover.refused",
+      code: "cutover.conflict",
       message: `${pooler.databasesFile} points Shop-1 to 127.0.0.1:6543, and the running PgBouncer to ${addressOf(old)}: somebody changed it`,
     });
     expect(await readEntryFile()).toBe(third);

@@ -4,17 +4,25 @@
  * is what its console says; the file is changed only while both say the same.
  */
 import { constants } from "node:fs";
-import { access, readFile, realpath, stat } from "node:fs/promises";
+import { access, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts";
+import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
-import { writeFileAtomically } from "../../platform/atomic-file.ts";
+import { readTextFile, replaceText } from "../../platform/replace-text.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { waitUntil } from "../../platform/wait-until.ts";
 import { type PooledDatabase, readDatabase, readSettings, tellConsole, tellDatabase } from "./admin-console.ts";
 import { readEntry, writeEntry } from "./databases-file.ts";
-import { type PgbouncerOptions, drainMsOf, pgbouncerOptionsSchema, placeText, readPlace } from "./pgbouncer-options.ts";
+import {
+  type PgbouncerOptions,
+  type ServerPlace,
+  drainMsOf,
+  pgbouncerOptionsSchema,
+  placeText,
+  readPlace,
+} from "./pgbouncer-options.ts";
 
 const proofTimeoutMs = 10_000;
 /** For the word to reach the console, before its connection may be cut. */
@@ -71,22 +79,6 @@ const hold = async (context: TrafficContext, options: PgbouncerOptions): Promise
   }
 };
 
-const readText = async (path: string): Promise<string> =>
-  readFile(path, "utf8").catch((error: unknown) => {
-    throw new RefloatError("target.failed", `${path} cannot be read: ${describeSystemError(error)}`, { cause: error });
-  });
-
-/** Puts the text in the place of the one that was read, unless somebody has written meanwhile. Mode and owner stay: it may hold passwords. */
-const replaceText = async (path: string, from: string, to: string): Promise<void> => {
-  const target = await realpath(path);
-  const { mode, uid, gid } = await stat(target);
-  if ((await readText(target)) !== from)
-    throw new RefloatError("cutover.refused", `${path} was changed by somebody else at this moment`, {
-      hint: "see who writes it; nothing was written over it",
-    });
-  await writeFileAtomically(target, to, mode & 0o777, { uid, gid });
-};
-
 /** Has PgBouncer read its files again. An answer that was lost is looked for in what it points to. */
 const load = async (context: TrafficContext, options: PgbouncerOptions, target: string): Promise<void> => {
   let failure: unknown;
@@ -104,52 +96,75 @@ const load = async (context: TrafficContext, options: PgbouncerOptions, target: 
   });
 };
 
-/** Changes the entry from what both file and console say. */
-const pointTo = async (context: TrafficContext, options: PgbouncerOptions, to: string): Promise<void> => {
-  const { file, pgbouncer } = options;
-  const place = readPlace(to);
-  const target = placeText(place);
-  const text = await readText(file);
+/** Where the entry shall point, and where it may point now. */
+type Direction = { readonly place: ServerPlace; readonly target: string; readonly from: readonly string[] | null };
+
+/**
+ * Clients must go on where nothing has to be changed for it. What the file holds for later is put right where this or the undone run has
+ * written it, and left to whoever has written it otherwise.
+ */
+const putFileRight = async (
+  context: TrafficContext,
+  { file, pgbouncer }: PgbouncerOptions,
+  text: string,
+  { place, target, from }: Direction,
+): Promise<void> => {
   const written = placeText(readEntry(text, file, pgbouncer));
-  const loaded = addressOf(await readDatabase(context, options));
-  if (loaded === target) {
-    // Clients must go on where nothing has to be changed for it, whatever stands in the file for later.
-    if (written !== target)
-      context.log.warn(
-        `${file} points ${pgbouncer} to ${written}, which PgBouncer has not loaded: its next RELOAD would go there`,
-      );
+  if (written === target) return;
+  if (from?.includes(written) === true) {
+    await replaceText(file, text, writeEntry(text, file, pgbouncer, place));
     return;
   }
+  context.log.warn(
+    `${file} points ${pgbouncer} to ${written}, which PgBouncer has not loaded: its next RELOAD would go there`,
+  );
+};
+
+/** Changes the entry from what both file and console say. */
+const pointTo = async (context: TrafficContext, options: PgbouncerOptions, direction: Direction): Promise<void> => {
+  const { file, pgbouncer } = options;
+  const { place, target, from } = direction;
+  const text = await readTextFile(file);
+  const written = placeText(readEntry(text, file, pgbouncer));
+  const before = await readDatabase(context, options);
+  const loaded = addressOf(before);
+  if (loaded === target) {
+    await putFileRight(context, options, text, direction);
+    return;
+  }
+  refuseMovedTraffic(`the running PgBouncer's ${pgbouncer}`, loaded, target, from);
   if (written !== target && written !== loaded) {
     throw new RefloatError(
-      "cutover.refused",
+      "cutover.conflict",
       `${file} points ${pgbouncer} to ${written}, and the running PgBouncer to ${loaded ?? "a socket"}: somebody changed it`,
       { hint: "see who changed it, and RELOAD or take it back; nothing was written over it" },
     );
   }
-  if (written === target) {
-    // Written by an attempt that did not come to load it, or by the entry of another PgBouncer that reads the same file.
-    await load(context, options, target);
-    return;
-  }
-  const after = writeEntry(text, file, pgbouncer, place);
+  // Written already by an attempt that did not come to load it, or by the entry of another PgBouncer that reads the same file.
+  const after = written === target ? text : writeEntry(text, file, pgbouncer, place);
   await replaceText(file, text, after);
   try {
     await load(context, options, target);
   } catch (error) {
     context.signal.throwIfAborted();
-    await replaceText(file, after, text);
+    // A PgBouncer that is started later must come up where this one was left.
+    const asBefore =
+      written !== target ? text : before.place === null ? after : writeEntry(text, file, pgbouncer, before.place);
+    await replaceText(file, after, asBefore);
     await tellConsole(context, options, "RELOAD").catch(() => undefined);
     throw error;
   }
 };
 
-const admit = async (context: TrafficContext, options: PgbouncerOptions, to: string): Promise<void> => {
-  const target = placeText(readPlace(to));
+const admit: TrafficDriver<PgbouncerOptions>["admit"] = async (context, options, to, from = null) => {
+  const place = readPlace(to);
+  const target = placeText(place);
   const before = await readDatabase(context, options);
+  // Asked before anybody is held for it.
+  refuseMovedTraffic(`the running PgBouncer's ${options.pgbouncer}`, addressOf(before), target, from);
   // Also where nothing was held before: no transaction may still be under way on the other server when the first one begins on this.
   if (addressOf(before) !== target && !(before.paused && before.connections === 0)) await hold(context, options);
-  await pointTo(context, options, to);
+  await pointTo(context, options, { place, target, from });
   const { disabled, paused } = await readDatabase(context, options);
   if (paused) await letGoOn(context, options);
   if (disabled) await tellConsole(context, options, `ENABLE "${options.pgbouncer}"`);
@@ -180,7 +195,7 @@ const lookAtRights = async (context: TrafficContext, options: PgbouncerOptions):
 
 const lookAtFile = async (options: PgbouncerOptions, loaded: string | null): Promise<Finding> => {
   const { file: subject, pgbouncer } = options;
-  const written = placeText(readEntry(await readText(subject), subject, pgbouncer));
+  const written = placeText(readEntry(await readTextFile(subject), subject, pgbouncer));
   try {
     // It is replaced, so that nobody reads half of it.
     await access(dirname(await realpath(subject)), constants.W_OK | constants.X_OK);
