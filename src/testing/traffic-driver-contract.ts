@@ -36,6 +36,7 @@ export type LoadingBench = TrafficBench & {
 };
 
 const isHelpful = { hint: expect.stringMatching(/\w/) as string };
+const helpfulError: unknown = expect.objectContaining(isHelpful);
 
 /** @param holds false of a driver that keeps nobody out: users come by the old side until they are sent elsewhere */
 export const describeTrafficDriver = (
@@ -130,7 +131,7 @@ export const describeTrafficDriver = (
           () => null,
           (error: unknown) => error,
         );
-        expect(failure).toEqual(holds ? expect.objectContaining(isHelpful) : null);
+        expect(failure).toEqual(holds ? helpfulError : null);
         await expect(admit(bench.fresh, [bench.old], options)).rejects.toMatchObject(isHelpful);
         await expect(bench.driver.preflight(bench.context, options)).rejects.toMatchObject(isHelpful);
       }
