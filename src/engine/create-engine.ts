@@ -73,15 +73,31 @@ type Act = {
 
 type Together = {
   readonly runs: LiveRun[];
-  /** Whose turn has come: it has its copy and may act on what is live, so that nobody stores one of it any more. */
+  /** Whose turn has come: it may act on what is live, so that nobody begins a copy of it any more. */
   readonly turned: Set<LiveRun>;
-  /** One after the other: none acts on what is live while another one stores a copy of it, which would look like another machine's. */
-  readonly inTurn: (act: () => Promise<void>) => Promise<void>;
+  /**
+   * Stores a copy of it, at most one at a time: who asks while another lane stores one waits for that one, and for nothing else that the
+   * lane stores. None acts on what is live while a copy of it is being stored, which would look like another machine's.
+   */
+  readonly copyOnce: (live: LiveRun, copy: (live: LiveRun) => Promise<void>) => Promise<void>;
+  /** Resolves when no copy of it is being stored. */
+  readonly copied: (live: LiveRun) => Promise<void>;
 };
 
 const createTogether = (): Together => {
-  let last = Promise.resolve();
-  return { runs: [], turned: new Set(), inTurn: (act) => (last = last.then(act, act)) };
+  const storing = new Map<LiveRun, Promise<void>>();
+  return {
+    runs: [],
+    turned: new Set(),
+    copyOnce: (live, copy) => {
+      const known = storing.get(live);
+      if (known !== undefined) return known;
+      const stored = copy(live).finally(() => storing.delete(live));
+      storing.set(live, stored);
+      return stored;
+    },
+    copied: async (live) => storing.get(live),
+  };
 };
 
 /** Those that were begun together are looked for together where this machine is lost. */
@@ -160,19 +176,21 @@ export const createEngine = (options: EngineOptions): Engine => {
         leftAlone = found !== null;
         const { together } = act;
         if (found !== null) {
-          await together?.inTurn(async () => void together.turned.add(live));
+          together?.turned.add(live);
+          await together?.copied(live);
           return `${plan.intent.service} works again and is left alone (${found}); what was restored is removed`;
         }
         if (beforeCutover === undefined) return null;
         const copy = (one: LiveRun): Promise<void> =>
           callHook(live, "copying the run before its cutover", (signal) => beforeCutover(one.record, signal));
         if (together === undefined) await copy(live);
-        else
-          await together.inTurn(async () => {
-            together.turned.add(live);
-            await copy(live);
-            for (const one of together.runs) if (isCopiedForOthers(one, together)) await copy(one);
-          });
+        else {
+          together.turned.add(live);
+          // What another lane has stored of it is older than what it stores itself.
+          await together.copied(live);
+          const others = together.runs.filter((one) => isCopiedForOthers(one, together));
+          await Promise.all([copy(live), ...others.map((one) => together.copyOnce(one, copy))]);
+        }
         return null;
       },
     };
@@ -258,6 +276,17 @@ export const createEngine = (options: EngineOptions): Engine => {
     return joint.members.flatMap(({ uid }) => runs.find((run) => run.uid === uid) ?? []);
   };
 
+  /** Of one that was lost with its machine before a copy of it was stored, nothing is known here, and nothing waits for it. */
+  const tellUnknown = async (live: LiveRun, runs: readonly RunRecord[]): Promise<void> => {
+    const known = new Set(runs.map(({ uid }) => uid));
+    for (const { service, uid } of live.record.joint?.members ?? [])
+      if (!known.has(uid))
+        await live.warn(
+          `${service}, which was begun together with it, is not gone on with: its run ${shortId(uid)} is not known here, and the vault had no copy of it. ` +
+            `It had come to no cutover when the last copy was made, and nothing here waits for it; see whether it works, and recover it by itself: refloat plan ${service}`,
+        );
+  };
+
   const togetherOptions = (act: Act) => {
     const broken = new AbortController();
     return {
@@ -337,6 +366,7 @@ export const createEngine = (options: EngineOptions): Engine => {
               act.together.runs.push(taken.driven.live);
               members.push(taken);
               left.delete(run.number);
+              if (run.number === named) await tellUnknown(taken.driven.live, runs);
             } catch (error) {
               if (run.number === named || !isRefusal(error)) throw error;
               log.warn("a run that was begun together with another one is not taken up", {

@@ -52,7 +52,7 @@ const takeOver = async (bench: Workbench, uid: string): Promise<RunNumber> => {
   const number = await journal.importRun(await runCopies.read(uid));
   const { record } = await journal.readRun(number);
   for (const member of record.joint?.members ?? []) {
-    // One that came to no cutover and no end was never copied.
+    // One that came to no cutover and no end was never copied: the engine tells of each that is not known here.
     if (member.uid !== record.uid && (await runCopies.of(member.uid)).length > 0)
       await journal.importRun(await runCopies.read(member.uid));
   }

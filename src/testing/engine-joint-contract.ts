@@ -4,6 +4,7 @@ import type { RunEvent, RunRecord } from "../model/run.ts";
 import {
   EngineBench,
   type OpenEngine,
+  type ProcessOptions,
   failAt,
   hangAt,
   liveUntouched,
@@ -28,6 +29,18 @@ export const describeJointRuns = (open: OpenEngine): void => {
     afterEach(async () => {
       await bench.remove();
     });
+
+    /** Neither waits for the other. */
+    const planApart = () => {
+      const plan = jointRecoveryPlan();
+      return {
+        ...plan,
+        parts: plan.parts.map((part) => ({
+          ...part,
+          intent: { ...part.intent, steps: part.intent.steps.map(({ after: _after, ...step }) => step) },
+        })),
+      };
+    };
 
     const ended = (records: readonly RunRecord[]): readonly string[] =>
       records.map(({ number, service, state }) => `${number} ${service} ${state}`);
@@ -211,14 +224,6 @@ export const describeJointRuns = (open: OpenEngine): void => {
     });
 
     it("store no copy of one that may have begun its cutover: it would look like another machine's", async () => {
-      const plan = jointRecoveryPlan();
-      const apart = {
-        ...plan,
-        parts: plan.parts.map((part) => ({
-          ...part,
-          intent: { ...part.intent, steps: part.intent.steps.map(({ after: _after, ...step }) => step) },
-        })),
-      };
       const copied: number[] = [];
       const beforeCutover = async ({ number }: RunRecord): Promise<void> => {
         copied.push(number);
@@ -227,10 +232,42 @@ export const describeJointRuns = (open: OpenEngine): void => {
           await new Promise((resolve) => setTimeout(resolve, 5));
         await new Promise((resolve) => setTimeout(resolve, 20));
       };
-      const records = await bench.executeJoint({ hooks: { beforeCutover } }, apart);
+      const records = await bench.executeJoint({ hooks: { beforeCutover } }, planApart());
       expect(ended(records)).toEqual(["1 identity succeeded", "2 shop succeeded"]);
       const [first] = copied;
       expect(copied).toEqual(first === 1 ? [1, 2, 2] : [2, 1, 1]);
+    });
+
+    it("are not kept waiting by a copy that another one stores of itself", async () => {
+      let first: number | null = null;
+      let wasSlow = false;
+      const beforeCutover = async ({ number }: RunRecord): Promise<void> => {
+        if (first !== null) return;
+        first = number;
+        const switchOfOther = number === 1 ? "switch:db" : "switch:accounts";
+        while (told(switchOfOther, "done") < 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        wasSlow = true;
+      };
+      const records = await bench.executeJoint({ hooks: { beforeCutover } }, planApart());
+      expect(ended(records)).toEqual(["1 identity succeeded", "2 shop succeeded"]);
+      expect(wasSlow).toBe(true);
+      expect(bench.messages.filter((message) => message.includes("copying"))).toEqual([]);
+    });
+
+    it("tell of one that is not known here, as it was lost before a copy of it was stored", async () => {
+      const [identity] = await bench.executeJoint({ intercept: failAt("apply", "check:db") });
+      const withoutIdentity: ProcessOptions["wrapJournal"] = (journal) => ({
+        ...journal,
+        listRuns: async (service) => (await journal.listRuns(service)).filter((run) => run.service !== "identity"),
+      });
+      expect(ended(await bench.resumeJoint({ wrapJournal: withoutIdentity }))).toEqual(["2 shop succeeded"]);
+      expect(bench.messages.filter((message) => message.includes("is not known here"))).toEqual([
+        expect.stringMatching(
+          new RegExp(
+            `identity, which was begun together with it, is not gone on with: its run ${identity?.uid.slice(0, 8)} .* refloat plan identity$`,
+          ),
+        ),
+      ]);
     });
 
     it("need all the leases: where one is held none is kept, nothing is begun, and who holds it is named", async () => {
