@@ -30,29 +30,32 @@ const isOnPath = (program: string): boolean =>
     (folder) => folder !== "" && isExecutable(join(folder, program)),
   );
 
-const hasPostgresServer = (): boolean => {
-  const versions = "/usr/lib/postgresql";
-  return (
-    existsSync(versions) && readdirSync(versions).some((version) => isExecutable(join(versions, version, "bin/initdb")))
-  );
+const installedPostgres = (): string | undefined =>
+  existsSync("/usr/lib/postgresql")
+    ? readdirSync("/usr/lib/postgresql")
+        .filter((version) => isExecutable(join("/usr/lib/postgresql", version, "bin/initdb")))
+        .toSorted((a, b) => Number(a) - Number(b))
+        .at(-1)
+    : undefined;
+
+/** Its package is named by the server's version, which is the system's to say: known when there is a server. */
+const cronRequirement = (): readonly Requirement[] => {
+  const version = installedPostgres();
+  if (version === undefined) return [];
+  return [
+    {
+      debianPackage: `postgresql-${version}-cron`,
+      purpose: "jobs of a database that a recovery keeps still",
+      isThere: () => existsSync(join("/usr/lib/postgresql", version, "lib/pg_cron.so")),
+    },
+  ];
 };
-
-const extensionsOf = (version: string): string => join("/usr/lib/postgresql", version, "lib");
-
-/** What is not installed yet comes in the version that Debian 12 has. */
-const postgresVersion = (): string =>
-  existsSync("/usr/lib/postgresql") ? (readdirSync("/usr/lib/postgresql").toSorted().at(-1) ?? "15") : "15";
 
 const requirements: readonly Requirement[] = [
   {
     debianPackage: "postgresql",
     purpose: "database server and client programs",
-    isThere: () => hasPostgresServer() && isOnPath("psql"),
-  },
-  {
-    debianPackage: `postgresql-${postgresVersion()}-cron`,
-    purpose: "jobs of a database that a recovery keeps still",
-    isThere: () => existsSync(join(extensionsOf(postgresVersion()), "pg_cron.so")),
+    isThere: () => installedPostgres() !== undefined && isOnPath("psql"),
   },
   { debianPackage: "haproxy", purpose: "proxy in front of the shop", isThere: () => isOnPath("haproxy") },
   { debianPackage: "restic", purpose: "independent reader of our vaults", isThere: () => isOnPath("restic") },
@@ -117,7 +120,6 @@ const requirements: readonly Requirement[] = [
 const onlyFor: ReadonlyMap<string, Purpose> = new Map([
   ["mariadb-server", "tests"],
   ["mariadb-backup", "tests"],
-  [`postgresql-${postgresVersion()}-cron`, "tests"],
   ["age", "tests"],
   ["openssh-server", "tests"],
   ["openssh-client", "tests"],
@@ -147,7 +149,10 @@ const onlyFor: ReadonlyMap<string, Purpose> = new Map([
 ]);
 
 const missingRequirements = (wanted: Purpose): readonly Requirement[] =>
-  requirements.filter(({ debianPackage, isThere }) => (onlyFor.get(debianPackage) ?? wanted) === wanted && !isThere());
+  [
+    ...requirements.filter(({ debianPackage }) => (onlyFor.get(debianPackage) ?? wanted) === wanted),
+    ...(wanted === "tests" ? cronRequirement() : []),
+  ].filter(({ isThere }) => !isThere());
 
 /** How to become root here: already, by sudo without a password, or not at all. */
 const rootPrefix = (): readonly string[] | null => {
@@ -171,13 +176,8 @@ const fetchForTests = (wanted: Purpose): void => {
   refuse("newer PostgreSQL for tests", fetchNewerPostgres());
 };
 
-/**
- * Ends the process with exit code 3 when something is missing that cannot be installed from here; returns otherwise.
- * Writes to standard error only.
- */
-export const setUp = (wanted: Purpose): void => {
-  const missing = missingRequirements(wanted);
-  if (missing.length === 0) return fetchForTests(wanted);
+/** Ends the process with exit code 3 when that cannot be done from here. @param inVain they were installed, and are still missing */
+const installAll = (missing: readonly Requirement[], inVain: boolean): void => {
   const names = missing.map((requirement) => requirement.debianPackage);
   const refuse = (why: string): never => {
     process.stderr.write(
@@ -185,6 +185,7 @@ export const setUp = (wanted: Purpose): void => {
     );
     process.exit(3);
   };
+  if (inVain) refuse("apt-get has installed these packages, and what they are needed for is not there");
   if (!isOnPath("apt-get")) refuse("this is not Debian or a relative; install these with your own package manager");
   const prefix = rootPrefix();
   if (prefix === null)
@@ -196,11 +197,21 @@ export const setUp = (wanted: Purpose): void => {
     join(import.meta.dirname, "install-debian-packages.sh"),
     ...names,
   ];
-  const installed = spawnSync(program, args, { stdio: ["ignore", 2, 2] });
-  const left = missingRequirements(wanted);
-  if (installed.status !== 0 || left.length > 0)
+  if (spawnSync(program, args, { stdio: ["ignore", 2, 2] }).status !== 0)
     refuse("apt-get could not install these packages; its own words are above");
-  fetchForTests(wanted);
+};
+
+/**
+ * Ends the process with exit code 3 when something is missing that cannot be installed from here; returns otherwise.
+ * Writes to standard error only.
+ */
+export const setUp = (wanted: Purpose): void => {
+  // What the first round installs says by its version what else there is to be.
+  for (let round = 1; ; round += 1) {
+    const missing = missingRequirements(wanted);
+    if (missing.length === 0) return fetchForTests(wanted);
+    installAll(missing, round > 2);
+  }
 };
 
 if (import.meta.main) {

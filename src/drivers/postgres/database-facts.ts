@@ -17,6 +17,8 @@ const roleSchema = z.object({
   connectionLimit: z.int(),
   validUntil: z.string().nullable(),
   memberOf: z.array(z.string()),
+  /** Since 16, of memberships that are not what a plain GRANT gives: whether rights are inherited, and the group's name may be taken. */
+  memberLimits: z.record(z.string(), z.object({ inherit: z.boolean(), set: z.boolean() })).default({}),
 });
 export type RoleFacts = z.infer<typeof roleSchema>;
 
@@ -68,7 +70,10 @@ const extensionsSql = `
   select e.extname as name, e.extversion as version, n.nspname as schema
     from pg_extension e join pg_namespace n on n.oid = e.extnamespace order by 1`;
 
-/** Owners and grantees of anything in the database, and, upwards, the groups that they are members of. */
+/**
+ * Owners and grantees of anything in the database, and, upwards, the groups that they are members of. Since 16 several may have granted
+ * the same membership, each with options of its own: what any of them gives is given.
+ */
 const rolesSql = `
   with recursive needed(oid) as (
       select s.refobjid from pg_shdepend s, pg_database d
@@ -81,7 +86,12 @@ const rolesSql = `
   select r.rolname as name, r.rolsuper as superuser, r.rolinherit as inherit, r.rolcreaterole as "createRole",
          r.rolcreatedb as "createDatabase", r.rolcanlogin as login, r.rolreplication as replication,
          r.rolbypassrls as "bypassRowSecurity", r.rolconnlimit as "connectionLimit", r.rolvaliduntil::text as "validUntil",
-         array(select g.rolname::text from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid order by 1) as "memberOf"
+         array(select distinct g.rolname::text from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid order by 1) as "memberOf",
+         coalesce((select jsonb_object_agg(m.name, jsonb_build_object('inherit', m.inherit, 'set', m.set)) from (
+             select g.rolname as name, bool_or(coalesce((to_jsonb(a) ->> 'inherit_option')::bool, r.rolinherit)) as inherit,
+                    bool_or(coalesce((to_jsonb(a) ->> 'set_option')::bool, true)) as set
+               from pg_auth_members a join pg_roles g on g.oid = a.roleid where a.member = r.oid group by g.rolname) m
+            where m.inherit <> r.rolinherit or not m.set), '{}') as "memberLimits"
     from pg_roles r where r.oid in (select oid from needed) order by r.rolname`;
 
 const subscriptionsSql = `

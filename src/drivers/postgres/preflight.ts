@@ -9,7 +9,7 @@ import { quoteName, quoteText } from "./instance-names.ts";
 import type { PostgresContext } from "./postgres-context.ts";
 import { postgresLimits } from "./postgres-options.ts";
 import { type Finding, failure, finding, listed, ofCapture } from "../../platform/postgres/preflight-finding.ts";
-import { readServerVersion } from "../../platform/postgres/server-version.ts";
+import { type ServerVersion, readServerVersion } from "../../platform/postgres/server-version.ts";
 import { type Session, withSession } from "../../platform/postgres/session.ts";
 import { type SuperuserNeeds, needsFindings, needsSuperuser, readSuperuserNeeds } from "./superuser-needs.ts";
 
@@ -30,23 +30,26 @@ type Rights = {
   readonly foreignOwners: readonly string[];
 };
 
-const rightsSql = `
+/** To own something in the name of a role is to be able to take it, which since 16 not every member may. */
+const mayGiveTo = ({ major }: ServerVersion): string => (major >= 16 ? "'set'" : "'member'");
+
+const rightsSql = (server: ServerVersion): string => `
   with tables as (
     select c.oid, format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity, c.relowner
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.relkind in ('r', 'p') and c.relpersistence <> 't'
        and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast'))
   select r.rolsuper as superuser, r.rolcreatedb as "createDatabase", r.rolcreaterole as "createRole",
-         r.rolbypassrls as "bypassRowSecurity", pg_has_role(d.datdba, 'member') as "ownsDatabase",
-         pg_has_role('pg_signal_backend', 'member') as "canSignal",
+         r.rolbypassrls as "bypassRowSecurity", pg_has_role(d.datdba, 'usage') as "ownsDatabase",
+         pg_has_role('pg_signal_backend', 'usage') as "canSignal",
          array(select distinct usename::text from pg_stat_activity
-                where datname = current_database() and not pg_has_role(usename, 'member') order by 1) as others,
+                where datname = current_database() and not pg_has_role(usename, 'usage') order by 1) as others,
          pg_encoding_to_char(d.encoding) as encoding,
          pg_is_in_recovery() as standby,
          array(select name from tables where not has_table_privilege(oid, 'select') order by 1) as unreadable,
          array(select name from tables where relrowsecurity order by 1) as guarded,
-         (select count(*)::float8 from pg_largeobject_metadata where not pg_has_role(lomowner, 'member')) as blobs,
-         array(select distinct pg_get_userbyid(relowner)::text from tables where not pg_has_role(relowner, 'member') order by 1) as "foreignOwners"
+         (select count(*)::float8 from pg_largeobject_metadata where not pg_has_role(lomowner, 'usage')) as blobs,
+         array(select distinct pg_get_userbyid(relowner)::text from tables where not pg_has_role(relowner, ${mayGiveTo(server)}) order by 1) as "foreignOwners"
     from pg_roles r, pg_database d
    where r.rolname = current_user and d.datname = current_database()`;
 
@@ -227,7 +230,7 @@ export const preflightPostgres = async (context: PostgresContext): Promise<Prefl
       const findings = [
         finding(true, address, `PostgreSQL ${server.version}, database ${target.database}, as ${target.user}`),
       ];
-      const [rights] = await session.query<Rights>(rightsSql);
+      const [rights] = await session.query<Rights>(rightsSql(server));
       if (rights === undefined) return { findings, commands: [], recoveryCommands: [], grants: [] };
       const primary = !rights.standby;
       findings.push(finding(primary, "primary", primary ? "yes" : "a standby", "name the primary in the url"));

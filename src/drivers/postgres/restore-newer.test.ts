@@ -65,5 +65,37 @@ describe.each(newerReleases.map(({ major }) => newerRelease(major)))("to $name",
       });
       expect(await postgresInstances.inspect(context, target)).toBe("absent");
     });
+
+    test("a membership whose rights are limited comes back as limited, and one by several hands comes back once", async () => {
+      const vault = join(folder.path, "vault");
+      const admin = server.url("postgres");
+      await query(admin, "create database limited");
+      await query(
+        server.url("limited"),
+        `create role team; create role plain; create role other createrole; create role limited inherit;
+         grant team to limited with inherit false, set false; grant plain to limited; grant plain to other with admin true;
+         set role other; grant plain to limited; reset role;
+         create table of_limited (); alter table of_limited owner to limited`,
+      );
+      const membershipsSql = `
+        select g.rolname as name, inherit_option as inherit, set_option as set from pg_auth_members m
+          join pg_roles g on g.oid = m.roleid where m.member = 'limited'::regrole order by 1, 2`;
+      const context = postgresContext(server, "limited", folder.path);
+      const captured = await captureInto(context, vault);
+      expect(await query(admin, membershipsSql)).toHaveLength(3);
+      await query(server.url("limited"), "drop table of_limited; drop owned by limited cascade");
+      await query(admin, "drop role limited");
+      const { warnings } = await postgresInstances.restore(
+        context,
+        { ...target, name: "limited_r7" },
+        createDirectoryReader(vault),
+        captured,
+      );
+      expect(warnings).toEqual(['role "limited" was missing and was created']);
+      expect(await query(admin, membershipsSql)).toEqual([
+        { name: "plain", inherit: true, set: true },
+        { name: "team", inherit: false, set: false },
+      ]);
+    });
   });
 });

@@ -25,6 +25,10 @@ const createStatement = (role: RoleFacts): string =>
     ...(role.validUntil === null ? [] : [`valid until ${quoteText(role.validUntil)}`]),
   ].join(" ");
 
+/** What was limited must not come back as a plain membership, which gives more. Limits are of 16 and newer servers alone, and so is this clause. */
+const membershipClause = (limits: RoleFacts["memberLimits"][string] | undefined): string =>
+  limits === undefined ? "" : ` with inherit ${limits.inherit}, set ${limits.set}`;
+
 /** @returns what a person must know and do about the roles that were created */
 export const createMissingRoles = async (session: Session, roles: readonly RoleFacts[]): Promise<readonly string[]> => {
   const names = roles.map(({ name }) => name);
@@ -47,7 +51,9 @@ export const createMissingRoles = async (session: Session, roles: readonly RoleF
   for (const role of missing) {
     for (const group of role.memberOf) {
       if (!known.has(group)) continue;
-      await session.query(`grant ${quoteName(group)} to ${quoteName(role.name)}`);
+      await session.query(
+        `grant ${quoteName(group)} to ${quoteName(role.name)}${membershipClause(role.memberLimits[group])}`,
+      );
     }
   }
   return warnings;
