@@ -118,6 +118,9 @@ const requirements: readonly Requirement[] = [
 
 /** Nobody shall download a storage cluster to see the demo. What is not named here is for all. */
 const onlyFor: ReadonlyMap<string, Purpose> = new Map([
+  ["sqlite3", "tests"],
+  ["xfsprogs", "tests"],
+  ["btrfs-progs", "tests"],
   ["mariadb-server", "tests"],
   ["mariadb-backup", "tests"],
   ["age", "tests"],

@@ -10,35 +10,38 @@ import {
   dataOf,
   withServerOf,
 } from "../../testing/cluster-bench.ts";
+import { describeOnReleases } from "../../testing/describe-on-releases.ts";
 import { createTestFolder } from "../../testing/driver-context.ts";
 import { startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
-describeComponentDriver("a whole cluster", async () => {
-  const folder = await createTestFolder("refloat-cluster");
-  const server = await startPostgresServer();
-  await query(server.url("postgres"), "create database shop");
-  await query(
-    server.url("shop"),
-    "create table orders (id serial primary key, item text not null); insert into orders (item) select 'item ' || n from generate_series(1, 2000) n",
-  );
-  const context = await clusterContext(server, folder.path);
-  const vault = await createVault(folder.path);
-  return {
-    driver: clusterDriver,
-    context,
-    capture: () => captureClusterInto(context, vault),
-    open: (captured) => vault.openSnapshot(captured.snapshot),
-    write: async () => {
-      await query(server.url("shop"), "insert into orders (item) values ('written later')");
-    },
-    content: (location) => withServerOf(context, location ?? dataOf(server), "shop", contentOf),
-    close: async () => {
-      await server.stop();
-      await vault.close();
-      await folder.remove();
-    },
-  };
+describeOnReleases("a whole cluster", (binaries) => {
+  describeComponentDriver("a whole cluster", async () => {
+    const folder = await createTestFolder("refloat-cluster");
+    const server = await startPostgresServer({ binaries });
+    await query(server.url("postgres"), "create database shop");
+    await query(
+      server.url("shop"),
+      "create table orders (id serial primary key, item text not null); insert into orders (item) select 'item ' || n from generate_series(1, 2000) n",
+    );
+    const context = await clusterContext(server, folder.path);
+    const vault = await createVault(folder.path);
+    return {
+      driver: clusterDriver,
+      context,
+      capture: () => captureClusterInto(context, vault),
+      open: (captured) => vault.openSnapshot(captured.snapshot),
+      write: async () => {
+        await query(server.url("shop"), "insert into orders (item) values ('written later')");
+      },
+      content: (location) => withServerOf(context, location ?? dataOf(server), "shop", contentOf),
+      close: async () => {
+        await server.stop();
+        await vault.close();
+        await folder.remove();
+      },
+    };
+  });
 });

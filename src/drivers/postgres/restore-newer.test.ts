@@ -11,6 +11,27 @@ import { query, withClient } from "../../testing/query.ts";
 import { postgresInstances } from "./instances.ts";
 
 const target = { name: "shop_r7", run: 7, runUid: "0b8f2f3e-1111-4222-8333-444455556666" };
+
+/** Since 17. */
+const novelties = `
+  create table measured (id bigint generated always as identity, at date not null, primary key (id, at)) partition by range (at);
+  create table measured_2024 partition of measured for values from ('2024-01-01') to ('2025-01-01');
+  insert into measured (at) select date '2024-01-01' + n from generate_series(1, 100) n;
+  grant maintain on measured to keeper;
+  do $$ begin for n in 1..1200 loop perform lo_create(0); end loop; end $$`;
+
+const noveltiesOf18 = `
+  create extension btree_gist;
+  create table prices (id int, net int, gross int generated always as (net * 2) virtual, during daterange,
+                       primary key (id, during without overlaps));
+  create table sold (price int, during daterange, foreign key (price, period during) references prices (id, period during));
+  insert into prices values (1, 5, default, '[2024-01-01,2025-01-01)'), (1, 6, default, '[2025-01-01,2026-01-01)');
+  insert into sold values (1, '[2024-06-01,2025-06-01)');
+  create table late (a int, b int);
+  insert into late values (null, -1);
+  alter table late add constraint a_given not null a not valid;
+  alter table late add constraint b_hoped check (b > 0) not enforced`;
+
 let older: PostgresServer;
 let folder: TestFolder;
 
@@ -25,7 +46,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-describe.each(newerReleases.map(({ major }) => newerRelease(major)))("to $name", ({ binaries, missing }) => {
+describe.each(newerReleases.map(({ major }) => newerRelease(major)))("to $name", ({ name, binaries, missing }) => {
   describe.skipIf(missing)("from the installed PostgreSQL", () => {
     let server: PostgresServer;
     beforeAll(async () => {
@@ -43,7 +64,7 @@ describe.each(newerReleases.map(({ major }) => newerRelease(major)))("to $name",
       expect(warnings.filter((warning) => !/^(?:role|extension) /.test(warning))).toEqual([]);
       const [before, after] = [await readContent(older, "shop"), await readContent(server, "shop_r7")];
       const rowsOf = ({ rows }: typeof before) =>
-        Object.fromEntries(Object.entries(rows).filter(([name]) => !name.startsWith("blobs")));
+        Object.fromEntries(Object.entries(rows).filter(([unit]) => !unit.startsWith("blobs")));
       expect(rowsOf(after)).toEqual(rowsOf(before));
       // A newer server words the queries of views in its own way.
       expect(await postgresInstances.validate(context, target, captured.facts)).toMatchObject([
@@ -95,6 +116,32 @@ describe.each(newerReleases.map(({ major }) => newerRelease(major)))("to $name",
       expect(await query(admin, membershipsSql)).toEqual([
         { name: "plain", inherit: true, set: true },
         { name: "team", inherit: false, set: false },
+      ]);
+    });
+
+    test("what only newer servers know comes back: a built-in locale, MAINTAIN, identity of partitions and, of 18, virtual columns and keys of time", async () => {
+      const vault = join(folder.path, "vault");
+      const admin = server.url("postgres");
+      await query(
+        admin,
+        "create database novel template template0 locale_provider builtin builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'",
+      );
+      await query(admin, "create role keeper");
+      await query(server.url("novel"), novelties);
+      if (name.endsWith("18")) await query(server.url("novel"), noveltiesOf18);
+      const context = postgresContext(server, "novel", folder.path);
+      const captured = await captureInto(context, vault);
+      const restored = { ...target, name: "novel_r7" };
+      const { warnings } = await postgresInstances.restore(context, restored, createDirectoryReader(vault), captured);
+      expect(warnings).toEqual([]);
+      expect(await readContent(server, "novel_r7")).toEqual(await readContent(server, "novel"));
+      const locales = await query(
+        admin,
+        "select datlocprovider as provider, datlocale as locale from pg_database where datname in ('novel', 'novel_r7')",
+      );
+      expect(locales).toEqual([
+        { provider: "b", locale: "C.UTF-8" },
+        { provider: "b", locale: "C.UTF-8" },
       ]);
     });
   });
