@@ -69,10 +69,10 @@ const aptWords = (folder: string, source: string): readonly string[] => {
   return ["-qq", ...Object.entries(places).flatMap(([name, value]) => ["-o", `${name}=${value}`])];
 };
 
-/** Of all that an installation would bring: the programs and the libraries that they are linked with. The compiler of queries is left out. */
+/** Of all that an installation would bring: the programs, pg_cron, and the libraries that they are linked with. The compiler of queries is left out. */
 const isWanted = (name: string): boolean =>
   (name.startsWith("lib") && !/perl|llvm|z3|db5|-common|-dev$|pam-modules|semanage|debconf/.test(name)) ||
-  /^(?:patchelf|postgresql-(?:client-)?\d+)$/.test(name);
+  /^(?:patchelf|postgresql-(?:client-)?\d+(?:-cron)?)$/.test(name);
 
 const isLibrary = (name: string): boolean => /\.so(?:\.[\d.]+)?$/.test(name);
 
@@ -121,7 +121,8 @@ const fetchRelease = ({ major, suite }: NewerRelease, source: string): string | 
     process.stderr.write(`fetching PostgreSQL ${major} of ${suite} for tests (it is not installed)\n`);
     const apt = aptWords(work, source);
     if (!run("apt-get", [...apt, "update"]).ok) return `apt-get could not read ${suite}`;
-    const install = ["--simulate", "--no-install-recommends", "install", `postgresql-${major}`, "patchelf"];
+    const wanted = [`postgresql-${major}`, `postgresql-${major}-cron`, "patchelf"];
+    const install = ["--simulate", "--no-install-recommends", "install", ...wanted];
     const needed = run("apt-get", [...apt, ...install]).text.matchAll(/^Inst (\S+)/gm);
     const names = [...needed].map(([, name = ""]) => name).filter(isWanted);
     if (!names.includes(`postgresql-${major}`)) return `${suite} has no PostgreSQL ${major} for this machine`;
