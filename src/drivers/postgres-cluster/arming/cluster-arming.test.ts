@@ -24,7 +24,7 @@ import { type PostgresServer, startPostgresServer } from "../../../testing/postg
 import { query } from "../../../testing/query.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { findPostmaster, startPostmaster, stopPostmaster } from "../postmaster.ts";
-import { recordName } from "./disarm-record.ts";
+import { disarmRecordName } from "../../../platform/folder-server/disarm-record.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -127,7 +127,7 @@ test("what is off is recorded exactly, with what it was and without secrets", as
   );
   expect(items[1]?.was).toBe("shared_preload_libraries = 'pg_stat_statements, pg_cron'");
   expect(items[4]?.was).toBe('active, "nightly", at 0 3 * * *');
-  expect(await readFile(join(dataOf(server), recordName), "utf8")).not.toContain(secret);
+  expect(await readFile(join(dataOf(server), disarmRecordName), "utf8")).not.toContain(secret);
 });
 
 test("what cannot be armed as it was stays off, and says why", async () => {
@@ -252,7 +252,7 @@ test("one job runs again, the other is left off for good, and then nothing is of
   expect(await names()).toEqual(["subscription:shop/in_b"]);
   await arming.arm(context, request(["subscription:shop/in_b"]));
   expect(await arming.disarmed(context)).toEqual([]);
-  expect(await pathExists(join(dataOf(server), recordName))).toBe(false);
+  expect(await pathExists(join(dataOf(server), disarmRecordName))).toBe(false);
   const files = await readFile(join(dataOf(server), "postgresql.auto.conf"), "utf8");
   expect(files).toContain("work_mem = '7MB'");
   expect(files).not.toMatch(/max_logical_replication_workers|launch_active_jobs|primary_conninfo|# Refloat/);

@@ -1,11 +1,6 @@
 /** What was disarmed of a restored cluster, in its data folder: written before the cluster can act for anybody, until all of it is armed or left off for good. */
-import { lstat, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
-import { RefloatError } from "../../../model/refloat-error.ts";
-import { writeFileAtomically } from "../../../platform/atomic-file.ts";
-
-export const recordName = "refloat-disarmed.json";
+import { disarmRecordsOf } from "../../../platform/folder-server/disarm-record.ts";
 
 const settingSchema = z.object({
   /** Secrets are left out of it. */
@@ -54,23 +49,12 @@ const recordSchema = z.object({
 });
 export type DisarmRecord = z.infer<typeof recordSchema>;
 
-/** Null where nothing was recorded. @throws RefloatError target.failed for one that cannot be read */
-export const readDisarmRecord = async (folder: string): Promise<DisarmRecord | null> => {
-  const path = join(folder, recordName);
-  try {
-    return recordSchema.parse(JSON.parse(await readFile(path, "utf8")));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new RefloatError("target.failed", `what a recovery has disarmed cannot be read in ${path}`, {
-      cause,
-      hint: "it says what archived, replicated and ran by itself before the recovery: give it to its owner again, or move it away and arm the cluster by hand (docs/postgres-cluster.md)",
-    });
-  }
-};
-
-export const writeDisarmRecord = async (folder: string, record: DisarmRecord): Promise<void> => {
-  const { uid, gid } = await lstat(folder);
-  await writeFileAtomically(join(folder, recordName), `${JSON.stringify(record, null, 2)}\n`, 0o600, { uid, gid });
-};
-
-export const removeDisarmRecord = (folder: string): Promise<void> => rm(join(folder, recordName), { force: true });
+/** Null of a server that no run has restored. */
+export const {
+  read: readDisarmRecord,
+  write: writeDisarmRecord,
+  remove: removeDisarmRecord,
+} = disarmRecordsOf(
+  recordSchema,
+  "it says what archived, replicated and ran by itself before the recovery: give it to its owner again, or move it away and arm the cluster by hand (docs/postgres-cluster.md)",
+);
