@@ -23,13 +23,13 @@ const predicted = (parts: readonly TimedPart[], concurrency: number): ReadonlyMa
     parts
       .find(({ service }) => service === laneOf(id as never))
       ?.steps.find((step) => step.id === (ownId(id as never) as string))?.durationMs ?? 0;
-  const { queue } = jointQueue(
+  const { queue, graph } = jointQueue(
     timedParts(parts).map(({ intent }) => intent),
     { durationMs, concurrency },
   );
   const ends = new Map<string, number>();
-  for (const [id, { toMs }] of simulateQueue(queue, durationMs))
-    ends.set(laneOf(id), Math.max(ends.get(laneOf(id)) ?? 0, toMs));
+  const { spanOf } = simulateQueue(queue.numbered);
+  for (const id of graph.order) ends.set(laneOf(id), Math.max(ends.get(laneOf(id)) ?? 0, spanOf(id)?.toMs ?? 0));
   return ends;
 };
 

@@ -2,7 +2,9 @@
 import type { StepId } from "../../model/identifiers.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep, StepForecast } from "../../model/plan.ts";
-import { type PlannedSpan, runSimulator } from "../run/scheduling.ts";
+import { NumberedQueue, type StepTimes } from "../run/numbered-queue.ts";
+import { type PlannedSpan, type SimulatedRun, layOutRun, simulateQueue, timesOf } from "../run/scheduling.ts";
+import { buildStepGraph } from "../run/step-graph.ts";
 import { type DescriptionFacts, describeStep } from "./describe-step.ts";
 import { type DurationForecast, forecastDuration } from "./forecast-duration.ts";
 import { planShape } from "./plan-shape.ts";
@@ -37,23 +39,27 @@ export const forecastSteps = (
     durations.set(step.id, duration);
     forecasts[step.id] = stepForecast(step, facts, duration);
   }
-  const { waves, criticalPath } = planShape(steps, (id) => durations.get(id)?.likelyMs ?? 0);
+  const graph = buildStepGraph(steps);
+  const layout = layOutRun({ declaration: facts.service, steps }, graph);
+  const inOrder = layout.ids.map((id) => durations.get(id) ?? null);
+  const timesBy = (part: Part): StepTimes => timesOf(layout, (_id, step) => inOrder[step]?.[part] ?? 0);
+  const simulate = (times: StepTimes): SimulatedRun => simulateQueue(new NumberedQueue(layout, times));
+  const times = timesBy("likelyMs");
+  const { waves, criticalPath } = planShape(graph, layout, times);
   const sum = (part: Part): number => criticalPath.reduce((total, id) => total + (durations.get(id)?.[part] ?? 0), 0);
-  const simulate = runSimulator({ declaration: facts.service, steps });
-  const spansOf = (part: Part) => simulate((id) => durations.get(id)?.[part] ?? 0);
-  const likely = spansOf("likelyMs");
-  const likelyMs = endOf(likely.values());
+  const likely = simulate(times);
   // Only where limits keep steps waiting does the run take longer than its critical path.
-  const isLimited = likelyMs > sum("likelyMs") + 1;
-  const total = (part: Part): number => Math.round(isLimited ? endOf(spansOf(part).values()) : sum(part));
-  const cutover = steps.flatMap(({ id, phase }) => (phase === "cutover" ? (likely.get(id) ?? []) : []));
+  const isLimited = likely.endMs > sum("likelyMs") + 1;
+  const total = (part: "lowMs" | "highMs"): number =>
+    Math.round(isLimited ? simulate(timesBy(part)).endMs : sum(part));
+  const cutover = steps.flatMap(({ id, phase }) => (phase === "cutover" ? (likely.spanOf(id) ?? []) : []));
   const measured = new Set([...durations.values()].flatMap((duration) => duration?.runs ?? []));
   return {
     waves,
     criticalPath,
     steps: forecasts,
     totalMs: {
-      likely: total("likelyMs"),
+      likely: Math.round(isLimited ? likely.endMs : sum("likelyMs")),
       low: total("lowMs"),
       high: total("highMs"),
       runs: measured.size,

@@ -57,13 +57,14 @@ export const joinPlans = ({ asked, plans, edges, leftAlone, now }: JoinInput): J
 const forecastOf = (parts: readonly Plan[]): Pick<JointPlan["forecast"], "totalMs" | "spans"> => {
   const forecasts = new Map(parts.map(({ intent, forecast }) => [intent.service, forecast]));
   const durationMs = (id: PlanStep["id"]): number => forecasts.get(laneOf(id))?.steps[ownId(id)]?.durationMs ?? 0;
-  const { queue } = jointQueue(
+  const { queue, graph } = jointQueue(
     parts.map(({ intent }) => intent),
     { durationMs },
   );
   const ends = new Map<string, number>();
-  for (const [id, { toMs }] of simulateQueue(queue, durationMs))
-    ends.set(laneOf(id), Math.max(ends.get(laneOf(id)) ?? 0, Math.round(toMs)));
+  const { spanOf } = simulateQueue(queue.numbered);
+  for (const id of graph.order)
+    ends.set(laneOf(id), Math.max(ends.get(laneOf(id)) ?? 0, Math.round(spanOf(id)?.toMs ?? 0)));
   return {
     totalMs: Math.max(0, ...ends.values()),
     spans: parts.map(({ intent: { service } }) => ({ service, toMs: ends.get(service) ?? 0 })),

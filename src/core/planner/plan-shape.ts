@@ -1,7 +1,8 @@
 /** Waves and critical path of a plan: how its steps fall in time when nothing but their needs and their durations counts. */
 import type { StepId } from "../../model/identifiers.ts";
-import type { PlanStep } from "../../model/plan.ts";
-import { buildStepGraph, remainingPathMs } from "../run/step-graph.ts";
+import type { QueueLayout } from "../run/queue-layout.ts";
+import type { StepTimes } from "../run/numbered-queue.ts";
+import type { StepGraph } from "../run/step-graph.ts";
 
 export type PlanShape = {
   /** Steps by the longest chain of needs before them: those of one wave may run at the same time. */
@@ -10,23 +11,27 @@ export type PlanShape = {
   readonly criticalPath: StepId[];
 };
 
-export const planShape = (steps: readonly PlanStep[], durationMs: (id: StepId) => number): PlanShape => {
-  const graph = buildStepGraph(steps);
-  const waveOf = new Map<StepId, number>();
+/** @param layout of all steps of the graph */
+export const planShape = (
+  graph: Pick<StepGraph, "dependents">,
+  { ids, numbers, after, waits }: QueueLayout,
+  { remainingMs }: Pick<StepTimes, "remainingMs">,
+): PlanShape => {
+  const waveOf = new Uint32Array(ids.length);
   const waves: StepId[][] = [];
-  for (const id of graph.order) {
-    const wave = (graph.needs.get(id) ?? []).reduce((latest, need) => Math.max(latest, (waveOf.get(need) ?? 0) + 1), 0);
-    waveOf.set(id, wave);
+  for (const [step, id] of ids.entries()) {
+    const wave = waveOf[step] ?? 0;
     (waves[wave] ??= []).push(id);
+    for (const next of after[step] ?? []) waveOf[next] = Math.max(waveOf[next] ?? 0, wave + 1);
   }
-  const remaining = remainingPathMs(graph, durationMs);
-  const longest = (ids: readonly StepId[]): StepId | undefined =>
-    ids.reduce<StepId | undefined>(
-      (best, id) => (best === undefined || (remaining.get(id) ?? 0) > (remaining.get(best) ?? 0) ? id : best),
+  const remaining = (id: StepId): number => remainingMs[numbers.get(id) ?? 0] ?? 0;
+  const longest = (some: readonly StepId[]): StepId | undefined =>
+    some.reduce<StepId | undefined>(
+      (best, id) => (best === undefined || remaining(id) > remaining(best) ? id : best),
       undefined,
     );
   const criticalPath: StepId[] = [];
-  const first = graph.order.filter((id) => graph.needs.get(id)?.length === 0);
+  const first = ids.filter((_id, step) => waits[step] === 0);
   for (let id = longest(first); id !== undefined; id = longest(graph.dependents.get(id) ?? [])) criticalPath.push(id);
   return { waves, criticalPath };
 };

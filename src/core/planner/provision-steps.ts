@@ -15,12 +15,26 @@ const referredTo = (value: unknown, service: ServiceDeclaration): readonly strin
     part.kind === "output" && service.provision?.[part.component] !== undefined ? [part.component] : [],
   );
 
-/** All that a component must have to be bound: what it refers to itself, and what those that it depends on do. */
-const provisionsOf = (service: ServiceDeclaration, order: ComponentOrder, component: string): readonly string[] =>
-  [component, ...order.dependenciesOf(component)].flatMap((name) => {
-    const declared = service.components[name];
-    return declared === undefined ? [] : referredTo([declared.options, declared.checks], service);
-  });
+type ReferredProvisions = {
+  /** What the component refers to itself. */
+  readonly own: (component: string) => readonly string[];
+  /** All that it must have to be bound: also what those that it depends on refer to. */
+  readonly all: (component: string) => readonly string[];
+};
+
+/** Reads each component's texts once, and none where nothing is provisioned. */
+const referredProvisions = (service: ServiceDeclaration, order: ComponentOrder): ReferredProvisions => {
+  const known = new Map<string, readonly string[]>();
+  if (service.provision !== undefined)
+    for (const [name, { options, checks }] of Object.entries(service.components)) {
+      const referred = referredTo([options, checks], service);
+      if (referred.length > 0) known.set(name, referred);
+    }
+  const own = (component: string): readonly string[] => known.get(component) ?? [];
+  const all = (component: string): readonly string[] =>
+    known.size === 0 ? [] : [component, ...order.dependenciesOf(component)].flatMap(own);
+  return { own, all };
+};
 
 /** What an entry names itself, and what its checks do. */
 const referredBy = (entry: string, service: ServiceDeclaration): readonly string[] => {
@@ -46,10 +60,12 @@ export const neededProvisions = (
   order: ComponentOrder,
   touched: readonly string[],
 ): readonly string[] => {
-  const { provision = {}, components } = service;
-  const anywhere = new Set(Object.keys(components).flatMap((name) => provisionsOf(service, order, name)));
+  const { provision, components } = service;
+  if (provision === undefined) return [];
+  const referred = referredProvisions(service, order);
+  const anywhere = new Set(Object.keys(components).flatMap(referred.own));
   const here = new Set([
-    ...touched.flatMap((name) => provisionsOf(service, order, name)),
+    ...touched.flatMap(referred.all),
     ...referredTo(textsOfTheWhole(service, touched), service),
   ]);
   const names = Object.keys(provision);
@@ -91,7 +107,8 @@ export const addProvisions = (
     const needs = [...prepared, ...of(referredBy(name, service))];
     steps.set(name, draft.add("restore", action, needs));
   }
-  return { before: (component) => of(provisionsOf(service, order, component)) };
+  const referred = referredProvisions(service, order);
+  return { before: (component) => of(referred.all(component)) };
 };
 
 /** After everything else: a person may want to look at what failed. */

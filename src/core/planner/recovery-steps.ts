@@ -39,15 +39,14 @@ const nothingAtAll: ComponentCapabilities = {
 export const recoverySteps = (input: RecoveryInput, scope: Scope, order: ComponentOrder): PlanStep[] => {
   const can = (name: string): ComponentCapabilities => input.components[name]?.capabilities ?? nothingAtAll;
   const recovered = new Set(scope.recovered);
+  const rebound = new Set(scope.rebound);
   const known: Omit<Planning, "asked"> = {
     input,
     scope,
     order,
     draft: createStepDraft(),
     can,
-    processes: order.names.filter(
-      (name) => can(name).hasRuntime && (recovered.has(name) || scope.rebound.includes(name)),
-    ),
+    processes: order.names.filter((name) => can(name).hasRuntime && (recovered.has(name) || rebound.has(name))),
     recoveredBelow: (name) => [...order.dependenciesOf(name)].filter((other) => recovered.has(other)),
     release: (name) => (recovered.has(name) ? "restored" : "kept"),
   };

@@ -7,13 +7,13 @@ import { stepAttempts } from "./step-attempts.ts";
 
 it("plans each step after what it needs, and nothing of the cutover before all that stands before it", () => {
   const planned = plannedSchedule(shopPlan);
-  const phaseOf = new Map(shopPlan.intent.steps.map(({ id, phase }) => [id, phase]));
   for (const { id, needs } of shopPlan.intent.steps)
-    for (const need of needs) expect(planned.get(id)?.fromMs).toBeGreaterThanOrEqual(planned.get(need)?.toMs ?? NaN);
-  const before = [...planned].filter(([id]) => !["cutover", "prove"].includes(phaseOf.get(id) ?? ""));
-  const cutover = [...planned].filter(([id]) => phaseOf.get(id) === "cutover");
-  expect(Math.min(...cutover.map(([, { fromMs }]) => fromMs))).toBeGreaterThanOrEqual(
-    Math.max(...before.map(([, { toMs }]) => toMs)),
+    for (const need of needs) expect(planned(id)?.fromMs).toBeGreaterThanOrEqual(planned(need)?.toMs ?? NaN);
+  const { before = [], cutover = [] } = Object.groupBy(shopPlan.intent.steps, ({ phase }) =>
+    phase === "cutover" ? "cutover" : phase === "prove" ? "after" : "before",
+  );
+  expect(Math.min(...cutover.map(({ id }) => planned(id)?.fromMs ?? NaN))).toBeGreaterThanOrEqual(
+    Math.max(...before.map(({ id }) => planned(id)?.toMs ?? NaN)),
   );
 });
 

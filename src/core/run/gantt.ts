@@ -63,7 +63,7 @@ export const ganttOf = (record: RunRecord, plan: Plan, events: readonly RunEvent
   });
   const rows = plan.intent.steps.map(({ id }): GanttRow => ({
     step: id,
-    planned: planned.get(id) ?? { fromMs: 0, toMs: 0 },
+    planned: planned(id) ?? { fromMs: 0, toMs: 0 },
     actual: attempts
       .filter(({ step }) => step === id)
       .map(({ attempt, compensates, state, beganAt, endedAt }) => ({

@@ -1,7 +1,9 @@
 /** What decides among steps that may begin, and when each step would begin and end if nothing but that were in its way. Pure. */
 import type { StepId } from "../../model/identifiers.ts";
 import type { PlanIntent, PlanStep } from "../../model/plan.ts";
-import { ReadyQueue, type ReadyQueueOptions } from "./ready-queue.ts";
+import { NumberedQueue, type StepTimes } from "./numbered-queue.ts";
+import { type QueueLayout, layOutQueue } from "./queue-layout.ts";
+import type { ReadyQueueOptions } from "./ready-queue.ts";
 import { type StepGraph, buildStepGraph, remainingPathMs } from "./step-graph.ts";
 import { stepLimits } from "./step-limits.ts";
 import { priorityOf } from "./step-rules.ts";
@@ -23,8 +25,12 @@ export const schedulingBy = (
   declared: (step: PlanStep) => number,
 ): Scheduling => {
   const remaining = remainingPathMs(graph, durationMs);
+  return { priority: prioritiesIn(graph, declared), durationMs, remainingMs: (id) => remaining.get(id) ?? 0 };
+};
+
+/** What a step of high priority needs is as urgent as the step. */
+const prioritiesIn = (graph: StepGraph, declared: (step: PlanStep) => number): ((id: StepId) => number) => {
   const priorities = new Map<StepId, number>();
-  // What a step of high priority needs is as urgent as the step.
   for (const id of graph.order.toReversed()) {
     const step = graph.steps.get(id);
     let highest = step === undefined ? 0 : declared(step);
@@ -32,55 +38,81 @@ export const schedulingBy = (
       const after = priorities.get(next) ?? 0;
       if (after > 0) highest = Math.max(highest, after);
     }
-    priorities.set(id, highest);
+    if (highest !== 0) priorities.set(id, highest);
   }
-  return {
-    priority: (id) => priorities.get(id) ?? 0,
-    durationMs,
-    remainingMs: (id) => remaining.get(id) ?? 0,
-  };
+  return (id) => priorities.get(id) ?? 0;
 };
 
 /** Milliseconds from the begin of the run. */
 export type PlannedSpan = { readonly fromMs: number; readonly toMs: number };
 
-/**
- * By the very queue that the engine takes its steps from, so that a forecast keeps the same limits as the run. What does not depend on how long
- * steps take is made once, for whoever asks several times.
- * @returns given durations, of which a person's decision has 0, since nobody knows
- */
-export const runSimulator = (
-  intent: Intent,
-): ((durationMs: (id: StepId) => number) => ReadonlyMap<StepId, PlannedSpan>) => {
-  const graph = buildStepGraph(intent.steps);
-  const steps = new Set(graph.order);
-  const limits = stepLimits(intent);
-  return (durationMs) =>
-    simulateQueue(
-      new ReadyQueue({ graph, steps, order: "forward", limits, ...schedulingOf(intent, graph, durationMs) }),
-      durationMs,
-    );
+export type SimulatedRun = {
+  readonly endMs: number;
+  /** Undefined for a step that the queue does not go through. */
+  readonly spanOf: (id: StepId) => PlannedSpan | undefined;
 };
 
-export const simulateQueue = (
-  queue: ReadyQueue,
-  durationMs: (id: StepId) => number,
-): ReadonlyMap<StepId, PlannedSpan> => {
-  const spans = new Map<StepId, PlannedSpan>();
-  const running: { readonly id: StepId; readonly toMs: number }[] = [];
+/** What of a simulation does not depend on how long steps take, for whoever asks several times. @param graph of all the intent's steps */
+export const layOutRun = (intent: Intent, graph: StepGraph): QueueLayout =>
+  layOutQueue({
+    graph,
+    steps: new Set(graph.order),
+    order: "forward",
+    limits: stepLimits(intent),
+    priority: prioritiesIn(graph, (step) => priorityOf(intent, step)),
+  });
+
+/** @param layout of all the steps, forward: each comes after those that it waits for */
+export const timesOf = ({ ids, after }: QueueLayout, durationOf: (id: StepId, step: number) => number): StepTimes => {
+  const durationMs = Float64Array.from(ids, durationOf);
+  const remainingMs = new Float64Array(ids.length);
+  for (let step = ids.length - 1; step >= 0; step -= 1) {
+    let longest = 0;
+    for (const next of after[step] ?? []) longest = Math.max(longest, remainingMs[next] ?? 0);
+    remainingMs[step] = (durationMs[step] ?? 0) + longest;
+  }
+  return { durationMs, remainingMs };
+};
+
+/**
+ * By the very queue that the engine takes its steps from, so that a forecast keeps the same limits as the run. A person's decision takes 0, since
+ * nobody knows.
+ * @param queue is used up
+ */
+export const simulateQueue = (queue: NumberedQueue): SimulatedRun => {
+  const { layout, durationMs } = queue;
+  const fromMs = new Float64Array(layout.ids.length);
+  let running: number[] = [];
+  const toMs = (step: number): number => (fromMs[step] ?? 0) + (durationMs[step] ?? 0);
   let nowMs = 0;
   for (;;) {
-    for (let id = queue.take(); id !== undefined; id = queue.take()) {
-      const toMs = nowMs + durationMs(id);
-      spans.set(id, { fromMs: nowMs, toMs });
-      running.push({ id, toMs });
+    for (let step = queue.take(); step !== undefined; step = queue.take()) {
+      fromMs[step] = nowMs;
+      running.push(step);
     }
-    if (running.length === 0) return spans;
-    nowMs = running.reduce((least, { toMs }) => Math.min(least, toMs), Number.POSITIVE_INFINITY);
-    for (const one of running.filter(({ toMs }) => toMs <= nowMs)) {
-      running.splice(running.indexOf(one), 1);
-      queue.leave(one.id);
-      queue.complete(one.id);
+    if (running.length === 0) break;
+    nowMs = Number.POSITIVE_INFINITY;
+    for (const step of running) nowMs = Math.min(nowMs, toMs(step));
+    const others: number[] = [];
+    for (const step of running) {
+      if (toMs(step) > nowMs) {
+        others.push(step);
+        continue;
+      }
+      queue.leave(step);
+      queue.complete(step);
     }
+    running = others;
   }
+  const spanOf = (id: StepId): PlannedSpan | undefined => {
+    const step = layout.numbers.get(id);
+    return step === undefined ? undefined : { fromMs: fromMs[step] ?? 0, toMs: toMs(step) };
+  };
+  return { endMs: nowMs, spanOf };
+};
+
+/** As the plan stands, with the durations that are given. */
+export const simulateRun = (intent: Intent, durationMs: (id: StepId) => number): SimulatedRun => {
+  const layout = layOutRun(intent, buildStepGraph(intent.steps));
+  return simulateQueue(new NumberedQueue(layout, timesOf(layout, durationMs)));
 };

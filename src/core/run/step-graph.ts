@@ -6,9 +6,10 @@ import type { StepId } from "../../model/identifiers.ts";
 import type { Phase, PlanStep } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 
+const stages = { restore: 0, validate: 0, decide: 0, cutover: 1, prove: 2 } as const satisfies Record<Phase, 0 | 1 | 2>;
+
 /** Steps of a lower stage are complete before one of a higher stage begins; backwards it is the other way round. */
-export const stageOf = (phase: Phase): 0 | 1 | 2 =>
-  ({ restore: 0, validate: 0, decide: 0, cutover: 1, prove: 2 } as const satisfies Record<Phase, 0 | 1 | 2>)[phase];
+export const stageOf = (phase: Phase): 0 | 1 | 2 => stages[phase];
 
 export type StepGraph = {
   readonly steps: ReadonlyMap<StepId, PlanStep>;
@@ -29,45 +30,49 @@ export const buildStepGraph = (
   const steps = new Map<StepId, PlanStep>();
   const needs = new Map<StepId, readonly StepId[]>();
   const dependents = new Map<StepId, StepId[]>();
-  for (const step of planSteps) {
-    if (steps.has(step.id)) throw new RefloatError("bug", `the plan has two steps ${step.id}`);
+  const places = new Map<StepId, number>();
+  for (const [place, step] of planSteps.entries()) {
+    if (places.has(step.id)) throw new RefloatError("bug", `the plan has two steps ${step.id}`);
+    places.set(step.id, place);
     steps.set(step.id, step);
-    dependents.set(step.id, []);
   }
-  for (const step of planSteps) {
+  const following: number[][] = planSteps.map(() => []);
+  for (const [place, step] of planSteps.entries()) {
     const own = step.needs.length < 2 ? step.needs : [...new Set(step.needs)];
     needs.set(step.id, own);
     for (const need of own) {
-      const list = dependents.get(need);
-      if (list === undefined) throw new RefloatError("bug", `step ${step.id} needs ${need}, which the plan has not`);
-      if (stageOf((steps.get(need) ?? step).phase) > stageOf(step.phase) && laneOf(need) === laneOf(step.id))
+      const before = places.get(need) ?? -1;
+      const needed = planSteps[before];
+      if (needed === undefined) throw new RefloatError("bug", `step ${step.id} needs ${need}, which the plan has not`);
+      if (stageOf(needed.phase) > stageOf(step.phase) && laneOf(need) === laneOf(step.id))
         throw new RefloatError("bug", `step ${step.id} needs ${need}, which belongs to a later phase`);
-      list.push(step.id);
+      following[before]?.push(place);
     }
   }
-  return { steps, needs, dependents, order: topologicalOrder(needs, dependents) };
+  const idsAt = (some: readonly number[]): StepId[] => some.flatMap((place) => planSteps[place]?.id ?? []);
+  for (const [place, step] of planSteps.entries()) dependents.set(step.id, idsAt(following[place] ?? []));
+  return { steps, needs, dependents, order: idsAt(topologicalOrder(planSteps, needs, following)) };
 };
 
+/** Places of the steps, each after all that it needs. @param following by place, places of the steps that need it */
 const topologicalOrder = (
+  planSteps: readonly PlanStep[],
   needs: ReadonlyMap<StepId, readonly StepId[]>,
-  dependents: ReadonlyMap<StepId, readonly StepId[]>,
-): readonly StepId[] => {
-  const open = new Map<StepId, number>();
-  const order: StepId[] = [];
-  for (const [id, list] of needs) {
-    if (list.length === 0) order.push(id);
-    else open.set(id, list.length);
-  }
+  following: readonly (readonly number[])[],
+): readonly number[] => {
+  const open = Uint32Array.from(planSteps, ({ id }) => needs.get(id)?.length ?? 0);
+  const order: number[] = [];
+  for (const [place, count] of open.entries()) if (count === 0) order.push(place);
   // The array grows while it is walked: it is queue and result in one.
-  for (const id of order) {
-    for (const dependent of dependents.get(id) ?? []) {
-      const count = (open.get(dependent) ?? 0) - 1;
-      open.set(dependent, count);
-      if (count === 0) order.push(dependent);
+  for (const place of order) {
+    for (const next of following[place] ?? []) {
+      const count = (open[next] ?? 0) - 1;
+      open[next] = count;
+      if (count === 0) order.push(next);
     }
   }
-  if (order.length === needs.size) return order;
-  const waiting = [...needs.keys()].filter((id) => !order.includes(id));
+  if (order.length === planSteps.length) return order;
+  const waiting = planSteps.filter((_step, place) => open[place] !== 0).map(({ id }) => id);
   throw new RefloatError("bug", `steps of the plan wait for each other: ${waiting.slice(0, 10).join(", ")}`);
 };
 
