@@ -105,6 +105,12 @@ describe("findCycles", () => {
     expect(ways([edge("a", "b"), edge("a", "c"), edge("b", "c")])).toEqual([]);
   });
 
+  test("finds the one circle of many thousand components at once", () => {
+    const chain = Array.from({ length: 20_000 }, (_none, index) => edge(`c${index}`, `c${index + 1}`));
+    expect(ways(chain)).toEqual([]);
+    expect(ways([...chain, edge("c20000", "c19998")])).toEqual(["c19998 > c19999 > c20000 > c19998"]);
+  });
+
   test("finds one exactly when no order exists", () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {

@@ -3,11 +3,15 @@ import type { Graph } from "../../model/graph.ts";
 
 const reach = (graph: Graph, start: readonly string[], enter: "from" | "to"): readonly string[] => {
   const leave = enter === "from" ? "to" : "from";
+  const entering = Map.groupBy(
+    graph.edges.filter(({ kind }) => kind === "hard"),
+    (edge) => edge[enter],
+  );
   const reached = new Set(start);
   const queue = [...start];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    for (const edge of graph.edges) {
-      if (edge.kind !== "hard" || edge[enter] !== name || reached.has(edge[leave])) continue;
+    for (const edge of entering.get(name) ?? []) {
+      if (reached.has(edge[leave])) continue;
       reached.add(edge[leave]);
       queue.push(edge[leave]);
     }

@@ -50,8 +50,7 @@ export const forecastSteps = (
   const likely = simulate(times);
   // Only where limits keep steps waiting does the run take longer than its critical path.
   const isLimited = likely.endMs > sum("likelyMs") + 1;
-  const total = (part: "lowMs" | "highMs"): number =>
-    Math.round(isLimited ? simulate(timesBy(part)).endMs : sum(part));
+  const total = (part: "lowMs" | "highMs"): number => Math.round(isLimited ? simulate(timesBy(part)).endMs : sum(part));
   const cutover = steps.flatMap(({ id, phase }) => (phase === "cutover" ? (likely.spanOf(id) ?? []) : []));
   const measured = new Set([...durations.values()].flatMap((duration) => duration?.runs ?? []));
   return {

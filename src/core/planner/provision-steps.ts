@@ -64,10 +64,7 @@ export const neededProvisions = (
   if (provision === undefined) return [];
   const referred = referredProvisions(service, order);
   const anywhere = new Set(Object.keys(components).flatMap(referred.own));
-  const here = new Set([
-    ...touched.flatMap(referred.all),
-    ...referredTo(textsOfTheWhole(service, touched), service),
-  ]);
+  const here = new Set([...touched.flatMap(referred.all), ...referredTo(textsOfTheWhole(service, touched), service)]);
   const names = Object.keys(provision);
   const wanted = new Set(names.filter((name) => here.has(name) || !anywhere.has(name)));
   // One that another one needs stands before it in the file.

@@ -29,49 +29,53 @@ const mostNeedsBetween = 4096;
 export const createStepDraft = (): StepDraft => {
   const steps: PlanStep[] = [];
   const position = new Map<StepId, number>();
-  /** Steps that no other one needs: they stand for all. */
-  const last = new Set<StepId>();
+  /** By position, positions of the needs. */
+  const needed: (readonly number[])[] = [];
+  /** Steps that no other one needs, by position: they stand for all. */
+  const last = new Set<number>();
+  const idsAt = (positions: Iterable<number>): StepId[] => [...positions].flatMap((at) => steps[at]?.id ?? []);
 
   const add = (phase: Phase, action: StepAction, needs: Iterable<StepId>): StepId => {
     const id = stepIdOf(action);
     if (position.has(id)) throw new RefloatError("bug", `the planner adds step ${id} twice`);
-    const asked = [...new Set(needs)];
-    for (const need of asked) {
-      if (!position.has(need)) throw new RefloatError("bug", `the planner lets ${id} need ${need} before it is there`);
+    const asked = new Set<number>();
+    for (const need of needs) {
+      const at = position.get(need);
+      if (at === undefined) throw new RefloatError("bug", `the planner lets ${id} need ${need} before it is there`);
+      asked.add(at);
     }
-    const kept = asked.length === steps.length ? [...last] : withoutImplied(asked, steps, position);
+    const kept = asked.size === steps.length ? [...last] : withoutImplied([...asked], needed);
     for (const need of kept) last.delete(need);
     position.set(id, steps.length);
-    last.add(id);
-    steps.push({ id, phase, needs: kept.sort(), action });
+    last.add(steps.length);
+    needed.push(kept);
+    steps.push({ id, phase, needs: idsAt(kept).sort(), action });
     return id;
   };
 
   const gate: StepDraft["gate"] = (phase, waitsFor, followers) =>
-    last.size * followers > mostNeedsBetween ? [add(phase, { kind: "wait", for: waitsFor }, last)] : [...last];
+    last.size * followers > mostNeedsBetween ? [add(phase, { kind: "wait", for: waitsFor }, idsAt(last))] : idsAt(last);
 
   return { add, all: () => steps.map(({ id }) => id), gate, steps: () => [...steps] };
 };
 
-/** Those of the asked steps that no other one of them needs already, directly or not: found by going back from each no further than to the first. */
-const withoutImplied = (
-  asked: readonly StepId[],
-  steps: readonly PlanStep[],
-  position: ReadonlyMap<StepId, number>,
-): StepId[] => {
-  if (asked.length < 2) return [...asked];
-  const positionOf = (id: StepId): number => position.get(id) ?? 0;
-  const first = asked.reduce((least, id) => Math.min(least, positionOf(id)), steps.length);
-  const implied = new Set<StepId>();
+/**
+ * Those of the asked steps that no other one of them needs already, directly or not: found by going back from each no further than to the first.
+ * Steps are named by their positions.
+ */
+const withoutImplied = (asked: readonly number[], needed: readonly (readonly number[])[]): readonly number[] => {
+  if (asked.length < 2) return asked;
+  const first = asked.reduce((least, at) => Math.min(least, at));
+  const implied = new Set<number>();
   const open = [...asked];
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
     // A step comes after all that it needs: from the first one there is nowhere to go, however many needs it has.
-    if (positionOf(id) <= first) continue;
-    for (const need of steps[positionOf(id)]?.needs ?? []) {
+    if (at <= first) continue;
+    for (const need of needed[at] ?? []) {
       if (implied.has(need)) continue;
       implied.add(need);
       open.push(need);
     }
   }
-  return asked.filter((id) => !implied.has(id));
+  return asked.filter((at) => !implied.has(at));
 };

@@ -152,9 +152,10 @@ const conflictsOf = async (
 /** What is recovered, and the processes that depend on it: they are bound anew. */
 const touched = (access: ComponentAccess, graph: Graph, only: readonly string[]): readonly string[] => {
   const order = componentOrder(graph);
+  const recovered = new Set(only);
   const isRebound = (name: string): boolean =>
-    access.driver(name).runtime !== undefined && only.some((other) => order.dependenciesOf(name).has(other));
-  return order.names.filter((name) => only.includes(name) || isRebound(name));
+    access.driver(name).runtime !== undefined && [...order.dependenciesOf(name)].some((other) => recovered.has(other));
+  return order.names.filter((name) => recovered.has(name) || isRebound(name));
 };
 
 /** What a kept component got since the point, when the rows that name it are recovered to the point: `312 files`, by invariant. */

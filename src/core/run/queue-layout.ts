@@ -86,12 +86,7 @@ const groupSteps = (
 };
 
 /** Of each step the limits that it and all that waits for it count against. Steps share the lists, of which there are few. */
-const limitsAhead = ({
-  graph,
-  steps,
-  order,
-  limits,
-}: QueueLayoutOptions): ReadonlyMap<StepId, readonly number[]> => {
+const limitsAhead = ({ graph, steps, order, limits }: QueueLayoutOptions): ReadonlyMap<StepId, readonly number[]> => {
   const ahead = new Map<StepId, readonly number[]>();
   if (limits.capacities.length === 1) return ahead;
   const shared = new Map<string, readonly number[]>();
