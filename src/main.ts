@@ -5,6 +5,7 @@ import { z } from "zod";
 import { runCommandLine } from "./cli/run-command-line.ts";
 import type { InterruptSignal, Shell } from "./cli/shell.ts";
 import { createWorkbench } from "./create-workbench.ts";
+import { programAsTyped } from "./platform/program-as-typed.ts";
 import { packageFile } from "./platform/program-files.ts";
 
 const packageSchema = z.object({ version: z.string() });
@@ -30,6 +31,7 @@ const shell: Shell = {
   currentDirectory: process.cwd(),
   version,
   userName: userName(),
+  program: programAsTyped(process.env),
   onSignal: (signal: InterruptSignal, listener) => {
     process.on(signal, listener);
     return () => process.off(signal, listener);

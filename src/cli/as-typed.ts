@@ -10,25 +10,32 @@ type Named = Pick<GlobalOptions, "config" | "vault" | "passwordFile" | "state" |
 
 /** A command in a line or, by its first word, in prose, to its end; not a package, a role or a user of that name. */
 const commandPattern = (verbs: readonly string[]): RegExp =>
-  new RegExp(`(?:(?<=^|\\| |&& |; )refloat (?=[a-z-])|\\brefloat (?=(?:${verbs.join("|")})\\b))[^|&;,)\`]*`, "g");
+  new RegExp(
+    `(?<!npx )(?:(?<=^|\\| |&& |; )refloat (?=[a-z-])|\\brefloat (?=(?:${verbs.join("|")})\\b))[^|&;,)\`]*`,
+    "g",
+  );
 
-/** @param verbs first words of all commands @returns what turns each `refloat ...` of a line or of prose into the one that does the same from here */
+/** @param verbs first words of all commands @param program what starts us here @returns what turns each `refloat ...` of a line or of prose into the one that does the same from here */
 export const commandsAsTyped = (
   { config, vault, passwordFile, state, vaultAsOf }: Named,
   verbs: readonly string[],
+  program: string,
 ): ((text: string) => string) => {
-  const options = { config, vault, "password-file": passwordFile, state, "vault-as-of": vaultAsOf };
+  // Of what is declared the file says where the password is.
+  const vaultPasswordFile = vault === null ? null : passwordFile;
+  const options = { config, vault, "password-file": vaultPasswordFile, state, "vault-as-of": vaultAsOf };
   const named = Object.entries(options).flatMap(([name, value]) =>
     value === null ? [] : [{ option: `--${name}`, value: shellWord(value) }],
   );
-  if (named.length === 0) return (text) => text;
+  if (named.length === 0 && program === "refloat") return (text) => text;
   const commands = commandPattern(verbs);
   return (text) =>
     text.replaceAll(commands, (command) => {
       const words = command.split(/\s+/);
-      if (["--config", "--vault", "--help"].some((option) => words.includes(option))) return command;
+      const rest = command.slice("refloat ".length);
+      if (["--config", "--vault", "--help"].some((option) => words.includes(option))) return `${program} ${rest}`;
       const missing = named.flatMap(({ option, value }) => (words.includes(option) ? [] : [option, value]));
-      return ["refloat", ...missing, command.slice("refloat ".length)].join(" ");
+      return [program, ...missing, rest].join(" ");
     });
 };
 

@@ -59,6 +59,7 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
     asTyped: commandsAsTyped(
       global,
       commandTable.map(({ name }) => name.split(" ")[0] ?? name),
+      shell.program,
     ),
   });
   const interruption = listenForInterrupts(shell, {

@@ -57,6 +57,8 @@ export type Shell = {
   /** Of the package: `0.1.0`. */
   readonly version: string;
   readonly userName: string;
+  /** What a person types to start this program: `refloat`, or `npx refloat`. */
+  readonly program: string;
   /** @returns a function that stops listening */
   readonly onSignal: (signal: InterruptSignal, listener: () => void) => () => void;
   /** Called when the process ends in whatever way but by a signal that cannot be caught; must not wait for anything. @returns a function that stops listening */

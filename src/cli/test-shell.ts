@@ -102,6 +102,7 @@ export const createTestShell = (options: TestShellOptions = {}): TestShell => {
     environment: options.environment ?? {},
     currentDirectory: options.currentDirectory ?? "/nowhere",
     version: "0.0.0",
+    program: "refloat",
     userName: "ada",
     onSignal: (signal, listener) => {
       const set = listeners.get(signal) ?? new Set();

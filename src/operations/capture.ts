@@ -153,7 +153,7 @@ const captureService = (
       const held = options.held === true;
       const checks = held ? unaskedChecks(service, order) : await sourceChecks(service, order, access);
       const pending = new Map<string, Pending>();
-      const still = held ? null : await standStill(bench, { service, access, signal, tell: onEvent });
+      const still = held ? null : await standStill(bench, { service, access, signal, tell: onEvent, held: "point" });
       try {
         const reading = { bench, service: asked, access, previous, pending, onEvent };
         const { stillness, invariants } = await readService(reading, order, still, signal);

@@ -60,6 +60,18 @@ const tableOf = (name: string, tables: readonly CapturedTable[], point: Recovery
   });
 };
 
+/** A table that is not made again comes back beside the live database, as a whole. @param what of the recovery: `shop --only db --at 7f3a91c2` */
+const withWayAround = (error: unknown, what: string): unknown =>
+  error instanceof RefloatError && "dropped" in error.context && error.nextCommand === undefined
+    ? new RefloatError(error.code, error.message, {
+        cause: error.cause,
+        context: error.context,
+        ...(error.state === undefined ? {} : { state: error.state }),
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        nextCommand: `refloat recover ${what} --no-cutover`,
+      })
+    : error;
+
 /**
  * Compares tables of a point with the live ones; changes nothing.
  * @throws RefloatError service.unknown, component.unknown, point.*, source.*, usage
@@ -79,7 +91,11 @@ export const proposeMend = async (
     const tables = names.map((name) =>
       excerpts === undefined ? tableOf(name, source.tables, point).name : tableOfServer(name, excerpts, source),
     );
-    const proposal = await mending.propose(await access.context(component), source, { ...wish, tables });
+    const proposal = await mending
+      .propose(await access.context(component), source, { ...wish, tables })
+      .catch((error: unknown) => {
+        throw withWayAround(error, `${service.name} --only ${component} --at ${shortId(point.id)}`);
+      });
     return { service: service.name, component, proposal };
   });
 };

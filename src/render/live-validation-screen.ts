@@ -44,7 +44,7 @@ const section = (
       ),
       ...(hint === undefined ? [] : hanging("        hint: ", hint, screen.width)),
       // Uncut, as it is to be copied.
-      ...(nextCommand === undefined ? [] : [`        next: ${screen.paint("bold", nextCommand)}`]),
+      ...(nextCommand === undefined ? [] : [`        ${nextLine(screen, nextCommand)}`]),
     ];
   }),
   ...listed(`  a capture runs for ${subject}`, commands),

@@ -220,7 +220,8 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
     expect(some.tables[0]).toMatchObject({ changed: 1200, puts: { changed: 1, gone: 0 } });
     expect(await one("GROUP_CONCAT(price ORDER BY sku) FROM products WHERE sku IN ('sku1', 'sku2')")).toBe("0.00,2.10");
     const hostile = await mend("--only", "db:products", "--where", "true)) ; DROP TABLE keyless; -- ");
-    expect(hostile.exit).not.toBe(0);
+    expect(hostile.exit).toBe(2);
+    expect(hostile.stderr).toContain("is no condition on the rows of products: ");
     expect(await one("COUNT(*) FROM keyless")).toBe("1");
   });
 

@@ -1,5 +1,5 @@
 /** Single rows back from a point into a real database that goes on being written to: what differs, what is gone, and nothing else. */
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
@@ -166,6 +166,38 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     expect((await program.succeed(["log"])).stdout).toMatch(/mend +shop +failed/);
   });
 
+  it("says that what is live has changed when the server refuses what was proposed", async () => {
+    await sql("delete from order_items where order_id = 7");
+    const { digest } = await data("--only", "db:order_items", "--no-apply");
+    await sql("insert into order_items values (7, 1, 'somebody else''s')");
+    const taken = await mend("--proposal", digest);
+    expect(taken).toMatchObject({ exit: 3 });
+    expect(taken.stderr).toContain("error rows.changed: ");
+    await sql("delete from order_items where order_id = 7; delete from orders where id = 7");
+    const dangling = await mend("--proposal", digest);
+    expect(dangling).toMatchObject({ exit: 3 });
+    expect(dangling.stderr).toContain("error rows.changed: what is live is not as it was compared: ");
+    expect(dangling.stderr).toContain("compare again");
+    expect(await one("(select count(*)::int from order_items where order_id = 7)")).toBe(0);
+  });
+
+  it("says who may not make a dropped table again, by which GRANT he may, and the way around with its service", async () => {
+    await sql(`create role keeper${count}; create role app${count} login; grant usage, create on schema public to app${count};
+      grant select on all tables in schema public to app${count}; grant select on all sequences in schema public to app${count};
+      create table kept (id int primary key); insert into kept values (1); alter table kept owner to keeper${count}`);
+    await program.succeed(["capture", "shop"]);
+    await sql("drop table kept");
+    const file = `${folder.path}/refloat.yaml`;
+    const text = await readFile(file, "utf8");
+    await writeFile(file, text.replace(/postgres:\/\/[^@"]*@/, `postgres://app${count}@`));
+    await program.close();
+    const refused = await mend("--only", "db:kept");
+    expect(refused.stderr).toContain(`error source.denied: kept was dropped, and app${count} may not make it again: `);
+    expect(refused.stderr).toContain(`GRANT "keeper${count}" TO "app${count}"`);
+    expect(refused.stderr).toMatch(/^next: refloat .*recover shop --only db --at [0-9a-f]{8} --no-cutover$/m);
+    expect(refused.exit).toBe(4);
+  });
+
   it("writes a script that psql runs, and refuses one that was changed", async () => {
     const before = await digestOf("products");
     await sql("alter table products disable trigger products_noted; update products set ratio = -ratio");
@@ -252,7 +284,20 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     expect(await one("(select price::text from products where sku = 'sku2')")).toBe("2.10");
     expect(await one("(select price::text from products where sku = 'sku1')")).toBe("0.00");
     const hostile = await mend("--only", "db:products", "--where", "true)) as x; drop table keyless; --");
-    expect(hostile.exit).toBe(4);
+    expect(hostile.exit).toBe(2);
+    for (const [condition, words] of [
+      ["sku = ", 'usage: --where "sku =" is no condition on the rows of products at its end: syntax error'],
+      ["sku == 'a'", "is no condition on the rows of products at character 5: operator does not exist"],
+      ["skoo = 'a'", 'is no condition on the rows of products at character 1: column "skoo" does not exist'],
+      ["price = 'dear'", "is no condition on the rows of products at character 9: invalid input syntax"],
+    ] as const) {
+      const refused = await mend("--only", "db:products", "--where", condition);
+      expect(refused.exit).toBe(2);
+      expect(refused.stderr).toContain(words);
+      expect(refused.stderr).toContain('such as --where "id = 42"; products has sku, price, tags');
+      expect(refused.stderr).toMatch(/^state: nothing was changed/m);
+      expect(refused.stderr).toMatch(/^next: refloat .*mend --help$/m);
+    }
     expect(await one("(select count(*)::int from keyless)")).toBe(1);
     expect((await data("--only", "db:events_2026", "--yes")).tables[0]?.puts.gone).toBe(1);
     expect(await one("(select count(*)::int from events)")).toBe(1);

@@ -12,6 +12,7 @@ import { systemClock } from "../../platform/system-clock.ts";
 import { packageFile } from "../../platform/program-files.ts";
 import { canAsk } from "../ask.ts";
 import { askAboutProposal } from "../ask-about-proposal.ts";
+import { nextLine } from "../../render/screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { readInput } from "../read-input.ts";
 import { requireYes } from "../confirmation.ts";
@@ -117,7 +118,8 @@ const summary = (
   { file, proposal, passwordFile, made }: { file: string; proposal: Proposal; passwordFile: string; made: boolean },
   { output }: CommandContext,
 ): string => {
-  const { paint } = output.screen("UTC");
+  const screen = output.screen("UTC");
+  const { paint } = screen;
   return [
     `Wrote ${file}`,
     ...proposal.services.map(({ name, components }) => `  ${name}: ${components.map((part) => part.name).join(", ")}`),
@@ -132,6 +134,6 @@ const summary = (
       `  ${paint("bold", command)}`,
     ]),
     "Read the file and change what is not right; then",
-    `next: ${paint("bold", "refloat validate --live")}   or: ${paint("bold", "refloat vault init")}`,
+    nextLine(screen, "refloat validate --live", "refloat vault init"),
   ].join("\n");
 };

@@ -8,6 +8,7 @@ import type { Declaration } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { validateLive } from "../../operations/validate-live.ts";
 import { renderLiveValidation } from "../../render/live-validation-screen.ts";
+import { nextLine } from "../../render/screen.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
 import { diagnosticsText } from "../error-text.ts";
 import { findConfigFile } from "../global-options.ts";
@@ -56,11 +57,12 @@ const readChecked = async (context: CommandContext): Promise<CheckedFile> => {
   };
 };
 
-const told = (
+const told = async (
   { file, declaration, warnings }: CheckedFile,
   only: string | null,
-  { output }: CommandContext,
-): CommandResult => {
+  { output, bench: open }: CommandContext,
+): Promise<CommandResult> => {
+  const bench = await open();
   if (warnings !== "") output.note(warnings);
   const services = Object.values(declaration.services).filter(({ name }) => only === null || name === only);
   const text = [
@@ -69,7 +71,7 @@ const told = (
       const parts = Object.keys(components);
       return `  ${name}: ${parts.length === 0 ? `a runbook of ${formatAmount(manual.length, "manual steps")}` : parts.join(", ")}`;
     }),
-    `next: refloat validate --live${only === null ? "" : ` ${only}`}`,
+    nextLine(output.screen(bench.host.timeZone), `refloat validate --live${only === null ? "" : ` ${only}`}`),
   ].join("\n");
   const data = {
     file,

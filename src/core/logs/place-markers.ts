@@ -38,7 +38,7 @@ export const placeMarkers = async (
   const logged = Object.keys(service.components).filter((name) => access.driver(name).logs?.mark !== undefined);
   if (logged.length === 0) throw noMarker(service.name, "");
   const lines = await heldLines(bench, service.name);
-  const still = await standStill(bench, { service, access, signal, tell });
+  const still = await standStill(bench, { service, access, signal, tell, held: "mark" });
   try {
     const at = bench.clock.now().toISOString();
     const began = bench.clock.monotonicMs();

@@ -14,7 +14,7 @@ type LockToHold = { readonly lock: CommitLockDeclaration; readonly atMostMs: num
 /** @throws the signal's reason; RefloatError config.invalid for a component that keeps no such lock */
 export const holdByLock = async (
   clock: Clock,
-  { service, access, signal, tell }: StandStillOptions,
+  { service, access, signal, tell, held: heldFor }: StandStillOptions,
   { lock, atMostMs }: LockToHold,
 ): Promise<StandStill> => {
   const { name } = service;
@@ -25,7 +25,7 @@ export const holdByLock = async (
     });
   const [fromAt, beganMs] = [clock.now().toISOString(), clock.monotonicMs()];
   const missed = (why: string): Stillness => {
-    tell(missedWarning(name, why));
+    tell(missedWarning(name, why, heldFor));
     return { kind: "missed", why };
   };
   let held: HeldLock;

@@ -2,7 +2,7 @@
  * A service that stands still while it is captured: freeze before the first component, thaw as soon as nothing more has to stand still, and what
  * a point may say of it. A capture that was not held to its end makes a point all the same, which says why it is not quiesced.
  */
-import type { QuiesceDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
+import type { QuiesceDeclaration } from "../../model/declaration.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { FreezeEnd, FreezeStart, HeldFreeze, ThawCause } from "../ports/freezes.ts";
 import type { Workbench } from "../ports/workbench.ts";
@@ -42,10 +42,10 @@ export const standStill = async (
     return holdByLock(bench.clock, options, { lock: quiesce.lock, atMostMs: quiesceTimeMs(quiesce) });
   }
   const start = await freezeService(bench, options, quiesce);
-  if (start.kind === "failed") return notFrozen(service, quiesce, start, tell);
+  if (start.kind === "failed") return notFrozen(options, quiesce, start);
   tell({ type: "frozen" });
   if (start.freeze.leftSince !== null) tell(leftWarning(name, start.freeze.leftSince));
-  return frozen(service, quiesce, start.freeze, tell);
+  return frozen(options, quiesce, start.freeze);
 };
 
 const freezeService = async (
@@ -76,33 +76,31 @@ const thawForgotten = async (
 };
 
 const notFrozen = (
-  { name }: ServiceDeclaration,
+  { service: { name }, tell, held }: StandStillOptions,
   quiesce: QuiesceDeclaration,
   { why, end }: FreezeStart & { readonly kind: "failed" },
-  tell: StandStillOptions["tell"],
 ): StandStill => {
   const missed = {
     kind: "missed",
     why: end?.because === "deadline" ? describeMiss("deadline", quiesce) : why,
   } as const;
   const stuck = end?.stuck ?? null;
-  tell(missedWarning(name, missed.why));
+  tell(missedWarning(name, missed.why, held));
   if (stuck !== null) tell(stuckWarning(name, stuck));
   return { isFrozen: false, end: async () => missed, stuck: () => stuck };
 };
 
 const frozen = (
-  { name }: ServiceDeclaration,
+  { service: { name }, tell, held }: StandStillOptions,
   quiesce: QuiesceDeclaration,
   freeze: HeldFreeze,
-  tell: StandStillOptions["tell"],
 ): StandStill => {
   let stuck: string | null = null;
   const ended = freeze.ended.then((end): Stillness => {
     ({ stuck } = end);
     tell(stuck === null ? { type: "thawed", heldMs: end.heldMs } : stuckWarning(name, stuck));
     const stillness = stillnessOf(end, quiesce);
-    if (stillness.kind === "missed") tell(missedWarning(name, stillness.why));
+    if (stillness.kind === "missed") tell(missedWarning(name, stillness.why, held));
     return stillness;
   });
   return {

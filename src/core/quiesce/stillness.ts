@@ -27,11 +27,18 @@ export type StandStillOptions = {
   readonly access: ComponentAccess;
   readonly signal: AbortSignal;
   readonly tell: (event: FreezeEvent) => void;
+  /** What it is to stand still for. */
+  readonly held: "point" | "mark";
 };
 
-export const missedWarning = (service: string, why: string): FreezeEvent => ({
+/** @param held what it was to stand still for */
+export const missedWarning = (service: string, why: string, held: "point" | "mark"): FreezeEvent => ({
   type: "warning",
-  message: `the point is not quiesced: ${why}`,
-  hint: "it was captured while the service went on",
+  ...(held === "point"
+    ? { message: `the point is not quiesced: ${why}`, hint: "it was captured while the service went on" }
+    : {
+        message: `the service was not held for the mark: ${why}`,
+        hint: "its markers were placed while the service went on",
+      }),
   nextCommand: `refloat validate --live ${service}`,
 });

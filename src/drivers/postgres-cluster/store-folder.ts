@@ -2,7 +2,7 @@
  * Puts the files of a running cluster into the vault from where they lie, on several threads, while a backup is under way that makes them one by its
  * log. Files at rest since the capture before are not read at all.
  */
-import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
+import { type FileHandle, access, lstat, open, readdir, realpath } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import pLimit from "p-limit";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -194,6 +194,22 @@ const ownVersionOnly = async (data: string, names: readonly string[]): Promise<r
   return names.filter((name) => name.startsWith(`PG_${major}_`));
 };
 
+const isAbsent = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === "ENOENT",
+  );
+
+/** A slot keeps them, unless the server was told to give it up. */
+const logGone = (path: string, cause: unknown): RefloatError =>
+  new RefloatError("source.failed", `${path} of the log, which the backup needs, is not in the data folder any more`, {
+    cause,
+    state: "no point was made",
+    hint:
+      "the server has removed it while the backup was read: raise max_slot_wal_keep_size or wal_keep_size there, or look whether " +
+      "somebody cleans pg_wal, then capture again",
+  });
+
 /** Files of the log, each of which has to be whole; and the histories of timelines, which are small. */
 export const storeLogFiles = async (
   data: string,
@@ -206,7 +222,9 @@ export const storeLogFiles = async (
   const sum: Sum = { files: 0, sizeBytes: 0 };
   const store = async (path: string): Promise<void> => {
     const rules = { exclude: [], oneFileSystem: false, as: `${place}/${path}` };
-    const { sizeBytes } = await sink.tree(join(data, path), rules, signal, progress);
+    const { sizeBytes } = await sink.tree(join(data, path), rules, signal, progress).catch(async (error: unknown) => {
+      throw (await isAbsent(join(data, path))) ? logGone(path, error) : error;
+    });
     if (needed.includes(path) && sizeBytes !== segmentBytes)
       throw new RefloatError("source.failed", `${path} of the log, which the backup needs, is not whole`, {
         state: "no point was made",

@@ -1,12 +1,13 @@
 /** Where proposals are kept until somebody decides: one folder each, named by the digest of its script, made whole or not at all. */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProposedScripts } from "../../core/mend/propose-rows.ts";
 import { type MendProposal, mendProposalSchema } from "../../model/mend.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { syncDirectory } from "../atomic-file.ts";
+import { systemClock } from "../system-clock.ts";
 import { translateSystemErrors } from "../system-error.ts";
 
 const files = { mend: "mend.sql", undo: "undo.sql", facts: "mend.json" } as const;
@@ -51,6 +52,28 @@ const write = async (
   return hash.digest("hex");
 };
 
+/** A proposal is written in minutes; nobody writes to one of yesterday any more. */
+const abandonedMs = 24 * 3_600_000;
+
+/** Removes what killed processes have left half written. One that is being written now, by whichever process, stays. */
+const sweep = async (folder: string): Promise<void> => {
+  for (const name of await readdir(folder)) {
+    if (!/^\.[0-9a-f]+\.tmp$/.test(name)) continue;
+    const partial = join(folder, name);
+    const times = await Promise.all(
+      [partial, ...(await readdir(partial).catch(() => [])).map((file) => join(partial, file))].map(async (path) =>
+        stat(path).then(
+          ({ mtimeMs }) => mtimeMs,
+          // Another process was quicker.
+          () => 0,
+        ),
+      ),
+    );
+    if (systemClock.now().getTime() - Math.max(...times) > abandonedMs)
+      await rm(partial, { recursive: true, force: true });
+  }
+};
+
 /** @throws RefloatError target.failed when the folder cannot be written; source.unsupported for a script that nobody could run; whatever the scripts throw */
 export const keepMend = async (
   stateDirectory: string,
@@ -60,6 +83,7 @@ export const keepMend = async (
   translateSystemErrors("target.failed", "the script could not be kept", async () => {
     const folder = folderOf(stateDirectory);
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await sweep(folder);
     const partial = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
     await mkdir(partial, { mode: 0o700 });
     try {

@@ -205,3 +205,14 @@ export const sqlStateOf = (error: unknown): string | undefined => {
   if (error instanceof DatabaseError) return error.code;
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined;
 };
+
+/** What a server has said of a statement that it refuses: its own words, and the character (from 1) that it stumbled at. */
+export const refusalOf = (
+  error: unknown,
+): { readonly state: string; readonly said: string; readonly position: number | null } | null => {
+  if (error instanceof DatabaseError) {
+    const position = Number(error.position ?? "");
+    return { state: error.code ?? "", said: error.message, position: position > 0 ? position : null };
+  }
+  return error instanceof Error && error.cause !== undefined ? refusalOf(error.cause) : null;
+};

@@ -3,6 +3,7 @@
  * be put back. What is only live is counted and left alone.
  */
 import type { RowWish } from "../../../core/ports/row-stage.ts";
+import { refuseCondition } from "../../../core/mend/explain-refusal.ts";
 import { formatBytes } from "../../../core/text/quantity.ts";
 import type { MendedTable } from "../../../model/mend.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
@@ -61,7 +62,20 @@ export const requireSpellable = async (
   );
 };
 
-/** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError source.failed when the server does not understand the condition */
+/** Beside the condition the statement is right: what the server refuses in it is the condition. @returns an error of another kind as it is */
+const conditionError = (error: unknown, where: string, live: LoadedRows["live"]): unknown =>
+  error instanceof RefloatError && (error.code === "source.failed" || error.code === "target.failed")
+    ? refuseCondition({
+        where,
+        label: live.label,
+        columns: live.columns.map(({ name }) => name),
+        said: error.message,
+        at: null,
+        cause: error,
+      })
+    : error;
+
+/** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError usage when the server does not understand the condition */
 export const compareRows = async (
   session: SqlSession,
   loaded: LoadedRows,
@@ -91,13 +105,14 @@ export const compareRows = async (
     ...(wish.where === null ? [] : [`d.at IN (SELECT at FROM ${fits})`]),
     "(d.kind = 'gone' OR LOCATE('1', d.bits) > 0)",
   ];
-  if (wish.where !== null)
-    await session.run(
-      asOne(
-        `CREATE TEMPORARY TABLE ${fits} (at BIGINT PRIMARY KEY) ENGINE=InnoDB
-           SELECT ${atColumn} AS at FROM ${from} WHERE (${wish.where}\n) IS TRUE`,
-      ),
-    );
+  if (wish.where !== null) {
+    const { where } = wish;
+    const statement = `CREATE TEMPORARY TABLE ${fits} (at BIGINT PRIMARY KEY) ENGINE=InnoDB
+           SELECT ${atColumn} AS at FROM ${from} WHERE (${where}\n) IS TRUE`;
+    await session.run(asOne(statement)).catch((error: unknown) => {
+      throw conditionError(error, where, live);
+    });
+  }
   const [counted] = (
     await session.run(`
       CREATE TEMPORARY TABLE ${differences} (at BIGINT PRIMARY KEY, n BIGINT, kind VARCHAR(8) CHARACTER SET ascii, bits TEXT CHARACTER SET ascii,

@@ -14,12 +14,16 @@ import { rowSourceOf } from "./row-source.ts";
 import { commit, rowsChangedNumber } from "./script-parts.ts";
 
 /** A constraint, a value that does not fit, or a trigger that says no: the rest of the transaction is undone with it. */
-const refusals = new Set([1048, 1062, 1264, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 4025]);
+const refusals = new Set([1048, 1264, 1292, 1364, 1366, 1406, 1644, 4025]);
+
+/** A key that is taken, a reference that leads to nothing, or is led to: what would be refused was left out when the rows were compared. */
+const overtaken = new Set([1062, 1451, 1452]);
 
 const failureOf = (error: unknown): ScriptFailure => {
   const number = errorNumberOf(error);
   const message = (error instanceof Error ? error.message : String(error)).replace(/^the server at \S+ answered: /, "");
   if (number === rowsChangedNumber) return { kind: "changed", message: message.replace(/^refloat: /, "") };
+  if (number !== null && overtaken.has(number)) return { kind: "overtaken", message };
   return number !== null && refusals.has(number) ? { kind: "refused", message } : { kind: "other" };
 };
 

@@ -5,12 +5,16 @@ import { sqlStateOf } from "../../../platform/postgres/server-errors.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { rowsChangedState } from "./mend-script.ts";
 
+/** A key that is taken, a reference that leads to nothing, or is led to: what would be refused was left out when the rows were compared. */
+const overtaken: ReadonlySet<string> = new Set(["23503", "23505"]);
+
 const failureOf = (error: unknown): ScriptFailure => {
   const state = sqlStateOf(error);
   const message = error instanceof Error ? error.message : String(error);
   if (state === rowsChangedState)
     return { kind: "changed", message: message.replace(/^.*refloat: /s, "").replace(/ \(PL\/pgSQL .*$/s, "") };
   // The words of an integrity constraint that refuses a row: the rest of the transaction is undone with it.
+  if (state !== undefined && overtaken.has(state)) return { kind: "overtaken", message };
   return state?.startsWith("23") === true ? { kind: "refused", message } : { kind: "other" };
 };
 

@@ -2,6 +2,8 @@
 import type { RowStage } from "../../../core/ports/row-stage.ts";
 import { writeScript } from "../../../core/mend/write-script.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { refusalOf } from "../../../platform/postgres/server-errors.ts";
+import { quoteName } from "../instance-names.ts";
 import { compareSettings } from "../written-side.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
@@ -31,16 +33,39 @@ const requireText = async (session: Session): Promise<void> => {
 /** Operators of extensions, and what a condition calls, are found as the application finds them. */
 const ownSearchPath = "set local search_path to default";
 
-/** Makes it within the transaction that compares. @throws RefloatError source.unsupported */
+/**
+ * Makes it within the transaction that compares.
+ * @throws RefloatError source.denied where our role may not make it, or give it to who owned it; source.unsupported, its context with `dropped`
+ */
 const makeAgain = async (session: Session, { label, before }: DroppedTable): Promise<void> => {
   try {
     await session.query(before.join("\n"));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
+    const refusal = refusalOf(error);
+    if (refusal?.state === "42501") {
+      const { user } = session.target;
+      const owner = /owner to ("(?:[^"]|"")*"|\w+);$/.exec(
+        before.find((line) => line.startsWith("alter table")) ?? "",
+      )?.[1];
+      throw new RefloatError(
+        "source.denied",
+        `${label} was dropped, and ${user} may not make it again: ${refusal.said}`,
+        {
+          cause: error,
+          context: { dropped: label },
+          state: "nothing was changed",
+          hint: `who makes a table gives it back to its owner, and may create in its schema; an administrator allows it${
+            owner === undefined ? "" : `: GRANT ${owner} TO ${quoteName(user)}`
+          }`,
+        },
+      );
+    }
     throw new RefloatError("source.unsupported", `${label} was dropped and cannot be made again: ${message}`, {
       cause: error,
+      context: { dropped: label },
       state: "nothing was changed",
-      hint: "the whole database can be recovered beside it: refloat recover --no-cutover",
+      hint: "the whole database can be restored beside the live one, and what is needed taken from there",
     });
   }
 };

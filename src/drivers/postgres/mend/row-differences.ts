@@ -6,6 +6,8 @@ import type { RowWish } from "../../../core/ports/row-stage.ts";
 import type { MendedRows, MendedTable } from "../../../model/mend.ts";
 import { copyTextSql } from "../catalog-sql.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
+import { refuseCondition } from "../../../core/mend/explain-refusal.ts";
+import { refusalOf } from "../../../platform/postgres/server-errors.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { LoadedRows } from "./loaded-rows.ts";
 
@@ -24,7 +26,22 @@ const textArray = (expressions: readonly string[]): string => `array[${expressio
 export const matchedSql = (key: readonly string[], left: string, right: string): string =>
   key.map((name) => `${left}.${quoteName(name)} = ${right}.${quoteName(name)}`).join(" and ");
 
-/** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError source.failed when the server does not understand the condition */
+/** What the server says of a statement that is right but for its condition: syntax and names (42), values (22). @returns another error as it is */
+const conditionError = (error: unknown, statement: string, where: string, live: LoadedRows["live"]): unknown => {
+  const refusal = refusalOf(error);
+  if (refusal === null || !/^(?:22|42(?!501))/.test(refusal.state)) return error;
+  const at = refusal.position === null ? -1 : refusal.position - 1 - statement.indexOf(`((${where}\n)`) - "((".length;
+  return refuseCondition({
+    where,
+    label: live.label,
+    columns: live.columns.map(({ name }) => name),
+    said: refusal.said,
+    at: at < 0 ? null : at,
+    cause: error,
+  });
+};
+
+/** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError usage when the server does not understand the condition */
 export const compareRows = async (
   session: Session,
   point: LoadedRows,
@@ -42,9 +59,7 @@ export const compareRows = async (
   );
   const firstKey = `t.${quoteName(live.key[0] ?? "")}`;
   const kinds = textArray(wish.rows.map(quoteText));
-  // One statement only, which the extended protocol sees to: the condition is a person's text.
-  await session.query(
-    `create temporary table refloat_difference_${number} on commit drop as
+  const statement = `create temporary table refloat_difference_${number} on commit drop as
      select row_number() over (order by ${live.key.map((name) => `p.${quoteName(name)}`).join(", ")}) as n, p."refloat at" as at,
             k.kind, d.columns, ${textArray([texts("p", live.key)])} as key,
             ${textArray([texts("p", names)])} as point, ${textArray([texts("t", names)])} as live,
@@ -53,9 +68,11 @@ export const compareRows = async (
        left join only ${live.qualified} t on ${matchedSql(live.key, "t", "p")}
       cross join lateral (select case when ${firstKey} is null then 'gone' else 'changed' end as kind) k
       cross join lateral (select array_remove(${textArray(differing)}, null) as columns) d
-      where k.kind = 'gone' or row(${texts("p", names)}) is distinct from row(${texts("t", names)})`,
-    [],
-  );
+      where k.kind = 'gone' or row(${texts("p", names)}) is distinct from row(${texts("t", names)})`;
+  // One statement only, which the extended protocol sees to: the condition is a person's text.
+  await session.query(statement, []).catch((error: unknown) => {
+    throw wish.where === null ? error : conditionError(error, statement, wish.where, live);
+  });
   const [counted] = await session.query<RowDifferences["counts"] & { readonly all: number }>(
     `select (select count(*) from ${from})::float8 as all,
             count(*) filter (where kind = 'changed')::float8 as changed, count(*) filter (where kind = 'gone')::float8 as gone,
