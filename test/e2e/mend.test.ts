@@ -371,6 +371,50 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     );
   });
 
+  it("makes a dropped table of another encoding again, by a script that psql runs as well", async () => {
+    const old = `old${count}`;
+    await query(server.url("postgres"), `create database ${old} template template0 encoding 'LATIN1' locale 'C'`);
+    const asked = <Row = Record<string, unknown>>(text: string) => query<Row>(server.url(old), text);
+    await asked(String.raw`
+      create table empty ();  create table none (a int);
+      create table cafés (id int primary key, "na;me" text default 'é;', raw bytea, twice int generated always as (id * 2) stored);
+      insert into cafés (id, "na;me", raw) select n, E'é\t\n\\. \\N ' || n, '\x5c2e0a' from generate_series(1, 30) n;
+      insert into cafés values (31, null, null), (32, '', ''); insert into empty default values; insert into empty default values`);
+    const content = async () =>
+      asked(
+        "select (select md5(string_agg(c::text, ',' order by id)) from cafés c) as a, (select count(*) from empty) as b",
+      );
+    const before = await content();
+    await writeFile(
+      `${folder.path}/refloat.yaml`,
+      `vault: { url: ${folder.path}/vault, password: "\${file:${folder.path}/password}" }
+services: { shop: { components: { db: { type: postgres, url: "${server.url(old)}" } } } }`,
+    );
+    await program.succeed(["capture", "shop"]);
+    const drop = () => asked("drop table cafés, empty, none");
+    await drop();
+    const done = await data("--only", "db:cafés,db:empty,db:none", "--yes");
+    expect(done.tables.map(({ name, puts }) => [name, puts.gone])).toEqual([
+      ["cafés", 32],
+      ["empty", 2],
+      ["none", 0],
+    ]);
+    expect(done.tables[0]?.samples).toHaveLength(10);
+    expect(done.tables[0]?.samples[0]?.columns).toEqual([
+      { name: "id", point: "1", live: null },
+      { name: "na;me", point: "é\t\n\\. \\N 1", live: null },
+      { name: "raw", point: "\\x5c2e0a", live: null },
+    ]);
+    expect(await content()).toEqual(before);
+    await drop();
+    await execa(`${server.binaries}/psql`, ["-X", "-v", "ON_ERROR_STOP=1", "-f", done.script ?? "", server.url(old)]);
+    expect(await content()).toEqual(before);
+    await program.succeed(["mend", "shop", "--undo", done.digest, "--yes"]);
+    expect(await asked("select from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")).toEqual(
+      [],
+    );
+  });
+
   it("leaves out and names what the server would refuse, and puts back all else", async () => {
     await sql(
       "delete from order_items where order_id = 5; delete from orders where id = 5; update customers set email = 'taken' where id = 5",

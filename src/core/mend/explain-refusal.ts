@@ -38,10 +38,9 @@ export const explainFailure = (thrown: unknown, failure: ScriptFailure, directio
   }
   // Interrupted, the transaction ends with its session, unless its last word was sent before.
   if (!(thrown instanceof RefloatError) || (thrown.code === "interrupted" && failure.kind !== "unheard")) return thrown;
-  const lost = failure.kind === "unheard" || thrown.code === "source.unreachable";
   return new RefloatError(thrown.code, thrown.message, {
     cause: thrown,
-    state: lost ? "it is not known whether it was done: compare again" : nothing,
+    state: failure.kind === "unheard" ? "it is not known whether it was done: compare again" : nothing,
     ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
   });
 };

@@ -3,14 +3,14 @@
  * what it is asked of stands in ports/row-stage.
  */
 import type { MendRequest } from "../ports/row-mending.ts";
-import type { RowStage, RowWish, StageRows, StageTable } from "../ports/row-stage.ts";
+import type { RowStage, RowWish, ScriptPiece, StageRows, StageTable } from "../ports/row-stage.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
 import { formatCount, formatList } from "../text/quantity.ts";
 import { type MendedTable, type MendProposal, rowsPutBack } from "../../model/mend.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { parentsFirst, setRefusedAside, wantReferred } from "./referred-rows.ts";
 
-/** Above this a script is nothing that anybody reviews, and one transaction holds too much. */
+/** Above this a script is nothing that anybody reviews. A table that is made again is one thing to review, however many rows it has. */
 const mostRows = 500_000;
 
 /** A table that only comes along: nothing of it is wanted until a row refers to it. */
@@ -227,8 +227,8 @@ const words = (place: string, source: string, tables: readonly MendedTable[]): r
 ];
 
 export type ProposedScripts = {
-  readonly mend: AsyncIterable<string>;
-  readonly undo: AsyncIterable<string>;
+  readonly mend: AsyncIterable<ScriptPiece>;
+  readonly undo: AsyncIterable<ScriptPiece>;
   readonly describe: (kept: Pick<MendProposal, "digest" | "undoDigest" | "script" | "undo">) => MendProposal;
 };
 
@@ -270,8 +270,9 @@ export const proposeRows = async <Table extends StageTable, Rows extends StageRo
   });
   const rows = rowsPutBack({ tables: described });
   if (rows === 0 && made.size === 0) return proposal({ digest: "", undoDigest: "", script: null, undo: null });
-  if (rows > mostRows) {
-    throw new RefloatError("source.unsupported", `${formatCount(rows)} rows are more than one script puts back`, {
+  const single = rowsPutBack({ tables: described.filter((table) => !table.made) });
+  if (single > mostRows) {
+    throw new RefloatError("source.unsupported", `${formatCount(single)} rows are more than one script puts back`, {
       state: nothingChanged,
       hint: `at most ${formatCount(mostRows)}: narrow it by tables, --where or --columns, or recover the whole database`,
     });

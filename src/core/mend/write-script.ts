@@ -4,7 +4,7 @@
  * decided here; how they are said in a dialect is not.
  */
 import type { MendDirection, MendedRows } from "../../model/mend.ts";
-import type { StageRows, StageScript } from "../ports/row-stage.ts";
+import type { ScriptPiece, StageRows, StageScript } from "../ports/row-stage.ts";
 
 /** Rows of one statement: few enough to be read, many enough to be quick. */
 export const rowsPerStatement = 500;
@@ -36,13 +36,17 @@ export type ScriptParts<Rows> = {
   readonly triggers: (rows: Rows, fire: boolean) => string;
   /** Numbers that come back must not be given out again. */
   readonly numbers: (rows: Rows) => AsyncIterable<string>;
-  /** Of tables that were dropped: what makes them, what belongs to them once they have rows, what drops them again. */
+  /**
+   * Of tables that were dropped: what makes them, all of their rows, what belongs to them once they have those, what drops them again. Null where
+   * none is ever made again.
+   */
   readonly made: {
     readonly labels: ReadonlySet<string>;
     readonly before: string;
+    readonly rows: (rows: Rows) => AsyncIterable<ScriptPiece>;
     readonly after: string;
     readonly drop: (tables: readonly Rows[]) => string;
-  };
+  } | null;
 };
 
 async function* changedStatements<Rows>(parts: ScriptParts<Rows>, rows: Rows, direction: MendDirection) {
@@ -68,24 +72,28 @@ async function* goneStatements<Rows>(parts: ScriptParts<Rows>, rows: Rows, direc
 export async function* writeScript<Rows extends StageRows>(
   parts: ScriptParts<Rows>,
   { direction, fireTriggers, words, tables: inOrder }: StageScript<Rows>,
-): AsyncGenerator<string> {
+): AsyncGenerator<ScriptPiece> {
   const { made } = parts;
+  const isMade = ({ live }: Rows): boolean => made?.labels.has(live.label) === true;
   const tables = direction === "mend" ? inOrder : inOrder.toReversed();
+  const compared = tables.filter((rows) => !isMade(rows));
   for (const line of words) yield parts.comment(line);
   yield parts.begin;
   if (!fireTriggers) for (const rows of tables) yield parts.triggers(rows, false);
   if (direction === "mend") {
-    yield made.before;
-    for (const rows of tables) yield* goneStatements(parts, rows, direction);
-    for (const rows of tables) yield* changedStatements(parts, rows, direction);
-    for (const rows of tables) yield* parts.numbers(rows);
+    yield made?.before ?? "";
+    for (const rows of tables)
+      yield* made !== null && isMade(rows) ? made.rows(rows) : goneStatements(parts, rows, direction);
+    for (const rows of compared) yield* changedStatements(parts, rows, direction);
+    // A table that is made again brings its sequences with it.
+    for (const rows of compared) yield* parts.numbers(rows);
   } else {
-    for (const rows of tables) yield* changedStatements(parts, rows, direction);
-    for (const rows of tables) if (!made.labels.has(rows.live.label)) yield* goneStatements(parts, rows, direction);
-    yield made.drop(tables);
+    for (const rows of compared) yield* changedStatements(parts, rows, direction);
+    for (const rows of compared) yield* goneStatements(parts, rows, direction);
+    yield made?.drop(tables.filter(isMade)) ?? "";
   }
   yield parts.check;
   if (!fireTriggers) for (const rows of tables) yield parts.triggers(rows, true);
-  if (direction === "mend") yield made.after;
+  if (direction === "mend") yield made?.after ?? "";
   yield parts.end;
 }

@@ -56,6 +56,9 @@ export type RowWish = {
 /** Rows that were taken out of what is put back, and a few of their keys, as they are told: `id 6`. */
 export type SetAside = { readonly rows: number; readonly keys: readonly string[] };
 
+/** Text; bytes where it is rows as they lie in the source, in UTF-8. */
+export type ScriptPiece = string | Uint8Array;
+
 export type StageScript<Rows> = {
   readonly direction: MendDirection;
   /** In the order in which rows may come. */
@@ -100,6 +103,6 @@ export type RowStage<Table extends StageTable = StageTable, Rows extends StageRo
   readonly setAllAside: (rows: Rows) => Promise<void>;
   /** What would be put back, in numbers and by a few examples. */
   readonly describe: (rows: Rows) => Promise<Pick<MendedTable, "puts" | "columns" | "samples">>;
-  /** Pieces of the script, in order. */
-  readonly script: (script: StageScript<Rows>) => AsyncIterable<string>;
+  /** Pieces of the script, in order. Asked for when nothing else is asked of the stage any more. */
+  readonly script: (script: StageScript<Rows>) => AsyncIterable<ScriptPiece>;
 };

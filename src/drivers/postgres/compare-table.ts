@@ -2,13 +2,10 @@
  * One table on two databases of one server: which of the rows that were written on one side are not on the other, and which differ
  * there. The candidates travel as text into a temporary table on the other side and are compared there by key.
  */
-import type { ByteStream } from "../../core/ports/bytes.ts";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { Readable } from "node:stream";
-import { from as copyFrom } from "pg-copy-streams";
 import { changedFolder } from "../../core/run/export-folder.ts";
 import { copyTextSql } from "./catalog-sql.ts";
+import { copyIn } from "../../platform/postgres/copy-in.ts";
 import { copyOut } from "../../platform/postgres/copy-out.ts";
 import { exportFileName, exportRows } from "./export-rows.ts";
 import { quoteName } from "./instance-names.ts";
@@ -86,17 +83,8 @@ const carryOver = async (table: WrittenTable, comparison: Comparison, there: Ses
   const committed = commitTimes ? "pg_xact_commit_timestamp(xmin)" : "null";
   const columns = [...table.columns.map(({ name }) => quoteName(name)), committed].join(", ");
   const source = copyOut(session, `copy (select ${columns} from ${table.from}${where(table, comparison)}) to stdout`);
-  await feed(there, `copy ${candidates} from stdin`, source.bytes);
+  await copyIn(there, `copy ${candidates} from stdin`, source.bytes);
   await source.seal();
-};
-
-const feed = async (session: Session, sql: string, bytes: ByteStream): Promise<void> => {
-  const stream = session.submit(copyFrom(sql));
-  try {
-    await pipeline(Readable.from(bytes, { objectMode: true, highWaterMark: 2 }), stream);
-  } catch (error) {
-    throw session.translate(error);
-  }
 };
 
 export const compareTable = async (

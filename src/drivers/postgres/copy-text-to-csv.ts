@@ -3,13 +3,7 @@
  * in every encoding that a server may have, those of the special characters stand for nothing else. Source: PostgreSQL's copyto.c.
  */
 import type { ByteStream } from "../../core/ports/bytes.ts";
-
-const nullField = String.raw`\N`;
-
-const letters: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
-
-const plain = (field: string): string =>
-  field.includes("\\") ? field.replaceAll(/\\(.)/gs, (_, letter: string) => letters[letter] ?? letter) : field;
+import { copyFields } from "./copy-fields.ts";
 
 const quoted = (value: string): string => `"${value.replaceAll('"', '""')}"`;
 
@@ -19,9 +13,8 @@ const csvField = (value: string, alone: boolean): string =>
 
 const csvRow = (row: string, columns: number): string => {
   if (columns === 0) return "";
-  return row
-    .split("\t")
-    .map((field) => (field === nullField ? "" : csvField(plain(field), columns === 1)))
+  return copyFields(row)
+    .map((value) => (value === null ? "" : csvField(value, columns === 1)))
     .join(",");
 };
 

@@ -8,7 +8,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { rowsFileName, type TocEntry } from "./archive-toc.ts";
 import { largeObjectsUnit } from "./captured-detail.ts";
 import type { ConnectionTarget } from "../../platform/postgres/connection-target.ts";
-import { copyIn } from "./copy-streams.ts";
+import { copyDataIn } from "./copy-streams.ts";
 import { hasIndexFor } from "./foreign-key-join.ts";
 import { prepareLoadSession } from "./load-settings.ts";
 import type { PostgresContext } from "./postgres-context.ts";
@@ -60,7 +60,7 @@ const loadTable = async (
   const copy = load.entry.copyStatement.trim().replace(/;$/, freeze ? " WITH (FREEZE)" : "");
   await inTransaction(session, "", async () => {
     if (freeze) await session.query(`truncate only ${load.table}`);
-    const rows = await copyIn(session, copy, source.stream(path, undefined, { transient: true }), {
+    const rows = await copyDataIn(session, copy, source.stream(path, undefined, { transient: true }), {
       path,
       signal: context.signal,
       onBytes,

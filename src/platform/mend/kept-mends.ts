@@ -3,7 +3,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProposedScripts } from "../../core/mend/propose-rows.ts";
-import { type MendProposal, mendProposalSchema } from "../../model/mend.ts";
+import type { ByteStream } from "../../core/ports/bytes.ts";
+import type { ScriptPiece } from "../../core/ports/row-stage.ts";
+import { type MendDirection, type MendProposal, mendProposalSchema } from "../../model/mend.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { syncDirectory } from "../atomic-file.ts";
@@ -17,13 +19,15 @@ const folderName = (digest: string): string => digest.slice(0, 16);
 
 const folderOf = (stateDirectory: string): string => join(stateDirectory, "mends");
 
-/** It is read and run as one text, which may have no more than half a thousand million letters. */
+const pieceBytes = 262_144;
+
+/** More is nothing that anybody reviews, and one transaction holds too much. */
 const mostScriptBytes = 268_435_456;
 
 /** @returns SHA-256 of what was written, hex @throws RefloatError source.unsupported */
 const write = async (
   path: string,
-  pieces: AsyncIterable<string> | Iterable<string>,
+  pieces: AsyncIterable<ScriptPiece> | Iterable<ScriptPiece>,
   mostBytes = mostScriptBytes,
 ): Promise<string> => {
   let bytes = 0;
@@ -118,17 +122,48 @@ export const readMend = async (stateDirectory: string, digest: string): Promise<
   return proposal.digest.startsWith(digest) ? proposal : null;
 };
 
-/** What is run is what was shown: a script that was changed since is refused. @throws RefloatError usage, target.failed */
-export const readScript = async (proposal: MendProposal, direction: keyof typeof files & ("mend" | "undo")) =>
-  translateSystemErrors("target.failed", "the script could not be read", async () => {
-    const path = direction === "mend" ? proposal.script : proposal.undo;
-    if (path === null) throw new RefloatError("usage", "nothing was to be put back: there is no script");
-    const text = await readFile(path, "utf8");
-    const shown = direction === "mend" ? proposal.digest : proposal.undoDigest;
-    if (createHash("sha256").update(text).digest("hex") !== shown)
-      throw new RefloatError("usage", `${path} is not what was shown: somebody has changed it`, {
-        state: "nothing was changed",
-        hint: "a script of your own is for the stock client: psql -X -v ON_ERROR_STOP=1 -f FILE, mariadb DATABASE < FILE",
-      });
-    return text;
+const changedSince = (path: string): RefloatError =>
+  new RefloatError("usage", `${path} is not what was shown: somebody has changed it`, {
+    state: "nothing was changed",
+    hint: "a script of your own is for the stock client: psql -X -v ON_ERROR_STOP=1 -f FILE, mariadb DATABASE < FILE",
   });
+
+/**
+ * What is run is what was shown: a script that was changed since is refused before the first byte comes. It is looked at again as it is read, and the end of it,
+ * without which nothing of it is done, is held back until all of it was.
+ * @throws RefloatError usage, target.failed
+ */
+export async function* readScript(proposal: MendProposal, direction: MendDirection): ByteStream {
+  const path = direction === "mend" ? proposal.script : proposal.undo;
+  if (path === null) throw new RefloatError("usage", "nothing was to be put back: there is no script");
+  const shown = direction === "mend" ? proposal.digest : proposal.undoDigest;
+  const translated = <Result>(act: () => Promise<Result>): Promise<Result> =>
+    translateSystemErrors("target.failed", "the script could not be read", act);
+  const handle = await translated(() => open(path, "r"));
+  const bytes = async function* (): ByteStream {
+    for (let at = 0; ;) {
+      const piece = Buffer.allocUnsafe(pieceBytes);
+      const position = at;
+      const { bytesRead } = await translated(() => handle.read(piece, 0, piece.length, position));
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield piece.subarray(0, bytesRead);
+    }
+  };
+  try {
+    const before = createHash("sha256");
+    for await (const piece of bytes()) before.update(piece);
+    if (before.digest("hex") !== shown) throw changedSince(path);
+    const again = createHash("sha256");
+    let held: Uint8Array = new Uint8Array();
+    for await (const piece of bytes()) {
+      again.update(piece);
+      yield held;
+      held = piece;
+    }
+    if (again.digest("hex") !== shown) throw changedSince(path);
+    yield held;
+  } finally {
+    await handle.close();
+  }
+}

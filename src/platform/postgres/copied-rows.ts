@@ -8,6 +8,8 @@ import type { Session } from "./session.ts";
 export type SourceRows = {
   readonly columns: readonly string[];
   readonly encoding: string;
+  /** How many, where that is known before they are read. */
+  readonly count: number | null;
   readonly text: ByteStream;
   /** The type of a column as the source has it: null where that cannot be told. @param type that of the live column */
   readonly otherType: (column: string, type: string) => string | null;
@@ -56,5 +58,5 @@ export type CopiedRowMending = {
     proposing: Proposing,
   ) => Promise<MendProposal>;
   /** @throws RefloatError rows.changed, source.denied, target.failed */
-  readonly apply: (session: Session, script: string, direction: MendDirection) => Promise<void>;
+  readonly apply: (session: Session, script: ByteStream, direction: MendDirection) => Promise<void>;
 };

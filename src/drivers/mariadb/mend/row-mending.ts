@@ -1,10 +1,10 @@
 /** Rows of a MariaDB database put back: proposed, kept, run. */
 import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-refusal.ts";
 import { compareTable, proposeRows } from "../../../core/mend/propose-rows.ts";
-import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { RowMending } from "../../../core/ports/row-mending.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
+import { withoutEnd } from "../../../platform/without-end.ts";
 import type { MariadbOptions } from "../mariadb-options.ts";
 import { errorNumberOf } from "../server-errors.ts";
 import { accessOf } from "../sql-client.ts";
@@ -27,10 +27,6 @@ const failureOf = (error: unknown): ScriptFailure => {
   return number !== null && refusals.has(number) ? { kind: "refused", message } : { kind: "other" };
 };
 
-async function* bytesOf(text: string): ByteStream {
-  yield Buffer.from(text);
-}
-
 export const mariadbMending: RowMending<MariadbOptions> = {
   makesDropped: false,
   readsKeptSides: true,
@@ -51,14 +47,17 @@ export const mariadbMending: RowMending<MariadbOptions> = {
   },
   read: (context, digest) => readMend(context.stateDirectory, digest),
   apply: async (context, proposal, direction) => {
-    const script = await readScript(proposal, direction);
-    if (!script.endsWith(commit)) throw new RefloatError("bug", "the script ends without its last word");
+    const script = withoutEnd(
+      readScript(proposal, direction),
+      Buffer.from(commit),
+      () => new RefloatError("bug", "the script ends without its last word"),
+    );
     const access = await accessOf(context, "target");
     const session = await openSqlSession(access, access.target.database);
     let isSent = false;
     try {
       // The client has all that was sent to it, and goes on when we are killed: so the last word is sent when all else is done.
-      await session.feed(bytesOf(script.slice(0, -commit.length)));
+      await session.feed(script);
       isSent = true;
       await session.run(commit);
     } catch (error) {

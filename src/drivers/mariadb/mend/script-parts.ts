@@ -145,5 +145,5 @@ START TRANSACTION;
   // None can be kept quiet without a statement that ends the transaction; whoever wants that was told.
   triggers: () => "",
   numbers: (rows) => sequenceStatements(session, rows),
-  made: { labels: new Set(), before: "", after: "", drop: () => "" },
+  made: null,
 });

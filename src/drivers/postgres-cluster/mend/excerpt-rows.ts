@@ -31,6 +31,7 @@ const sourceRows = ({ encoding, columns }: Head, text: ByteStream): SourceRows =
   return {
     columns: columns.map(({ name }) => name),
     encoding,
+    count: null,
     text,
     otherType: (column, type) => {
       const own = types.get(column);

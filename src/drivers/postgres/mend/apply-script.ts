@@ -1,9 +1,12 @@
 /** Runs a script that puts rows back, or takes that back, in one session. */
 import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-refusal.ts";
+import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { MendDirection } from "../../../model/mend.ts";
+import { copyIn } from "../../../platform/postgres/copy-in.ts";
 import { sqlStateOf } from "../../../platform/postgres/server-errors.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
-import { rowsChangedState } from "./mend-script.ts";
+import { lastWord, rowsChangedState } from "./mend-script.ts";
+import { splitScript } from "./split-script.ts";
 
 /** A key that is taken, a reference that leads to nothing, or is led to: what would be refused was left out when the rows were compared. */
 const overtaken: ReadonlySet<string> = new Set(["23503", "23505"]);
@@ -18,12 +21,17 @@ const failureOf = (error: unknown): ScriptFailure => {
   return state?.startsWith("23") === true ? { kind: "refused", message } : { kind: "other" };
 };
 
-/** Closes the session. @throws RefloatError rows.changed, source.denied, target.failed */
-export const applyScript = async (session: Session, script: string, direction: MendDirection): Promise<void> => {
+/** Closes the session: without its last word nothing of the script is done. @throws RefloatError rows.changed, source.denied, target.failed */
+export const applyScript = async (session: Session, script: ByteStream, direction: MendDirection): Promise<void> => {
+  let isLast = false;
   try {
-    await session.query(script);
+    for await (const { sql, rows } of splitScript(script)) {
+      isLast = sql.trim() === lastWord;
+      await (rows === null ? session.query(sql) : copyIn(session, sql, rows));
+    }
   } catch (error) {
-    throw explainFailure(error, failureOf(error), direction);
+    const failure = failureOf(error);
+    throw explainFailure(error, isLast && failure.kind === "other" ? { kind: "unheard" } : failure, direction);
   } finally {
     await session.close();
   }

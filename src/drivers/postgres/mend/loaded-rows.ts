@@ -1,8 +1,7 @@
 /** Rows of a source beside the live ones: in a temporary table of the live types, which ends with the transaction. */
-import { pipeline } from "node:stream/promises";
-import { from as copyFrom } from "pg-copy-streams";
 import { RefloatError, toRefloatError } from "../../../model/refloat-error.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
+import { copyIn } from "../../../platform/postgres/copy-in.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { LiveColumn, LiveTable } from "./live-tables.ts";
 import type { SourceRows } from "../../../platform/postgres/copied-rows.ts";
@@ -16,6 +15,10 @@ export type LoadedRows = {
   /** Only the source has them. */
   readonly dropped: readonly string[];
 };
+
+/** Of a COPY; nothing where there are none, which has no such list. */
+export const columnList = (columns: readonly string[]): string =>
+  columns.length === 0 ? "" : ` (${columns.map(quoteName).join(", ")})`;
 
 /** @throws RefloatError source.unsupported */
 const requireKey = ({ label, key, columns }: LiveTable, captured: readonly string[]): void => {
@@ -59,43 +62,33 @@ const doesNotFit = (label: string, error: Error): Error => {
   return unfit(label, error.message, error);
 };
 
-/** The session is in a transaction. `number` tells its temporary tables apart; of a table that was `made` again nothing is compared by key. */
+/** @param into for SQL: a table with these columns @throws RefloatError source.unsupported; whatever the source throws */
+export const copyRowsInto = async (
+  session: Session,
+  into: string,
+  label: string,
+  { columns, encoding, text }: Pick<SourceRows, "columns" | "encoding" | "text">,
+): Promise<void> => {
+  const sql = `copy ${into}${columnList(columns)} from stdin with (encoding ${quoteText(encoding)})`;
+  await copyIn(session, sql, text, { explain: (error) => doesNotFit(label, error) });
+};
+
+/** The session is in a transaction. @param number tells its temporary tables apart */
 export const loadRows = async (
   session: Session,
   live: LiveTable,
-  { columns, encoding, text, otherType }: SourceRows,
-  { number, made }: { readonly number: number; readonly made: boolean },
+  source: SourceRows,
+  number: number,
 ): Promise<LoadedRows> => {
-  if (!made) {
-    requireKey(live, columns);
-    requireTypes(live, otherType);
-  }
+  const { columns } = source;
+  requireKey(live, columns);
+  requireTypes(live, source.otherType);
   const byName = new Map(live.columns.map((column) => [column.name, column]));
   const from = `pg_temp.refloat_point_${number}`;
   const definitions = columns.map((name) => `${quoteName(name)} ${byName.get(name)?.type ?? "text"}`);
   await session.query(`create temporary table refloat_point_${number} (${definitions.join(", ")}) on commit drop`);
-  const stream = session.submit(
-    copyFrom(`copy ${from} (${columns.map(quoteName).join(", ")}) from stdin with (encoding ${quoteText(encoding)})`, {
-      highWaterMark: 1,
-    }),
-  );
-  let sourceError: { readonly thrown: unknown } | undefined;
-  const rows = async function* () {
-    try {
-      yield* text;
-    } catch (thrown) {
-      sourceError = { thrown };
-      throw thrown;
-    }
-  };
-  try {
-    await pipeline(rows(), stream);
-  } catch (error) {
-    if (sourceError !== undefined) throw sourceError.thrown;
-    throw doesNotFit(live.label, session.translate(error));
-  }
-  if (live.key.length > 0)
-    await session.query(`create index on ${from} (${live.key.map(quoteName).join(", ")}); analyze ${from}`);
+  await copyRowsInto(session, from, live.label, source);
+  await session.query(`create index on ${from} (${live.key.map(quoteName).join(", ")}); analyze ${from}`);
   return {
     live,
     from,

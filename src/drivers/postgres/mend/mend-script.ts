@@ -1,16 +1,22 @@
 /** The parts of a script that puts rows back, as PostgreSQL takes them. */
 import { randomBytes } from "node:crypto";
 import { type ScriptParts, type ScriptRow, rowsPerStatement } from "../../../core/mend/write-script.ts";
+import type { ScriptPiece } from "../../../core/ports/row-stage.ts";
 import { formatAmount } from "../../../core/text/quantity.ts";
 import type { MendDirection } from "../../../model/mend.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { DroppedTable } from "../../../platform/postgres/copied-rows.ts";
 import type { LiveColumn } from "./live-tables.ts";
+import { columnList } from "./loaded-rows.ts";
+import { type MadeRows, type StagedRows, compared, requireMade } from "./made-rows.ts";
 import type { RowDifferences } from "./row-differences.ts";
 
 /** Of the error that a row which is no longer as it was compared ends the script with. */
 export const rowsChangedState = "RF001";
+
+/** Without it nothing of a script is done. */
+export const lastWord = "commit;";
 
 const literal = (value: string | null | undefined): string => (value == null ? "null" : quoteText(value).trim());
 
@@ -159,8 +165,7 @@ ${values(rows.map(({ key }) => key))}
 };
 
 /** Whoever has written to tables that were made again is asked first. */
-const dropStatements = (tables: readonly RowDifferences[], made: ReadonlyMap<string, DroppedTable>): string => {
-  const dropped = tables.filter(({ live }) => made.has(live.label));
+const dropStatements = (dropped: readonly StagedRows[]): string => {
   if (dropped.length === 0) return "";
   const all = dropped.map(({ live }) => live.qualified).join(", ");
   const asMade = dropped.map(({ live, counts }) =>
@@ -172,7 +177,7 @@ const dropStatements = (tables: readonly RowDifferences[], made: ReadonlyMap<str
   return `${comment("dropped before: made again, and dropped again")}lock table ${all} in access exclusive mode;\n${block(asMade.join(""))}drop table ${all};\n`;
 };
 
-const triggerStatements = ({ live }: RowDifferences, enabled: boolean): string =>
+const triggerStatements = ({ live }: StagedRows, enabled: boolean): string =>
   live.triggers
     .map(({ name, always }) => {
       const word = enabled ? (always ? "enable always" : "enable") : "disable";
@@ -195,6 +200,17 @@ async function* sequenceStatements(session: Session, { live, differences, from }
   }
 }
 
+/** psql and we know the end of them by this line, which no row is. */
+const rowsEnd = "\\.\n";
+
+/** Rows that are not laid beside any others need no statement that counts them. */
+async function* madeRowsStatement({ live, shared, text }: MadeRows): AsyncGenerator<ScriptPiece> {
+  const columns = columnList(shared.map(({ name }) => name));
+  yield `${comment(`${live.label}: its rows, as they were`)}copy ${live.qualified}${columns} from stdin;\n`;
+  yield* text;
+  yield rowsEnd;
+}
+
 const definitions = (what: string, statements: readonly string[]): string =>
   statements.length === 0 ? "" : `${comment(what)}${statements.join("\n")}\n`;
 
@@ -205,7 +221,7 @@ const how =
 export const postgresScriptParts = (
   session: Session,
   made: ReadonlyMap<string, DroppedTable>,
-): ScriptParts<RowDifferences> => ({
+): ScriptParts<StagedRows> => ({
   comment,
   // No search path and no time zone: triggers, defaults and operators of extensions find what they find for the application.
   begin: `${comment(how)}begin;
@@ -219,17 +235,18 @@ set constraints all deferred;
 `,
   // Deferred checks come now: a table that has some waiting cannot be altered.
   check: "set constraints all immediate;\n",
-  end: "commit;\n",
-  wanted: (table, kind) => wantedRows(session, table, kind),
-  update: updateStatement,
-  insert: insertStatement,
-  remove: deleteStatement,
+  end: `${lastWord}\n`,
+  wanted: (table, kind) => wantedRows(session, compared(table), kind),
+  update: (table, rows, direction) => updateStatement(compared(table), rows, direction),
+  insert: (table, rows) => insertStatement(compared(table), rows),
+  remove: (table, rows) => deleteStatement(compared(table), rows),
   triggers: triggerStatements,
-  numbers: (table) => sequenceStatements(session, table),
+  numbers: (table) => sequenceStatements(session, compared(table)),
   made: {
     labels: new Set(made.keys()),
     before: [...made.values()].map(({ label, before }) => definitions(`${label}: it was dropped`, before)).join(""),
+    rows: (table) => madeRowsStatement(requireMade(table)),
     after: [...made.values()].map(({ label, after }) => definitions(`${label}: what belongs to it`, after)).join(""),
-    drop: (tables) => dropStatements(tables, made),
+    drop: dropStatements,
   },
 });

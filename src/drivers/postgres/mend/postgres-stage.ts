@@ -9,12 +9,13 @@ import type { Session } from "../../../platform/postgres/session.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { countDangling, wantParents } from "./referred-rows.ts";
-import { type RowDifferences, allGone, compareRows, describeWanted } from "./row-differences.ts";
+import { type MadeRows, type StagedRows, compared, countRows, describeMade, isMade, madeRows } from "./made-rows.ts";
+import { compareRows, describeWanted } from "./row-differences.ts";
 import type { DroppedTable, RowSource } from "../../../platform/postgres/copied-rows.ts";
 import { postgresScriptParts } from "./mend-script.ts";
 import { setAllAside, setOrphansAside, setTakenAside } from "./set-aside.ts";
 
-export type PostgresStage = RowStage<LiveTable, RowDifferences>;
+export type PostgresStage = RowStage<LiveTable, StagedRows>;
 
 /** @throws RefloatError source.unsupported for a database whose bytes stand for no characters: they could not be written down */
 const requireText = async (session: Session): Promise<void> => {
@@ -70,7 +71,8 @@ const makeAgain = async (session: Session, { label, before }: DroppedTable): Pro
   }
 };
 
-const postgresStage = (session: Session, source: RowSource): PostgresStage => {
+/** @param begun takes what is to be ended with the stage */
+const postgresStage = (session: Session, source: RowSource, begun: (rows: MadeRows) => void): PostgresStage => {
   const made = new Map<string, DroppedTable>();
   let count = 0;
   return {
@@ -91,11 +93,16 @@ const postgresStage = (session: Session, source: RowSource): PostgresStage => {
       const rows = await source.open(live.label);
       if (rows === null) return null;
       count += 1;
-      const options = { number: count, made: made.has(live.label) };
-      const loaded = await loadRows(session, live, rows, options);
-      return options.made
-        ? allGone(session, loaded, count)
-        : compareRows(session, loaded, wish, { number: count, whole: source.whole });
+      if (made.has(live.label)) {
+        const all = await madeRows(session, live, rows, async () => {
+          const again = await source.open(live.label);
+          return again === null ? 0 : countRows(again.text);
+        });
+        begun(all);
+        return all;
+      }
+      const loaded = await loadRows(session, live, rows, count);
+      return compareRows(session, loaded, wish, { number: count, whole: source.whole });
     },
     attempt: async (act) => {
       await session.query("savepoint refloat_table");
@@ -107,12 +114,13 @@ const postgresStage = (session: Session, source: RowSource): PostgresStage => {
         throw error;
       }
     },
-    countDangling: (rows, key) => countDangling(session, rows, key),
-    wantParents: (rows, key, parent) => wantParents(session, rows, key, parent),
-    setTakenAside: (rows, unique) => setTakenAside(session, rows, unique),
-    setOrphansAside: (rows, key, parent) => setOrphansAside(session, rows, key, parent),
-    setAllAside: (rows) => setAllAside(session, rows),
-    describe: (rows) => describeWanted(session, rows),
+    countDangling: (rows, key) => countDangling(session, compared(rows), key),
+    wantParents: (rows, key, parent) => wantParents(session, compared(rows), key, compared(parent)),
+    setTakenAside: (rows, unique) => setTakenAside(session, compared(rows), unique),
+    setOrphansAside: (rows, key, parent) =>
+      setOrphansAside(session, compared(rows), key, parent === null ? null : compared(parent)),
+    setAllAside: (rows) => setAllAside(session, compared(rows)),
+    describe: async (rows) => (isMade(rows) ? describeMade(rows) : describeWanted(session, rows)),
     script: (script) => writeScript(postgresScriptParts(session, made), script),
   };
 };
@@ -123,15 +131,17 @@ export const onPostgresStage = async <Result>(
   source: RowSource,
   act: (stage: PostgresStage) => Promise<Result>,
 ): Promise<Result> => {
+  const begun: MadeRows[] = [];
   try {
     await session.query(compareSettings);
     await requireText(session);
     await session.query("begin isolation level repeatable read");
-    const result = await act(postgresStage(session, source));
+    const result = await act(postgresStage(session, source, (rows) => begun.push(rows)));
     // Whatever was made to compare with goes.
     await session.query("rollback");
     return result;
   } finally {
+    for (const { end } of begun) await end();
     await session.close();
   }
 };

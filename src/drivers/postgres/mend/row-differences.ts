@@ -83,35 +83,15 @@ export const compareRows = async (
   return { ...point, differences, counts: { equal: all - changed - gone, changed, gone, newer } };
 };
 
-/** Of a table that was made again: every row is gone, whatever its key. */
-export const allGone = async (session: Session, point: LoadedRows, number: number): Promise<RowDifferences> => {
-  const { live, from, shared } = point;
-  const differences = `pg_temp.refloat_difference_${number}`;
-  const names = shared.map(({ name }) => name);
-  const texts = (columns: readonly string[]): string =>
-    columns.map((name) => copyTextSql(`p.${quoteName(name)}`)).join(", ");
-  await session.query(
-    `create temporary table refloat_difference_${number} on commit drop as
-     select row_number() over () as n, p.ctid as at, 'gone'::text as kind, ${textArray(names.map(quoteText))} as columns,
-            ${textArray(live.key.length === 0 ? [] : [texts(live.key)])} as key, ${textArray(names.length === 0 ? [] : [texts(names)])} as point,
-            null::text[] as live, true as wanted
-       from ${from} p`,
-  );
-  const [counted] = await session.query<{ readonly gone: number }>(
-    `select count(*)::float8 as gone from ${differences}`,
-  );
-  return { ...point, differences, counts: { equal: 0, changed: 0, gone: counted?.gone ?? 0, newer: 0 } };
-};
-
-const shownSamples = 10;
+/** As many are shown. */
+export const shownSamples = 10;
 
 type SampleRow = {
   readonly kind: MendedRows;
   readonly columns: readonly string[];
   readonly key: readonly string[];
   readonly point: readonly (string | null)[];
-  /** Null of a table that is made again. */
-  readonly live: readonly (string | null)[] | null;
+  readonly live: readonly (string | null)[];
 };
 
 /** What would be put back, in numbers and by a few examples. */
@@ -143,7 +123,7 @@ export const describeWanted = async (
     key: Object.fromEntries(live.key.map((name, index) => [name, key[index] ?? ""])),
     columns: shared.flatMap(({ name }, index) =>
       differing.includes(name) && !(kind === "gone" && live.key.includes(name))
-        ? [{ name, point: point[index] ?? null, live: now?.[index] ?? null }]
+        ? [{ name, point: point[index] ?? null, live: now[index] ?? null }]
         : [],
     ),
   }));

@@ -23,7 +23,7 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): RowSource =>
     const { encoding } = capturedDetailSchema.parse(captured.facts.detail);
     const { columns, text, definition } = await openRows(tree, captured, table);
     const otherType = (column: string, type: string) => differingType(definition, column, type);
-    return { columns, text, encoding, otherType };
+    return { columns, text, count: table.rows, encoding, otherType };
   },
   define: async (label) => {
     const table = tables.find(({ name }) => name === label);
@@ -61,7 +61,13 @@ const keptRows = async (side: WrittenSide, { words }: KeptSideSource): Promise<R
         const own = part.columns.find(({ name }) => name === column)?.type;
         return own === undefined || own === type ? null : own;
       };
-      return { columns, encoding: "UTF8", text: sealed(copyOut(session, `copy (${rows}) to stdout`)), otherType };
+      return {
+        columns,
+        encoding: "UTF8",
+        count: null,
+        text: sealed(copyOut(session, `copy (${rows}) to stdout`)),
+        otherType,
+      };
     },
     define: async () => null,
   };
