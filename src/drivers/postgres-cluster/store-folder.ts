@@ -17,6 +17,8 @@ import { dataFolder, placeInVault } from "./vault-places.ts";
 /** One folder is shared between the vault's threads; a few at once keep them busy to the end of each. */
 const actsAtOnce = 3;
 const pieceBytes = 1_048_576;
+/** Whole pages, so that they can be looked at, of whatever size. */
+const leastPieceBytes = 32_768;
 
 /** Not as trees: what changes all the time and what has to be read in one piece lies among these. */
 const readOneByOne = new Set(["global"]);
@@ -45,8 +47,11 @@ const openIfThere = (path: string) =>
   });
 
 async function* piecesOf(file: FileHandle, check: RequireGoodPages | null): AsyncGenerator<Uint8Array> {
+  const { size } = await file.stat();
   for (let offset = 0; ;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, null);
+    // Most are small; that much memory for each, twice, made the collector look at everything again and again.
+    const length = Math.min(pieceBytes, Math.max(size - offset, leastPieceBytes));
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, null);
     if (bytesRead === 0) return;
     const piece = buffer.subarray(0, bytesRead);
     check?.(piece, offset, file.fd);

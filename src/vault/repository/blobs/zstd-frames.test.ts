@@ -36,6 +36,20 @@ describe("frames", () => {
     expect(lostBy({ compressInto, decompressInto })).toEqual([]);
   });
 
+  it("leave no memory to the garbage collector, which would look at the whole heap for it", () => {
+    const plain = text(3_000_000);
+    const [frame, target] = [packed(plain), Buffer.alloc(plain.length)];
+    const room = Buffer.alloc(compressedBound(plain.length));
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    for (let round = 0; round < 10; round += 1) {
+      compressInto(plain, room);
+      decompressInto(frame, target);
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    }
+    expect(most).toBeLessThan(plain.length);
+  });
+
   it("say how long they are, as restic's readers like it", () => {
     const plain = text(1000);
     // Single segment (bit 5) or a content size field (bits 6 and 7) in the frame header's descriptor.

@@ -11,6 +11,17 @@ const compressionOptions = { params: { [constants.ZSTD_c_compressionLevel]: comp
 /** What zlib asks for at least. */
 const leastChunkBytes = 64;
 
+/**
+ * Copies an answer of zlib and gives its memory back: as much as was asked for, of which the answer is the begin, unless that was so little that it lies in
+ * Node's pool. What is left to the garbage collector makes it look at the whole heap after every few megabytes.
+ */
+const take = (answer: Buffer, asked: number, target: Uint8Array): number => {
+  target.set(answer);
+  const { buffer, length } = answer;
+  if (buffer.byteLength === asked) releaseMemory(new Uint8Array(buffer));
+  return length;
+};
+
 /** ZSTD_COMPRESSBOUND, so that a frame comes in one piece. */
 export const compressedBound = (plainBytes: number): number => plainBytes + (plainBytes >>> 8) + 128;
 
@@ -20,11 +31,8 @@ export const compressedBound = (plainBytes: number): number => plainBytes + (pla
  * @returns the length of the frame
  */
 export const compressInto = (plain: Uint8Array, target: Uint8Array): number => {
-  const frame = zstdCompressSync(plain, { ...compressionOptions, chunkSize: compressedBound(plain.length) });
-  target.set(frame);
-  const { length } = frame;
-  releaseMemory(frame);
-  return length;
+  const chunkSize = compressedBound(plain.length);
+  return take(zstdCompressSync(plain, { ...compressionOptions, chunkSize }), chunkSize, target);
 };
 
 /**
@@ -34,12 +42,7 @@ export const compressInto = (plain: Uint8Array, target: Uint8Array): number => {
  * @throws what zlib throws when it is no frame, or its content is longer
  */
 export const decompressInto = (frame: Uint8Array, target: Uint8Array): number => {
-  const plain = zstdDecompressSync(frame, {
-    maxOutputLength: target.length,
-    chunkSize: Math.max(target.length, leastChunkBytes),
-  });
-  target.set(plain);
-  const { length } = plain;
-  releaseMemory(plain);
-  return length;
+  // More than the content by one: Node asks for as much again, in vain, when all of it is filled.
+  const chunkSize = Math.max(target.length + 1, leastChunkBytes);
+  return take(zstdDecompressSync(frame, { maxOutputLength: target.length, chunkSize }), chunkSize, target);
 };
