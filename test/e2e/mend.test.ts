@@ -376,7 +376,7 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     await query(server.url("postgres"), `create database ${old} template template0 encoding 'LATIN1' locale 'C'`);
     const asked = <Row = Record<string, unknown>>(text: string) => query<Row>(server.url(old), text);
     await asked(String.raw`
-      create table empty ();  create table none (a int);
+      create table empty ();  create table few (a int);
       create table cafes (id int primary key, "na;me" text default 'e;', raw bytea, twice int generated always as (id * 2) stored);
       insert into cafes (id, "na;me", raw) select n, E'é\t\n\\. \\N ' || n, '\x5c2e0a' from generate_series(1, 30) n;
       insert into cafes values (31, null, null), (32, '', ''); insert into empty default values; insert into empty default values`);
@@ -393,13 +393,13 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(old)}
     await program.close();
     program = refloatInside(folder.path);
     await program.succeed(["capture", "shop"]);
-    const drop = () => asked("drop table cafes, empty, none");
+    const drop = () => asked("drop table cafes, empty, few");
     await drop();
-    const done = await data("--only", "db:cafes,db:empty,db:none", "--yes");
+    const done = await data("--only", "db:cafes,db:empty,db:few", "--yes");
     expect(done.tables.map(({ name, puts }) => [name, puts.gone])).toEqual([
       ["cafes", 32],
       ["empty", 2],
-      ["none", 0],
+      ["few", 0],
     ]);
     expect(done.tables[0]?.samples).toHaveLength(10);
     expect(done.tables[0]?.samples[0]?.columns).toEqual([
