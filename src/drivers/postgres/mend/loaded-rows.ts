@@ -62,17 +62,6 @@ const doesNotFit = (label: string, error: Error): Error => {
   return unfit(label, error.message, error);
 };
 
-/** @param into for SQL: a table with these columns @throws RefloatError source.unsupported; whatever the source throws */
-export const copyRowsInto = async (
-  session: Session,
-  into: string,
-  label: string,
-  { columns, encoding, text }: Pick<SourceRows, "columns" | "encoding" | "text">,
-): Promise<void> => {
-  const sql = `copy ${into}${columnList(columns)} from stdin with (encoding ${quoteText(encoding)})`;
-  await copyIn(session, sql, text, { explain: (error) => doesNotFit(label, error) });
-};
-
 /** The session is in a transaction. @param number tells its temporary tables apart */
 export const loadRows = async (
   session: Session,
@@ -87,7 +76,8 @@ export const loadRows = async (
   const from = `pg_temp.refloat_point_${number}`;
   const definitions = columns.map((name) => `${quoteName(name)} ${byName.get(name)?.type ?? "text"}`);
   await session.query(`create temporary table refloat_point_${number} (${definitions.join(", ")}) on commit drop`);
-  await copyRowsInto(session, from, live.label, source);
+  const sql = `copy ${from}${columnList(columns)} from stdin with (encoding ${quoteText(source.encoding)})`;
+  await copyIn(session, sql, source.text, { explain: (error) => doesNotFit(live.label, error) });
   await session.query(`create index on ${from} (${live.key.map(quoteName).join(", ")}); analyze ${from}`);
   return {
     live,

@@ -6,12 +6,8 @@ import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { MendedTable } from "../../../model/mend.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { SourceRows } from "../../../platform/postgres/copied-rows.ts";
-import { copyOut } from "../../../platform/postgres/copy-out.ts";
-import type { Session } from "../../../platform/postgres/session.ts";
 import { copyFields } from "../copy-fields.ts";
-import { quoteName } from "../instance-names.ts";
 import type { LiveTable } from "./live-tables.ts";
-import { columnList, copyRowsInto } from "./loaded-rows.ts";
 import { type RowDifferences, shownSamples } from "./row-differences.ts";
 
 export type MadeRows = Pick<RowDifferences, "live" | "shared" | "dropped" | "counts"> & {
@@ -61,6 +57,9 @@ async function* both(begun: readonly Uint8Array[], rest: AsyncIterator<Uint8Arra
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
+/** Of archives: what no encoding was said of is bytes as they are. */
+const scriptEncodings: ReadonlySet<string> = new Set(["UTF8", "SQL_ASCII"]);
+
 type Begun = Pick<MadeRows, "samples" | "text" | "end">;
 
 /** The first rows, and all of them. */
@@ -83,18 +82,6 @@ const beginOf = async (text: ByteStream): Promise<Begun> => {
   };
 };
 
-/** What has another encoding goes through the table itself, which is not there any more when the transaction ends: the server knows how it is written in UTF-8. */
-const throughServer = async (session: Session, live: LiveTable, source: SourceRows): Promise<Begun> => {
-  await copyRowsInto(session, live.qualified, live.label, source);
-  const names = source.columns.map(quoteName);
-  const out = (rows: string) => copyOut(session, `copy ${rows} to stdout with (encoding 'UTF8')`);
-  const { samples } = await beginOf(
-    out(`(select ${names.join(", ")} from ${live.qualified} limit ${shownSamples})`).bytes,
-  );
-  // The session is asked for them when nothing else is asked of it.
-  return { samples, text: out(`${live.qualified}${columnList(source.columns)}`).bytes, end: async () => undefined };
-};
-
 async function* counted(text: ByteStream, label: string, expected: number): ByteStream {
   let rows = 0;
   for await (const piece of text) {
@@ -107,16 +94,16 @@ async function* counted(text: ByteStream, label: string, expected: number): Byte
   });
 }
 
-/** The session is in a transaction in which the table was made again. @param countAll asked where the source does not know how many there are */
+/** @param live as it was made again, without its keys @param countAll asked where the source does not know how many there are */
 export const madeRows = async (
-  session: Session,
   live: LiveTable,
   source: SourceRows,
   countAll: () => Promise<number>,
 ): Promise<MadeRows> => {
   const gone = source.count ?? (await countAll());
-  const { samples, text, end } =
-    source.encoding === "UTF8" ? await beginOf(source.text) : await throughServer(session, live, source);
+  if (!scriptEncodings.has(source.encoding))
+    throw new RefloatError("bug", `rows in ${source.encoding} cannot be written into a script as they are`);
+  const { samples, text, end } = await beginOf(source.text);
   const byName = new Map(live.columns.map((column) => [column.name, column]));
   const shared = source.columns.flatMap((name) => byName.get(name) ?? []);
   if (shared.length !== source.columns.length)

@@ -94,7 +94,7 @@ const postgresStage = (session: Session, source: RowSource, begun: (rows: MadeRo
       if (rows === null) return null;
       count += 1;
       if (made.has(live.label)) {
-        const all = await madeRows(session, live, rows, async () => {
+        const all = await madeRows(live, rows, async () => {
           const again = await source.open(live.label);
           return again === null ? 0 : countRows(again.text);
         });
