@@ -22,6 +22,9 @@ const take = (answer: Buffer, asked: number, target: Uint8Array): number => {
   return length;
 };
 
+/** What zlib answers with `info`: how much of what it was given it has used as well. */
+type Informed = { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
+
 /** ZSTD_COMPRESSBOUND, so that a frame comes in one piece. */
 export const compressedBound = (plainBytes: number): number => plainBytes + (plainBytes >>> 8) + 128;
 
@@ -44,5 +47,9 @@ export const compressInto = (plain: Uint8Array, target: Uint8Array): number => {
 export const decompressInto = (frame: Uint8Array, target: Uint8Array): number => {
   // More than the content by one: Node asks for as much again, in vain, when all of it is filled.
   const chunkSize = Math.max(target.length + 1, leastChunkBytes);
-  return take(zstdDecompressSync(frame, { maxOutputLength: target.length, chunkSize }), chunkSize, target);
+  const options = { maxOutputLength: target.length, chunkSize, info: true };
+  // The types do not know what `info` makes of the answer.
+  const { buffer, engine } = zstdDecompressSync(frame, options) as unknown as Informed;
+  if (engine.bytesWritten !== frame.length) throw new RangeError("the content is larger than one frame of it");
+  return take(buffer, chunkSize, target);
 };
