@@ -74,9 +74,12 @@ export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOption
     },
     read: (context, digest) => readMend(context.stateDirectory, digest),
     apply: async (context, proposal, direction) => {
-      const script = await readScript(proposal, direction);
       if (proposal.database === null) throw new RefloatError("bug", "a proposal for a cluster names no database");
-      await rows.apply(await openDatabase(context, proposal.database, "target"), script, direction);
+      await rows.apply(
+        await openDatabase(context, proposal.database, "target"),
+        readScript(proposal, direction),
+        direction,
+      );
     },
   };
 };

@@ -24,7 +24,6 @@ export const postgresMending: RowMending<PostgresOptions> = {
     ),
   read: (context, digest) => readMend(context.stateDirectory, digest),
   apply: async (context, proposal, direction) => {
-    const script = await readScript(proposal, direction);
-    await apply(await openLocation(context, null), script, direction);
+    await apply(await openLocation(context, null), readScript(proposal, direction), direction);
   },
 };
