@@ -2,13 +2,11 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
-import { declareIn } from "./support/declare.ts";
+import { declareCluster, laterOnPostgres, whileReceiving } from "./support/received-log.ts";
 
 let folder: string;
 let server: PostgresServer;
@@ -19,37 +17,12 @@ const orders = async (): Promise<number> => {
   return row?.n ?? -1;
 };
 
-/** @returns the server's own time, a while after the last commit and before the next */
-const aWhileLater = async (): Promise<string> => {
-  const [row] = await query<{ at: Date }>(
-    server.url("postgres"),
-    "select clock_timestamp() as at from (select pg_sleep(1.5)) slept",
-  );
-  await query(server.url("postgres"), "select pg_sleep(1.5)");
-  return (row?.at ?? new Date(0)).toISOString();
-};
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-moment-"));
   await chmod(folder, 0o755);
   server = await startPostgresServer({ settings: { max_slot_wal_keep_size: "10GB" } });
   await query(server.url("postgres"), "create table orders as select n from generate_series(1, 100) n");
-  const port = await findFreePort(4);
-  await declareIn(
-    folder,
-    `services:
-  shop:
-    components:
-      db:
-        type: postgres-cluster
-        data: ${join(server.directory, "data")}
-        url: ${server.url("postgres")}
-        ports: ${port}-${port + 3}
-        programs: ${server.binaries}
-        checks:
-          - sql: select count(*) > 0 from orders
-`,
-  );
+  await declareCluster(folder, server, ["checks:", "  - sql: select count(*) > 0 from orders"]);
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
 }, 240_000);
@@ -60,24 +33,13 @@ afterAll(async () => {
 });
 
 it("goes back to just before the damage, by its point and its log", { timeout: 400_000 }, async () => {
-  const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
-  try {
-    const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
-    const receivedUntil = async (at: string): Promise<void> => {
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done === true) throw new Error("the receiver has ended");
-        const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
-        if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
-      }
-    };
-    await receivedUntil(new Date(0).toISOString());
+  await whileReceiving(refloat, async (receivedUntil) => {
     await refloat.succeed(["capture", "shop"]);
     await query(server.url("postgres"), "insert into orders select n from generate_series(101, 140) n");
-    const wanted = await aWhileLater();
+    const wanted = await laterOnPostgres(server);
     await query(server.url("postgres"), "delete from orders where n > 5");
     await query(server.url("postgres"), "create database later");
-    await receivedUntil(await aWhileLater());
+    await receivedUntil(await laterOnPostgres(server));
     const { stdout: plan } = await refloat.succeed(["plan", "shop", "--at", wanted]);
     expect(plan).not.toContain("100 rows");
     const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
@@ -86,9 +48,5 @@ it("goes back to just before the damage, by its point and its log", { timeout: 4
     expect(await query(server.url("postgres"), "select from pg_database where datname = 'later'")).toEqual([]);
     await refloat.succeed(["undo", "1", "--yes"]);
     expect(await orders()).toBe(5);
-    receiving.kill("SIGTERM");
-    await receiving;
-  } finally {
-    receiving.kill("SIGKILL");
-  }
+  });
 });

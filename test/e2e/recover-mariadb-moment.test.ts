@@ -2,11 +2,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { shopScript } from "../../src/testing/mariadb-bench.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { laterOnMariadb, whileReceiving } from "./support/received-log.ts";
 import { declareIn } from "./support/declare.ts";
 
 let folder: string;
@@ -14,13 +14,6 @@ let server: MariadbServer;
 let refloat: RefloatProgram;
 
 const orders = () => server.sql("SELECT id, COALESCE(total, '-') FROM orders ORDER BY id;", "shop");
-
-/** @returns the server's own time, a while after the last commit and before the next */
-const aWhileLater = async (): Promise<string> => {
-  const at = await server.sql("SELECT FLOOR(UNIX_TIMESTAMP(SYSDATE(6)) * 1000) FROM (SELECT SLEEP(1.5)) slept;");
-  await server.sql("SELECT SLEEP(1.5);");
-  return new Date(Number(at)).toISOString();
-};
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-moment-"));
@@ -65,60 +58,43 @@ it(
     await server.sql("SET GLOBAL binlog_expire_logs_seconds = 864000;");
     const { stdout: validated } = await refloat.succeed(["validate", "--live", "shop"]);
     expect(validated).toContain("any second of 7d");
-    const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
-    try {
-      const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
-      /** Of a quiet server little is told: it goes on writing what is no business of the service. */
-      const receivedUntil = async (at: string): Promise<void> => {
-        const writing = setInterval(() => void server.sql("CREATE OR REPLACE DATABASE elsewhere;"), 1_000);
-        try {
-          for (;;) {
-            const { done, value } = await events.next();
-            if (done === true) throw new Error("the receiver has ended");
-            const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
-            if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
-          }
-        } finally {
-          clearInterval(writing);
-        }
-      };
-      await receivedUntil(new Date(0).toISOString());
-      await refloat.succeed(["capture", "shop"]);
-      await server.sql(
-        "INSERT INTO orders (customer, total) VALUES (2, 8); UPDATE orders SET total = 11 WHERE id = 1;",
-        "shop",
-      );
-      const wanted = await aWhileLater();
-      const gtid = (await server.sql("UPDATE orders SET total = -1; SELECT @@last_gtid;", "shop")).trim();
-      await server.sql("DROP VIEW a_totals;", "shop");
-      await server.sql("DROP TABLE `log of it`;", "shop");
-      await receivedUntil(await aWhileLater());
-      const { stdout: plan } = await refloat.succeed(["plan", "shop", "--at", wanted]);
-      const place = /binlog\.000001:\d+/.exec(plan)?.[0] ?? "no place";
-      const told = await refloat.succeed(["timeline", "shop", "--changes"]);
-      expect(told.stdout.replaceAll(/\s+/g, " ")).toMatch(
-        /db: DROP TABLE `log of it`.{0,60}: --at 'before gtid \d+-\d+-\d+'/,
-      );
-      const named = await refloat.succeed(["plan", "shop", "--at", `before gtid ${gtid}`]);
-      expect(named.stdout.replaceAll(/\s+/g, " ")).toContain(`MOMENT db to just before gtid ${gtid}, `);
-      expect(named.stdout).toContain(`(${place})`);
-      const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
-      expect(done.stdout.replaceAll(/\s+/g, " ")).toContain("SHOP IS BACK");
-      expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");
-      expect(await server.sql("SELECT COUNT(*) FROM `log of it`;", "shop")).toBe("3\n");
-      // The switch itself stands in the log: nothing leads across it.
-      await receivedUntil(await aWhileLater());
-      const across = await refloat.run(["recover", "shop", "--yes"]);
-      expect(`${across.stdout}${across.stderr}`.replaceAll(/\s+/g, " ")).toContain(
-        "a recovery has put another database behind the name",
-      );
-      expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");
-      await refloat.succeed(["undo", "1", "--yes"]);
-      expect(await orders()).toBe("1\t-1.00\n2\t-1.00\n3\t-1.00\n4\t-1.00\n");
-      receiving.kill("SIGTERM");
-      await receiving;
-    } finally {
-      receiving.kill("SIGKILL");
-    }
+    await whileReceiving(
+      refloat,
+      async (receivedUntil) => {
+        await refloat.succeed(["capture", "shop"]);
+        await server.sql(
+          "INSERT INTO orders (customer, total) VALUES (2, 8); UPDATE orders SET total = 11 WHERE id = 1;",
+          "shop",
+        );
+        const wanted = await laterOnMariadb(server);
+        const gtid = (await server.sql("UPDATE orders SET total = -1; SELECT @@last_gtid;", "shop")).trim();
+        await server.sql("DROP VIEW a_totals;", "shop");
+        await server.sql("DROP TABLE `log of it`;", "shop");
+        await receivedUntil(await laterOnMariadb(server));
+        const { stdout: plan } = await refloat.succeed(["plan", "shop", "--at", wanted]);
+        const place = /binlog\.000001:\d+/.exec(plan)?.[0] ?? "no place";
+        const told = await refloat.succeed(["timeline", "shop", "--changes"]);
+        expect(told.stdout.replaceAll(/\s+/g, " ")).toMatch(
+          /db: DROP TABLE `log of it`.{0,60}: --at 'before gtid \d+-\d+-\d+'/,
+        );
+        const named = await refloat.succeed(["plan", "shop", "--at", `before gtid ${gtid}`]);
+        expect(named.stdout.replaceAll(/\s+/g, " ")).toContain(`MOMENT db to just before gtid ${gtid}, `);
+        expect(named.stdout).toContain(`(${place})`);
+        const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
+        expect(done.stdout.replaceAll(/\s+/g, " ")).toContain("SHOP IS BACK");
+        expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");
+        expect(await server.sql("SELECT COUNT(*) FROM `log of it`;", "shop")).toBe("3\n");
+        // The switch itself stands in the log: nothing leads across it.
+        await receivedUntil(await laterOnMariadb(server));
+        const across = await refloat.run(["recover", "shop", "--yes"]);
+        expect(`${across.stdout}${across.stderr}`.replaceAll(/\s+/g, " ")).toContain(
+          "a recovery has put another database behind the name",
+        );
+        expect(await orders()).toBe("1\t11.00\n2\t-\n3\t0.00\n4\t8.00\n");
+        await refloat.succeed(["undo", "1", "--yes"]);
+        expect(await orders()).toBe("1\t-1.00\n2\t-1.00\n3\t-1.00\n4\t-1.00\n");
+      },
+      () => void server.sql("CREATE OR REPLACE DATABASE elsewhere;"),
+    );
   },
 );

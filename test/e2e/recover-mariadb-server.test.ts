@@ -2,7 +2,6 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -14,6 +13,7 @@ import { findFreePort } from "../../src/testing/free-port.ts";
 import { dataOf } from "../../src/testing/mariadb-server-bench.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { laterOnMariadb, whileReceiving } from "./support/received-log.ts";
 import { declareIn } from "./support/declare.ts";
 
 let folder: string;
@@ -21,13 +21,6 @@ let server: MariadbServer;
 let refloat: RefloatProgram;
 
 const one = async (question: string): Promise<string> => (await server.sql(question)).trim();
-
-/** @returns the server's own time, a while after the last commit and before the next */
-const aWhileLater = async (): Promise<string> => {
-  const at = await server.sql("SELECT FLOOR(UNIX_TIMESTAMP(SYSDATE(6)) * 1000) FROM (SELECT SLEEP(1.5)) slept;");
-  await server.sql("SELECT SLEEP(1.5);");
-  return new Date(Number(at)).toISOString();
-};
 
 const points = async () =>
   resultEnvelopeSchema("points").parse((await refloat.succeed(["points", "shop", "--json"])).lines.at(-1)).data.points;
@@ -127,18 +120,7 @@ it("leaves no point and no process when it is killed", { timeout: 120_000 }, asy
 });
 
 it("goes to a moment, with events off, and by an undo back again", { timeout: 400_000 }, async () => {
-  const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
-  try {
-    const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
-    const receivedUntil = async (at: string): Promise<void> => {
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done === true) throw new Error("the receiver has ended");
-        const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
-        if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
-      }
-    };
-    await receivedUntil(new Date(0).toISOString());
+  await whileReceiving(refloat, async (receivedUntil) => {
     const writing = server.sql(writeForEver);
     await refloat.succeed(["capture", "shop"]);
     await refloat.succeed(["capture", "shop"]);
@@ -149,10 +131,10 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
     await server.sql(`INSERT INTO shop.orders VALUES (3, 30); UPDATE shop.orders SET total = 11 WHERE id = 1;
       CREATE DATABASE later; CREATE TABLE later.things (id INT); INSERT INTO later.things VALUES (7);
       CREATE USER clerk@localhost IDENTIFIED BY 'clerk';`);
-    const wanted = await aWhileLater();
+    const wanted = await laterOnMariadb(server);
     const rows = await one("SELECT COUNT(*), MAX(id) FROM shop.ledger;");
     await server.sql("DROP DATABASE later; UPDATE shop.orders SET total = -1; DROP TABLE shop.mirror;");
-    await receivedUntil(await aWhileLater());
+    await receivedUntil(await laterOnMariadb(server));
     const ticks = await one("SELECT COUNT(*) FROM shop.ticks;");
     const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
     const said = done.stdout.replaceAll(/\s+/g, " ");
@@ -172,11 +154,7 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
 
     await refloat.succeed(["undo", "1", "--yes"]);
     expect(await one("SELECT GROUP_CONCAT(total ORDER BY id) FROM shop.orders;")).toBe("-1,-1,-1");
-    receiving.kill("SIGTERM");
-    await receiving;
-  } finally {
-    receiving.kill("SIGKILL");
-  }
+  });
 });
 
 it("is made ready by stock programs too", { timeout: 120_000 }, async () => {
