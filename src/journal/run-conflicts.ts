@@ -27,7 +27,7 @@ export const refuseOutlivedUndo = (runs: readonly RunRecord[], undoes: NonNullab
 const endedForGood: Partial<Record<RunState, string>> = {
   succeeded: "it has succeeded",
   committed: "it has succeeded and was committed",
-  cancelled: "it was cancelled and what it built is removed",
+  cancelled: "it was cancelled already, and what it built is removed",
 };
 
 /** What a run without a cutover restored stands beside live until somebody has looked at it; a cancel is how it goes. */
@@ -46,8 +46,9 @@ export const refuseTakeUp = (
   direction: RunDirection,
   plan: Plan,
 ): void => {
+  const asked = direction === "cancel" ? "cancelled" : "taken up";
   const wrongState = (why: string, hint: string): RefloatError =>
-    new RefloatError("run.wrong-state", `run ${run.number} cannot be taken up: ${why}`, {
+    new RefloatError("run.wrong-state", `run ${run.number} cannot be ${asked}: ${why}`, {
       hint,
       nextCommand: `refloat runs ${run.number}`,
       context: { state: run.state },

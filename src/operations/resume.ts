@@ -71,17 +71,20 @@ const carryOthersOver = async (bench: Workbench, { joint, uid }: RunRecord): Pro
  * @throws RefloatError run.wrong-state
  */
 const refuseWayHome = async (bench: Workbench, uid: string): Promise<void> => {
-  const { record, plan } = await (await bench.journal()).readCopy(await (await bench.vault()).runCopies.read(uid));
+  const { runCopies } = await bench.vault();
+  const { record, plan } = await (await bench.journal()).readCopy(await runCopies.read(uid));
   const { failback, undoes } = plan.intent;
   if (failback === undefined) return;
+  const [newest] = await runCopies.of(record.uid);
+  const there = newest === undefined ? "there" : `on ${newest.hostname}`;
   const kept = `old${awayNumber(failback.runUid)}`;
   throw new RefloatError(
     "run.wrong-state",
-    `run ${record.number} of ${record.service} is a way home, and goes on only where it began`,
+    `run ${record.number} of ${record.service} is a way home, and goes on only where it began, ${there}`,
     {
       state: "nothing was done here",
       hint:
-        `if that machine is lost, look at the side that it ${undoes === null ? "leaves" : "goes back to"}: what it has put away there bears a name with ${kept}; ` +
+        `log in there and say: refloat resume ${record.number}; if that machine is lost, look at the side that it ${undoes === null ? "leaves" : "goes back to"}: what it has put away there bears a name with ${kept}; ` +
         "give it its own name back by hand (a database: ALLOW_CONNECTIONS true), start it, and plan anew",
       nextCommand: `refloat plan ${record.service} --failback ${shortId(failback.runUid)}`,
     },

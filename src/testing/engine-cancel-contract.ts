@@ -50,7 +50,10 @@ export const describeCancel = (open: OpenEngine): void => {
         Object.fromEntries(recoverySteps.map(({ id }) => [id, begun.has(id) ? "compensated" : "cancelled"])),
       );
       expect(outOfOrder(recoverySteps, bench.effectsOf("compensate"), "backward")).toEqual([]);
-      await expect(bench.cancel()).rejects.toMatchObject({ code: "run.wrong-state" });
+      await expect(bench.cancel()).rejects.toMatchObject({
+        code: "run.wrong-state",
+        message: "run 1 cannot be cancelled: it was cancelled already, and what it built is removed",
+      });
       expect((await bench.execute()).number).toBe(2);
     });
 

@@ -3,6 +3,7 @@
  * kills in the middle change nothing of that; and the undo goes back there.
  */
 import { mkdir, readdir, rename, rmdir } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -219,7 +220,10 @@ describe("the way home", () => {
     // The copy in the vault is of before its cutover, or of its end: neither tells another machine where the other side stands.
     const elsewhere = await dr.refloat.run(["resume", (await newestRun("home")).uid, "--yes"]);
     expect(elsewhere.exit).toBe(3);
-    expect(flat(elsewhere.stderr)).toContain("run 5 of shop is a way home, and goes on only where it began");
+    expect(flat(elsewhere.stderr)).toContain(
+      `run 5 of shop is a way home, and goes on only where it began, on ${hostname()}`,
+    );
+    expect(flat(elsewhere.stderr)).toContain("log in there and say: refloat resume 5; if that machine is lost");
     await home.refloat.succeed(["commit", "5", "--yes"]);
     expect(await dr.databases()).toEqual(["postgres"]);
     expect(await seen(dr.folder)).toEqual(["app"]);
