@@ -155,6 +155,7 @@ const capabilitiesOf = (
   declared: Readonly<Record<string, unknown>>,
 ): ComponentCapabilities => ({
   hasWrites: driver.writes !== undefined,
+  blindOncePutAway: driver.writes?.blindOncePutAway === true,
   hasRuntime: driver.runtime !== undefined,
   hasReload: driver.reload !== undefined && (driver.reloads?.(declared) ?? declared["reload"] !== undefined),
   hasMigrate: driver.runtime !== undefined && declared["migrate"] !== undefined,

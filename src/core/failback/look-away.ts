@@ -33,7 +33,12 @@ export const sightsOf = async (
   return sights;
 };
 
-export type AwaySide = { readonly look: Look; readonly sights: Readonly<Record<string, Sight>> };
+export type AwaySide = {
+  readonly look: Look;
+  readonly sights: Readonly<Record<string, Sight>>;
+  /** Components that are shown, by what the run has put behind their names, to be those of that side. Of the others the file says so alone. */
+  readonly shown: ReadonlySet<string>;
+};
 
 /** @throws RefloatError plan.impossible */
 export const lookAway = async (
@@ -42,7 +47,7 @@ export const lookAway = async (
   led: RunRecord,
 ): Promise<AwaySide> => {
   const names = Object.keys(declaration.components);
-  let side: AwaySide;
+  let side: Omit<AwaySide, "shown">;
   try {
     const look = await lookAtComponents(access, {
       service: declaration,
@@ -61,6 +66,7 @@ export const lookAway = async (
       error,
     );
   }
+  const shown = new Set<string>();
   for (const name of names) {
     const { identity, place } = side.sights[name] ?? {};
     if (identity === undefined || identity === null)
@@ -69,13 +75,14 @@ export const lookAway = async (
         `nothing stands behind the name of ${name} of that side, seen from here (${place?.where ?? name})`,
       );
     const left = identityLeft(led, name);
+    if (left === identity) shown.add(name);
     if (left === null || left === identity) continue;
     throw byHand(
       declaration.name,
       `${name}, seen from here at ${place?.where ?? name}, is not what run ${led.number} put there (${left}, and this is ${identity})`,
     );
   }
-  return side;
+  return { ...side, shown };
 };
 
 const switchIntentSchema = z.object({ before: z.object({ incoming: z.string().nullable() }) });

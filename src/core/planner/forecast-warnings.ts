@@ -329,10 +329,11 @@ const failbackWarnings = ({
   scope,
 }: WarningFacts): readonly Warning[] => {
   if (failback === undefined || !request.cutover) return [];
-  const { components, declaration } = failback;
+  const { components, declaration, asserted = {} } = failback;
   const data = scope.recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
   const running = scope.recovered.filter((name) => here[name]?.pid !== undefined);
   const unproven = data.filter((name) => components[name]?.capabilities.hasWrites !== true);
+  const stopped = data.filter((name) => components[name]?.capabilities.blindOncePutAway === true);
   return [
     ...(declaration.cutover.length > 0
       ? []
@@ -350,6 +351,14 @@ const failbackWarnings = ({
             `whether ${formatList(unproven)} is written to past hold and fence cannot be told: it is captured and restored again in any case`,
           ),
         ]),
+    ...(stopped.length === 0
+      ? []
+      : [
+          warn(
+            "failback.unproven",
+            `what is written to ${formatList(stopped)} past hold and fence cannot be told once its server is stopped and put away: the run then says that something may have been written, and goes on; look at the old side there before you commit it`,
+          ),
+        ]),
     ...(running.length === 0
       ? []
       : [
@@ -359,7 +368,12 @@ const failbackWarnings = ({
           ),
         ]),
     ...scope.kept.map((name) =>
-      warn("failback.shared", `${name} is one and the same on both sides: it stays as it is`),
+      warn(
+        "failback.shared",
+        asserted[name] === undefined
+          ? `${name} is one and the same on both sides: it stays as it is`
+          : `${name} stays as it is, since both files name ${asserted[name]} and here that is one; run ${failback.run} put nothing there that would prove it: if the other side has one of its own of that name, what was written there stays there`,
+      ),
     ),
   ];
 };

@@ -92,6 +92,37 @@ describe("the plan of a way home", () => {
   });
 });
 
+describe("what both files name", () => {
+  it("stays as it is, and is said to be one by name alone where nothing shows it", () => {
+    const told = (asserted?: Readonly<Record<string, string>>) =>
+      planned({
+        failback: { ...failback, ...(asserted === undefined ? {} : { asserted }) },
+        request: { at: null, cutover: true, only: ["db", "app"] },
+      }).forecast.warnings.flatMap(({ code, message }) => (code === "failback.shared" ? [message] : []));
+    expect(told()).toContain("uploads is one and the same on both sides: it stays as it is");
+    expect(told({ uploads: "/srv/uploads" })).toContain(
+      `uploads stays as it is, since both files name /srv/uploads and here that is one; run ${failback.run} put nothing there that would prove it: if the other side has one of its own of that name, what was written there stays there`,
+    );
+  });
+});
+
+describe("what is put away with its server stopped", () => {
+  it("is named, since nobody can tell then what was written to it", () => {
+    const { db } = liveShop;
+    if (db === undefined) throw new Error("no db");
+    const stopped = { ...db, capabilities: { ...db.capabilities, blindOncePutAway: true } };
+    const told = (components: typeof liveShop, cutover = true) =>
+      planned({ failback: { ...failback, components }, request: { at: null, cutover } }).forecast.warnings.filter(
+        ({ code }) => code === "failback.unproven",
+      );
+    expect(told({ ...liveShop, db: stopped }).map(({ message }) => message)).toEqual([
+      "what is written to db past hold and fence cannot be told once its server is stopped and put away: the run then says that something may have been written, and goes on; look at the old side there before you commit it",
+    ]);
+    expect(told(liveShop)).toEqual([]);
+    expect(told({ ...liveShop, db: stopped }, false)).toEqual([]);
+  });
+});
+
 describe("the undo of a way home", () => {
   it("leaves home closed and lets users in there", () => {
     const plan = planUndo({

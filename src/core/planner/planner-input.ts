@@ -27,6 +27,8 @@ import type { UnreachedLog } from "../points/resolve-replays.ts";
 export type ComponentCapabilities = {
   /** The driver knows what was written since a position. */
   readonly hasWrites: boolean;
+  /** Only of what is still behind its name: of what was put away, not more than that something may have been. */
+  readonly blindOncePutAway?: boolean;
   readonly hasRuntime: boolean;
   readonly hasReload: boolean;
   readonly hasMigrate: boolean;
@@ -98,6 +100,8 @@ export type FailbackInput = Omit<Failback, "left"> & {
   readonly components: Readonly<Record<string, LiveComponent>>;
   /** Of each component: where it stands there and here, and by which way that is reached. */
   readonly ways: PlanForecast["ways"];
+  /** Of components that stay as they are, those that only the files take for one and the same, and where both say that it is. */
+  readonly asserted?: Readonly<Record<string, string>>;
 };
 
 export type RecoveryInput = {

@@ -220,6 +220,8 @@ export type WriteReport = {
 
 /** Knows what was written. `location` is a name as in Exchange, or null for the object behind the stable name. */
 export type WriteLedger<Options = unknown> = {
+  /** Of a side that `exchange` has put away it can tell that something may have been written, and not what: nobody answers there any more. */
+  readonly blindOncePutAway?: true;
   readonly position: (context: DriverContext<Options>, location: string | null) => Promise<Position>;
   /**
    * What `location` has that was written after `since`. With `against`, only what is not in that instance counts as added.

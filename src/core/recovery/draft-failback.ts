@@ -82,6 +82,11 @@ export const draftFailback = async (bench: Workbench, request: FailbackRequest, 
       declaration: away,
       shape: shapeOf(baseline.manifest.components, moved, runsThere),
       components: there.look.components,
+      asserted: Object.fromEntries(
+        order.names
+          .filter((name) => !moved.includes(name) && !there.shown.has(name))
+          .map((name) => [name, there.sights[name]?.place.where ?? name]),
+      ),
       ways: moved.flatMap((component) => {
         const [from, to] = [there.sights[component], here.sights[component]];
         if (from === undefined) return [];

@@ -102,6 +102,7 @@ export const compareMarks = (then: PositionMark, now: PositionMark): Compared =>
 const databasesShown = 3;
 
 export const clusterWrites: WriteLedger<ClusterOptions> = {
+  blindOncePutAway: true,
   position: async (context, location) => {
     const takenAt = context.clock.now();
     return makePosition(takenAt, await markAt(context, location));

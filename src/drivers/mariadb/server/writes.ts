@@ -71,6 +71,7 @@ export const compareMarks = (then: ServerMark, now: ServerMark): Compared => {
 };
 
 export const serverWrites: WriteLedger<ServerOptions> = {
+  blindOncePutAway: true,
   position: async (context, location) => {
     const takenAt = context.clock.now();
     return makePosition(takenAt, await markAt(context, location));
