@@ -3,6 +3,7 @@
  * the file. Looks at both and plans. Changes nothing.
  */
 import { isDeepStrictEqual } from "node:util";
+import { bindFences } from "../components/bind-fences.ts";
 import { withComponents } from "../components/component-access.ts";
 import { lookAtComponents } from "../components/look-at-components.ts";
 import { lookAtProvisions } from "../components/look-at-provisions.ts";
@@ -53,6 +54,7 @@ export const draftFailback = async (bench: Workbench, request: FailbackRequest, 
   const graph = buildGraph(service);
   const order = componentOrder(graph);
   const here = await withComponents(bench, { service, locate: () => null, marker, signal }, async (access) => {
+    if (request.cutover) await bindFences(access, service);
     const look = await lookAtComponents(access, {
       service,
       point: withoutPositions(baseline),

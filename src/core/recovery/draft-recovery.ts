@@ -2,6 +2,7 @@
  * A recovery as it would be now: looks at the point, the service and the target, and plans. Changes nothing and refuses nothing for want of room; who
  * plans to execute does, and who asks for readiness tells it.
  */
+import { bindFences } from "../components/bind-fences.ts";
 import { type ComponentAccess, withComponents } from "../components/component-access.ts";
 import { type Look, lookAtComponents } from "../components/look-at-components.ts";
 import { lookAtProvisions } from "../components/look-at-provisions.ts";
@@ -75,6 +76,7 @@ export const draftRecovery = async (
     bench,
     { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
     async (access) => {
+      if (request.cutover) await bindFences(access, service);
       const needed = touched(access, graph, only);
       const looked = await lookAtComponents(access, { service, point, needed, run });
       const isSeen = (component: string): boolean => {
