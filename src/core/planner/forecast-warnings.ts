@@ -327,10 +327,12 @@ const holdWarnings = ({ input, scope, steps }: WarningFacts): readonly Warning[]
 const failbackWarnings = ({
   input: { failback, request, components: here },
   scope,
+  steps,
 }: WarningFacts): readonly Warning[] => {
   if (failback === undefined || !request.cutover) return [];
   const { components, declaration, asserted = {} } = failback;
   const data = scope.recovered.filter((name) => components[name]?.capabilities.hasRuntime !== true);
+  const migrated = steps.flatMap(({ action }) => (action.kind === "migrate" ? [action.component] : []));
   const running = scope.recovered.filter((name) => here[name]?.pid !== undefined);
   const unproven = data.filter((name) => components[name]?.capabilities.hasWrites !== true);
   const stopped = data.filter((name) => components[name]?.capabilities.blindOncePutAway === true);
@@ -357,6 +359,14 @@ const failbackWarnings = ({
           warn(
             "failback.unproven",
             `what is written to ${formatList(stopped)} past hold and fence cannot be told once its server is stopped and put away: the run then says that something may have been written, and goes on; look at the old side there before you commit it`,
+          ),
+        ]),
+    ...(migrated.length === 0
+      ? []
+      : [
+          warn(
+            "failback.unmigrated",
+            `what is restored again behind the hold is not migrated for ${formatList(migrated)}: if its release here needs that, its start fails and the cutover is taken back; have the same release there first`,
           ),
         ]),
     ...(running.length === 0
