@@ -223,7 +223,7 @@ describe("the way home", () => {
     expect(flat(elsewhere.stderr)).toContain(
       `run 5 of shop is a way home, and goes on only where it began, on ${hostname()}`,
     );
-    expect(flat(elsewhere.stderr)).toContain("log in there and say: refloat resume 5; if that machine is lost");
+    expect(flat(elsewhere.stderr)).toMatch(/log in there and say: .*resume 5; if that machine is lost/);
     await home.refloat.succeed(["commit", "5", "--yes"]);
     expect(await dr.databases()).toEqual(["postgres"]);
     expect(await seen(dr.folder)).toEqual(["app"]);
