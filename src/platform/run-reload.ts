@@ -2,7 +2,7 @@
 import type { DriverContext } from "../core/ports/driver.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { bindCommand } from "./bind-command.ts";
-import { describeEnd, lastLines, runShellLine } from "./shell-line.ts";
+import { describeEnd, hintOfEnd, lastLines, runShellLine } from "./shell-line.ts";
 
 /** @throws RefloatError program.failed with its last words */
 export const runReload = async (
@@ -17,5 +17,6 @@ export const runReload = async (
     throw new RefloatError(
       "program.failed",
       `${component} could not be reloaded by "${reload}": ${end}: ${lastLines(result.output, 5)}`,
+      hintOfEnd(result),
     );
 };

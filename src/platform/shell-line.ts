@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type GroupOptions, type ProcessGroup, startGroup } from "./process-group.ts";
+import { killedHint } from "./subprocess.ts";
 
 export type ShellLineOptions = GroupOptions & {
   /** Values that must not be seen in its output. */
@@ -41,6 +42,13 @@ export const describeEnd = (result: Pick<ShellLineResult, "exitCode" | "endedBy"
   if (result.endedBy !== null) return `ended by ${result.endedBy}`;
   return result.exitCode === 0 ? null : `exit status ${result.exitCode ?? "unknown"}`;
 };
+
+/** What to do about such an end, for an error. */
+export const hintOfEnd = ({
+  timedOut,
+  endedBy,
+}: Pick<ShellLineResult, "endedBy" | "timedOut">): { readonly hint?: string } =>
+  timedOut || endedBy === null ? {} : { hint: killedHint };
 
 /** Starts a line. Whoever calls must `release`. @param stdin whether data is given to it */
 export const startShell = (line: string, options: GroupOptions, stdin: "nothing" | "data"): ProcessGroup => {

@@ -6,7 +6,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ByteStream } from "../core/ports/bytes.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { drained } from "./drained.ts";
-import { type ShellLineOptions, describeEnd, drainMs, keepEnd, lastLines, redact, startShell } from "./shell-line.ts";
+import {
+  type ShellLineOptions,
+  describeEnd,
+  hintOfEnd,
+  drainMs,
+  keepEnd,
+  lastLines,
+  redact,
+  startShell,
+} from "./shell-line.ts";
 
 /** Seconds in which nothing comes of a pipe whose line has ended: what it left in the background will not close it. */
 const heldOpenSeconds = 10;
@@ -46,9 +55,9 @@ export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPip
   let inputError: unknown;
   input?.on("error", (error) => (inputError = error));
 
-  const failed = (why: string): RefloatError => {
+  const failed = (why: string, hint: { readonly hint?: string } = {}): RefloatError => {
     const last = lastLines(redact(said, options.secrets ?? []), 5);
-    return new RefloatError("program.failed", `the ${what} failed: ${why}${last === "" ? "" : `: ${last}`}`);
+    return new RefloatError("program.failed", `the ${what} failed: ${why}${last === "" ? "" : `: ${last}`}`, hint);
   };
 
   async function* read(): ByteStream {
@@ -112,8 +121,9 @@ export const openShellPipe = (line: string, options: ShellPipeOptions): ShellPip
       // The last words may still be on their way.
       await Promise.race([closed, delay(drainMs, undefined, { ref: false })]);
       signal.throwIfAborted();
-      const end = describeEnd({ exitCode, endedBy, timedOut: hasTimedOut() });
-      if (end !== null) throw failed(end);
+      const ended = { exitCode, endedBy, timedOut: hasTimedOut() };
+      const end = describeEnd(ended);
+      if (end !== null) throw failed(end, hintOfEnd(ended));
       if (inputError !== undefined) throw failed("it ended well without reading all of the data");
     },
     close: group.release,

@@ -25,6 +25,10 @@ export const childEnvironment = (options: Pick<ProgramOptions, "environment" | "
   ...(options.marker === undefined ? {} : { REFLOAT_STEP: options.marker }),
 });
 
+/** Of a program that a signal has ended which was not ours. */
+export const killedHint =
+  "somebody ended it, or the kernel for want of memory, as dmesg then tells; once that is mended the same can be tried again";
+
 const lastLines = (text: string, count = 5): string => text.trimEnd().split("\n").slice(-count).join("\n");
 
 /** What a failed child means to a person. Shared by all who spawn, streaming or not. */
@@ -46,6 +50,7 @@ export const programError = (program: string, error: unknown): RefloatError => {
   return new RefloatError("program.failed", said === "" ? `${program} ${ended}` : `${program} ${ended}: ${said}`, {
     cause: error,
     context: { program, exitCode: error.exitCode ?? null },
+    ...(error.signal === undefined || error.timedOut ? {} : { hint: killedHint }),
   });
 };
 

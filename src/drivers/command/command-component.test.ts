@@ -7,6 +7,7 @@ import { parseDeclaration } from "../../core/declaration/parse-declaration.ts";
 import type { DriverContext, InstanceTarget } from "../../core/ports/driver.ts";
 import { createDriverRegistry } from "../../driver-registry.ts";
 import { findByEnvironment } from "../../platform/process-table.ts";
+import { killedHint } from "../../platform/subprocess.ts";
 import {
   captureCommandInto,
   commandContext,
@@ -72,6 +73,11 @@ describe("a capture line", () => {
     // A stream without a byte is whole; that nothing was captured is told by the capture.
     expect(vaultFiles()).toEqual(capture === "true" ? ["data"] : []);
     await expect.poll(() => findByEnvironment({ REFLOAT_STEP: context.marker }), { timeout: 20_000 }).toEqual([]);
+  });
+
+  test("that others have killed says what to do next", async () => {
+    const killed = captureCommandInto(contextOf({ capture: "echo begun; kill -9 $$" }), vault);
+    await expect(killed).rejects.toMatchObject({ hint: killedHint });
   });
 
   test("may write nothing where that is declared, and keeps what comes after the shell has ended", async () => {

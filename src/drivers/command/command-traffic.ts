@@ -8,7 +8,7 @@ import type { TrafficContext, TrafficDriver } from "../../core/ports/traffic.ts"
 import { refuseMovedTraffic } from "../../core/run/refuse-moved-traffic.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
-import { describeEnd, lastLine, lastLines, runShellLine } from "../../platform/shell-line.ts";
+import { describeEnd, hintOfEnd, lastLine, lastLines, runShellLine } from "../../platform/shell-line.ts";
 
 const optionsSchema = z
   .strictObject({
@@ -56,6 +56,7 @@ const runLine = async (
   const said = lastLines(result.output, 5);
   throw new RefloatError("program.failed", `"${declared}" failed: ${end}${said === "" ? "" : `: ${said}`}`, {
     hint: "run it by hand as the user that runs Refloat, with REFLOAT_ACTION and REFLOAT_TO set, until it ends with 0",
+    ...hintOfEnd(result),
   });
 };
 

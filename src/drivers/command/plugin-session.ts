@@ -17,7 +17,7 @@ import {
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type GroupOptions, startGroup } from "../../platform/process-group.ts";
 import { TornData } from "./plugin-frames.ts";
-import { describeEnd, drainMs, keepEnd, lastLines, redact } from "../../platform/shell-line.ts";
+import { describeEnd, hintOfEnd, drainMs, keepEnd, lastLines, redact } from "../../platform/shell-line.ts";
 
 export type PluginSettings = {
   readonly path: string;
@@ -102,13 +102,14 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
   data.on("error", (error) => (dataError = error));
 
   let name = path;
-  const failed = (why: string, cause?: unknown): RefloatError => {
+  const failed = (why: string, cause?: unknown, hint: { readonly hint?: string } = {}): RefloatError => {
     const last = lastLines(redact(said, secrets), 5);
     return new RefloatError(
       "program.failed",
       `${ask.kind} of ${component} by ${name} failed: ${why}${last === "" ? "" : `: ${last}`}`,
       {
         ...(cause === undefined ? {} : { cause }),
+        ...hint,
         context: { component, plugin: path, request: ask.kind },
       },
     );
@@ -197,7 +198,8 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
     const [exitCode, endedBy] = await group.exited;
     await Promise.race([Promise.all([listening, exchanged.catch(() => undefined)]), afterEnd(group.closed)]);
     signal.throwIfAborted();
-    const end = describeEnd({ exitCode, endedBy, timedOut: group.hasTimedOut() });
+    const ended = { exitCode, endedBy, timedOut: group.hasTimedOut() };
+    const end = describeEnd(ended);
     if (told !== undefined) throw told;
     if (fault instanceof TornData) {
       // SIGTERM is what we have sent for it.
@@ -206,7 +208,7 @@ export const askPlugin = async <Kind extends PluginRequestKind>(
       throw failed([...ends, ...results, fault.message].join("; "), fault);
     }
     if (fault !== undefined) throw fault;
-    if (end !== null) throw failed(end);
+    if (end !== null) throw failed(end, undefined, hintOfEnd(ended));
     if (hello === undefined || result === undefined) throw failed("it ended without a result");
     if (ask.exchange !== undefined && dataError !== undefined) throw failed("it ended without reading all of the data");
     await exchanged;

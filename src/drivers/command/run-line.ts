@@ -7,6 +7,7 @@ import { runAsUser } from "../../platform/run-as.ts";
 import {
   type ShellLineOptions,
   describeEnd,
+  hintOfEnd,
   lastLine,
   lastLines,
   redact,
@@ -80,6 +81,7 @@ export const runRawLine = async (
   const said = lastLines(redact(result.output, secrets), 5);
   throw new RefloatError("program.failed", `the ${what} failed: ${end}${said === "" ? "" : `: ${said}`}`, {
     context: { component: context.component, line: declared },
+    ...hintOfEnd(result),
   });
 };
 

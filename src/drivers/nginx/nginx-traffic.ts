@@ -12,7 +12,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { type ProcessIdentity, isAlive, signalProcess } from "../../platform/process-table.ts";
 import { readTextFile, replaceText } from "../../platform/replace-text.ts";
-import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
+import { describeEnd, hintOfEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
 import { waitUntil } from "../../platform/wait-until.ts";
 import { type NginxOptions, nginxOptionsSchema } from "./nginx-options.ts";
@@ -34,7 +34,11 @@ const runLine = async (context: TrafficContext, declared: string, what: string):
   const end = describeEnd(result);
   if (end === null) return;
   const said = lastLines(result.output, 5);
-  throw new RefloatError("program.failed", `"${declared}" failed: ${end}${said === "" ? "" : `: ${said}`}`);
+  throw new RefloatError(
+    "program.failed",
+    `"${declared}" failed: ${end}${said === "" ? "" : `: ${said}`}`,
+    hintOfEnd(result),
+  );
 };
 
 /** Writes the file and has nginx test it; what it refuses is taken back before it could be loaded by anybody. @returns the file's new text */

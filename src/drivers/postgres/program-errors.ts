@@ -68,10 +68,11 @@ export const clientProgramError = (error: unknown, target: ConnectionTarget, rol
   const said = standardErrorOf(error);
   const reading = readings.find(({ pattern }) => pattern.test(said));
   const place = describeAddress(target);
+  const hint = reading?.hint ?? error.hint;
   const message = `${reading?.lead?.(place) ?? ""}${firstComplaint(said)}`;
   return new RefloatError(reading?.code(failed) ?? failed, message === "" ? error.message : message, {
     cause: error,
     context: { ...error.context, address: place, database: target.database },
-    ...(reading === undefined ? {} : { hint: reading.hint }),
+    ...(hint === undefined ? {} : { hint }),
   });
 };

@@ -2,7 +2,7 @@
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { runAsUser } from "../../platform/run-as.ts";
-import { describeEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
+import { describeEnd, hintOfEnd, lastLines, runShellLine } from "../../platform/shell-line.ts";
 import { bindEnvironment } from "../../platform/bound-environment.ts";
 import type { ProcessContext } from "./process-options.ts";
 
@@ -33,5 +33,9 @@ export const migrateRelease = async (
   const end = describeEnd(result);
   if (end === null) return { output: lastLines(result.output, linesKept) };
   const said = lastLines(result.output, linesShown);
-  throw new RefloatError("program.failed", `"${migrate}" failed: ${end}${said === "" ? "" : `: ${said}`}`);
+  throw new RefloatError(
+    "program.failed",
+    `"${migrate}" failed: ${end}${said === "" ? "" : `: ${said}`}`,
+    hintOfEnd(result),
+  );
 };
