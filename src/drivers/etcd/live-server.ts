@@ -24,7 +24,8 @@ export const refuseCompany = async (context: EtcdContext, stable: string): Promi
     "cutover.refused",
     `the member in ${stable} is one of ${members.length} (${members.map(({ name }) => name).join(", ")}), which would go on without it`,
     {
-      hint: "restore it beside (refloat recover --no-cutover), stop all members, put the restored folder in the place of one, and let the others join it anew with empty folders",
+      hint: "all members are put back at once, by hand, as a new cluster out of one snapshot: validate --live shows the command of each, docs/etcd.md the order; to look into it before, refloat recover --no-cutover",
+      nextCommand: `refloat validate --live ${context.service}`,
     },
   );
 };

@@ -45,7 +45,27 @@ const folderFindings = async (stable: string): Promise<readonly Finding[]> => {
   ];
 };
 
+/**
+ * A new cluster of all of them out of one snapshot, by hand (etcd's own words: "Restoring a cluster"): one id for all by one new token, and
+ * nothing of the old history left in any.
+ */
+const commandsForSeveral = (stable: string, { members }: MemberFacts, restorer: string): readonly string[] => {
+  const cluster = members.map(({ name, peerUrls }) => ({ name, peerUrls: [...peerUrls] }));
+  const restore = cluster.map((member) => {
+    const words = restoreArguments("snapshot.db", `${stable}.new`, { member, cluster }, "refloat-DATE");
+    return `${["ETCDCTL_API=3", restorer].join(" ")} ${words.map(shellWord).join(" ")}  # for ${member.name}`;
+  });
+  return [
+    "refloat extract POINT:COMPONENT:snapshot.db --to snapshot.db  # give it to the machine of each member",
+    ...restore,
+    "stop all members, and see that none runs",
+    `mv ${shellWord(stable)} ${shellWord(`${stable}.old`)} && mv ${shellWord(`${stable}.new`)} ${shellWord(stable)}  # at each, owned as before`,
+    "start all members with their usual lines",
+  ];
+};
+
 const recoveryCommandsFor = (context: EtcdContext, stable: string, member: MemberFacts, restorer: string) => {
+  if (member.members.length > 1) return commandsForSeveral(stable, member, restorer);
   const [first] = member.members;
   const restored = { member: { name: first?.name ?? "NAME", peerUrls: [...(first?.peerUrls ?? ["URL"])] } };
   return [

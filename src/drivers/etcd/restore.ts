@@ -20,11 +20,16 @@ import { requireReadable } from "./server-programs.ts";
 
 const builtName = "refloat-built";
 
-/** What a member with other words would not start with later: its name and addresses are those that it was captured with. */
+type NamedMember = CapturedDetail["member"];
+
+/**
+ * What a member with other words would not start with later: its name and addresses are those that it was captured with.
+ * @param cluster all members of the new cluster; itself alone when left out
+ */
 export const restoreArguments = (
   snapshot: string,
   folder: string,
-  { member }: Pick<CapturedDetail, "member">,
+  { member, cluster = [member] }: { readonly member: NamedMember; readonly cluster?: readonly NamedMember[] },
   token: string,
 ): readonly string[] => [
   "snapshot",
@@ -35,7 +40,7 @@ export const restoreArguments = (
   "--name",
   member.name,
   "--initial-cluster",
-  member.peerUrls.map((url) => `${member.name}=${url}`).join(","),
+  cluster.flatMap(({ name, peerUrls }) => peerUrls.map((url) => `${name}=${url}`)).join(","),
   "--initial-advertise-peer-urls",
   member.peerUrls.join(","),
   "--initial-cluster-token",
