@@ -61,6 +61,7 @@ describe("an etcd cluster of three members", { timeout: 240_000 }, () => {
 
   it("is refused when a recovery is planned, and is put back whole by the commands that are named", async () => {
     const captured = await refloat.succeed(["capture", "shop", "--json"]);
+    const point = (captured.lines.at(-1) as { data: { id: string } }).data.id.slice(0, 8);
     expect(captured.stderr + captured.stdout).toContain("the cluster has 3 members");
     await first().ctl("put", "/shop/price", "6");
     const before = await clusterId();
@@ -76,19 +77,9 @@ describe("an etcd cluster of three members", { timeout: 240_000 }, () => {
     const extract = lines.find((line) => line.startsWith("refloat extract")) ?? "";
     const restores = lines.filter((line) => line.includes("snapshot restore"));
     expect(restores).toHaveLength(3);
-    const point = (
-      JSON.parse(await refloat.succeed(["points", "shop", "--json"]).then((ended) => ended.stdout)) as {
-        result: { points: { id: string }[] };
-      }
-    ).result.points[0]?.id.slice(0, 8);
     const [, place = ""] = /^refloat extract (\S+) /.exec(extract) ?? [];
     const snapshot = join(folder, "snapshot.db");
-    await refloat.succeed([
-      "extract",
-      place.replace("POINT", point ?? "").replace("COMPONENT", "config"),
-      "--to",
-      snapshot,
-    ]);
+    await refloat.succeed(["extract", place.replace("POINT", point).replace("COMPONENT", "config"), "--to", snapshot]);
 
     for (const [index, name] of names.entries()) {
       const line = restores.find((one) => one.endsWith(`# for ${name}`)) ?? "";

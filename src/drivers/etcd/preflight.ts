@@ -8,6 +8,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { portFinding } from "../../platform/folder-server/instance-port.ts";
 import { type Finding, failure, finding, mountFindings } from "../../platform/postgres/preflight-finding.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
+import { dataName, snapshotName } from "./captured-detail.ts";
 import { type EtcdContext, dataPathOf } from "./etcd-options.ts";
 import { databaseOf, findEtcdProcess } from "./etcd-process.ts";
 import { describeAddress, resolveTarget } from "./etcd-target.ts";
@@ -52,11 +53,11 @@ const folderFindings = async (stable: string): Promise<readonly Finding[]> => {
 const commandsForSeveral = (stable: string, { members }: MemberFacts, restorer: string): readonly string[] => {
   const cluster = members.map(({ name, peerUrls }) => ({ name, peerUrls: [...peerUrls] }));
   const restore = cluster.map((member) => {
-    const words = restoreArguments("snapshot.db", `${stable}.new`, { member, cluster }, "refloat-DATE");
+    const words = restoreArguments(snapshotName, `${stable}.new`, { member, cluster }, "refloat-DATE");
     return `${["ETCDCTL_API=3", restorer].join(" ")} ${words.map(shellWord).join(" ")}  # for ${member.name}`;
   });
   return [
-    "refloat extract POINT:COMPONENT:snapshot.db --to snapshot.db  # give it to the machine of each member",
+    `refloat extract POINT:COMPONENT:${dataName}/${snapshotName} --to ${snapshotName}  # give it to the machine of each member`,
     ...restore,
     "stop all members, and see that none runs",
     `mv ${shellWord(stable)} ${shellWord(`${stable}.old`)} && mv ${shellWord(`${stable}.new`)} ${shellWord(stable)}  # at each, owned as before`,
