@@ -15,7 +15,7 @@ import { findDump } from "./client-programs.ts";
 import { codeScript, readCode } from "./code-objects.ts";
 import { type Dump, openDump } from "./dump.ts";
 import { type DumpSection, openSections } from "./dump-sections.ts";
-import { type KeptCode, markerName, readDatabases } from "./marker-table.ts";
+import { type DatabaseState, type KeptCode, markerName, readDatabases } from "./marker-table.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 import { type ServerFacts, readServerFacts } from "./server-facts.ts";
 import { type SourceTable, isOfOneMoment, listTables, tableWarnings } from "./source-tables.ts";
@@ -151,6 +151,30 @@ const refuseNames = (tables: readonly SourceTable[]): void => {
   });
 };
 
+/** Longer than the second to which the server tells when a table was made, and than its clock of files lags behind. */
+const settlingMs = 1_200;
+const mostLooks = 10;
+
+/**
+ * A table that is altered in the second in which it was made bears the same time as before: only when that second is over its time tells of every alteration that comes.
+ * @throws RefloatError source.*
+ */
+const readSettled = async (
+  access: SqlAccess,
+  { clock, signal }: Pick<MariadbContext, "clock" | "signal">,
+): Promise<DatabaseState> => {
+  const { database } = access.target;
+  let before = "";
+  for (let looks = 0; looks < mostLooks; looks += 1) {
+    const state = (await readDatabases(access, [database])).get(database);
+    if (state === undefined) throw databaseGone(access);
+    if (!state.isJustMade || state.fingerprint === before) return state;
+    before = state.fingerprint;
+    await clock.sleep(settlingMs, signal);
+  }
+  throw changedMeanwhile("tables were made or altered all the time");
+};
+
 /** @throws RefloatError source.*, program.*, vault.*; then nothing of the component may be committed */
 export const captureMariadb = async (
   context: MariadbContext,
@@ -161,8 +185,7 @@ export const captureMariadb = async (
   const { database } = access.target;
   const server = await readServerFacts(access);
   const program = await findDump(server.version, context.signal);
-  const state = (await readDatabases(access, [database])).get(database);
-  if (state === undefined) throw databaseGone(access);
+  const state = await readSettled(access, context);
   const listed = await listTables(access, database);
   refuseNames(listed);
   const code = await readCode(access, database);

@@ -77,6 +77,8 @@ export type DatabaseState = {
   readonly fingerprint: string;
   /** Name of a table to when it was made or altered last. */
   readonly madeAt: ReadonlyMap<string, string>;
+  /** Has one of them a time that is not over yet, since the server tells it to the second? */
+  readonly isJustMade: boolean;
 };
 
 /** @throws RefloatError cutover.conflict for a database with the marks of two sides */
@@ -90,7 +92,8 @@ export const readDatabases = async (
     `SELECT SCHEMA_NAME AS name, SCHEMA_COMMENT AS comment, DEFAULT_CHARACTER_SET_NAME AS charset,
             DEFAULT_COLLATION_NAME AS collation
        FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN (${list});
-     SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_COMMENT AS comment, CREATE_TIME AS made, TABLE_TYPE AS type
+     SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_COMMENT AS comment, CREATE_TIME AS made, TABLE_TYPE AS type,
+            COALESCE(CREATE_TIME BETWEEN NOW(6) - INTERVAL 1100000 MICROSECOND AND NOW(6) + INTERVAL 1 HOUR, 0) AS young
        FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (${list}) ORDER BY 1, 2;`,
   );
   return new Map(
@@ -114,6 +117,7 @@ export const readDatabases = async (
           collation: textOf(schema, "collation"),
           tables: others.length,
           madeAt: new Map(others.map((table) => [textOf(table, "name"), textOf(table, "made")])),
+          isJustMade: others.some((table) => numberOf(table, "young") === 1),
           fingerprint: shortHash(
             `${name}\n${others.map((table) => `${textOf(table, "name")} ${textOf(table, "made")}`).join("\n")}`,
           ),
