@@ -6,7 +6,8 @@ import { withComponents } from "../core/components/component-access.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { openComponent } from "../core/granular/open-place.ts";
 import { pointSource } from "../core/granular/point-source.ts";
-import type { RowMending } from "../core/ports/row-mending.ts";
+import type { DriverContext } from "../core/ports/driver.ts";
+import type { KeptSideSource, RowMending } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
 import type { RunNumber } from "../model/identifiers.ts";
@@ -26,7 +27,7 @@ export type ReconcileRequest = {
 export type Reconciliation = {
   readonly service: string;
   readonly run: RunNumber;
-  /** One for each component whose rows can be compared. */
+  /** One for each component whose rows can be compared; of a server one for each of its databases. */
   readonly batches: readonly { readonly component: string; readonly proposal: MendProposal }[];
   /** What is kept and cannot be reconciled by rows, and where it stands: for a person. */
   readonly left: readonly { readonly component: string; readonly side: string; readonly why: string }[];
@@ -59,7 +60,7 @@ export const proposeReconciliation = async (
       const { point } = plan.intent;
       const since = point?.components[component]?.facts.position;
       if (mending?.readsKeptSides !== true || point == null || since === undefined) {
-        left.push({ component, side, why: whyLeft(mending) });
+        left.push({ component, side, why: "not made of rows that can be compared" });
         continue;
       }
       const tables = asked?.flatMap(({ table }) => table?.replace(/^public\./, "") ?? []) ?? [];
@@ -70,17 +71,36 @@ export const proposeReconciliation = async (
           pointSource(await openComponent(bench, await (await bench.vault()).points.read(point.id), component)),
         words: `the old side of run ${run} (${side})`,
       };
-      const request = { ...wish, tables: tables.length === 0 ? null : tables, columns: null, where: null };
-      batches.push({ component, proposal: await mending.propose(await access.context(component), source, request) });
+      const context = await access.context(component);
+      const named = tables.length === 0 ? null : tables;
+      const together = await partsOf(mending, context, source, named);
+      if ("why" in together) left.push({ component, side, why: together.why });
+      else
+        for (const names of together.batches) {
+          const request = { ...wish, tables: names, columns: null, where: null };
+          batches.push({ component, proposal: await mending.propose(context, source, request) });
+        }
     }
     return { service: service.name, run, batches, left };
   });
 };
 
-const whyLeft = (mending: RowMending | undefined): string =>
-  mending?.parts !== undefined
-    ? "a whole server that was stopped, and Refloat starts none to read rows of it (docs/reconcile.md says what to do by hand)"
-    : "not made of rows that can be compared";
+type Parts = { readonly batches: readonly (readonly string[] | null)[] } | { readonly why: string };
+
+/** What cannot be told of one side keeps nobody from the others, unless it was asked for by name. */
+const partsOf = async (
+  mending: RowMending,
+  context: DriverContext,
+  source: KeptSideSource,
+  named: readonly string[] | null,
+): Promise<Parts> => {
+  try {
+    return { batches: (await mending.batches?.(context, source, named)) ?? [named] };
+  } catch (error) {
+    if (named !== null || !(error instanceof RefloatError) || error.code !== "source.unsupported") throw error;
+    return { why: error.message };
+  }
+};
 
 const keptOf = (record: RunRecord, plan: Plan): ReturnType<typeof keptSides> => {
   const sides = keptSides(record);

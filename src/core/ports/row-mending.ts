@@ -11,7 +11,7 @@ import type { TreeReader } from "./vault-snapshots.ts";
 
 export type MendRequest = {
   /**
-   * Names of what was asked for, as facts have them, or as an excerpt is named (`bench/orders`); null for every table that has rows to put back. Others come along where rows that are put back
+   * Names of what was asked for, as facts have them, or as an excerpt is named (`bench/orders`; of a kept side a database, too); null for every table that has rows to put back. Others come along where rows that are put back
    * refer to rows that are gone as well.
    */
   readonly tables: readonly string[] | null;
@@ -53,6 +53,15 @@ export type RowMending<Options = unknown> = {
   readonly makesDropped: boolean;
   /** Can rows come from a side that was switched out? */
   readonly readsKeptSides: boolean;
+  /**
+   * Where one transaction is not of the whole component: names that are proposed together, of what was asked for, or (null) of all that was written to the side.
+   * @throws RefloatError source.unsupported with the reason why that cannot be told; usage
+   */
+  readonly batches?: (
+    context: DriverContext<Options>,
+    source: KeptSideSource,
+    names: readonly string[] | null,
+  ) => Promise<readonly (readonly string[])[]>;
   /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
   readonly compare: (context: DriverContext<Options>, source: PointSource, table: string) => Promise<MendedTable>;
   /** Where what is live is compared part by part, and never as a whole. */

@@ -10,7 +10,7 @@ import { withSession } from "../../platform/postgres/session.ts";
 import { type CapturedDetail, type ServerFacts, readFolderFacts, readServerFacts } from "./cluster-facts.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { startLogClock } from "./log-clock.ts";
-import { type PositionMark, makePosition, takeMark } from "./position.ts";
+import { type PositionMark, makePosition, oldestRunning, takeMark } from "./position.ts";
 import { findOwnFolder, readOwnFolder } from "./read-own-folder.ts";
 import { readOverProtocol } from "./read-over-protocol.ts";
 import type { ClusterSink, ClusterSource, StoredBackup } from "./stored-cluster.ts";
@@ -62,6 +62,8 @@ const takeBackup = async (source: ClusterSource, into: ClusterSink): Promise<Tak
   const { context, server, session, asked } = source;
   const own = await findOwnFolder(source);
   if (own.folder === null) context.log.info(`${context.component} is sent by its server: ${own.why}`);
+  // Before the end of the backup, so that no row of a transaction that it does not have is older.
+  const firstAfter = await oldestRunning(session);
   const clock = await startLogClock(session, context.clock, context.signal);
   const onRead = async (): Promise<void> => {
     await clock.look();
@@ -72,7 +74,7 @@ const takeBackup = async (source: ClusterSource, into: ClusterSink): Promise<Tak
       ? readOverProtocol(source, into, onRead)
       : readOwnFolder(source, own, into, onRead));
     // Counted after the end, not before the beginning: what was written in between is in the point.
-    const mark = await takeMark(session, asked);
+    const mark = { ...(await takeMark(session, asked)), firstAfter };
     return { server, mark, backup, window: clock.around(backup.end.lsn) };
   } finally {
     await clock.stop();

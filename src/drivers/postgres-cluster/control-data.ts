@@ -13,6 +13,10 @@ export type ControlData = {
   readonly state: string;
   /** Of the latest checkpoint: of a cluster that was shut down, the end of its log. */
   readonly position: string;
+  /** The file of the log that its replay begins with. */
+  readonly redoFile: string;
+  /** As of the latest checkpoint, with its epoch. */
+  readonly nextTransaction: bigint;
   /** Settings that must be at least as large where its log is replayed. */
   readonly settings: Readonly<Record<string, string>>;
 };
@@ -31,6 +35,12 @@ export const readMajor = async (folder: string): Promise<number> => {
       },
     );
   }
+};
+
+/** `2:734`. */
+const withEpoch = (text: string): bigint => {
+  const [epoch = "0", id = "0"] = text.split(":");
+  return (BigInt(epoch) << 32n) + BigInt(id);
 };
 
 const settingLine = /^(max_\w+|wal_level|track_commit_timestamp) setting$/;
@@ -60,6 +70,8 @@ export const readControlData = async (
     timeline: Number(valueOf("Latest checkpoint's TimeLineID")),
     state: valueOf("Database cluster state"),
     position: valueOf("Latest checkpoint location"),
+    redoFile: valueOf("Latest checkpoint's REDO WAL file"),
+    nextTransaction: withEpoch(valueOf("Latest checkpoint's NextXID")),
     settings: Object.fromEntries(
       [...values].flatMap(([key, value]) => {
         const name = settingLine.exec(key)?.[1];

@@ -9,6 +9,7 @@ import { pathExists } from "../../platform/tree-files.ts";
 import { readDisarmRecord, removeDisarmRecord } from "./arming/disarm-record.ts";
 import { settingIn, settingLine } from "./arming/settings-text.ts";
 import type { CapturedDetail } from "./cluster-facts.ts";
+import { removeSequenceRecord } from "./sequence-record.ts";
 
 export const settingsName = "postgresql.auto.conf";
 /** Begins the line before what is off. */
@@ -117,6 +118,7 @@ export const disarm = async (
   );
   // One that the cluster was captured with says what was off there; what is off here is recorded anew.
   await removeDisarmRecord(folder);
+  await removeSequenceRecord(folder);
   const why = `${disarmedComment}, ${by}: off until refloat rearm puts it back; what stood here before: ${keptSettingsName}\n`;
   await writeFile(path, `${own}${own === "" || own.endsWith("\n") ? "" : "\n"}${why}${lines.join("")}`);
 };

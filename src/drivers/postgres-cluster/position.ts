@@ -22,6 +22,8 @@ const markSchema = z.object({
   countedSince: z.record(z.string(), z.string().nullable()).nullable().default(null),
   /** The next transaction's id, with its epoch: it moves with whatever is written, counted or not. */
   nextTransaction: z.string().nullable().default(null),
+  /** No row of the position has this transaction's id or a higher one, but for rows of transactions that were running then; with its epoch. Null where it was not noted. */
+  firstAfter: z.string().nullable().default(null),
   /** A cluster that was not shut down may have written beyond `lsn`. */
   isLogEnd: z.boolean().default(true),
 });
@@ -93,8 +95,15 @@ export const takeMark = async (session: Session, asked: SessionOptions): Promise
     definitions,
     countedSince: Object.fromEntries(since.map((one) => [one.name, one.since])),
     nextTransaction: row.next,
+    firstAfter: null,
     isLogEnd: true,
   };
+};
+
+/** Of the oldest transaction that runs, prepared ones included. */
+export const oldestRunning = async (session: Session): Promise<string | null> => {
+  const [row] = await session.query<{ id: string }>("select pg_snapshot_xmin(pg_current_snapshot())::text as id");
+  return row?.id ?? null;
 };
 
 const countIn = async (session: Session, asked: SessionOptions, database: string): Promise<CountersRow | null> => {

@@ -163,7 +163,7 @@ const below = ({ exclude }: FolderSurvey, name: string): readonly string[] =>
   });
 
 /** The log is stored apart, by name; its folders have to be there. */
-const logFolders = async (data: string): Promise<readonly string[]> => {
+export const logFolders = async (data: string): Promise<readonly string[]> => {
   const entries = await readdir(join(data, "pg_wal"), { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `pg_wal/${name}`);
   // Where it is a link to another disk, a copy has a folder.
@@ -171,7 +171,7 @@ const logFolders = async (data: string): Promise<readonly string[]> => {
 };
 
 /** A tablespace has a folder for each version that has used it: that of this server is the one by the name of the catalogs' version. */
-const surveyTablespace = async (
+export const surveyTablespace = async (
   data: string,
   oid: string,
   location: string,

@@ -11,6 +11,7 @@ const then: PositionMark = {
   definitions: { shop: 0 },
   countedSince: { "": "1700000000.5", shop: null },
   nextTransaction: "4294967299",
+  firstAfter: null,
   isLogEnd: true,
 };
 const gapsAt = (changes: Partial<PositionMark>): string => compareMarks(then, { ...then, ...changes }).gaps.join();

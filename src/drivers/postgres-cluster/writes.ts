@@ -22,6 +22,7 @@ export const stoppedMark = async (context: ClusterContext, folder: string): Prom
     definitions: null,
     countedSince: null,
     nextTransaction: null,
+    firstAfter: null,
     isLogEnd: state === "shut down",
   };
 };

@@ -8,7 +8,8 @@ import type { PostgresContext } from "./postgres-context.ts";
 import { openLocation } from "./retired-database.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 import { inTransaction, type Session } from "../../platform/postgres/session.ts";
-import { floorSince, predicateSince, type WrittenPredicate } from "./written-predicate.ts";
+import { floorSince, predicateSince } from "./written-predicate.ts";
+import type { WrittenPredicate } from "../../platform/postgres/written-rows.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 
 export type WriteEstimate = { readonly about: string; readonly lastWriteAt: string | null };

@@ -12,7 +12,8 @@ import { readMark } from "./position.ts";
 import { openLocations } from "./retired-database.ts";
 import { type Scanner, scanTables } from "./scan-tables.ts";
 import { inTransaction } from "../../platform/postgres/session.ts";
-import { predicateSince, writtenAfter } from "./written-predicate.ts";
+import { predicateSince } from "./written-predicate.ts";
+import { writtenAfter } from "../../platform/postgres/written-rows.ts";
 import { readWrittenTables } from "./written-tables.ts";
 import { postgresWrites } from "./writes.ts";
 

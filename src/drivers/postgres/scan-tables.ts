@@ -6,7 +6,7 @@
  */
 import type { Session } from "../../platform/postgres/session.ts";
 import { type Task, workThrough } from "./work-queue.ts";
-import type { WrittenPredicate } from "./written-predicate.ts";
+import type { WrittenPredicate } from "../../platform/postgres/written-rows.ts";
 import type { TablePart, WrittenTable } from "./written-tables.ts";
 
 export type TableScan = {

@@ -1,39 +1,8 @@
-/**
- * Which row versions were made after a position, by the transaction id in each row. Row headers hold 32 bits of it and keep them
- * when a row is frozen. What matches is a candidate: a row of long ago whose id has come round again matches too.
- */
+/** Which row versions of a database were made after a position, by the transaction id in each row. */
 import { describeOrigin, parseComment, readDatabaseState, type RestoredPosition } from "./instance-mark.ts";
 import type { PositionMark } from "./position.ts";
 import type { Session } from "../../platform/postgres/session.ts";
-
-/** A condition on a table's rows, or null when every row has to be looked at. */
-export type WrittenPredicate = string | null;
-
-const epochSize = 4_294_967_296n;
-
-/** `age` counts in 31 bits. */
-const longestAge = 2_147_483_647n;
-
-/**
- * Rows whose id lies between the floor and now, for any distance below a whole round of ids: the epoch is that of now, one less for
- * ids that would lie in the future. Three times as slow as `age`, since an id can be compared only as text.
- * @param next the next transaction id of the cluster, 64 bits
- */
-export const writtenAfter = (floor: bigint, next: bigint): string => {
-  const low = next % epochSize;
-  const epoch = next - low;
-  const id = "xmin::text::bigint";
-  // 0 to 2 are no transactions: such rows were frozen long ago.
-  return `(${id} >= 3 and ${id} + case when ${id} > ${low} then ${epoch - epochSize} else ${epoch} end >= ${floor})`;
-};
-
-/**
- * The same by the distance from the next id, which the server takes once in a transaction, not before its snapshot. Ids more than
- * half a round away have a negative distance, those that are no transactions the largest.
- */
-export const writtenWithin = (distance: bigint): string =>
-  // In this order: most rows fail the first half, which then is all that they cost.
-  `(age(xmin) <= ${distance} and age(xmin) >= 0)`;
+import { type WrittenPredicate, predicateFrom } from "../../platform/postgres/written-rows.ts";
 
 /**
  * From where on rows of the session's database are no rows of the position. In a database that was restored from this very position
@@ -60,15 +29,5 @@ export const predicateSince = async (
     since.systemIdentifier === here.systemIdentifier &&
     since.databaseOid === here.databaseOid;
   if (!comparable) return null;
-  // The oldest id of all has the number 3.
-  const [row] = await session.query<{ xmax: string; low: string }>(
-    `select pg_snapshot_xmax(pg_current_snapshot())::text as xmax, ((age('3'::xid)::bigint + 3) & 4294967295)::text as low`,
-  );
-  const xmax = BigInt(row?.xmax ?? "0");
-  const next = xmax + ((BigInt(row?.low ?? "0") - xmax) & (epochSize - 1n));
-  const floor = BigInt(since.floor);
-  if (floor > next) return null;
-  const distance = next - floor;
-  if (distance >= epochSize) return null;
-  return distance <= longestAge ? writtenWithin(distance) : writtenAfter(floor, next);
+  return predicateFrom(session, BigInt(since.floor));
 };

@@ -11,7 +11,8 @@ import { openLocations } from "./retired-database.ts";
 import { type Scanner, scanTables, type TableScan } from "./scan-tables.ts";
 import { readServerVersion } from "../../platform/postgres/server-version.ts";
 import { inTransaction, type Session } from "../../platform/postgres/session.ts";
-import { floorSince, predicateSince, type WrittenPredicate } from "./written-predicate.ts";
+import { floorSince, predicateSince } from "./written-predicate.ts";
+import type { WrittenPredicate } from "../../platform/postgres/written-rows.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
 
 export type WritesRequest = Parameters<WriteLedger<PostgresOptions>["writesSince"]>[1];

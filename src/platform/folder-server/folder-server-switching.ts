@@ -28,6 +28,8 @@ export type FolderServer<Options> = {
   readonly stopLive: (context: DriverContext<Options>, stable: string) => Promise<void>;
   /** After the stop: one that is seen in no process table here may still answer. @throws RefloatError fence.failed */
   readonly refuseAnswering: (context: DriverContext<Options>, folders: readonly string[]) => Promise<void>;
+  /** When nothing runs behind the stable name any more, and the instance is still one: takes along what the live side did last. Idempotent. */
+  readonly carryOver?: (context: DriverContext<Options>, stable: string, incoming: string) => Promise<void>;
   /** Stops the server of an instance under whatever name its folder has now, and removes what made it one. */
   readonly quiet: (context: DriverContext<Options>, folder: string) => Promise<void>;
   /** Starts what is behind the stable name and waits until it takes work. */
@@ -65,6 +67,7 @@ export const createFolderServerSwitching = <Options>(server: FolderServer<Option
       }
       await server.stopLive(context, stable);
       await server.refuseAnswering(context, [stable, exchange.incoming, exchange.outgoing]);
+      if (seen.stable !== null && seen.incoming !== null) await server.carryOver?.(context, stable, exchange.incoming);
       // Parked by an exchange that was killed, it stands under the outgoing name.
       for (const folder of [exchange.incoming, exchange.outgoing])
         if (await pathExists(folder)) await server.quiet(context, folder);

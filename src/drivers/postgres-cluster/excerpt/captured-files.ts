@@ -1,5 +1,6 @@
 /** The files of a captured cluster, and of which relation of which database each of them is. */
 import { join } from "node:path";
+import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { FolderEntry, TreeReader } from "../../../core/ports/vault-snapshots.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { type Layout, placeInVault } from "../vault-places.ts";
@@ -12,19 +13,21 @@ export type RelationFile = {
   readonly isMain: boolean;
 };
 
+/** Of a capture, or of a folder in which no server runs. */
 export type CapturedFile = {
   /** OID of the tablespace; null for the data folder. */
   readonly tablespace: string | null;
   /** Below the data folder, or below the tablespace. */
   readonly path: string;
-  readonly entry: FolderEntry;
+  readonly sizeBytes: number;
+  readonly content: () => ByteStream;
   /** Null for all that is no relation of one database, those that all databases share included. */
   readonly relation: RelationFile | null;
 };
 
 const inDatabase = /^(?:base|PG_\d+_\d+)\/(?<database>\d+)\/(?<filenode>\d+)(?<fork>_(?:fsm|vm|init))?(?:\.\d+)?$/;
 
-const relationOf = (path: string): RelationFile | null => {
+export const relationOf = (path: string): RelationFile | null => {
   const { database, filenode, fork } = inDatabase.exec(path)?.groups ?? {};
   if (database === undefined) return null;
   return { database, filenode: Number(filenode), isMain: fork === undefined };
@@ -47,7 +50,10 @@ export const listFiles = async (tree: TreeReader, root: string, layout: Layout):
     for (const entry of await tree.folder(folder.treeId ?? "")) {
       const path = join(at, Buffer.from(entry.name).toString("utf8"));
       if (entry.treeId !== null) await walk(entry, tablespace, path);
-      else files.push({ tablespace, path, entry, relation: relationOf(path) });
+      else {
+        const { sizeBytes } = entry;
+        files.push({ tablespace, path, sizeBytes, content: () => tree.content(entry), relation: relationOf(path) });
+      }
     }
   };
   for (const tablespace of [null, ...layout.tablespaces.map(({ oid }) => oid)]) {
@@ -61,8 +67,8 @@ export const listFiles = async (tree: TreeReader, root: string, layout: Layout):
 };
 
 /** Of a small file. */
-export const readWhole = async (tree: TreeReader, entry: FolderEntry): Promise<Buffer> => {
+export const readWhole = async (content: ByteStream): Promise<Buffer> => {
   const pieces: Uint8Array[] = [];
-  for await (const piece of tree.content(entry)) pieces.push(Buffer.from(piece));
+  for await (const piece of content) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 };

@@ -22,10 +22,13 @@ export const chooseAlso = (choice: Choice, more: Partial<Choice>): Choice => ({
   everything: choice.everything || more.everything === true,
 });
 
-export const isChosen = (choice: Choice, { relation, entry }: Pick<CapturedFile, "relation" | "entry">): boolean =>
+export const isChosen = (
+  choice: Choice,
+  { relation, sizeBytes }: Pick<CapturedFile, "relation" | "sizeBytes">,
+): boolean =>
   relation === null ||
   // Its length is all there is of it.
-  entry.sizeBytes === 0 ||
+  sizeBytes === 0 ||
   choice.everything ||
   choice.databases.has(relation.database) ||
   choice.relations.has(relationKey(relation.database, relation.filenode));

@@ -9,6 +9,12 @@ export type ExcerptName =
   /** Without a schema: that of the only table of this name, or the one in `public`. */
   | { readonly kind: "table"; readonly database: string; readonly schema: string | null; readonly table: string };
 
+/** What a temporary server is made for. */
+export type ExcerptWish =
+  | ExcerptName
+  /** Tables that are known by their files, as `relationKey` has them, and by no name; nobody types this. */
+  | { readonly kind: "relations"; readonly database: string; readonly relations: ReadonlySet<string> };
+
 const quoted = String.raw`"(?:[^"]|"")+"`;
 const pattern = new RegExp(
   String.raw`^(?<database>${quoted}|[^"/]+)(?:/(?<first>${quoted}|[^"./]+)(?:(?<dot>\.)(?<second>${quoted}|[^"./]+)?)?)?$`,

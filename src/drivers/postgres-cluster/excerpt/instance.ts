@@ -8,8 +8,7 @@ import { formatBytes } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { measureSpace } from "../../../platform/free-space.ts";
 import { partialName } from "../../../platform/partial-names.ts";
-import { sqlStateOf } from "../../../platform/postgres/server-errors.ts";
-import { type Session, openSession } from "../../../platform/postgres/session.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import type { CapturedDetail } from "../cluster-facts.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { disarm } from "../disarm.ts";
@@ -18,8 +17,9 @@ import { futureOwner } from "../owned-folders.ts";
 import { type Recovery, prepareRecovery } from "../recovery.ts";
 import { findServerPrograms } from "../server-programs.ts";
 import { type Choice, hollowRelations } from "./choose-files.ts";
-import type { ExcerptName } from "./excerpt-name.ts";
+import type { ExcerptWish } from "./excerpt-name.ts";
 import { judgeWarnings } from "./judge-warnings.ts";
+import { openAsSuperuser } from "./superuser-session.ts";
 import { type SkeletonSource, chosenBytes, makeSkeleton } from "./skeleton.ts";
 import {
   type ServerPlace,
@@ -40,7 +40,7 @@ export type Attempt = {
   readonly source: SkeletonSource;
   /** Who may be asked as, likeliest first. */
   readonly superusers: readonly string[];
-  readonly name: ExcerptName;
+  readonly name: ExcerptWish;
   readonly request: ExcerptRequest;
 };
 
@@ -76,27 +76,16 @@ export type Instance = {
   readonly remove: () => Promise<void>;
 };
 
-const noSuchRole = "28000";
-
-const connectAs = async (
+const connectAs = (
   { context: { marker, signal }, superusers }: Attempt,
   sockets: string,
   database: string,
 ): Promise<Session> => {
   const where = { host: sockets, port: serverPort, password: null, tls: "disable", tlsRootCertificate: null } as const;
-  for (const user of superusers) {
-    try {
-      return await openSession({ target: { ...where, user, database }, marker, role: "source", signal });
-    } catch (error) {
-      // Roles may have been renamed or dropped since the capture.
-      if (sqlStateOf(error) !== noSuchRole) throw error;
-    }
-  }
-  throw new RefloatError(
-    "source.unsupported",
-    "no superuser of the captured cluster is there any more as of that moment",
-  );
+  return openAsSuperuser(superusers, { target: { ...where, user: "", database }, marker, role: "source", signal });
 };
+
+const asItStood: Recovery = { settings: {}, end: async () => undefined };
 
 /** A log that could not be read is why a server gives up: that is thrown then. */
 const untilReady = async (server: TemporaryServer, recovery: Recovery): Promise<void> => {
@@ -138,8 +127,10 @@ export const makeInstance = async (attempt: Attempt, choice: Choice): Promise<In
     const place: ServerPlace = { root, data, sockets, owner, programs, major: detail.major };
     await writeServerFiles(place);
     for (const folder of folders) await giveTree(folder, owner, signal);
-    const recovery = await prepareRecovery(context, { stable: null, folder: data, owner }, detail, request.replay, []);
-    request.stage(`replaying the log to ${request.replay?.to ?? detail.endLsn}`);
+    const recovery = source.isBackup
+      ? await prepareRecovery(context, { stable: null, folder: data, owner }, detail, request.replay, [])
+      : asItStood;
+    request.stage(source.isBackup ? `replaying the log to ${request.replay?.to ?? detail.endLsn}` : "starting");
     const hollow = hollowRelations(choice, source.files);
     const heard = judgeWarnings({ hollow, databases: new Set(detail.databases.map(({ oid }) => oid)) });
     const server = await startTemporaryServer(context, place, recovery.settings, heard).catch(

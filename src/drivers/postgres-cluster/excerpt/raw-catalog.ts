@@ -1,43 +1,10 @@
 /**
  * A first guess at which files hold a table, from the catalogs as they lie in the capture: their rows are read without a server, dead ones and those of
  * transactions that never committed included. What is guessed is asked of the server afterwards, so that a guess that misses costs a second attempt and
- * nothing else. Form: storage/bufpage.h, access/htup_details.h, utils/cache/relmapper.c and catalog/pg_class.h, alike in PostgreSQL 15 to 18.
+ * nothing else. Form: utils/cache/relmapper.c and catalog/pg_class.h, alike in PostgreSQL 15 to 18.
  */
-import type { ByteStream } from "../../../core/ports/bytes.ts";
-import type { TreeReader } from "../../../core/ports/vault-snapshots.ts";
 import { type CapturedFile, readWhole } from "./captured-files.ts";
-
-const pageBytes = 8192;
-const pageHeaderBytes = 24;
-const freeBeginAt = 12;
-const linePointerBytes = 4;
-const normalLine = 1;
-const tupleHeaderAt = 22;
-const tupleHeaderBytes = 23;
-
-/** What is stored of each row that a page has, without its header. */
-const rowsOnPage = (page: Buffer): readonly Buffer[] => {
-  const rows: Buffer[] = [];
-  const end = Math.min(page.readUInt16LE(freeBeginAt), pageBytes);
-  for (let at = pageHeaderBytes; at + linePointerBytes <= end; at += linePointerBytes) {
-    const line = page.readUInt32LE(at);
-    const [offset, state, length] = [line & 0x7fff, (line >>> 15) & 3, line >>> 17];
-    if (state !== normalLine || length < tupleHeaderBytes || offset + length > pageBytes) continue;
-    const begin = page.readUInt8(offset + tupleHeaderAt);
-    if (begin < length) rows.push(page.subarray(offset + begin, offset + length));
-  }
-  return rows;
-};
-
-async function* rowsIn(content: ByteStream): AsyncGenerator<Buffer> {
-  let rest = Buffer.alloc(0);
-  for await (const piece of content) {
-    const all = rest.length === 0 ? Buffer.from(piece) : Buffer.concat([rest, piece]);
-    const whole = all.length - (all.length % pageBytes);
-    for (let at = 0; at < whole; at += pageBytes) yield* rowsOnPage(all.subarray(at, at + pageBytes));
-    rest = all.subarray(whole);
-  }
-}
+import { type RawRow, rawRows } from "./heap-pages.ts";
 
 const nameBytes = 64;
 
@@ -81,8 +48,9 @@ const kindInClass = (major: number): number => (major < 18 ? 115 : 119);
 const inNamespace = { oid: 0, name: 4, end: 68 } as const;
 const inInherits = { child: 0, parent: 4, end: 8 } as const;
 const inRoles = { oid: 0, name: 4, isSuperuser: 68, end: 69 } as const;
+const inDatabases = { oid: 0, name: 4, end: 68 } as const;
 
-const catalogs = { roles: 1260, classes: 1259, inherits: 2611, namespaces: 2615 } as const;
+const catalogs = { roles: 1260, databases: 1262, classes: 1259, inherits: 2611, namespaces: 2615 } as const;
 
 /** `pg_largeobject` and its index: no table needs them, and they may be larger than all tables. */
 const largeObjects: ReadonlySet<number> = new Set([2613, 2683]);
@@ -98,26 +66,25 @@ export type RawCatalog = {
   readonly inherits: readonly { readonly child: number; readonly parent: number }[];
 };
 
-const mapIn = async (tree: TreeReader, files: readonly CapturedFile[], path: RegExp) => {
+const mapIn = async (files: readonly CapturedFile[], path: RegExp) => {
   const found = files.find((file) => path.test(file.path));
-  return found === undefined ? new Map<number, number>() : readMap(await readWhole(tree, found.entry));
+  return found === undefined ? new Map<number, number>() : readMap(await readWhole(found.content()));
 };
 
 /** @param database its OID */
 export const readRawCatalog = async (
-  tree: TreeReader,
   files: readonly CapturedFile[],
   database: string,
   major: number,
 ): Promise<RawCatalog> => {
   const own = files.filter(({ relation }) => relation?.database === database && relation.isMain);
   async function* rowsOf(filenodes: ReadonlySet<number>, leastBytes: number): AsyncGenerator<Buffer> {
-    for (const { entry, relation } of own) {
+    for (const { content, relation } of own) {
       if (!filenodes.has(relation?.filenode ?? 0)) continue;
-      for await (const row of rowsIn(tree.content(entry))) if (row.length >= leastBytes) yield row;
+      for await (const { data } of rawRows(content())) if (data.length >= leastBytes) yield data;
     }
   }
-  const map = await mapIn(tree, files, new RegExp(`^(?:base|PG_\\d+_\\d+)/${database}/pg_filenode\\.map$`));
+  const map = await mapIn(files, new RegExp(`^(?:base|PG_\\d+_\\d+)/${database}/pg_filenode\\.map$`));
   const relations: RawRelation[] = [];
   for await (const row of rowsOf(new Set([map.get(catalogs.classes) ?? catalogs.classes]), inClass.end))
     relations.push({
@@ -187,16 +154,41 @@ export const guessFilenodes = (
   );
 };
 
-/** Roles that may read everything; the one that `initdb` made comes first. */
-export const readSuperusers = async (tree: TreeReader, files: readonly CapturedFile[]): Promise<readonly string[]> => {
-  const map = await mapIn(tree, files, /^global\/pg_filenode\.map$/);
-  const path = `global/${map.get(catalogs.roles) ?? catalogs.roles}`;
+/** Files of what tables that are known by their files keep out of line. @param relations by `relationKey` */
+export const outOfLineOf = ({ relations: all }: RawCatalog, relations: ReadonlySet<string>): ReadonlySet<number> => {
+  const filenodes = new Set([...relations].map((key) => Number(key.split("/").at(-1))));
+  const names = new Set(
+    all
+      .filter(({ filenode }) => filenodes.has(filenode))
+      .flatMap(({ oid }) => [`pg_toast_${oid}`, `pg_toast_${oid}_index`]),
+  );
+  return new Set(all.filter(({ name, filenode }) => names.has(name) && filenode !== 0).map(({ filenode }) => filenode));
+};
+
+/** Rows of a catalog that all databases share, at least so long. */
+async function* sharedRows(files: readonly CapturedFile[], oid: number, leastBytes: number): AsyncGenerator<RawRow> {
+  const map = await mapIn(files, /^global\/pg_filenode\.map$/);
+  const path = `global/${map.get(oid) ?? oid}`;
   const found = files.find((file) => file.tablespace === null && file.path === path);
+  if (found === undefined) return;
+  for await (const row of rawRows(found.content())) if (row.data.length >= leastBytes) yield row;
+}
+
+/** Roles that may read everything; the one that `initdb` made comes first. */
+export const readSuperusers = async (files: readonly CapturedFile[]): Promise<readonly string[]> => {
   const roles: { oid: number; name: string }[] = [];
-  if (found !== undefined)
-    for await (const row of rowsIn(tree.content(found.entry)))
-      if (row.length >= inRoles.end && row.readUInt8(inRoles.isSuperuser) === 1)
-        roles.push({ oid: row.readUInt32LE(inRoles.oid), name: nameAt(row, inRoles.name) });
+  for await (const { data: row } of sharedRows(files, catalogs.roles, inRoles.end))
+    if (row.readUInt8(inRoles.isSuperuser) === 1)
+      roles.push({ oid: row.readUInt32LE(inRoles.oid), name: nameAt(row, inRoles.name) });
   const names = roles.sort((a, b) => a.oid - b.oid).map(({ name }) => name);
   return [...new Set([...names, "postgres"])];
+};
+
+/** Databases by their OIDs, dropped ones included: whether there is one its files tell. */
+export const readDatabases = async (files: readonly CapturedFile[]): Promise<ReadonlyMap<string, string>> => {
+  const names = new Map<string, string>();
+  const ended = new Map<string, string>();
+  for await (const { data, isEnded } of sharedRows(files, catalogs.databases, inDatabases.end))
+    (isEnded ? ended : names).set(String(data.readUInt32LE(inDatabases.oid)), nameAt(data, inDatabases.name));
+  return new Map([...ended, ...names]);
 };

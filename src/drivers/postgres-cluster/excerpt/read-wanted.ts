@@ -18,8 +18,13 @@ const sessionSql = `
   set search_path = pg_catalog; set row_security = off; set datestyle = iso; set intervalstyle = postgres; set extra_float_digits = 3;
   set synchronize_seqscans = off; set default_transaction_read_only = on`;
 
-/** In the encoding of the database. @throws what the server says */
-export async function* readRows(session: Session, table: WantedTable, format: RowFormat): ByteStream {
+/** In the encoding of the database. @param where a condition on its rows; null for all of them @throws what the server says */
+export async function* readRows(
+  session: Session,
+  table: WantedTable,
+  format: RowFormat,
+  where: string | null = null,
+): ByteStream {
   await session.query(sessionSql);
   const [row] = await session.query<{ encoding: string }>("select getdatabaseencoding() as encoding");
   const encoding = `encoding '${row?.encoding ?? "UTF8"}'`;
@@ -29,7 +34,10 @@ export async function* readRows(session: Session, table: WantedTable, format: Ro
   // One that has no partition has a header all the same.
   for (const { sql, kind } of holding.length === 0 ? table.parts.slice(0, 1) : holding) {
     // Only COPY of a plain table goes without the planner, which looks into the indexes of what it reads.
-    const source = kind === "r" ? `${sql}${columns}` : `(select ${table.columns.join(", ")} from ${sql})`;
+    const source =
+      kind === "r" && where === null
+        ? `${sql}${columns}`
+        : `(select ${table.columns.join(", ")} from ${kind === "r" ? "only " : ""}${sql}${where === null ? "" : ` where ${where}`})`;
     const form = format === "csv" ? `format csv, header ${String(isFirst)}, ` : "";
     const { bytes, seal } = copyOut(session, `copy ${source} to stdout (${form}${encoding})`);
     yield* bytes;
@@ -47,6 +55,8 @@ const dumpedBy = (wanted: Wanted): readonly string[] => {
       return [];
     case "schema":
       return ["-n", exactly(wanted.schema)];
+    case "relations":
+      return wanted.tables.flatMap((table) => dumpedBy(table));
     case "table":
       return wanted.parts.flatMap(({ schema, name }) => ["-t", `${exactly(schema)}.${exactly(name)}`]);
     default:

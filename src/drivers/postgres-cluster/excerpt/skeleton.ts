@@ -1,8 +1,8 @@
 /** A data folder that a server takes for the captured one: chosen files in full, the others as holes of the same length, which take no room. */
-import { chmod, mkdir, open, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
-import type { TreeReader, VaultProgress } from "../../../core/ports/vault-snapshots.ts";
+import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import { compareRestored } from "../compare-restored.ts";
 import type { BackupManifest } from "../backup-manifest.ts";
 import { makeFolders } from "../owned-folders.ts";
@@ -19,25 +19,21 @@ const blockBytes = 4096;
 export const chosenBytes = (files: readonly CapturedFile[], choice: Choice): number =>
   files
     .filter((file) => isChosen(choice, file))
-    .reduce((sum, { entry }) => sum + Math.ceil(entry.sizeBytes / blockBytes) * blockBytes, 0);
+    .reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / blockBytes) * blockBytes, 0);
 
 export type SkeletonSource = {
-  readonly tree: TreeReader;
+  /** A backup is replayed to its end; what a server has left goes on from where that stood. */
+  readonly isBackup: boolean;
   readonly files: readonly CapturedFile[];
   readonly layout: Layout;
   /** Null where it was not the server that has read the files. */
   readonly manifest: BackupManifest | null;
 };
 
-const writeInFull = async (
-  tree: TreeReader,
-  { entry }: CapturedFile,
-  path: string,
-  signal: AbortSignal,
-): Promise<void> => {
+const writeInFull = async ({ content }: CapturedFile, path: string, signal: AbortSignal): Promise<void> => {
   const file = await open(path, "wx", 0o600);
   try {
-    for await (const piece of tree.content(entry)) {
+    for await (const piece of content()) {
       signal.throwIfAborted();
       for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
     }
@@ -57,7 +53,7 @@ const writeHole = async (path: string, length: number): Promise<void> => {
  * @throws RefloatError point.damaged, vault.damaged, ...; what was made stays for the caller to remove
  */
 export const makeSkeleton = async (
-  { tree, files, layout, manifest }: SkeletonSource,
+  { isBackup, files, layout, manifest }: SkeletonSource,
   choice: Choice,
   root: string,
   signal: AbortSignal,
@@ -76,9 +72,9 @@ export const makeSkeleton = async (
   const write = async (file: CapturedFile): Promise<void> => {
     signal.throwIfAborted();
     const path = join(folderOf.get(file.tablespace) ?? data, file.path);
-    if (!isChosen(choice, file)) return writeHole(path, file.entry.sizeBytes);
-    await writeInFull(tree, file, path, signal);
-    progress({ bytes: file.entry.sizeBytes, items: 1 });
+    if (!isChosen(choice, file)) return writeHole(path, file.sizeBytes);
+    await writeInFull(file, path, signal);
+    progress({ bytes: file.sizeBytes, items: 1 });
   };
   try {
     await Promise.all(files.map((file) => limit(() => write(file))));
@@ -87,7 +83,9 @@ export const makeSkeleton = async (
     throw error;
   }
   if (manifest !== null) await compareRestored(data, placed, manifest);
-  if (placed.length > 0) await writeFile(join(data, "tablespace_map"), formatTablespaceMap(placed));
+  // A server makes the links by its map only where it recovers a backup.
+  if (!isBackup) for (const { oid, path } of placed) await symlink(path, join(data, "pg_tblspc", oid));
+  else if (placed.length > 0) await writeFile(join(data, "tablespace_map"), formatTablespaceMap(placed));
   // Settings of the original are of its own machine; what the server needs stands on its command line.
   await rm(join(data, "postgresql.auto.conf"), { force: true });
   await chmod(data, 0o700);

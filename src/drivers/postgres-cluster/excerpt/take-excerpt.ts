@@ -10,21 +10,24 @@ import { sweepPartials } from "../../../platform/partial-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { translateSystemErrors } from "../../../platform/system-error.ts";
 import { readBackupManifest } from "../backup-manifest.ts";
-import { capturedDetailSchema } from "../cluster-facts.ts";
+import { type CapturedDetail, capturedDetailSchema } from "../cluster-facts.ts";
 import type { ClusterContext, ClusterOptions } from "../cluster-options.ts";
 import { findServerPrograms } from "../server-programs.ts";
 import { layoutName, manifestName, parseLayout } from "../vault-places.ts";
 import { listFiles, readWhole, relationKey } from "./captured-files.ts";
 import { type Choice, chooseAlso, nothingChosen } from "./choose-files.ts";
-import { formatDatabase, parseExcerptName } from "./excerpt-name.ts";
+import { type ExcerptWish, formatDatabase, parseExcerptName } from "./excerpt-name.ts";
 import { type Attempt, type Instance, makeInstance } from "./instance.ts";
 import { databaseNamed, enterDatabase, judgeInstance, unknownDatabase } from "./judge-instance.ts";
-import { guessFilenodes, readRawCatalog, readSuperusers } from "./raw-catalog.ts";
+import { guessFilenodes, outOfLineOf, readRawCatalog, readSuperusers } from "./raw-catalog.ts";
 import { readDump, readRows } from "./read-wanted.ts";
 import type { SkeletonSource } from "./skeleton.ts";
 import { type Wanted, describeUnlogged } from "./wanted-relations.ts";
 
 export type ExcerptSource = Parameters<Excerpts<ClusterOptions>["take"]>[1];
+
+/** Files of a cluster, and what is known of it. */
+export type ExcerptOrigin = { readonly detail: CapturedDetail; readonly source: SkeletonSource };
 
 /** The guess, catalogs that it missed, files that it missed, and everything. */
 const mostAttempts = 4;
@@ -32,10 +35,14 @@ const mostAttempts = 4;
 /** Files of the database's catalogs, and of what is wanted in it as far as these tell. */
 const chooseFor = async ({ source, detail, name }: Attempt, database: string): Promise<Partial<Choice>> => {
   if (name.kind === "database") return { databases: new Set([database]) };
-  const catalog = await readRawCatalog(source.tree, source.files, database, detail.major);
-  const table = name.kind === "table" ? name.table : null;
-  const guessed = guessFilenodes(catalog, { schema: name.schema, table });
-  return { relations: new Set([...catalog.system, ...guessed].map((filenode) => relationKey(database, filenode))) };
+  const catalog = await readRawCatalog(source.files, database, detail.major);
+  const guessed =
+    name.kind === "relations"
+      ? outOfLineOf(catalog, name.relations)
+      : guessFilenodes(catalog, { schema: name.schema, table: name.kind === "table" ? name.table : null });
+  const known = name.kind === "relations" ? name.relations : [];
+  const found = [...catalog.system, ...guessed].map((filenode) => relationKey(database, filenode));
+  return { relations: new Set([...known, ...found]) };
 };
 
 /** @throws RefloatError point.unknown */
@@ -100,14 +107,14 @@ async function* tryWith<Piece>(
 const openSource = async ({ tree, captured }: ExcerptSource): Promise<SkeletonSource> => {
   const read = async (name: string): Promise<Buffer | null> => {
     const entry = await tree.entry(`${captured.path}/${name}`);
-    return entry === undefined ? null : readWhole(tree, entry);
+    return entry === undefined ? null : readWhole(tree.content(entry));
   };
   const described = await read(layoutName);
   if (described === null) throw new RefloatError("point.damaged", `the point has no ${captured.path}/${layoutName}`);
   const layout = parseLayout(described);
   const manifest = await read(manifestName);
   const files = await listFiles(tree, captured.path, layout);
-  return { tree, files, layout, manifest: manifest === null ? null : readBackupManifest(manifest) };
+  return { isBackup: true, files, layout, manifest: manifest === null ? null : readBackupManifest(manifest) };
 };
 
 /** As `Excerpts.take`, whatever is read of the instance. */
@@ -123,11 +130,20 @@ export async function* excerptOf<Piece>(
     throw new RefloatError("usage", `${request.name} is a whole ${name.kind}, which is no one stream of rows`, {
       hint: "--dump makes an archive of it, as pg_restore reads it",
     });
-  for (const folder of new Set([tmpdir(), "/tmp"])) await sweepPartials(folder);
   const detail = capturedDetailSchema.parse(from.captured.facts.detail);
   await findServerPrograms(context, detail.major);
-  const source = await openSource(from);
-  const superusers = await readSuperusers(source.tree, source.files);
+  yield* excerptFrom(context, { detail, source: await openSource(from) }, { name, request }, read);
+}
+
+/** As `excerptOf`, wherever the files lie. */
+export async function* excerptFrom<Piece>(
+  context: ClusterContext,
+  { detail, source }: ExcerptOrigin,
+  { name, request }: { readonly name: ExcerptWish; readonly request: ExcerptRequest },
+  read: ReadWanted<Piece>,
+): AsyncGenerator<Piece> {
+  for (const folder of new Set([tmpdir(), "/tmp"])) await sweepPartials(folder);
+  const superusers = await readSuperusers(source.files);
   const attempt: Attempt = { context, detail, source, superusers, name, request };
   let choice = await firstChoice(attempt);
   for (let count = 1; count <= mostAttempts; count += 1) {

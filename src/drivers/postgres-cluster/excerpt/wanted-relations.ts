@@ -3,7 +3,7 @@ import { nearestWord } from "../../../core/declaration/nearest-word.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { keyOfPath } from "./captured-files.ts";
-import { type ExcerptName, formatTable } from "./excerpt-name.ts";
+import { type ExcerptName, type ExcerptWish, formatTable } from "./excerpt-name.ts";
 import { firstOwnNumber } from "./raw-catalog.ts";
 
 /** A relation by names that need no quotes of ours: `format('%I.%I')` of the server. */
@@ -24,7 +24,11 @@ export type WantedTable = {
   readonly parts: readonly WantedPart[];
 };
 
-export type Wanted = WantedTable | { readonly kind: "schema"; readonly schema: string } | { readonly kind: "database" };
+export type Wanted =
+  | WantedTable
+  | { readonly kind: "relations"; readonly tables: readonly WantedTable[] }
+  | { readonly kind: "schema"; readonly schema: string }
+  | { readonly kind: "database" };
 
 type Found = {
   readonly oid: string;
@@ -122,6 +126,16 @@ const filesSql = `
              and exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))
   select pg_catalog.pg_relation_filepath(oid) as path from storage`;
 
+/** Plain tables and where their rows lie: partitions are tables of their own here. */
+const placesSql = `
+  select c.oid::text as oid, n.nspname as schema, c.relname as name, format('%I.%I', n.nspname, c.relname) as sql, c.relkind::text as kind,
+         pg_catalog.pg_relation_filepath(c.oid) as path,
+         array(select quote_ident(attname) from pg_catalog.pg_attribute
+                where attrelid = c.oid and attnum > 0 and not attisdropped and attgenerated = '' order by attnum) as columns
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' order by schema, name`;
+
+type PlacedTable = Omit<PartRow, "isUnlogged"> & { readonly path: string; readonly columns: readonly string[] };
+
 const inSchemaSql = `
   select c.oid::text as oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where n.nspname = $1 and c.relkind in ('r', 'p', 'm', 'S')`;
@@ -143,11 +157,21 @@ export const systemKeys = async (session: Session): Promise<ReadonlySet<string>>
  */
 export const findWanted = async (
   session: Session,
-  name: ExcerptName,
+  name: ExcerptWish,
 ): Promise<{ readonly wanted: Wanted; readonly keys: ReadonlySet<string> }> => {
   const keysFor = async (oids: readonly string[]): Promise<ReadonlySet<string>> =>
     keysOf(await session.query<{ path: string | null }>(filesSql, [oids]));
   if (name.kind === "database") return { wanted: { kind: "database" }, keys: new Set() };
+  if (name.kind === "relations") {
+    const found = (await session.query<PlacedTable>(placesSql)).filter(({ path }) =>
+      name.relations.has(keyOfPath(path) ?? ""),
+    );
+    const tables = found.map((part): WantedTable => {
+      const { schema, name: table, columns } = part;
+      return { kind: "table", schema, name: table, columns, parts: [part] };
+    });
+    return { wanted: { kind: "relations", tables }, keys: await keysFor(found.map(({ oid }) => oid)) };
+  }
   if (name.kind === "schema") {
     const schemas = await session.query<{ name: string }>("select nspname as name from pg_catalog.pg_namespace");
     const names = schemas.map((one) => one.name).filter((one) => !/^pg_|^information_schema$/.test(one));
@@ -182,7 +206,7 @@ const unloggedSql = `
 
 /** Tables that a dump has without rows, in a person's words. */
 export const describeUnlogged = async (session: Session, wanted: Wanted): Promise<readonly string[]> => {
-  if (wanted.kind === "table") return [];
+  if (wanted.kind === "table" || wanted.kind === "relations") return [];
   const schema = wanted.kind === "schema" ? wanted.schema : null;
   const rows = await session.query<{ name: string }>(unloggedSql, [schema]);
   return rows.length === 0

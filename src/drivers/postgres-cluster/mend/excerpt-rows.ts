@@ -6,7 +6,7 @@ import type { SourceRows } from "../../../platform/postgres/copied-rows.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { readRows } from "../excerpt/read-wanted.ts";
-import { type Wanted, findWanted } from "../excerpt/wanted-relations.ts";
+import { type Wanted, type WantedTable, findWanted } from "../excerpt/wanted-relations.ts";
 import { type ExcerptSource, type ReadWanted, excerptOf } from "../excerpt/take-excerpt.ts";
 
 type Column = { readonly name: string; readonly type: string };
@@ -39,6 +39,10 @@ const sourceRows = ({ encoding, columns }: Head, text: ByteStream): SourceRows =
     },
   };
 };
+
+/** @param where as of `readRows` */
+export const readTableRows = async (session: Session, table: WantedTable, where: string | null): Promise<SourceRows> =>
+  sourceRows(await readHead(session, table), readRows(session, table, "copy", where));
 
 const readTable: ReadWanted<Head | Uint8Array> = async function* readTable(session, { request }, instance, wanted) {
   yield await readHead(session, wanted);
@@ -93,9 +97,8 @@ export async function* withExcerptDatabase<Piece>(
       connect: () => instance.connect(database),
       rows: async (session, schema, table) => {
         const { wanted } = await findWanted(session, { kind: "table", database, schema, table });
-        const head = await readHead(session, wanted);
         if (wanted.kind !== "table") throw new RefloatError("bug", "a table was found and is none");
-        return sourceRows(head, readRows(session, wanted, "copy"));
+        return readTableRows(session, wanted, null);
       },
     });
     await instance.end();

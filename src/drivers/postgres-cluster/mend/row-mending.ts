@@ -2,47 +2,52 @@
  * Rows of one database of a cluster put back: read from the physical capture by a temporary server, table by table, and laid beside the live ones of the
  * running cluster. Which SQL that takes is known to whoever is given in.
  */
-import type { MendSource, PointSource, RowMending } from "../../../core/ports/row-mending.ts";
+import type { MendSource, RowMending } from "../../../core/ports/row-mending.ts";
 import { formatList } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
-import type { CopiedRowMending } from "../../../platform/postgres/copied-rows.ts";
+import type { CopiedRowMending, RowSource } from "../../../platform/postgres/copied-rows.ts";
 import type { ClusterContext, ClusterOptions } from "../cluster-options.ts";
 import { parseExcerptName } from "../excerpt/excerpt-name.ts";
 import { clusterParts } from "./compare-parts.ts";
 import { type Named, namesOf, nothingChanged, openDatabase, requireLive } from "./live-names.ts";
+import { withKeptRows, writtenDatabases } from "./kept-rows.ts";
 import { withExcerpts } from "./with-excerpts.ts";
 
-const pointOf = (source: MendSource): PointSource => {
-  if ("tree" in source) return source;
-  throw new RefloatError("source.unsupported", "the old side of a cluster is a stopped server, which nobody asks");
+type Names = {
+  readonly database: string;
+  /** Null for all tables of the database that have rows to put back. */
+  readonly tables: readonly Named[] | null;
 };
 
-/** Tables of one database. @throws RefloatError usage */
-const parseNames = (typed: readonly string[]): { readonly database: string; readonly tables: readonly Named[] } => {
-  const tables = typed.map((name): Named => {
+/** Tables of one database, or all of it where only what was written is put back. @throws RefloatError usage */
+const parseNames = (typed: readonly string[], source: MendSource): Names => {
+  const mayBeWhole = !("tree" in source);
+  const names = typed.map((name) => {
     const parsed = parseExcerptName(name);
-    if (parsed?.kind === "table") return parsed;
+    if (parsed?.kind === "table" || (mayBeWhole && parsed?.kind === "database")) return parsed;
     throw new RefloatError("usage", `"${name}" names no table of a database`, {
-      hint: "write DATABASE/TABLE or DATABASE/SCHEMA.TABLE",
+      hint: `write DATABASE/TABLE or DATABASE/SCHEMA.TABLE${mayBeWhole ? ", or DATABASE for all that was written to it" : ""}`,
     });
   });
-  const databases = [...new Set(tables.map(({ database }) => database))];
+  const databases = [...new Set(names.map(({ database }) => database))];
   const [database, other] = databases;
-  if (database !== undefined && other === undefined) return { database, tables };
+  const tables = names.filter((one) => one.kind === "table");
+  if (database !== undefined && other === undefined)
+    return { database, tables: tables.length < names.length ? null : tables };
   throw new RefloatError("usage", `one transaction is of one database: ${formatList(databases)} are several`, {
     state: nothingChanged,
   });
 };
 
 export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOptions> => {
-  const prepare = async (context: ClusterContext, typed: readonly string[]) => {
-    const { database, tables } = parseNames(typed);
+  const prepare = async (context: ClusterContext, typed: readonly string[], source: MendSource) => {
+    const { database, tables } = parseNames(typed, source);
     const session = await openDatabase(context, database, "source");
     const names = await namesOf(session, rows);
     try {
-      const labels = tables.map((table) => requireLive(table, names, context.component).label);
-      return { database, session, names, labels };
+      const labels = tables?.map((table) => requireLive(table, names, context.component).label);
+      return { database, session, names, labels: labels ?? null };
     } catch (error) {
       await session.close();
       throw error;
@@ -51,14 +56,23 @@ export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOption
   return {
     makesDropped: false,
     parts: clusterParts(rows),
-    readsKeptSides: false,
+    readsKeptSides: true,
+    batches: async (context, source, names) => {
+      if (names === null) return (await writtenDatabases(context, source)).map((database) => [database]);
+      const byDatabase = new Map<string, string[]>();
+      for (const name of names) {
+        const { database } = parseNames([name], source);
+        byDatabase.set(database, [...(byDatabase.get(database) ?? []), name]);
+      }
+      return [...byDatabase.values()];
+    },
     compare: async (context, source, table) => {
-      const { session, labels, ...where } = await prepare(context, [table]);
-      return withExcerpts(context, source, where, (from) => rows.compare(session, from, labels[0] ?? table));
+      const { session, labels, ...where } = await prepare(context, [table], source);
+      return withExcerpts(context, source, where, (from) => rows.compare(session, from, labels?.[0] ?? table));
     },
     propose: async (context, source, request) => {
-      const { session, labels, ...where } = await prepare(context, request.tables ?? []);
-      return withExcerpts(context, pointOf(source), where, (from) =>
+      const { session, labels, ...where } = await prepare(context, request.tables ?? [], source);
+      const propose = (from: RowSource) =>
         rows.propose(
           session,
           from,
@@ -69,8 +83,15 @@ export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOption
             now: () => context.clock.now(),
             keep: (scripts) => keepMend(context.stateDirectory, scripts),
           },
-        ),
-      );
+        );
+      try {
+        return await ("tree" in source
+          ? withExcerpts(context, source, where, propose)
+          : withKeptRows(context, source, { database: where.database, rows }, propose));
+      } finally {
+        // Where nothing was begun with it.
+        await session.close();
+      }
     },
     read: (context, digest) => readMend(context.stateDirectory, digest),
     apply: async (context, proposal, direction) => {

@@ -1,0 +1,145 @@
+/**
+ * Sequences of a recovered cluster go on where those of the side that it replaces have stopped: no order gets a number that another order has had. Their values are read
+ * out of the files of the stopped side, and set in the instance while its own server still runs, by the socket that only Refloat reaches.
+ */
+import { RefloatError } from "../../model/refloat-error.ts";
+import type { Session, SessionOptions } from "../../platform/postgres/session.ts";
+import type { ClusterContext } from "./cluster-options.ts";
+import { readControlData, readMajor } from "./control-data.ts";
+import type { CapturedFile } from "./excerpt/captured-files.ts";
+import { rawRows } from "./excerpt/heap-pages.ts";
+import { readRawCatalog, readSuperusers } from "./excerpt/raw-catalog.ts";
+import { listFolder } from "./excerpt/stopped-folder.ts";
+import { openAsSuperuser } from "./excerpt/superuser-session.ts";
+import { instancePortOf, instanceSocketTarget, startInstance } from "./instance-server.ts";
+import { writeSequenceRecord } from "./sequence-record.ts";
+
+/** What `FormData_pg_sequence_data` has. */
+const inSequence = { value: 0, isCalled: 16, end: 17 } as const;
+
+/** The last value that was given out; null when none was. */
+const lastValueIn = async ({ content }: CapturedFile): Promise<bigint | null> => {
+  for await (const { data } of rawRows(content()))
+    if (data.length >= inSequence.end)
+      return data.readUInt8(inSequence.isCalled) === 0 ? null : data.readBigInt64LE(inSequence.value);
+  return null;
+};
+
+const nameKey = (schema: string, name: string): string => JSON.stringify([schema, name]);
+
+/** @param database its OID */
+const readOld = async (
+  files: readonly CapturedFile[],
+  database: string,
+  major: number,
+): Promise<ReadonlyMap<string, bigint>> => {
+  const { relations, namespaces } = await readRawCatalog(files, database, major);
+  const schemas = new Map(namespaces.map(({ oid, name }) => [oid, name]));
+  const values = new Map<string, bigint>();
+  for (const { kind, filenode, name, namespace } of relations) {
+    if (kind !== "S") continue;
+    const file = files.find(
+      ({ relation }) => relation?.database === database && relation.filenode === filenode && relation.isMain,
+    );
+    const value = file === undefined || file.sizeBytes === 0 ? null : await lastValueIn(file);
+    if (value !== null) values.set(nameKey(schemas.get(namespace) ?? "", name), value);
+  }
+  return values;
+};
+
+type Present = {
+  readonly schema: string;
+  readonly name: string;
+  readonly value: string | null;
+  readonly ascending: boolean;
+  readonly cycles: boolean;
+};
+
+const presentSql = `
+  select schemaname as schema, sequencename as name, last_value::text as value, increment_by > 0 as ascending, cycle as cycles
+    from pg_catalog.pg_sequences order by 1, 2`;
+
+const isAhead = (old: bigint, { value, ascending }: Present): boolean =>
+  value === null || (ascending ? old > BigInt(value) : old < BigInt(value));
+
+/** One sentence for each that was moved or could not be. */
+const moveIn = async (
+  session: Session,
+  old: ReadonlyMap<string, bigint>,
+  database: string,
+): Promise<readonly string[]> => {
+  const said: string[] = [];
+  for (const present of await session.query<Present>(presentSql)) {
+    const { schema, name, value, cycles } = present;
+    const before = old.get(nameKey(schema, name));
+    if (before === undefined || !isAhead(before, present)) continue;
+    const shown = `${database}: ${schema === "public" ? "" : `${schema}.`}${name}`;
+    const was = value ?? "its start";
+    if (cycles) said.push(`${shown} cycles; it was left at ${was}`);
+    else {
+      await session.query("select pg_catalog.setval(format('%I.%I', $1::text, $2::text)::regclass, $3)", [
+        schema,
+        name,
+        String(before),
+      ]);
+      said.push(`${shown} goes on after ${before} (was at ${was})`);
+    }
+  }
+  return said;
+};
+
+const databasesSql =
+  "select oid::text as oid, datname as name from pg_database where datallowconn and not datistemplate order by datname";
+
+const moveAll = async (context: ClusterContext, stopped: string, instance: string): Promise<readonly string[]> => {
+  const control = await readControlData(context, stopped);
+  if (control.state !== "shut down")
+    return [
+      "sequences were left as they are in the point: the old side was not shut down, so that its files do not tell where its own have stopped",
+    ];
+  const { files } = await listFolder(stopped, control);
+  const major = await readMajor(stopped);
+  await startInstance(context, instance);
+  const { marker, signal } = context;
+  const superusers = await readSuperusers(files);
+  const target = await instanceSocketTarget(context, instance);
+  const open = (database: string): Promise<Session> => {
+    const asked: SessionOptions = { target: { ...target, database }, marker, role: "target", signal };
+    return openAsSuperuser(superusers, asked);
+  };
+  const within = async <Result>(database: string, act: (session: Session) => Promise<Result>): Promise<Result> => {
+    const session = await open(database);
+    try {
+      return await act(session);
+    } finally {
+      await session.close();
+    }
+  };
+  const databases = await within("template1", (session) => session.query<{ oid: string; name: string }>(databasesSql));
+  const said: string[] = [];
+  for (const { oid, name } of databases) {
+    const old = await readOld(files, oid, major);
+    if (old.size > 0) said.push(...(await within(name, (session) => moveIn(session, old, name))));
+  }
+  return said;
+};
+
+/**
+ * Nothing of it keeps a switch from going on. Idempotent.
+ * @param stopped folder of the side that served until now @param instance folder of the one that will
+ */
+export const carrySequencesOver = async (context: ClusterContext, stopped: string, instance: string): Promise<void> => {
+  // What is switched back is as its users left it.
+  if ((await instancePortOf(instance)) === null) return;
+  let said: readonly string[];
+  try {
+    said = await moveAll(context, stopped, instance);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof RefloatError)) throw error;
+    said = [
+      `sequences were left as they are in the point, and may give out numbers that the old side has given out: ${error.message}`,
+    ];
+  }
+  await writeSequenceRecord(instance, said);
+};
