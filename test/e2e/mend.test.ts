@@ -440,4 +440,25 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(old)}
       await one("(select string_agg(id || ' ' || email, ', ' order by id) from customers where id in (5, 6, 900))"),
     ).toBe("5 taken, 900 c6@example.org");
   });
+
+  it("puts rows of megabytes back, no more of them in a statement than it has room for", async () => {
+    await sql(
+      "create table scans (id int primary key, body text); insert into scans select n, repeat(n::text, 1500000 / length(n::text)) from generate_series(10, 33) n",
+    );
+    const captured = await program.succeed(["capture", "shop", "--json"]);
+    const { id } = resultEnvelopeSchema("capture").parse(captured.lines.at(-1)).data;
+    const before = await digestOf("scans");
+    await sql("delete from scans where id < 22; update scans set body = body || '!' where id >= 22");
+    const damaged = await digestOf("scans");
+    const { digest, script } = await data("--at", id, "--only", "db:scans", "--yes");
+    expect(await digestOf("scans")).toBe(before);
+    const statements = (await readFile(script ?? "", "utf8")).match(/^ {2}(?:insert into|update only) public\.scans/gm);
+    // Two rows of 1.5 MB in a statement of 4 MB; of one that differs both sides, and no other.
+    expect(statements?.map((line) => line.trim().slice(0, 6))).toEqual([
+      ...Array.from({ length: 6 }, () => "insert"),
+      ...Array.from({ length: 12 }, () => "update"),
+    ]);
+    await program.succeed(["mend", "shop", "--undo", digest, "--yes"]);
+    expect(await digestOf("scans")).toBe(damaged);
+  });
 });

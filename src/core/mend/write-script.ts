@@ -6,9 +6,6 @@
 import type { MendDirection, MendedRows } from "../../model/mend.ts";
 import type { ScriptPiece, StageRows, StageScript } from "../ports/row-stage.ts";
 
-/** Rows of one statement: few enough to be read, many enough to be quick. */
-export const rowsPerStatement = 500;
-
 /** A row that is put back. Values as text, null for null. */
 export type ScriptRow = {
   /** Names that differ and may be put back. */

@@ -1,5 +1,6 @@
 /** The rows that a script names, a bounded number at a time, in an order that the server takes: it checks each reference at once. */
-import { type ScriptRow, rowsPerStatement } from "../../../core/mend/write-script.ts";
+import { batchesOf, mostStatementBytes } from "../../../core/mend/row-batches.ts";
+import type { ScriptRow } from "../../../core/mend/write-script.ts";
 import type { MendDirection, MendedRows } from "../../../model/mend.ts";
 import { numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
@@ -31,26 +32,6 @@ const setLevels = async (session: SqlSession, rows: RowDifferences): Promise<voi
   }
 };
 
-type Sized = { readonly at: string; readonly bytes: number };
-
-/** As many rows at a time as one statement may name, and as this and the server hold at ease. */
-function* batchesOf(rows: readonly Sized[], mostBytes: number): Generator<readonly string[]> {
-  let batch: string[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    if (batch.length === rowsPerStatement || (batch.length > 0 && bytes + row.bytes > mostBytes)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(row.at);
-    bytes += row.bytes;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-const mostBatchBytes = 4_194_304;
-
 /** @throws RefloatError source.unsupported for a row that no statement has room for */
 export async function* wantedRows(
   session: SqlSession,
@@ -66,8 +47,9 @@ export async function* wantedRows(
     `SELECT @@max_allowed_packet AS most; SELECT at, size FROM ${differences} WHERE wanted AND kind = '${kind}' ORDER BY ${order};`,
   );
   const all = listed.map((row) => ({ at: textOf(row, "at"), bytes: numberOf(row, "size") }));
-  const mostBytes = Math.min(mostBatchBytes, numberOf(packets?.[0], "most") / 2);
-  for (const numbers of batchesOf(direction === "mend" ? all : all.toReversed(), mostBytes)) {
+  const mostBytes = Math.min(mostStatementBytes, numberOf(packets?.[0], "most") / 2);
+  for (const batch of batchesOf(direction === "mend" ? all : all.toReversed(), mostBytes)) {
+    const numbers = batch.map(({ at }) => at);
     const found = await session.ask(
       `SELECT d.at AS at, ${valuesSql(rows)} FROM ${differences} d JOIN ${from} p ON p.${atColumn} = d.at WHERE d.at IN (${numbers.join(", ")});`,
     );

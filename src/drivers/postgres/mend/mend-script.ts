@@ -1,9 +1,11 @@
 /** The parts of a script that puts rows back, as PostgreSQL takes them. */
 import { randomBytes } from "node:crypto";
-import { type ScriptParts, type ScriptRow, rowsPerStatement } from "../../../core/mend/write-script.ts";
+import { batchesOf } from "../../../core/mend/row-batches.ts";
+import type { ScriptParts, ScriptRow } from "../../../core/mend/write-script.ts";
 import type { ScriptPiece } from "../../../core/ports/row-stage.ts";
-import { formatAmount } from "../../../core/text/quantity.ts";
+import { formatAmount, formatBytes } from "../../../core/text/quantity.ts";
 import type { MendDirection } from "../../../model/mend.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { quoteName, quoteText } from "../instance-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { DroppedTable } from "../../../platform/postgres/copied-rows.ts";
@@ -59,21 +61,59 @@ const names = (prefix: string, count: number): readonly string[] =>
 const unchanged = ({ name, type }: LiveColumn, seen: string): string =>
   `t.${quoteName(name)}::text is not distinct from w.${seen}::${type}::text`;
 
-/** Those that are wanted, a bounded number at a time; of a table that refers to itself all at once, since each may need any other. */
+/** Numbers alone, which are held. */
+const sizesAtOnce = 10_000;
+
+/** What one statement has room for where all rows of a table have to stand in it. */
+const mostTogetherBytes = 134_217_728;
+
+type Size = { readonly bytes: number };
+
+const cursor = (name: string, columns: string, { differences }: RowDifferences, kind: "changed" | "gone"): string =>
+  `declare ${name} no scroll cursor for select ${columns} from ${differences} where wanted and kind = ${quoteText(kind)} order by columns, n`;
+
+/** @throws RefloatError source.unsupported */
+const requireTogether = async (session: Session, { differences, live }: RowDifferences): Promise<void> => {
+  const [row] = await session.query<Size>(
+    `select coalesce(sum(${sizeSql}), 0)::float8 as bytes from ${differences} where wanted and kind = 'gone'`,
+  );
+  const bytes = row?.bytes ?? 0;
+  if (bytes <= mostTogetherBytes) return;
+  throw new RefloatError(
+    "source.unsupported",
+    `${live.label} refers to itself, so its rows come back in one statement, and ${formatBytes(bytes)} are too much for one`,
+    {
+      state: "nothing was changed",
+      hint: `at most ${formatBytes(mostTogetherBytes)}: narrow it by --where, those that others refer to first`,
+    },
+  );
+};
+
+const sizeSql = "(select coalesce(sum(octet_length(value)), 0) from unnest(point || live) as value)";
+
+/** Those that are wanted, a bounded number of rows and bytes at a time; of a table that refers to itself all at once, since each may need any other. */
 async function* wantedRows(
   session: Session,
-  { differences, live }: RowDifferences,
+  rows: RowDifferences,
   kind: "changed" | "gone",
 ): AsyncGenerator<readonly ScriptRow[]> {
+  const { live } = rows;
   const together = kind === "gone" && live.foreignKeys.some(({ parent }) => parent === live.label);
-  await session.query(
-    `declare refloat_wanted no scroll cursor for
-     select columns, key, point, live from ${differences} where wanted and kind = ${quoteText(kind)} order by columns, n`,
-  );
-  for (;;) {
-    const rows = await session.query<ScriptRow>(`fetch ${together ? "all" : rowsPerStatement} from refloat_wanted`);
-    if (rows.length === 0) break;
-    yield rows;
+  if (together) await requireTogether(session, rows);
+  await session.query(cursor("refloat_wanted", "columns, key, point, live", rows, kind));
+  const fetch = (count: number | "all") => session.query<ScriptRow>(`fetch ${count} from refloat_wanted`);
+  if (together) {
+    const all = await fetch("all");
+    if (all.length > 0) yield all;
+  } else {
+    // In the same order, so that it tells how many of them are to be asked for next.
+    await session.query(cursor("refloat_sizes", `${sizeSql}::float8 as bytes`, rows, kind));
+    for (;;) {
+      const sizes = await session.query<Size>(`fetch ${sizesAtOnce} from refloat_sizes`);
+      if (sizes.length === 0) break;
+      for (const batch of batchesOf(sizes)) yield await fetch(batch.length);
+    }
+    await session.query("close refloat_sizes");
   }
   await session.query("close refloat_wanted");
 }
