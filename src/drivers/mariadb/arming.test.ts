@@ -20,6 +20,9 @@ const script = `
   CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01 03:00:00' DO DELETE FROM ticks;
   CREATE EVENT asleep ON SCHEDULE EVERY 1 HOUR DISABLE DO SELECT 1;
   CREATE EVENT \`od,d "one"\` ON SCHEDULE EVERY 1 WEEK DO SELECT 1;
+  SET NAMES latin1 COLLATE latin1_german1_ci; SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', time_zone = '+05:30';
+  CREATE EVENT foreign_one ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01 03:00:00' DO INSERT INTO "ticks" SELECT 0 FROM DUAL WHERE 'a\\' = 'b';
+  SET NAMES utf8mb4; SET SESSION sql_mode = DEFAULT, time_zone = DEFAULT;
   CREATE EVENT once ON SCHEDULE AT CURRENT_TIMESTAMP + INTERVAL 3 SECOND ON COMPLETION PRESERVE DO SELECT 1;`;
 
 let server: MariadbServer;
@@ -63,6 +66,10 @@ const definers = async (event: string): Promise<string> =>
     )
   ).trim();
 
+/** All that the server says of it. */
+const shown = (database: string): Promise<string> => server.sql(`SHOW CREATE EVENT ${database}.foreign_one;`);
+let original: string;
+
 const ticks = async (): Promise<number> => Number(await server.sql("SELECT COUNT(*) FROM shop.ticks;"));
 
 beforeAll(async () => {
@@ -76,6 +83,7 @@ beforeAll(async () => {
   await server.sql(script, "shop");
   context = mariadbContext(server, "shop", folder.path, { user: "keeper" });
   await server.sql((await driver.preflight(context)).grants.join("\n"));
+  original = await shown("shop");
   await recover(7);
 });
 afterAll(async () => {
@@ -85,11 +93,22 @@ afterAll(async () => {
 
 test("what ran is recorded exactly, and nothing that did not", async () => {
   expect(await listed()).toEqual([
+    ["event:foreign_one", "enabled, EVERY 1 DAY STARTS '2026-01-01 03:00:00'"],
     ["event:nightly", "enabled, EVERY 1 DAY STARTS '2026-01-01 03:00:00'"],
     ['event:od,d "one"', expect.stringMatching(/^enabled, EVERY 1 WEEK/)],
     ["event:once", expect.stringMatching(/^enabled, AT '/)],
     ["event:tick", expect.stringMatching(/^enabled, EVERY 1 SECOND/)],
   ]);
+});
+
+test("an event keeps the session in which it was made: restored, on the side that was left, and armed again", async () => {
+  expect(original).toContain("latin1_german1_ci");
+  expect(original).toContain("ANSI_QUOTES,NO_BACKSLASH_ESCAPES\t+05:30");
+  const off = original.replace(" ENABLE DO ", " DISABLE DO ");
+  expect(await shown("shop")).toBe(off);
+  expect(await shown(exchange.outgoing)).toBe(off);
+  await arming.arm(context, request(["event:foreign_one"]));
+  expect(await shown("shop")).toBe(original);
 });
 
 test("an event whose time has gone by stays off, and an unknown one is named", async () => {
@@ -134,11 +153,16 @@ test("one runs again and the others stay; it is asked for twice", async () => {
 test("what is left off is listed no more, and what waits is still known after another recovery", async () => {
   await arming.leave(context, ["event:once"]);
   await recover(8);
-  expect((await listed()).map(([name]) => name)).toEqual(["event:nightly", 'event:od,d "one"', "event:tick"]);
+  expect((await listed()).map(([name]) => name)).toEqual([
+    "event:foreign_one",
+    "event:nightly",
+    'event:od,d "one"',
+    "event:tick",
+  ]);
   await arming.arm(context, request(['event:od,d "one"']));
   expect(await statusOf('od,d "one"')).toBe("ENABLED");
   expect(await statusOf("once")).toBe("DISABLED");
   // Somebody else has armed it.
   await server.sql("ALTER EVENT shop.nightly ENABLE;");
-  expect((await listed()).map(([name]) => name)).toEqual(["event:tick"]);
+  expect((await listed()).map(([name]) => name)).toEqual(["event:foreign_one", "event:tick"]);
 });

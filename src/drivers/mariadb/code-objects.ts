@@ -122,16 +122,42 @@ const inOtherDatabase = (statement: string, from: string, to: string): string =>
   );
 };
 
-const sameMode = "SET SESSION sql_mode = '';\nSET NAMES utf8mb4;\n";
+/** The session in which an object was made: the server keeps it with the object, and takes the one of whoever makes or alters it. */
+type OwnSession = {
+  readonly charset: string;
+  readonly collation: string;
+  readonly sqlMode: string;
+  readonly timeZone?: string | undefined;
+};
+
+/** As `sessionBegin` has them. */
+const sameSession = "SET SESSION sql_mode = '', time_zone = '+00:00';\nSET NAMES utf8mb4;\n";
+
+/** Runs one statement as from that session. Its text comes in ours, and is read by the server in that one. */
+const inOwnSession = (statement: string, { charset, collation, sqlMode, timeZone = "" }: OwnSession): string => {
+  const settings = [
+    `SET SESSION time_zone = ${quoteText(timeZone === "" ? "SYSTEM" : timeZone)}`,
+    `SET SESSION character_set_client = ${charset === "" ? "utf8mb4" : charset}`,
+    `SET SESSION collation_connection = ${collation === "" ? "utf8mb4_general_ci" : collation}`,
+    `SET SESSION sql_mode = '${sqlMode.replaceAll(/[^\w,]/g, "")}'`,
+  ];
+  return [
+    `SET @refloat_text = ${quoteText(statement)};\n`,
+    ...settings.map((setting) => `${setting};\n`),
+    "EXECUTE IMMEDIATE @refloat_text;\n",
+    sameSession,
+  ].join("");
+};
 
 /**
- * What runs it, or stops it. Without its definer named, the server would make the user that alters the definer: it would run with other rights from then on.
- * @param definer quoted
+ * What runs it, or stops it. The server would make the user that alters it the definer, and that user's session the one in which it was made: named and set is what it has,
+ * or it would run with other rights, and read its own text in another character set, from then on.
  */
 export const alterEventSql = (
-  event: { readonly definer: string; readonly name: string; readonly database: string },
+  event: OwnSession & { /** Quoted. */ readonly definer: string; readonly name: string; readonly database: string },
   state: "ENABLE" | "DISABLE" | "DISABLE ON SLAVE",
-): string => `ALTER DEFINER = ${event.definer} EVENT ${inDatabase(event.database, event.name)} ${state};\n`;
+): string =>
+  inOwnSession(`ALTER DEFINER = ${event.definer} EVENT ${inDatabase(event.database, event.name)} ${state}`, event);
 
 const eventDefiner = ({ statement }: CodeObject): string =>
   /^CREATE DEFINER=(?<definer>`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?) EVENT /.exec(statement)?.groups?.["definer"] ??
@@ -141,19 +167,11 @@ const creation = (object: CodeObject, from: string, to: string, isArmed: boolean
   const text = object.kind === "VIEW" ? inOtherDatabase(object.statement, from, to) : object.statement;
   // A moment before all others: what is to happen once, at a time that has passed, is an event all the same, which is off.
   const early = object.kind === "EVENT" ? "SET SESSION timestamp = 86400;\n" : "";
-  const settings = [
-    `SET SESSION time_zone = ${quoteText(object.timeZone === undefined || object.timeZone === "" ? "SYSTEM" : object.timeZone)}`,
-    `SET SESSION character_set_client = ${object.charset === "" ? "utf8mb4" : object.charset}`,
-    `SET SESSION collation_connection = ${object.collation === "" ? "utf8mb4_general_ci" : object.collation}`,
-    `SET SESSION sql_mode = '${object.sqlMode.replaceAll(/[^\w,]/g, "")}'`,
-  ];
   return [
-    `SET @refloat_text = ${quoteText(text.replace(/^CREATE /, "CREATE OR REPLACE "))};\n${early}`,
-    ...settings.map((setting) => `${setting};\n`),
-    "EXECUTE IMMEDIATE @refloat_text;\n",
-    sameMode,
+    early,
+    inOwnSession(text.replace(/^CREATE /, "CREATE OR REPLACE "), object),
     early === "" ? "" : "SET SESSION timestamp = DEFAULT;\n",
-    isArmed ? alterEventSql({ database: to, name: object.name, definer: eventDefiner(object) }, "ENABLE") : "",
+    isArmed ? alterEventSql({ ...object, database: to, definer: eventDefiner(object) }, "ENABLE") : "",
   ].join("");
 };
 
@@ -273,7 +291,7 @@ export const standStillSql = (database: string, { objects }: KeptCode): string =
       return kind === "TRIGGER"
         ? [`DROP TRIGGER IF EXISTS ${quoteName(database)}.${quoteName(name)};\n`]
         : kind === "EVENT" && isEnabled === true
-          ? [alterEventSql({ database, name, definer: eventDefiner(object) }, "DISABLE")]
+          ? [alterEventSql({ ...object, database, definer: eventDefiner(object) }, "DISABLE")]
           : [];
     })
     .join("");

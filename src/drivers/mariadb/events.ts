@@ -13,6 +13,11 @@ export type SeenEvent = {
   readonly name: string;
   /** `shop@%`. */
   readonly definer: string;
+  /** Of the session in which it was made. */
+  readonly charset: string;
+  readonly collation: string;
+  readonly sqlMode: string;
+  readonly timeZone: string;
   readonly isEnabled: boolean;
   /** It has a last time, and that has gone by. */
   readonly isPast: boolean;
@@ -23,7 +28,8 @@ export const readEvents = async (access: SqlAccess, databases: readonly string[]
   if (databases.length === 0) return [];
   const rows = await askSql(
     access,
-    `SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name, DEFINER AS definer, STATUS AS status,
+    `SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name, DEFINER AS definer, STATUS AS status, CHARACTER_SET_CLIENT AS charset,
+            COLLATION_CONNECTION AS collation, SQL_MODE AS mode, TIME_ZONE AS zone,
             IFNULL(CONVERT_TZ(IFNULL(EXECUTE_AT, ENDS), TIME_ZONE, 'SYSTEM') < CONVERT_TZ(NOW(), @@session.time_zone, 'SYSTEM'), 0) AS past
        FROM information_schema.EVENTS WHERE EVENT_SCHEMA IN (${databases.map(quoteText).join(", ")}) ORDER BY 1, 2;`,
   );
@@ -31,6 +37,10 @@ export const readEvents = async (access: SqlAccess, databases: readonly string[]
     database: textOf(row, "db"),
     name: textOf(row, "name"),
     definer: textOf(row, "definer"),
+    charset: textOf(row, "charset"),
+    collation: textOf(row, "collation"),
+    sqlMode: textOf(row, "mode"),
+    timeZone: textOf(row, "zone"),
     isEnabled: textOf(row, "status") === "ENABLED",
     isPast: textOf(row, "past") === "1",
   }));

@@ -145,7 +145,8 @@ test("is refused while a server runs on the old side", async () => {
 
 test("one that fails puts those before it back, and nothing is under way", async () => {
   const access = await liveAccessOf(context, "target");
-  const event = { database: "shop", definer: "owner@localhost", isEnabled: false, isPast: false, was: "" };
+  const session = { charset: "utf8mb4", collation: "utf8mb4_general_ci", sqlMode: "", timeZone: "SYSTEM" };
+  const event = { database: "shop", definer: "owner@localhost", ...session, isEnabled: false, isPast: false, was: "" };
   const some = ["tick", "dropped"].map((name) => ({ ...event, name, item: eventItem({ ...event, name }) }));
   await expect(enableEvents(access, some, "DISABLE ON SLAVE")).rejects.toMatchObject({
     state: "all of them are off as before",
