@@ -125,6 +125,6 @@ export const captureCluster = async (context: ClusterContext, sink: CaptureSink)
     facts,
     window: { beginAt: window.beginAt.toISOString(), endAt: window.endAt.toISOString() },
     consistency: "snapshot",
-    warnings: [...warningsOf(server, backup.sizes)],
+    warnings: [...warningsOf(server, backup.sizes), ...backup.warnings],
   };
 };

@@ -275,6 +275,33 @@ describe("a capture", () => {
     }
   });
 
+  test("sent by its server is refused where that leaves data out, and names what else it does not send", async () => {
+    const database = join(dataOf(server), "base/99999");
+    await symlink(folder.path, database);
+    await query(server.url("postgres"), "alter role sender set client_min_messages = error");
+    await expect(captureClusterInto(sent, vault)).rejects.toMatchObject({
+      code: "source.unsupported",
+      message: "base/99999 of the data folder is a link, or no plain file: what lies behind it is in no base backup",
+      state: "no point was made",
+    });
+    await rm(database);
+    expect(await vault.snapshots()).toEqual([]);
+    const aside = join(server.directory, "aside");
+    await mkdir(aside, { recursive: true });
+    for (const name of ["pg_stat_tmp", "postgresql.conf"]) {
+      await rename(join(dataOf(server), name), join(aside, name));
+      await symlink(join(aside, name), join(dataOf(server), name));
+    }
+    const { warnings } = await captureClusterInto(sent, vault);
+    expect(warnings.filter((warning) => warning.includes("links and special files"))).toEqual([
+      "links and special files of the data folder are not in the point, since the server does not send them: postgresql.conf",
+    ]);
+    for (const name of ["pg_stat_tmp", "postgresql.conf"]) {
+      await rm(join(dataOf(server), name));
+      await rename(join(aside, name), join(dataOf(server), name));
+    }
+  });
+
   test.each(ways)("%s finds a page that the disk has spoilt", async (_way, contextOf) => {
     await query(server.url("bank"), "create table spoilt as select generate_series(1, 100000) as n; checkpoint");
     const [row] = await query<{ path: string }>(server.url("bank"), "select pg_relation_filepath('spoilt') as path");

@@ -4,6 +4,7 @@ import { compareWithManifest, readBackupManifest } from "./backup-manifest.ts";
 import { baseBackupCommand, readBaseBackup, slotCommand } from "./base-backup.ts";
 import { isCheckpointFast } from "./cluster-options.ts";
 import { keepLog } from "./keep-log.ts";
+import { judgeLeftOut } from "./left-out.ts";
 import { storeArchives } from "./store-archives.ts";
 import type { ClusterSink, ClusterSource, StoredBackup } from "./stored-cluster.ts";
 
@@ -22,9 +23,10 @@ export const readOverProtocol = async (
     await onRead();
     const { start, end, tablespaces, manifest } = backup.end();
     compareWithManifest(readBackupManifest(manifest), files, server.walSegmentBytes);
+    const warnings = judgeLeftOut(replication.warnings(), new Set(files.keys()));
     const sizes = new Map([...files].map(([path, { sizeBytes }]) => [path, sizeBytes]));
     const sizeBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    return { start, end, tablespaces, manifest, files: files.size, sizeBytes, sizes, folders };
+    return { start, end, tablespaces, manifest, files: files.size, sizeBytes, sizes, folders, warnings };
   } finally {
     await replication.close();
   }

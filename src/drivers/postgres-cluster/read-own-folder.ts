@@ -93,6 +93,7 @@ export const readOwnFolder = async (
       end,
       tablespaces,
       manifest: null,
+      warnings: [],
       files: stored.files + log.files,
       sizeBytes: stored.sizeBytes + log.sizeBytes,
     };

@@ -37,4 +37,6 @@ export type StoredBackup = StoredCluster & {
   readonly tablespaces: readonly BackupTablespace[];
   /** The server's own list of the files, where it is the server that has read them. */
   readonly manifest: Buffer | null;
+  /** What a person is told of the backup. */
+  readonly warnings: readonly string[];
 };

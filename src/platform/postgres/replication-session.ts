@@ -24,12 +24,16 @@ export type ReplicationSession = {
     text: string,
     streamed: string,
   ) => { readonly frames: AsyncGenerator<CopyFrame>; readonly results: () => readonly CopyResult[] };
+  /** What the server has warned of so far, in its own language. */
+  readonly warnings: () => readonly string[];
   readonly translate: (error: unknown) => Error;
   /** Idempotent; never throws. Ends what is under way. */
   readonly close: () => Promise<void>;
 };
 
 const insufficientPrivilege = "42501";
+/** The class of a warning's SQLSTATE: its severity is told in the server's language. */
+const warningClass = /^01/;
 
 /** @throws RefloatError source.denied with the statement that mends it, source.unreachable, source.failed */
 export const openReplicationSession = async (options: SessionOptions): Promise<ReplicationSession> => {
@@ -53,6 +57,10 @@ export const openReplicationSession = async (options: SessionOptions): Promise<R
     throw explain(error);
   });
   const { client } = opened;
+  const warnings: string[] = [];
+  client.on("notice", ({ code = "", message = "" }) => {
+    if (warningClass.test(code)) warnings.push(message);
+  });
   const translate = (error: unknown): Error => explain(opened.translate(error)) as Error;
   const command: ReplicationSession["command"] = async (text) => {
     try {
@@ -82,6 +90,7 @@ export const openReplicationSession = async (options: SessionOptions): Promise<R
       };
       return { frames: frames(), results: () => copy.results };
     },
+    warnings: () => warnings,
     translate,
     close: () => opened.close(false),
   };

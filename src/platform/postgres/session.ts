@@ -104,7 +104,8 @@ export const openClient = async (options: SessionOptions, replication = false): 
     keepAlive: true,
     client_encoding: "UTF8",
     stream: () => socket,
-    ...(replication ? { replication: "true" } : {}),
+    // Of a role that is told nothing, neither would we be told what a backup leaves out.
+    ...(replication ? { replication: "true", options: "-c client_min_messages=warning" } : {}),
   };
   const client = new Client(config);
   const translate = (error: unknown): Error => {
