@@ -14,7 +14,8 @@ const namedPath = /["«»„“]\s*(?:\.\/+(?<within>.+?)|(?<absolute>\/.+?))\s*
  */
 export const judgeLeftOut = (warnings: readonly string[], stored: ReadonlySet<string>): readonly string[] => {
   const others: string[] = [];
-  for (const warning of warnings) {
+  // A server that tells how far it is goes through the folder twice.
+  for (const warning of new Set(warnings)) {
     const { within, absolute } = namedPath.exec(warning)?.groups ?? {};
     const path = within ?? absolute;
     // It speaks of something that came all the same.
