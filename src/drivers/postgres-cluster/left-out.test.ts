@@ -8,7 +8,7 @@ const refusal = (warning: string, stored: readonly string[] = []): string | null
     judgeLeftOut([warning], new Set(stored));
     return null;
   } catch (error) {
-    return error instanceof RefloatError ? error.message.split(" is a link")[0]! : "another error";
+    return error instanceof RefloatError ? error.message.replace(/ is a link.*$/, "") : "another error";
   }
 };
 

@@ -12,7 +12,7 @@ import { readRawCatalog, readSuperusers } from "./excerpt/raw-catalog.ts";
 import { listFolder } from "./excerpt/stopped-folder.ts";
 import { openAsSuperuser } from "./excerpt/superuser-session.ts";
 import { instancePortOf, instanceSocketTarget, startInstance } from "./instance-server.ts";
-import { writeSequenceRecord } from "./sequence-record.ts";
+import { removeSequenceRecord, writeSequenceRecord } from "./sequence-record.ts";
 
 /** What `FormData_pg_sequence_data` has. */
 const inSequence = { value: 0, isCalled: 16, end: 17 } as const;
@@ -130,7 +130,7 @@ const moveAll = async (context: ClusterContext, stopped: string, instance: strin
  */
 export const carrySequencesOver = async (context: ClusterContext, stopped: string, instance: string): Promise<void> => {
   // What is switched back is as its users left it.
-  if ((await instancePortOf(instance)) === null) return;
+  if ((await instancePortOf(instance)) === null) return removeSequenceRecord(instance);
   let said: readonly string[];
   try {
     said = await moveAll(context, stopped, instance);
