@@ -59,7 +59,7 @@ export const proposeReconciliation = async (
       const { mending } = access.driver(component);
       const { point } = plan.intent;
       const since = point?.components[component]?.facts.position;
-      if (mending?.readsKeptSides !== true || point == null || since === undefined) {
+      if (mending === undefined || point == null || since === undefined) {
         left.push({ component, side, why: "not made of rows that can be compared" });
         continue;
       }
@@ -73,19 +73,18 @@ export const proposeReconciliation = async (
       };
       const context = await access.context(component);
       const named = tables.length === 0 ? null : tables;
-      const together = await partsOf(mending, context, source, named);
-      if ("why" in together) left.push({ component, side, why: together.why });
-      else
-        for (const names of together.batches) {
-          const request = { ...wish, tables: names, columns: null, where: null };
-          batches.push({ component, proposal: await mending.propose(context, source, request) });
-        }
+      const parts = await partsOf(mending, context, source, named);
+      left.push(...parts.left.map((why) => ({ component, side, why })));
+      for (const names of parts.batches) {
+        const request = { ...wish, tables: names, columns: null, where: null };
+        batches.push({ component, proposal: await mending.propose(context, source, request) });
+      }
     }
     return { service: service.name, run, batches, left };
   });
 };
 
-type Parts = { readonly batches: readonly (readonly string[] | null)[] } | { readonly why: string };
+type Parts = { readonly batches: readonly (readonly string[] | null)[]; readonly left: readonly string[] };
 
 /** What cannot be told of one side keeps nobody from the others, unless it was asked for by name. */
 const partsOf = async (
@@ -95,10 +94,10 @@ const partsOf = async (
   named: readonly string[] | null,
 ): Promise<Parts> => {
   try {
-    return { batches: (await mending.batches?.(context, source, named)) ?? [named] };
+    return (await mending.batches?.(context, source, named)) ?? { batches: [named], left: [] };
   } catch (error) {
     if (named !== null || !(error instanceof RefloatError) || error.code !== "source.unsupported") throw error;
-    return { why: error.message };
+    return { batches: [], left: [error.message] };
   }
 };
 

@@ -105,6 +105,8 @@ beforeAll(async () => {
     "insert into days values ('2026-03-03', 3); insert into mails values ('by hand'); insert into cache values (1); create table late (id int primary key); insert into late values (1)",
   );
   await other("insert into notes values (2, 'after'); update notes set what = 'changed' where id = 1");
+  await query(server.url("postgres"), "create database fresh");
+  await query(server.url("fresh"), "create table seen (id int primary key); insert into seen values (1)");
   await refloat.succeed(["recover", "shop", "--yes"]);
   await order("fay");
 }, 240_000);
@@ -122,6 +124,7 @@ it("shows what only the old side has, and leaves both sides as they are", { time
   expect(told).toContain(`Mend shop, db, database other, from the old side of run 1 (${oldSide()})`);
   expect(told).toContain(`Mend shop, db, database shop, from the old side of run 1 (${oldSide()})`);
   expect(told).not.toContain("database calm");
+  expect(told).toContain("LEFT db: the database fresh is not in the recovered side: it was made after the point");
   expect(told).toContain("QUIET mailed on orders, after insert");
   expect(told).toContain("mails has no primary key");
   expect(told).toContain("there is no table late any more");

@@ -51,8 +51,6 @@ export type MendSource = PointSource | KeptSideSource;
 export type RowMending<Options = unknown> = {
   /** Can a table that was dropped be made again, with all of its rows? */
   readonly makesDropped: boolean;
-  /** Can rows come from a side that was switched out? */
-  readonly readsKeptSides: boolean;
   /**
    * Where one transaction is not of the whole component: names that are proposed together, of what was asked for, or (null) of all that was written to the side.
    * @throws RefloatError source.unsupported with the reason why that cannot be told; usage
@@ -61,7 +59,11 @@ export type RowMending<Options = unknown> = {
     context: DriverContext<Options>,
     source: KeptSideSource,
     names: readonly string[] | null,
-  ) => Promise<readonly (readonly string[])[]>;
+  ) => Promise<{
+    readonly batches: readonly (readonly string[])[];
+    /** Why something of the side is in none of them, for people. */
+    readonly left: readonly string[];
+  }>;
   /** Counts what differs in one table, changes nothing, writes nothing. @throws as `propose` */
   readonly compare: (context: DriverContext<Options>, source: PointSource, table: string) => Promise<MendedTable>;
   /** Where what is live is compared part by part, and never as a whole. */

@@ -29,7 +29,6 @@ const failureOf = (error: unknown): ScriptFailure => {
 
 export const mariadbMending: RowMending<MariadbOptions> = {
   makesDropped: false,
-  readsKeptSides: true,
   compare: async (context, source, table) => {
     const access = await accessOf(context, "source");
     return onMariadbStage(access, await rowSourceOf(access, source), (stage) => compareTable(stage, table));

@@ -7,25 +7,15 @@ import type { ComparedPart, PartComparing } from "../../../core/ports/part-compa
 import type { PointSource } from "../../../core/ports/row-mending.ts";
 import { formatBytes } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { resolveTarget } from "../../../platform/postgres/connection-target.ts";
 import type { CopiedRowMending, RowSource, SourceRows, TableName } from "../../../platform/postgres/copied-rows.ts";
-import { type Session, withSession } from "../../../platform/postgres/session.ts";
+import type { Session } from "../../../platform/postgres/session.ts";
 import { capturedDetailSchema } from "../cluster-facts.ts";
 import type { ClusterContext, ClusterOptions } from "../cluster-options.ts";
 import { formatDatabase, formatPlace, parseExcerptName } from "../excerpt/excerpt-name.ts";
 import { databaseNamed, unknownDatabase } from "../excerpt/judge-instance.ts";
 import { type ExcerptDatabase, openExcerptRows, withExcerptDatabase } from "./excerpt-rows.ts";
-import { type Named, findLive, namesOf, openDatabase } from "./live-names.ts";
+import { type Named, findLive, liveDatabases, namesOf, openDatabase } from "./live-names.ts";
 import { excerptRequest, withExcerpts } from "./with-excerpts.ts";
-
-const liveDatabases = async (context: ClusterContext): Promise<ReadonlySet<string>> => {
-  const { marker, signal } = context;
-  const asked = { target: await resolveTarget(context), marker, role: "source", signal } as const;
-  const rows = await withSession(asked, (session) =>
-    session.query<{ name: string }>("select datname as name from pg_database where datallowconn"),
-  );
-  return new Set(rows.map(({ name }) => name));
-};
 
 /** COPY writes a line break within a value as two other characters: each one ends a row. */
 const rowEnd = 0x0a;

@@ -45,13 +45,13 @@ const rowSource = async (
   };
 };
 
-/** Databases of the old side in which rows were written after the point, as they are typed. @throws RefloatError source.unsupported with the reason why that cannot be told */
+/** Databases of the old side in which rows were written after the point. @throws RefloatError source.unsupported with the reason why that cannot be told */
 export const writtenDatabases = async (context: ClusterContext, source: KeptSideSource): Promise<readonly string[]> => {
   const side = await openKeptSide(context, source);
   const written: string[] = [];
   for (const { oid, name } of side.origin.detail.databases)
     for await (const _ of writtenRelations(side, oid, context.signal)) {
-      written.push(formatDatabase(name));
+      written.push(name);
       break;
     }
   return written.toSorted();

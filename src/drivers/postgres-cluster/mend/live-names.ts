@@ -3,7 +3,7 @@ import { shellWord } from "../../../core/text/shell-word.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { resolveTarget } from "../../../platform/postgres/connection-target.ts";
 import type { CopiedRowMending, TableName } from "../../../platform/postgres/copied-rows.ts";
-import { type Session, openSession } from "../../../platform/postgres/session.ts";
+import { type Session, openSession, withSession } from "../../../platform/postgres/session.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { type ExcerptName, formatDatabase, formatTable } from "../excerpt/excerpt-name.ts";
 
@@ -18,6 +18,16 @@ export const openDatabase = async (
 ): Promise<Session> => {
   const { marker, signal } = context;
   return openSession({ target: await resolveTarget(context), database, marker, signal, role });
+};
+
+/** Those that let anybody in. */
+export const liveDatabases = async (context: ClusterContext): Promise<ReadonlySet<string>> => {
+  const { marker, signal } = context;
+  const asked = { target: await resolveTarget(context), marker, role: "source", signal } as const;
+  const rows = await withSession(asked, (session) =>
+    session.query<{ name: string }>("select datname as name from pg_database where datallowconn"),
+  );
+  return new Set(rows.map(({ name }) => name));
 };
 
 /** The session is closed by whatever is done with it, or here. */

@@ -8,9 +8,9 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
 import type { CopiedRowMending, RowSource } from "../../../platform/postgres/copied-rows.ts";
 import type { ClusterContext, ClusterOptions } from "../cluster-options.ts";
-import { parseExcerptName } from "../excerpt/excerpt-name.ts";
+import { formatDatabase, parseExcerptName } from "../excerpt/excerpt-name.ts";
 import { clusterParts } from "./compare-parts.ts";
-import { type Named, namesOf, nothingChanged, openDatabase, requireLive } from "./live-names.ts";
+import { type Named, liveDatabases, namesOf, nothingChanged, openDatabase, requireLive } from "./live-names.ts";
 import { withKeptRows, writtenDatabases } from "./kept-rows.ts";
 import { withExcerpts } from "./with-excerpts.ts";
 
@@ -56,15 +56,23 @@ export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOption
   return {
     makesDropped: false,
     parts: clusterParts(rows),
-    readsKeptSides: true,
     batches: async (context, source, names) => {
-      if (names === null) return (await writtenDatabases(context, source)).map((database) => [database]);
+      if (names === null) {
+        const live = await liveDatabases(context);
+        const written = await writtenDatabases(context, source);
+        return {
+          batches: written.filter((name) => live.has(name)).map((name) => [formatDatabase(name)]),
+          left: written
+            .filter((name) => !live.has(name))
+            .map((name) => `the database ${name} is not in the recovered side: it was made after the point`),
+        };
+      }
       const byDatabase = new Map<string, string[]>();
       for (const name of names) {
         const { database } = parseNames([name], source);
         byDatabase.set(database, [...(byDatabase.get(database) ?? []), name]);
       }
-      return [...byDatabase.values()];
+      return { batches: [...byDatabase.values()], left: [] };
     },
     compare: async (context, source, table) => {
       const { session, labels, ...where } = await prepare(context, [table], source);

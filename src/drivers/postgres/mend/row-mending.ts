@@ -10,7 +10,6 @@ const { compare, propose, apply } = copiedRowMending;
 
 export const postgresMending: RowMending<PostgresOptions> = {
   makesDropped: true,
-  readsKeptSides: true,
   compare: (context, source, table) =>
     withRowSource(context, source, async (rows) => compare(await openLocation(context, null), rows, table)),
   propose: (context, source, request) =>
