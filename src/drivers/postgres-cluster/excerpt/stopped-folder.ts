@@ -1,4 +1,4 @@
-/** The files of a cluster in whose folder no server runs, as a server needs them that goes on from there. Reads names and sizes; nothing is written. */
+/** The files of a cluster whose server was shut down, as a server needs them that goes on from there. Reads names and sizes; nothing is written. */
 import { createReadStream } from "node:fs";
 import { readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,12 +17,10 @@ const localFile = (path: string, at: string, tablespace: string | null, sizeByte
   relation: relationOf(at),
 });
 
-const segmentPattern = /^[0-9A-F]{24}$/;
-
-/** What is replayed at the start: of a server that was shut down the file with its last word. */
+/** What a server reads at its start: the file with the last word of one that was shut down. */
 const logFiles = async (folder: string, { redoFile }: ControlData): Promise<readonly CapturedFile[]> => {
   const names = (await readdir(join(folder, "pg_wal"))).filter(
-    (name) => (segmentPattern.test(name) && name >= redoFile) || name.endsWith(".history"),
+    (name) => name === redoFile || name.endsWith(".history"),
   );
   return Promise.all(
     names.map(async (name) => {

@@ -44,17 +44,19 @@ const goesOnFrom = async (folder: string, control: ControlData, since: PositionM
   });
 };
 
-/** A server that was killed leaves its log to be replayed, which the temporary one does. */
-const readableStates: ReadonlySet<string> = new Set(["shut down", "in production"]);
-
 /** @throws RefloatError source.unsupported with the reason */
 const requireReadable = async (context: ClusterContext, folder: string, since: PositionMark): Promise<ControlData> => {
   if ((await findPostmaster(folder)) !== null) throw unreadable(folder, "a server runs in it");
   const control = await readControlData(context, folder);
   const { state, systemIdentifier, nextTransaction } = control;
-  if (!readableStates.has(state)) throw unreadable(folder, `its server was left ${state}`);
+  // Its files do not have what it wrote last: that is in its log alone.
+  if (state !== "shut down")
+    throw unreadable(
+      folder,
+      `its server was not shut down (${state}), so that its files do not tell what it wrote last`,
+    );
   if (systemIdentifier !== since.systemIdentifier) throw unreadable(folder, "it is another cluster than the point's");
-  const isSetBack = state === "shut down" && BigInt(since.firstAfter ?? 0) > nextTransaction;
+  const isSetBack = BigInt(since.firstAfter ?? 0) > nextTransaction;
   if (isSetBack || !(await goesOnFrom(folder, control, since)))
     throw unreadable(folder, "it does not go on from the point, so that its rows do not tell what came after that");
   return control;
