@@ -17,11 +17,14 @@ const localFile = (path: string, at: string, tablespace: string | null, sizeByte
   relation: relationOf(at),
 });
 
-/** What a server reads at its start: the file with the last word of one that was shut down. */
+const segmentPattern = /^[0-9A-F]{24}$/;
+/** The last word of a server that was shut down begins in one file, and may end in the next. */
+const filesOfLastWord = 2;
+
 const logFiles = async (folder: string, { redoFile }: ControlData): Promise<readonly CapturedFile[]> => {
-  const names = (await readdir(join(folder, "pg_wal"))).filter(
-    (name) => name === redoFile || name.endsWith(".history"),
-  );
+  const found = await readdir(join(folder, "pg_wal"));
+  const segments = found.filter((name) => segmentPattern.test(name) && name >= redoFile).toSorted();
+  const names = [...segments.slice(0, filesOfLastWord), ...found.filter((name) => name.endsWith(".history"))];
   return Promise.all(
     names.map(async (name) => {
       const path = join(folder, "pg_wal", name);
