@@ -1,7 +1,7 @@
 /** What the journal alone tells of a run, and that it contradicts itself nowhere: for runs whose processes were killed. */
 import { expect } from "vitest";
 import type { Journal } from "../../../src/core/ports/engine.ts";
-import type { RunEvent, RunRecord } from "../../../src/model/run.ts";
+import type { RunEvent, RunRecord, StepState } from "../../../src/model/run.ts";
 import type { RunNumber } from "../../../src/model/identifiers.ts";
 import { openInThreadJournal } from "../../../src/testing/in-thread-journal.ts";
 
@@ -9,6 +9,8 @@ export type Account = {
   readonly record: RunRecord;
   /** How often each step was finished. */
   readonly finished: ReadonlyMap<string, number>;
+  /** How often the effect of each was found gone, so that it had to be brought about again. */
+  readonly gone: ReadonlyMap<string, number>;
 };
 
 const read = async (journal: Journal, run: number): Promise<Account> => {
@@ -28,9 +30,12 @@ const read = async (journal: Journal, run: number): Promise<Account> => {
   const states = events.flatMap((event) => (event.type === "run" ? [event.state] : []));
   if (states.length > 0) expect(record.state).toBe(states.at(-1));
 
-  const finished = new Map<string, number>();
-  for (const { step, state } of stepEvents) if (state === "done") finished.set(step, (finished.get(step) ?? 0) + 1);
-  return { record, finished };
+  const countOf = (which: StepState): ReadonlyMap<string, number> => {
+    const counts = new Map<string, number>();
+    for (const { step, state } of stepEvents) if (state === which) counts.set(step, (counts.get(step) ?? 0) + 1);
+    return counts;
+  };
+  return { record, finished: countOf("done"), gone: countOf("pending") };
 };
 
 /** @param file of the journal @returns null when the run was killed before it was there */
