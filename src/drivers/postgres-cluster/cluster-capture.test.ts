@@ -364,23 +364,6 @@ describe("a capture", () => {
     ).rejects.toBe(reason);
   });
 
-  test("by a role that may not replicate says what is missing", async () => {
-    await query(server.url("postgres"), "create role weak login");
-    const weak = await clusterContext(server, folder.path, { more: { url: server.url("postgres", "weak") } });
-    await expect(captureClusterInto(weak, vault)).rejects.toMatchObject({
-      code: "source.denied",
-      hint: 'as an administrator: ALTER ROLE "weak" REPLICATION;',
-    });
-    const { findings, grants } = await clusterDriver.preflight(weak);
-    expect(findings.filter(({ ok }) => !ok).map(({ subject, found }) => `${subject}: ${found}`)).toEqual([
-      "role weak: may not replicate",
-    ]);
-    expect(grants[0]).toBe('ALTER ROLE "weak" REPLICATION;');
-    await query(server.url("postgres"), "alter role weak replication");
-    const captured = await captureClusterInto(weak, vault);
-    expect(captured.warnings.join()).toContain("GRANT pg_read_all_settings");
-  });
-
   test("is preceded by a look at everything that it needs", async () => {
     const { findings, commands } = await clusterDriver.preflight(context);
     expect(findings.filter(({ ok }) => !ok)).toEqual([]);

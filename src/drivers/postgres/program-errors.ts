@@ -26,7 +26,7 @@ const readings: readonly Reading[] = [
     hint: "is the declared password the one that the role has now?",
   },
   {
-    pattern: /permission denied|must be (?:owner|superuser|member)/,
+    pattern: /permission denied|must be (?:owner|superuser|member|able to SET ROLE)/,
     code: () => "source.denied",
     hint: "refloat validate --live prints the GRANTs that are needed",
   },

@@ -18,7 +18,7 @@ const novelties = `
   create table measured_2024 partition of measured for values from ('2024-01-01') to ('2025-01-01');
   insert into measured (at) select date '2024-01-01' + n from generate_series(1, 100) n;
   grant maintain on measured to keeper;
-  do $$ begin for n in 1..1200 loop perform lo_create(0); end loop; end $$`;
+  do $$ begin for n in 1..300 loop perform lo_create(0); end loop; end $$`;
 
 const noveltiesOf18 = `
   create extension btree_gist;

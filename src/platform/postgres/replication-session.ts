@@ -41,7 +41,8 @@ export const openReplicationSession = async (options: SessionOptions): Promise<R
   const explain = (error: unknown): unknown => {
     const state = sqlStateOf(error);
     const message = error instanceof Error ? error.message : "";
-    const isRole = state === insufficientPrivilege && /replication|walsender/i.test(message);
+    // PostgreSQL 15 says "walsender", 16 and later "WAL sender".
+    const isRole = state === insufficientPrivilege && /replication|wal ?sender/i.test(message);
     const isEntry = state === "28000" && message.includes("pg_hba.conf");
     if (!isRole && !isEntry) return error;
     return new RefloatError("source.denied", message, {
