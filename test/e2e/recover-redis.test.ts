@@ -54,7 +54,7 @@ describe("a Redis server", () => {
   it("is looked at before anything is done, without its password in any word", { timeout: 120_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     const said = stdout.replaceAll(/\s+/g, " ");
-    expect(said).toContain("Redis 7.0.15, 500 keys");
+    expect(said).toMatch(/Redis \d+\.\d+\.\d+, 500 keys/);
     expect(said).toContain("all that a capture and a recovery need");
     expect(said).not.toContain(password);
   });

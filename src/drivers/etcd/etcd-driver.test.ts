@@ -161,10 +161,10 @@ test("a snapshot with a wrong byte is refused by etcd itself, and nothing is res
 
 test("what a newer version has written is refused before anything is restored", async () => {
   const captured = await capture();
-  const newer = { ...captured, facts: { ...captured.facts, versions: { server: "3.6.1" } } };
+  const newer = { ...captured, facts: { ...captured.facts, versions: { server: "3.99.1" } } };
   await expect(restore(newer)).rejects.toMatchObject({
     code: "program.version",
-    message: "etcd 3.4.23 of this machine does not take what etcd 3.6.1 has written",
+    message: expect.stringMatching(/^etcd 3\.\d+\.\d+ of this machine does not take what etcd 3\.99\.1 has written$/),
   });
   expect(await instances.inspect(context, target)).toBe("absent");
 });

@@ -54,13 +54,17 @@ test("the checksum is that of Redis", () => {
 
 test.each([1, 7, 64, 4_096, 1_000_000])("keys of every kind are counted in pieces of %i bytes", (pieceBytes) => {
   expect(scanIn(rdb, pieceBytes)).toMatchObject({
-    version: 10,
+    // 10 of Redis 7.0, 12 of 8.0.
+    version: expect.any(Number) as number,
     sizeBytes: rdb.length,
     counts: { db0: { keys: 314, expiring: 2 }, db2: { keys: 1, expiring: 0 } },
     functions: 1,
     unknown: null,
     hasChecksum: true,
-    notes: { "redis-ver": "7.0.15", "repl-id": expect.stringMatching(/^[0-9a-f]{40}$/) },
+    notes: {
+      "redis-ver": expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      "repl-id": expect.stringMatching(/^[0-9a-f]{40}$/),
+    },
   });
 });
 
