@@ -12,6 +12,7 @@ import { type TestFolder, createTestFolder } from "../../../src/testing/driver-c
 import { findFreePort } from "../../../src/testing/free-port.ts";
 import { type MariadbServer, startMariadbServer } from "../../../src/testing/mariadb-server.ts";
 import { type PostgresServer, startPostgresServer } from "../../../src/testing/postgres-server.ts";
+import { listProcesses, readPlaces, signalProcess } from "../../../src/platform/process-table.ts";
 import { query } from "../../../src/testing/query.ts";
 import { declareIn } from "../../e2e/support/declare.ts";
 import { type RefloatProgram, refloatIn } from "../../e2e/support/refloat-program.ts";
@@ -225,6 +226,9 @@ export class TiersService {
 
   async stop(): Promise<void> {
     this.#application?.kill("SIGKILL");
+    // Those that recoveries have started run from the release, under the name that it had then.
+    for (const row of listProcesses())
+      if (readPlaces(row.pid).workingDirectory?.startsWith(`${this.folder}/`) === true) signalProcess(row, "SIGKILL");
     await Promise.all([this.#postgres.stop(), this.#mariadb.stop()]);
     await this.#folder.remove();
   }
