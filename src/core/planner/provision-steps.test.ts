@@ -3,7 +3,8 @@ import { component, shop } from "../../../test/fixtures/shop.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import { buildGraph } from "../graph/build-graph.ts";
 import { componentOrder } from "./component-order.ts";
-import { neededProvisions } from "./provision-steps.ts";
+import { addProvisions, neededProvisions } from "./provision-steps.ts";
+import { createStepDraft } from "./step-draft.ts";
 
 const address = "${site.address}";
 const entry = (name: string, checks: ServiceDeclaration["components"][string]["checks"] = []) => ({
@@ -40,4 +41,16 @@ test.each<readonly [string, Partial<ServiceDeclaration>, readonly string[]]>([
   ],
 ])("what is named by %s is provisioned where it is asked", (_by, more, names) => {
   expect(needed(more)).toEqual(names);
+});
+
+test("what no text names is there before any component, and what one names before that one", () => {
+  const components = { ...shop.components, worker: component("worker", "process", { options: { at: address } }) };
+  const provision = { site: entry("site"), packages: entry("packages") };
+  const service = { ...shop, components, provision };
+  const order = componentOrder(buildGraph(service));
+  const names = neededProvisions(service, order, ["uploads", "worker"]);
+  expect(names).toEqual(["site", "packages"]);
+  const { before } = addProvisions(createStepDraft(), { service, order, names, seen: {} }, []);
+  expect(before("uploads")).toEqual(["provision:packages"]);
+  expect(before("worker")).toEqual(["provision:packages", "provision:site"]);
 });

@@ -90,6 +90,7 @@ export const addProvisions = (
   { service, order, names, seen }: Planned,
   prepared: readonly StepId[],
 ): Provisioning => {
+  if (names.length === 0) return { before: () => [] };
   const steps = new Map<string, StepId>();
   const of = (others: readonly string[]): readonly StepId[] => others.flatMap((name) => steps.get(name) ?? []);
   for (const name of names) {
@@ -105,7 +106,15 @@ export const addProvisions = (
     steps.set(name, draft.add("restore", action, needs));
   }
   const referred = referredProvisions(service, order);
-  return { before: (component) => of(referred.all(component)) };
+  const named = new Set(
+    referredTo(
+      declaredTexts(service).map(({ value }) => value),
+      service,
+    ),
+  );
+  // What no text names is there for all, as packages of the system are.
+  const ofAll = of(names.filter((name) => !named.has(name)));
+  return { before: (component) => [...ofAll, ...of(referred.all(component))] };
 };
 
 /** After everything else: a person may want to look at what failed. */
