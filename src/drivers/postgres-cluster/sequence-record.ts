@@ -1,18 +1,19 @@
 /** What a switch has done to the sequences of a recovered cluster, kept in its folder for the report: the act itself tells nobody. */
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
-import { pathExists } from "../../platform/tree-files.ts";
+import { folderRecord } from "../../platform/folder-server/folder-record.ts";
 
-const pathIn = (folder: string): string => join(folder, "refloat-sequences.json");
+const record = folderRecord("refloat-sequences.json", z.array(z.string()), {
+  what: "what the switch has done to sequences",
+  hint: "it is for the report alone, and can be removed; where the sequences stand now pg_sequences tells",
+});
 
+/** Nothing to say leaves no record. */
 export const writeSequenceRecord = (folder: string, said: readonly string[]): Promise<void> =>
-  writeFile(pathIn(folder), JSON.stringify(said), { mode: 0o600 });
+  said.length === 0 ? record.remove(folder) : record.write(folder, [...said]);
 
+/** @throws RefloatError target.failed */
 export const readSequenceRecord = async (folder: string): Promise<readonly string[]> =>
-  (await pathExists(pathIn(folder)))
-    ? z.array(z.string()).parse(JSON.parse(await readFile(pathIn(folder), "utf8")))
-    : [];
+  (await record.read(folder)) ?? [];
 
 /** A cluster may have been captured with one. */
-export const removeSequenceRecord = (folder: string): Promise<void> => rm(pathIn(folder), { force: true });
+export const removeSequenceRecord = record.remove;

@@ -3,6 +3,7 @@
  * out of the files of the stopped side, and set in the instance while its own server still runs, by the socket that only Refloat reaches.
  */
 import { RefloatError } from "../../model/refloat-error.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 import type { Session, SessionOptions } from "../../platform/postgres/session.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { readControlData, readMajor } from "./control-data.ts";
@@ -62,41 +63,54 @@ const presentSql = `
 const isAhead = (old: bigint, { value, ascending }: Present): boolean =>
   value === null || (ascending ? old > BigInt(value) : old < BigInt(value));
 
-/** One sentence for each that was moved or could not be. */
-const moveIn = async (
+/** Of a sequence that was given a wider type or range after the point. */
+const outOfRange = "22003";
+
+/** Says one sentence of each that was moved or could not be. */
+export const moveIn = async (
   session: Session,
   old: ReadonlyMap<string, bigint>,
   database: string,
-): Promise<readonly string[]> => {
-  const said: string[] = [];
+  said: string[],
+): Promise<void> => {
   for (const present of await session.query<Present>(presentSql)) {
     const { schema, name, value, cycles } = present;
     const before = old.get(nameKey(schema, name));
     if (before === undefined || !isAhead(before, present)) continue;
     const shown = `${database}: ${schema === "public" ? "" : `${schema}.`}${name}`;
     const was = value ?? "its start";
-    if (cycles) said.push(`${shown} cycles; it was left at ${was}`);
-    else {
+    if (cycles) {
+      said.push(`${shown} cycles; it was left at ${was}`);
+      continue;
+    }
+    try {
       await session.query("select pg_catalog.setval(format('%I.%I', $1::text, $2::text)::regclass, $3)", [
         schema,
         name,
         String(before),
       ]);
       said.push(`${shown} goes on after ${before} (was at ${was})`);
+    } catch (error) {
+      // The others must be moved all the same.
+      if (sqlStateOf(error) !== outOfRange) throw error;
+      said.push(
+        `${shown} cannot go as far as ${before}, which the old side has given out: it was left at ${was}; alter it as it was altered after the point, then set it`,
+      );
     }
   }
-  return said;
 };
 
 const databasesSql =
   "select oid::text as oid, datname as name from pg_database where datallowconn and not datistemplate order by datname";
 
-const moveAll = async (context: ClusterContext, stopped: string, instance: string): Promise<readonly string[]> => {
+const moveAll = async (context: ClusterContext, stopped: string, instance: string, said: string[]): Promise<void> => {
   const control = await readControlData(context, stopped);
-  if (control.state !== "shut down")
-    return [
+  if (control.state !== "shut down") {
+    said.push(
       "sequences were left as they are in the point: the old side was not shut down, so that its files do not tell where its own have stopped",
-    ];
+    );
+    return;
+  }
   const { files } = await listFolder(stopped, control);
   const major = await readMajor(stopped);
   await startInstance(context, instance);
@@ -116,12 +130,10 @@ const moveAll = async (context: ClusterContext, stopped: string, instance: strin
     }
   };
   const databases = await within("template1", (session) => session.query<{ oid: string; name: string }>(databasesSql));
-  const said: string[] = [];
   for (const { oid, name } of databases) {
     const old = await readOld(files, oid, major);
-    if (old.size > 0) said.push(...(await within(name, (session) => moveIn(session, old, name))));
+    if (old.size > 0) await within(name, (session) => moveIn(session, old, name, said));
   }
-  return said;
 };
 
 /**
@@ -131,15 +143,16 @@ const moveAll = async (context: ClusterContext, stopped: string, instance: strin
 export const carrySequencesOver = async (context: ClusterContext, stopped: string, instance: string): Promise<void> => {
   // What is switched back is as its users left it.
   if ((await instancePortOf(instance)) === null) return removeSequenceRecord(instance);
-  let said: readonly string[];
+  const said: string[] = [];
   try {
-    said = await moveAll(context, stopped, instance);
+    await moveAll(context, stopped, instance, said);
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof RefloatError)) throw error;
-    said = [
-      `sequences were left as they are in the point, and may give out numbers that the old side has given out: ${error.message}`,
-    ];
+    const which = said.length === 0 ? "sequences" : "all other sequences";
+    said.push(
+      `${which} were left as they are in the point, and may give out numbers that the old side has given out: ${error.message}`,
+    );
   }
   await writeSequenceRecord(instance, said);
 };
