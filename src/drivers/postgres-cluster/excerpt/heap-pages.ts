@@ -55,17 +55,23 @@ export async function* rawRows(content: ByteStream): AsyncGenerator<RawRow> {
     }
 }
 
-const halfARound = 0x8000_0000;
+const aRound = 0x1_0000_0000;
 
-/**
- * Is there a row of this transaction or of a later one, dead or alive? A row of more than half a round of ids ago is taken for one as well.
- * @param first the low 32 bits of its id
- */
-export const hasRowsFrom = async (content: ByteStream, first: number): Promise<boolean> => {
+/** Transactions, with their epochs. */
+export type TransactionSpan = {
+  readonly floor: bigint;
+  /** The first one that was not begun yet. */ readonly next: bigint;
+};
+
+/** Is there a row of one of these transactions, dead or alive? A row of long ago whose id has come round again is taken for one as well. */
+export const hasRowsOf = async (content: ByteStream, { floor, next }: TransactionSpan): Promise<boolean> => {
+  const first = Number(BigInt.asUintN(32, floor));
+  // Behind a whole round each id may be one of them.
+  const count = Math.min(Number(next - floor), aRound);
   for await (const page of pagesOf(content))
     for (const [offset] of tuplesOn(page)) {
       const madeBy = page.readUInt32LE(offset + inHeader.madeBy);
-      if (madeBy >= firstTransaction && (madeBy - first) >>> 0 < halfARound) return true;
+      if (madeBy >= firstTransaction && (madeBy - first) >>> 0 < count) return true;
     }
   return false;
 };

@@ -84,7 +84,7 @@ export const withKeptRows = async <Result>(
   const pieces = excerptFrom<Result>(context, side.origin, { name, request }, async function* read(...asked) {
     const [session, , instance, wanted] = asked;
     if (wanted.kind !== "relations") throw new RefloatError("bug", "tables were asked for by their files");
-    yield await act(await rowSource(session, wanted.tables, rows, { floor: side.floor, words }));
+    yield await act(await rowSource(session, wanted.tables, rows, { floor: side.after.floor, words }));
     await session.close();
     await instance.end();
   });

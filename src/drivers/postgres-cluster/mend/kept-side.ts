@@ -13,7 +13,7 @@ import { type CapturedDetail, capturedDetailSchema } from "../cluster-facts.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { type ControlData, readControlData, readMajor } from "../control-data.ts";
 import { type CapturedFile, relationKey } from "../excerpt/captured-files.ts";
-import { hasRowsFrom } from "../excerpt/heap-pages.ts";
+import { type TransactionSpan, hasRowsOf } from "../excerpt/heap-pages.ts";
 import { firstOwnNumber, readDatabases, readRawCatalog } from "../excerpt/raw-catalog.ts";
 import { listFolder } from "../excerpt/stopped-folder.ts";
 import type { ExcerptOrigin } from "../excerpt/take-excerpt.ts";
@@ -23,8 +23,8 @@ import { historyName } from "../timeline-history.ts";
 
 export type KeptSide = {
   readonly origin: ExcerptOrigin;
-  /** The first transaction that the point may not have. */
-  readonly floor: bigint;
+  /** From the first transaction that the point may not have to the last one of all. */
+  readonly after: TransactionSpan;
 };
 
 const unreadable = (side: string, why: string): RefloatError =>
@@ -86,7 +86,7 @@ export const openKeptSide = async (
       .filter(([oid]) => there.has(oid))
       .map(([oid, name]) => ({ ...likeness, oid, name, allowsConnections: true })),
   };
-  return { origin: { detail, source }, floor: BigInt(mark.firstAfter) };
+  return { origin: { detail, source }, after: { floor: BigInt(mark.firstAfter), next: control.nextTransaction } };
 };
 
 const initFork = /_init$/;
@@ -101,7 +101,7 @@ const unloggedOf = (files: readonly CapturedFile[]): ReadonlySet<string> =>
 
 /** Tables of a database that have rows of transactions after the point's, by `relationKey`, as they are found. @param database its OID */
 export async function* writtenRelations(
-  { origin: { detail, source }, floor }: KeptSide,
+  { origin: { detail, source }, after }: KeptSide,
   database: string,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
@@ -110,13 +110,12 @@ export async function* writtenRelations(
     relations.filter(({ oid, kind }) => kind === "r" && oid >= firstOwnNumber).map(({ filenode }) => filenode),
   );
   const unlogged = unloggedOf(source.files);
-  const first = Number(BigInt.asUintN(32, floor));
   const found = new Set<string>();
   for (const { relation, content } of source.files) {
     if (relation?.database !== database || !relation.isMain || !tables.has(relation.filenode)) continue;
     const key = relationKey(database, relation.filenode);
     signal.throwIfAborted();
-    if (found.has(key) || unlogged.has(key) || !(await hasRowsFrom(content(), first))) continue;
+    if (found.has(key) || unlogged.has(key) || !(await hasRowsOf(content(), after))) continue;
     found.add(key);
     yield key;
   }
