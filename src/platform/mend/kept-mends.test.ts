@@ -1,9 +1,9 @@
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MendProposal } from "../../model/mend.ts";
 import { type TestFolder, createTestFolder } from "../../testing/driver-context.ts";
-import { keepMend } from "./kept-mends.ts";
+import { keepMend, readScript } from "./kept-mends.ts";
 
 let folder: TestFolder;
 let mends: string;
@@ -52,3 +52,54 @@ test("what a killed process has left half written goes when the next is kept, an
     [".11ff00ff00ff.tmp", ".22ff00ff00ff.tmp", ".nobody.tmp", "0123456789abcdef", digest.slice(0, 16)].sort(),
   );
 });
+
+/** A script of so many bytes that ends with its last word. */
+const keepScript = async (length: number): Promise<MendProposal> => {
+  const end = "commit;\n";
+  const text = async function* (): AsyncGenerator<string> {
+    yield "-".repeat(length - end.length);
+    yield end;
+  };
+  const proposal = await keepMend(folder.path, {
+    mend: text(),
+    undo: text(),
+    describe: (kept) => kept as unknown as MendProposal,
+  });
+  return proposal;
+};
+
+const readAtOnce = 262_144;
+
+test.each([1, 8, 100, readAtOnce, readAtOnce + 1, 2 * readAtOnce + 5, 2 * readAtOnce])(
+  "a script of %i bytes and its last word is read as it was kept",
+  async (length) => {
+    const proposal = await keepScript(length + 8);
+    let text = "";
+    for await (const piece of readScript(proposal, "mend")) text += Buffer.from(piece).toString("latin1");
+    expect(text).toBe(`${"-".repeat(length)}commit;\n`);
+  },
+);
+
+test.each([2 * readAtOnce, 2 * readAtOnce + 1, 2 * readAtOnce + 7, 2 * readAtOnce + 4000])(
+  "the last word of a script of %i bytes that is changed while it is read is not told",
+  async (length) => {
+    const proposal = await keepScript(length);
+    let text = "";
+    let isChanged = false;
+    const changing = async (): Promise<void> => {
+      for await (const piece of readScript(proposal, "mend")) {
+        text += Buffer.from(piece).toString("latin1");
+        if (isChanged) continue;
+        isChanged = true;
+        const file = await open(proposal.script ?? "", "r+");
+        await file.write("x", readAtOnce + 10);
+        await file.close();
+      }
+    };
+    await expect(changing()).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("is not what was shown"),
+    });
+    expect(text).not.toContain("commit;");
+  },
+);

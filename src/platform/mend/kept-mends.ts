@@ -20,6 +20,8 @@ const folderName = (digest: string): string => digest.slice(0, 16);
 const folderOf = (stateDirectory: string): string => join(stateDirectory, "mends");
 
 const pieceBytes = 262_144;
+/** So much of the end is held back at least: more than the last word of a script has. */
+const leastHeldBytes = 4096;
 
 /** More is nothing that anybody reviews, and one transaction holds too much. */
 const mostScriptBytes = 268_435_456;
@@ -158,8 +160,11 @@ export async function* readScript(proposal: MendProposal, direction: MendDirecti
     let held: Uint8Array = new Uint8Array();
     for await (const piece of bytes()) {
       again.update(piece);
-      yield held;
-      held = piece;
+      if (piece.length < leastHeldBytes) held = Buffer.concat([held, piece]);
+      else {
+        yield held;
+        held = piece;
+      }
     }
     if (again.digest("hex") !== shown) throw changedSince(path);
     yield held;

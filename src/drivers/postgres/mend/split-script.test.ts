@@ -24,6 +24,7 @@ const statements = [
   String.raw`insert into "odd;""name" values (E'it\'s; \\', e'', 'e;', $1$2);`,
   "do $refloat_1a$\nbegin\n  raise exception 'no; $other$'; end $refloat_1a$;",
   "select $$;$$, a$b$c from t$x where (1;2) = 3;",
+  "-- ends here\rinsert into b values ('; of text');",
   "/* a /* nested; */ one; */ create rule r as on insert to t do also (delete from a; delete from b);",
   "insert into t values ('žluťoučký; kůň');",
   "commit;",

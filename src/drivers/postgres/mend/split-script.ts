@@ -18,6 +18,14 @@ const special = /['"();]|--|\/\*|\$(?:[A-Za-z_\u0080-\u00FF][\w\u0080-\u00FF]*)?
 
 const escaped = /[^'\\]*(?:\\[^][^'\\]*)*'/y;
 
+/** Of a comment that begins with two dashes. */
+const lineEnd = /[\r\n]/g;
+
+const afterLine = (text: string, from: number): number => {
+  lineEnd.lastIndex = from;
+  return lineEnd.test(text) ? lineEnd.lastIndex : -1;
+};
+
 const after = (text: string, word: string, from: number): number => {
   const at = text.indexOf(word, from);
   return at === -1 ? -1 : at + word.length;
@@ -39,7 +47,7 @@ const isEscaping = (text: string, quoteAt: number): boolean =>
 
 /** @returns where it ends; -1 when that is not there yet */
 const afterQuoted = (text: string, word: string, at: number): number => {
-  if (word === "--") return after(text, "\n", at);
+  if (word === "--") return afterLine(text, at);
   if (word === "/*") return afterBlockComment(text, at + 2);
   if (word === "'" && isEscaping(text, at)) {
     escaped.lastIndex = at + 1;
@@ -72,9 +80,9 @@ export const endOfStatement = (text: string, from: number): number => {
   return -1;
 };
 
-const copies = /^(?:\s|--[^\n]*\n)*copy\s[^]*\sfrom stdin;$/i;
+const copies = /^(?:\s|--[^\r\n]*[\r\n])*copy\s[^]*\sfrom stdin;$/i;
 
-const nothing = /^(?:\s|--[^\n]*(?:\n|$))*$/;
+const nothing = /^(?:\s|--[^\r\n]*(?:[\r\n]|$))*$/;
 
 const rowsEnd = Buffer.from("\n\\.\n");
 
