@@ -2,18 +2,25 @@
 import { z } from "zod";
 import { folderRecord } from "../../platform/folder-server/folder-record.ts";
 
-const record = folderRecord("refloat-sequences.json", z.array(z.string()), {
+const recordSchema = z.object({
+  /** Where the side that it was read of had stopped: another switch has another one. */
+  stoppedAt: z.string(),
+  moved: z.array(z.string()),
+  left: z.array(z.string()),
+});
+export type SequenceRecord = z.infer<typeof recordSchema>;
+
+const record = folderRecord("refloat-sequences.json", recordSchema, {
   what: "what the switch has done to sequences",
   hint: "it is for the report alone, and can be removed; where the sequences stand now pg_sequences tells",
 });
 
 /** Nothing to say leaves no record. */
-export const writeSequenceRecord = (folder: string, said: readonly string[]): Promise<void> =>
-  said.length === 0 ? record.remove(folder) : record.write(folder, [...said]);
+export const writeSequenceRecord = (folder: string, content: SequenceRecord): Promise<void> =>
+  content.moved.length + content.left.length === 0 ? record.remove(folder) : record.write(folder, content);
 
-/** @throws RefloatError target.failed */
-export const readSequenceRecord = async (folder: string): Promise<readonly string[]> =>
-  (await record.read(folder)) ?? [];
+/** Null where nothing was to say. @throws RefloatError target.failed */
+export const readSequenceRecord = record.read;
 
 /** A cluster may have been captured with one. */
 export const removeSequenceRecord = record.remove;

@@ -1,14 +1,17 @@
 /** What a switch does to sequences, on a real server. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Session, openSession } from "../../platform/postgres/session.ts";
+import { clusterContext, dataOf } from "../../testing/cluster-bench.ts";
+import { createTestFolder } from "../../testing/driver-context.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
+import { readControlData } from "./control-data.ts";
 import { writeSequenceRecord } from "./sequence-record.ts";
-import { moveIn } from "./sequences.ts";
+import { carrySequencesOver, describeCarried, moveIn } from "./sequences.ts";
 
 let server: PostgresServer;
 let session: Session;
@@ -45,14 +48,15 @@ test("a sequence that was altered after the point keeps none of the others from 
     [JSON.stringify(["public", "e"]), 69n],
     [JSON.stringify(["public", "gone"]), 1n],
   ]);
-  const said: string[] = [];
+  const said = { moved: [], left: [] };
   await moveIn(session, old, "shop", said);
-  expect(said).toEqual([
-    "shop: Sales.c; goes on after -8 (was at -5)",
-    "shop: a cannot go as far as 40000, which the old side has given out: it was left at 1; alter it as it was altered after the point, then set it",
-    "shop: b goes on after 9007199254740993 (was at 1)",
-    "shop: d cycles; it was left at 1",
-  ]);
+  expect(said).toEqual({
+    moved: ["shop: Sales.c; goes on after -8 (was at -5)", "shop: b goes on after 9007199254740993 (was at 1)"],
+    left: [
+      "shop: a cannot go as far as 40000, which the old side has given out: it was left at 1; alter it as it was altered after the point, then set it",
+      "shop: d cycles; it was left at 1",
+    ],
+  });
   expect(
     await query(
       server.url("postgres"),
@@ -61,8 +65,32 @@ test("a sequence that was altered after the point keeps none of the others from 
   ).toEqual([{ a: "2", b: "9007199254740994", c: "-9", d: "2", e: "71" }]);
 });
 
+const carried = { stoppedAt: "", moved: ["shop: orders_id_seq goes on after 7 (was at 5)"], left: ["shop: d cycles"] };
+
+test("what a switch that was killed has said is kept by the next attempt, and goes with any other switch", async () => {
+  const folder = await createTestFolder("refloat-sequences");
+  try {
+    const context = await clusterContext(server, folder.path);
+    const stopped = dataOf(server);
+    const { systemIdentifier, timeline, position } = await readControlData(context, stopped);
+    await writeSequenceRecord(folder.path, { ...carried, stoppedAt: `${systemIdentifier} ${timeline} ${position}` });
+    // It is no instance any more: it was made ready to be exchanged.
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      await carrySequencesOver(context, stopped, folder.path);
+      expect(await describeCarried(folder.path)).toEqual([...carried.moved, ...carried.left]);
+    }
+    await query(server.url("postgres"), "create table written ()");
+    await query(server.url("postgres"), "checkpoint");
+    await carrySequencesOver(context, stopped, folder.path);
+    expect(await describeCarried(folder.path)).toEqual([]);
+    expect(await readdir(folder.path)).not.toContain("refloat-sequences.json");
+  } finally {
+    await folder.remove();
+  }
+});
+
 test("a server sends its folder with what is kept of it there", async () => {
-  await writeSequenceRecord(join(server.directory, "data"), ["shop: orders_id_seq goes on after 7 (was at 5)"]);
+  await writeSequenceRecord(join(server.directory, "data"), carried);
   const parent = await mkdtemp(join(tmpdir(), "refloat-sequences-"));
   try {
     const { exitCode, stderr } = await execa(

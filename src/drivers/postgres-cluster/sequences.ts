@@ -13,7 +13,12 @@ import { readRawCatalog, readSuperusers } from "./excerpt/raw-catalog.ts";
 import { listFolder } from "./excerpt/stopped-folder.ts";
 import { openAsSuperuser } from "./excerpt/superuser-session.ts";
 import { instancePortOf, instanceSocketTarget, startInstance } from "./instance-server.ts";
-import { removeSequenceRecord, writeSequenceRecord } from "./sequence-record.ts";
+import {
+  type SequenceRecord,
+  readSequenceRecord,
+  removeSequenceRecord,
+  writeSequenceRecord,
+} from "./sequence-record.ts";
 
 /** What `FormData_pg_sequence_data` has. */
 const inSequence = { value: 0, isCalled: 16, end: 17 } as const;
@@ -66,12 +71,15 @@ const isAhead = (old: bigint, { value, ascending }: Present): boolean =>
 /** Of a sequence that was given a wider type or range after the point. */
 const outOfRange = "22003";
 
-/** Says one sentence of each that was moved or could not be. */
+/** One sentence for each. */
+type Said = Pick<SequenceRecord, "moved" | "left">;
+
+/** Says which were moved, and which could not be. */
 export const moveIn = async (
   session: Session,
   old: ReadonlyMap<string, bigint>,
   database: string,
-  said: string[],
+  said: Said,
 ): Promise<void> => {
   for (const present of await session.query<Present>(presentSql)) {
     const { schema, name, value, cycles } = present;
@@ -80,7 +88,7 @@ export const moveIn = async (
     const shown = `${database}: ${schema === "public" ? "" : `${schema}.`}${name}`;
     const was = value ?? "its start";
     if (cycles) {
-      said.push(`${shown} cycles; it was left at ${was}`);
+      said.left.push(`${shown} cycles; it was left at ${was}`);
       continue;
     }
     try {
@@ -89,11 +97,11 @@ export const moveIn = async (
         name,
         String(before),
       ]);
-      said.push(`${shown} goes on after ${before} (was at ${was})`);
+      said.moved.push(`${shown} goes on after ${before} (was at ${was})`);
     } catch (error) {
       // The others must be moved all the same.
       if (sqlStateOf(error) !== outOfRange) throw error;
-      said.push(
+      said.left.push(
         `${shown} cannot go as far as ${before}, which the old side has given out: it was left at ${was}; alter it as it was altered after the point, then set it`,
       );
     }
@@ -103,10 +111,10 @@ export const moveIn = async (
 const databasesSql =
   "select oid::text as oid, datname as name from pg_database where datallowconn and not datistemplate order by datname";
 
-const moveAll = async (context: ClusterContext, stopped: string, instance: string, said: string[]): Promise<void> => {
+const moveAll = async (context: ClusterContext, stopped: string, instance: string, said: Said): Promise<void> => {
   const control = await readControlData(context, stopped);
   if (control.state !== "shut down") {
-    said.push(
+    said.left.push(
       "sequences were left as they are in the point: the old side was not shut down, so that its files do not tell where its own have stopped",
     );
     return;
@@ -136,23 +144,47 @@ const moveAll = async (context: ClusterContext, stopped: string, instance: strin
   }
 };
 
+/** Null where that cannot be told. */
+const whereStopped = async (context: ClusterContext, folder: string): Promise<string | null> => {
+  try {
+    const { systemIdentifier, timeline, position } = await readControlData(context, folder);
+    return `${systemIdentifier} ${timeline} ${position}`;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof RefloatError)) throw error;
+    return null;
+  }
+};
+
 /**
  * Nothing of it keeps a switch from going on. Idempotent.
  * @param stopped folder of the side that served until now @param instance folder of the one that will
  */
 export const carrySequencesOver = async (context: ClusterContext, stopped: string, instance: string): Promise<void> => {
-  // What is switched back is as its users left it.
-  if ((await instancePortOf(instance)) === null) return removeSequenceRecord(instance);
-  const said: string[] = [];
+  const stoppedAt = await whereStopped(context, stopped);
+  const before = await readSequenceRecord(instance).catch(() => null);
+  const isOfThisSwitch = before !== null && before.stoppedAt === stoppedAt;
+  if ((await instancePortOf(instance)) === null) {
+    // What is switched back is as its users left it. What was made ready for this very switch by an attempt that was killed keeps what is said of it.
+    if (!isOfThisSwitch) await removeSequenceRecord(instance);
+    return;
+  }
+  const said: Said = { moved: isOfThisSwitch ? before.moved : [], left: [] };
   try {
     await moveAll(context, stopped, instance, said);
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof RefloatError)) throw error;
-    const which = said.length === 0 ? "sequences" : "all other sequences";
-    said.push(
+    const which = said.moved.length + said.left.length === 0 ? "sequences" : "all other sequences";
+    said.left.push(
       `${which} were left as they are in the point, and may give out numbers that the old side has given out: ${error.message}`,
     );
   }
-  await writeSequenceRecord(instance, said);
+  await writeSequenceRecord(instance, { stoppedAt: stoppedAt ?? "", ...said });
+};
+
+/** For the report, of the folder that serves. @throws RefloatError target.failed */
+export const describeCarried = async (folder: string): Promise<readonly string[]> => {
+  const record = await readSequenceRecord(folder);
+  return record === null ? [] : [...record.moved, ...record.left];
 };

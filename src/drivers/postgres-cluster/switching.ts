@@ -8,8 +8,7 @@ import { removeInstanceFiles } from "./instance-server.ts";
 import { refuseAnswering, refuseArmedStart, refuseCompany, serveStable, stopLive } from "./live-server.ts";
 import { makePosition } from "./position.ts";
 import { stopPostmaster } from "./postmaster.ts";
-import { readSequenceRecord } from "./sequence-record.ts";
-import { carrySequencesOver } from "./sequences.ts";
+import { carrySequencesOver, describeCarried } from "./sequences.ts";
 import { removeTablespaces } from "./tablespaces.ts";
 import { stoppedMark } from "./writes.ts";
 
@@ -27,7 +26,7 @@ export const clusterSwitching = createFolderServerSwitching<ClusterOptions>({
   serve: serveStable,
   positionOf: async (context, folder) => makePosition(context.clock.now(), await stoppedMark(context, folder)),
   carryOver: carrySequencesOver,
-  settle: (_context, stable) => readSequenceRecord(stable),
+  settle: (_context, stable) => describeCarried(stable),
   beforeDiscard: async (context, folder, stable) => {
     await stopPostmaster(context, folder);
     await removeTablespaces(folder, stable, await readMajor(folder), context.signal);
