@@ -11,7 +11,6 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
 import { withoutLeft } from "../core/points/select-point.ts";
 import { servingRun } from "../core/run/serving-run.ts";
-import { wordsAfterStop } from "../core/run/words-after-stop.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { DisarmedComponent } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -22,6 +21,7 @@ import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
+import { waitingWords } from "./waiting-words.ts";
 
 export type ServiceStatus = {
   readonly service: ServiceDeclaration;
@@ -88,7 +88,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
       frozen: await bench.freezes.left(service.name),
       probe: await askProbe(bench, service, signal),
       runs: own,
-      words: await wordsOf(journal, own),
+      words: await waitingWords(journal, own),
       ...(await readDisarmed(bench, service, own, signal)),
       lastRecovery: await lastRecovery(journal, own),
       incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
@@ -108,18 +108,6 @@ const lastVerifiedOf = (
       return { point: id, takenAt: manifest.consistentAt, verifiedAt };
   }
   return null;
-};
-
-const wordsOf = async (
-  journal: Awaited<ReturnType<Workbench["journal"]>>,
-  runs: readonly RunRecord[],
-): Promise<readonly string[]> => {
-  const stopped = runs.find(
-    ({ state }) => state === "interrupted" || state === "waiting" || state === "needs-operator",
-  );
-  return stopped === undefined
-    ? []
-    : wordsAfterStop(stopped, (await journal.readRun(stopped.number)).plan.intent.steps);
 };
 
 const lastRecovery = async (

@@ -2,11 +2,10 @@
 import type { Workbench } from "../core/ports/workbench.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { Plan } from "../model/plan.ts";
-import type { RunRecord, RunState } from "../model/run.ts";
+import type { RunRecord } from "../model/run.ts";
+import { waitsForSomebody } from "./waiting-words.ts";
 
 export type UnfinishedRun = { readonly record: RunRecord; readonly plan: Plan };
-
-const waits = (state: RunState): boolean => ["interrupted", "waiting", "needs-operator"].includes(state);
 
 /** Newest first. @throws RefloatError journal.failed */
 export const unfinishedRuns = async (bench: Workbench): Promise<readonly UnfinishedRun[]> => {
@@ -15,7 +14,7 @@ export const unfinishedRuns = async (bench: Workbench): Promise<readonly Unfinis
   const unfinished: UnfinishedRun[] = [];
   for (const journaled of await journal.listRuns()) {
     const record = await withTrueState(journal, leases, journaled);
-    if (waits(record.state)) unfinished.push({ record, plan: (await journal.readRun(record.number)).plan });
+    if (waitsForSomebody(record.state)) unfinished.push({ record, plan: (await journal.readRun(record.number)).plan });
   }
   return unfinished;
 };

@@ -41,10 +41,6 @@ const withOthers = ({ joint, uid }: RunRecord, runs: readonly RunRecord[]): read
   return others.length === 0 ? [] : [`with ${formatList(others)}`];
 };
 
-/** The newest that waits for somebody. */
-export const waitingRun = (runs: readonly RunRecord[]): RunRecord | undefined =>
-  runs.find(({ state }) => state === "interrupted" || state === "waiting" || state === "needs-operator");
-
 /**
  * @param now ISO 8601
  * @param words that work on the run that waits; empty where none does

@@ -1,13 +1,13 @@
 /** runs: list runs, print the report of one, follow one. */
 import { z } from "zod";
-import { wordsAfterStop } from "../../core/run/words-after-stop.ts";
 import { eventEnvelope } from "../../contract/envelope.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { followRun } from "../../operations/follow-run.ts";
 import { listRuns, readRun } from "../../operations/runs.ts";
-import { renderRuns, waitingRun } from "../../render/runs-screen.ts";
+import { waitingWords } from "../../operations/waiting-words.ts";
+import { renderRuns } from "../../render/runs-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";
 import { showRuns } from "../run-progress.ts";
@@ -63,9 +63,7 @@ export const runsCommand = defineCommand({
       }
       const runs = await listRuns(bench, null);
       const now = bench.clock.now().toISOString();
-      const waiting = waitingRun(runs);
-      const words =
-        waiting === undefined ? [] : wordsAfterStop(waiting, (await readRun(bench, waiting.number)).plan.intent.steps);
+      const words = await waitingWords(await bench.journal(), runs);
       return answer("runs", runs, renderRuns(runs, words, now, output.screen(bench.host.timeZone)));
     }
     const number = run ?? (await newestRun(bench));
