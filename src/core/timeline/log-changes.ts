@@ -23,13 +23,16 @@ export type TimelineChange = {
 const mostLarge = 12;
 const mostNotable = 60;
 
-type Selected = { readonly large: readonly LogChange[]; readonly notable: readonly LogChange[] };
+/** With the line of the log that it stands on. */
+type PlacedChange = LogChange & { readonly line: string };
+
+type Selected = { readonly large: readonly PlacedChange[]; readonly notable: readonly PlacedChange[] };
 
 class Selection {
-  #large: LogChange[] = [];
-  #notable: LogChange[] = [];
+  #large: PlacedChange[] = [];
+  #notable: PlacedChange[] = [];
 
-  add(change: LogChange): void {
+  add(change: PlacedChange): void {
     if (change.isNotable) {
       this.#notable.push(change);
       if (this.#notable.length > 2 * mostNotable) this.#notable = this.#notable.slice(-mostNotable);
@@ -44,7 +47,7 @@ class Selection {
   }
 }
 
-const largest = (changes: readonly LogChange[]): LogChange[] =>
+const largest = (changes: readonly PlacedChange[]): PlacedChange[] =>
   changes.toSorted((a, b) => b.weight - a.weight).slice(0, mostLarge);
 
 export type ChangesRequest = {
@@ -60,7 +63,8 @@ export const readLogChanges = async (
   { service, since, signal }: ChangesRequest,
 ): Promise<readonly TimelineChange[]> => {
   const { logs } = await bench.vault();
-  const spans = (await logs.spans(service.name)).filter(
+  const held = await logs.spans(service.name);
+  const spans = held.filter(
     ({ component, toAt }) => Object.hasOwn(service.components, component) && Date.parse(toAt) >= Date.parse(since),
   );
   const components = [...Map.groupBy(spans, ({ component }) => component)];
@@ -75,7 +79,7 @@ export const readLogChanges = async (
             component,
             spans: own,
             since,
-            alone: components.length === 1,
+            held,
             signal,
           })),
         );
@@ -89,15 +93,15 @@ type Asked = {
   readonly component: string;
   readonly spans: readonly LogSpan[];
   readonly since: string;
-  /** No other component has a log, so that a place in it needs no name of a component. */
-  readonly alone: boolean;
+  /** All of the service, also from before: `--at` looks for a place in each. */
+  readonly held: readonly LogSpan[];
   readonly signal: AbortSignal;
 };
 
 const ofComponent = async (
   bench: Workbench,
   access: ComponentAccess,
-  { component, spans, since, alone, signal }: Asked,
+  { component, spans, since, held, signal }: Asked,
 ): Promise<readonly TimelineChange[]> => {
   const changes = access.driver(component).logs?.changes;
   const [first] = spans;
@@ -112,21 +116,28 @@ const ofComponent = async (
     const isWithin = begin !== null && begin.span.from === span.from;
     const request = { span, from: isWithin ? begin.position : span.from, read, signal };
     for await (const change of changes.read(context, request))
-      if (Date.parse(change.at) >= Date.parse(since)) selection.add(change);
+      if (Date.parse(change.at) >= Date.parse(since)) selection.add({ ...change, line: span.line });
   }
   const { large, notable } = selection.end();
   const all = [...large, ...notable];
   const names = await namesOf(changes, access, component, all);
-  return all.map(({ at, what, target, subjects }) => {
+  return all.map(({ at, what, target, subjects, line }) => {
     const known = subjects.flatMap((subject) => (changes.names === undefined ? subject : (names.get(subject) ?? [])));
     const where = [...new Set(known)];
     return {
       component,
       at,
       what: where.length === 0 ? what : `${what}, in ${formatList(where, 3)}`,
-      words: `before ${target}${alone ? "" : ` of ${component}`}`,
+      words: `before ${target}${placeWords({ component, line }, held)}`,
     };
   });
+};
+
+/** What `--at` must be told besides, since other logs know such places too: transactions have the same numbers on each line of a server that was put back. */
+const placeWords = ({ component, line }: Pick<LogSpan, "component" | "line">, held: readonly LogSpan[]): string => {
+  const isAlone = held.every((span) => span.component === component);
+  const isOnlyLine = held.every((span) => span.component !== component || span.line === line);
+  return `${isAlone ? "" : ` of ${component}`}${isOnlyLine ? "" : ` on ${line}`}`;
 };
 
 /** Of a server that does not answer the names stay unknown, and its log tells the rest. */
