@@ -186,7 +186,10 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       return { title: `fence off ${name}`, what: command === undefined ? word : `by: ${command}; else ${word}` };
     }
     case "wait":
-      return { title: "wait", what: `until everything is ${action.for}` };
+      return {
+        title: "wait",
+        what: action.for === "served" ? "until users are on the new side" : `until everything is ${action.for}`,
+      };
     case "hold":
       return { title: `hold traffic${elsewhere(action)}`, what: describeTraffic(ofSide(action, facts)) };
     case "fence":
