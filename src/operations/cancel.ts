@@ -9,7 +9,7 @@ import type { RunRecord } from "../model/run.ts";
 
 export type CancelOptions = { readonly run: RunNumber; readonly listener: RunListener; readonly signal: AbortSignal };
 
-/** @throws RefloatError run.fenced; run.wrong-state once traffic has been admitted: undo it instead */
+/** @throws RefloatError run.fenced; run.wrong-state once traffic has been admitted, with what can be done instead */
 export const cancel = async (bench: Workbench, { run, ...options }: CancelOptions): Promise<RunRecord> => {
   await carryRunOver(bench, run);
   const engine = await bench.engine();

@@ -137,6 +137,19 @@ export const describeCancel = (open: OpenEngine): void => {
       expect(bench.left).toEqual(nothingLeft);
     });
 
+    it("names to go on where a run was interrupted after traffic was admitted: an undo would be refused as well", async () => {
+      const stop = new AbortController();
+      await bench.execute({ intercept: hangAt("apply", "probe", () => stop.abort()) }, undefined, stop.signal);
+      await expect(bench.cancel()).rejects.toMatchObject({
+        code: "run.wrong-state",
+        hint: "go on with it: once it has ended, an undo takes it back",
+        nextCommand: "refloat resume 1",
+      });
+      expect((await bench.readRun()).state).toBe("interrupted");
+      expect(bench.live).toEqual(servedByNew);
+      expect(await bench.resume()).toMatchObject({ state: "succeeded" });
+    });
+
     it("refuses a run that has succeeded, and changes nothing", async () => {
       expect(bench.seen(await bench.execute())).toEqual(recovered);
       await expect(bench.cancel()).rejects.toMatchObject({
