@@ -38,9 +38,8 @@ const told = async (
   const read = async function* read(_context: unknown, { span: { line } }: { readonly span: LogSpan }) {
     yield* logged[line] ?? [];
   };
-  const names = () => Promise.reject(new Error("the server does not answer"));
   const bench = {
-    registry: { components: new Map([["cluster", { logs: { changes: { read, names } } }]]) },
+    registry: { components: new Map([["cluster", { logs: { changes: { read } } }]]) },
     directories: {
       work: async () => ({ path: "/nowhere", remove: async () => undefined }),
       state: async () => "/nowhere",
@@ -80,7 +79,7 @@ it("names the line where the component has another one, on which the same number
 
 it("tells the largest twelve, and the newest of those that are notable however little they wrote", async () => {
   const small = Array.from({ length: 40 }, (_none, index) =>
-    change(11 + index / 60, { target: `xid 1${index}`, weight: index }),
+    change(11, { target: `xid 1${index}`, weight: index }),
   );
   const restorePoint = change(12, { target: "restore point a", weight: 0, isNotable: true });
   const words = await told([span()], { "7000/1": [restorePoint, ...small] });
