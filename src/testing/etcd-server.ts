@@ -2,9 +2,10 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { RefloatError } from "../model/refloat-error.ts";
 import { readFileSync } from "node:fs";
-import { listProcesses, readPlaces } from "../platform/process-table.ts";
+import { isRunning, listProcesses, readPlaces, readProcess } from "../platform/process-table.ts";
 import { runProgram } from "../platform/subprocess.ts";
 import { findFreePort } from "./free-port.ts";
 
@@ -130,7 +131,10 @@ rm -f ${directory}/pid
     throw error;
   }
   const crash = async (): Promise<void> => {
-    process.kill(Number(readFileSync(join(directory, "pid"), "utf8")), "SIGKILL");
+    const pid = Number(readFileSync(join(directory, "pid"), "utf8"));
+    process.kill(pid, "SIGKILL");
+    // As long as it is not gone its port is taken, and the next one would end at once.
+    while (isRunning(readProcess(pid))) await setTimeout(10);
     await rm(join(directory, "pid"));
   };
   return { port, directory, data, url, startLine, stopLine, ctl, crash, start, stop };

@@ -15,7 +15,8 @@ export const refuseUndo = (record: RunRecord, runs: readonly RunRecord[]): void 
   refuseBelowLaterRun(record, runs);
 };
 
-const hasServed = ({ state }: RunRecord): boolean => state === "succeeded" || state === "needs-operator";
+/** Users were let in to what it built, as far as that went. */
+export const hasServed = ({ state }: RunRecord): boolean => state === "succeeded" || state === "needs-operator";
 
 /** It has cut over, and its old side stands beside. */
 export const hasSideToPutBack = (record: RunRecord): boolean =>

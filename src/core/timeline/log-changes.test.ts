@@ -78,9 +78,7 @@ it("names the line where the component has another one, on which the same number
 });
 
 it("tells the largest twelve, and the newest of those that are notable however little they wrote", async () => {
-  const small = Array.from({ length: 40 }, (_none, index) =>
-    change(11, { target: `xid 1${index}`, weight: index }),
-  );
+  const small = Array.from({ length: 40 }, (_none, index) => change(11, { target: `xid 1${index}`, weight: index }));
   const restorePoint = change(12, { target: "restore point a", weight: 0, isNotable: true });
   const words = await told([span()], { "7000/1": [restorePoint, ...small] });
   expect(words).toHaveLength(13);

@@ -266,7 +266,7 @@ describe("client programs", () => {
   });
 
   test("of an archive version that is not known are refused by name", async () => {
-    await install("97.1", `printf 'PGDMP\\001\\020\\000\\004\\010\\001'; exec cat /dev/zero`);
+    await install("97.1", `printf 'PGDMP\\001\\021\\000\\004\\010\\001'; exec cat /dev/zero`);
     const programs = await findClientPrograms(97, signal, folder.path);
     const target = parsePostgresUrl("postgres://x@127.0.0.1:1/x");
     await expect(
@@ -280,7 +280,7 @@ describe("client programs", () => {
         excludeData: [],
         lockTimeoutMs: 1,
       }),
-    ).rejects.toMatchObject({ code: "program.version", message: expect.stringMatching(/archive of version 1\.16/) });
+    ).rejects.toMatchObject({ code: "program.version", message: expect.stringMatching(/archive of version 1\.17/) });
   });
 
   test("that end early say what they said", async () => {
