@@ -21,7 +21,7 @@ import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
-import { waitingWords } from "./waiting-words.ts";
+import { waitingWords } from "../core/run/waiting-words.ts";
 
 export type ServiceStatus = {
   readonly service: ServiceDeclaration;

@@ -3,7 +3,7 @@ import type { Workbench } from "../core/ports/workbench.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunRecord } from "../model/run.ts";
-import { waitsForSomebody } from "./waiting-words.ts";
+import { waitsForSomebody } from "../core/run/waiting-words.ts";
 
 export type UnfinishedRun = { readonly record: RunRecord; readonly plan: Plan };
 

@@ -6,7 +6,7 @@ import type { RunNumber } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { followRun } from "../../operations/follow-run.ts";
 import { listRuns, readRun } from "../../operations/runs.ts";
-import { waitingWords } from "../../operations/waiting-words.ts";
+import { waitingWords } from "../../core/run/waiting-words.ts";
 import { renderRuns } from "../../render/runs-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { runNumberInput } from "../run-number.ts";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { shopPlan, shopRun, stoppedAt } from "../../test/fixtures/shop-run.ts";
-import { RefloatError } from "../model/refloat-error.ts";
-import type { RunRecord, RunState } from "../model/run.ts";
+import { shopPlan, shopRun, stoppedAt } from "../../../test/fixtures/shop-run.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import type { RunRecord, RunState } from "../../model/run.ts";
 import { waitingWords } from "./waiting-words.ts";
 
 const stopped = (state: RunState): RunRecord => shopRun({ state }, stoppedAt("check:db", { state: "interrupted" }));

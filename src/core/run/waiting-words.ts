@@ -1,8 +1,8 @@
 /** What can be typed about the run that waits for somebody, as lists of runs tell it. */
-import type { Journal } from "../core/ports/engine.ts";
-import { wordsAfterStop } from "../core/run/words-after-stop.ts";
-import { toRefloatError } from "../model/refloat-error.ts";
-import type { RunRecord, RunState } from "../model/run.ts";
+import type { Journal } from "../ports/engine.ts";
+import { wordsAfterStop } from "./words-after-stop.ts";
+import { toRefloatError } from "../../model/refloat-error.ts";
+import type { RunRecord, RunState } from "../../model/run.ts";
 
 export const waitsForSomebody = (state: RunState): boolean =>
   state === "interrupted" || state === "waiting" || state === "needs-operator";
