@@ -20,10 +20,10 @@ import {
 import { openFile } from "./binlog-files.ts";
 import { placeAt } from "./binlog-line.ts";
 import { isMarkerName } from "./marker-table.ts";
+import { shownStatement } from "./shown-statement.ts";
 
 /** A transaction that writes fewer bytes of rows is told only for what else it did. */
 const leastBytes = 10_000;
-const longestStatement = 100;
 
 const definitions = /^\s*(?:CREATE|ALTER|DROP|TRUNCATE|RENAME)\b/i;
 /** What is said of users may hold what nobody else may read. */
@@ -74,11 +74,6 @@ const textOf = (bytes: string): string => Buffer.from(bytes, "latin1").toString(
 const namedDatabase = (sql: string): string | undefined =>
   /^\s*(?:\w+\s+)+?(?:`(?<quoted>[^`]+)`|(?<plain>[\w$\u0080-\u00ff]+))\s*\./.exec(sql)?.slice(1).find(Boolean);
 
-const shortened = (sql: string): string => {
-  const line = textOf(sql).replaceAll(/\s+/g, " ").trim();
-  return line.length > longestStatement ? `${line.slice(0, longestStatement - 3)}...` : line;
-};
-
 /** Which databases are told of: those whose changes the component holds. */
 export type Wanted = (database: string) => boolean;
 
@@ -95,7 +90,7 @@ const readEvent = (open: Open, event: BinlogEvent, format: BinlogFormat, wants: 
     const { sql, database } = readQuery(event, format);
     if (!definitions.test(sql) || ofUsers.test(sql) || temporary.test(sql)) return;
     if (/refloat_mark_[0-9a-f]{16}/.test(sql) || !wants(textOf(namedDatabase(sql) ?? database))) return;
-    open.statements.push(shortened(sql));
+    open.statements.push(shownStatement(textOf(sql)));
   }
 };
 
