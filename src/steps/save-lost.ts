@@ -4,11 +4,13 @@
  * one stopped (sequences), before any traffic.
  */
 import { z } from "zod";
+import type { ErrorCode } from "../model/error-catalogue.ts";
 import { exportFolder } from "../core/run/export-folder.ts";
 import type { WriteReport } from "../core/ports/driver.ts";
 import type { StepContext } from "../core/ports/engine.ts";
 import { type Position, positionSchema } from "../model/facts.ts";
 import type { JsonObject } from "../model/json.ts";
+import { RefloatError } from "../model/refloat-error.ts";
 import { capturedFor } from "./made-point.ts";
 import {
   type Action,
@@ -23,10 +25,34 @@ import {
   withStep,
 } from "./step-bench.ts";
 
+const retries = 2;
+
+/** What is wrong with the side that is left, and not with how it is looked at. */
+const ofTheSide: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["source.unreachable", "source.failed"]);
+
+/** A side that has died is why one recovers: what nobody can ask is told, and keeps nothing from taking its place. A flaw of a moment is tried again first. */
+const unlessGone = async (
+  context: StepContext<Action<"save-lost">>,
+  ask: () => Promise<WriteReport>,
+): Promise<WriteReport> => {
+  try {
+    return await ask();
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof RefloatError) || !ofTheSide.has(error.code)) throw error;
+    if (error.retryable && context.attempt <= retries) throw error;
+    return {
+      lastWriteAt: null,
+      units: [],
+      gaps: [`what was written after the point cannot be told: ${error.message}`],
+    };
+  }
+};
+
 export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
   kind: "save-lost",
   timeoutMs: stepTimeoutMs.data,
-  retries: 2,
+  retries,
 
   prepare: async (context) => {
     const base = `${await parts.directories.run(context.run.number)}/lost`;
@@ -50,16 +76,19 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
       const outgoing =
         stage === "early" ? null : textOf(context.outputs.get(stepId(`switch:${component}`)), "outgoing");
       let report: WriteReport = { lastWriteAt: null, units: [], gaps: [] };
-      if (driver.writes !== undefined && since !== undefined) {
-        report = await driver.writes.writesSince(driverContext, {
-          location: outgoing,
-          since,
-          // What an undo leaves is not compared with the old side, which differs for all that has happened since.
-          ...(context.plan.purpose === "undo"
-            ? {}
-            : { against: stage === "early" ? restoredInstance(context, component).name : null }),
-          exportTo: directory,
-        });
+      const { writes } = driver;
+      if (writes !== undefined && since !== undefined) {
+        report = await unlessGone(context, () =>
+          writes.writesSince(driverContext, {
+            location: outgoing,
+            since,
+            // What an undo leaves is not compared with the old side, which differs for all that has happened since.
+            ...(context.plan.purpose === "undo"
+              ? {}
+              : { against: stage === "early" ? restoredInstance(context, component).name : null }),
+            exportTo: directory,
+          }),
+        );
       }
       const settled =
         outgoing === null || driver.switching.settle === undefined || goesToNothing

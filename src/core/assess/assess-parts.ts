@@ -95,7 +95,10 @@ const assessWhole = async ({
     state: "changed",
     ...noFiles,
     tables: gone,
-    notes: written === null ? [] : [`${written.about} since the point`],
+    notes:
+      written === null
+        ? []
+        : [`${written.about} since the point`, ...(written.untold === undefined ? [] : [written.untold])],
     unseen: howToLook(component, found),
     damaged: gone.length > 0,
   };

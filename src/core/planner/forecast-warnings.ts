@@ -289,6 +289,11 @@ const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
   ...scope.recovered
     .filter((name) => input.components[name]?.present === false)
     .map((name) => warn("live.absent", `${name} is not there now: nothing of it can be saved or kept`)),
+  ...scope.recovered.flatMap((name) => {
+    const untold = input.components[name]?.loss?.untold;
+    if (untold === undefined) return [];
+    return [warn("loss.untold", `what ${name} took after the point cannot be told for sure: ${untold}`)];
+  }),
   ...scope.recovered
     .filter((name) => input.components[name]?.roomUnseen === true)
     .map((name) => {

@@ -1,7 +1,7 @@
 /**
  * All that the planner is told. It asks nobody: no clock, no disk, no driver; the caller has looked before and says what it saw.
  */
-import type { Holder } from "../ports/driver.ts";
+import type { Holder, WriteEstimate } from "../ports/driver.ts";
 import type { Position } from "../../model/facts.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { FingerprintDifference } from "../../model/fingerprint.ts";
@@ -54,7 +54,7 @@ export type LiveComponent = {
   /** Processes that have it open and keep its name from being switched. */
   readonly heldBy?: readonly Holder[];
   /** A cheap estimate of what was written since the point; null when the driver cannot say. */
-  readonly loss: { readonly about: string; readonly lastWriteAt: string | null } | null;
+  readonly loss: WriteEstimate | null;
   /** It is restored where the room that is left cannot be seen from here, such as to the server of another machine. */
   readonly roomUnseen?: boolean;
   /** What the plan has to provision before it can be looked at: there is nothing of it yet. */

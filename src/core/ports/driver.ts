@@ -218,6 +218,13 @@ export type WriteReport = {
   readonly gaps: readonly string[];
 };
 
+export type WriteEstimate = {
+  readonly about: string;
+  readonly lastWriteAt: string | null;
+  /** Why it is no more than a part of it, of a side whose server is down; with what its files tell, where they do. */
+  readonly untold?: string;
+};
+
 /** Knows what was written. `location` is a name as in Exchange, or null for the object behind the stable name. */
 export type WriteLedger<Options = unknown> = {
   /** Of a side that `exchange` has put away it can tell that something may have been written, and not what: nobody answers there any more. */
@@ -239,10 +246,7 @@ export type WriteLedger<Options = unknown> = {
     },
   ) => Promise<WriteReport>;
   /** A cheap estimate of the same for a plan: no export, at most a second or two. */
-  readonly estimateSince?: (
-    context: DriverContext<Options>,
-    since: Position,
-  ) => Promise<{ readonly about: string; readonly lastWriteAt: string | null } | null>;
+  readonly estimateSince?: (context: DriverContext<Options>, since: Position) => Promise<WriteEstimate | null>;
 };
 
 /** One running (or once running) application. Journaled, so it must tell all that is needed to stop or start it again. */

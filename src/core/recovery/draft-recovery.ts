@@ -175,7 +175,7 @@ const orphansLeft = async (
     if (!only.includes(invariantSide(every).component) || only.includes(kept) || since === undefined || !isSeen(kept))
       continue;
     const estimate = await access.driver(kept).writes?.estimateSince?.(await access.context(kept), since);
-    if (estimate === undefined || estimate === null) continue;
+    if (estimate === undefined || estimate === null || estimate.untold !== undefined) continue;
     orphans[name] = estimate.lastWriteAt === since.takenAt ? null : estimate.about;
   }
   return orphans;

@@ -53,7 +53,13 @@ export const readControlData = async (
 ): Promise<ControlData> => {
   const programs = await findServerPrograms(context, await readMajor(folder));
   const owner = as ?? (await ownerOf(folder, context.signal));
-  const said = await runAsOwner(context, owner, [join(programs, "pg_controldata"), "-D", folder]);
+  // From release 17 on it warns on the other stream.
+  const words = ["sh", "-c", 'exec "$0" "$@" 2>&1', join(programs, "pg_controldata"), "-D", folder];
+  const said = await runAsOwner(context, owner, words);
+  const doubt = /warning: *(.*)/i.exec(said)?.[1];
+  // It goes on to tell what it cannot know.
+  if (doubt !== undefined)
+    throw new RefloatError("source.failed", `the control file of ${folder} is damaged: ${doubt}`);
   const values = new Map(
     said.split("\n").flatMap((line) => {
       const colon = line.indexOf(":");

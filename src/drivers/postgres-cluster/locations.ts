@@ -8,17 +8,19 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 
 export type ClusterPlace =
-  | { readonly kind: "server"; readonly target: ConnectionTarget }
+  /** `folder`: where its files are. */
+  | { readonly kind: "server"; readonly target: ConnectionTarget; readonly folder: string }
   /** Its files are there, and no server is to be started on them. */
   | { readonly kind: "stopped"; readonly folder: string };
 
 /** @param location a name as in Exchange, or null for what is behind the stable name */
 export const placeOf = async (context: ClusterContext, location: string | null): Promise<ClusterPlace> => {
   const stable = await dataPathOf(context);
-  if (location === null || location === stable) return { kind: "server", target: await resolveTarget(context) };
+  if (location === null || location === stable)
+    return { kind: "server", target: await resolveTarget(context), folder: stable };
   if ((await instancePortOf(location)) !== null) {
     await startInstance(context, location);
-    return { kind: "server", target: await instanceSocketTarget(context, location) };
+    return { kind: "server", target: await instanceSocketTarget(context, location), folder: location };
   }
   if (await pathExists(location)) return { kind: "stopped", folder: location };
   throw new RefloatError("source.failed", `${location} is not there`);

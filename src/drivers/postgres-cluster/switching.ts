@@ -1,5 +1,6 @@
 /** Switches a cluster by the path of its data folder. Whoever has company (standbys, a manager) is refused. */
 import { join } from "node:path";
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import { createFolderServerSwitching } from "../../platform/folder-server/folder-server-switching.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import { type ClusterOptions, dataPathOf } from "./cluster-options.ts";
@@ -24,7 +25,9 @@ export const clusterSwitching = createFolderServerSwitching<ClusterOptions>({
     await removeInstanceFiles(folder);
   },
   serve: serveStable,
-  positionOf: async (context, folder) => makePosition(context.clock.now(), await stoppedMark(context, folder)),
+  // Files that tell nothing, such as those of a control file that is destroyed: the names have changed hands already.
+  positionOf: (context, folder) =>
+    nullWhenDown(context.signal, async () => makePosition(context.clock.now(), await stoppedMark(context, folder))),
   carryOver: carrySequencesOver,
   settle: (_context, stable) => describeCarried(stable),
   beforeDiscard: async (context, folder, stable) => {

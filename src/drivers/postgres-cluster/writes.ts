@@ -2,12 +2,17 @@
  * What was written to a cluster since a position. No table is compared with another: the server's own statistics tell how many rows were
  * written in which database, and the log how much. Which rows they are is not told here.
  */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 import type { ClusterContext, ClusterOptions } from "./cluster-options.ts";
 import { readControlData } from "./control-data.ts";
 import { placeOf, withCluster } from "./locations.ts";
+import { findPostmaster } from "./postmaster.ts";
 import { bytesBefore } from "../../core/logs/log-position.ts";
 import { type PositionMark, makePosition, readMark, takeMark } from "./position.ts";
 
@@ -27,11 +32,65 @@ export const stoppedMark = async (context: ClusterContext, folder: string): Prom
   };
 };
 
-const markAt = async (context: ClusterContext, location: string | null): Promise<PositionMark> => {
+type Look = {
+  /** Null where neither a server nor the files tell where it stands. */
+  readonly mark: PositionMark | null;
+  /** What a person is to know of it. */
+  readonly gaps: readonly string[];
+};
+
+/** Files that tell nothing are no reason to keep what is whole from taking their place. */
+const lookAtFiles = async (context: ClusterContext, folder: string): Promise<Look> => {
+  try {
+    return { mark: await stoppedMark(context, folder), gaps: [] };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof RefloatError)) throw error;
+    return { mark: null, gaps: [`what was written cannot be told by its files: ${error.message}`] };
+  }
+};
+
+const isLogFile = /^[0-9A-F]{24}$/;
+
+/** When a server wrote to its log last, by the times of the files; null where there are none. */
+const lastLogAt = async (folder: string): Promise<Date | null> => {
+  const log = join(folder, "pg_wal");
+  let newestMs = 0;
+  for (const name of await readdir(log).catch(() => [])) {
+    const seen = isLogFile.test(name) ? await stat(join(log, name)).catch(() => null) : null;
+    newestMs = Math.max(newestMs, seen?.mtimeMs ?? 0);
+  }
+  return newestMs === 0 ? null : new Date(newestMs);
+};
+
+/** A server that hangs is not one that is down: it may still acknowledge what it has taken. */
+const isDown = async (error: unknown, folder: string): Promise<boolean> =>
+  error instanceof RefloatError &&
+  error.code === "source.unreachable" &&
+  sqlStateOf(error) === undefined &&
+  (await findPostmaster(folder)) === null;
+
+/** Of a server that has died only its files are left. */
+const lookAt = async (context: ClusterContext, location: string | null): Promise<Look> => {
   const place = await placeOf(context, location);
-  return place.kind === "stopped"
-    ? stoppedMark(context, place.folder)
-    : withCluster(context, place.target, "source", takeMark);
+  if (place.kind === "stopped") return lookAtFiles(context, place.folder);
+  try {
+    return { mark: await withCluster(context, place.target, "source", takeMark), gaps: [] };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof Error) || !(await isDown(error, place.folder))) throw error;
+    const { mark, gaps } = await lookAtFiles(context, place.folder);
+    const last = await lastLogAt(place.folder);
+    const wrote = last === null ? "" : `; it wrote to its log last at ${last.toISOString()}, by its files`;
+    return { mark, gaps: [`${error.message}${wrote}`, ...gaps] };
+  }
+};
+
+const markAt = async (context: ClusterContext, location: string | null): Promise<PositionMark> => {
+  const { mark, gaps } = await lookAt(context, location);
+  if (mark === null)
+    throw new RefloatError("source.failed", `where the cluster stands cannot be told: ${gaps.join("; ")}`);
+  return mark;
 };
 
 type Compared = Pick<WriteReport, "units" | "gaps"> & { readonly rows: number | null; readonly logBytes: number };
@@ -86,7 +145,7 @@ export const compareMarks = (then: PositionMark, now: PositionMark): Compared =>
   const isLogKnown = then.isLogEnd && now.isLogEnd;
   const written = isLogKnown
     ? `${formatBytes(logBytes)} of log were written`
-    : "how much log was written is not known, since it was not shut down";
+    : `${logBytes === 0 ? "" : `at least ${formatBytes(logBytes)} of log were written; `}how much log was written is not known, since it was not shut down`;
   if (then.systemIdentifier !== now.systemIdentifier)
     return { units: [], gaps: ["it is another cluster than the one of the position"], rows: null, logBytes };
   const counted = compareCounters(then, now);
@@ -110,16 +169,21 @@ export const clusterWrites: WriteLedger<ClusterOptions> = {
   },
 
   writesSince: async (context, { location, since }) => {
-    const { units, gaps } = compareMarks(readMark(since), await markAt(context, location));
+    const seen = await lookAt(context, location);
+    if (seen.mark === null) return { lastWriteAt: null, units: [], gaps: seen.gaps };
+    const { units, gaps } = compareMarks(readMark(since), seen.mark);
     // A log has the times of its transactions; who asks the server alone does not learn them.
-    return { lastWriteAt: null, units, gaps };
+    return { lastWriteAt: null, units, gaps: [...seen.gaps, ...gaps] };
   },
 
   estimateSince: async (context, since) => {
-    const now = await nullWhenDown(context.signal, () => markAt(context, null));
+    const now = await nullWhenDown(context.signal, () => lookAt(context, null));
     if (now === null) return null;
-    const { units, rows, logBytes } = compareMarks(readMark(since), now);
+    const untold = now.gaps.length === 0 ? {} : { untold: now.gaps.join("; ") };
+    if (now.mark === null) return { about: "nobody can tell what", lastWriteAt: null, ...untold };
+    const { units, rows, logBytes } = compareMarks(readMark(since), now.mark);
     const log = `${formatBytes(logBytes)} of log`;
+    if (!now.mark.isLogEnd) return { about: `at least ${log}`, lastWriteAt: null, ...untold };
     if (rows === null) return { about: log, lastWriteAt: null };
     if (rows === 0) return { about: `no rows by the server's counts, ${log}`, lastWriteAt: null };
     const named = units

@@ -1,4 +1,5 @@
 /** A quick word for a plan on how much would be lost: by the server's statistics, within a second or two, never a scan of all. */
+import type { WriteEstimate } from "../../core/ports/driver.ts";
 import type { Clock } from "../../core/ports/environment.ts";
 import type { Position } from "../../model/facts.ts";
 import { type PositionMark, readCounters, readMark, readSystemIdentifier } from "./position.ts";
@@ -11,8 +12,6 @@ import { inTransaction, type Session } from "../../platform/postgres/session.ts"
 import { floorSince, predicateSince } from "./written-predicate.ts";
 import type { WrittenPredicate } from "../../platform/postgres/written-rows.ts";
 import { readWrittenTables, type WrittenTable } from "./written-tables.ts";
-
-export type WriteEstimate = { readonly about: string; readonly lastWriteAt: string | null };
 
 const unitsShown = 3;
 /** For all tables together. */
