@@ -109,6 +109,7 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
     { service, locate: () => null, marker: `refloat/${record.number}/undo`, signal },
     async (access) => {
       await refuseMovedSides(access, record, switched);
+      const returns = await notesOfReturn(access, record, switched);
       const written = await newWrites(access, record, switched, directory);
       if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, directory);
       const now = bench.clock.now();
@@ -151,6 +152,7 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
           about: describeWrites(report),
           lostMs: Math.max(0, now.getTime() - Date.parse(since)),
         })),
+        returns,
         history: durationSamples(runs.filter((run) => run.service === service.name)),
         ...(plan.intent.failback === undefined
           ? {}
@@ -183,6 +185,32 @@ const refuseMovedSides = async (
       nextCommand: `refloat points ${record.service}`,
     });
   }
+};
+
+/** An old side that cannot serve is found out before the side in use is stopped for it. @throws RefloatError run.wrong-state */
+const notesOfReturn = async (
+  access: ComponentAccess,
+  record: RunRecord,
+  switched: readonly SwitchedComponent[],
+): Promise<readonly { readonly component: string; readonly note: string }[]> => {
+  const told: { component: string; note: string }[] = [];
+  for (const { component, outgoing, fromNothing } of switched) {
+    if (fromNothing) continue;
+    const seen = await access.driver(component).switching.ofReturn?.(await access.context(component), outgoing);
+    if (seen === undefined) continue;
+    if (seen.refusal !== null)
+      throw new RefloatError(
+        "run.wrong-state",
+        `run ${record.number} cannot be undone: ${outgoing}, the old side of ${component}, cannot serve: ${seen.refusal}`,
+        {
+          state: "nothing changed; the new side serves",
+          hint: "the old side is kept as it is, so that its files can be mended by hand; commit drops it for good",
+          nextCommand: `refloat points ${record.service}`,
+        },
+      );
+    told.push(...seen.notes.map((note) => ({ component, note })));
+  }
+  return told;
 };
 
 /** The side that a failback has left, as its undo puts it back. @throws RefloatError run.wrong-state */

@@ -9,7 +9,7 @@ import { type PostgresServer, startPostgresServer } from "../../src/testing/post
 import { query } from "../../src/testing/query.ts";
 import { findPostmaster } from "../../src/drivers/postgres-cluster/postmaster.ts";
 import { declareIn } from "./support/declare.ts";
-import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+import { type Ended, type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
 let folder: string;
 let server: PostgresServer;
@@ -30,18 +30,20 @@ const kill = async (): Promise<void> => {
   await expect.poll(() => findPostmaster(data()), { timeout: 20_000, interval: 20 }).toBe(null);
 };
 
+const wordsOf = ({ stdout, stderr }: Ended): string => `${stdout} ${stderr}`.replaceAll(/\s+/g, " ");
+
 const recover = async (...args: readonly string[]): Promise<{ readonly run: string; readonly report: string }> => {
   const ended = await refloat.succeed(["recover", "shop", "--yes", "--json", ...args]);
   const run = /"run":(\d+)/.exec(JSON.stringify(ended.lines.at(-1)))?.[1] ?? "";
   const { stdout } = await refloat.succeed(["runs", run]);
-  console.log(stdout);
   return { run, report: stdout.replaceAll(/\s+/g, " ") };
 };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-dead-cluster-"));
   await chmod(folder, 0o755);
-  server = await startPostgresServer();
+  // What was committed before the kill is to be found by an undo.
+  server = await startPostgresServer({ durable: true });
   await query(server.url("postgres"), "create database shop");
   await query(
     server.url("shop"),
@@ -77,40 +79,56 @@ afterAll(async () => {
 
 it("is recovered from a server that was killed", { timeout: 240_000 }, async () => {
   await kill();
-  const plan = await refloat.succeed(["plan", "shop"]);
-  console.log(plan.stdout);
+  const plan = wordsOf(await refloat.succeed(["plan", "shop"]));
+  expect(plan).toContain("what db took after the point cannot be told for sure");
+  expect(plan).toContain("connection refused; by its files it wrote to its log last at 20");
   const { run, report } = await recover();
   expect(await orders()).toBe(100);
-  const undo = await refloat.run(["undo", run, "--yes"]);
-  console.log(undo);
+  expect(report).toContain("by its files it wrote to its log last at 20");
+  expect(report).toContain("how much log was written is not known, since it was not shut down");
+  const undo = wordsOf(await refloat.succeed(["undo", run, "--yes"]));
+  expect(undo).toContain("the old side of db: its server was not shut down (in production)");
   expect(await orders()).toBe(107);
 });
 
-it("is recovered where the control file of the dead server is destroyed", { timeout: 240_000 }, async () => {
+it.each([
+  ["empty", Buffer.alloc(0)],
+  ["of other bytes", Buffer.alloc(8192, "damage")],
+])("is recovered where the control file of the dead server is %s", { timeout: 240_000 }, async (_, bytes) => {
   await kill();
-  await writeFile(join(data(), "global", "pg_control"), "");
-  console.log((await refloat.succeed(["plan", "shop"])).stdout);
+  await writeFile(join(data(), "global", "pg_control"), bytes);
+  const damaged = `the control file of ${data()} is damaged`;
+  expect(wordsOf(await refloat.succeed(["plan", "shop"]))).toContain(damaged);
   const { run, report } = await recover();
   expect(await orders()).toBe(100);
+  expect(report).toContain("what was written its files do not tell: the control file of");
   const undo = await refloat.run(["undo", run, "--yes"]);
-  console.log(undo);
+  expect(undo.exit).not.toBe(0);
+  expect(wordsOf(undo)).toContain(
+    `run ${run} cannot be undone: ${data()}.old${run}, the old side of db, cannot serve: the control file of`,
+  );
+  expect(wordsOf(undo)).toContain("nothing changed; the new side serves");
   expect(await orders()).toBe(100);
-});
-
-it("is recovered where the data folder is gone", { timeout: 240_000 }, async () => {
-  await kill();
-  await rm(data(), { recursive: true });
-  console.log((await refloat.succeed(["plan", "shop"])).stdout);
-  const { run, report } = await recover();
-  expect(await orders()).toBe(100);
-  const undo = await refloat.run(["undo", run, "--yes"]);
-  console.log(undo);
 });
 
 it("is recovered where the server dies after the plan was shown", { timeout: 240_000 }, async () => {
-  const planned = await refloat.succeed(["plan", "shop"]);
-  console.log(planned.stdout);
+  const planned = await refloat.succeed(["plan", "shop", "--json"]);
+  const digest = /"digest":"(\w+)"/.exec(JSON.stringify(planned.lines.at(-1)))?.[1] ?? "";
   await kill();
-  await recover();
+  await refloat.succeed(["recover", "--plan", digest, "--yes"]);
   expect(await orders()).toBe(100);
 });
+
+it(
+  "is recovered where the data folder is gone, after which nothing can be put back",
+  { timeout: 240_000 },
+  async () => {
+    await kill();
+    await rm(data(), { recursive: true });
+    expect(wordsOf(await refloat.succeed(["plan", "shop"]))).toContain("nothing of it can be saved or kept");
+    const { run } = await recover();
+    expect(await orders()).toBe(100);
+    const undo = wordsOf(await refloat.succeed(["undo", run, "--yes"]));
+    expect(undo).toContain("nothing stood behind db before run");
+  },
+);

@@ -62,7 +62,13 @@ export const planUndo = (input: UndoInput): Plan => {
       keeps: scope.map((name) => `${name} as it is now, ${undoes.exchanges[name]?.outgoing ?? name}`),
       closer: null,
       space: [],
-      warnings: emptyWarnings(input, order, scope),
+      warnings: [
+        ...emptyWarnings(input, order, scope),
+        ...(input.returns ?? []).map(({ component, note }) => ({
+          code: "undo.old-side",
+          message: `the old side of ${component}: ${note}`,
+        })),
+      ],
     },
   };
 };

@@ -167,6 +167,8 @@ export type UndoInput = {
   readonly provisions?: Readonly<Record<string, LiveProvision>>;
   /** What the new side has taken since the cutover and an undo would lose. */
   readonly losses: readonly { readonly component: string; readonly about: string; readonly lostMs: number }[];
+  /** What is to be known of old sides that are put back. */
+  readonly returns?: readonly { readonly component: string; readonly note: string }[];
   readonly history: readonly DurationSample[];
   /** ISO 8601. */
   readonly now: string;

@@ -195,6 +195,14 @@ export type SwitchOperations<Options = unknown> = {
    * Idempotent. @returns what was done, in a person's words
    */
   readonly settle?: (context: DriverContext<Options>, outgoing: string) => Promise<readonly string[]>;
+  /**
+   * Whether what `exchange` has put away can serve again, as far as its files tell: why not, and what a person is to know of it. Left out
+   * where nothing of it can be told before it is tried.
+   */
+  readonly ofReturn?: (
+    context: DriverContext<Options>,
+    outgoing: string,
+  ) => Promise<{ readonly refusal: string | null; readonly notes: readonly string[] }>;
   /** After `commit`: removes the old side for good. Idempotent. */
   readonly discard: (context: DriverContext<Options>, outgoing: string) => Promise<void>;
 };

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { ClusterContext } from "./cluster-options.ts";
-import { type Owner, ownerOf, runAsOwner } from "../../platform/folder-server/folder-owner.ts";
+import { type Owner, hearAsOwner, ownerOf } from "../../platform/folder-server/folder-owner.ts";
 import { findServerPrograms } from "./server-programs.ts";
 
 export type ControlData = {
@@ -45,7 +45,27 @@ const withEpoch = (text: string): bigint => {
 
 const settingLine = /^(max_\w+|wal_level|track_commit_timestamp) setting$/;
 
-/** @throws RefloatError source.failed, program.missing, program.failed */
+const askControlData = async (
+  context: ClusterContext,
+  owner: Pick<Owner, "user">,
+  program: string,
+  folder: string,
+): Promise<string> => {
+  const damaged = (how: string, cause?: unknown): RefloatError =>
+    new RefloatError("source.failed", `the control file of ${folder} is damaged: ${how}`, { cause });
+  try {
+    const { stdout, stderr } = await hearAsOwner(context, owner, [program, "-D", folder]);
+    // It goes on to tell what it cannot know; from release 17 on it warns on the other stream.
+    const doubt = /warning: *(.*)/i.exec(`${stderr}\n${stdout}`)?.[1];
+    if (doubt === undefined) return stdout;
+    throw damaged(doubt);
+  } catch (error) {
+    if (!(error instanceof RefloatError) || error.code !== "program.failed") throw error;
+    throw damaged(error.message, error);
+  }
+};
+
+/** @throws RefloatError source.failed, program.missing */
 export const readControlData = async (
   context: ClusterContext,
   folder: string,
@@ -53,13 +73,7 @@ export const readControlData = async (
 ): Promise<ControlData> => {
   const programs = await findServerPrograms(context, await readMajor(folder));
   const owner = as ?? (await ownerOf(folder, context.signal));
-  // From release 17 on it warns on the other stream.
-  const words = ["sh", "-c", 'exec "$0" "$@" 2>&1', join(programs, "pg_controldata"), "-D", folder];
-  const said = await runAsOwner(context, owner, words);
-  const doubt = /warning: *(.*)/i.exec(said)?.[1];
-  // It goes on to tell what it cannot know.
-  if (doubt !== undefined)
-    throw new RefloatError("source.failed", `the control file of ${folder} is damaged: ${doubt}`);
+  const said = await askControlData(context, owner, join(programs, "pg_controldata"), folder);
   const values = new Map(
     said.split("\n").flatMap((line) => {
       const colon = line.indexOf(":");

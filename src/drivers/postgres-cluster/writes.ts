@@ -39,28 +39,32 @@ type Look = {
   readonly gaps: readonly string[];
 };
 
-/** Files that tell nothing are no reason to keep what is whole from taking their place. */
-const lookAtFiles = async (context: ClusterContext, folder: string): Promise<Look> => {
-  try {
-    return { mark: await stoppedMark(context, folder), gaps: [] };
-  } catch (error) {
-    context.signal.throwIfAborted();
-    if (!(error instanceof RefloatError)) throw error;
-    return { mark: null, gaps: [`what was written cannot be told by its files: ${error.message}`] };
-  }
-};
-
 const isLogFile = /^[0-9A-F]{24}$/;
 
-/** When a server wrote to its log last, by the times of the files; null where there are none. */
-const lastLogAt = async (folder: string): Promise<Date | null> => {
+/** When a server that died wrote to its log last, by the times of the files. */
+const lastWritten = async (folder: string): Promise<readonly string[]> => {
   const log = join(folder, "pg_wal");
   let newestMs = 0;
   for (const name of await readdir(log).catch(() => [])) {
     const seen = isLogFile.test(name) ? await stat(join(log, name)).catch(() => null) : null;
     newestMs = Math.max(newestMs, seen?.mtimeMs ?? 0);
   }
-  return newestMs === 0 ? null : new Date(newestMs);
+  return newestMs === 0 ? [] : [`by its files it wrote to its log last at ${new Date(newestMs).toISOString()}`];
+};
+
+/** Files that tell nothing are no reason to keep what is whole from taking their place. */
+const lookAtFiles = async (context: ClusterContext, folder: string): Promise<Look> => {
+  try {
+    const mark = await stoppedMark(context, folder);
+    return { mark, gaps: mark.isLogEnd ? [] : await lastWritten(folder) };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof RefloatError)) throw error;
+    return {
+      mark: null,
+      gaps: [...(await lastWritten(folder)), `what was written its files do not tell: ${error.message}`],
+    };
+  }
 };
 
 /** A server that hangs is not one that is down: it may still acknowledge what it has taken. */
@@ -80,9 +84,7 @@ const lookAt = async (context: ClusterContext, location: string | null): Promise
     context.signal.throwIfAborted();
     if (!(error instanceof Error) || !(await isDown(error, place.folder))) throw error;
     const { mark, gaps } = await lookAtFiles(context, place.folder);
-    const last = await lastLogAt(place.folder);
-    const wrote = last === null ? "" : `; it wrote to its log last at ${last.toISOString()}, by its files`;
-    return { mark, gaps: [`${error.message}${wrote}`, ...gaps] };
+    return { mark, gaps: [error.message, ...gaps] };
   }
 };
 
@@ -183,7 +185,8 @@ export const clusterWrites: WriteLedger<ClusterOptions> = {
     if (now.mark === null) return { about: "nobody can tell what", lastWriteAt: null, ...untold };
     const { units, rows, logBytes } = compareMarks(readMark(since), now.mark);
     const log = `${formatBytes(logBytes)} of log`;
-    if (!now.mark.isLogEnd) return { about: `at least ${log}`, lastWriteAt: null, ...untold };
+    if (!now.mark.isLogEnd)
+      return { about: logBytes === 0 ? "nobody can tell what" : `at least ${log}`, lastWriteAt: null, ...untold };
     if (rows === null) return { about: log, lastWriteAt: null };
     if (rows === 0) return { about: `no rows by the server's counts, ${log}`, lastWriteAt: null };
     const named = units

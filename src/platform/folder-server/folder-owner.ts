@@ -106,16 +106,16 @@ export const asOwner = async (
   };
 };
 
-/** @param input what it is given to read @throws RefloatError program.failed with its last words */
-export const runAsOwner = async (
+/** Both streams of a program. @param input what it is given to read @throws RefloatError program.failed with its last words */
+export const hearAsOwner = async (
   asker: Asker,
   owner: NamedOwner,
   words: readonly string[],
   input?: string,
-): Promise<string> => {
+): Promise<{ readonly stdout: string; readonly stderr: string }> => {
   const { prefix, environment } = await asOwner(asker, owner);
   const [program = "", ...args] = [...prefix, ...words];
-  const { stdout } = await runProgram(program, args, {
+  return runProgram(program, args, {
     signal: asker.signal,
     environment,
     cleanEnvironment: true,
@@ -123,5 +123,8 @@ export const runAsOwner = async (
     cwd: "/",
     ...(input === undefined ? {} : { input }),
   });
-  return stdout;
 };
+
+/** What it prints. Otherwise as `hearAsOwner`. */
+export const runAsOwner = async (...asked: Parameters<typeof hearAsOwner>): Promise<string> =>
+  (await hearAsOwner(...asked)).stdout;

@@ -36,6 +36,8 @@ export type FolderServer<Options> = {
   readonly serve: (context: DriverContext<Options>, stable: string) => Promise<void>;
   /** Of a folder on which no server runs. */
   readonly positionOf: (context: DriverContext<Options>, folder: string) => Promise<Position | null>;
+  /** Of a folder on which no server runs. */
+  readonly ofReturn?: NonNullable<SwitchOperations<Options>["ofReturn"]>;
   /** What a person is told after the switch. */
   readonly settle: (context: DriverContext<Options>, stable: string) => Promise<readonly string[]>;
   /** Before a folder is removed for good: its server, and what of it lies elsewhere. */
@@ -99,6 +101,8 @@ export const createFolderServerSwitching = <Options>(server: FolderServer<Option
     },
 
     settle: async (context) => server.settle(context, await server.pathOf(context)),
+
+    ...(server.ofReturn === undefined ? {} : { ofReturn: server.ofReturn }),
 
     discard: async (context, outgoing) => {
       const stable = await server.pathOf(context);

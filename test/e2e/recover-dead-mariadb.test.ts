@@ -1,0 +1,88 @@
+/** The live MariaDB server has died before the recovery begins: it is recovered all the same, and the report says what nobody can tell. */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { endServer } from "../../src/drivers/mariadb/server/server-process.ts";
+import { systemClock } from "../../src/platform/system-clock.ts";
+import { findFreePort } from "../../src/testing/free-port.ts";
+import { dataOf } from "../../src/testing/mariadb-server-bench.ts";
+import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
+import { declareIn } from "./support/declare.ts";
+import { type Ended, type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
+
+let folder: string;
+let server: MariadbServer;
+let refloat: RefloatProgram;
+
+const waiting = { clock: systemClock, signal: new AbortController().signal };
+const wordsOf = ({ stdout, stderr }: Ended): string => `${stdout} ${stderr}`.replaceAll(/\s+/g, " ");
+const orders = async (): Promise<number> => Number((await server.sql("SELECT COUNT(*) FROM shop.orders;")).trim());
+
+const recover = async (): Promise<{ readonly run: string; readonly report: string }> => {
+  const ended = await refloat.succeed(["recover", "shop", "--yes", "--json"]);
+  const run = /"run":(\d+)/.exec(JSON.stringify(ended.lines.at(-1)))?.[1] ?? "";
+  return { run, report: wordsOf(await refloat.succeed(["runs", run])) };
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "refloat-dead-mariadb-"));
+  server = await startMariadbServer({ settings: { "log-bin": "binlog", "sync-binlog": 1 } });
+  await server.sql(
+    "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY); INSERT INTO shop.orders VALUES (1), (2);",
+  );
+  const port = await findFreePort(4);
+  await declareIn(
+    folder,
+    `services:
+  shop:
+    components:
+      db:
+        type: mariadb-server
+        data: ${dataOf(server)}
+        url: ${server.url("")}
+        ports: ${port}-${port + 3}
+`,
+  );
+  refloat = refloatIn(folder);
+  await refloat.succeed(["vault", "init"]);
+  await refloat.succeed(["capture", "shop"]);
+}, 240_000);
+
+afterAll(async () => {
+  for (const name of await readdir(server.directory)) await endServer(waiting, join(server.directory, name), "SIGKILL");
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it("is recovered from a server that was killed, and put back by an undo", { timeout: 240_000 }, async () => {
+  await server.sql("INSERT INTO shop.orders VALUES (3), (4), (5);");
+  await endServer(waiting, dataOf(server), "SIGKILL");
+  const plan = wordsOf(await refloat.succeed(["plan", "shop"]));
+  console.log(plan);
+  const { run, report } = await recover();
+  console.log(report);
+  expect(await orders()).toBe(2);
+  const undo = wordsOf(await refloat.run(["undo", run, "--yes"]));
+  console.log(undo);
+  expect(await orders()).toBe(5);
+});
+
+it("is recovered where its files are damaged", { timeout: 240_000 }, async () => {
+  await server.sql("INSERT INTO shop.orders VALUES (6);");
+  await endServer(waiting, dataOf(server), "SIGKILL");
+  for (const name of ["ibdata1", "ib_logfile0", "aria_log_control"]) await rm(join(dataOf(server), name));
+  const { run, report } = await recover();
+  console.log(report);
+  expect(await orders()).toBe(2);
+  const undo = wordsOf(await refloat.run(["undo", run, "--yes"]));
+  console.log(undo);
+  expect(await orders()).toBe(2);
+});
+
+it("is recovered where the data folder is gone", { timeout: 240_000 }, async () => {
+  await endServer(waiting, dataOf(server), "SIGKILL");
+  await rm(dataOf(server), { recursive: true });
+  await recover();
+  expect(await orders()).toBe(2);
+});
