@@ -14,9 +14,16 @@ import { makePosition, stoppedMark } from "./position.ts";
 import { type ServerOptions, dataPathOf } from "./server-options.ts";
 import { endServer } from "./server-process.ts";
 
+const holdsData = (folder: string): Promise<boolean> => pathExists(join(folder, "ibdata1"));
+
 export const serverSwitching = createFolderServerSwitching<ServerOptions>({
   pathOf: dataPathOf,
-  holdsData: (folder) => pathExists(join(folder, "ibdata1")),
+  holdsData,
+  // A server makes that file anew where it is gone, and comes up with none of its tables.
+  ofReturn: async (_context, folder) => ({
+    refusal: (await holdsData(folder)) ? null : "its ibdata1 is not there, without which it would come up empty",
+    notes: [],
+  }),
   refuseSwitch: refuseCompany,
   refuseIncoming: async () => undefined,
   stopLive,

@@ -4,18 +4,37 @@
  */
 import { nullWhenDown } from "../../../core/components/null-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../../core/ports/driver.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { readServerFacts } from "../server-facts.ts";
 import type { Counts, ServerMark } from "./captured-server.ts";
 import { accessAt } from "./locations.ts";
 import { makePosition, readMark, stoppedMark, takeMark } from "./position.ts";
+import { isServed } from "./server-process.ts";
 import type { ServerContext, ServerOptions } from "./server-options.ts";
 
-const markAt = async (context: ServerContext, location: string | null): Promise<ServerMark> => {
-  const place = await accessAt(context, location);
-  if (place.kind === "stopped") return stoppedMark(place.folder);
-  const { hasBinlog } = await readServerFacts(place.access);
-  return takeMark(place.access, place.folder, hasBinlog);
+type Look = {
+  readonly mark: ServerMark;
+  /** Why it is known by its files alone, of a server that has died. */
+  readonly gaps: readonly string[];
 };
+
+/** A server that hangs is not one that has died: it may still acknowledge what it has taken. */
+const lookAt = async (context: ServerContext, location: string | null): Promise<Look> => {
+  const place = await accessAt(context, location);
+  if (place.kind === "stopped") return { mark: await stoppedMark(place.folder), gaps: [] };
+  try {
+    const { hasBinlog } = await readServerFacts(place.access);
+    return { mark: await takeMark(place.access, place.folder, hasBinlog), gaps: [] };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const isDown = error instanceof RefloatError && error.code === "source.unreachable";
+    if (!isDown || (await isServed(place.folder))) throw error;
+    return { mark: await stoppedMark(place.folder), gaps: [error.message] };
+  }
+};
+
+const markAt = async (context: ServerContext, location: string | null): Promise<ServerMark> =>
+  (await lookAt(context, location)).mark;
 
 type Compared = Pick<WriteReport, "units" | "gaps">;
 
@@ -78,14 +97,17 @@ export const serverWrites: WriteLedger<ServerOptions> = {
   },
 
   writesSince: async (context, { location, since }) => {
-    const { units, gaps } = compareMarks(readMark(since), await markAt(context, location));
-    return { lastWriteAt: null, units, gaps };
+    const seen = await lookAt(context, location);
+    const { units, gaps } = compareMarks(readMark(since), seen.mark);
+    return { lastWriteAt: null, units, gaps: [...seen.gaps, ...gaps] };
   },
 
   estimateSince: async (context, since) => {
-    const now = await nullWhenDown(context.signal, () => markAt(context, null));
+    const now = await nullWhenDown(context.signal, () => lookAt(context, null));
     if (now === null) return null;
-    const { units, gaps } = compareMarks(readMark(since), now);
+    const { units, gaps } = compareMarks(readMark(since), now.mark);
+    if (now.gaps.length > 0)
+      return { about: "nobody can tell what", lastWriteAt: null, untold: [...now.gaps, ...gaps].join("; ") };
     const [rows] = units;
     if (rows !== undefined) {
       const count = rows.added + rows.changed + rows.removed;
