@@ -1,5 +1,5 @@
 /** What was written to a cluster since a position: by its revisions, which each key carries. */
-import { nullWhenDown } from "../../core/components/null-when-down.ts";
+import { untoldWhenDown } from "../../core/components/untold-when-down.ts";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import type { Position } from "../../model/facts.ts";
 import { toJsonObject } from "../../model/json.ts";
@@ -90,7 +90,7 @@ export const etcdWrites: WriteLedger<EtcdOptions> = {
   writesSince: (context, { location, since }) => compare(context, location, readMark(since)),
 
   estimateSince: (context, since) =>
-    nullWhenDown(context.signal, async () => {
+    untoldWhenDown(context.signal, async () => {
       const { revision } = readMark(since);
       const now = await markAt(context, await placeOf(context, null));
       if (revision === null || now.revision === null) return null;

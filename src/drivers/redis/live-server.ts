@@ -32,6 +32,8 @@ export const redisStart = startRecordOf(
     settings: settingsSchema,
     version: z.string(),
     /** Lives of two processes: of the instance whose data came behind the stable name, and of the server that loaded them there, once it has. */
+    /** The last one was not shut down by Refloat: what it took may be in none of its files. */
+    died: z.boolean().default(false),
     continues: z.object({ from: z.string(), runId: z.string().nullable() }).nullable().default(null),
   }),
 );
@@ -83,7 +85,11 @@ const rememberStart = (context: RedisContext, stable: string): Promise<void> =>
     const info = await readInfo(session, "server");
     const settings = await readSettings(session);
     const version = info.get("redis_version") ?? "";
-    await redisStart.remember(stable, { start: startOf(info), settings, version, continues: null }, { replace: true });
+    await redisStart.remember(
+      stable,
+      { start: startOf(info), settings, version, continues: null, died: false },
+      { replace: true },
+    );
   });
 
 /** By SIGTERM a server saves only where it has a time to save at, or an append-only file: else its last data would go with it. */
@@ -95,7 +101,11 @@ const saveIfVolatile = (context: RedisContext): Promise<void> =>
 
 /** Stops what runs behind the stable name, and proves it. @throws RefloatError fence.failed */
 export const stopLive = async (context: RedisContext, stable: string): Promise<void> => {
-  if (!(await isRunning(stable))) return;
+  if (!(await isRunning(stable))) {
+    const remembered = await redisStart.recall(stable);
+    if (remembered !== null) await redisStart.remember(stable, { ...remembered, died: true }, { replace: true });
+    return;
+  }
   await rememberStart(context, stable);
   const { stop } = context.options;
   if (stop === undefined) await shutDown(context, stable, await resolveTarget(context));
@@ -242,5 +252,5 @@ export const rememberCaptured = async (
   captured: { readonly start: Start | null; readonly settings: Settings; readonly version: string },
 ): Promise<void> => {
   if (await isRunning(stable)) return;
-  await redisStart.remember(stable, { ...captured, continues: null }, { replace: false });
+  await redisStart.remember(stable, { ...captured, continues: null, died: false }, { replace: false });
 };

@@ -2,7 +2,7 @@
  * What was written to a server since a position. Redis keeps no record of which keys were written: keys are counted by database, its replication log
  * tells how much was written, and where it keeps none, whether anything was.
  */
-import { nullWhenDown } from "../../core/components/null-when-down.ts";
+import { untoldWhenDown } from "../../core/components/untold-when-down.ts";
 import { join } from "node:path";
 import type { WriteLedger, WriteReport } from "../../core/ports/driver.ts";
 import { formatBytes } from "../../core/text/quantity.ts";
@@ -61,6 +61,8 @@ const unknownMark: PositionMark = {
 /** Of a folder on which no server runs: by the file that its server wrote as it was shut down. With an append-only file that one is newer. */
 export const stoppedMark = async (context: RedisContext, folder: string): Promise<PositionMark> => {
   const remembered = await redisStart.recall(await dataPathOf(context));
+  // Its file is of the last save, and says nothing of what came then.
+  if (remembered?.died === true) return unknownMark;
   const path = join(folder, remembered?.settings.dbfilename ?? rdbName);
   const isAppendOnly =
     remembered !== null && (await pathExists(appendOnlyPlace(folder, remembered.settings, remembered.version)));
@@ -135,19 +137,18 @@ export const redisWrites: WriteLedger<RedisOptions> = {
     return { lastWriteAt: null, units, gaps };
   },
 
-  estimateSince: async (context, since) => {
-    const now = await nullWhenDown(context.signal, () => markAt(context, null));
-    if (now === null) return null;
-    const { units, gaps, logBytes } = compareMarks(readMark(since), now);
-    if (gaps.length === 0) return { about: "nothing", lastWriteAt: null };
-    const added = units.reduce((sum, unit) => sum + unit.added, 0);
-    const removed = units.reduce((sum, unit) => sum + unit.removed, 0);
-    const log = logBytes === null ? "" : `, ${formatBytes(logBytes)} of commands`;
-    return {
-      about: `${added.toLocaleString("en-US")} more and ${removed.toLocaleString("en-US")} fewer keys by database, and changed values that nobody counts${log}`,
-      lastWriteAt: null,
-    };
-  },
+  estimateSince: (context, since) =>
+    untoldWhenDown(context.signal, async () => {
+      const { units, gaps, logBytes } = compareMarks(readMark(since), await markAt(context, null));
+      if (gaps.length === 0) return { about: "nothing", lastWriteAt: null };
+      const added = units.reduce((sum, unit) => sum + unit.added, 0);
+      const removed = units.reduce((sum, unit) => sum + unit.removed, 0);
+      const log = logBytes === null ? "" : `, ${formatBytes(logBytes)} of commands`;
+      return {
+        about: `${added.toLocaleString("en-US")} more and ${removed.toLocaleString("en-US")} fewer keys by database, and changed values that nobody counts${log}`,
+        lastWriteAt: null,
+      };
+    }),
 };
 
 export const stoppedPosition = async (context: RedisContext, folder: string): Promise<Position> =>
