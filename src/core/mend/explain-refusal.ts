@@ -34,6 +34,7 @@ export const explainFailure = (thrown: unknown, failure: ScriptFailure, directio
     return new RefloatError("target.failed", `the server refuses a row: ${failure.message}`, {
       cause: thrown,
       state: nothing,
+      hint: "what is named there does not take it as it was: leave such rows out by --where or --columns, or change the constraint or the trigger, and compare again",
     });
   }
   // Interrupted, the transaction ends with its session, unless its last word was sent before.
