@@ -1,6 +1,7 @@
 /** What is not in a point although it is in the database: said in every point, never left to be found out. */
 import type { ArchiveToc } from "./archive-toc.ts";
 import type { HeldSnapshot } from "./held-snapshot.ts";
+import { describeScheduler, hasScheduler } from "./scheduler.ts";
 
 const namesShown = 5;
 
@@ -43,5 +44,6 @@ export const describeCapture = (parts: {
       `subscriptions are not in the point, so that a copy does not receive in their name: ${listNames(subscriptions)}`,
     );
   }
+  if (hasScheduler(snapshot.database.extensions)) warnings.push(describeScheduler({ units: {} }));
   return { excluded, warnings };
 };

@@ -83,7 +83,8 @@ const evictIntervalMs = 5;
 
 /**
  * Ends every client's session of the two databases again and again until the lock is held; a pool reconnects at once. Autovacuum's
- * workers are the server's own: only a superuser may end them, and the rename itself sends them away.
+ * workers are the server's own: only a superuser may end them, and the rename itself sends them away. The launcher of pg_cron stays until it is ended, by
+ * a superuser, and comes back to whatever bears the name then.
  */
 const evictSessions = async (
   context: PostgresContext,
@@ -94,7 +95,9 @@ const evictSessions = async (
   while (!until.aborted) {
     await session.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = any($1) and pid <> pg_backend_pid() and backend_type = 'client backend'`,
+        where datname = any($1) and pid <> pg_backend_pid()
+          and (backend_type = 'client backend'
+               or backend_type = 'pg_cron launcher' and (select rolsuper from pg_roles where rolname = current_user))`,
       [databases],
     );
     await context.clock.sleep(evictIntervalMs, until).catch(() => undefined);

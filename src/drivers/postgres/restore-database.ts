@@ -4,6 +4,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { type DatabaseFacts, everybody } from "./database-facts.ts";
 import { creationSign, formatComment, type InstanceMark } from "./instance-mark.ts";
 import { quoteName, quoteText } from "./instance-names.ts";
+import { hasScheduler } from "./scheduler.ts";
 import type { ServerVersion } from "../../platform/postgres/server-version.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 
@@ -37,7 +38,8 @@ export const examineTarget = async (
     "select name, default_version as version from pg_available_extensions",
   );
   const versionOf = new Map(available.map(({ name, version }) => [name, version]));
-  const missing = facts.extensions.filter(({ name }) => !versionOf.has(name)).map(({ name }) => name);
+  const needed = facts.extensions.filter((extension) => !hasScheduler([extension]));
+  const missing = needed.filter(({ name }) => !versionOf.has(name)).map(({ name }) => name);
   if (missing.length > 0) {
     throw new RefloatError(
       "program.missing",
@@ -47,7 +49,7 @@ export const examineTarget = async (
       },
     );
   }
-  return facts.extensions
+  return needed
     .filter(({ name, version }) => versionOf.get(name) !== version)
     .map(({ name, version }) => `extension ${name} will have version ${versionOf.get(name) ?? "?"}; it was ${version}`);
 };

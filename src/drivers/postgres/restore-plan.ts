@@ -7,6 +7,7 @@
  */
 import { type ArchiveToc, type TocEntry, blobListName } from "./archive-toc.ts";
 import { quoteName } from "./instance-names.ts";
+import { withoutScheduler } from "./scheduler.ts";
 
 export type TableLoad = {
   readonly entry: TocEntry;
@@ -54,7 +55,7 @@ const needsOf = (entry: TocEntry, byId: ReadonlyMap<number, TocEntry>): TocEntry
 type Built = { readonly constraints: TocEntry[]; readonly indexes: TocEntry[] };
 
 export const planRestore = (toc: ArchiveToc): RestorePlan => {
-  const entries = toc.entries.filter((entry) => !isOfDatabase(entry));
+  const entries = withoutScheduler(toc.entries).filter((entry) => !isOfDatabase(entry));
   const byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
   const rows = entries.filter(({ kind }) => kind === "TABLE DATA");
   const loadedOids = new Set(rows.map(({ oid }) => oid));

@@ -25,6 +25,7 @@ import { restoreContents } from "./restore-contents.ts";
 import { createDatabase, examineTarget, finishDatabase, writeMark } from "./restore-database.ts";
 import { formatRestoreList, planRestore } from "./restore-plan.ts";
 import { createMissingRoles } from "./restore-roles.ts";
+import { describeScheduler, hasScheduler } from "./scheduler.ts";
 import { readServerVersion } from "../../platform/postgres/server-version.ts";
 import type { Session } from "../../platform/postgres/session.ts";
 
@@ -105,6 +106,7 @@ export const restorePostgres = async (
     if (lost.length > 0)
       warnings.push(`tablespaces are missing, their tables go to the default one: ${lost.join(", ")}`);
 
+    if (hasScheduler(detail.database.extensions)) warnings.push(describeScheduler(facts));
     await endEarlierAttempts(control, context.marker, [instance.name]);
     warnings.push(...(await createMissingRoles(control, detail.database.roles)));
     const mark: InstanceMark = {
