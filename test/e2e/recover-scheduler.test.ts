@@ -54,4 +54,8 @@ it("is recovered without them, which the point and the report say, and has them 
   const { stdout } = await program.succeed(["extract", `${point}:db:cron.job`, "--csv", "--stdout"]);
   expect(stdout).toContain("0 3 * * *,delete from orders");
   await shop("create extension pg_cron; select cron.schedule('nightly', '0 3 * * *', 'delete from orders')");
+  // The other side had its jobs all the time, and serves with them again.
+  await program.succeed(["undo", "1", "--yes", "--accept-loss"]);
+  expect(await shop("select jobname from cron.job")).toEqual([{ jobname: "nightly" }]);
+  expect(await shop("select count(*)::int as n from orders")).toEqual([{ n: 3 }]);
 });

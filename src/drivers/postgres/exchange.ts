@@ -16,6 +16,7 @@ import type { PostgresOptions } from "./postgres-options.ts";
 import { makePosition, takeInstant } from "./position.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 import { inTransaction, type Session } from "../../platform/postgres/session.ts";
+import { settleScheduler } from "./settle-scheduler.ts";
 import { settleSequences } from "./settle.ts";
 
 type Names = Exchange & { readonly stable: string };
@@ -207,7 +208,10 @@ export const postgresSwitching: SwitchOperations<PostgresOptions> = {
       return found;
     }),
   exchange: exchangeDatabases,
-  settle: settleSequences,
+  settle: async (context, outgoing) => [
+    ...(await settleSequences(context, outgoing)),
+    ...(await settleScheduler(context, outgoing)),
+  ],
   discard: (context, outgoing) =>
     withControlSession(context, "target", (session, target) => discardDatabase(session, target, outgoing)),
 };
