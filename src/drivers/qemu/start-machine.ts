@@ -29,8 +29,13 @@ import { type QemuContext, machineName, startTimeoutMs } from "./qemu-options.ts
 import { stopMachine } from "./stop-machine.ts";
 
 const lookAgainMs = 100;
-/** What listens on no port and reads no disk has come up by KVM when it still runs after that. */
+/** What listens on no port, reads no disk and says nothing has come up by KVM when it still runs after that. */
 const provenMs = 3_000;
+/**
+ * What runs answers, or has at least said something on its console, sooner than that. Where KVM is there and does not work its processor may go round
+ * for ever, with the disk read by its firmware and nothing more.
+ */
+const silentMs = 30_000;
 const linesShown = 8;
 
 export const kvmDevice = "/dev/kvm";
@@ -82,6 +87,7 @@ const waitUntilThere = async (
   { uuid }: MachineRecord,
   machine: ProcessIdentity | null,
   accelerator: Accelerator,
+  console: number,
 ): Promise<Outcome> => {
   const { clock, signal, options } = context;
   const began = clock.monotonicMs();
@@ -96,6 +102,7 @@ const waitUntilThere = async (
         status: await askStatus(qmp),
         hasRun: accelerator === "tcg" || (await hasReadDisk(qmp)),
       }));
+      const lastedMs = clock.monotonicMs() - began;
       if (status !== "running") {
         seen = `is in state ${status}`;
         if (status !== "prelaunch" && status !== "paused")
@@ -104,7 +111,9 @@ const waitUntilThere = async (
         const silent = await silentPort(context, machine, uuid, patience.startingMs);
         if (silent === null) return { there: true };
         seen = `did not answer on port ${silent.inside}`;
-      } else if (hasRun || clock.monotonicMs() - began > provenMs) return { there: true };
+        if (accelerator === "kvm" && lastedMs > silentMs && (await sizeOf(context, "console")) <= console)
+          return { there: false, what: `${seen} and said nothing in ${silentMs / 1_000} s`, byItself: true };
+      } else if (hasRun || lastedMs > provenMs) return { there: true };
     } catch (error) {
       signal.throwIfAborted();
       // Its socket is not there yet, or it is just ending.
@@ -149,7 +158,7 @@ const tryToStart = async (
   const offsets = { console: await sizeOf(context, "console"), log: await sizeOf(context, "log") };
   try {
     const machine = await spawnMachine(context, startWords(context, bound, record.uuid, accelerator));
-    const outcome = await waitUntilThere(context, record, machine, accelerator);
+    const outcome = await waitUntilThere(context, record, machine, accelerator, offsets.console);
     if (outcome.there) return null;
     const error = await startFailure(context, outcome.what, offsets);
     await endStarted(context, record, isNew);
