@@ -41,6 +41,12 @@ describe("the answer", () => {
     expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout: "all fine\n", stderr: "" });
   });
 
+  it("to a mistake of usage names the next command as it is typed here", async () => {
+    const shell = { ...createTestShell({ bench: emptyJournal }), program: "npx refloat" };
+    expect(await runCommandLine(["plan", "shop", "--onyl", "db"], shell)).toBe(2);
+    expect(shell.written.stderr()).toContain("next: npx refloat plan --help");
+  });
+
   it("is one JSON object on the last line with --json, and nothing else is said", async () => {
     const { exit, stdout, shell } = await run(
       ["--json", "act"],

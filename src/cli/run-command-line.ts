@@ -11,7 +11,7 @@ import { commandTable } from "./command-table.ts";
 import { completionCommandName } from "./completion-scripts.ts";
 import { errorText } from "./error-text.ts";
 import { type ExitCode, exitOfError } from "./exit-code.ts";
-import { logTarget, readGlobalOptions } from "./global-options.ts";
+import { type GlobalOptions, logTarget, readGlobalOptions } from "./global-options.ts";
 import { type Interruption, listenForInterrupts } from "./interruption.ts";
 import { lazyWorkbench } from "./open-workbench.ts";
 import { type Output, createOutput, widthOf } from "./output.ts";
@@ -34,11 +34,19 @@ export const runCommandLine = async (
     line = parseCommandLine(commands, argv, { version: shell.version, width: widthOf(shell.stdout) });
   } catch (thrown) {
     const raw = { json: argv.includes("--json"), color: !argv.includes("--no-color") };
-    const output = createOutput(shell, { ...readGlobalOptions(raw, shell), logOnStderr: false });
+    const global = readGlobalOptions(raw, shell);
+    const output = createOutput(shell, { ...global, logOnStderr: false, asTyped: typedHere(global, shell) });
     return fail(toRefloatError(thrown), null, output, shell);
   }
   return line.kind === "command" ? runCommand(line, shell) : tell(line, shell);
 };
+
+const typedHere = (global: GlobalOptions, { program }: Shell): ((line: string) => string) =>
+  commandsAsTyped(
+    global,
+    commandTable.map(({ name }) => name.split(" ")[0] ?? name),
+    program,
+  );
 
 /** Help that was asked for is an answer; help because no command was named is a hint. */
 const tell = async (line: Extract<ParsedLine, { kind: "text" }>, shell: Shell): Promise<ExitCode> => {
@@ -56,11 +64,7 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
   const output = createOutput(shell, {
     ...global,
     logOnStderr: logTarget(global, shell) === "-",
-    asTyped: commandsAsTyped(
-      global,
-      commandTable.map(({ name }) => name.split(" ")[0] ?? name),
-      shell.program,
-    ),
+    asTyped: typedHere(global, shell),
   });
   const interruption = listenForInterrupts(shell, {
     note: output.note,

@@ -45,6 +45,8 @@ const runSummarySchema = z.object({
   phases: z.array(z.object({ phase: z.enum(["notice", ...phaseSchema.options]), durationMs: z.number() })),
   /** Of an undo: what only the side that was left has, and where it was exported to. */
   left: z.array(z.object({ component: z.string(), directory: z.string().nullable() })),
+  /** Of an undo: components behind whose name nothing stands now, as before the undone run. */
+  emptied: z.array(z.string()),
   /** What components of the new side use while they run, and what did not answer right. */
   unanswered: z.array(z.object({ component: z.string(), usedBy: z.array(z.string()), found: z.string() })),
   /** Broken links that were accepted. */

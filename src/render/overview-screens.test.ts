@@ -3,6 +3,7 @@ import { outcome, shop, shopIncident, shopPoint, shopPoints } from "../../test/f
 import { shopPlan, shopRun, stoppedAt } from "../../test/fixtures/shop-run.ts";
 import { wordsAfterStop } from "../core/run/words-after-stop.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
+import type { RunRecord } from "../model/run.ts";
 import { renderCapture } from "./capture-screen.ts";
 import { renderLiveValidation } from "./live-validation-screen.ts";
 import { type Screen, plainPaint } from "./screen.ts";
@@ -105,6 +106,22 @@ describe("status", () => {
     expect(shown({ verification: { at, errors: 0 } })).toContain("vault ok, verified 1h59m ago\n");
     expect(shown({ verification: { at, errors: 2 } })).toContain("VAULT: 2 errors when verified 1h59m ago\n");
     expect(shown({ gone: ["ab"] })).toContain("VAULT: 1 point gone that this machine has seen: refloat verify\n");
+  });
+
+  it("ends in the decision on an old side, and in what goes on with a recovery that failed last", () => {
+    const shown = (runs: readonly RunRecord[]) => {
+      const taken = shopPoints[3] ?? null;
+      const probe = outcome("probe", "passed");
+      const service = { service: { ...shop, schedule: undefined }, lastPoint: taken, probe, runs, lastRecovery: null };
+      return renderStatus(
+        { at: now, vault: { problem: null, verification: null, gone: [] }, services: [service] },
+        screen,
+      );
+    };
+    expect(shown([shopRun()])).toContain("next: refloat undo 42   or: refloat commit 42");
+    const failed = shown([shopRun({ state: "failed" }, stoppedAt("check:db", { state: "failed" }))]);
+    expect(failed).toContain("run 42 failed");
+    expect(failed).toContain("next: refloat resume 42   or: refloat cancel 42");
   });
 
   it("shows a vault that does not open, and a run that waits before all else", () => {

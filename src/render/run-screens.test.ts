@@ -5,12 +5,14 @@ import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { summarizeRun } from "../core/run/run-summary.ts";
 import { advanceRunView, beginRunView } from "../core/run-view/run-view.ts";
 import type { StepId } from "../model/identifiers.ts";
+import type { Plan } from "../model/plan.ts";
 import type { RunEvent, RunRecord } from "../model/run.ts";
 import { textWidth } from "./fit-text.ts";
 import { renderRunFrame, renderRunLine, renderStepLine } from "./run-frame.ts";
 import { renderRunReport } from "./run-report.ts";
 import { renderRuns } from "./runs-screen.ts";
 import { type Screen, plainPaint } from "./screen.ts";
+import { describeResult } from "./step-result.ts";
 
 const screen: Screen = { paint: plainPaint, width: 100, timeZone: "Europe/Berlin" };
 const report = (record: RunRecord, plan = shopPlan) =>
@@ -137,6 +139,28 @@ describe("the report", () => {
     expect(text).toContain("Probe       HTTP 503: users get a wrong answer from what serves now");
     expect(text).toContain("2 checks, 1 invariant\n");
     expect(text).not.toContain("RTO actual");
+  });
+
+  it("of an undo to nothing does not say that the service is back", () => {
+    const exchanges = { db: { incoming: "shop_old42", outgoing: "shop_r42", toNothing: true as const } };
+    const undoes = {
+      run: shopRun().number,
+      runUid: shopRun().uid,
+      acceptLoss: false,
+      exchanges,
+      releases: {},
+    };
+    const plan: Plan = { ...shopPlan, intent: { ...shopPlan.intent, purpose: "undo", undoes } };
+    const text = report(shopRun({ purpose: "undo" }), plan);
+    expect(text).toMatch(/^SHOP IS UNDONE: NOTHING STANDS BEHIND DB/);
+    expect(text).not.toContain("IS BACK");
+  });
+
+  it("names what was exchanged by the names that the run gave, whatever number it was planned with", () => {
+    const step = "switch:db" as StepId;
+    const output = { incoming: "/srv/main.r5", outgoing: "/srv/main.old5" };
+    expect(describeResult(shopPlan, step, output)).toBe("shop > main.old5, main.r5 > shop");
+    expect(describeResult(shopPlan, step, {})).toBe("shop > shop_old42, shop_r42 > shop");
   });
 
   it("of a failure says that live is untouched and what stands beside it", () => {

@@ -17,11 +17,16 @@ type Ending = { readonly text: string; readonly style: Style };
 const endings = (summary: RunSummary): Record<RunState, Ending> => {
   const service = summary.service.toUpperCase();
   const undo = summary.purpose === "undo";
+  const back: Ending =
+    summary.emptied.length > 0
+      ? {
+          text: `${service} IS UNDONE: NOTHING STANDS BEHIND ${formatList(summary.emptied).toUpperCase()}`,
+          style: "red",
+        }
+      : { text: undo ? `${service} IS BACK ON ITS OLD SIDE` : `${service} IS BACK`, style: "green" };
   return {
-    succeeded: !summary.cutover
-      ? { text: `${service} IS RESTORED BESIDE LIVE`, style: "green" }
-      : { text: undo ? `${service} IS BACK ON ITS OLD SIDE` : `${service} IS BACK`, style: "green" },
-    committed: { text: undo ? `${service} IS BACK ON ITS OLD SIDE` : `${service} IS BACK`, style: "green" },
+    succeeded: !summary.cutover ? { text: `${service} IS RESTORED BESIDE LIVE`, style: "green" } : back,
+    committed: back,
     failed: { text: `${service} WAS NOT RECOVERED`, style: "red" },
     undone: { text: "CUTOVER UNDONE", style: "red" },
     "needs-operator": { text: `${service} NEEDS A PERSON`, style: "red" },

@@ -15,6 +15,7 @@ import type { RunRecord } from "../model/run.ts";
 import { cutText } from "./fit-text.ts";
 import { formatMinute, formatSpan, zoneName } from "./clock-times.ts";
 import { type Screen, type Style, lines, nextLine } from "./screen.ts";
+import { hasSideToPutBack } from "../core/run/refuse-undo.ts";
 import { describeDisarmed } from "./rearm-screen.ts";
 import { type Row, renderTable } from "./table.ts";
 
@@ -141,7 +142,7 @@ const reachedBy = ({ lastPoint, recoverableTo }: ServiceState): string | null =>
 
 const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone: string) => {
   const { service, lastPoint, probe, runs, incident, logs = [] } = state;
-  const run = unfinished(runs);
+  const run = unfinished(runs) ?? failedLast(runs);
   const overdue = overdueSince(service.schedule, agedAs(lastPoint), at, timeZone);
   const failed = [...(lastPoint?.manifest.checks ?? []), ...(lastPoint?.manifest.invariants ?? [])].some(
     ({ status }) => status === "failed",
@@ -205,6 +206,14 @@ const keptWords = (run: RunRecord): readonly string[] => {
 const leftByUndo = (runs: readonly RunRecord[]): RunRecord | undefined =>
   runs.find((run) => run.purpose === "undo" && run.state === "succeeded" && keptSides(run).length > 0);
 
+/** It is somebody's decision whether the old side goes back or is dropped. */
+const undecided = (runs: readonly RunRecord[]): RunRecord | undefined =>
+  runs.find((run) => run.state === "succeeded" && hasSideToPutBack(run));
+
+/** The last one, with nothing begun since: what it has restored stands beside. */
+const failedLast = ([last]: readonly RunRecord[]): RunRecord | undefined =>
+  last?.state === "failed" ? last : undefined;
+
 const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
   const { service, lastPoint, logs = [] } = state;
   const reached = reachedBy(state);
@@ -249,6 +258,8 @@ const nextCommands = (
 const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone: string): readonly string[] => {
   const frozen = services.find(mayBeFrozen);
   if (frozen !== undefined) return [`refloat capture ${frozen.service.name}`];
+  const failed = services.map(({ runs }) => failedLast(runs)).find((run) => run !== undefined);
+  if (failed !== undefined) return [`refloat resume ${failed.number}`, `refloat cancel ${failed.number}`];
   const down = services.find(({ probe, lastPoint }) => probe?.status === "failed" && lastPoint !== null);
   if (down !== undefined) return [`refloat points ${down.service.name}`];
   const wrong = services.find(({ incident }) => incident != null);
@@ -266,6 +277,8 @@ const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone
   const left = services.map(({ runs }) => leftByUndo(runs)).find((run) => run !== undefined);
   // To look for another point comes first: what the undo has left is dropped for good.
   if (left !== undefined) return [`refloat points ${left.service}`, `refloat commit ${left.number}`];
+  const kept = services.map(({ runs }) => undecided(runs)).find((run) => run !== undefined);
+  if (kept !== undefined) return [`refloat undo ${kept.number}`, `refloat commit ${kept.number}`];
   const off = services.find(({ disarmed = [] }) => disarmed.length > 0);
   if (off !== undefined) return [`refloat rearm ${off.service.name}`];
   return [`refloat plan ${services[0]?.service.name ?? ""}`];

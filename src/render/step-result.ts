@@ -1,6 +1,7 @@
 /** What a finished step says for itself, from the output that its handler journaled. Nothing where there is nothing to say. */
 import { exportsOf, lostOutputSchema } from "../core/run/lost-writes.ts";
 import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
+import { shortName } from "../core/text/short-name.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
 import type { JsonObject } from "../model/json.ts";
 import { checkOutcomeSchema } from "../model/outcome.ts";
@@ -46,6 +47,7 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
     case "capture":
       return text("point") === "" ? "nothing was written after the first point" : `point ${shortId(text("point"))}`;
     case "switch":
+      return exchanged(what, text("incoming"), text("outgoing"));
     case "reinstate":
       return what;
     case "drop":
@@ -70,6 +72,22 @@ const describe = (action: StepAction, output: JsonObject, what: string): string 
     default:
       return action satisfies never;
   }
+};
+
+/**
+ * By the names that the run gave: another one may have taken the number that the plan was made with.
+ * @param what as planned: `shop > shop_old42, shop_r42 > shop`
+ */
+const exchanged = (what: string, incoming: string, outgoing: string): string => {
+  const planned = what.split(", ");
+  return planned
+    .map((part, index) => {
+      const [from = "", to = ""] = part.split(" > ");
+      const isLast = index === planned.length - 1;
+      if (!isLast) return outgoing === "" ? part : `${from} > ${shortName(outgoing)}`;
+      return incoming === "" || from === "nothing" ? part : `${shortName(incoming)} > ${to}`;
+    })
+    .join(", ");
 };
 
 const describeLost = (output: JsonObject): string => {

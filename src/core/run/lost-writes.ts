@@ -69,7 +69,8 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
   const captured = plan.intent.point?.components[component];
   const forecast = plan.forecast.loses.find((loss) => loss.component === component);
   if (captured === undefined || forecast === undefined) return null;
-  const since = captured.facts.position?.takenAt ?? captured.window.beginAt;
+  // What its log took it to is not lost.
+  const since = plan.intent.replays?.[component]?.at ?? captured.facts.position?.takenAt ?? captured.window.beginAt;
   // What was seen after the switch is the whole of it; what was seen early is all that is known of a run that did not get there.
   const told = [`save-lost:${component}:final`, `save-lost:${component}`]
     .map((id) => lostOutputSchema.safeParse(find(id)?.output))

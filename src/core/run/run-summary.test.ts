@@ -74,6 +74,19 @@ describe("summarizeRun", () => {
     expect(db?.actualMs).toBeGreaterThan(1_294_000);
   });
 
+  it("counts from the moment that the log has reached, and not from the point", () => {
+    const unit = { name: "orders", added: 0, changed: 3, removed: 0, file: null };
+    const output = { lastWriteAt: null, units: [unit], gaps: [], directory: "d", settled: [] };
+    const run = shopRun({}, (id) => (id.startsWith("save-lost") ? { output } : {}));
+    const switchedAt = Date.parse(run.steps.find(({ id }) => id === "switch:db")?.beganAt ?? "");
+    const reached = new Date(switchedAt - 5_000).toISOString();
+    const replays = { db: { line: "7000/1", from: "1/0", to: "1/10", at: reached } };
+    const plan = { ...shopPlan, intent: { ...shopPlan.intent, replays } };
+    const forecast = { ...plan.forecast, loses: plan.forecast.loses.map((one) => ({ ...one, lostMs: 1_000 })) };
+    const [db] = summarizeRun(run, { ...plan, forecast }, [], now).rpo;
+    expect(db).toMatchObject({ atMost: true, actualMs: 5_000 });
+  });
+
   it("knows no time of what was changed, and says until when it may have been", () => {
     const changed = { name: "orders", added: 0, changed: 3, removed: 0, file: null };
     const lost = (parts: object, rpo: string) => {

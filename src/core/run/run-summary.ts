@@ -46,6 +46,8 @@ export type RunSummary = {
   readonly invariants: { readonly passed: number; readonly failed: number };
   /** Broken links that were accepted, as the check found them. */
   readonly broken: readonly string[];
+  /** Of an undo: components behind whose name nothing stands now, as before the undone run. */
+  readonly emptied: readonly string[];
   /** What components of the new side use while they run, and what did not answer right. */
   readonly unanswered: readonly {
     readonly component: string;
@@ -170,6 +172,9 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
       status === "failed" && (plan.intent.acceptBroken ?? []).includes(subject.replace("invariant ", ""))
         ? [`${subject}: ${found}`]
         : [],
+    ),
+    emptied: Object.entries(plan.intent.undoes?.exchanges ?? {}).flatMap(([name, { toNothing }]) =>
+      toNothing === true ? [name] : [],
     ),
     unanswered: unansweredUses(journaled),
     probe: probeOutcome(journaled),
