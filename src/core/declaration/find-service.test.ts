@@ -15,7 +15,7 @@ const declaration: Declaration = { vault: { url: "/v", password: "${env:P}" }, s
 test("a declared service is found; a wrong name is answered with what there is", () => {
   expect(findService(declaration, "shop")).toBe(shop);
   expect(() => findService(declaration, "shpo")).toThrow(
-    expect.objectContaining({ code: "service.unknown", hint: 'did you mean "shop"?' }),
+    expect.objectContaining({ code: "service.unknown", hint: 'did you mean "shop"?', nextCommand: "refloat status" }),
   );
   expect(() => findService(declaration, "constructor")).toThrow(
     expect.objectContaining({ code: "service.unknown", hint: "there are shop" }),

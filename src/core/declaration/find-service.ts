@@ -10,6 +10,7 @@ export const findService = (declaration: Declaration, name: string): ServiceDecl
   const names = Object.keys(declaration.services);
   throw new RefloatError("service.unknown", `no service "${name}" is declared`, {
     hint: suggestWord(name, names, `there are ${names.join(", ")}`),
+    nextCommand: "refloat status",
   });
 };
 
@@ -20,5 +21,6 @@ export const requireComponents = (service: ServiceDeclaration, names: readonly s
   if (unknown === undefined) return;
   throw new RefloatError("component.unknown", `service ${service.name} has no component "${unknown}"`, {
     hint: suggestWord(unknown, known, `there are ${known.join(", ")}`),
+    nextCommand: `refloat points ${service.name}`,
   });
 };

@@ -89,7 +89,7 @@ const translateState = (error: DatabaseError, target: ConnectionTarget, role: Se
       return {
         code: "source.denied",
         message: `user ${target.user} lacks a right: ${error.message}`,
-        hint: "refloat validate --live prints the GRANTs that are needed",
+        hint: "refloat validate --live prints the GRANTs of captures and recoveries; to put rows back takes SELECT, INSERT, UPDATE and DELETE on their tables (docs/mend.md)",
       };
     case "53100":
       return {
