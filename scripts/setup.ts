@@ -176,7 +176,7 @@ const fetchForTests = (wanted: Purpose): void => {
     process.exit(3);
   };
   refuse("kernel for tests of virtual machines", fetchGuestKernel(rootPrefix()));
-  refuse("newer PostgreSQL for tests", fetchNewerPostgres());
+  fetchNewerPostgres();
 };
 
 /** Ends the process with exit code 3 when that cannot be done from here. @param inVain they were installed, and are still missing */
