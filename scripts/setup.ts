@@ -170,12 +170,11 @@ const explain = (missing: readonly Requirement[]): string =>
 /** What tests need that is no package of this machine: the kernel that they boot, and newer servers. */
 const fetchForTests = (wanted: Purpose): void => {
   if (wanted !== "tests") return;
-  const refuse = (what: string, failure: string | null): void => {
-    if (failure === null) return;
-    process.stderr.write(`error program.missing: no ${what}: ${failure}\n`);
+  const failure = fetchGuestKernel(rootPrefix());
+  if (failure !== null) {
+    process.stderr.write(`error program.missing: no kernel for tests of virtual machines: ${failure}\n`);
     process.exit(3);
-  };
-  refuse("kernel for tests of virtual machines", fetchGuestKernel(rootPrefix()));
+  }
   fetchNewerPostgres();
 };
 

@@ -7,6 +7,7 @@ import { formatBytes, formatList } from "../../core/text/quantity.ts";
 import {
   type BinlogEvent,
   type BinlogFormat,
+  type BinlogQuery,
   endsTransaction,
   eventType,
   gtidText,
@@ -77,7 +78,13 @@ const namedDatabase = (sql: string): string | undefined =>
 /** Which databases are told of: those whose changes the component holds. */
 export type Wanted = (database: string) => boolean;
 
-const readEvent = (open: Open, event: BinlogEvent, format: BinlogFormat, wants: Wanted): void => {
+const readEvent = (
+  open: Open,
+  event: BinlogEvent,
+  query: BinlogQuery | null,
+  format: BinlogFormat,
+  wants: Wanted,
+): void => {
   if (event.type === eventType.tableMap) {
     const { id, database, table } = readTable(event, format);
     open.tables.set(id, { database, table });
@@ -86,8 +93,8 @@ const readEvent = (open: Open, event: BinlogEvent, format: BinlogFormat, wants: 
     if (of === undefined || !wants(of.database) || isMarkerName(of.table)) return;
     add(open.bytes, `${of.database}.${of.table}`, event.bytes.length);
     add(open.written, acts.get(event.type) ?? "written", event.bytes.length);
-  } else if (isQuery(event)) {
-    const { sql, database } = readQuery(event, format);
+  } else if (query !== null) {
+    const { sql, database } = query;
     if (!definitions.test(sql) || ofUsers.test(sql) || temporary.test(sql)) return;
     if (/refloat_mark_[0-9a-f]{16}/.test(sql) || !wants(textOf(namedDatabase(sql) ?? database))) return;
     open.statements.push(shownStatement(textOf(sql)));
@@ -114,9 +121,10 @@ export async function* readBinlogChanges(request: LogChangesRequest, wants: Want
         continue;
       }
       if (open === null) continue;
-      readEvent(open, event, file.format, wants);
-      if (!endsTransaction(event, isQuery(event) ? readQuery(event, file.format) : null, open.isAlone)) continue;
-      const isUndone = isQuery(event) && /^\s*ROLLBACK/i.test(readQuery(event, file.format).sql);
+      const query = isQuery(event) ? readQuery(event, file.format) : null;
+      readEvent(open, event, query, file.format, wants);
+      if (!endsTransaction(event, query, open.isAlone)) continue;
+      const isUndone = query !== null && /^\s*ROLLBACK/i.test(query.sql);
       const change = isUndone ? null : told(open, event.when);
       open = null;
       if (change !== null) yield change;
