@@ -110,6 +110,12 @@ export const sharesProcessIds = (pid: number): boolean => {
   return space(String(pid)) === space("self");
 };
 
+/** The function of the kernel in which its first thread sleeps, `poll_schedule_timeout`; null while it runs, and where that may not be seen. */
+export const sleepsIn = (pid: number): string | null => {
+  const name = readOrNull(() => readFileSync(`/proc/${pid}/wchan`, "latin1"));
+  return name === null || name === "0" || name === "" ? null : name;
+};
+
 /** Its command line for people, without what looks like a secret, cut to a readable length. */
 export const describeProcess = (pid: number): string => {
   const line = maskWords(readPlaces(pid).words).join(" ");

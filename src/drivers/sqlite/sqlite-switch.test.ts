@@ -125,7 +125,7 @@ describe("a process that has the database open", () => {
     await mkdir(programs);
     writeFileSync(
       join(programs, "perl"),
-      `#!/bin/sh\nif [ ! -e ${scene.place}/pid ]; then sleep 300 < ${scene.path} > /dev/null 2>&1 & echo $! > ${scene.place}/pid; fi\nexec /usr/bin/perl "$@"\n`,
+      `#!/bin/sh\nif [ ! -e ${scene.place}/pid ]; then exec 3< ${scene.path}; sleep 300 > /dev/null 2>&1 & echo $! > ${scene.place}/pid; exec 3<&-; fi\nexec /usr/bin/perl "$@"\n`,
     );
     chmodSync(join(programs, "perl"), 0o755);
     const found = process.env["PATH"] ?? "";

@@ -6,10 +6,12 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import {
   type ProcessRow,
   describeProcess,
+  isAlive,
   listProcesses,
   readPlaces,
   sharesProcessIds,
   signalProcess,
+  sleepsIn,
   worksIn,
 } from "../../../platform/process-table.ts";
 import { pathExists } from "../../../platform/tree-files.ts";
@@ -53,6 +55,17 @@ type Waiting = { readonly clock: Clock; readonly signal: AbortSignal };
 /** A server with gigabytes of changed pages writes them before it ends. */
 const stopMs = 3_600_000;
 
+/** Long enough for a server that puts right what a kill left; where the kernel does not show how it sleeps, that long is lost. */
+const startMs = 60_000;
+
+/**
+ * A MariaDB that is told to end between its first port and its first connection stays for ever: its threads wait for one another, and a
+ * second signal is not heard. One that waits for connections does so in poll.
+ */
+const waitForItsStart = async (waiting: Waiting, server: ProcessRow): Promise<void> => {
+  await waitUntil(waiting, startMs, () => !isAlive(server) || (sleepsIn(server.pid)?.includes("poll") ?? false));
+};
+
 /**
  * Ends the server of a folder and waits for its end. Nothing runs there is no error.
  * @param signal SIGTERM lets it write what it has; SIGKILL is for what is to be removed @throws RefloatError fence.failed
@@ -68,6 +81,7 @@ export const endServer = async (waiting: Waiting, folder: string, signal: "SIGTE
         hint: "stop the container, or declare stop: with the line that does",
       },
     );
+  if (signal === "SIGTERM") await waitForItsStart(waiting, running);
   signalProcess(running, signal);
   if (await waitUntil(waiting, stopMs, async () => (await findServer(folder))?.pid !== running.pid)) {
     const again = await findServer(folder);
