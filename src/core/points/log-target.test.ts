@@ -5,20 +5,7 @@ import type { DriverRegistry } from "../ports/driver.ts";
 import type { LogTargetFound } from "../ports/logs.ts";
 import type { LogStore } from "../ports/vault-logs.ts";
 import { readTarget, resolveTarget } from "./log-target.ts";
-
-const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 14, minute)).toISOString();
-
-const span = (parts: Partial<LogSpan> = {}): LogSpan => ({
-  service: "shop",
-  component: "orders",
-  driver: "cluster",
-  line: "7000/1",
-  from: "0/1000",
-  to: "0/9000",
-  fromAt: at(0),
-  toAt: at(30),
-  ...parts,
-});
+import { createLogSpan, minuteOfLog as at } from "../../testing/log-span.ts";
 
 const found: LogTargetFound = { before: "0/3000", after: "0/3060", at: at(12) };
 /** By line and what is looked for. */
@@ -28,7 +15,7 @@ const registry = {
   components: new Map([
     ["files", {}],
     [
-      "cluster",
+      "postgres-cluster",
       {
         logs: {
           targets: {
@@ -57,7 +44,11 @@ const registry = {
   ]),
 } as unknown as DriverRegistry;
 
-const resolve = async (text: string, spans: readonly LogSpan[] = [span()], only: readonly string[] | null = null) => {
+const resolve = async (
+  text: string,
+  spans: readonly LogSpan[] = [createLogSpan()],
+  only: readonly string[] | null = null,
+) => {
   const logs: Pick<LogStore, "spans" | "reader" | "momentAt"> = {
     spans: async () => spans,
     reader: async () => ({ spans, history: async () => null, read: async function* none() {} }),
@@ -113,13 +104,16 @@ describe("a place in a log", () => {
   it("that the vault does not hold is refused with what it holds", async () => {
     log = {};
     expect(
-      await refusal("xid 77", [span(), span({ from: "0/A000", to: "0/B000", fromAt: at(40), toAt: at(50) })]),
+      await refusal("xid 77", [
+        createLogSpan(),
+        createLogSpan({ from: "0/A000", to: "0/B000", fromAt: at(40), toAt: at(50) }),
+      ]),
     ).toMatchObject({
       code: "log.unknown-target",
       message: `the log of orders that the vault holds has no end of transaction 77: it holds 0/A000 to 0/B000 on 7000/1 (${at(40)} to ${at(50)}) and 0/1000 to 0/9000 on 7000/1 (${at(0)} to ${at(30)})`,
       hint: expect.stringContaining("refloat capture shop --continuous") as string,
     });
-    expect(await refusal("xid 77", [span({ component: "docs", driver: "files" })])).toMatchObject({
+    expect(await refusal("xid 77", [createLogSpan({ component: "docs", driver: "files" })])).toMatchObject({
       code: "log.unknown-target",
       message: "the vault holds no log of shop that knows of any xid",
     });
@@ -140,19 +134,19 @@ describe("a place in a log", () => {
 
   it("is of the one component that is recovered, or of the one that is named", async () => {
     log = { "7000/1 1234": found, "8000/1 1234": { ...found, at: at(20) } };
-    const both = [span(), span({ component: "billing", line: "8000/1" })];
+    const both = [createLogSpan(), createLogSpan({ component: "billing", line: "8000/1" })];
     expect(await refusal("xid 1234", both)).toMatchObject({
       code: "time.unclear",
       hint: "say which: --at 'xid 1234 of orders'",
     });
     expect(await resolve("xid 1234 of billing", both)).toMatchObject({ what: "xid 1234", line: "8000/1", at: at(20) });
     expect(await resolve("xid 1234", both, ["orders", "docs"])).toMatchObject({ component: "orders" });
-    expect(await resolve("xid 1234", [span()], ["docs"])).toMatchObject({ component: "orders" });
+    expect(await resolve("xid 1234", [createLogSpan()], ["docs"])).toMatchObject({ component: "orders" });
   });
 
   it("that two lines have is refused until one is named", async () => {
     log = { "7000/1 1234": found, "7000/2 1234": { ...found, at: at(20) } };
-    const lines = [span(), span({ line: "7000/2" })];
+    const lines = [createLogSpan(), createLogSpan({ line: "7000/2" })];
     expect(await refusal("before xid 1234", lines)).toMatchObject({
       code: "time.unclear",
       message: `"before xid 1234" is on 7000/1 at 0/3060 (${at(12)}) and on 7000/2 at 0/3060 (${at(20)})`,

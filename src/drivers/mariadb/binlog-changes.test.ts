@@ -5,6 +5,7 @@ import { collect } from "../../testing/collect.ts";
 import { type MariadbServer, startMariadbServer } from "../../testing/mariadb-server.ts";
 import { binlogLine, serverBinlog, writtenTo } from "../../testing/server-binlog.ts";
 import { readBinlogChanges } from "./binlog-changes.ts";
+import { createLogSpan } from "../../testing/log-span.ts";
 
 let server: MariadbServer;
 /** By what was done, the number of its transaction. */
@@ -17,16 +18,7 @@ const note = async (name: string, sql: string): Promise<void> => {
 };
 
 const read = (wants: (database: string) => boolean, from = "1/0"): Promise<readonly LogChange[]> => {
-  const span = {
-    service: "shop",
-    component: "db",
-    driver: "mariadb",
-    line: binlogLine,
-    from: "1/0",
-    to: end,
-    fromAt: "2026-01-01T00:00:00.000Z",
-    toAt: "2026-01-01T01:00:00.000Z",
-  };
+  const span = createLogSpan({ driver: "mariadb", line: binlogLine, from: "1/0", to: end });
   const request = { span, from, read: serverBinlog(server).read, signal: new AbortController().signal };
   return collect(readBinlogChanges(request, wants));
 };

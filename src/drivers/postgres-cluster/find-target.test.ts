@@ -10,6 +10,7 @@ import { describeOnReleases } from "../../testing/describe-on-releases.ts";
 import { type PostgresServer, startPostgresServer } from "../../testing/postgres-server.ts";
 import { query, withClient } from "../../testing/query.ts";
 import { clusterTargets } from "./find-target.ts";
+import { createLogSpan } from "../../testing/log-span.ts";
 
 describeOnReleases("places in the log", (binaries) => {
   let server: PostgresServer;
@@ -74,16 +75,7 @@ describeOnReleases("places in the log", (binaries) => {
       current,
     );
     const to = await archiveAll(server);
-    span = {
-      service: "shop",
-      component: "db",
-      driver: "postgres-cluster",
-      line: "7000/1",
-      from: positionAfter(from),
-      to,
-      fromAt: "2026-01-01T00:00:00.000Z",
-      toAt: "2026-01-01T01:00:00.000Z",
-    };
+    span = createLogSpan({ from: positionAfter(from), to });
   }, 120_000);
 
   afterAll(async () => {

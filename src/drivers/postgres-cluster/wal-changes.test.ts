@@ -10,6 +10,7 @@ import { type PostgresServer, startPostgresServer } from "../../testing/postgres
 import { query, withClient } from "../../testing/query.ts";
 import { nameFiles } from "./name-files.ts";
 import { readWalChanges } from "./wal-changes.ts";
+import { createLogSpan } from "../../testing/log-span.ts";
 
 let folder: TestFolder;
 let server: PostgresServer;
@@ -67,16 +68,7 @@ beforeAll(async () => {
   await sql("drop database doomed");
   await sql("analyze products", "bench");
   const to = await archiveAll(server);
-  const span = {
-    service: "shop",
-    component: "db",
-    driver: "postgres-cluster",
-    line: "7000/1",
-    from: positionAfter(from),
-    to,
-    fromAt: "2026-01-01T00:00:00.000Z",
-    toAt: "2026-01-01T01:00:00.000Z",
-  };
+  const span = createLogSpan({ from: positionAfter(from), to });
   const { read } = archivedLog(archiveOf(server));
   const request = { span, from: span.from, read, signal: new AbortController().signal };
   changes = await collect(readWalChanges(request));
