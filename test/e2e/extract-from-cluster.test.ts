@@ -2,15 +2,13 @@
 import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { listProcesses, readPlaces } from "../../src/platform/process-table.ts";
-import { findFreePort } from "../../src/testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
-import { declareIn } from "./support/declare.ts";
+import { declareCluster, laterOnPostgres, whileReceiving } from "./support/received-log.ts";
 
 let folder: string;
 let temporary: string;
@@ -22,15 +20,6 @@ let point: string;
 
 const rows = 100_140;
 const environment = () => ({ TMPDIR: temporary });
-
-const aWhileLater = async (): Promise<string> => {
-  const [row] = await query<{ at: Date }>(
-    server.url("postgres"),
-    "select clock_timestamp() as at from (select pg_sleep(1.2)) slept",
-  );
-  await query(server.url("postgres"), "select pg_sleep(1.2)");
-  return (row?.at ?? new Date(0)).toISOString();
-};
 
 /** Folders of temporary servers; Node keeps a cache of its own beside them. */
 const foldersLeft = async () => (await readdir(temporary)).filter((name) => name.startsWith(".excerpt."));
@@ -46,45 +35,17 @@ beforeAll(async () => {
     server.url("bench"),
     "create table orders as select n, md5(n::text) as text from generate_series(1, 100000) n",
   );
-  const port = await findFreePort(4);
-  await declareIn(
-    folder,
-    `services:
-  shop:
-    components:
-      db:
-        type: postgres-cluster
-        data: ${join(server.directory, "data")}
-        url: ${server.url("postgres")}
-        ports: ${port}-${port + 3}
-        programs: ${server.binaries}
-`,
-  );
+  await declareCluster(folder, server);
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
-  const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
-  try {
-    const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
-    const receivedUntil = async (at: string): Promise<void> => {
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done === true) throw new Error("the receiver has ended");
-        const { data } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
-        if (data.type === "durable" && Date.parse(data.at ?? "") > Date.parse(at)) return;
-      }
-    };
-    await receivedUntil(new Date(0).toISOString());
+  await whileReceiving(refloat, async (receivedUntil) => {
     const captured = await refloat.succeed(["capture", "shop", "--json"]);
     point = (captured.lines.at(-1) as { data: { id: string } }).data.id.slice(0, 8);
     await query(server.url("bench"), "insert into orders select n, 'late' from generate_series(100001, 100140) n");
-    wanted = await aWhileLater();
+    wanted = await laterOnPostgres(server);
     await query(server.url("bench"), "drop table orders");
-    await receivedUntil(await aWhileLater());
-    receiving.kill("SIGTERM");
-    await receiving;
-  } finally {
-    receiving.kill("SIGKILL");
-  }
+    await receivedUntil(await laterOnPostgres(server));
+  });
 }, 240_000);
 
 afterAll(async () => {

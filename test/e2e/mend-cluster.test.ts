@@ -2,14 +2,12 @@
 import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
-import { findFreePort } from "../../src/testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
-import { declareIn } from "./support/declare.ts";
+import { declareCluster, laterOnPostgres, whileReceiving } from "./support/received-log.ts";
 
 let folder: string;
 let temporary: string;
@@ -37,15 +35,6 @@ const assess = async (...args: readonly string[]) =>
 const cure = (command: string, ...more: readonly string[]) =>
   refloat.succeed([...command.split(" ").slice(1), ...more], environment());
 
-const aWhileLater = async (): Promise<string> => {
-  const [row] = await query<{ at: Date }>(
-    server.url("postgres"),
-    "select clock_timestamp() as at from (select pg_sleep(1.2)) slept",
-  );
-  await query(server.url("postgres"), "select pg_sleep(1.2)");
-  return (row?.at ?? new Date(0)).toISOString();
-};
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-mend-cluster-"));
   await chmod(folder, 0o755);
@@ -71,45 +60,17 @@ beforeAll(async () => {
     insert into products select 'sku' || n, n + 0.10, 'glad', '{"a": 1}', '\\x00ff' from generate_series(1, 800) n;
     insert into days values ('2026-05-05', 5);
     insert into gone values (1), (2), (3)`);
-  const port = await findFreePort(4);
-  await declareIn(
-    folder,
-    `services:
-  shop:
-    components:
-      db:
-        type: postgres-cluster
-        data: ${join(server.directory, "data")}
-        url: ${server.url("postgres")}
-        ports: ${port}-${port + 3}
-        programs: ${server.binaries}
-`,
-  );
+  await declareCluster(folder, server);
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
-  const receiving = refloat.spawn(["capture", "shop", "--continuous", "--json", "--every", "500ms"]);
-  try {
-    const events = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
-    const receivedUntil = async (at: string): Promise<void> => {
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done === true) throw new Error("the receiver has ended");
-        const { data: said } = JSON.parse(value) as { data: { readonly type: string; readonly at?: string } };
-        if (said.type === "durable" && Date.parse(said.at ?? "") > Date.parse(at)) return;
-      }
-    };
-    await receivedUntil(new Date(0).toISOString());
+  await whileReceiving(refloat, async (receivedUntil) => {
     const captured = await refloat.succeed(["capture", "shop", "--json"]);
     point = (captured.lines.at(-1) as { data: { id: string } }).data.id.slice(0, 8);
     await sql(`insert into customers values (60, 'late'); insert into "Orders" (customer, note) values (60, 'late')`);
-    wanted = await aWhileLater();
+    wanted = await laterOnPostgres(server);
     await sql(`delete from "Orders" where customer in (7, 60); delete from customers where id in (7, 60)`);
-    await receivedUntil(await aWhileLater());
-    receiving.kill("SIGTERM");
-    await receiving;
-  } finally {
-    receiving.kill("SIGKILL");
-  }
+    await receivedUntil(await laterOnPostgres(server));
+  });
 }, 240_000);
 
 afterAll(async () => {
