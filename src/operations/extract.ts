@@ -76,7 +76,7 @@ const requireForm = (opened: Inside, { tablesOnly = false, dump = false }: Extra
     throw new RefloatError("usage", `${name} is no table here, and only the rows of a table become CSV`);
   if (opened.kind === "excerpt" && opened.what !== "table" && !dump)
     throw new RefloatError("usage", `${opened.name} would be a whole ${opened.what}, which is no one stream of rows`, {
-      hint: "with --dump it becomes an archive, as pg_restore reads it; if a file was meant, there is none of that name",
+      hint: "with --dump it becomes an archive with definitions and rows; if a file was meant, there is none of that name",
       nextCommand: `refloat extract ${placeOf(opened, opened.name)} --dump --to ${opened.what}.dump`,
     });
 };

@@ -25,13 +25,13 @@ export const extractCommand = defineCommand({
     "--to makes PLACE, which must not be there yet: a file or folder with its modes, owners, times and links, or a table as a file. It gets its " +
       "name only when it is whole. --stdout writes the bytes of a file or the rows of a table to standard output. --archive writes a tar (pax) of " +
       "it, compressed when the name ends with .tar.zst; - means standard output.",
-    "Of a whole server's capture (postgres-cluster) PLACE names what is in a database: POINT:db:bench/orders or POINT:db:bench/public.orders a table, " +
+    "Of a whole server's capture (postgres-cluster, mariadb-server) PLACE names what is in a database: POINT:db:bench/orders (of PostgreSQL also POINT:db:bench/public.orders) a table, " +
       "POINT:db:bench/public. a schema, POINT:db:bench the database. A temporary server of no more than that is made in TMPDIR from the point, and removed. " +
-      "--dump makes an archive with definitions, indexes, constraints, triggers and grants, which pg_restore -d bench puts back; a table without it gives its rows. " +
+      "--dump makes an archive with definitions, indexes, constraints and triggers, which pg_restore -d bench puts back; of MariaDB it is SQL, for mariadb bench < FILE. A table without it gives its rows. " +
       "A file of that name comes first; names with dots, slashes or quotes stand in double quotes.",
-    "With --at PLACE begins with a service: SERVICE:component:path, as of the newest point of that moment; of a cluster whose log is received as of that very moment, " +
+    "With --at PLACE begins with a service: SERVICE:component:path, as of the newest point of that moment; of a whole server whose log is received as of that very moment, " +
       "by the point and the log from there. What it was taken from is told.",
-    "The rows of a table are PostgreSQL's COPY text, as \\copy takes them; with --csv they are CSV with a header. In the encoding of the database.",
+    "The rows of a table are PostgreSQL's COPY text, as \\copy takes them, or what MariaDB's LOAD DATA takes; with --csv they are CSV with a header. In the encoding of the database.",
     "Nothing is overwritten, nothing is written outside PLACE whatever names and links say, and every byte is verified. What went to standard " +
       "output before an error is not whole: look at the exit code. Changes nothing else; for a whole service: refloat recover.",
   ],
@@ -46,7 +46,10 @@ export const extractCommand = defineCommand({
       completes: "files",
     },
     { name: "csv", about: "the rows of a table as CSV with a header" },
-    { name: "dump", about: "an archive of a cluster's table, schema or database, for pg_restore" },
+    {
+      name: "dump",
+      about: "an archive of a whole server's table, schema or database: for pg_restore, or SQL of MariaDB",
+    },
     {
       name: "at",
       value: "MOMENT",

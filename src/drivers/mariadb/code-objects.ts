@@ -9,6 +9,13 @@ import { inDatabase, quoteAccount, quoteName, quoteText } from "./sql-text.ts";
 
 type Listed = { readonly kind: CodeObject["kind"]; readonly name: string; readonly row: Row };
 
+const triggersSql = (database: string, table: string | null): string => `
+    SELECT 'TRIGGER' AS kind, TRIGGER_NAME AS name, EVENT_MANIPULATION AS event, ACTION_TIMING AS timing,
+           EVENT_OBJECT_TABLE AS tbl, ACTION_STATEMENT AS body, DEFINER AS definer
+      FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${quoteText(database)}
+           ${table === null ? "" : `AND EVENT_OBJECT_TABLE = ${quoteText(table)}`}
+     ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER;`;
+
 const listSql = (database: string): string => {
   const of = quoteText(database);
   return `
@@ -17,10 +24,7 @@ const listSql = (database: string): string => {
      ORDER BY FIELD(ROUTINE_TYPE, 'PACKAGE', 'PACKAGE BODY', 'FUNCTION', 'PROCEDURE'), ROUTINE_NAME;
     SELECT 'VIEW' AS kind, TABLE_NAME AS name, TABLE_COMMENT AS comment, TABLE_ROWS AS opened FROM information_schema.TABLES
      WHERE TABLE_SCHEMA = ${of} AND TABLE_TYPE = 'VIEW' ORDER BY 2;
-    SELECT 'TRIGGER' AS kind, TRIGGER_NAME AS name, EVENT_MANIPULATION AS event, ACTION_TIMING AS timing,
-           EVENT_OBJECT_TABLE AS tbl, ACTION_STATEMENT AS body, DEFINER AS definer
-      FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${of}
-     ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER;
+    ${triggersSql(database, null)}
     SELECT 'EVENT' AS kind, EVENT_NAME AS name, STATUS AS status FROM information_schema.EVENTS
      WHERE EVENT_SCHEMA = ${of} ORDER BY 2;`;
 };
@@ -94,8 +98,15 @@ const orderViews = (views: readonly CodeObject[]): readonly CodeObject[] => {
 };
 
 /** In an order in which they can be made. Events are written disabled, and how they were is said. */
-export const readCode = async (access: SqlAccess, database: string): Promise<KeptCode> => {
-  const listed = (await runSql(access, listSql(database))).flat().map((row): Listed => ({
+export const readCode = (access: SqlAccess, database: string): Promise<KeptCode> =>
+  readListed(access, database, listSql(database));
+
+/** Of one table. */
+export const readTriggers = (access: SqlAccess, database: string, table: string): Promise<KeptCode> =>
+  readListed(access, database, triggersSql(database, table));
+
+const readListed = async (access: SqlAccess, database: string, list: string): Promise<KeptCode> => {
+  const listed = (await runSql(access, list)).flat().map((row): Listed => ({
     kind: textOf(row, "kind") as CodeObject["kind"],
     name: textOf(row, "name"),
     row,

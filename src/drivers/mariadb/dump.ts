@@ -25,11 +25,16 @@ export type Dump = {
 type DumpRequest = {
   /** Tables and views that are left out. */
   readonly ignored: readonly string[];
+  /** Null for all of the database. */
+  readonly tables?: readonly string[] | null;
   readonly hasBinlog: boolean;
 };
 
 /** One snapshot, values as they are, no text that a person wrote but names and values, nothing that differs between two dumps of the same rows. */
-export const dumpArguments = (database: string, { ignored, hasBinlog }: DumpRequest): readonly string[] => [
+export const dumpArguments = (
+  database: string,
+  { ignored, tables = null, hasBinlog }: DumpRequest,
+): readonly string[] => [
   "--default-character-set=utf8mb4",
   "--single-transaction",
   "--quick",
@@ -45,6 +50,7 @@ export const dumpArguments = (database: string, { ignored, hasBinlog }: DumpRequ
   ...ignored.map((name) => `--ignore-table=${database}.${name}`),
   "--",
   database,
+  ...(tables ?? []),
 ];
 
 const tailBytes = 4_096;

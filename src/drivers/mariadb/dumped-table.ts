@@ -76,7 +76,26 @@ export const openDumpedTable = async (
       yield chunk;
     }
   };
-  const source = linesOf(hashed());
+  return readDumpedTable(hashed(), (rows) => {
+    const differs =
+      (table.sha256 !== null && hash.digest("hex") !== table.sha256) || (table.rows !== null && rows !== table.rows);
+    if (!differs) return;
+    throw new RefloatError("vault.damaged", `the rows of ${table.name} are not those that were captured`, {
+      context: { table: table.name, rows, captured: table.rows },
+      state: "what was read so far is not to be used",
+    });
+  });
+};
+
+/**
+ * Of what mariadb-dump writes of one table, or that and what comes before and behind it.
+ * @param judge is told how many rows there were, once all of it was read
+ */
+export const readDumpedTable = async (
+  content: ByteStream,
+  judge: (rows: number) => void = () => undefined,
+): Promise<DumpedTable> => {
+  const source = linesOf(content);
   const before: string[] = [];
   for (;;) {
     const step = await source.next();
@@ -110,14 +129,7 @@ export const openDumpedTable = async (
       if (line.isEnd) rows += 1;
       yield line;
     }
-    const differs =
-      (table.sha256 !== null && hash.digest("hex") !== table.sha256) || (table.rows !== null && rows !== table.rows);
-    if (differs) {
-      throw new RefloatError("vault.damaged", `the rows of ${table.name} are not those that were captured`, {
-        context: { table: table.name, rows, captured: table.rows },
-        state: "what was read so far is not to be used",
-      });
-    }
+    judge(rows);
   };
   return { statement, shape: readShape(statement), lines: lines() };
 };

@@ -48,6 +48,8 @@ const transactional = new Set(["InnoDB", "ROCKSDB"]);
 /** Their rows lie elsewhere, and a dump leaves them there. */
 const remote = new Set(["MRG_MyISAM", "MRG_ISAM", "CONNECT", "OQGRAPH", "SPIDER", "VP", "FEDERATED"]);
 
+export const hasOwnRows = (engine: string): boolean => !remote.has(engine);
+
 export const isOfOneMoment = ({ type, engine }: SourceTable): boolean =>
   type === "view" || type === "sequence" || transactional.has(engine) || remote.has(engine);
 

@@ -10,6 +10,7 @@ import { ownerIfThere } from "../../../platform/folder-server/folder-owner.ts";
 import type { SqlAccess } from "../sql-client.ts";
 import { openBackup } from "./backup-program.ts";
 import type { CapturedServer } from "./captured-server.ts";
+import { namesOfFolders } from "./file-names.ts";
 import { readMbstream } from "./mbstream.ts";
 import { makePosition, takeMark } from "./position.ts";
 import { type ServerContext, dataPathOf, liveAccessOf } from "./server-options.ts";
@@ -21,20 +22,21 @@ import { type StoredFiles, storeFiles } from "./store-files.ts";
 /** Of the data folder in the vault. */
 export const placeInVault = (root: string): string => `${root}/data`;
 
-/** The folder of a database bears its name, with what is not plain as `@002d`. */
-const databaseOf = (folder: string): string =>
-  folder.replaceAll(/@([0-9a-f]{4})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-
-const sizeByDatabase = ({ files }: StoredFiles): Readonly<Record<string, FactUnit>> => {
+const sizeByDatabase = async (
+  access: SqlAccess,
+  { files }: StoredFiles,
+): Promise<Readonly<Record<string, FactUnit>>> => {
   const sizes = new Map<string, number>();
   for (const [path, sizeBytes] of files) {
     const [folder, name] = path.split("/");
     if (folder === undefined || name === undefined) continue;
-    const database = databaseOf(folder);
-    sizes.set(database, (sizes.get(database) ?? 0) + sizeBytes);
+    sizes.set(folder, (sizes.get(folder) ?? 0) + sizeBytes);
   }
+  const names = await namesOfFolders(access, [...sizes.keys()]);
   return Object.fromEntries(
-    [...sizes].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, sizeBytes]) => [name, { sizeBytes }]),
+    [...sizes]
+      .map(([folder, sizeBytes]) => [names.get(folder) ?? folder, { sizeBytes }] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
 };
 
@@ -131,7 +133,7 @@ export const captureServer = async (
     program: backup.path,
     total: previous?.facts.sizeBytes,
   });
-  const units = sizeByDatabase(stored);
+  const units = await sizeByDatabase(access, stored);
   const detail: CapturedServer = {
     binlog: binlogOf(stored, server),
     serverId: server.serverId,

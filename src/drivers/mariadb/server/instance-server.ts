@@ -40,7 +40,7 @@ const recordSchema = z.object({
 });
 export type InstanceRecord = z.infer<typeof recordSchema>;
 
-const ownUser = "refloat-instance";
+export const ownUser = "refloat-instance";
 const ownAccount = `${quoteName(ownUser)}@${quoteName("localhost")}`;
 
 /** Letters of each kind, for a server that asks for them. */
@@ -55,6 +55,25 @@ const give = async (path: string, folder: string, signal: AbortSignal): Promise<
   await lchown(path, uid, gid);
 };
 
+/**
+ * What lets Refloat in, as a user that may do everything, and where the server keeps temporary tables.
+ * @param folder the data folder, once it is the owner's @returns the password of `ownUser`
+ */
+export const writeInstanceAccess = async (folder: string, signal: AbortSignal): Promise<string> => {
+  // A server that starts removes the temporary tables that it finds: not those of the live one.
+  await mkdir(join(folder, names.temporary), { recursive: true, mode: 0o700 });
+  await give(join(folder, names.temporary), folder, signal);
+  const password = makePassword();
+  const statements = [
+    `CREATE OR REPLACE USER ${ownAccount} IDENTIFIED BY ${plainLiteral(password)};`,
+    `GRANT ALL PRIVILEGES ON *.* TO ${ownAccount} WITH GRANT OPTION;`,
+  ];
+  const path = join(folder, names.access);
+  await writeFile(path, `${statements.join("\n")}\n`, { mode: 0o600 });
+  await give(path, folder, signal);
+  return password;
+};
+
 /** Only in its folder, and only once that is the owner's. @throws RefloatError target.failed when the path is too long for a socket */
 export const writeInstanceFiles = async (
   folder: string,
@@ -66,21 +85,10 @@ export const writeInstanceFiles = async (
     throw new RefloatError("target.failed", `${socket} is too long for a socket of a server`, {
       hint: "a Unix socket's path has at most 107 bytes: keep the data folder under a shorter path",
     });
-  // A server that starts removes the temporary tables that it finds: not those of the live one.
-  await mkdir(join(folder, names.temporary), { recursive: true, mode: 0o700 });
-  await give(join(folder, names.temporary), folder, signal);
-  const password = makePassword();
-  const statements = [
-    `CREATE OR REPLACE USER ${ownAccount} IDENTIFIED BY ${plainLiteral(password)};`,
-    `GRANT ALL PRIVILEGES ON *.* TO ${ownAccount} WITH GRANT OPTION;`,
-  ];
-  for (const [name, content] of [
-    [names.record, JSON.stringify({ ...record, password })],
-    [names.access, `${statements.join("\n")}\n`],
-  ] as const) {
-    await writeFile(join(folder, name), content, { mode: 0o600 });
-    await give(join(folder, name), folder, signal);
-  }
+  const password = await writeInstanceAccess(folder, signal);
+  const path = join(folder, names.record);
+  await writeFile(path, JSON.stringify({ ...record, password }), { mode: 0o600 });
+  await give(path, folder, signal);
 };
 
 /** Null for a folder that is no instance, or is none any more. */
@@ -162,8 +170,8 @@ const seenMs = 30_000;
 /** After a crash InnoDB reads all of its log first. */
 const readyMs = 600_000;
 
-/** Does it let us in? @throws RefloatError what waiting does not mend */
-const answers = async (access: SqlAccess): Promise<boolean> => {
+/** Does a server that has just been started let us in? @throws RefloatError what waiting does not mend */
+export const letsUsIn = async (access: SqlAccess): Promise<boolean> => {
   try {
     await runSql(access, "SELECT 1;");
     return true;
@@ -205,7 +213,7 @@ export const startInstance = async (
   const beganMs = context.clock.monotonicMs();
   for (;;) {
     const runs = await isServed(folder);
-    if (runs && (await answers(access))) return access;
+    if (runs && (await letsUsIn(access))) return access;
     const isLate = context.clock.monotonicMs() - beganMs > (runs ? readyMs : seenMs);
     if (isLate || (!runs && seen)) throw await doesNotStart(folder, runs ? "does not answer" : "does not start");
     seen ||= runs;

@@ -2,67 +2,31 @@
  * Restores a server beside the live one: its files, made consistent by mariadb-backup, then a server of its own that only its owner reaches. That one goes on by the
  * binary log, and what would act by itself is switched off; then it is stopped, and the folder gets its name. Only then is it started for others.
  */
-import { chmod, mkdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { chmod } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import type { InstanceOperations } from "../../../core/ports/driver.ts";
 import { formatAmount } from "../../../core/text/quantity.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
 import { accumulateProgress } from "../../../platform/accumulate-progress.ts";
-import { type Owner, futureOwner, giveTree, runAsOwner } from "../../../platform/folder-server/folder-owner.ts";
+import { giveTree } from "../../../platform/folder-server/folder-owner.ts";
 import { chooseInstancePort } from "../../../platform/folder-server/instance-port.ts";
 import { restoreInstance } from "../../../platform/path-instance.ts";
 import { translateSystemErrors } from "../../../platform/system-error.ts";
 import { syncFileSystem } from "../../../platform/tree-files.ts";
-import { type BinlogRange, type ReplayTally, emptyTally } from "../binlog-walk.ts";
+import { type ReplayTally, emptyTally } from "../binlog-walk.ts";
 import { applyBinlog, describeReplay } from "../replay-binlog.ts";
 import { placeInVault } from "./capture.ts";
-import { type FileChange, capturedServerSchema } from "./captured-server.ts";
+import { capturedServerSchema } from "./captured-server.ts";
+import { applyChanges, prepareFolder } from "./consistent-folder.ts";
 import { disarm } from "./disarm.ts";
 import { startInstance, writeInstanceFiles } from "./instance-server.ts";
-import { serverLogEvents, serverRange } from "./server-log.ts";
-import { type ServerContext, type ServerOptions, dataPathOf } from "./server-options.ts";
+import { rehearseServerLog, serverLogEvents, serverRange } from "./server-log.ts";
+import { type ServerOptions, dataPathOf } from "./server-options.ts";
+import { serverOwner } from "./server-owner.ts";
 import { endServer } from "./server-process.ts";
 import { findServerProgram } from "./server-programs.ts";
 import { serverRecord } from "./start-record.ts";
 
 type Restore = InstanceOperations<ServerOptions>["restore"];
-
-/** Tables that got another name, or went, while they were copied. */
-const applyChanges = async (folder: string, changes: readonly FileChange[]): Promise<void> => {
-  for (const { path, to } of changes) {
-    if (to === null) await rm(join(folder, path), { force: true });
-    else {
-      await mkdir(dirname(join(folder, to)), { recursive: true, mode: 0o700 });
-      await rename(join(folder, path), join(folder, to));
-    }
-  }
-};
-
-/** What the backup tells of itself is of no use to a server, and would be taken for that of this one. */
-const notes = ["checkpoints", "info", "binlog_info", "binlog_pos_innodb", "galera_info", "slave_info", "logfile"];
-const removeNotes = async (folder: string): Promise<void> => {
-  const names = notes.flatMap((name) => [`xtrabackup_${name}`, `mariadb_backup_${name}`]);
-  for (const name of ["backup-my.cnf", ...names]) await rm(join(folder, name), { force: true });
-};
-
-/** Replays the redo log of the time that the capture took. @throws RefloatError target.failed with the program's last words */
-const prepare = async (context: ServerContext, program: string, folder: string, owner: Owner): Promise<void> => {
-  try {
-    await runAsOwner(context, owner, [program, "--no-defaults", "--prepare", `--target-dir=${folder}`]);
-  } catch (error) {
-    context.signal.throwIfAborted();
-    if (!(error instanceof RefloatError) || error.code !== "program.failed") throw error;
-    throw new RefloatError("target.failed", `the files of the point cannot be made consistent: ${error.message}`, {
-      cause: error,
-      hint: "is there room on the disk? Else `refloat verify` tells whether the vault has what was captured",
-    });
-  }
-};
-
-/** Goes through all of it before anything is restored that could not go on. */
-const rehearse = async (range: BinlogRange, signal: AbortSignal): Promise<void> => {
-  for await (const _bytes of serverLogEvents(range, emptyTally())) signal.throwIfAborted();
-};
 
 export const restoreServer: Restore = async (context, target, source, captured, replay) => {
   const { signal } = context;
@@ -75,7 +39,7 @@ export const restoreServer: Restore = async (context, target, source, captured, 
   const server = await findServerProgram(context, "mariadbd", version);
   const port = chooseInstancePort(context);
   const range = replay === undefined ? null : serverRange(captured, detail.binlog, replay);
-  if (range !== null) await rehearse(range, signal);
+  if (range !== null) await rehearseServerLog(range, signal);
   const tally: ReplayTally = emptyTally();
   let disarmed = 0;
   const progress = accumulateProgress(context.progress, {
@@ -84,17 +48,11 @@ export const restoreServer: Restore = async (context, target, source, captured, 
     itemsTotal: facts.counts["files"] ?? 0,
   });
   const finish = async (folder: string): Promise<void> => {
-    const owner = await futureOwner(context, {
-      stable,
-      user: detail.owner?.user ?? "mysql",
-      hint: "the server is to run as that user",
-      nextCommand: "apt-get install mariadb-server",
-    });
+    const owner = await serverOwner(context, stable, detail);
     await applyChanges(folder, detail.changes);
     await chmod(folder, 0o700);
     await giveTree(folder, owner, signal);
-    await prepare(context, backup.path, folder, owner);
-    await removeNotes(folder);
+    await prepareFolder(context, { program: backup.path, folder, owner });
     await writeInstanceFiles(folder, { port, version, settings: detail.settings }, signal);
     const access = await startInstance(context, folder, { isAlone: true });
     try {

@@ -4,6 +4,7 @@ import { mariadbTargets } from "../find-target.ts";
 import { serverChanges } from "../log-changes.ts";
 import { serverArming } from "./arming.ts";
 import { captureServer } from "./capture.ts";
+import { serverExcerpts } from "./excerpt/take-excerpt.ts";
 import { serverInstances, stableOutputs } from "./instances.ts";
 import { preflightServer } from "./preflight.ts";
 import { receiveServerLog } from "./server-log.ts";
@@ -35,6 +36,7 @@ export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
   switching: serverSwitching,
   writes: serverWrites,
   arming: serverArming,
+  excerpts: serverExcerpts,
   logs: {
     startOf: binlogStartOf,
     placeOf: placeWords,

@@ -17,7 +17,7 @@ import {
 import { binlogStartOf } from "../binlog-line.ts";
 import { encryptedReason, incidentReason } from "../binlog-obstacles.ts";
 import { receiveBinlog } from "../binlog-receiver.ts";
-import { type BinlogRange, BinlogWalk, type ReplayTally } from "../binlog-walk.ts";
+import { type BinlogRange, BinlogWalk, type ReplayTally, emptyTally } from "../binlog-walk.ts";
 import { preparedReason } from "../binlog-xa.ts";
 import { type ServerContext, liveAccessOf } from "./server-options.ts";
 
@@ -73,6 +73,11 @@ class ServerLog extends BinlogWalk<BinlogRange> {
 /** A binary log of its own, for the stock client. @throws RefloatError source.unsupported, log.diverged, log.gap, vault.damaged */
 export const serverLogEvents = (range: BinlogRange, tally: ReplayTally): ByteStream =>
   new ServerLog(range, tally).events();
+
+/** Goes through all of it before anything is made that could not go on. @throws as `serverLogEvents` */
+export const rehearseServerLog = async (range: BinlogRange, signal: AbortSignal): Promise<void> => {
+  for await (const _bytes of serverLogEvents(range, emptyTally())) signal.throwIfAborted();
+};
 
 /** @throws RefloatError source.unsupported for a point that cannot be rolled forward */
 export const serverRange = (

@@ -1,18 +1,16 @@
 /**
- * A server that lives no longer than we do: our own child, told by the kernel to end when we do, however that comes; reached only by a socket in a private
+ * A server that lives no longer than we do, reached only by a socket in a private
  * folder. It writes to nothing but its own folder, and keeps nothing.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { writeFile } from "node:fs/promises";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { ClusterContext } from "../cluster-options.ts";
 import { readControlData } from "../control-data.ts";
 import { quietSettings } from "../instance-server.ts";
 import { findPostmaster } from "../postmaster.ts";
-import { type Owner, asOwner } from "../../../platform/folder-server/folder-owner.ts";
+import { startChildServer } from "../../../platform/folder-server/child-server.ts";
+import type { Owner } from "../../../platform/folder-server/folder-owner.ts";
 
 export type ServerPlace = {
   /** Holds the data folder and what the server is started with. */
@@ -38,14 +36,6 @@ export type TemporaryServer = {
 export const serverPort = 5432;
 
 const lookAgainMs = 20;
-const patienceMs = 10_000;
-const linesKept = 8;
-
-/**
- * Ends with its parent: asked after it is arranged, so that no moment is left in which nobody would tell it. The order matters too: a change of the user
- * would forget what was arranged.
- */
-const whileWeLive = `[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"`;
 
 const settingsFor = (place: ServerPlace, atLeast: Readonly<Record<string, string>>) => ({
   config_file: join(place.root, "server.conf"),
@@ -71,8 +61,6 @@ const settingsFor = (place: ServerPlace, atLeast: Readonly<Record<string, string
   ...(place.major < 17 ? {} : { event_triggers: "off" }),
 });
 
-const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
-
 /**
  * @param recovery settings for the replay of its log
  * @param heard is given each line that the server says; what it throws ends the server
@@ -88,49 +76,17 @@ export const startTemporaryServer = async (
     "-c",
     `${name}=${value}`,
   ]);
-  const { prefix, environment } = await asOwner(context, place.owner, "ours");
-  const watch = ["setpriv", "--pdeathsig", "QUIT", "--", "/bin/sh", "-c", whileWeLive, "sh", String(process.pid)];
-  const [program = "", ...args] = [...prefix, ...watch, join(place.programs, "postgres"), "-D", place.data, ...words];
-  context.signal.throwIfAborted();
-  const child = spawn(program, args, { cwd: "/", env: { ...environment }, stdio: ["ignore", "ignore", "pipe"] });
-  let unsound: { readonly reason: unknown } | null = null;
-  child.once("error", (cause) => {
-    unsound ??= { reason: new RefloatError("program.failed", `${program} could not be started`, { cause }) };
+  const { stop, end, hasEnded, lastWords, requireSound } = await startChildServer(context, place.owner, {
+    words: [join(place.programs, "postgres"), "-D", place.data, ...words],
+    ending: "SIGQUIT",
+    heard,
   });
-  const said: string[] = [];
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    said.push(line);
-    if (said.length > linesKept) said.shift();
-    try {
-      heard(line);
-    } catch (reason) {
-      unsound ??= { reason };
-      child.kill("SIGQUIT");
-    }
-  });
-  const stop = async (): Promise<void> => {
-    if (child.pid === undefined || hasEnded(child)) return;
-    const ended = once(child, "exit");
-    child.kill("SIGQUIT");
-    const force = setTimeout(() => child.kill("SIGKILL"), patienceMs);
-    await ended;
-    clearTimeout(force);
-  };
-  const spoken = once(child.stderr, "close");
-  const requireSound = (): void => {
-    if (unsound !== null) throw unsound.reason;
-  };
-  const end = async (): Promise<void> => {
-    await stop();
-    await spoken;
-    requireSound();
-  };
   const ready = async (): Promise<void> => {
     for (;;) {
       requireSound();
-      if (hasEnded(child)) {
+      if (hasEnded()) {
         await end();
-        throw new RefloatError("target.failed", `the temporary server does not start: ${said.join("\n")}`, {
+        throw new RefloatError("target.failed", `the temporary server does not start: ${lastWords()}`, {
           hint: "its folder is in TMPDIR, which its user has to be able to enter",
         });
       }

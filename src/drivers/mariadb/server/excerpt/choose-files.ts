@@ -1,0 +1,105 @@
+/**
+ * Which files of a captured server a server of one table or database needs: all that belongs to the server itself, and what belongs to that. Files of other tables may be
+ * missing, as in a partial backup: their redo log is passed over, and whoever asks for them is told that they are not there.
+ */
+import { join } from "node:path";
+import type { ByteStream } from "../../../../core/ports/bytes.ts";
+import type { FolderEntry, TreeReader } from "../../../../core/ports/vault-snapshots.ts";
+import type { CapturedComponent } from "../../../../model/manifest.ts";
+import { RefloatError } from "../../../../model/refloat-error.ts";
+import { placeInVault } from "../capture.ts";
+import type { FileChange } from "../captured-server.ts";
+import { mayBeNamed, plainName } from "../file-names.ts";
+import type { ExcerptName } from "./excerpt-name.ts";
+
+export type CapturedFile = {
+  /** Within the data folder. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly content: () => ByteStream;
+};
+
+/** @throws RefloatError point.damaged, vault.* */
+export const listFiles = async (tree: TreeReader, captured: CapturedComponent): Promise<readonly CapturedFile[]> => {
+  const root = placeInVault(captured.path);
+  const files: CapturedFile[] = [];
+  const walk = async (folder: FolderEntry, at: string): Promise<void> => {
+    for (const entry of await tree.folder(folder.treeId ?? "")) {
+      const path = join(at, Buffer.from(entry.name).toString("utf8"));
+      if (entry.treeId !== null) await walk(entry, path);
+      else files.push({ path, sizeBytes: entry.sizeBytes, content: () => tree.content(entry) });
+    }
+  };
+  const folder = await tree.entry(root);
+  if (folder === undefined) throw new RefloatError("point.damaged", `the point has no ${root}`);
+  await walk(folder, "");
+  return files;
+};
+
+/** Databases of the server itself, without which it does not start, or does not know its users. */
+const ownDatabases = new Set(["mysql", "sys", "performance_schema"]);
+
+/** For all of a database; by the name of a trigger, which table that is of; and hidden tables of full-text indexes, which tell the number of their table alone. */
+const isOfWholeDatabase = (name: string): boolean => name === "db.opt" || /\.TRN$|^fts_/i.test(name);
+
+/** `orders` of `orders.ibd`, `orders#P#p0.ibd`: neither a dot nor that sign is in an encoded name. */
+const tableOf = (name: string): string => /^[^.#]+/.exec(name)?.[0] ?? name;
+
+/** `.ren` and `.del` tell older programs what happened to a file meanwhile; then nothing is left out, since each may be of any table. */
+const isNoteOfChange = ({ path }: CapturedFile): boolean => /\.(?:ren|del)$/.test(path);
+
+type Wish = ExcerptName & { readonly ignoresCase: boolean };
+
+const isOf = (path: string, { database, table, ignoresCase }: Wish): boolean => {
+  const [folder = "", name] = path.split("/");
+  if (name === undefined || ownDatabases.has(folder)) return true;
+  if (!mayBeNamed(folder, database, { ignoresCase })) return false;
+  return table === null || isOfWholeDatabase(name) || mayBeNamed(tableOf(name), table, { ignoresCase });
+};
+
+/** Paths under which files were copied that are `isOf` by the name that they had in the end. */
+const renamedInto = (changes: readonly FileChange[], wish: Wish): ReadonlySet<string> => {
+  const wanted = new Set<string>();
+  for (const { path, to } of changes.toReversed())
+    if (to !== null && (wanted.has(to) || isOf(to, wish))) wanted.add(path);
+  return wanted;
+};
+
+/** @param wish null for everything */
+export const chooseFiles = (
+  files: readonly CapturedFile[],
+  changes: readonly FileChange[],
+  wish: Wish | null,
+): readonly CapturedFile[] => {
+  if (wish === null || files.some(isNoteOfChange)) return files;
+  const renamed = renamedInto(changes, wish);
+  return files.filter(({ path }) => isOf(path, wish) || renamed.has(path));
+};
+
+/** Of databases that files lie in, as far as names of files tell. */
+export const databasesIn = (files: readonly CapturedFile[]): readonly string[] => [
+  ...new Set(
+    files.flatMap(({ path }) => {
+      const [folder = "", name] = path.split("/");
+      return name === undefined ? [] : [plainName(folder)];
+    }),
+  ),
+];
+
+/** Tables of a database, as far as names of files tell; whether there is one of that name, letters that only a server can tell included. */
+export const tablesIn = (
+  files: readonly CapturedFile[],
+  { database, table, ignoresCase }: Wish,
+): { readonly isThere: boolean; readonly names: readonly string[]; readonly hasDatabase: boolean } => {
+  const own = files
+    .map(({ path }) => path.split("/"))
+    .filter(([folder = "", name]) => name !== undefined && mayBeNamed(folder, database, { ignoresCase }));
+  const tables = own.flatMap(([, name = ""]) =>
+    name.endsWith(".frm") && !name.startsWith("#") ? [tableOf(name)] : [],
+  );
+  return {
+    hasDatabase: own.length > 0,
+    isThere: table === null || tables.some((encoded) => mayBeNamed(encoded, table, { ignoresCase })),
+    names: tables.map(plainName),
+  };
+};
