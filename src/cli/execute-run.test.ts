@@ -221,7 +221,15 @@ describe("undoing what is live needs a yes", () => {
   it("where nobody can be asked the exact command is given, and nothing is done", async () => {
     const { exit, stderr, stdout } = await ended(["commit", "42"], run42);
     expect(exit).toBe(3);
-    expect(stdout).toBe("Commit run 42 of shop drops for good:\n  db: shop_old42\n\n");
+    expect(stdout).toBe(
+      [
+        "Commit run 42 of shop drops for good:",
+        "  db: shop_old42",
+        "Came after the point, and is then gone unless refloat reconcile 42 has put it back or a file has it:",
+        "  db: 312 orders, exported to runs/42/lost/orders.csv",
+        "",
+      ].join("\n"),
+    );
     expect(stderr).toBe(
       [
         "error confirm.needed: what is dropped cannot be brought back, and nobody can be asked here",

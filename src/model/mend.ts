@@ -41,10 +41,38 @@ export const mendedTableSchema = z.object({
     }),
   ),
   samples: z.array(mendSampleSchema),
+  /**
+   * Of rows of a side that is kept: values that rows which both sides have got there, and that rows have as well which come back. What damaged those may have
+   * damaged these.
+   */
+  alike: z
+    .array(
+      z.object({
+        column: z.string(),
+        value: z.string().nullable(),
+        /** Rows that differ and have it there; rows that come back and have it. */
+        changed: z.int().positive(),
+        gone: z.int().positive(),
+      }),
+    )
+    .default([]),
   /** The table's own triggers that would fire: `products_audit, after update`. */
   triggers: z.array(z.string()),
 });
 export type MendedTable = z.infer<typeof mendedTableSchema>;
+
+/** Rows of the source that the live side does not have, and that are not put back. */
+export const leftOutSchema = z.object({
+  /** As facts name it. */
+  table: z.string(),
+  /** Null where nobody can tell how many. */
+  rows: z.int().positive().nullable(),
+  /** In a person's words: `mails has no primary key: nobody can tell which row is which`. */
+  why: z.string(),
+  /** CSV with these rows; null where there is none. */
+  file: z.string().nullable(),
+});
+export type LeftOut = z.infer<typeof leftOutSchema>;
 
 export const mendProposalSchema = z.object({
   /** SHA-256 of the script, hex. */
@@ -61,6 +89,7 @@ export const mendProposalSchema = z.object({
   /** Can this technology keep them from firing within a transaction? */
   quietsTriggers: z.boolean().default(true),
   warnings: z.array(z.string()),
+  leftOut: z.array(leftOutSchema).default([]),
   /** Files with the SQL; null when there is nothing to put back. */
   script: z.string().nullable(),
   undo: z.string().nullable(),

@@ -10,6 +10,7 @@ import type { DriverContext } from "../core/ports/driver.ts";
 import type { KeptSideSource, RowMending } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
+import { exportedRows } from "../core/run/lost-writes.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { MendedRows, MendProposal } from "../model/mend.ts";
 import type { Plan } from "../model/plan.ts";
@@ -50,6 +51,7 @@ export const proposeReconciliation = async (
     });
   }
   const options = { service, locate: () => null, marker: `refloat/${run}/reconcile`, signal };
+  const leftTo = `${await bench.directories.run(run)}/left`;
   return withComponents(bench, options, async (access) => {
     const batches: Reconciliation["batches"][number][] = [];
     const left: Reconciliation["left"][number][] = [];
@@ -70,19 +72,26 @@ export const proposeReconciliation = async (
         point: async () =>
           pointSource(await openComponent(bench, await (await bench.vault()).points.read(point.id), component)),
         words: `the old side of run ${run} (${side})`,
+        leftTo: `${leftTo}/${component}`,
       };
       const context = await access.context(component);
+      const files = exportedRows(record, component);
       const named = tables.length === 0 ? null : tables;
       const parts = await partsOf(mending, context, source, named);
       left.push(...parts.left.map((why) => ({ component, side, why })));
       for (const names of parts.batches) {
         const request = { ...wish, tables: names, columns: null, where: null };
-        batches.push({ component, proposal: await mending.propose(context, source, request) });
+        const proposal = await mending.propose(context, source, request);
+        batches.push({ component, proposal: { ...proposal, leftOut: withExports(proposal, files) } });
       }
     }
     return { service: service.name, run, batches, left };
   });
 };
+
+/** Rows that have a key were written down at the cutover, where the technology does that. */
+const withExports = ({ leftOut }: MendProposal, files: ReadonlyMap<string, string>): MendProposal["leftOut"] =>
+  leftOut.map((one) => ({ ...one, file: one.file ?? files.get(one.table) ?? null }));
 
 type Parts = { readonly batches: readonly (readonly string[] | null)[]; readonly left: readonly string[] };
 

@@ -1,7 +1,7 @@
 /** What putting rows back would do: how much differs, a few rows of it, what fires, where the SQL lies. */
 import { formatAmount, formatCount } from "../core/text/quantity.ts";
 import { showName } from "../core/text/shown-name.ts";
-import { type MendDirection, type MendedTable, type MendProposal, rowsPutBack } from "../model/mend.ts";
+import { type LeftOut, type MendDirection, type MendedTable, type MendProposal, rowsPutBack } from "../model/mend.ts";
 import { cutText } from "./fit-text.ts";
 import { type Screen, lines, nextLine } from "./screen.ts";
 
@@ -16,16 +16,17 @@ export const shortDigest = (digest: string): string => digest.slice(0, 8);
 
 const widestValue = 40;
 
-const value = (text: string | null): string =>
+/** As it is shown. */
+export const shownValue = (text: string | null): string =>
   text === null ? "null" : cutText(showName(Buffer.from(text)), widestValue);
 
 const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number], direction: MendDirection): string => {
   const id = Object.entries(key)
-    .map(([name, text]) => `${name} ${value(text)}`)
+    .map(([name, text]) => `${name} ${shownValue(text)}`)
     .join(", ");
   const shown = columns.slice(0, 4).map(({ name, point, live }) => {
     const [from, to] = direction === "mend" ? [live, point] : [point, live];
-    return kind === "gone" ? `${name} ${value(point)}` : `${name} ${value(from)} > ${value(to)}`;
+    return kind === "gone" ? `${name} ${shownValue(point)}` : `${name} ${shownValue(from)} > ${shownValue(to)}`;
   });
   const more = columns.length > shown.length ? `, ${formatCount(columns.length - shown.length)} more columns` : "";
   const sign = kind === "changed" ? "*" : direction === "mend" ? "+" : "-";
@@ -46,7 +47,7 @@ const countsLine = ({ name, equal, changed, gone, newer, made }: MendedTable): s
 const putsLine = ({ puts, columns, asked, made }: MendedTable): string => {
   if (made) return `  made again with ${formatAmount(puts.gone, "rows")}`;
   const by = columns.map(({ name, rows, mostly }) => {
-    const now = mostly.rows === rows && rows > 1 ? ` (${value(mostly.value)} in all of them)` : "";
+    const now = mostly.rows === rows && rows > 1 ? ` (${shownValue(mostly.value)} in all of them)` : "";
     return `${columns.length === 1 ? name : `${name} in ${formatCount(rows)}`}${now}`;
   });
   const parts = [
@@ -94,6 +95,15 @@ const triggerLine = ({ tables, fireTriggers, quietsTriggers }: MendProposal): st
     : `QUIET    ${triggers.join("; ")}`;
 };
 
+/** `12 rows of mails stay out: mails has no primary key: ...`, and where they are. */
+const leftOutLines = ({ table, rows, why, file }: LeftOut, { paint }: Screen): readonly string[] => [
+  paint(
+    "yellow",
+    `LEFT OUT ${rows === null ? `rows of ${table}` : `${formatAmount(rows, "rows")} of ${table}`} stay out: ${why}`,
+  ),
+  ...(file === null ? [] : [`         as CSV: ${file}`]),
+];
+
 const placeOf = ({ service, component, proposal: { database } }: MendOnScreen): string =>
   database === null ? `${service}, ${component}` : `${service}, ${component}, database ${database}`;
 
@@ -103,6 +113,7 @@ export const renderProposal = (mend: MendOnScreen, screen: Screen): string => {
     screen.paint("bold", `Mend ${placeOf(mend)}, from ${proposal.source}`),
     proposal.tables.flatMap((table) => tableLines(table, screen)),
     triggerLine(proposal),
+    proposal.leftOut.flatMap((left) => leftOutLines(left, screen)),
     proposal.warnings.map((warning) => screen.paint("yellow", `WARNING  ${warning}`)),
     proposal.script === null ? null : `SCRIPT   ${proposal.script}`,
     proposal.undo === null ? null : `UNDO     ${proposal.undo}`,

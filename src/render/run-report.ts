@@ -135,6 +135,9 @@ const describeOff = ({ disarmed, state, run }: RunSummary): readonly string[] =>
 const hasLostRows = ({ units }: RpoActual): boolean =>
   units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true);
 
+/** Nobody puts them back: to drop the side that has them is no step to take without a look. */
+const hasRowsByHand = ({ units }: RpoActual): boolean => units.some(({ byHand }) => byHand);
+
 const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
   const { run, state, purpose, cutover, service, words, beside, kept, rpo, disarmed } = summary;
   const { point } = plan.intent;
@@ -157,7 +160,7 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line)
         return [
           `refloat undo ${run}`,
           ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
-          `refloat commit ${run}`,
+          ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
         ];
       case "committed":
         return ["refloat status", ...(disarmed.length === 0 ? [] : [`refloat rearm ${run}`])];

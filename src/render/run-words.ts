@@ -131,9 +131,19 @@ const describeRpo = (rpo: RpoActual): readonly string[] => {
     actualMs === 0 && units.length === 0 && gaps.length === 0
       ? `${component} nothing lost`
       : `${component} ${atMost ? "at most " : ""}${against(actualMs, rpo)}${lost}`,
+    ...describeByHand(rpo),
     ...gaps.map((gap) => `${component} could not be compared whole: ${gap}`),
   ];
 };
+
+/** `db 12 mails are put back by no reconcile: runs/42/lost/mails.csv` */
+const describeByHand = ({ component, units }: RpoActual): readonly string[] =>
+  units
+    .filter(({ byHand }) => byHand)
+    .map(
+      (unit) =>
+        `${component} ${describeUnit({ ...unit, changed: 0, removed: 0 })}: put back by no reconcile, and gone with commit but for ${unit.file ?? "no file"}`,
+    );
 
 /** `db 2 orders, written after the last point: runs/43/lost/orders.csv` */
 export const describeLeft = (

@@ -120,13 +120,14 @@ const positionBefore = async (
 
 const lostOutput = (report: WriteReport): JsonObject => ({
   lastWriteAt: report.lastWriteAt,
-  units: report.units.map(({ name, added, changed, removed, file, changedFile }) => ({
+  units: report.units.map(({ name, added, changed, removed, file, changedFile, byHand }) => ({
     name,
     added,
     changed,
     removed,
     file: file ?? null,
     changedFile: changedFile ?? null,
+    byHand: byHand === true,
   })),
   gaps: report.gaps,
 });

@@ -1,5 +1,5 @@
 /** After a recovery, the orders that came in after the bad migration go into the recovered database, and the migration does not. */
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
@@ -34,7 +34,7 @@ describe("reconcile", () => {
     server = await startPostgresServer();
     await query(server.url("postgres"), "create database shop");
     await sql(`
-      create table customers (id bigint generated always as identity primary key, name text unique);
+      create table customers (id bigint generated always as identity primary key, name text unique, tier text default 'a');
       create table products (id int primary key, price int);
       create table orders (id bigint generated always as identity primary key, customer bigint not null references customers);
       create table items (order_id bigint references orders, line int, product int references products, primary key (order_id, line));
@@ -59,7 +59,10 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url("shop
     await program.succeed(["capture", "shop"]);
     await sql("update products set price = 0");
     for (const name of ["cem", "dora", "eve"]) await order(name);
-    await sql("insert into days values ('2026-03-03', 3); insert into mails values ('by hand')");
+    await sql("insert into days values ('2026-03-03', 3); insert into mails values ('by, hand')");
+    // The damage reaches what came after the point as well.
+    await sql("update customers set tier = 'x'");
+    await sql("create table notes (id int primary key, what text); insert into notes values (1, 'new')");
     await program.succeed(["recover", "shop", "--yes"]);
     await order("fay");
   });
@@ -77,7 +80,17 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url("shop
     expect(shown.stdout).toContain("from the old side of run 1 (shop_old1)");
     expect(shown.stdout).toContain("QUIET    mailed on orders, after insert");
     expect(shown.stdout).toMatch(/LEFT +docs: not made of rows/);
-    expect(shown.stdout).toContain("mails has no primary key");
+    const told = shown.stdout.replaceAll(/\s+/g, " ");
+    expect(told).toContain("LEFT OUT 4 rows of mails stay out: mails has no primary key");
+    expect(told).toContain("LEFT OUT 1 row of notes stay out: there is no table notes any more");
+    expect(told).toContain("NOT PUT BACK, and gone from here with refloat commit 1: db mails: 4 rows, as CSV in ");
+    expect(told).toContain(
+      "16 rows come as the old side has them, with whatever changed them there after they were written: 3 rows of customers are new, 2 rows of customers that differ there stay as they are here",
+    );
+    expect(told).toContain(
+      "3 rows of customers come back with tier x, which 2 rows that differ have there too: look whether that is the damage",
+    );
+    expect(shown.stdout.split("\n").findLast((line) => line.startsWith("next:"))).not.toContain("commit");
     expect(await counts()).toMatchObject({ orders: 3 });
     expect((await program.run(["reconcile", "1"])).stderr).toContain("error confirm.needed");
     expect(await counts()).toMatchObject({ orders: 3 });
@@ -98,6 +111,14 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url("shop
     expect(await counts()).toMatchObject({ customers: 3, orders: 3, items: 9, days: 0 });
   });
 
+  it("writes rows down that nobody puts back, where they are named as well", async () => {
+    const { leftOut = [], tables } = (await reconcile("--only", "db:mails")).batches[0] ?? {};
+    expect(tables).toEqual([]);
+    expect(leftOut).toMatchObject([{ table: "mails", rows: 4 }]);
+    expect(await readFile(leftOut[0]?.file ?? "", "utf8")).toBe('what\norder 3\norder 4\norder 5\n"by, hand"\n');
+    expect((await program.run(["reconcile", "1", "--only", "db:male"])).stderr).toContain("error source.unsupported");
+  });
+
   it("takes one table with what it refers to, and rows that differ only where they are named", async () => {
     const { batches } = await reconcile("--only", "db:orders", "--triggers");
     expect(batches[0]?.tables.map(({ name, asked }) => [name, asked])).toEqual([
@@ -113,6 +134,18 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url("shop
   it("refuses what has no old side", async () => {
     expect((await program.run(["reconcile", "1", "--only", "cache"])).stderr).toContain("error component.unknown");
     expect((await program.run(["reconcile", "9"])).stderr).toContain("error run.unknown");
+    const report = (await program.run(["runs", "1"])).stdout;
+    expect(report.replaceAll(/\s+/g, " ")).toContain(
+      "db 4 mails: put back by no reconcile, and gone with commit but for",
+    );
+    expect(report).toMatch(/next: refloat undo 1 \| refloat reconcile 1$/m);
+    const asked = await program.run(["commit", "1"]);
+    expect(asked.stderr).toContain("error confirm.needed");
+    const gone = asked.stdout.replaceAll(/\s+/g, " ");
+    expect(gone).toContain(
+      "unless refloat reconcile 1 has put it back or a file has it: db: 3 customers, 2 changed customers, exported to",
+    );
+    expect(gone).toMatch(/db: 4 mails, exported to \S+mails.csv; reconcile puts none of them back/);
     await program.succeed(["commit", "1", "--yes"]);
     const refused = await program.run(["reconcile", "1"]);
     expect(refused).toMatchObject({ exit: 3 });

@@ -1,8 +1,10 @@
 /** commit: drop the side that a run has put away; after a recovery that ends undo. */
 import { z } from "zod";
 import { keptSides } from "../../core/run/kept-sides.ts";
+import { lostWrites } from "../../core/run/lost-writes.ts";
 import { commit } from "../../operations/commit.ts";
 import { readRun } from "../../operations/runs.ts";
+import { renderCommit } from "../../render/commit-screen.ts";
 import { lines, nextLine } from "../../render/screen.ts";
 import { answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
@@ -16,7 +18,7 @@ export const commitCommand = defineCommand({
   summary: "drop the side that was put away; ends undo",
   about: [
     "Drops the side that a run has put away. Of a recovery: the damaged database, the folders that were exchanged; after that it cannot be " +
-      "undone. Of an undo: the side that the undo has left. Says what it will drop, and asks. Recovery points and the rows that a run " +
+      "undone. Of an undo: the side that the undo has left. Says what it will drop, and what of it is in no other place, and asks. Recovery points and the rows that a run " +
       "exported are kept.",
   ],
   arguments: [runArgument],
@@ -31,12 +33,15 @@ export const commitCommand = defineCommand({
     const { output, signal } = context;
     const bench = await context.bench();
     const { record } = await readRun(bench, run);
-    const dropped = keptSides(record).map(({ component, name }) => `${component}: ${name}`);
+    const dropped = keptSides(record);
     // A run that has nothing to drop is refused below, with the reason.
     if (record.state === "succeeded" && dropped.length > 0) {
-      output.say(
-        `Commit run ${run} of ${record.service} drops for good:\n${dropped.map((line) => `  ${line}`).join("\n")}\n`,
+      const lost = lostWrites(
+        record,
+        dropped.map(({ component }) => component),
       );
+      const { service, purpose } = record;
+      output.say(renderCommit({ service, run, purpose, dropped, lost }, output.screen(bench.host.timeZone)));
       await requireYes(context, {
         question: "Drop it now?",
         unasked: "what is dropped cannot be brought back",

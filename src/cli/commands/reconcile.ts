@@ -5,7 +5,7 @@ import { mendedRowsSchema, rowsPutBack } from "../../model/mend.ts";
 import { applyMend } from "../../operations/mend.ts";
 import { type Reconciliation, proposeReconciliation } from "../../operations/reconcile.ts";
 import { renderMended, renderProposal, shortDigest } from "../../render/mend-screen.ts";
-import { renderReconciled } from "../../render/reconcile-screen.ts";
+import { renderAsWritten, renderReconciled } from "../../render/reconcile-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { during } from "../live-progress.ts";
@@ -24,6 +24,8 @@ export const reconcileCommand = defineCommand({
       "Only rows come back, and the tables' own triggers do not fire: what they did then is not done again. An outbox or a queue in a table is rows too: leave " +
       "it out by --only. " +
       "Each batch can be taken back by refloat mend SERVICE --undo.",
+    "Rows come as the old side has them: what a bad statement did to rows that were written after the point comes with them, and is told before the question. " +
+      "Tables without a key are left out: named with the number of their rows, which are written as CSV.",
     "Needs the old side: before refloat commit.",
   ],
   arguments: [runArgument],
@@ -74,6 +76,8 @@ export const reconcileCommand = defineCommand({
     for (const batch of found.batches) {
       const mend = { service: found.service, ...batch };
       context.output.say(renderProposal(mend, screen));
+      const asWritten = renderAsWritten(batch.proposal, screen);
+      if (asWritten !== "") context.output.say(asWritten);
       const applied = apply && rowsPutBack(batch.proposal) > 0;
       if (applied) {
         await approve(found, batch, context);

@@ -14,6 +14,7 @@ const table = (more: Partial<MendedTable>): MendedTable => ({
   puts: { changed: 0, gone: 0 },
   columns: [],
   samples: [],
+  alike: [],
   triggers: [],
   ...more,
 });

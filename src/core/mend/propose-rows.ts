@@ -6,8 +6,9 @@ import type { MendRequest } from "../ports/row-mending.ts";
 import type { RowStage, RowWish, ScriptPiece, StageRows, StageTable } from "../ports/row-stage.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
 import { formatCount, formatList } from "../text/quantity.ts";
-import { type MendedTable, type MendProposal, rowsPutBack } from "../../model/mend.ts";
+import { type LeftOut, type MendedTable, type MendProposal, rowsPutBack } from "../../model/mend.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
+import { type KeepLeftRows, rowsLeftOut } from "./left-rows.ts";
 import { parentsFirst, setRefusedAside, wantReferred } from "./referred-rows.ts";
 
 /** Above this a script is nothing that anybody reviews. A table that is made again is one thing to review, however many rows it has. */
@@ -125,7 +126,12 @@ const makeDropped = async (
   return made;
 };
 
-type Compared<Rows> = { readonly tables: readonly Rows[]; readonly made: Made; readonly warnings: readonly string[] };
+type Compared<Rows> = {
+  readonly tables: readonly Rows[];
+  readonly made: Made;
+  readonly warnings: readonly string[];
+  readonly leftOut: readonly LeftOut[];
+};
 
 const isUnfit = (error: unknown): error is RefloatError =>
   error instanceof RefloatError && error.code === "source.unsupported";
@@ -133,10 +139,12 @@ const isUnfit = (error: unknown): error is RefloatError =>
 const compareAll = async <Table extends StageTable, Rows extends StageRows<Table>>(
   stage: RowStage<Table, Rows>,
   request: MendRequest,
+  keepLeft: KeepLeftRows | null,
 ): Promise<Compared<Rows>> => {
   const before = await stage.tables();
   const missing = request.tables?.filter((label) => !before.has(label)) ?? [];
-  const made = await makeDropped(stage, missing, request);
+  // What only a side has that is kept was never dropped here.
+  const made: Made = keepLeft === null ? await makeDropped(stage, missing, request) : new Map();
   const live = made.size === 0 ? before : await stage.tables();
   await stage.prepare();
   const wish: RowWish = { rows: request.rows, columns: request.columns, where: request.where };
@@ -146,18 +154,19 @@ const compareAll = async <Table extends StageTable, Rows extends StageRows<Table
     compared.set(label, found);
     return found;
   };
-  const unfit: string[] = [];
-  if (request.tables === null) {
-    // Of everything that there is, one table that cannot be compared does not keep the others from it.
-    for (const label of stage.source.labels ?? []) {
-      try {
-        await stage.attempt(() => compare(label, wish));
-      } catch (error) {
-        if (!isUnfit(error)) throw error;
-        unfit.push(error.message);
-      }
+  const unfit: LeftOut[] = [];
+  for (const label of request.tables ?? stage.source.labels ?? []) {
+    try {
+      await stage.attempt(() => compare(label, wish));
+    } catch (error) {
+      // Of everything that there is, one table that cannot be compared does not keep the others from it; of a side that is kept its rows are written down.
+      if (!isUnfit(error) || (request.tables !== null && keepLeft === null)) throw error;
+      const left = await rowsLeftOut(stage, { table: label, why: error.message, keep: keepLeft });
+      // Whoever named a table wants to know what keeps it, and a name that nobody knows is a slip.
+      if (left?.rows === null && request.tables !== null) throw error;
+      if (left !== null) unfit.push(left);
     }
-  } else for (const label of request.tables) await compare(label, wish);
+  }
   if (request.columns !== null) requireColumns(request.columns, [...compared.values()]);
   const { labels } = stage.source;
   await wantReferred(stage, {
@@ -179,7 +188,7 @@ const compareAll = async <Table extends StageTable, Rows extends StageRows<Table
     others.length === 0 ? [] : [`lost with ${label} and not put back: ${formatList(others, 8)}`],
   );
   const tables = parentsFirst([...compared.values()]);
-  return { tables, made, warnings: [...unfit, ...dropped, ...lost, ...loud, ...aside] };
+  return { tables, made, warnings: [...dropped, ...lost], leftOut: [...unfit, ...loud, ...aside] };
 };
 
 /** @throws RefloatError source.unsupported */
@@ -199,9 +208,9 @@ const leaveLoud = async <Table extends StageTable, Rows extends StageRows<Table>
   stage: RowStage<Table, Rows>,
   compared: ReadonlyMap<string, Rows>,
   { fireTriggers, tables }: MendRequest,
-): Promise<readonly string[]> => {
+): Promise<readonly LeftOut[]> => {
   if (fireTriggers || stage.quietsTriggers) return [];
-  const told: string[] = [];
+  const told: LeftOut[] = [];
   for (const [label, rows] of compared) {
     const { puts } = await stage.describe(rows);
     const fires = firing(rows.live, puts);
@@ -214,7 +223,7 @@ const leaveLoud = async <Table extends StageTable, Rows extends StageRows<Table>
       });
     }
     await stage.setAllAside(rows);
-    told.push(`the rows of ${label} stay out: ${why}; --triggers lets it fire`);
+    told.push({ table: label, rows: puts.gone + puts.changed, why: `${why}; --triggers lets it fire`, file: null });
   }
   return told;
 };
@@ -240,16 +249,18 @@ export type Proposing = {
   readonly now: () => Date;
   /** Writes the scripts where they stay, and says where. */
   readonly keep: (scripts: ProposedScripts) => Promise<MendProposal>;
+  /** Of a side that is kept; null of a point, which stays. */
+  readonly keepLeft: KeepLeftRows | null;
 };
 
 /** As `RowMending.propose`. */
 export const proposeRows = async <Table extends StageTable, Rows extends StageRows<Table>>(
   stage: RowStage<Table, Rows>,
   request: MendRequest,
-  { place, database, now, keep }: Proposing,
+  { place, database, now, keep, keepLeft }: Proposing,
 ): Promise<MendProposal> => {
   const { source } = stage;
-  const { tables, made, warnings } = await compareAll(stage, request);
+  const { tables, made, warnings, leftOut } = await compareAll(stage, request, keepLeft);
   const described: MendedTable[] = [];
   for (const rows of tables) {
     const { label } = rows.live;
@@ -265,6 +276,7 @@ export const proposeRows = async <Table extends StageTable, Rows extends StageRo
     tables: described,
     fireTriggers: request.fireTriggers,
     quietsTriggers: stage.quietsTriggers,
+    leftOut: [...leftOut],
     warnings: [...warnings, ...(request.fireTriggers ? changing(described, stage.quietsTriggers) : [])],
     writtenAt: now().toISOString(),
   });

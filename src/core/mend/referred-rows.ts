@@ -3,7 +3,7 @@
  * source has. What the server would refuse stays out and is named: one such row would take all others with it.
  */
 import type { RowStage, SetAside, StageRows, StageTable } from "../ports/row-stage.ts";
-import { formatAmount } from "../text/quantity.ts";
+import type { LeftOut } from "../../model/mend.ts";
 
 export type ComparedTables<Rows> = {
   /** By label, those compared so far. */
@@ -35,15 +35,18 @@ const suchAs = ({ rows, keys }: SetAside): string => `${rows > keys.length ? "su
 const setTakenAside = async <Table extends StageTable, Rows extends StageRows<Table>>(
   stage: RowStage<Table, Rows>,
   table: Rows,
-): Promise<readonly string[]> => {
-  const told: string[] = [];
+): Promise<readonly LeftOut[]> => {
+  const told: LeftOut[] = [];
   for (const unique of table.live.uniques) {
     if (!unique.columns.every((name) => table.shared.some((column) => column.name === name))) continue;
     const aside = await stage.setTakenAside(table, unique);
     if (aside.rows === 0) continue;
-    told.push(
-      `${formatAmount(aside.rows, "rows")} of ${table.live.label} stay out: another row has their ${unique.columns.join(", ")} now (${unique.name}); ${suchAs(aside)}`,
-    );
+    told.push({
+      table: table.live.label,
+      rows: aside.rows,
+      why: `another row has their ${unique.columns.join(", ")} now (${unique.name}); ${suchAs(aside)}`,
+      file: null,
+    });
   }
   return told;
 };
@@ -52,8 +55,8 @@ const setTakenAside = async <Table extends StageTable, Rows extends StageRows<Ta
 const setOrphansAside = async <Table extends StageTable, Rows extends StageRows<Table>>(
   stage: RowStage<Table, Rows>,
   compared: ReadonlyMap<string, Rows>,
-): Promise<readonly string[]> => {
-  const told = new Map<string, number>();
+): Promise<readonly LeftOut[]> => {
+  const told = new Map<string, LeftOut & { readonly rows: number }>();
   for (let found = true; found;) {
     found = false;
     for (const table of compared.values()) {
@@ -62,21 +65,23 @@ const setOrphansAside = async <Table extends StageTable, Rows extends StageRows<
         const { rows } = await stage.setOrphansAside(table, key, parent);
         if (rows === 0) continue;
         found = true;
-        const what = `of ${table.live.label} stay out: they refer to rows of ${key.parent} that are not live and do not come back (${key.name})`;
-        told.set(what, (told.get(what) ?? 0) + rows);
+        const { label } = table.live;
+        const why = `they refer to rows of ${key.parent} that are not live and do not come back (${key.name})`;
+        const id = `${label}: ${why}`;
+        told.set(id, { table: label, rows: rows + (told.get(id)?.rows ?? 0), why, file: null });
       }
     }
   }
-  return [...told].map(([what, rows]) => `${formatAmount(rows, "rows")} ${what}`);
+  return [...told.values()];
 };
 
-/** @param made labels of tables that are made again: nobody else has a value there. @returns what stays out, for people */
+/** @param made labels of tables that are made again: nobody else has a value there. @returns what stays out */
 export const setRefusedAside = async <Table extends StageTable, Rows extends StageRows<Table>>(
   stage: RowStage<Table, Rows>,
   compared: ReadonlyMap<string, Rows>,
   made: ReadonlyMap<string, unknown>,
-): Promise<readonly string[]> => {
-  const taken: string[] = [];
+): Promise<readonly LeftOut[]> => {
+  const taken: LeftOut[] = [];
   for (const table of compared.values())
     if (!made.has(table.live.label)) taken.push(...(await setTakenAside(stage, table)));
   return [...taken, ...(await setOrphansAside(stage, compared))];

@@ -221,6 +221,8 @@ export type WriteReport = {
     readonly changedFile?: string;
     /** It was written to, and nobody can tell how much: the counts are no more than what is known. A gap says so too. */
     readonly uncounted?: true;
+    /** No way of ours puts its added rows back: it has no key, or the other side has no such table. */
+    readonly byHand?: true;
   }[];
   /** What could not be compared and why (a table without a primary key). Shown, never swallowed. */
   readonly gaps: readonly string[];

@@ -44,6 +44,8 @@ export type KeptSideSource = {
   /** The point that the recovery went back to, for a technology whose rows do not tell when they were written. @throws RefloatError point.*, vault.* */
   readonly point: () => Promise<PointSource>;
   readonly words: string;
+  /** A folder for rows that cannot be put back, one CSV file for each table; made when there are any. */
+  readonly leftTo: string;
 };
 
 export type MendSource = PointSource | KeptSideSource;

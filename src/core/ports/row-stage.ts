@@ -3,6 +3,7 @@
  * are put back is behind this; in which order it is asked, and what follows from the answers, is decided by core/mend. Everything that a stage makes is
  * temporary and seen by nobody else.
  */
+import type { ByteStream } from "./bytes.ts";
 import type { MendDirection, MendedRows, MendedTable } from "../../model/mend.ts";
 
 export type StageForeignKey = {
@@ -53,6 +54,13 @@ export type RowWish = {
   readonly where: string | null;
 };
 
+/** Rows as CSV with a header. */
+export type RowsAsCsv = {
+  readonly csv: ByteStream;
+  /** Once all of it was read. */
+  readonly count: () => number;
+};
+
 /** Rows that were taken out of what is put back, and a few of their keys, as they are told: `id 6`. */
 export type SetAside = { readonly rows: number; readonly keys: readonly string[] };
 
@@ -89,6 +97,12 @@ export type RowStage<Table extends StageTable = StageTable, Rows extends StageRo
   readonly prepare: () => Promise<void>;
   /** Null for a table that the source has no rows of. @throws RefloatError source.unsupported, with the reason; source.failed for a condition that the server refuses */
   readonly compare: (table: Table, wish: RowWish) => Promise<Rows | null>;
+  /**
+   * Rows of the source that the live side does not have, of a table that cannot be compared row by row: as a multiset where there is no key. Null where that cannot
+   * be told. Asked only of a side that is kept.
+   * @throws RefloatError source.unsupported for more than can be looked at
+   */
+  readonly rowsLeft: (label: string) => Promise<RowsAsCsv | null>;
   /** Undoes what `act` did to the stage when it fails, so that the next one can be tried. */
   readonly attempt: <Result>(act: () => Promise<Result>) => Promise<Result>;
   /** Wanted rows whose reference leads to nothing that is live. */
@@ -102,7 +116,7 @@ export type RowStage<Table extends StageTable = StageTable, Rows extends StageRo
   /** Takes out all rows of a table. */
   readonly setAllAside: (rows: Rows) => Promise<void>;
   /** What would be put back, in numbers and by a few examples. */
-  readonly describe: (rows: Rows) => Promise<Pick<MendedTable, "puts" | "columns" | "samples">>;
+  readonly describe: (rows: Rows) => Promise<Pick<MendedTable, "puts" | "columns" | "samples" | "alike">>;
   /** Pieces of the script, in order. Asked for when nothing else is asked of the stage any more. */
   readonly script: (script: StageScript<Rows>) => AsyncIterable<ScriptPiece>;
 };

@@ -1,7 +1,7 @@
 /** What a run's steps have said of writes that the new side does not have, and of those that only the side has which an undo left. */
 import { z } from "zod";
 import type { Plan } from "../../model/plan.ts";
-import type { StepRecord } from "../../model/run.ts";
+import type { RunRecord, StepRecord } from "../../model/run.ts";
 import { type Objective, elapsed, metAtMost } from "./objective.ts";
 
 type LostUnit = {
@@ -13,6 +13,8 @@ type LostUnit = {
   readonly file: string | null;
   /** That of the changed rows, as the old side has them. */
   readonly changedFile: string | null;
+  /** No reconcile puts its added rows back. */
+  readonly byHand: boolean;
 };
 
 /** Paths of what was exported of a unit. */
@@ -46,6 +48,7 @@ export const lostOutputSchema = z.object({
       removed: z.number(),
       file: z.string().nullable(),
       changedFile: z.string().nullable().default(null),
+      byHand: z.boolean().default(false),
     }),
   ),
   gaps: z.array(z.string()),
@@ -65,16 +68,27 @@ const writtenUnits = ({ units, directory }: LostOutput): readonly LostUnit[] =>
     .filter(({ added, changed, removed }) => added + changed + removed > 0)
     .map((unit) => ({ ...unit, file: within(directory, unit.file), changedFile: within(directory, unit.changedFile) }));
 
+/** What was seen after the switch is the whole of it; what was seen early is all that is known of a run that did not get there. */
+const toldOf = (find: Told["find"], component: string): LostOutput | undefined =>
+  [`save-lost:${component}:final`, `save-lost:${component}`]
+    .map((id) => lostOutputSchema.safeParse(find(id)?.output))
+    .find(({ success }) => success)?.data;
+
+/** Of each table the file with the rows that only the old side has. */
+export const exportedRows = ({ steps }: Pick<RunRecord, "steps">, component: string): ReadonlyMap<string, string> => {
+  const told = toldOf((id) => steps.find((step) => step.id === id), component);
+  return new Map(
+    (told === undefined ? [] : writtenUnits(told)).flatMap(({ name, file }) => (file === null ? [] : [[name, file]])),
+  );
+};
+
 export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | null => {
   const captured = plan.intent.point?.components[component];
   const forecast = plan.forecast.loses.find((loss) => loss.component === component);
   if (captured === undefined || forecast === undefined) return null;
   // What its log took it to is not lost.
   const since = plan.intent.replays?.[component]?.at ?? captured.facts.position?.takenAt ?? captured.window.beginAt;
-  // What was seen after the switch is the whole of it; what was seen early is all that is known of a run that did not get there.
-  const told = [`save-lost:${component}:final`, `save-lost:${component}`]
-    .map((id) => lostOutputSchema.safeParse(find(id)?.output))
-    .find(({ success }) => success)?.data;
+  const told = toldOf(find, component);
   // What a column says may be older than the point: an update that leaves `created_at` alone was written later all the same.
   const lastWriteAt =
     [told?.lastWriteAt, forecast.lastWriteAt].find(
@@ -101,6 +115,16 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
     ...metAtMost(actualMs, atMost ? known : actualMs, plan.intent.declaration.objectives.rpo),
   };
 };
+
+/** Rows that came after the point, of all components: what a commit drops, unless they were put back or exported. */
+export const lostWrites = ({ steps }: Pick<RunRecord, "steps">, components: readonly string[]): readonly LeftWrites[] =>
+  components.flatMap((component) => {
+    const told = toldOf((id) => steps.find((step) => step.id === id), component);
+    const units =
+      told === undefined ? [] : writtenUnits({ ...told, units: told.units.map((unit) => ({ ...unit, removed: 0 })) });
+    const gaps = told?.gaps ?? [];
+    return units.length + gaps.length === 0 ? [] : [{ component, units, gaps, directory: told?.directory ?? null }];
+  });
 
 /** Of a failback, what home has from before users left it and the side elsewhere never had: it has stood still since, and was looked up early. */
 export const leftWrites = ({ plan, find }: Told, component: string): LeftWrites | null => {

@@ -3,51 +3,26 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { changedFolder } from "../../core/run/export-folder.ts";
 import type { WriteReport } from "../../core/ports/driver.ts";
+import { csvOf, exportedSql } from "./rows-as-csv.ts";
 import { listTables } from "./source-tables.ts";
-import { type Row, type SqlAccess, askSql, numberOf, textOf } from "./sql-client.ts";
-import { inDatabase, quoteName, quoteText } from "./sql-text.ts";
+import { type SqlAccess, askSql, numberOf } from "./sql-client.ts";
+import { inDatabase, quoteName } from "./sql-text.ts";
+import { type StoredColumn, readStoredColumns } from "./stored-columns.ts";
+import { type Unmatched, countUnmatched, mostExported, readUnmatched } from "./unmatched-rows.ts";
 
 type Unit = WriteReport["units"][number];
 
-type Column = { readonly name: string; readonly isKey: boolean };
-
-/** Stored columns and those of the primary key; generated ones follow from the others. */
-const readColumns = async (access: SqlAccess, database: string): Promise<ReadonlyMap<string, readonly Column[]>> => {
-  const rows = await askSql(
-    access,
-    `SELECT TABLE_NAME AS tbl, COLUMN_NAME AS name, COLUMN_KEY = 'PRI' AS is_key FROM information_schema.COLUMNS
-      WHERE TABLE_SCHEMA = ${quoteText(database)} AND (GENERATION_EXPRESSION IS NULL OR GENERATION_EXPRESSION = '')
-      ORDER BY TABLE_NAME, ORDINAL_POSITION;`,
-  );
-  return Map.groupBy(
-    rows.map((row) => ({ table: textOf(row, "tbl"), name: textOf(row, "name"), isKey: numberOf(row, "is_key") === 1 })),
-    ({ table }) => table,
-  );
-};
-
 /** Values as they are stored: neither a collation nor a trailing space makes two of them one. */
-const isSame = ({ name }: Column): string => `BINARY a.${quoteName(name)} <=> BINARY b.${quoteName(name)}`;
+const isSame = ({ name }: StoredColumn): string => `BINARY a.${quoteName(name)} <=> BINARY b.${quoteName(name)}`;
 
-const onKey = (columns: readonly Column[]): string =>
+const onKey = (columns: readonly StoredColumn[]): string =>
   columns
     .filter(({ isKey }) => isKey)
     .map(({ name }) => `a.${quoteName(name)} = b.${quoteName(name)}`)
     .join(" AND ");
 
-const firstKey = (columns: readonly Column[]): string => quoteName(columns.find(({ isKey }) => isKey)?.name ?? "");
-
-const csvField = (value: string | null | undefined): string => {
-  if (value === null || value === undefined) return "";
-  return value === "" || /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-};
-
-const csvOf = (columns: readonly Column[], rows: readonly Row[]): string =>
-  [columns.map(({ name }) => csvField(name)), ...rows.map((row) => columns.map(({ name }) => csvField(row[name])))]
-    .map((fields) => `${fields.join(",")}\n`)
-    .join("");
-
-/** More would not fit into memory; they are in the old side as well, which stays. */
-const mostExported = 100_000;
+const firstKey = (columns: readonly StoredColumn[]): string =>
+  quoteName(columns.find(({ isKey }) => isKey)?.name ?? "");
 
 type Comparison = {
   readonly access: SqlAccess;
@@ -56,32 +31,44 @@ type Comparison = {
   readonly exportTo: string | undefined;
 };
 
+/** @returns the name of the file */
+const saveCsv = async (folder: string, table: string, csv: string): Promise<string> => {
+  const file = `${encodeURIComponent(table)}.csv`;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, `${file}.part`), csv, { mode: 0o600 });
+  await rename(join(folder, `${file}.part`), join(folder, file));
+  return file;
+};
+
 /** @param from the rows of `a` that are wanted, joined with `b` @returns the name of the file */
 const exportRows = async (
   access: SqlAccess,
   from: string,
   folder: string,
   table: string,
-  columns: readonly Column[],
-): Promise<string> => {
-  const names = columns.map(({ name }) => `a.${quoteName(name)}`).join(", ");
-  const rows = await askSql(access, `SELECT ${names} FROM ${from} LIMIT ${mostExported};`);
-  const file = `${encodeURIComponent(table)}.csv`;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, `${file}.part`), csvOf(columns, rows), { mode: 0o600 });
-  await rename(join(folder, `${file}.part`), join(folder, file));
-  return file;
-};
+  columns: readonly StoredColumn[],
+): Promise<string> =>
+  saveCsv(
+    folder,
+    table,
+    csvOf(columns, await askSql(access, `SELECT ${exportedSql(columns)} FROM ${from} LIMIT ${mostExported};`)),
+  );
 
 type Found = { readonly unit: Unit; readonly gaps: readonly string[] };
 
-const compareByKey = async (comparison: Comparison, table: string, columns: readonly Column[]): Promise<Found> => {
+/** @param shared those of the columns that both sides have */
+const compareByKey = async (
+  comparison: Comparison,
+  table: string,
+  columns: readonly StoredColumn[],
+  shared: readonly StoredColumn[],
+): Promise<Found> => {
   const { access, here, there, exportTo } = comparison;
   const [mine, theirs] = [inDatabase(here, table), inDatabase(there, table)];
   const key = firstKey(columns);
   const missing = (from: string, other: string): string =>
     `${from} a LEFT JOIN ${other} b ON ${onKey(columns)} WHERE b.${key} IS NULL`;
-  const differing = `${mine} a JOIN ${theirs} b ON ${onKey(columns)} WHERE NOT (${columns.map(isSame).join(" AND ")})`;
+  const differing = `${mine} a JOIN ${theirs} b ON ${onKey(columns)} WHERE NOT (${shared.map(isSame).join(" AND ")})`;
   const [row] = await askSql(
     access,
     `SELECT (SELECT COUNT(*) FROM ${missing(mine, theirs)}) AS added,
@@ -118,17 +105,45 @@ const sumOf = async (access: SqlAccess, database: string, table: string) => {
   return { rows: numberOf(row, "found"), checksum: sum?.["Checksum"] ?? null };
 };
 
-/** Without a key only a difference can be told, and by how many rows. */
-const compareWithoutKey = async ({ access, here, there }: Comparison, table: string): Promise<Found> => {
-  const [mine, theirs] = [await sumOf(access, here, table), await sumOf(access, there, table)];
-  const more = mine.rows - theirs.rows;
-  const unit = { name: table, added: Math.max(0, more), changed: 0, removed: Math.max(0, -more) };
-  const isEqual = more === 0 && mine.checksum === theirs.checksum;
+/** Rows of a table that nobody puts back: they are in the old side and in the file. */
+const byHand = async (
+  { access, exportTo }: Comparison,
+  table: string,
+  { added, removed }: Pick<Unit, "added" | "removed">,
+  { columns, ...rows }: Omit<Unmatched, "columns"> & { readonly columns: readonly StoredColumn[] },
+): Promise<Found> => {
+  const unit: Unit = { name: table, added, changed: 0, removed, ...(added === 0 ? {} : { byHand: true }) };
+  if (added === 0 || exportTo === undefined) return { unit, gaps: [] };
+  const file = await saveCsv(exportTo, table, csvOf(columns, await readUnmatched(access, { ...rows, columns })));
+  const most = mostExported.toLocaleString("en-US");
   return {
-    unit,
-    gaps: isEqual
-      ? []
-      : [`${table} has no primary key: it was written to, and only the number of its rows is compared`],
+    unit: { ...unit, file },
+    gaps: added > mostExported ? [`${table}: only the first ${most} of its new rows were exported`] : [],
+  };
+};
+
+/** Without a key rows are told apart by all that stands in them. */
+const compareWithoutKey = async (
+  comparison: Comparison,
+  table: string,
+  columns: readonly StoredColumn[],
+  shared: readonly StoredColumn[],
+): Promise<Found> => {
+  const { access, here, there } = comparison;
+  const [mine, theirs] = [await sumOf(access, here, table), await sumOf(access, there, table)];
+  const isEqual = mine.rows === theirs.rows && mine.checksum === theirs.checksum;
+  if (isEqual && shared.length === columns.length)
+    return { unit: { name: table, added: 0, changed: 0, removed: 0 }, gaps: [] };
+  const matched = shared.map(({ name }) => name);
+  const rows = { mine: inDatabase(here, table), theirs: inDatabase(there, table), columns, matched };
+  const added = await countUnmatched(access, rows);
+  // Every row of the other side is matched by one here, or only there.
+  const removed = theirs.rows - (mine.rows - added);
+  const found = await byHand(comparison, table, { added, removed }, rows);
+  if (added + removed === 0) return found;
+  return {
+    ...found,
+    gaps: [...found.gaps, `${table} has no primary key: a changed row counts as a new and a removed one`],
   };
 };
 
@@ -137,33 +152,60 @@ const allRows = async (access: SqlAccess, database: string, table: string): Prom
   return numberOf(row, "found");
 };
 
-const namesOf = (columns: readonly Column[]): string => columns.map(({ name, isKey }) => `${name} ${isKey}`).join("\n");
+const keyOf = (columns: readonly StoredColumn[]): string =>
+  columns.flatMap(({ name, isKey }) => (isKey ? [name] : [])).join("\n");
+
+const namesOf = (columns: readonly StoredColumn[]): readonly string[] => columns.map(({ name }) => name);
+
+/** Columns that one side has and the other has not: nobody compares what stands in them. */
+const otherColumns = (
+  table: string,
+  mine: readonly StoredColumn[],
+  theirs: readonly StoredColumn[],
+): readonly string[] => {
+  const [here, there] = [new Set(namesOf(mine)), new Set(namesOf(theirs))];
+  const other = [
+    ...namesOf(mine).filter((name) => !there.has(name)),
+    ...namesOf(theirs).filter((name) => !here.has(name)),
+  ];
+  return other.length === 0 ? [] : [`${table} has other columns there, which are not compared: ${other.join(", ")}`];
+};
+
+const compareBoth = async (
+  comparison: Comparison,
+  table: string,
+  mine: readonly StoredColumn[],
+  theirs: readonly StoredColumn[],
+): Promise<Found> => {
+  const { access, here, there } = comparison;
+  if (keyOf(mine) !== keyOf(theirs)) {
+    const more = (await allRows(access, here, table)) - (await allRows(access, there, table));
+    const unit = { name: table, added: Math.max(0, more), changed: 0, removed: Math.max(0, -more) };
+    return { unit, gaps: [`${table} has another primary key there: only the number of its rows is compared`] };
+  }
+  const known = new Set(namesOf(theirs));
+  const shared = mine.filter(({ name }) => known.has(name));
+  const compare = keyOf(mine) === "" ? compareWithoutKey : compareByKey;
+  const found = await compare(comparison, table, mine, shared);
+  return { ...found, gaps: [...otherColumns(table, mine, theirs), ...found.gaps] };
+};
 
 export const compareDatabases = async (comparison: Comparison): Promise<readonly Found[]> => {
   const { access, here, there } = comparison;
   const rowTables = async (database: string) =>
     (await listTables(access, database)).filter(({ type }) => type === "table" || type === "versioned");
   const theirs = new Set((await rowTables(there)).map(({ name }) => name));
-  const [columns, theirColumns] = [await readColumns(access, here), await readColumns(access, there)];
+  const [columns, theirColumns] = [await readStoredColumns(access, here), await readStoredColumns(access, there)];
   const all: Found[] = [];
   for (const { name } of await rowTables(here)) {
     const own = columns.get(name) ?? [];
-    if (!theirs.delete(name)) {
+    if (theirs.delete(name)) all.push(await compareBoth(comparison, name, own, theirColumns.get(name) ?? []));
+    else {
       const added = await allRows(access, here, name);
-      all.push({
-        unit: { name, added, changed: 0, removed: 0 },
-        gaps: [`${name} is only here; its rows were not exported`],
-      });
-    } else if (namesOf(own) !== namesOf(theirColumns.get(name) ?? [])) {
-      const more = (await allRows(access, here, name)) - (await allRows(access, there, name));
-      const unit = { name, added: Math.max(0, more), changed: 0, removed: Math.max(0, -more) };
-      all.push({ unit, gaps: [`${name} has other columns: only the number of its rows is compared`] });
-    } else
-      all.push(
-        own.some(({ isKey }) => isKey)
-          ? await compareByKey(comparison, name, own)
-          : await compareWithoutKey(comparison, name),
-      );
+      const rows = { mine: inDatabase(here, name), theirs: null, columns: own, matched: [] };
+      const found = await byHand(comparison, name, { added, removed: 0 }, rows);
+      all.push({ ...found, gaps: [`${name} is only here`, ...found.gaps] });
+    }
   }
   for (const name of theirs) {
     const removed = await allRows(access, there, name);

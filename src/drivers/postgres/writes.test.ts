@@ -99,7 +99,7 @@ test("against the restored copy: added, changed and removed rows by key, exporte
   expect(Object.fromEntries(report.units.map(({ name, ...counts }) => [name, counts]))).toEqual({
     orders: { added: 2, changed: 3, removed: 7, file: "orders.csv", changedFile: "changed/orders.csv" },
     lines: { added: 2, changed: 0, removed: 2, file: "lines.csv" },
-    audit: { added: 2, changed: 0, removed: 0, file: "audit.csv" },
+    audit: { added: 2, changed: 0, removed: 0, file: "audit.csv", byHand: true },
     events: { added: 3, changed: 0, removed: 1, file: "events.csv" },
     '"Odd ""name"': {
       added: 1,
@@ -109,7 +109,7 @@ test("against the restored copy: added, changed and removed rows by key, exporte
       changedFile: expect.stringMatching(/^changed\/_Odd_+name_-\d+\.csv$/),
     },
     idle: { added: 0, changed: 0, removed: 2 },
-    brand_new: { added: 1, changed: 0, removed: 0, file: "brand_new.csv" },
+    brand_new: { added: 1, changed: 0, removed: 0, file: "brand_new.csv", byHand: true },
   });
   expect(report.gaps).toEqual([
     "audit has no primary key: changed rows count as added, deleted ones are not seen",
@@ -255,11 +255,11 @@ test("a database that was restored knows what was written to it since, against a
     orders: { added: 2, changed: 3, removed: 7 },
     lines: { added: 2, changed: 0, removed: 2 },
     // Without a key rows are told apart by what wrote them alone, which no comparison of all rows could do.
-    audit: { added: 2, changed: 0, removed: 0 },
+    audit: { added: 2, changed: 0, removed: 0, byHand: true },
     events: { added: 3, changed: 0, removed: 1 },
     '"Odd ""name"': { added: 1, changed: 1, removed: 0 },
     idle: { added: 0, changed: 0, removed: 2 },
-    brand_new: { added: 1, changed: 0, removed: 0 },
+    brand_new: { added: 1, changed: 0, removed: 0, byHand: true },
   });
 
   // A comment that was carried to another database says nothing about that one: all rows are compared.

@@ -44,6 +44,11 @@ const found = (table: WrittenTable, writes: TableWrites, removed: number, gaps: 
   return { unit: { name: table.label, ...counts, removed }, lastWriteAt, gaps };
 };
 
+const byHand = ({ unit, ...rest }: Found): Found => ({
+  ...rest,
+  unit: unit.added === 0 ? unit : { ...unit, byHand: true },
+});
+
 /** Without a side to compare with, new and changed rows look alike; the statistics tell them apart as well as they can. */
 const lookAlone = async (table: WrittenTable, here: Scanned, counters: Counters): Promise<Found> => {
   const writes = await countWritten(table, here);
@@ -111,13 +116,13 @@ const compareOne = async (
   if (here.since.excluded?.includes(table.label) === true) {
     return found(table, noWrites, 0, [`${table.label}: its rows were left out of the point, as declared`]);
   }
-  if (other === undefined) return found(table, await countWritten(table, here), 0, []);
+  if (other === undefined) return byHand(found(table, await countWritten(table, here), 0, []));
   const comparable = table.key.length > 0 && table.key.every((name) => other.columns.some((c) => c.name === name));
   if (!comparable) {
     const why = `${table.label} has no primary key`;
     if (here.predicate === null) return found(table, noWrites, 0, [`${why} and could not be compared`]);
     const writes = await countWritten(table, here);
-    return found(table, writes, 0, [`${why}: changed rows count as added, deleted ones are not seen`]);
+    return byHand(found(table, writes, 0, [`${why}: changed rows count as added, deleted ones are not seen`]));
   }
   const writes = await compareTable(table, other, here, there);
   const { removed, gaps } = isCopy

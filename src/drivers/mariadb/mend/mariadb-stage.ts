@@ -32,6 +32,7 @@ const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: s
       const loaded = await loadRows(session, live, rows, count);
       return compareRows(session, loaded, wish, { number: count, whole: source.whole });
     },
+    rowsLeft: source.rowsLeft,
     // A table that cannot be compared leaves nothing behind that is in the way of the next.
     attempt: (act) => act(),
     countDangling: (rows, key) => countDangling(session, rows, key),
@@ -39,7 +40,7 @@ const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: s
     setTakenAside: (rows, unique) => setTakenAside(session, rows, unique),
     setOrphansAside: (rows, key, parent) => setOrphansAside(session, rows, key, parent),
     setAllAside: (rows) => setAllAside(session, rows),
-    describe: (rows) => describeWanted(session, rows),
+    describe: (rows) => describeWanted(session, rows, { kept: !source.whole }),
     script: (script) => writeScript(mariadbScriptParts(session), script),
   };
 };

@@ -161,11 +161,38 @@ const describeColumn = ({ differences, from, shared }: RowDifferences, index: nu
     SELECT LEFT(d.l${index}, 200) AS value, COUNT(*) AS found FROM ${rows} GROUP BY d.l${index} ORDER BY 2 DESC, 1 LIMIT 1;`;
 };
 
-/** What would be put back, in numbers and by a few examples. */
+/** Of each column the value that most of the rows have in the source which differ in it, two at least, and how many rows have it that come back. */
+const findAlike = async (
+  session: SqlSession,
+  { differences, from, shared, counts }: RowDifferences,
+): Promise<MendedTable["alike"]> => {
+  if (counts.changed < 2 || counts.gone === 0) return [];
+  const asked = shared.map((column, index) => {
+    const rows = (kind: string) => `${differences} d JOIN ${from} p ON p.${atColumn} = d.at WHERE d.kind = ${kind}`;
+    const value = textSql(column, "p");
+    return `SELECT LEFT(m.value, 200) AS value, m.found AS changed,
+                   (SELECT COUNT(*) FROM ${rows("'gone'")} AND d.wanted AND BINARY ${value} <=> BINARY m.value) AS gone
+              FROM (SELECT ${value} AS value, COUNT(*) AS found FROM ${rows("'changed'")} AND SUBSTRING(d.bits, ${index + 1}, 1) = '1'
+                     GROUP BY BINARY ${value}, 1 HAVING COUNT(*) > 1 ORDER BY 2 DESC, 1 LIMIT 1) m;`;
+  });
+  const answers = await session.run(asked.join("\n"));
+  return shared
+    .flatMap(({ name }, index) => {
+      const row = answers[index]?.[0];
+      const gone = numberOf(row, "gone");
+      return gone === 0
+        ? []
+        : [{ column: name, value: row?.["value"] ?? null, changed: numberOf(row, "changed"), gone }];
+    })
+    .toSorted((a, b) => b.gone - a.gone);
+};
+
+/** What would be put back, in numbers and by a few examples. @param kept the rows are of a side that is kept */
 export const describeWanted = async (
   session: SqlSession,
   rows: RowDifferences,
-): Promise<Pick<MendedTable, "puts" | "columns" | "samples">> => {
+  { kept }: { readonly kept: boolean },
+): Promise<Pick<MendedTable, "puts" | "columns" | "samples" | "alike">> => {
   const { differences, from, shared, live } = rows;
   const [putRows = [], sampleRows = [], ...counted] = await session.run(
     `SELECT COUNT(IF(kind = 'changed', 1, NULL)) AS changed, COUNT(IF(kind = 'gone', 1, NULL)) AS gone FROM ${differences} WHERE wanted;
@@ -203,5 +230,6 @@ export const describeWanted = async (
     puts: { changed: numberOf(puts, "changed"), gone: numberOf(puts, "gone") },
     columns: columns.toSorted((a, b) => b.rows - a.rows),
     samples,
+    alike: kept ? [...(await findAlike(session, rows))] : [],
   };
 };

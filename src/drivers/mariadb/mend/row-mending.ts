@@ -3,6 +3,7 @@ import { explainFailure, type ScriptFailure } from "../../../core/mend/explain-r
 import { compareTable, proposeRows } from "../../../core/mend/propose-rows.ts";
 import type { RowMending } from "../../../core/ports/row-mending.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { keepLeftRows } from "../../../platform/mend/kept-left-rows.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
 import { withoutEnd } from "../../../platform/without-end.ts";
 import type { MariadbOptions } from "../mariadb-options.ts";
@@ -41,6 +42,7 @@ export const mariadbMending: RowMending<MariadbOptions> = {
         database: null,
         now: () => context.clock.now(),
         keep: (scripts) => keepMend(context.stateDirectory, scripts),
+        keepLeft: "tree" in source ? null : keepLeftRows(source.leftTo),
       }),
     );
   },

@@ -2,13 +2,19 @@
 import { requireLoadable } from "../../../core/mend/loadable-size.ts";
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
+import type { RowsAsCsv } from "../../../core/ports/row-stage.ts";
+import { formatCount } from "../../../core/text/quantity.ts";
 import { shellWord } from "../../../core/text/shell-word.ts";
+import { RefloatError } from "../../../model/refloat-error.ts";
 import { capturedDetailSchema } from "../captured-detail.ts";
 import { type DumpedTable, type TableShape, openDumpedTable, readShape } from "../dumped-table.ts";
+import { csvOf } from "../rows-as-csv.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { listTables } from "../source-tables.ts";
 import { inDatabase, quoteName } from "../sql-text.ts";
+import { type StoredColumn, readStoredColumns } from "../stored-columns.ts";
+import { type Unmatched, countUnmatched, mostExported, readUnmatched } from "../unmatched-rows.ts";
 
 export type SourceRows = {
   readonly shape: TableShape;
@@ -25,6 +31,8 @@ export type MariadbRowSource = {
   readonly labels: readonly string[];
   /** Null for a table that it does not have. */
   readonly open: (label: string) => Promise<SourceRows | null>;
+  /** Of a side that is kept: its rows that the live table does not have, by key where there is one. Null of a point, which stays. */
+  readonly rowsLeft: (label: string) => Promise<RowsAsCsv | null>;
   /** How a table that was dropped comes back. */
   readonly remakeHint: (label: string, database: string) => string;
 };
@@ -52,6 +60,7 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): MariadbRowSo
       before: null,
     };
   },
+  rowsLeft: async () => null,
   // A statement that makes a table ends the transaction that its rows would come back in.
   remakeHint: (label, database) => {
     const detail = capturedDetailSchema.parse(captured.facts.detail);
@@ -59,6 +68,42 @@ const pointRows = ({ tree, captured, tables, words }: PointSource): MariadbRowSo
     return `head.sql and the table's own file of the point make it again, without its triggers (those are in code.sql): (refloat extract ${place}:head.sql --stdout; refloat extract ${shellWord(`${place}:${detail.tables[label]?.file ?? ""}`)} --stdout) | mariadb ${shellWord(database)}`;
   },
 });
+
+/** @returns null for a table that the side does not have */
+const unmatchedOf = async (access: SqlAccess, side: string, label: string): Promise<Unmatched | null> => {
+  const { database } = access.target;
+  const mine = (await readStoredColumns(access, side)).get(label);
+  const theirs = (await readStoredColumns(access, database)).get(label);
+  if (mine === undefined) return null;
+  const keyOf = (columns: readonly StoredColumn[] = []) => columns.flatMap(({ name, isKey }) => (isKey ? [name] : []));
+  const key = keyOf(mine);
+  const hasSameKey = key.length > 0 && key.join("\n") === keyOf(theirs).join("\n");
+  const known = new Set(theirs?.map(({ name }) => name));
+  return {
+    mine: inDatabase(side, label),
+    theirs: theirs === undefined ? null : inDatabase(database, label),
+    columns: mine,
+    matched: hasSameKey ? key : mine.flatMap(({ name }) => (known.has(name) ? [name] : [])),
+  };
+};
+
+/** @throws RefloatError source.unsupported */
+const rowsLeft = async (access: SqlAccess, side: string, label: string): Promise<RowsAsCsv | null> => {
+  const rows = await unmatchedOf(access, side, label);
+  if (rows === null) return null;
+  const count = await countUnmatched(access, rows);
+  if (count > mostExported)
+    throw new RefloatError(
+      "source.unsupported",
+      `${formatCount(count)} rows of ${label} are more than fit into a file`,
+    );
+  return {
+    csv: (async function* csv(): ByteStream {
+      yield Buffer.from(csvOf(rows.columns, await readUnmatched(access, rows)));
+    })(),
+    count: () => count,
+  };
+};
 
 const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSource): Promise<MariadbRowSource> => {
   const listed = await listTables(access, side);
@@ -81,6 +126,12 @@ const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSourc
           void (await session.run(`INSERT INTO ${quoteName(into)} (${names}) SELECT ${names} FROM ${qualified};`)),
         before: async () => pointRows(await point()).open(label),
       };
+    },
+    rowsLeft: async (label) => {
+      const table = listed.find(({ name }) => name === label);
+      if (table === undefined) return null;
+      requireLoadable(label, table.sizeBytes);
+      return rowsLeft(access, side, label);
     },
     remakeHint: () => "a table that only the old side has stays there until refloat commit",
   };

@@ -1,31 +1,15 @@
 /** How values of each type are compared to the letter, shown, and written as SQL that means the same in every session. */
 import type { LiveColumn } from "./live-tables.ts";
+import { isBinaryType } from "../binary-types.ts";
 import { quoteName } from "../sql-text.ts";
 
-const binaryTypes = new Set([
-  "binary",
-  "varbinary",
-  "tinyblob",
-  "blob",
-  "mediumblob",
-  "longblob",
-  "vector",
-  "geometry",
-  "point",
-  "linestring",
-  "polygon",
-  "multipoint",
-  "multilinestring",
-  "multipolygon",
-  "geometrycollection",
-]);
 const exactNumbers = new Set(["tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year"]);
 const roundedNumbers = new Set(["float", "double"]);
 
 /** The value as text, null for null: digits for what is binary. @param side an alias, left out where there is one table */
 export const textSql = ({ name, dataType }: LiveColumn, side?: string): string => {
   const column = side === undefined ? quoteName(name) : `${side}.${quoteName(name)}`;
-  if (binaryTypes.has(dataType)) return `HEX(${column})`;
+  if (isBinaryType(dataType)) return `HEX(${column})`;
   if (dataType === "bit") return `CAST(${column} + 0 AS CHAR CHARACTER SET utf8mb4)`;
   return `CAST(${column} AS CHAR CHARACTER SET utf8mb4)`;
 };
@@ -35,7 +19,7 @@ const spelledAround = 100;
 
 /** Bytes of the value as a statement spells it, at most: digits are twice as long, and so may escapes be. @param side an alias */
 export const spelledBytesSql = ({ name, dataType, collation }: LiveColumn, side: string): string => {
-  const factor = binaryTypes.has(dataType) || collation === null || collation.startsWith("utf8") ? 2 : 3;
+  const factor = isBinaryType(dataType) || collation === null || collation.startsWith("utf8") ? 2 : 3;
   return `${spelledAround} + ${factor} * COALESCE(LENGTH(${side}.${quoteName(name)}), 0)`;
 };
 
@@ -58,7 +42,7 @@ export const quoteLine = (text: string): string =>
 /** @param value as `textSql` gives it */
 export const literal = ({ dataType }: LiveColumn, value: string | null | undefined): string => {
   if (value == null) return "NULL";
-  if (binaryTypes.has(dataType)) return value === "" ? "''" : `0x${value}`;
+  if (isBinaryType(dataType)) return value === "" ? "''" : `0x${value}`;
   const isNumber = exactNumbers.has(dataType) || dataType === "bit";
   return isNumber && /^-?\d+(?:\.\d+)?$/.test(value) ? value : quoteLine(value);
 };

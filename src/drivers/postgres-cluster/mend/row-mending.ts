@@ -5,6 +5,7 @@
 import type { MendSource, RowMending } from "../../../core/ports/row-mending.ts";
 import { formatList } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
+import { keepLeftRows } from "../../../platform/mend/kept-left-rows.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
 import type { CopiedRowMending, RowSource } from "../../../platform/postgres/copied-rows.ts";
 import type { ClusterContext, ClusterOptions } from "../cluster-options.ts";
@@ -90,6 +91,7 @@ export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOption
             database: where.database,
             now: () => context.clock.now(),
             keep: (scripts) => keepMend(context.stateDirectory, scripts),
+            keepLeft: "tree" in source ? null : keepLeftRows(source.leftTo, where.database),
           },
         );
       try {

@@ -39,7 +39,8 @@ const rowEnd = 0x0a;
 /** Of rows that are larger fewer are shown. */
 const mostSampleBytes = 1_048_576;
 
-const rowsIn = (bytes: Uint8Array): number => {
+/** Of COPY text. */
+export const rowsIn = (bytes: Uint8Array): number => {
   let rows = 0;
   // COPY writes a line break within a value as two other characters.
   for (let at = bytes.indexOf(rowEnd); at !== -1; at = bytes.indexOf(rowEnd, at + 1)) rows += 1;
@@ -123,9 +124,10 @@ export const describeMade = ({
   counts,
   shared,
   samples,
-}: MadeRows): Pick<MendedTable, "puts" | "columns" | "samples"> => ({
+}: MadeRows): Pick<MendedTable, "puts" | "columns" | "samples" | "alike"> => ({
   puts: { changed: 0, gone: counts.gone },
   columns: [],
+  alike: [],
   samples: samples.map((values) => ({
     kind: "gone",
     key: {},

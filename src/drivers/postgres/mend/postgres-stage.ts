@@ -1,17 +1,28 @@
 /** A PostgreSQL database as a stage: the source's rows in temporary tables of one transaction, which is rolled back. */
-import type { RowStage } from "../../../core/ports/row-stage.ts";
+import type { ByteStream } from "../../../core/ports/bytes.ts";
+import type { RowStage, RowsAsCsv } from "../../../core/ports/row-stage.ts";
 import { writeScript } from "../../../core/mend/write-script.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { refusalOf } from "../../../platform/postgres/server-errors.ts";
+import { copyTextToCsv } from "../copy-text-to-csv.ts";
 import { quoteName } from "../instance-names.ts";
 import { compareSettings } from "../written-side.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { countDangling, wantParents } from "./referred-rows.ts";
-import { type MadeRows, type StagedRows, compared, countRows, describeMade, isMade, madeRows } from "./made-rows.ts";
+import {
+  type MadeRows,
+  type StagedRows,
+  compared,
+  countRows,
+  describeMade,
+  isMade,
+  madeRows,
+  rowsIn,
+} from "./made-rows.ts";
 import { compareRows, describeWanted } from "./row-differences.ts";
-import type { DroppedTable, RowSource } from "../../../platform/postgres/copied-rows.ts";
+import type { DroppedTable, RowSource, SourceRows } from "../../../platform/postgres/copied-rows.ts";
 import { postgresScriptParts } from "./mend-script.ts";
 import { setAllAside, setOrphansAside, setTakenAside } from "./set-aside.ts";
 
@@ -71,6 +82,17 @@ const makeAgain = async (session: Session, { label, before }: DroppedTable): Pro
   }
 };
 
+const rowsAsCsv = ({ text, columns }: SourceRows): RowsAsCsv => {
+  let rows = 0;
+  const counted = async function* (): ByteStream {
+    for await (const piece of text) {
+      rows += rowsIn(piece);
+      yield piece;
+    }
+  };
+  return { csv: copyTextToCsv(counted(), columns), count: () => rows };
+};
+
 /** @param begun takes what is to be ended with the stage */
 const postgresStage = (session: Session, source: RowSource, begun: (rows: MadeRows) => void): PostgresStage => {
   const made = new Map<string, DroppedTable>();
@@ -104,6 +126,10 @@ const postgresStage = (session: Session, source: RowSource, begun: (rows: MadeRo
       const loaded = await loadRows(session, live, rows, count);
       return compareRows(session, loaded, wish, { number: count, whole: source.whole });
     },
+    rowsLeft: async (label) => {
+      const rows = await source.open(label);
+      return rows === null ? null : rowsAsCsv(rows);
+    },
     attempt: async (act) => {
       await session.query("savepoint refloat_table");
       try {
@@ -120,7 +146,8 @@ const postgresStage = (session: Session, source: RowSource, begun: (rows: MadeRo
     setOrphansAside: (rows, key, parent) =>
       setOrphansAside(session, compared(rows), key, parent === null ? null : compared(parent)),
     setAllAside: (rows) => setAllAside(session, compared(rows)),
-    describe: async (rows) => (isMade(rows) ? describeMade(rows) : describeWanted(session, rows)),
+    describe: async (rows) =>
+      isMade(rows) ? describeMade(rows) : describeWanted(session, rows, { kept: !source.whole }),
     script: (script) => writeScript(postgresScriptParts(session, made), script),
   };
 };

@@ -94,20 +94,44 @@ type SampleRow = {
   readonly live: readonly (string | null)[];
 };
 
-/** What would be put back, in numbers and by a few examples. */
+/** Each column that is told of, and its place among the values. */
+const placesSql = (shared: RowDifferences["shared"]): string =>
+  shared.map(({ name }, index) => `(${quoteText(name)}, ${index + 1})`).join(", ");
+
+/** Of each column the value that most of the rows have in the source which differ in it, two at least, and how many rows have it that come back. */
+const findAlike = async (
+  session: Session,
+  { differences, shared, counts }: RowDifferences,
+): Promise<MendedTable["alike"]> => {
+  if (counts.changed < 2 || counts.gone === 0) return [];
+  const found = await session.query<MendedTable["alike"][number]>(
+    `with most as (
+       select distinct on (p.name) p.name, p.place, d.point[p.place] as value, count(*)::float8 as changed
+         from ${differences} d cross join unnest(d.columns) as c(name) join (values ${placesSql(shared)}) as p(name, place) on p.name = c.name
+        where d.kind = 'changed' group by 1, 2, 3 having count(*) > 1 order by p.name, count(*) desc, d.point[p.place]),
+     counted as (
+       select name, left(value, 200) as value, changed, (select count(*)::float8 from ${differences} d
+               where d.kind = 'gone' and d.wanted and d.point[most.place] is not distinct from most.value) as gone from most)
+     select name as "column", value, changed, gone from counted where gone > 0 order by gone desc, name`,
+  );
+  return [...found];
+};
+
+/** What would be put back, in numbers and by a few examples. @param kept the rows are of a side that is kept */
 export const describeWanted = async (
   session: Session,
-  { differences, shared, live }: RowDifferences,
-): Promise<Pick<MendedTable, "puts" | "columns" | "samples">> => {
+  rowDifferences: RowDifferences,
+  { kept }: { readonly kept: boolean },
+): Promise<Pick<MendedTable, "puts" | "columns" | "samples" | "alike">> => {
+  const { differences, shared, live } = rowDifferences;
   const [puts] = await session.query<MendedTable["puts"]>(
     `select count(*) filter (where kind = 'changed')::float8 as changed, count(*) filter (where kind = 'gone')::float8 as gone
        from ${differences} where wanted`,
   );
-  const places = shared.map(({ name }, index) => `(${quoteText(name)}, ${index + 1})`).join(", ");
   const columns = await session.query<MendedTable["columns"][number]>(
     `with differing as (
        select c.name, d.live[p.place] as now, coalesce(d.point[p.place], 'null of ' || p.place) as before
-         from ${differences} d cross join unnest(d.columns) as c(name) join (values ${places}) as p(name, place) on p.name = c.name
+         from ${differences} d cross join unnest(d.columns) as c(name) join (values ${placesSql(shared)}) as p(name, place) on p.name = c.name
         where d.wanted and d.kind = 'changed')
      select name, sum(rows)::float8 as rows,
             (array_agg(jsonb_build_object('value', left(now, 200), 'rows', rows) order by rows desc, now))[1] as mostly,
@@ -127,5 +151,10 @@ export const describeWanted = async (
         : [],
     ),
   }));
-  return { puts: puts ?? { changed: 0, gone: 0 }, columns: [...columns], samples };
+  return {
+    puts: puts ?? { changed: 0, gone: 0 },
+    columns: [...columns],
+    samples,
+    alike: kept ? await findAlike(session, rowDifferences) : [],
+  };
 };

@@ -1,5 +1,6 @@
 /** Rows of a PostgreSQL database put back: proposed, kept, run. */
 import type { RowMending } from "../../../core/ports/row-mending.ts";
+import { keepLeftRows } from "../../../platform/mend/kept-left-rows.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
 import type { PostgresOptions } from "../postgres-options.ts";
 import { openLocation } from "../retired-database.ts";
@@ -19,6 +20,7 @@ export const postgresMending: RowMending<PostgresOptions> = {
         database: null,
         now: () => context.clock.now(),
         keep: (scripts) => keepMend(context.stateDirectory, scripts),
+        keepLeft: "tree" in source ? null : keepLeftRows(source.leftTo),
       }),
     ),
   read: (context, digest) => readMend(context.stateDirectory, digest),
