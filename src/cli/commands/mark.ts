@@ -38,7 +38,7 @@ export const markCommand = defineCommand({
     {
       name: "aligned",
       about:
-        "also place a marker in the log of each component (postgres-cluster, mariadb), while the service is held by its quiesce:",
+        "also place a marker in the log of each component (postgres-cluster, mariadb, mariadb-server), while the service is held by its quiesce:",
     },
     {
       name: "remove",

@@ -40,6 +40,8 @@ beforeAll(async () => {
   await note("temporary", "CREATE TEMPORARY TABLE t AS SELECT * FROM products");
   await note("user", "CREATE USER clerk@localhost IDENTIFIED BY 'clerk'");
   await note("elsewhere", "CREATE TABLE other.copied SELECT seq, SHA1(seq) FROM seq_1_to_2000");
+  await note("marker", "DROP TABLE IF EXISTS refloat_moment_0123456789abcdef");
+  await note("marker of a server", "FLUSH TABLES refloat.refloat_moment_0123456789abcdef");
   await note("dropped", "DROP TABLE products");
   end = await writtenTo(server);
 }, 120_000);
@@ -48,6 +50,12 @@ afterAll(() => server.stop());
 
 const of = (changes: readonly LogChange[], name: string): LogChange | undefined =>
   changes.find(({ target }) => target === `gtid ${numbers.get(name)}`);
+
+it("does not tell of markers that Refloat has placed", async () => {
+  const changes = await read(() => true);
+  expect(of(changes, "dropped")).toBeDefined();
+  expect([of(changes, "marker"), of(changes, "marker of a server")]).toEqual([undefined, undefined]);
+});
 
 it("tells large transactions and changed definitions of one database", async () => {
   const changes = await read((database) => database === "shop");

@@ -96,7 +96,7 @@ const readEvent = (
   } else if (query !== null) {
     const { sql, database } = query;
     if (!definitions.test(sql) || ofUsers.test(sql) || temporary.test(sql)) return;
-    if (/refloat_mark_[0-9a-f]{16}/.test(sql) || !wants(textOf(namedDatabase(sql) ?? database))) return;
+    if (/refloat_(?:mark|moment)_[0-9a-f]{16}/.test(sql) || !wants(textOf(namedDatabase(sql) ?? database))) return;
     open.statements.push(shownStatement(textOf(sql)));
   }
 };

@@ -1,6 +1,6 @@
 /**
- * Writes a marker into a server's binary log, and knows it again in what was received of it: the removal of a table that never was, which every server logs
- * as a transaction of its own. It needs no table and no right beyond those of a capture, and leaves nothing behind.
+ * Writes a marker into a server's binary log, and knows it again in what was received of it: one statement about a table that never was, which every server
+ * logs as a transaction of its own. It needs no table and no right beyond those of a capture, and leaves nothing behind.
  */
 import { createHash } from "node:crypto";
 import type { LogMarker, LogOperations, Unmarked } from "../../core/ports/logs.ts";
@@ -11,6 +11,7 @@ import { readBinlogSettings, unusable } from "./binlog-source.ts";
 import { describeAddress } from "./connection-target.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 import { readFileFormat } from "./binlog-walk.ts";
+import { type ServerContext, liveAccessOf } from "./server/server-options.ts";
 import { errorNumberOf } from "./server-errors.ts";
 import { type Row, type SqlAccess, accessOf, numberOf, runSql, textOf } from "./sql-client.ts";
 import { inDatabase, momentName } from "./sql-text.ts";
@@ -25,6 +26,9 @@ type Written = {
   readonly file: string;
   readonly offset: number;
 };
+
+/** @param database of the address; empty for a whole server */
+type MarkerStatement = (table: string, database: string) => string;
 
 const lockTimeout = 1205;
 const readOnly = 1290;
@@ -49,14 +53,14 @@ const refusal = (error: unknown, { target }: SqlAccess): unknown => {
   return error;
 };
 
-const writeMarker = async (access: SqlAccess, name: string): Promise<Written> => {
+const writeMarker = async (access: SqlAccess, name: string, statement: MarkerStatement): Promise<Written> => {
   const id = createHash("sha256").update(name).digest("hex").slice(0, 16);
   try {
     const [before = [], after = []] = await runSql(
       access,
       `SET SESSION lock_wait_timeout = ${longestWaitSeconds};
        SHOW MASTER STATUS;
-       DROP TABLE IF EXISTS ${inDatabase(access.target.database, momentName(id))};
+       ${statement(momentName(id), access.target.database)};
        SELECT @@last_gtid AS gtid, DATE_FORMAT(SYSDATE(3), '%Y-%m-%dT%H:%i:%s.%f') AS at;`,
     );
     return {
@@ -104,16 +108,17 @@ const findWritten = async (
   }
 };
 
-/** @throws RefloatError source.* */
-export const markBinlog = async (
-  context: MariadbContext,
-  { name, lines }: { readonly name: string; readonly lines: readonly string[] },
+type MarkerRequest = { readonly name: string; readonly lines: readonly string[] };
+
+const placeMarker = async (
+  access: SqlAccess,
+  { name, lines }: MarkerRequest,
+  statement: MarkerStatement,
 ): Promise<LogMarker | Unmarked> => {
-  const access = await accessOf(context, "source");
   const settings = await readBinlogSettings(access);
   const reason = unusable(settings)?.reason;
   if (reason !== undefined) return { unmarked: reason };
-  const written = await writeMarker(access, name);
+  const written = await writeMarker(access, name, statement);
   const { from, to } = await findWritten(access, written);
   const { base = "" } = readFileName(written.file) ?? {};
   const line = newestLine(
@@ -131,6 +136,22 @@ export const markBinlog = async (
     id: written.gtid,
   };
 };
+
+/** By a user who has rights in one database. @throws RefloatError source.* */
+export const markBinlog = async (context: MariadbContext, request: MarkerRequest): Promise<LogMarker | Unmarked> =>
+  placeMarker(
+    await accessOf(context, "source"),
+    request,
+    (table, database) => `DROP TABLE IF EXISTS ${inDatabase(database, table)}`,
+  );
+
+/** By a user who has none in any database, and RELOAD, as a backup needs it. @throws RefloatError source.* */
+export const markServerBinlog = async (context: ServerContext, request: MarkerRequest): Promise<LogMarker | Unmarked> =>
+  placeMarker(
+    await liveAccessOf(context, "source"),
+    request,
+    (table) => `FLUSH TABLES ${inDatabase("refloat", table)}`,
+  );
 
 /** A server that was reset gives the same places again, and other transactions in them. */
 export const holdsBinlogMarker: NonNullable<LogOperations["holdsMarker"]> = async (

@@ -29,7 +29,7 @@ export const inDatabase = (database: string, name: string): string => `${quoteNa
 
 const momentPattern = /^refloat_moment_[0-9a-f]{16}$/;
 
-/** Of a table that is never made: that it is dropped stands in the log, and marks a moment. @param id 16 hexadecimal digits */
+/** Of a table that is never made: a statement about it stands in the log, and marks a moment. @param id 16 hexadecimal digits */
 export const momentName = (id: string): string => `refloat_moment_${id}`;
 
 export const isMomentName = (name: string): boolean => momentPattern.test(name);

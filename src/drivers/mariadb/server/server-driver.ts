@@ -2,6 +2,7 @@ import type { ComponentDriver } from "../../../core/ports/driver.ts";
 import { binlogStartOf, placeWords } from "../binlog-line.ts";
 import { mariadbTargets } from "../find-target.ts";
 import { serverChanges } from "../log-changes.ts";
+import { holdsBinlogMarker, markServerBinlog } from "../mark-binlog.ts";
 import { serverArming } from "./arming.ts";
 import { captureServer } from "./capture.ts";
 import { serverExcerpts } from "./excerpt/take-excerpt.ts";
@@ -43,5 +44,7 @@ export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
     receive: receiveServerLog,
     targets: mariadbTargets,
     changes: serverChanges,
+    mark: markServerBinlog,
+    holdsMarker: holdsBinlogMarker,
   },
 };

@@ -1,6 +1,7 @@
 /** Going on from a whole captured server by its binary log: all of it is applied, up to a place in the middle of a transaction; what cannot be is refused. */
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { InstanceTarget, Replay } from "../../../core/ports/driver.ts";
+import type { LogMarker } from "../../../core/ports/logs.ts";
 import type { Repository } from "../../../core/ports/vault.ts";
 import type { CapturedComponent } from "../../../model/manifest.ts";
 import { createVault } from "../../../testing/cluster-bench.ts";
@@ -79,6 +80,48 @@ it("applies everything, and nothing of a transaction that the place cuts", async
   await driver.instances.drop(context, target);
 });
 
+const marking = async (by: ServerContext, name: string): Promise<LogMarker> => {
+  const marker = await driver.logs?.mark?.(by, { name, lines: [binlogLine] });
+  return marker === undefined || "unmarked" in marker ? expect.fail("nothing was marked") : marker;
+};
+
+it("ends exactly behind a marker that a user with no right but those of a backup placed among the commits of others", async () => {
+  await server.sql(
+    `CREATE USER keeper@'127.0.0.1'; GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO keeper@'127.0.0.1';`,
+  );
+  const keeper = await mariadbServerContext(server, folder.path, { url: server.url("", "keeper") });
+  const stop = new AbortController();
+  const busy = (async () => {
+    for (let id = 1000; !stop.signal.aborted; id += 10) {
+      const rows = Array.from({ length: 10 }, (_, index) => `INSERT INTO \`od-d\`.x VALUES (${id + index});`);
+      await server.sql(`${rows.join("\n")} FLUSH BINARY LOGS;`);
+    }
+  })();
+  const markers: LogMarker[] = [];
+  for (let id = 101; id <= 103; id += 1) {
+    await server.sql(`INSERT INTO orders VALUES (${id}, 1);`, "shop");
+    markers.push(await marking(keeper, `refloat shop ${id}`));
+  }
+  await server.sql("INSERT INTO orders VALUES (104, 1);", "shop");
+  stop.abort();
+  await busy;
+  const { read } = serverBinlog(server);
+  for (const marker of markers) {
+    expect(await driver.logs?.holdsMarker?.(marker, read)).toBe(true);
+    expect(await driver.logs?.holdsMarker?.({ ...marker, id: "0-1-7" }, read)).toBe(false);
+  }
+  await restoreTo(markers[1]?.position ?? "");
+  expect(await ask("SELECT id FROM shop.orders WHERE id > 100 ORDER BY id;")).toBe("101 102");
+  expect(await ask("SHOW DATABASES LIKE 'refloat';")).toBe("");
+  await driver.instances.drop(context, target);
+});
+
+it("places no marker where nothing of the log is received", async () => {
+  expect(await driver.logs?.mark?.(context, { name: "x", lines: ["2/binlog/1-1"] })).toEqual({
+    unmarked: "the vault holds nothing of its binary log",
+  });
+});
+
 it("refuses a distributed transaction before anything is made", async () => {
   await server.sql(
     "XA START 'one'; INSERT INTO orders VALUES (9, 9); XA END 'one'; XA PREPARE 'one'; XA COMMIT 'one';",
@@ -87,7 +130,7 @@ it("refuses a distributed transaction before anything is made", async () => {
   const to = await writtenTo(server);
   await expect(restoreTo(to)).rejects.toMatchObject({
     code: "source.unsupported",
-    message: expect.stringMatching(/^the binary log cannot be gone on by beyond binlog\.000002:\d+/),
+    message: expect.stringMatching(/^the binary log cannot be gone on by beyond binlog\.\d{6}:\d+/),
   });
   expect(await driver.instances.inspect(context, target)).toBe("absent");
 });
