@@ -10,7 +10,13 @@ import { jsonObjectSchema } from "../model/json.ts";
 import { jointPlanSchema } from "../model/joint-plan.ts";
 import { planSchema } from "../model/plan.ts";
 import { progressSchema, runEventSchema } from "../model/run.ts";
-import { differenceEventSchema, entryFactsSchema, foundEventSchema, mountSchema } from "./granular-schemas.ts";
+import {
+  differenceEventSchema,
+  entryFactsSchema,
+  foundEventSchema,
+  keyFactsSchema,
+  mountSchema,
+} from "./granular-schemas.ts";
 import { type ResultKind, resultSchemas } from "./result-schemas.ts";
 
 export const errorDataSchema = z.object({
@@ -104,7 +110,11 @@ export const eventEnvelopeSchema = z.discriminatedUnion("event", [
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("capture-log"), data: captureLogEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("verify"), data: verifyEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("copy"), data: copyEventSchema }),
-  z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("browse"), data: entryFactsSchema }),
+  z.object({
+    schema: z.literal("refloat/event/v1"),
+    event: z.literal("browse"),
+    data: z.union([entryFactsSchema, keyFactsSchema]),
+  }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("find"), data: foundEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("diff"), data: differenceEventSchema }),
   z.object({ schema: z.literal("refloat/event/v1"), event: z.literal("mount"), data: mountSchema }),

@@ -30,6 +30,19 @@ export const tableFactsSchema = z.object({
   sha256: z.string().nullable(),
 });
 
+export const keyFactsSchema = z.object({
+  /** As it is; U+FFFD for what is not UTF-8. */
+  key: z.string(),
+  /** The exact bytes, only where `key` does not hold them. */
+  keyBase64: z.string().optional(),
+  /** What is typed before its name: `db1/`, of another database than 0. */
+  prefix: z.string(),
+  type: z.string(),
+  /** Of the value, as it lies in the capture. */
+  sizeBytes: z.number().nonnegative(),
+  expiresAt: z.string().nullable(),
+});
+
 export const pointNameSchema = z.object({ id: z.string(), service: z.string(), consistentAt: z.string() });
 
 const place = { point: pointNameSchema, component: z.string(), driver: z.string() };
@@ -54,6 +67,14 @@ export const browseSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("tables"), ...place, tables: z.array(tableFactsSchema) }),
   z.object({ kind: z.literal("table"), ...place, table: tableFactsSchema }),
+  /** Each key was an event. */
+  z.object({
+    kind: z.literal("keys"),
+    ...place,
+    /** As typed; null for all. */
+    pattern: z.string().nullable(),
+    count: z.int().nonnegative(),
+  }),
   z.object({ kind: z.literal("file"), ...place, at: entryFactsSchema }),
   z.object({
     kind: z.literal("folder"),
@@ -70,7 +91,7 @@ export const browseSchema = z.discriminatedUnion("kind", [
 export const extractSchema = z.object({
   point: z.string(),
   component: z.string(),
-  what: z.enum(["table", "schema", "database", "file", "folder", "link", "special"]),
+  what: z.enum(["key", "table", "schema", "database", "file", "folder", "link", "special"]),
   /** Where the log led on from the point; null for the point as it is. */
   replayed: z.object({ to: z.string(), at: z.string() }).nullable().optional(),
   /** Absolute; null for standard output. */

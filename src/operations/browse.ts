@@ -1,4 +1,5 @@
 /** browse: what a recovery point holds, one level at a time. Reads the vault only. */
+import type { CapturedKey } from "../core/ports/captured-keys.ts";
 import type { CapturedTable } from "../core/ports/driver.ts";
 import type { FolderEntry } from "../core/ports/vault-snapshots.ts";
 import {
@@ -6,9 +7,11 @@ import {
   type GranularBench,
   type OpenComponent,
   type OpenExcerpt,
+  type OpenKeys,
   joinPath,
   openPlace,
 } from "../core/granular/open-place.ts";
+import { isPattern } from "../core/granular/key-pattern.ts";
 import { formatPlace } from "../core/granular/parse-place.ts";
 import { waves } from "../core/graph/order.ts";
 import { shortId } from "../model/identifiers.ts";
@@ -34,6 +37,13 @@ export type Browsed =
   | { readonly kind: "point"; readonly point: RecoveryPoint; readonly components: readonly BrowsedComponent[] }
   | (Component & { readonly kind: "tables"; readonly tables: readonly CapturedTable[] })
   | (Component & { readonly kind: "table"; readonly table: CapturedTable })
+  | (Component & {
+      readonly kind: "keys";
+      /** As typed; null for all. */
+      readonly pattern: string | null;
+      /** In no order, each as it is asked for. */
+      readonly keys: AsyncIterable<CapturedKey>;
+    })
   | (Component & { readonly kind: "file"; readonly at: BrowsedEntry })
   | (Component & {
       readonly kind: "folder";
@@ -49,7 +59,7 @@ type Component = { readonly point: RecoveryPoint; readonly captured: CapturedCom
 export type BrowseRequest = {
   readonly place: string | ExactPlace;
   readonly recursive: boolean;
-  /** The files of a component that is shown by its tables otherwise. */
+  /** The files of a component that is shown by its tables or keys otherwise. */
   readonly files: boolean;
 };
 
@@ -65,11 +75,18 @@ export const browse = async (
   }
   const { point, captured } = opened;
   if (opened.kind === "table") return { kind: "table", point, captured, table: opened.table };
-  const excerpts = bench.registry.components.get(captured.driver)?.excerpts;
+  if (opened.kind === "keys") {
+    const { keys, name } = opened;
+    return { kind: "keys", point, captured, pattern: name, keys: keysOf(opened, keys.list(opened, name, signal)) };
+  }
+  const { excerpts, keys } = bench.registry.components.get(captured.driver) ?? {};
   if (opened.kind === "excerpt") throw unseen(opened, excerpts?.databases(captured) ?? []);
   const at: BrowsedEntry = { path: opened.path, entry: opened.entry };
   if (opened.tables !== null && opened.path.length === 0 && !files && !recursive) {
     return { kind: "tables", point, captured, tables: opened.tables };
+  }
+  if (keys !== undefined && opened.path.length === 0 && !files && !recursive) {
+    return { kind: "keys", point, captured, pattern: null, keys: keys.list(opened, null, signal) };
   }
   if (opened.entry.treeId === null) return { kind: "file", point, captured, at };
   const databases = opened.path.length === 0 && !files ? (excerpts?.databases(captured) ?? null) : null;
@@ -86,6 +103,23 @@ const unseen = ({ point, captured, name, what }: OpenExcerpt, databases: readonl
       nextCommand: `refloat extract ${formatPlace({ point: shortId(point.id), component: captured.name, path: name })} ${what === "table" ? "--stdout --csv" : `--dump --to ${what}.dump`}`,
     },
   );
+
+/** A name that is no pattern is there or it is not. */
+async function* keysOf(
+  { point, captured, name }: OpenKeys,
+  keys: AsyncIterable<CapturedKey>,
+): AsyncGenerator<CapturedKey> {
+  let isThere = isPattern(name);
+  for await (const key of keys) {
+    isThere = true;
+    yield key;
+  }
+  if (isThere) return;
+  throw new RefloatError("point.unknown", `${captured.name} of point ${shortId(point.id)} has no key or file ${name}`, {
+    hint: "a pattern looks for it: * stands for anything, ? for one byte",
+    nextCommand: `refloat browse ${formatPlace({ point: shortId(point.id), component: captured.name, path: null })}`,
+  });
+}
 
 const componentsOf = ({ manifest, missing }: RecoveryPoint): readonly BrowsedComponent[] => {
   const ordered = waves(manifest.graph).flatMap((names, index) => names.map((name) => ({ name, wave: index + 1 })));

@@ -10,6 +10,7 @@ import {
   type ExactPlace,
   type OpenEntry,
   type OpenExcerpt,
+  type OpenKeys,
   type OpenPlace,
   openPlace,
 } from "../core/granular/open-place.ts";
@@ -26,7 +27,7 @@ import { RefloatError } from "../model/refloat-error.ts";
 export type Extracted = {
   readonly point: RecoveryPoint;
   readonly component: string;
-  readonly what: "table" | "schema" | "database" | "file" | "folder" | "link" | "special";
+  readonly what: "key" | "table" | "schema" | "database" | "file" | "folder" | "link" | "special";
   /** Where the log led on from the point, and the moment that this stands for; null for the point as it is. */
   readonly replayed: Pick<PlannedReplay, "to" | "at"> | null;
   readonly files: number;
@@ -63,10 +64,10 @@ const isTable = (opened: OpenPlace): boolean =>
 /** Is this what the asked form can be made of? */
 const requireForm = (opened: Inside, { tablesOnly = false, dump = false }: ExtractRequest): void => {
   const { name, driver } = opened.captured;
-  if (dump && opened.kind !== "excerpt")
+  if (dump && opened.kind !== "excerpt" && opened.kind !== "keys")
     throw new RefloatError(
       "usage",
-      `--dump is for tables, schemas and databases within the capture of a whole server`,
+      `--dump is for tables, schemas and databases within the capture of a whole server, and for keys`,
       {
         hint: `${name} is ${driver}${opened.kind === "table" ? ": its tables come as rows, and the whole database, as pg_restore reads it, without --dump" : ""}`,
         ...(opened.kind === "table" ? { nextCommand: `refloat extract ${placeOf(opened, "")} --to ${name}.dump` } : {}),
@@ -172,8 +173,13 @@ const useBytes = async <Result>(
     ? useExcerpt(bench, opened, request, use)
     : { result: await use(bytesOf(bench, opened, request)), warnings: [] };
 
-const bytesOf = (bench: Bench, opened: Exclude<Inside, OpenExcerpt>, { rows, signal }: ExtractRequest): ByteStream => {
+const keyBytes = (opened: OpenKeys, { dump = false, signal }: ExtractRequest): ByteStream =>
+  opened.keys.take(opened, { typed: opened.name, form: dump ? "dump" : "value", signal });
+
+const bytesOf = (bench: Bench, opened: Exclude<Inside, OpenExcerpt>, request: ExtractRequest): ByteStream => {
   const { captured, tree } = opened;
+  const { rows, signal } = request;
+  if (opened.kind === "keys") return keyBytes(opened, request);
   if (opened.kind === "table") {
     const contents = bench.registry.components.get(captured.driver)?.contents;
     if (contents === undefined) throw new RefloatError("bug", `${captured.driver} shows tables and has no rows`);
@@ -189,11 +195,26 @@ const bytesOf = (bench: Bench, opened: Exclude<Inside, OpenExcerpt>, { rows, sig
   );
 };
 
+const whatOf = (opened: Inside): Extracted["what"] => {
+  switch (opened.kind) {
+    case "entry":
+      return kindOf(opened);
+    case "excerpt":
+      return opened.what;
+    case "keys":
+      return "key";
+    case "table":
+      return "table";
+    default:
+      return opened satisfies never;
+  }
+};
+
 const ofStream = (opened: Inside, sizeBytes: number, warnings: readonly string[]): Extracted => ({
   point: opened.point,
   replayed: opened.replay,
   component: opened.captured.name,
-  what: opened.kind === "entry" ? kindOf(opened) : opened.kind === "excerpt" ? opened.what : "table",
+  what: whatOf(opened),
   files: 1,
   directories: 0,
   sizeBytes,
@@ -248,9 +269,9 @@ export const extractToArchive = async (
   const { point, captured, tree } = opened;
   if (opened.kind !== "entry") {
     const name = opened.kind === "table" ? opened.table.name : opened.name;
-    const what = opened.kind === "table" ? "table" : opened.what;
+    const what = whatOf(opened);
     throw new RefloatError("usage", `${name} is a ${what}, which is one stream and no tree`, {
-      nextCommand: `refloat extract ${placeOf(opened, name)} --to ${restoredName(name)}${what === "table" ? "" : " --dump"}`,
+      nextCommand: `refloat extract ${placeOf(opened, name)} --to ${restoredName(name)}${opened.kind === "excerpt" && what !== "table" ? " --dump" : ""}`,
     });
   }
   const tally: ArchiveTally = { files: 0, directories: 0, sizeBytes: 0, leftOut: 0 };

@@ -9,7 +9,7 @@ import { lines } from "./screen.ts";
 export type ExtractedOnScreen = {
   readonly point: RecoveryPoint;
   readonly component: string;
-  readonly what: "table" | "schema" | "database" | "file" | "folder" | "link" | "special";
+  readonly what: "key" | "table" | "schema" | "database" | "file" | "folder" | "link" | "special";
   readonly replayed: { readonly to: string; readonly at: string } | null;
   readonly files: number;
   readonly sizeBytes: number;

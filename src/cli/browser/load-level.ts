@@ -8,15 +8,17 @@ import {
 } from "../../core/browser/browser-state.ts";
 import type { ExactPlace } from "../../core/granular/open-place.ts";
 import { formatPlace } from "../../core/granular/parse-place.ts";
+import type { CapturedKey } from "../../core/ports/captured-keys.ts";
 import type { FolderEntry } from "../../core/ports/vault-snapshots.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
-import { formatAmount } from "../../core/text/quantity.ts";
+import { formatAmount, formatBytes } from "../../core/text/quantity.ts";
 import { showName } from "../../core/text/shown-name.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Browsed, browse } from "../../operations/browse.ts";
 import { type Found, find } from "../../operations/find.ts";
 import { entryFactsOf, heading, tableFactsOf } from "../../render/browse-screen.ts";
+import { keyName } from "../../render/key-line.ts";
 import { pointsText } from "../../render/find-screen.ts";
 import { plainPaint } from "../../render/screen.ts";
 
@@ -112,9 +114,26 @@ export const levelOf = async ({ clock, host }: Workbench, found: Browsed): Promi
       for await (const { entry } of found.entries) rows.push({ kind: "entry", name: showName(entry.name), entry });
       return level("folder", { component, inside: found.at.path }, rows);
     }
+    case "keys":
+      return level("facts", { component, inside: root }, await keyRows(found.keys));
     default:
       return found satisfies never;
   }
+};
+
+/** More nobody looks through. */
+const mostKeys = 1_000;
+
+const keyRows = async (keys: AsyncIterable<CapturedKey>): Promise<readonly BrowserRow[]> => {
+  const rows: BrowserRow[] = [];
+  for await (const key of keys) {
+    if (rows.length === mostKeys) {
+      rows.push({ kind: "fact", name: "...", text: "there are more: refloat browse --list" });
+      break;
+    }
+    rows.push({ kind: "fact", name: key.type, text: `${keyName(key)}, ${formatBytes(key.sizeBytes)}` });
+  }
+  return rows;
 };
 
 const facts = (known: readonly (readonly [string, string])[]): readonly BrowserRow[] =>

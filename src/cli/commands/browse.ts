@@ -1,7 +1,7 @@
 /** browse: what a recovery point holds. */
 import { z } from "zod";
 import { type ResultData, eventEnvelope } from "../../contract/envelope.ts";
-import { entryFacts } from "../../core/granular/entry-facts.ts";
+import { entryFacts, keyFacts } from "../../core/granular/entry-facts.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import { type Browsed, browse } from "../../operations/browse.ts";
 import {
@@ -13,7 +13,10 @@ import {
   renderTables,
 } from "../../render/browse-screen.ts";
 import { entryLine } from "../../render/entry-line.ts";
+import { keyLine } from "../../render/key-line.ts";
 import { type Screen, nextLine } from "../../render/screen.ts";
+import { formatPlace } from "../../core/granular/parse-place.ts";
+import { shortId } from "../../model/identifiers.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
 import { explorePoint } from "../browser/explore-point.ts";
 import { canFillScreen } from "../browser/full-screen.ts";
@@ -27,8 +30,10 @@ export const browseCommand = defineCommand({
   group: "Just one thing",
   summary: "what a recovery point holds",
   about: [
-    "POINT shows the components of a point in the order of recovery; POINT:component the tables of a database, or the files of a folder or a " +
-      "release; POINT:component:path a folder, or all that is known of one file or table.",
+    "POINT shows the components of a point in the order of recovery; POINT:component the tables of a database, the keys of a key-value store, or the files of a " +
+      "folder or a release; POINT:component:path a folder, or all that is known of one file or table, or keys by name or pattern.",
+    "Keys (redis) are told with type, size in the capture and time to end, in no order, one by one however many there are; with --json as events. Patterns are " +
+      "those of Redis: POINT:cache:'user:*', POINT:cache:'db1/*'. A name without db1/ before it is of database 0.",
     "On a terminal these are looked through with keys: arrows (or hjkl) and Enter move, / searches in a folder, x extracts what the cursor stands on, v shows " +
       "its versions in all points, ? lists the keys, q leaves. Elsewhere, with --list, --recursive or --json, and where TERM is dumb, they are listed.",
     "Names that are not UTF-8 or hold control characters are written as escapes (\\n, \\xe9), which extract and browse take back; with --json " +
@@ -38,12 +43,13 @@ export const browseCommand = defineCommand({
   options: [
     { name: "list", about: "print it, on a terminal too" },
     { name: "recursive", about: "everything below too; with --json one event for each entry" },
-    { name: "files", about: "the files of a database's archive instead of its tables" },
+    { name: "files", about: "the files of an archive instead of its tables or keys" },
   ],
   examples: [
     { line: "refloat browse 7f3a91c2", about: "the components" },
     { line: "refloat browse 7f3a91c2:db", about: "the tables, with rows and sizes" },
     { line: "refloat browse 7f3a91c2:uploads:invoices", about: "one folder" },
+    { line: "refloat browse 7f3a91c2:cache:'session:*'", about: "keys by a pattern" },
   ],
   exits: [3, 4, 7],
   input: z.object({
@@ -56,7 +62,7 @@ export const browseCommand = defineCommand({
     const { bench: open, output, shell, signal } = context;
     const bench = await open();
     const found = await during(output, bench.clock, "reading the vault", () => browse(bench, request, signal));
-    if (!list && !request.recursive && canFillScreen(shell, output)) {
+    if (!list && !request.recursive && found.kind !== "keys" && canFillScreen(shell, output)) {
       // With --json nobody gets here, so this answer is for people alone.
       return { envelope: {}, text: await explorePoint(bench, found, request.files, context), exit: 0, error: null };
     }
@@ -114,6 +120,8 @@ const tell = async (
         renderEntryFacts(found, path, entry, now, screen),
       );
     }
+    case "keys":
+      return tellKeys(found, of, now, screen, output);
     case "folder":
       break;
   }
@@ -126,6 +134,30 @@ const tableFacts = ({ name, rows, sizeBytes, sha256 }: (Browsed & { kind: "table
   sizeBytes,
   sha256,
 });
+
+/** However many there are: none is kept. */
+const tellKeys = async (
+  { point, captured, pattern, keys }: Browsed & { kind: "keys" },
+  of: Pick<Extract<ResultData<"browse">, { kind: "keys" }>, "point" | "component" | "driver">,
+  now: string,
+  screen: Screen,
+  output: Output,
+): Promise<CommandResult> => {
+  output.say(`${placeWord(point, captured.name)}  keys of ${heading(point, now, screen)}`);
+  let count = 0;
+  for await (const key of keys) {
+    count += 1;
+    if (output.json) output.event(eventEnvelope("browse", keyFacts(key)));
+    else output.say(keyLine(key, now, screen));
+    if (count % drainEvery === 0 && !(await output.drained())) break;
+  }
+  const place = formatPlace({ point: shortId(point.id), component: captured.name, path: "KEY" });
+  return answer(
+    "browse",
+    { kind: "keys", ...of, pattern, count },
+    `${formatAmount(count, "keys")}\n${nextLine(screen, `refloat extract ${place} --stdout`)}`,
+  );
+};
 
 const tellFolder = async (
   { point, captured, at, databases, entries }: Browsed & { kind: "folder" },

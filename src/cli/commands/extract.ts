@@ -20,7 +20,7 @@ import { placeArgument } from "../words.ts";
 export const extractCommand = defineCommand({
   name: "extract",
   group: "Just one thing",
-  summary: "one file, folder or table out of a recovery point",
+  summary: "one file, folder, table or key out of a recovery point",
   about: [
     "--to makes PLACE, which must not be there yet: a file or folder with its modes, owners, times and links, or a table as a file. It gets its " +
       "name only when it is whole. --stdout writes the bytes of a file or the rows of a table to standard output. --archive writes a tar (pax) of " +
@@ -29,6 +29,8 @@ export const extractCommand = defineCommand({
       "POINT:db:bench/public. a schema, POINT:db:bench the database. A temporary server of no more than that is made in TMPDIR from the point, and removed. " +
       "--dump makes an archive with definitions, indexes, constraints and triggers, which pg_restore -d bench puts back; of MariaDB it is SQL, for mariadb bench < FILE. A table without it gives its rows. " +
       "A file of that name comes first; names with dots, slashes or quotes stand in double quotes.",
+    "Of a redis component PLACE names a key as browse shows it: POINT:cache:user:42, POINT:cache:db1/user:42. A string comes as it is, a list, set, hash or sorted set as lines of JSON, " +
+      "an element each; with --dump any of them as DUMP gives and RESTORE takes it. Read out of the capture, without a server.",
     "With --at PLACE begins with a service: SERVICE:component:path, as of the newest point of that moment; of a whole server whose log is received as of that very moment, " +
       "by the point and the log from there. What it was taken from is told.",
     "The rows of a table are PostgreSQL's COPY text, as \\copy takes them, or what MariaDB's LOAD DATA takes; with --csv they are CSV with a header. In the encoding of the database.",
@@ -48,7 +50,8 @@ export const extractCommand = defineCommand({
     { name: "csv", about: "the rows of a table as CSV with a header" },
     {
       name: "dump",
-      about: "an archive of a whole server's table, schema or database: for pg_restore, or SQL of MariaDB",
+      about:
+        "an archive of a whole server's table, schema or database: for pg_restore, or SQL of MariaDB; a key for RESTORE",
     },
     {
       name: "at",
@@ -60,6 +63,7 @@ export const extractCommand = defineCommand({
     { line: "refloat extract 7f3a91c2:uploads:invoices/17.pdf --to 17.pdf", about: "one file" },
     { line: "refloat extract 7f3a91c2:db:orders --stdout --csv", about: "one table" },
     { line: "refloat extract 7f3a91c2:uploads --archive uploads.tar.zst", about: "a whole folder, in one file" },
+    { line: "refloat extract 7f3a91c2:cache:user:42 --stdout", about: "one key" },
     { line: "refloat extract 7f3a91c2:db --to db.dump", about: "a whole database, as pg_restore reads it" },
     {
       line: 'refloat extract shop:cluster:bench/orders --at "14:04:59" --dump --to orders.dump',

@@ -1,4 +1,5 @@
-/** What is told of an entry: to people by screens, to programs by `--json`. */
+/** What is told of an entry or a key: to people by screens, to programs by `--json`. */
+import type { CapturedKey } from "../ports/captured-keys.ts";
 import type { FolderEntry } from "../ports/vault-snapshots.ts";
 import { instantOfNs } from "../text/instant-of-ns.ts";
 import { isText, lossyText } from "../text/shown-name.ts";
@@ -55,3 +56,14 @@ export const entryFacts = (path: Uint8Array, entry: FolderEntry): EntryFacts => 
     ...(treeId === null ? {} : { treeId }),
   };
 };
+
+export type KeyFacts = Omit<CapturedKey, "key"> & { readonly key: string; readonly keyBase64?: string };
+
+export const keyFacts = ({ key, prefix, type, sizeBytes, expiresAt }: CapturedKey): KeyFacts => ({
+  key: lossyText(key),
+  ...(isText(key) ? {} : { keyBase64: base64(key) }),
+  prefix,
+  type,
+  sizeBytes,
+  expiresAt,
+});

@@ -7,6 +7,7 @@ import type { PointId } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { shortId } from "../../model/identifiers.ts";
 import { nearestWord } from "../declaration/nearest-word.ts";
+import type { CapturedKeys } from "../ports/captured-keys.ts";
 import type { CapturedTable } from "../ports/driver.ts";
 import type { FolderEntry, TreeReader } from "../ports/vault-snapshots.ts";
 import type { Workbench } from "../ports/workbench.ts";
@@ -31,6 +32,7 @@ export type OpenPlace =
   | { readonly kind: "point"; readonly point: RecoveryPoint }
   | (OpenComponent & { readonly kind: "table"; readonly table: CapturedTable })
   | OpenExcerpt
+  | OpenKeys
   | OpenEntry;
 
 /** What may be in a capture that only a server can read; whether it is there is not known yet. */
@@ -39,6 +41,14 @@ export type OpenExcerpt = OpenComponent & {
   /** As typed. */
   readonly name: string;
   readonly what: "table" | "schema" | "database";
+};
+
+/** Keys of a store; which of them are there is not known yet. */
+export type OpenKeys = OpenComponent & {
+  readonly kind: "keys";
+  readonly keys: CapturedKeys;
+  /** A name, or a pattern of names, as typed. */
+  readonly name: string;
 };
 
 /** A place by its bytes, where no spelling has to be guessed. */
@@ -149,11 +159,19 @@ export const openPlace = async (bench: GranularBench, named: string | ExactPlace
   const opened = await openComponent(bench, point, place.component);
   const table = tableOf(opened.tables, place.path);
   if (table !== undefined) return { ...opened, kind: "table", table };
-  return openEntry(opened, place.path).catch((error: unknown) => {
-    const excerpt = excerptOf(bench, opened, place.path);
-    if (excerpt === null || !(error instanceof RefloatError && error.code === "point.unknown")) throw error;
+  const keys = keysOf(bench, opened, place.path);
+  try {
+    const entry = await openEntry(opened, place.path);
+    // A key of slashes alone is not the root.
+    return keys !== null && entry.path.length === 0 ? keys : entry;
+  } catch (error) {
+    if (!(error instanceof RefloatError)) throw error;
+    const excerpt = error.code === "point.unknown" ? excerptOf(bench, opened, place.path) : null;
+    // Names of keys may be what no path is: `..`, or with a zero byte in it.
+    if (excerpt === null && keys !== null && ["point.unknown", "path.hostile"].includes(error.code)) return keys;
+    if (excerpt === null) throw error;
     return excerpt;
-  });
+  }
 };
 
 /** A file of the tree comes first. */
@@ -161,6 +179,11 @@ const excerptOf = (bench: GranularBench, opened: OpenComponent, name: string | n
   const what =
     name === null ? null : (bench.registry.components.get(opened.captured.driver)?.excerpts?.kindOf(name) ?? null);
   return name === null || what === null ? null : { ...opened, kind: "excerpt", name, what };
+};
+
+const keysOf = (bench: GranularBench, opened: OpenComponent, name: string | null): OpenKeys | null => {
+  const keys = bench.registry.components.get(opened.captured.driver)?.keys;
+  return name === null || keys === undefined ? null : { ...opened, kind: "keys", keys, name };
 };
 
 const openExact = async (bench: GranularBench, { point: id, component, inside }: ExactPlace): Promise<OpenPlace> => {

@@ -18,6 +18,7 @@ import type { CapturedComponent } from "../../model/manifest.ts";
 import type { CheckOutcome } from "../../model/outcome.ts";
 import type { Arming } from "./arming.ts";
 import type { ByteStream } from "./bytes.ts";
+import type { CapturedKeys } from "./captured-keys.ts";
 import type { Bind, Clock, Log, ReportProgress } from "./environment.ts";
 import type { Excerpts } from "./excerpts.ts";
 import type { LogOperations } from "./logs.ts";
@@ -383,6 +384,8 @@ export type ComponentDriver<Options = unknown> = {
   readonly switching: SwitchOperations<Options>;
   readonly writes?: WriteLedger<Options>;
   readonly contents?: CapturedContents;
+  /** Of a store of keys with values. */
+  readonly keys?: CapturedKeys;
   /** Of a capture that only a server can read. */
   readonly excerpts?: Excerpts<Options>;
   readonly logs?: LogOperations<Options>;

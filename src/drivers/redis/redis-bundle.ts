@@ -1,5 +1,6 @@
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureRedis } from "./capture.ts";
+import { redisCapturedKeys } from "./captured-keys.ts";
 import { stableOutputs } from "./connection-target.ts";
 import { redisInstances } from "./instances.ts";
 import { preflightRedis } from "./preflight.ts";
@@ -26,6 +27,7 @@ const redisDriver: ComponentDriver<RedisOptions> = {
   instances: redisInstances,
   switching: redisSwitching,
   writes: redisWrites,
+  keys: redisCapturedKeys,
 };
 
 /** The `redis` driver: the component, and the `redis` check of what it restores. */
