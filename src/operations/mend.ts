@@ -42,7 +42,7 @@ const tableOfServer = (name: string, { kindOf, databases }: Excerpts, { captured
   const known = databases(captured);
   throw new RefloatError("usage", `"${name}" names no table of a database in ${words}`, {
     state: "nothing was changed",
-    hint: `write DATABASE/TABLE or DATABASE/SCHEMA.TABLE: ${known[0] ?? "shop"}/orders; it has the databases ${known.join(", ")}`,
+    hint: `write DATABASE/TABLE: ${known[0] ?? "shop"}/orders; it has the databases ${known.join(", ")}`,
   });
 };
 

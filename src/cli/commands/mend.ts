@@ -80,7 +80,7 @@ export const mendCommand = defineCommand({
       "along. Nothing else of the service is touched, nothing is stopped.",
     "The SQL is written to a file before anybody is asked, with the statements that take it back beside it. Each statement names its rows as they were compared: " +
       "if somebody has written one since, nothing at all is done. It can also be run by the stock client, psql or mariadb.",
-    "Of a whole server's capture (postgres-cluster) the rows are read by a temporary server of no more than they need, made in TMPDIR and removed; with --at it goes on by the " +
+    "Of a whole server's capture (postgres-cluster, mariadb-server) the rows are read by a temporary server of no more than they need, made in TMPDIR and removed; with --at it goes on by the " +
       "received log to that moment. It is asked of one database at a time.",
     "Needs the right to write to those tables, to make temporary ones, and a key: a primary key, or a unique index without nulls.",
   ],
@@ -91,7 +91,7 @@ export const mendCommand = defineCommand({
       value: "COMPONENT:TABLE",
       repeatable: true,
       about:
-        "the tables, as refloat browse lists them: db:products, db:audit.log; of a whole cluster as extract names them: db:bench/products",
+        "the tables, as refloat browse lists them: db:products, db:audit.log; of a whole server as extract names them: db:bench/products",
     },
     { name: "at", value: "TIME", about: "the point, as for refloat plan; the newest when left out" },
     {

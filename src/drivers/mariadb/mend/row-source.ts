@@ -28,7 +28,8 @@ export type MariadbRowSource = {
   readonly words: string;
   /** Does it have every row of a table, or only some? */
   readonly whole: boolean;
-  readonly labels: readonly string[];
+  /** Tables that it has rows of; null where only asking tells. */
+  readonly labels: readonly string[] | null;
   /** Null for a table that it does not have. */
   readonly open: (label: string) => Promise<SourceRows | null>;
   /** Of a side that is kept: its rows that the live table does not have, by key where there is one. Null of a point, which stays. */
@@ -37,7 +38,8 @@ export type MariadbRowSource = {
   readonly remakeHint: (label: string, database: string) => string;
 };
 
-async function* insertsOf({ lines }: DumpedTable, into: string): ByteStream {
+/** Statements that put rows of a dump into a temporary table. */
+export async function* insertsOf({ lines }: DumpedTable, into: string): ByteStream {
   // The values of generated columns are in the way of nobody: there are none in the temporary table.
   for await (const { bytes, isBegin } of lines) {
     if (isBegin && bytes[0] !== 0x28) yield Buffer.from(`INSERT INTO ${quoteName(into)}`);

@@ -7,6 +7,7 @@ import { serverArming } from "./arming.ts";
 import { captureServer } from "./capture.ts";
 import { serverExcerpts } from "./excerpt/take-excerpt.ts";
 import { serverInstances, stableOutputs } from "./instances.ts";
+import { serverMending } from "./mend/row-mending.ts";
 import { preflightServer } from "./preflight.ts";
 import { receiveServerLog } from "./server-log.ts";
 import { type ServerOptions, serverOptionsSchema } from "./server-options.ts";
@@ -38,6 +39,7 @@ export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
   writes: serverWrites,
   arming: serverArming,
   excerpts: serverExcerpts,
+  mending: serverMending,
   logs: {
     startOf: binlogStartOf,
     placeOf: placeWords,

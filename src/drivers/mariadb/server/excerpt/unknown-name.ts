@@ -28,3 +28,7 @@ export const unknownTable = (database: string, table: string, known: readonly st
     context: { database, table },
     hint: suggestWord(table, known, known.length === 0 ? "it has no tables" : `it has ${formatList(known, mostShown)}`),
   });
+
+/** The database is there, and has no such table. */
+export const isNoSuchTable = (error: unknown): boolean =>
+  error instanceof RefloatError && error.code === "point.unknown" && "table" in error.context;
