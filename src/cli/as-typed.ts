@@ -3,7 +3,7 @@
  * is not the usual one, has to be named again. What the environment says stays said.
  */
 import { shellWord } from "../core/text/shell-word.ts";
-import { RefloatError } from "../model/refloat-error.ts";
+import { RefloatError, type RefloatErrorOptions } from "../model/refloat-error.ts";
 import type { GlobalOptions } from "./global-options.ts";
 
 type Named = Pick<GlobalOptions, "config" | "vault" | "passwordFile" | "state" | "vaultAsOf">;
@@ -39,18 +39,27 @@ export const commandsAsTyped = (
     });
 };
 
-export const withTypedCommand = (error: RefloatError, asTyped: (line: string) => string): RefloatError => {
-  const typed = (text: string | undefined): string | undefined => (text === undefined ? undefined : asTyped(text));
-  const nextCommand = typed(error.nextCommand);
-  const hint = typed(error.hint);
-  if (nextCommand === error.nextCommand && hint === error.hint) return error;
-  return new RefloatError(error.code, error.message, {
-    // Whoever looks for where it went wrong finds the first.
+/** The same error in other words. Whoever looks for where it went wrong finds the first. */
+export const retold = (
+  error: RefloatError,
+  { nextCommand = error.nextCommand, hint = error.hint }: Pick<RefloatErrorOptions, "nextCommand" | "hint">,
+): RefloatError =>
+  new RefloatError(error.code, error.message, {
     cause: error.cause ?? error,
     context: error.context,
     diagnostics: error.diagnostics,
     ...(nextCommand === undefined ? {} : { nextCommand }),
     ...(error.state === undefined ? {} : { state: error.state }),
+    ...(hint === undefined ? {} : { hint }),
+  });
+
+export const withTypedCommand = (error: RefloatError, asTyped: (line: string) => string): RefloatError => {
+  const typed = (text: string | undefined): string | undefined => (text === undefined ? undefined : asTyped(text));
+  const nextCommand = typed(error.nextCommand);
+  const hint = typed(error.hint);
+  if (nextCommand === error.nextCommand && hint === error.hint) return error;
+  return retold(error, {
+    ...(nextCommand === undefined ? {} : { nextCommand }),
     ...(hint === undefined ? {} : { hint }),
   });
 };

@@ -88,7 +88,7 @@ describe("recover --plan", () => {
     expect(asked).toEqual(["execute"]);
     expect(stdout).toMatch(new RegExp(`^Plan ${short} {2}shop, only db\\.`));
     expect(stdout).toMatch(/^SHOP IS BACK {2}run 42/m);
-    expect(stdout).toMatch(/next: refloat undo 42 \| refloat reconcile 42 \| refloat commit 42\n$/);
+    expect(stdout).toMatch(/next: refloat undo 42\n  or: refloat reconcile 42\n  or: refloat commit 42\n$/);
     expect(stderr).toMatch(/^ {2}now {3}restore db .*\n {2}done {2}restore db .*\n$/);
   });
 
@@ -270,7 +270,7 @@ describe("unfinished runs", () => {
       [
         "run 42 of shop was interrupted after 15:13:03: 2 of 13 steps done, live untouched",
         '  "check db" was running, safe to repeat',
-        "next: refloat resume 42   or: refloat cancel 42",
+        "next: refloat resume 42\n  or: refloat cancel 42",
         "",
         "",
       ].join("\n"),
@@ -285,7 +285,7 @@ describe("unfinished runs", () => {
     const inCutover = shopRun({ state: "running", endedAt: null }, stoppedAt("switch:db", { state: "running" }));
     const { stderr } = await ended(["runs"], { journaled: [inCutover] });
     expect(stderr).toContain("in the middle of the cutover: users may notice");
-    expect(stderr).toContain("next: refloat resume 42   or: refloat cancel 42\n");
+    expect(stderr).toContain("next: refloat resume 42\n  or: refloat cancel 42\n");
   });
 
   it("are not told to who takes the run up", async () => {

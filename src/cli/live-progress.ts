@@ -2,6 +2,7 @@
  * Shows that work goes on. On a terminal: a frame, redrawn at most ten times a second. Without one: a line for each thing that
  * ended, and never more than ten seconds without a word, so that nobody takes a long restore for a hang.
  */
+import { RefloatError } from "../model/refloat-error.ts";
 import type { Output } from "./output.ts";
 
 const frameMs = 100;
@@ -71,5 +72,23 @@ export const during = async <Value>(
     return await act();
   } finally {
     progress.stop();
+  }
+};
+
+/**
+ * Work that only looks, before anybody is asked for a yes: who stops it is told that nothing was changed, whatever a driver made of being stopped.
+ * @throws RefloatError interrupted
+ */
+export const planning = async <Value>(
+  { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
+  clock: { readonly monotonicMs: () => number },
+  what: string,
+  act: () => Promise<Value>,
+): Promise<Value> => {
+  try {
+    return await during(output, clock, what, act);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new RefloatError("interrupted", `cancelled while ${what}`, { cause: error, state: "nothing was changed" });
   }
 };

@@ -11,16 +11,17 @@ import { recoverJointly, refuseIfBusy } from "../operations/recover.ts";
 import type { CommandContext, CommandResult } from "./command.ts";
 import { requireYes } from "./confirmation.ts";
 import { executeRuns } from "./execute-run.ts";
-import { during } from "./live-progress.ts";
+import { planning } from "./live-progress.ts";
 import { showJointPlan } from "./show-plan.ts";
 
 export const drawJointPlan = async (
-  { output, signal }: CommandContext,
+  context: CommandContext,
   bench: Workbench,
   request: PlanRequest,
 ): Promise<JointPlan> => {
+  const { output, signal } = context;
   const health: string[] = [];
-  const joint = await during(output, bench.clock, "asking what the service needs, and planning", () =>
+  const joint = await planning(context, bench.clock, "asking what the service needs, and planning", () =>
     planJoint(bench, request, (needs) => void health.push(...needs.map(healthLine)), signal),
   ).finally(() => {
     for (const line of health) output.say(line);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { diagnosticCatalogue } from "../core/declaration/diagnostic-catalogue.ts";
 import { errorCatalogue } from "../model/error-catalogue.ts";
 import { commandTable } from "./command-table.ts";
 import { commandsPage, errorsPage } from "./reference-pages.ts";
@@ -14,6 +15,7 @@ describe("the reference pages say what the sources say (else: node scripts/run.c
 
   it("docs/errors.md", () => {
     expect(published("errors.md")).toBe(errorsPage());
-    for (const code of Object.keys(errorCatalogue)) expect(published("errors.md")).toContain(`\`${code}\``);
+    for (const code of [...Object.keys(errorCatalogue), ...Object.keys(diagnosticCatalogue)])
+      expect(published("errors.md")).toContain(`\`${code}\``);
   });
 });

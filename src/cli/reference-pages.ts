@@ -1,4 +1,5 @@
 /** docs/commands.md and docs/errors.md, from the command table and the error catalogue: nothing in them is written by hand. */
+import { diagnosticCatalogue } from "../core/declaration/diagnostic-catalogue.ts";
 import { type ErrorCode, type ErrorKind, errorCatalogue } from "../model/error-catalogue.ts";
 import type { Command } from "./command.ts";
 import { exitCodes, exitMeanings } from "./exit-code.ts";
@@ -105,6 +106,15 @@ export const errorsPage = (): string => {
     ...table(
       ["exit", "meaning"],
       exitCodes.map((code) => [String(code), exitMeanings[code]]),
+    ),
+    "",
+    "## What can be wrong in refloat.yaml",
+    "",
+    "Each mistake is told with a code of its own, its place in the file and what is meant instead: as an error of `config.invalid`, which ends the command, or as a warning, which does not.",
+    "",
+    ...table(
+      ["code", "meaning"],
+      Object.entries(diagnosticCatalogue).map(([code, meaning]) => [`\`${code}\``, meaning]),
     ),
     "",
   ].join("\n");

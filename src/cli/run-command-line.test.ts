@@ -1,10 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { ErrorCode } from "../model/error-catalogue.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { type Command, type CommandContext, type CommandResult, answer, defineCommand } from "./command.ts";
 import { commandTable } from "./command-table.ts";
+import { planning } from "./live-progress.ts";
 import { runCommandLine } from "./run-command-line.ts";
 import { type TestShellOptions, createTestShell, emptyJournal } from "./test-shell.ts";
+import { serviceArgument } from "./words.ts";
 import { z } from "zod";
 
 const commandThat = (act: (context: CommandContext) => Promise<CommandResult>): readonly Command[] => [
@@ -96,6 +99,39 @@ describe("the answer", () => {
       { stdoutError: gone },
     );
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+  });
+});
+
+describe("what to type after an error that does not say it itself", () => {
+  const next = async (code: ErrorCode, service: string | null): Promise<string> => {
+    const commands = [
+      defineCommand({
+        name: "act",
+        group: "Every day",
+        summary: "a command of the test",
+        about: ["Acts."],
+        arguments: [{ ...serviceArgument, required: false }],
+        options: [],
+        examples: [],
+        exits: [],
+        input: z.object({ service: z.string().optional() }),
+        act: () => Promise.reject(new RefloatError(code, "it is so")),
+      }),
+    ];
+    const { stderr } = await run(service === null ? ["act"] : ["act", service], commands);
+    return stderr.split("\n").at(-2) ?? "";
+  };
+
+  it.each([
+    ["time.unclear", "shop", "next: refloat points shop"],
+    ["time.unclear", null, "next: refloat points"],
+    ["secret.unavailable", "shop", "next: refloat validate --live shop"],
+    ["source.denied", "my shop", "next: refloat validate --live 'my shop'"],
+    ["source.denied", "42", "next: refloat validate --live"],
+    ["plan.no-space", "shop", "next: refloat runs"],
+    ["run.failed", "shop", "error run.failed: it is so"],
+  ] as const)("%s of %s: %s", async (code, service, told) => {
+    expect(await next(code, service)).toBe(told);
   });
 });
 
@@ -203,6 +239,32 @@ describe("Ctrl-C", () => {
       /^stopping in order; again to kill .*\nerror interrupted: told to stop by SIGINT\n$/,
     );
     expect(shell.exits).toEqual([]);
+  });
+
+  it("while something is planned says that nothing was changed, not what fell over by it", async () => {
+    const shell = createTestShell({ bench: emptyJournal });
+    const begun = Promise.withResolvers<void>();
+    const exit = runCommandLine(
+      ["act"],
+      shell,
+      commandThat((context) =>
+        planning(context, { monotonicMs: () => 0 }, "planning", async () => {
+          begun.resolve();
+          await new Promise((_resolve, reject) => {
+            context.signal.addEventListener("abort", () =>
+              reject(new RefloatError("source.unreachable", "db does not answer", { nextCommand: "refloat status" })),
+            );
+          });
+          return answered;
+        }),
+      ),
+    );
+    await begun.promise;
+    shell.send("SIGINT");
+    expect(await exit).toBe(7);
+    expect(shell.written.stderr()).toMatch(
+      /\nerror interrupted: cancelled while planning\nstate: nothing was changed\n$/,
+    );
   });
 
   it("twice ends the process at once", async () => {

@@ -3,6 +3,7 @@
  * open. Knows no command by name; they come as a table.
  */
 import { errorData, errorEnvelope } from "../contract/envelope.ts";
+import { shellWord } from "../core/text/shell-word.ts";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import { answerCompletion } from "./answer-completion.ts";
 import { commandsAsTyped, withTypedCommand } from "./as-typed.ts";
@@ -14,9 +15,11 @@ import { type ExitCode, exitOfError } from "./exit-code.ts";
 import { type GlobalOptions, logTarget, readGlobalOptions } from "./global-options.ts";
 import { type Interruption, listenForInterrupts } from "./interruption.ts";
 import { lazyWorkbench } from "./open-workbench.ts";
+import { withNextStep } from "./next-after-error.ts";
 import { type Output, createOutput, widthOf } from "./output.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { type ParsedLine, parseCommandLine } from "./parse-command-line.ts";
+import { runNumberInput } from "./run-number.ts";
 import type { Shell } from "./shell.ts";
 
 /** @returns the exit code; never throws */
@@ -83,13 +86,19 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
     const outcome = await settle(() => command.run(input, { shell, global, output, bench: workbench.open, signal }));
     const closed = await settle(workbench.close);
     output.frame(null);
-    if (!outcome.ok) return await fail(asInterruption(outcome.thrown, interruption), command, output, shell);
-    if (!closed.ok) return await fail(toRefloatError(closed.thrown), command, output, shell);
+    const told = (error: RefloatError): Promise<ExitCode> =>
+      fail(withNextStep(error, serviceOf(input)), command, output, shell);
+    if (!outcome.ok) return await told(asInterruption(outcome.thrown, interruption));
+    if (!closed.ok) return await told(toRefloatError(closed.thrown));
     return await succeed(outcome.value, command, output, shell);
   } finally {
     interruption.stop();
   }
 };
+
+/** As a shell takes it. `rearm` may be given a run instead. */
+const serviceOf = ({ service }: Readonly<Record<string, unknown>>): string | null =>
+  typeof service === "string" && !runNumberInput.safeParse(service).success ? shellWord(service) : null;
 
 type Settled<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly thrown: unknown };
 

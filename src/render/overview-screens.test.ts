@@ -118,10 +118,10 @@ describe("status", () => {
         screen,
       );
     };
-    expect(shown([shopRun()])).toContain("next: refloat undo 42   or: refloat commit 42");
+    expect(shown([shopRun()])).toContain("next: refloat undo 42\n  or: refloat commit 42");
     const failed = shown([shopRun({ state: "failed" }, stoppedAt("check:db", { state: "failed" }))]);
     expect(failed).toContain("run 42 failed");
-    expect(failed).toContain("next: refloat resume 42   or: refloat cancel 42");
+    expect(failed).toContain("next: refloat resume 42\n  or: refloat cancel 42");
   });
 
   it("shows a vault that does not open, and a run that waits before all else", () => {
@@ -141,7 +141,7 @@ describe("status", () => {
     `);
     expect(
       renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services: [service] }, screen),
-    ).toContain("next: refloat resume 42   or: refloat cancel 42");
+    ).toContain("next: refloat resume 42\n  or: refloat cancel 42");
     expect(
       renderStatus({ at: now, vault: { problem: null, verification: null, gone: [] }, services: [] }, screen),
     ).toContain("next: refloat init");

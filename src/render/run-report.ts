@@ -25,7 +25,7 @@ import {
   reasonLabel,
   reasons,
 } from "./run-words.ts";
-import { type Screen, lines } from "./screen.ts";
+import { type Screen, lines, nextLine } from "./screen.ts";
 
 const labelWidth = 12;
 
@@ -62,7 +62,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
       summary.beside.map(({ component, name }) => `restored ${component}, ${name}: not in use`),
     ),
     part("Machine", describeMachine(summary)),
-    nextCommands(summary, plan, screen),
+    nextLine(screen, ...nextCommands(summary, plan)),
   );
 };
 
@@ -138,7 +138,7 @@ const hasLostRows = ({ units }: RpoActual): boolean =>
 /** Nobody puts them back: to drop the side that has them is no step to take without a look. */
 const hasRowsByHand = ({ units }: RpoActual): boolean => units.some(({ byHand }) => byHand);
 
-const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line) => line }: Screen): string => {
+const nextCommands = (summary: RunSummary, plan: Plan): readonly string[] => {
   const { run, state, purpose, cutover, service, words, beside, kept, rpo, disarmed } = summary;
   const { point } = plan.intent;
   const { failback } = plan.intent;
@@ -149,35 +149,32 @@ const nextCommands = (summary: RunSummary, plan: Plan, { paint, asTyped = (line)
         ? ""
         : ` --at ${shortId(point.id)}`;
   const planned = `refloat plan ${service}${about}`;
-  const commands = ((): readonly string[] => {
-    switch (state) {
-      case "succeeded":
-        if (purpose === "undo")
-          return [`refloat points ${service}`, ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
-        // A runbook has put no side away.
-        if (!plan.intent.steps.some(({ phase }) => phase === "cutover") && cutover) return ["refloat status"];
-        if (!cutover) return [planned, `refloat cancel ${run}`];
-        return [
-          `refloat undo ${run}`,
-          ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
-          ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
-        ];
-      case "committed":
-        return ["refloat status", ...(disarmed.length === 0 ? [] : [`refloat rearm ${run}`])];
-      case "failed":
-      case "interrupted":
-      case "waiting":
-      case "needs-operator":
-        return words;
-      case "running":
-        return [`refloat runs ${run}`];
-      case "undone":
-        return beside.length === 0 ? [planned] : [planned, `refloat cancel ${run}`];
-      case "cancelled":
-        return [planned];
-      default:
-        return state satisfies never;
-    }
-  })();
-  return `next: ${commands.map((command) => paint("bold", asTyped(command))).join(" | ")}`;
+  switch (state) {
+    case "succeeded":
+      if (purpose === "undo")
+        return [`refloat points ${service}`, ...(kept.length === 0 ? [] : [`refloat commit ${run}`])];
+      // A runbook has put no side away.
+      if (!plan.intent.steps.some(({ phase }) => phase === "cutover") && cutover) return ["refloat status"];
+      if (!cutover) return [planned, `refloat cancel ${run}`];
+      return [
+        `refloat undo ${run}`,
+        ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
+        ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
+      ];
+    case "committed":
+      return ["refloat status", ...(disarmed.length === 0 ? [] : [`refloat rearm ${run}`])];
+    case "failed":
+    case "interrupted":
+    case "waiting":
+    case "needs-operator":
+      return words;
+    case "running":
+      return [`refloat runs ${run}`];
+    case "undone":
+      return beside.length === 0 ? [planned] : [planned, `refloat cancel ${run}`];
+    case "cancelled":
+      return [planned];
+    default:
+      return state satisfies never;
+  }
 };

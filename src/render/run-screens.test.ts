@@ -119,7 +119,9 @@ describe("the report", () => {
       Kept        old side: db as shop_old42
                   refloat undo 42 puts it back, free of loss until the new side takes its first write
       Machine     39s of 1m21s predicted; no retries
-      next: refloat undo 42 | refloat reconcile 42 | refloat commit 42"
+      next: refloat undo 42
+        or: refloat reconcile 42
+        or: refloat commit 42"
     `);
   });
 
@@ -178,7 +180,8 @@ describe("the report", () => {
         Took        noticed and decided 1h50m51s | restore 31s
         Beside      restored db, shop_r42: not in use
         Machine     33s; no retries
-        next: refloat resume 42 | refloat cancel 42"
+        next: refloat resume 42
+          or: refloat cancel 42"
       `);
   });
 
@@ -197,7 +200,8 @@ describe("the report", () => {
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
       Machine     41s; no retries
-      next: refloat plan shop --at 5d0c88e1 | refloat cancel 42"
+      next: refloat plan shop --at 5d0c88e1
+        or: refloat cancel 42"
     `);
   });
 
@@ -213,7 +217,8 @@ describe("the report", () => {
       Would lose  db 21m34s of 1h met   310 orders to review: runs/42/lost/orders.csv
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
-      next: refloat resume 42 | refloat cancel 42"
+      next: refloat resume 42
+        or: refloat cancel 42"
     `);
     const interrupted = shopRun(
       { state: "interrupted", endedAt: null },
@@ -226,7 +231,8 @@ describe("the report", () => {
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
       Machine     40s; no retries
-      next: refloat resume 42 | refloat cancel 42"
+      next: refloat resume 42
+        or: refloat cancel 42"
     `);
   });
 
@@ -244,7 +250,8 @@ describe("the report", () => {
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
       Beside      restored db, shop_r42: not in use
       Machine     50s of 1m07s predicted; no retries
-      next: refloat plan shop --at 5d0c88e1 | refloat cancel 42"
+      next: refloat plan shop --at 5d0c88e1
+        or: refloat cancel 42"
     `);
   });
 });
@@ -261,7 +268,8 @@ describe("the list of runs", () => {
        44  shop     recover  16:12:31    2m  cec207a8  INTERRUPTED
        43  shop     undo     16:12:31   50s  cec207a8  done         keeps shop_old42
        42  shop     recover  16:12:31   50s  cec207a8  undone       undone by run 43
-      next: refloat resume 44   or: refloat cancel 44"
+      next: refloat resume 44
+        or: refloat cancel 44"
     `);
     expect(renderRuns([], [], at(0), screen)).toBe("no run yet\nnext: refloat status");
   });

@@ -1,4 +1,5 @@
 /** A run in words, for the report on a screen and for the page: how it ended, why, what was lost, validated, kept. */
+import { describeUnit } from "../core/run/describe-unit.ts";
 import { type RpoActual, exportsOf } from "../core/run/lost-writes.ts";
 import type { Objective } from "../core/run/objective.ts";
 import type { RunSummary } from "../core/run/run-summary.ts";
@@ -10,7 +11,6 @@ import type { Plan } from "../model/plan.ts";
 import type { RunState } from "../model/run.ts";
 import { formatSpan } from "./clock-times.ts";
 import type { Style } from "./screen.ts";
-import { describeUnit } from "./step-result.ts";
 
 type Ending = { readonly text: string; readonly style: Style };
 
@@ -126,7 +126,7 @@ const describeRpo = (rpo: RpoActual): readonly string[] => {
   const files = units.flatMap(exportsOf);
   const [only] = files;
   const place = only === undefined ? "" : `: ${files.length === 1 ? only : (directory ?? only)}`;
-  const lost = units.length === 0 ? "" : `   ${formatList(units.map(describeUnit))} to review${place}`;
+  const lost = units.length === 0 ? "" : `   ${formatList(units.map((unit) => describeUnit(unit)))} to review${place}`;
   return [
     actualMs === 0 && units.length === 0 && gaps.length === 0
       ? `${component} nothing lost`
@@ -155,7 +155,7 @@ export const describeLeft = (
     purpose === "undo"
       ? "written after the last point of the side that was left"
       : "only in the old side here, from before users left it";
-  return `${component} ${formatList(units.map(describeUnit))}, ${since}: ${exported}`;
+  return `${component} ${formatList(units.map((unit) => describeUnit(unit)))}, ${since}: ${exported}`;
 };
 
 /** `mail, which shop uses: http: ...: refused` */

@@ -51,7 +51,7 @@ describe("text on a screen", () => {
 
   it("ends in what to type", () => {
     expect(nextLine(screen, "refloat resume 42", "refloat cancel 42")).toBe(
-      "next: refloat resume 42   or: refloat cancel 42",
+      "next: refloat resume 42\n  or: refloat cancel 42",
     );
   });
 });

@@ -43,9 +43,12 @@ export const lines = (...parts: readonly (string | null | readonly string[])[]):
       .join("\n"),
   );
 
-/** `next: refloat points shop   or: refloat cancel 42` */
+/**
+ * `next: refloat points shop`, and below it, aligned, `  or: refloat cancel 42`: each command on a line of its own, since a line is what is copied
+ * into a shell.
+ */
 export const nextLine = (
   { paint, asTyped = (line) => line }: Pick<Screen, "paint" | "asTyped">,
   ...commands: readonly string[]
 ): string =>
-  commands.map((command, index) => `${index === 0 ? "next: " : "   or: "}${paint("bold", asTyped(command))}`).join("");
+  commands.map((command, index) => `${index === 0 ? "next" : "  or"}: ${paint("bold", asTyped(command))}`).join("\n");

@@ -1,6 +1,7 @@
 /** What a finished step says for itself, from the output that its handler journaled. Nothing where there is nothing to say. */
+import { describeUnit } from "../core/run/describe-unit.ts";
 import { exportsOf, lostOutputSchema } from "../core/run/lost-writes.ts";
-import { formatAmount, formatBytes, formatCount, formatList } from "../core/text/quantity.ts";
+import { formatAmount, formatBytes, formatList } from "../core/text/quantity.ts";
 import { shortName } from "../core/text/short-name.ts";
 import { shortId, type StepId } from "../model/identifiers.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -101,19 +102,11 @@ const describeLost = (output: JsonObject): string => {
       ? told.gaps.length === 0
         ? "nothing was written since"
         : "what was written since is not known"
-      : `${formatList(units.map(describeUnit))}${where}`,
+      : `${formatList(units.map((unit) => describeUnit(unit)))}${where}`,
     ...(told.gaps.length === 0 ? [] : [`${formatAmount(told.gaps.length, "gaps")}: ${formatList(told.gaps, 2)}`]),
     ...told.settled,
   ].join("; ");
 };
-
-/** `312 orders`, `3 changed products`. */
-export const describeUnit = (unit: { name: string; added: number; changed: number; removed: number }): string =>
-  [
-    ...(unit.added > 0 ? [`${formatCount(unit.added)} ${unit.name}`] : []),
-    ...(unit.changed > 0 ? [`${formatCount(unit.changed)} changed ${unit.name}`] : []),
-    ...(unit.removed > 0 ? [`${formatCount(unit.removed)} removed ${unit.name}`] : []),
-  ].join(", ");
 
 const describeOutcomes = (
   kind: "check" | "check-invariant" | "check-used" | "try" | "probe" | "start",

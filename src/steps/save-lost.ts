@@ -120,7 +120,7 @@ const positionBefore = async (
 
 const lostOutput = (report: WriteReport): JsonObject => ({
   lastWriteAt: report.lastWriteAt,
-  units: report.units.map(({ name, added, changed, removed, file, changedFile, byHand }) => ({
+  units: report.units.map(({ name, added, changed, removed, file, changedFile, byHand, counted }) => ({
     name,
     added,
     changed,
@@ -128,6 +128,7 @@ const lostOutput = (report: WriteReport): JsonObject => ({
     file: file ?? null,
     changedFile: changedFile ?? null,
     byHand: byHand === true,
+    ...(counted === undefined ? {} : { counted }),
   })),
   gaps: report.gaps,
 });

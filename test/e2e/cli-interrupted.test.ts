@@ -89,7 +89,7 @@ describe("Ctrl-C", () => {
     expect(leftBy(run)).toEqual([]);
     expect(stderr).toContain(`error run.interrupted: run ${run} of notes was interrupted`);
     expect(stderr).toContain(`next: refloat resume ${run}`);
-    expect(stdout).toContain(`next: refloat resume ${run} | refloat cancel ${run}`);
+    expect(stdout).toContain(`next: refloat resume ${run}\n  or: refloat cancel ${run}`);
     expect(await readFile(at("docs/a.txt"), "utf8")).toBe("damaged\n");
 
     const told = await refloat.run(["validate"]);

@@ -33,7 +33,7 @@ describe("the side that an undo has left", () => {
     expect(await notes.databases()).toHaveLength(3);
     const undone = await notes.refloat.succeed(["resume", "2", "--yes"]);
     expect(undone.stdout).toContain("side that was left: db as notes_r1 and docs as");
-    expect(undone.stdout).toContain("next: refloat points notes | refloat commit 2");
+    expect(undone.stdout).toContain("next: refloat points notes\n  or: refloat commit 2");
   });
 
   it(
@@ -42,7 +42,7 @@ describe("the side that an undo has left", () => {
     async () => {
       const status = await notes.refloat.succeed(["status"]);
       expect(status.stdout.replaceAll(/\s+/g, " ")).toContain("run 2 has left notes_r1");
-      expect(status.stdout).toContain("next: refloat points notes   or: refloat commit 2");
+      expect(status.stdout).toContain("next: refloat points notes\n  or: refloat commit 2");
       const recovery = await notes.refloat.run(["commit", "1", "--yes"]);
       expect(recovery.exit).toBe(3);
       expect(recovery.stderr).toContain("next: refloat commit 2");

@@ -6,7 +6,7 @@ import { plan } from "../../operations/plan.ts";
 import { renderPlanDiff } from "../../render/plan-diff-screen.ts";
 import { renderJointPlanDiff } from "../../render/joint-plan-screen.ts";
 import { type CommandContext, type CommandResult, answer, defineCommand } from "../command.ts";
-import { during } from "../live-progress.ts";
+import { planning } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
 import { drawJointPlan } from "../recover-jointly.ts";
 import { jointPlanText, planText } from "../show-plan.ts";
@@ -61,11 +61,13 @@ export const planCommand = defineCommand({
     const bench = await context.bench();
     if (withNeeds) return planWithNeeds(context, request, diff);
     if (diff !== null) {
-      const compared = await during(output, bench.clock, "planning", () => comparePlans(bench, request, diff, signal));
+      const compared = await planning(context, bench.clock, "planning", () =>
+        comparePlans(bench, request, diff, signal),
+      );
       const screen = output.screen(bench.host.timeZone);
       return answer("plan-diff", compared, renderPlanDiff(compared.from, compared.to, compared.diff, screen));
     }
-    const planned = await during(output, bench.clock, "planning", () => plan(bench, request, signal));
+    const planned = await planning(context, bench.clock, "planning", () => plan(bench, request, signal));
     return answer("plan", planned, await planText(planned, bench, output));
   },
 });
@@ -78,7 +80,7 @@ const planWithNeeds = async (
   const { output, signal } = context;
   const bench = await context.bench();
   if (diff !== null) {
-    const compared = await during(output, bench.clock, "asking what the service needs, and planning", () =>
+    const compared = await planning(context, bench.clock, "asking what the service needs, and planning", () =>
       compareJointPlans(bench, request, diff, signal),
     );
     const screen = output.screen(bench.host.timeZone);

@@ -12,7 +12,7 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { executeRun } from "../execute-run.ts";
 import { incidentInput, readIncident } from "../incident.ts";
-import { during } from "../live-progress.ts";
+import { planning } from "../live-progress.ts";
 import { planRequestInput, planRequestOptions } from "../plan-request.ts";
 import { executeJointly, recoverWithNeeds } from "../recover-jointly.ts";
 import { showJointPlan, showPlan } from "../show-plan.ts";
@@ -138,8 +138,9 @@ const choosePlan = async (
   input: RecoverInput,
   incidentAt: string | null,
   bench: Workbench,
-  { output, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<ShownPlan> => {
+  const { signal } = context;
   const { service, plan: digest, ...request } = input;
   if (digest !== null) {
     const shown = await readPlan(bench, digest);
@@ -150,7 +151,7 @@ const choosePlan = async (
       });
     for (const { intent } of isJoint(shown) ? shown.parts : [shown])
       await refuseIfBusy(bench, intent.service, intent.undoes?.runUid ?? null);
-    await during(output, bench.clock, "comparing the plan with the world", () =>
+    await planning(context, bench.clock, "comparing the plan with the world", () =>
       isJoint(shown) ? fitJointPlan(bench, shown, signal) : fitPlan(bench, shown, signal),
     );
     return shown;
@@ -158,5 +159,5 @@ const choosePlan = async (
   // The form of the input has seen to it that one of the two is there.
   if (service === null) throw new RefloatError("bug", "recover was given neither service nor plan");
   await refuseIfBusy(bench, service, null);
-  return during(output, bench.clock, "planning", () => plan(bench, { ...request, service, incidentAt }, signal));
+  return planning(context, bench.clock, "planning", () => plan(bench, { ...request, service, incidentAt }, signal));
 };

@@ -7,7 +7,7 @@ import { formatList } from "../../core/text/quantity.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "../command.ts";
 import { requireYes } from "../confirmation.ts";
 import { executeRun } from "../execute-run.ts";
-import { during } from "../live-progress.ts";
+import { planning } from "../live-progress.ts";
 import { runNumberInput } from "../run-number.ts";
 import { executeJointly } from "../recover-jointly.ts";
 import { showJointPlan, showPlan } from "../show-plan.ts";
@@ -50,7 +50,7 @@ export const undoCommand = defineCommand({
     const { output, signal } = context;
     const bench = await context.bench();
     if (withNeeds) return undoWithNeeds(context, bench, { run, acceptLoss });
-    const plan = await during(output, bench.clock, "looking for new writes", () =>
+    const plan = await planning(context, bench.clock, "looking for new writes", () =>
       planUndo(bench, { run, acceptLoss }, signal),
     );
     await showPlan(plan, bench, output);
@@ -71,7 +71,7 @@ const undoWithNeeds = async (
   request: UndoRequest,
 ): Promise<CommandResult> => {
   const { output, signal } = context;
-  const joint = await during(output, bench.clock, "looking for new writes", () =>
+  const joint = await planning(context, bench.clock, "looking for new writes", () =>
     planJointUndo(bench, request, signal),
   );
   await showJointPlan(joint, bench, output);

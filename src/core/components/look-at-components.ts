@@ -162,8 +162,9 @@ const capabilitiesOf = (
   hasInvariants: driver.invariantValues !== undefined,
 });
 
-/** What people call it: the database's name, the path. */
+/** What people call it: the database's name, the path; of a whole server its data folder, which is what changes hands, not a database of it. */
 const stableName = async (driver: ComponentDriver, context: DriverContext): Promise<string> => {
   const outputs = await driver.stableOutputs(context);
-  return outputs["database"]?.value ?? outputs["path"]?.value ?? outputs["name"]?.value ?? context.component;
+  const named = ["data", "database", "path", "name"].map((name) => outputs[name]?.value);
+  return named.find((value) => value !== undefined) ?? context.component;
 };

@@ -15,6 +15,7 @@ type LostUnit = {
   readonly changedFile: string | null;
   /** No reconcile puts its added rows back. */
   readonly byHand: boolean;
+  readonly counted?: "rows" | undefined;
 };
 
 /** Paths of what was exported of a unit. */
@@ -49,6 +50,7 @@ export const lostOutputSchema = z.object({
       file: z.string().nullable(),
       changedFile: z.string().nullable().default(null),
       byHand: z.boolean().default(false),
+      counted: z.literal("rows").optional(),
     }),
   ),
   gaps: z.array(z.string()),

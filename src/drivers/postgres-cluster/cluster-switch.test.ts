@@ -209,7 +209,7 @@ describe("a switch", () => {
     });
     await query(server.url("postgres"), "insert into orders default values");
     const written = await clusterDriver.writes?.writesSince(context, { location: null, since });
-    expect(written?.units).toEqual([{ name: "postgres", added: 1, changed: 0, removed: 0 }]);
+    expect(written?.units).toEqual([{ name: "postgres", added: 1, changed: 0, removed: 0, counted: "rows" }]);
     const old = await clusterDriver.writes?.writesSince(context, { location: exchange.outgoing, since });
     expect(old?.gaps.join()).toContain("rows cannot be counted");
     await server.crash();

@@ -125,7 +125,7 @@ const compareCounters = (then: PositionMark, now: PositionMark): Omit<Compared, 
         number,
       ];
       if (added < 0 || changed < 0 || removed < 0) return null;
-      if (added + changed + removed > 0) units.push({ name, added, changed, removed });
+      if (added + changed + removed > 0) units.push({ name, added, changed, removed, counted: "rows" });
     }
   }
   for (const name of Object.keys(then.counters)) if (!(name in now.counters)) gaps.push(`the database ${name} is gone`);

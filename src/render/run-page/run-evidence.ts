@@ -1,10 +1,10 @@
 /** What a run lost, what proves that the new side is right, and what stands beside and waits for somebody. */
 import { z } from "zod";
+import { describeUnit } from "../../core/run/describe-unit.ts";
 import { exportsOf } from "../../core/run/lost-writes.ts";
 import { type CheckOutcome, checkOutcomeSchema } from "../../model/outcome.ts";
 import { formatSpan } from "../clock-times.ts";
 import { describeKept, describeLeft, describeLosses } from "../run-words.ts";
-import { describeUnit } from "../step-result.ts";
 import { type Html, markup } from "./html.ts";
 import { type RunPage, clock, section, verdict } from "./page-parts.ts";
 
