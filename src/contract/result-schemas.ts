@@ -8,7 +8,7 @@ import { quiesceSchema, serviceDeclarationSchema } from "../model/declaration.ts
 import { nameSchema, pointIdSchema } from "../model/identifiers.ts";
 import { incidentSchema } from "../model/incident.ts";
 import { jsonObjectSchema, jsonSchema } from "../model/json.ts";
-import { checkOutcomeSchema } from "../model/outcome.ts";
+import { checkOutcomeSchema, silentComponentSchema } from "../model/outcome.ts";
 import { readinessSchema } from "../model/readiness.ts";
 import { runRecordSchema } from "../model/run.ts";
 import { browseSchema, diffSchema, extractSchema, findSchema, mountSchema } from "./granular-schemas.ts";
@@ -62,6 +62,8 @@ export const resultSchemas = {
         /** The newest point whose bytes this machine has read and found sound, all of them at `verifiedAt` or later. */
         lastVerified: z.object({ point: pointIdSchema, takenAt: z.string(), verifiedAt: z.string() }).nullable(),
         probe: checkOutcomeSchema.nullable(),
+        /** Components that do not answer: down, or not to be asked from here. */
+        silent: z.array(silentComponentSchema),
         runs: z.array(runRecordSchema),
         /** Commands that work on the newest run that has stopped, the most sensible first; empty while none has. */
         words: z.array(z.string()),

@@ -37,3 +37,12 @@ export const checkOutcomeSchema = z.object({
   links: linkCountsSchema.optional(),
 });
 export type CheckOutcome = z.infer<typeof checkOutcomeSchema>;
+
+/** A component that does not answer. */
+export const silentComponentSchema = z.object({
+  component: z.string(),
+  /** Else it could not be asked: a secret that is not there, a right that is missing. */
+  isDown: z.boolean(),
+  found: z.string(),
+});
+export type SilentComponent = z.infer<typeof silentComponentSchema>;

@@ -54,10 +54,17 @@ services:
     journal: async () => ({ listRuns: async () => [] }),
     leases: async () => ({}),
   } as unknown as Workbench;
-  const { services } = await readStatus(bench, new AbortController().signal).finally(() => stranger.close());
+  const { services } = await readStatus(bench, { components: true, signal: new AbortController().signal }).finally(() =>
+    stranger.close(),
+  );
   expect(services.map(({ service, probe }) => [service.name, probe?.status, probe?.found])).toEqual([
     ["shop", "failed", expect.stringMatching(/^could not be asked: .*on port/)],
     ["notes", "failed", expect.stringContaining("refused")],
+  ]);
+  // A stranger that has its port says nothing of the application.
+  expect(services.map(({ silent }) => silent)).toEqual([
+    [{ component: "app", isDown: false, found: expect.stringContaining("on port") }],
+    [],
   ]);
 });
 

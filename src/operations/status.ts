@@ -1,4 +1,5 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
+import { askComponents } from "../core/components/ask-components.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import { unaskedOutcome } from "../core/components/live-answers.ts";
 import { type LogEnd, logEnds, recoverableTo } from "../core/logs/recoverable-to.ts";
@@ -18,7 +19,7 @@ import type { PointId } from "../model/identifiers.ts";
 import type { Incident } from "../model/incident.ts";
 import type { LogSpan } from "../model/log-span.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
-import type { CheckOutcome } from "../model/outcome.ts";
+import type { CheckOutcome, SilentComponent } from "../model/outcome.ts";
 import { toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 import { waitingWords } from "../core/run/waiting-words.ts";
@@ -32,6 +33,8 @@ export type ServiceStatus = {
   readonly lastVerified: { readonly point: PointId; readonly takenAt: string; readonly verifiedAt: string } | null;
   /** What the probe says now; null when none is declared. */
   readonly probe: CheckOutcome | null;
+  /** Components that do not answer; empty also where nobody asked. */
+  readonly silent: readonly SilentComponent[];
   /** Newest first. */
   readonly runs: readonly RunRecord[];
   /** Commands that work on the newest of them that has stopped, the most sensible first; empty while none has. */
@@ -65,7 +68,13 @@ export type Status = {
   readonly services: readonly ServiceStatus[];
 };
 
-export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise<Status> => {
+export type StatusOptions = {
+  /** Asks each component beside the probe: of one that does not answer it may be some seconds until that is known. */
+  readonly components: boolean;
+  readonly signal: AbortSignal;
+};
+
+export const readStatus = async (bench: Workbench, { components, signal }: StatusOptions): Promise<Status> => {
   const declaration = await bench.declaration();
   const { points, incidents, logs, verified, ...vault } = await readVault(bench);
   const journal = await bench.journal();
@@ -87,6 +96,7 @@ export const readStatus = async (bench: Workbench, signal: AbortSignal): Promise
       recoverableTo: lastPoint === null ? null : recoverableTo(bench, lastPoint, spans),
       frozen: await bench.freezes.left(service.name),
       probe: await askProbe(bench, service, signal),
+      silent: components ? await askSilent(bench, service, signal) : [],
       runs: own,
       words: await waitingWords(journal, own),
       ...(await readDisarmed(bench, service, own, signal)),
@@ -188,6 +198,15 @@ const readDisarmed = (
     return { disarmed, undisclosed };
   });
 };
+
+const askSilent = (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  signal: AbortSignal,
+): Promise<readonly SilentComponent[]> =>
+  withComponents(bench, { service, locate: () => null, marker: `refloat/status/${service.name}`, signal }, (access) =>
+    askComponents(access, Object.keys(service.components), signal),
+  );
 
 const askProbe = (bench: Workbench, service: ServiceDeclaration, signal: AbortSignal): Promise<CheckOutcome | null> => {
   const { probe } = service;

@@ -108,6 +108,40 @@ describe("status", () => {
     expect(shown({ gone: ["ab"] })).toContain("VAULT: 1 point gone that this machine has seen: refloat verify\n");
   });
 
+  it("says what is down where no probe is asked, and leaves the last word to one that is", () => {
+    const shown = (parts: Partial<Parameters<typeof renderStatus>[0]["services"][number]>) => {
+      const state = { service: shop, lastPoint: shopPoints[0] ?? null, probe: null, runs: [], lastRecovery: null };
+      const silent = [
+        { component: "db", isDown: true, found: "does not answer at 127.0.0.1:5432 (refused)" },
+        { component: "cache", isDown: false, found: "the secret is not there" },
+      ];
+      const wide = { ...screen, width: 300 };
+      const vault = { problem: null, verification: null, gone: [] };
+      return renderStatus({ at: now, vault, services: [{ ...state, silent, ...parts }] }, wide);
+    };
+    expect(shown({})).toMatch(/\nshop +DOWN /);
+    expect(shown({})).toContain(
+      "db is down: does not answer at 127.0.0.1:5432 (refused); cache cannot be asked: the secret is not there",
+    );
+    expect(shown({})).toContain("next: refloat points shop");
+    expect(shown({ silent: [] })).toMatch(/\nshop +no probe /);
+    const answered = shown({ probe: outcome("probe", "passed") });
+    expect(answered).toMatch(/\nshop +ok /);
+    expect(answered).toContain("db is down");
+  });
+
+  it("captures next where a log leads on from no point", () => {
+    const logs = [{ component: "db", toAt: now, leadsOn: false }];
+    const service = { ...shop, schedule: undefined };
+    const state = { service, lastPoint: shopPoints[3] ?? null, probe: null, runs: [], lastRecovery: null, logs };
+    const shown = renderStatus(
+      { at: now, vault: { problem: null, verification: null, gone: [] }, services: [state] },
+      { ...screen, width: 300 },
+    );
+    expect(shown).toContain("the log of db leads on from no point\n");
+    expect(shown).toContain("next: refloat capture shop");
+  });
+
   it("ends in the decision on an old side, and in what goes on with a recovery that failed last", () => {
     const shown = (runs: readonly RunRecord[]) => {
       const taken = shopPoints[3] ?? null;

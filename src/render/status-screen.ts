@@ -10,7 +10,7 @@ import type { DisarmedComponent } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { Incident } from "../model/incident.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
-import type { CheckOutcome } from "../model/outcome.ts";
+import type { CheckOutcome, SilentComponent } from "../model/outcome.ts";
 import type { RunRecord } from "../model/run.ts";
 import { cutText } from "./fit-text.ts";
 import { formatMinute, formatSpan, zoneName } from "./clock-times.ts";
@@ -35,6 +35,8 @@ export type ServiceState = {
   readonly lastPoint: RecoveryPoint | null;
   /** What the probe says now; null when none is declared. */
   readonly probe: CheckOutcome | null;
+  /** Components that do not answer. */
+  readonly silent?: readonly SilentComponent[];
   /** Newest first. */
   readonly runs: readonly RunRecord[];
   /** Commands that work on the run that has stopped, the most sensible first. */
@@ -111,13 +113,17 @@ const age = (fromIso: string, toIso: string): string => {
   return formatDuration(ms < 60_000 ? Math.round(ms / 1000) * 1000 : Math.floor(ms / 60_000) * 60_000);
 };
 
-const stateOf = (
-  { service, probe, runs }: ServiceState,
-  at: string,
-): { readonly text: string; readonly style: Style } => {
-  if (probe === null) return { text: "no probe", style: "dim" };
-  if (probe.status === "passed") return { text: "ok", style: "green" };
-  if (probe.status === "skipped") return { text: "not asked", style: "yellow" };
+/** What users would be answered goes before what one component says. */
+const isDown = ({ probe, silent = [] }: ServiceState): boolean =>
+  probe === null || probe.status === "skipped" ? silent.some((one) => one.isDown) : probe.status === "failed";
+
+const stateOf = (state: ServiceState, at: string): { readonly text: string; readonly style: Style } => {
+  const { service, probe, runs } = state;
+  if (!isDown(state)) {
+    if (probe === null) return { text: "no probe", style: "dim" };
+    if (probe.status === "skipped") return { text: "not asked", style: "yellow" };
+    return { text: "ok", style: "green" };
+  }
   const incidentAt = unfinished(runs)?.incidentAt ?? null;
   const { mtd } = service.objectives;
   const away = incidentAt === null ? "DOWN" : `DOWN ${age(incidentAt, at)}`;
@@ -158,6 +164,9 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
     ...frozenWords(state, at, timeZone),
     ...(incident == null ? [] : [incidentWords(incident, at, timeZone)]),
     ...(probe?.status === "failed" ? [`probe: ${probe.found}`] : []),
+    ...(state.silent ?? []).map(({ component, isDown: down, found }) =>
+      down ? `${component} is down: ${found}` : `${component} cannot be asked: ${found}`,
+    ),
     ...(lastPoint === null && vaultOk ? ["no recovery point yet"] : []),
     ...(overdue === null ? [] : [`overdue since ${formatMinute(overdue, at, timeZone)}`]),
     ...logs
@@ -165,7 +174,7 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
       .map(({ component, toAt }) => `the log of ${component} ends at ${formatMinute(toAt, at, timeZone)}`),
     ...logs
       .filter(({ leadsOn }) => !leadsOn && lastPoint !== null)
-      .map(({ component }) => `the log of ${component} leads on from no point: refloat capture ${service.name}`),
+      .map(({ component }) => `the log of ${component} leads on from no point`),
     ...(tooOld && overdue === null ? ["older than its RPO"] : []),
     ...(lastPoint !== null && lastPoint.missing.length > 0
       ? [`last point has lost ${lastPoint.missing.join(", ")}`]
@@ -176,7 +185,7 @@ const problemsOf = (state: ServiceState, at: string, vaultOk: boolean, timeZone:
       ({ component, problem }) => `what is off in ${component} cannot be told: ${problem}`,
     ),
     ...runs.flatMap(keptWords),
-    ...(run === undefined && probe?.status !== "failed" ? [] : [describeStake(service) ?? []].flat()),
+    ...(run === undefined && !isDown(state) ? [] : [describeStake(service) ?? []].flat()),
   ];
 };
 
@@ -230,7 +239,7 @@ const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: 
       : `${formatMinute(taken, at, timeZone)} (${age(taken, at)} ago)${logWords(logs, at)}`,
     reached === null ? (rpo === undefined ? "" : `? of ${rpo}`) : against(age(reached, at), rpo),
     lastRecovery(state.lastRecovery, rto),
-    { text: problems.join("; "), style: state.probe?.status === "failed" || mayBeFrozen(state) ? "red" : "yellow" },
+    { text: problems.join("; "), style: isDown(state) || mayBeFrozen(state) ? "red" : "yellow" },
   ];
 };
 
@@ -260,7 +269,7 @@ const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone
   if (frozen !== undefined) return [`refloat capture ${frozen.service.name}`];
   const failed = services.map(({ runs }) => failedLast(runs)).find((run) => run !== undefined);
   if (failed !== undefined) return [`refloat resume ${failed.number}`, `refloat cancel ${failed.number}`];
-  const down = services.find(({ probe, lastPoint }) => probe?.status === "failed" && lastPoint !== null);
+  const down = services.find((state) => isDown(state) && state.lastPoint !== null);
   if (down !== undefined) return [`refloat points ${down.service.name}`];
   const wrong = services.find(({ incident }) => incident != null);
   if (wrong !== undefined)
@@ -270,8 +279,10 @@ const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone
         : `refloat plan ${wrong.service.name}`,
     ];
   const bare = services.find(
-    ({ service, lastPoint }) =>
-      lastPoint === null || overdueSince(service.schedule, asOf(lastPoint), at, timeZone) !== null,
+    ({ service, lastPoint, logs = [] }) =>
+      lastPoint === null ||
+      overdueSince(service.schedule, asOf(lastPoint), at, timeZone) !== null ||
+      logs.some(({ leadsOn }) => !leadsOn),
   );
   if (bare !== undefined) return [`refloat capture ${bare.service.name}`];
   const left = services.map(({ runs }) => leftByUndo(runs)).find((run) => run !== undefined);

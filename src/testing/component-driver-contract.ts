@@ -69,6 +69,10 @@ export const describeComponentDriver = (name: string, openBench: () => Promise<D
       await switching.exchange(bench.context, exchange, await switching.observe(bench.context, exchange));
     };
 
+    test("what serves answers, or has nobody who could", async () => {
+      await expect(Promise.resolve(bench.driver.reach?.(bench.context))).resolves.toBe(undefined);
+    });
+
     test("names are the same each time and others for other runs", async () => {
       expect(await instances().name(bench.context, 42)).toBe(target.name);
       const names = [

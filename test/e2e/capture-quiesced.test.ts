@@ -119,7 +119,9 @@ const warnings = (events: readonly CaptureEvent[]): readonly string[] =>
   events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
 
 const frozenNow = async (service: string) =>
-  (await readStatus(opened.bench, never)).services.find((one) => one.service.name === service)?.frozen;
+  (await readStatus(opened.bench, { components: false, signal: never })).services.find(
+    (one) => one.service.name === service,
+  )?.frozen;
 
 const keeperOf = (service: string): number => {
   const marker = `freeze-keeper/${service}`;

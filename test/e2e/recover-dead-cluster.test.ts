@@ -79,6 +79,10 @@ afterAll(async () => {
 
 it("is recovered from a server that was killed", { timeout: 240_000 }, async () => {
   await kill();
+  const status = await refloat.succeed(["status"]);
+  expect(status.stdout).toMatch(/\nshop +DOWN /);
+  expect(wordsOf(status)).toMatch(/db is down: .*connection refused/);
+  expect(status.stdout).toContain("next: refloat points shop");
   const plan = wordsOf(await refloat.succeed(["plan", "shop"]));
   // Not by a database of it: the folder is what changes hands.
   expect(plan).toMatch(/data > data\.old\d+, data\.r\d+ > data/);

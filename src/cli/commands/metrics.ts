@@ -59,7 +59,7 @@ export const metricsCommand = defineCommand({
 });
 
 const readFamilies = async (bench: Workbench, signal: AbortSignal): Promise<readonly MetricFamily[]> =>
-  metricFamilies(await readStatus(bench, signal), bench.host.toolVersion, bench.host.timeZone);
+  metricFamilies(await readStatus(bench, { components: false, signal }), bench.host.toolVersion, bench.host.timeZone);
 
 /** @returns what was told last */
 const serve = async (

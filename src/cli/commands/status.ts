@@ -10,7 +10,7 @@ export const statusCommand = defineCommand({
   group: "At 3 a.m.",
   summary: "what is down, overdue or interrupted, and what to type next",
   about: [
-    "Asks each service's probe, looks at its newest recovery point and at its runs, and says what is wrong in one line per service. " +
+    "Asks each service's probe, and each component whether it answers at all, looks at its newest recovery point and at its runs, and says what is wrong in one line per service. " +
       "A vault that does not open is a line of its own: the rest is shown all the same.",
     "Changes nothing. Ends with 0 also when a service is down: it has told so; scripts read the JSON.",
   ],
@@ -24,7 +24,9 @@ export const statusCommand = defineCommand({
   input: z.object({}),
   act: async (_input, { bench: open, output, signal }) => {
     const bench = await open();
-    const status = await during(output, bench.clock, "asking the services", () => readStatus(bench, signal));
+    const status = await during(output, bench.clock, "asking the services", () =>
+      readStatus(bench, { components: true, signal }),
+    );
     return answer("status", status, renderStatus(status, output.screen(bench.host.timeZone)));
   },
 });

@@ -373,6 +373,11 @@ export type ComponentDriver<Options = unknown> = {
   readonly stableOutputs: (context: DriverContext<Options>) => Promise<Outputs>;
   readonly preflight: (context: DriverContext<Options>) => Promise<PreflightReport>;
   /**
+   * Of what a server answers for: asks the live one the least that there is to ask. Left out where nobody answers (a folder), and where `runtime` tells.
+   * @throws RefloatError source.*
+   */
+  readonly reach?: (context: DriverContext<Options>) => Promise<void>;
+  /**
    * @param pinned called once, as soon as nothing that is written from then on can come into what is captured: a service that is held
    * still for the capture may go on. Never called where that is so only at the end.
    */

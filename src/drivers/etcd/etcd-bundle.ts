@@ -1,7 +1,9 @@
+import { z } from "zod";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureEtcd } from "./capture.ts";
 import { type EtcdOptions, etcdOptionsSchema } from "./etcd-options.ts";
-import { stableOutputs } from "./etcd-target.ts";
+import { resolveTarget, stableOutputs } from "./etcd-target.ts";
+import { withEtcd } from "./gateway.ts";
 import { etcdInstances } from "./instances.ts";
 import { preflightEtcd } from "./preflight.ts";
 import { etcdSwitching } from "./switching.ts";
@@ -20,6 +22,10 @@ const etcdDriver: ComponentDriver<EtcdOptions> = {
   },
   stableOutputs,
   preflight: preflightEtcd,
+  reach: async (context) =>
+    withEtcd({ target: await resolveTarget(context), signal: context.signal }, async (gateway) => {
+      await gateway.ask("maintenance/status", {}, z.unknown());
+    }),
   capture: captureEtcd,
   instances: etcdInstances,
   switching: etcdSwitching,

@@ -14,6 +14,7 @@ import { holdsBinlogMarker, markBinlog } from "./mark-binlog.ts";
 import { type MariadbOptions, mariadbOptionsSchema } from "./mariadb-options.ts";
 import { mariadbMending } from "./mend/row-mending.ts";
 import { preflightMariadb } from "./preflight.ts";
+import { accessOf, askSql } from "./sql-client.ts";
 import { mariadbSqlCheck } from "./sql-check.ts";
 import { mariadbServerDriver } from "./server/server-driver.ts";
 import { mariadbWrites } from "./writes.ts";
@@ -32,6 +33,9 @@ const mariadbDriver: ComponentDriver<MariadbOptions> = {
   },
   stableOutputs,
   preflight: preflightMariadb,
+  reach: async (context) => {
+    await askSql(await accessOf(context, "source"), "SELECT 1;");
+  },
   capture: captureMariadb,
   instances: mariadbInstances,
   switching: mariadbSwitching,

@@ -1,6 +1,7 @@
 import { commitLock } from "../../platform/postgres/commit-lock.ts";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import type { LogChanges } from "../../core/ports/logs.ts";
+import { resolveTarget } from "../../platform/postgres/connection-target.ts";
 import type { CopiedRowMending } from "../../platform/postgres/copied-rows.ts";
 import { clusterArming } from "./arming/cluster-arming.ts";
 import { captureCluster } from "./capture.ts";
@@ -8,6 +9,7 @@ import { type ClusterOptions, clusterOptionsSchema } from "./cluster-options.ts"
 import { clusterTargets } from "./find-target.ts";
 import { clusterInstances, stableOutputs } from "./instances.ts";
 import { clusterExcerpts } from "./excerpt/take-excerpt.ts";
+import { withCluster } from "./locations.ts";
 import { logStartOf } from "./log-line.ts";
 import { markClusterLog } from "./mark-log.ts";
 import { nameFiles } from "./name-files.ts";
@@ -42,6 +44,7 @@ const clusterDriver = (rows: CopiedRowMending): ComponentDriver<ClusterOptions> 
   },
   stableOutputs,
   preflight: preflightCluster,
+  reach: async (context) => withCluster(context, await resolveTarget(context), "source", () => Promise.resolve()),
   capture: captureCluster,
   instances: clusterInstances,
   switching: clusterSwitching,

@@ -1,4 +1,6 @@
 import { commitLock } from "../../platform/postgres/commit-lock.ts";
+import { resolveTarget } from "../../platform/postgres/connection-target.ts";
+import { withSession } from "../../platform/postgres/session.ts";
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { capturePostgres } from "./capture.ts";
 import { postgresContents } from "./captured-contents.ts";
@@ -28,6 +30,12 @@ const postgresDriver: ComponentDriver<PostgresOptions> = {
   },
   stableOutputs,
   preflight: preflightPostgres,
+  reach: async (context) => {
+    const { marker, signal } = context;
+    await withSession({ target: await resolveTarget(context), marker, role: "source", signal }, () =>
+      Promise.resolve(),
+    );
+  },
   capture: capturePostgres,
   instances: postgresInstances,
   switching: postgresSwitching,

@@ -1,11 +1,12 @@
 import type { CheckDriver, ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureRedis } from "./capture.ts";
 import { redisCapturedKeys } from "./captured-keys.ts";
-import { stableOutputs } from "./connection-target.ts";
+import { resolveTarget, stableOutputs } from "./connection-target.ts";
 import { redisInstances } from "./instances.ts";
 import { preflightRedis } from "./preflight.ts";
 import { redisCheck } from "./redis-check.ts";
 import { type RedisOptions, redisOptionsSchema } from "./redis-options.ts";
+import { withRedis } from "./redis-session.ts";
 import { redisSwitching } from "./switching.ts";
 import { redisWrites } from "./writes.ts";
 
@@ -23,6 +24,8 @@ const redisDriver: ComponentDriver<RedisOptions> = {
   },
   stableOutputs,
   preflight: preflightRedis,
+  reach: async (context) =>
+    withRedis({ target: await resolveTarget(context), signal: context.signal }, () => Promise.resolve()),
   capture: captureRedis,
   instances: redisInstances,
   switching: redisSwitching,

@@ -1,6 +1,7 @@
 import type { ComponentDriver } from "../../../core/ports/driver.ts";
 import { binlogStartOf, placeWords } from "../binlog-line.ts";
 import { mariadbTargets } from "../find-target.ts";
+import { askSql } from "../sql-client.ts";
 import { serverChanges } from "../log-changes.ts";
 import { holdsBinlogMarker, markServerBinlog } from "../mark-binlog.ts";
 import { serverArming } from "./arming.ts";
@@ -10,7 +11,7 @@ import { serverInstances, stableOutputs } from "./instances.ts";
 import { serverMending } from "./mend/row-mending.ts";
 import { preflightServer } from "./preflight.ts";
 import { receiveServerLog } from "./server-log.ts";
-import { type ServerOptions, serverOptionsSchema } from "./server-options.ts";
+import { type ServerOptions, liveAccessOf, serverOptionsSchema } from "./server-options.ts";
 import { serverSwitching } from "./switching.ts";
 import { serverWrites } from "./writes.ts";
 
@@ -33,6 +34,9 @@ export const mariadbServerDriver: ComponentDriver<ServerOptions> = {
   },
   stableOutputs,
   preflight: preflightServer,
+  reach: async (context) => {
+    await askSql(await liveAccessOf(context, "source"), "SELECT 1;");
+  },
   capture: captureServer,
   instances: serverInstances,
   switching: serverSwitching,
