@@ -56,7 +56,14 @@ const runSummarySchema = z.object({
   /** What was off behind each name when it was switched, so that a copy does not act in the name of the original. */
   disarmed: z.array(disarmedComponentSchema),
   /** The sides that it has put away (of an undo: the side that was left), where they stand now. */
-  kept: z.array(z.object({ component: z.string(), name: z.string() })),
+  kept: z.array(
+    z.object({
+      component: z.string(),
+      name: z.string(),
+      /** Why it could not serve again, where its files tell: an undo would be refused. */
+      unfit: z.string().optional(),
+    }),
+  ),
   /** Of a failback: what it has put away on the side that users have left, by the names that it has there. */
   keptAway: z.array(z.object({ component: z.string(), name: z.string() })),
   /** Without the time that people took to decide. */

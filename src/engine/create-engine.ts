@@ -6,7 +6,7 @@ import type { Engine, Journal, Leases, RunListener, StepHandlers } from "../core
 import type { Clock, Log } from "../core/ports/environment.ts";
 import { acquireAll } from "../core/run/acquire-all.ts";
 import { isLive } from "../core/run/legal-transitions.ts";
-import { hasServed } from "../core/run/refuse-undo.ts";
+import { hasSideToPutBack } from "../core/run/refuse-undo.ts";
 import { hasAdmitBegun, hasCutoverBegun } from "../core/run/resume-rules.ts";
 import { buildStepGraph } from "../core/run/step-graph.ts";
 import { stepsAtOnce } from "../core/run/step-limits.ts";
@@ -441,7 +441,12 @@ const refuseCancel = (record: RunRecord, plan: Plan): void => {
 
 /** An undo takes back what has ended or waits for a person; what was interrupted has first to come so far. */
 const wayOn = (record: RunRecord): { readonly hint: string; readonly nextCommand: string } => {
-  if (hasServed(record) && record.purpose === "recover")
+  if (record.state === "committed")
+    return {
+      hint: "its old side is dropped: recover to a point instead",
+      nextCommand: `refloat points ${record.service}`,
+    };
+  if (hasSideToPutBack(record))
     return { hint: "put the old side back by an undo", nextCommand: `refloat undo ${record.number}` };
   if (!mayBeResumed.has(record.state)) return { hint: "see its report", nextCommand: `refloat runs ${record.number}` };
   const hint = record.purpose === "undo" ? "go on with it" : "go on with it: once it has ended, an undo takes it back";

@@ -3,6 +3,7 @@
  * that it says what would be lost and needs the word of a person.
  */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
+import { askComponents } from "../core/components/ask-components.ts";
 import { lookAtComponents } from "../core/components/look-at-components.ts";
 import { lookAtProvisions } from "../core/components/look-at-provisions.ts";
 import { awayNumber } from "../core/failback/away-number.ts";
@@ -10,7 +11,7 @@ import { buildGraph } from "../core/graph/build-graph.ts";
 import { componentOrder } from "../core/planner/component-order.ts";
 import { provisionsToKeep } from "../core/planner/undo-steps.ts";
 import { planUndo as planUndoSteps } from "../core/planner/plan-undo.ts";
-import type { WriteReport } from "../core/ports/driver.ts";
+import type { DriverContext, WriteReport } from "../core/ports/driver.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { joinAsNow } from "../core/recovery/draft-joint.ts";
 import { describeWrites } from "../core/run/describe-writes.ts";
@@ -30,7 +31,8 @@ import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { JointPlan } from "../model/joint-plan.ts";
 import type { Failback, Plan } from "../model/plan.ts";
-import { RefloatError } from "../model/refloat-error.ts";
+import type { SilentComponent } from "../model/outcome.ts";
+import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import type { RunRecord } from "../model/run.ts";
 
 export type UndoRequest = {
@@ -110,8 +112,9 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
     async (access) => {
       await refuseMovedSides(access, record, switched);
       const returns = await notesOfReturn(access, record, switched);
+      const silent = await silentSides(access, switched, signal);
       const written = await newWrites(access, record, switched, directory);
-      if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, directory);
+      if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, { directory, silent });
       const now = bench.clock.now();
       const look = await lookAtComponents(access, {
         service,
@@ -147,6 +150,7 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
         captured: plan.intent.point?.components ?? {},
         rebound: plan.intent.rebound,
         components: look.components,
+        silent,
         losses: written.map(({ component, report, since }) => ({
           component,
           about: describeWrites(report),
@@ -163,6 +167,18 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
   );
 };
 
+/** Both sides are of one server, and none of them can be put anywhere while that does not answer. */
+const unanswered = (error: unknown, { number, service }: RunRecord, component: string): unknown => {
+  if (!(error instanceof RefloatError) || error.code !== "source.unreachable") return error;
+  return new RefloatError(error.code, `run ${number} cannot be undone: ${error.message}`, {
+    cause: error,
+    context: { ...error.context, component },
+    state: "nothing changed",
+    hint: `both sides of ${component} are of the server that does not answer: start it and undo again; where it is lost, recover to a point`,
+    nextCommand: `refloat validate --live ${service}`,
+  });
+};
+
 /** Found in the cutover, it would be found while traffic is held. @throws RefloatError run.wrong-state */
 const refuseMovedSides = async (
   access: ComponentAccess,
@@ -171,7 +187,12 @@ const refuseMovedSides = async (
 ): Promise<void> => {
   for (const { component, incoming, outgoing, fromNothing } of switched) {
     const exchange = { incoming: outgoing, outgoing: incoming };
-    const seen = await access.driver(component).switching.observe(await access.context(component), exchange);
+    const seen = await access
+      .driver(component)
+      .switching.observe(await access.context(component), exchange)
+      .catch((error: unknown) => {
+        throw unanswered(error, record, component);
+      });
     const why =
       seen.incoming === null && !fromNothing
         ? `${outgoing}, the old side of ${component}, is not there any more`
@@ -245,6 +266,33 @@ const comingBack = async (bench: Workbench, record: RunRecord, failback: Failbac
   };
 };
 
+/** Sides in use of which no point can be taken. What a process runs from is captured whether it runs or not. */
+const silentSides = async (
+  access: ComponentAccess,
+  switched: readonly SwitchedComponent[],
+  signal: AbortSignal,
+): Promise<readonly SilentComponent[]> => {
+  const served = switched.flatMap(({ component }) => (access.driver(component).runtime === undefined ? component : []));
+  return (await askComponents(access, served, signal)).filter(({ isDown }) => isDown);
+};
+
+/** That it does not answer is no reason to keep the old side away from users: what it took is not known then, and that is told. */
+const unlessSilent = async (
+  access: ComponentAccess,
+  component: string,
+  ask: (context: DriverContext) => Promise<WriteReport>,
+): Promise<WriteReport> => {
+  const context = await access.context(component);
+  try {
+    return await ask(context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const { code, message } = toRefloatError(error);
+    if (code !== "source.unreachable" && code !== "source.failed") throw error;
+    return { lastWriteAt: null, units: [], gaps: [`what it has taken cannot be told: ${message}`] };
+  }
+};
+
 const newWrites = async (
   access: ComponentAccess,
   record: RunRecord,
@@ -270,17 +318,19 @@ const newWrites = async (
       continue;
     }
     const exportTo = exportFolder(directory, component, exporting);
-    const report = await writes.writesSince(await access.context(component), {
-      location: null,
-      since: newPosition,
-      exportTo,
-    });
+    const report = await unlessSilent(access, component, async (context) =>
+      writes.writesSince(context, { location: null, since: newPosition, exportTo }),
+    );
     if (mayHaveWrites(report)) written.push({ component, report, since: newPosition.takenAt, directory: exportTo });
   }
   return written;
 };
 
-const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: string): RefloatError => {
+const wouldLose = (
+  record: RunRecord,
+  written: readonly NewWrites[],
+  { directory, silent }: { readonly directory: string; readonly silent: readonly SilentComponent[] },
+): RefloatError => {
   const isKnown = written.every(({ report }) => hasWrites(report));
   return new RefloatError(
     "undo.would-lose",
@@ -300,7 +350,10 @@ const wouldLose = (record: RunRecord, written: readonly NewWrites[], directory: 
       state: written.some(({ report }) => report.units.some(({ file }) => file !== undefined))
         ? `nothing changed; the new rows are listed in ${directory}`
         : "nothing changed",
-      hint: "--accept-loss takes a point of the new side first, so that nothing is gone for good",
+      hint:
+        silent.length === 0
+          ? "--accept-loss takes a point of the new side first, so that nothing is gone for good"
+          : `${silent.map(({ component, found }) => `the new side of ${component} does not answer (${found})`).join("; ")}: start it, and a point of it can be taken; --accept-loss puts the old side back without one, and the new side is kept`,
       nextCommand: `refloat undo ${record.number} --accept-loss`,
     },
   );

@@ -157,7 +157,7 @@ const nextCommands = (summary: RunSummary, plan: Plan): readonly string[] => {
       if (!plan.intent.steps.some(({ phase }) => phase === "cutover") && cutover) return ["refloat status"];
       if (!cutover) return [planned, `refloat cancel ${run}`];
       return [
-        `refloat undo ${run}`,
+        ...(kept.some(({ unfit }) => unfit !== undefined) ? [] : [`refloat undo ${run}`]),
         ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
         ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
       ];

@@ -200,6 +200,7 @@ export const describeKept = (summary: RunSummary): readonly string[] => {
   const { kept, keptAway, purpose, run } = summary;
   if (keptAway.length > 0) return describeKeptAway(summary);
   if (kept.length === 0) return [];
+  const unfit = kept.filter((one) => one.unfit !== undefined);
   const side = purpose === "undo" ? "side that was left" : "old side";
   const names = formatList(
     kept.map(({ component, name }) => `${component} as ${name}`),
@@ -209,7 +210,12 @@ export const describeKept = (summary: RunSummary): readonly string[] => {
     `${side}: ${names}`,
     ...(purpose === "undo"
       ? [`not in use any more; refloat commit ${run} drops it for good`]
-      : [`refloat undo ${run} puts it back, free of loss until the new side takes its first write`]),
+      : unfit.length === 0
+        ? [`refloat undo ${run} puts it back, free of loss until the new side takes its first write`]
+        : [
+            ...unfit.map(({ component, unfit: why }) => `${component} cannot serve again: ${why}`),
+            "an undo would be refused: it is kept for its files",
+          ]),
   ];
 };
 

@@ -289,7 +289,12 @@ const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone
   // To look for another point comes first: what the undo has left is dropped for good.
   if (left !== undefined) return [`refloat points ${left.service}`, `refloat commit ${left.number}`];
   const kept = services.map(({ runs }) => undecided(runs)).find((run) => run !== undefined);
-  if (kept !== undefined) return [`refloat undo ${kept.number}`, `refloat commit ${kept.number}`];
+  if (kept !== undefined) {
+    const isUnfit = keptSides(kept).some(({ unfit }) => unfit !== undefined);
+    return isUnfit
+      ? [`refloat runs ${kept.number}`, `refloat commit ${kept.number}`]
+      : [`refloat undo ${kept.number}`, `refloat commit ${kept.number}`];
+  }
   const off = services.find(({ disarmed = [] }) => disarmed.length > 0);
   if (off !== undefined) return [`refloat rearm ${off.service.name}`];
   return [`refloat plan ${services[0]?.service.name ?? ""}`];

@@ -115,7 +115,8 @@ const positionBefore = async (
   const taken = ["capture:final", "capture"].flatMap(
     (id) => positionsSchema.safeParse(context.outputs.get(stepId(id))).data?.positions[component] ?? [],
   );
-  return taken[0] ?? (undoes.acceptLoss ? undefined : undoes.positions?.[component]);
+  const takesPoint = context.plan.steps.some(({ action }) => action.kind === "capture");
+  return taken[0] ?? (takesPoint ? undefined : undoes.positions?.[component]);
 };
 
 const lostOutput = (report: WriteReport): JsonObject => ({

@@ -3,6 +3,7 @@
  * resumed run can tell by looking whether the switch has happened; anything that is neither before nor after goes to a person.
  */
 import type { ComponentAccess } from "../core/components/component-access.ts";
+import { nullWhenDown } from "../core/components/null-when-down.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { mayHaveWrites } from "../core/run/written-units.ts";
 import type { Exchange, ExchangeObservation } from "../core/ports/driver.ts";
@@ -125,6 +126,22 @@ const positionOf = (parts: StepParts, context: SwitchContext, location: string):
     stableView,
   );
 
+/**
+ * Why the old side could not serve again, as far as its files tell: who reads the report is not to count on an undo that is refused.
+ * What cannot be looked at says nothing; the switch is done.
+ */
+const unfitSide = async (
+  context: SwitchContext,
+  access: ComponentAccess,
+  { outgoing, before }: { readonly outgoing: string; readonly before: ExchangeObservation },
+): Promise<string | null> => {
+  const { component } = context.action;
+  if (context.plan.purpose !== "recover" || before.stable === null) return null;
+  const { ofReturn } = access.driver(component).switching;
+  const seen = await nullWhenDown(context.signal, async () => ofReturn?.(await access.context(component), outgoing));
+  return seen?.refusal ?? null;
+};
+
 /** Which side does the stable name stand for now? Nothing is the new side only where the other one was put away by us. */
 const sideOf = (component: string, now: ExchangeObservation, before: ExchangeObservation): "old" | "new" => {
   if (now.stable === before.stable) return "old";
@@ -199,9 +216,15 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const own = ownOutput(context);
     if (own !== undefined) return { presence: "done", output: own };
     const disarmed = await disarmedBehind(parts, context);
+    const unfit = await withStep(
+      parts,
+      context,
+      (access) => unfitSide(context, access, { outgoing: exchange.outgoing, before }),
+      stableView,
+    );
     return {
       presence: "done",
-      output: toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition, disarmed }),
+      output: toJsonObject({ ...exchange, heldMs: 0, oldPosition: null, newPosition, disarmed, unfit }),
     };
   },
 
@@ -228,6 +251,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
             oldPosition: report.position,
             newPosition,
             disarmed: (await driver.arming?.disarmed(await access.context(component))) ?? [],
+            unfit: await unfitSide(context, access, { outgoing: report.outgoing, before }),
           }),
         };
       },

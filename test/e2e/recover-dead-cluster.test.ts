@@ -108,6 +108,9 @@ it.each([
   const { run, report } = await recover();
   expect(await orders()).toBe(100);
   expect(report).toContain("what was written its files do not tell: the control file of");
+  expect(report).toContain("db cannot serve again: the control file of");
+  expect(report).not.toContain("free of loss");
+  expect(report).toContain(`next: refloat commit ${run}`);
   const undo = await refloat.run(["undo", run, "--yes"]);
   expect(undo.exit).not.toBe(0);
   expect(wordsOf(undo)).toContain(
@@ -124,6 +127,22 @@ it("is recovered where the server dies after the plan was shown", { timeout: 240
   await refloat.succeed(["recover", "--plan", digest, "--yes"]);
   expect(await orders()).toBe(100);
 });
+
+it("is put back where the new side has died: what that took is told as lost, and the new side is kept", async () => {
+  const before = await orders();
+  const { run } = await recover();
+  expect(await orders()).toBe(100);
+  await query(server.url("shop"), "insert into orders select from generate_series(1, 3)");
+  await kill();
+  const refused = await refloat.run(["undo", run, "--yes"]);
+  expect(refused.exit).toBe(3);
+  expect(wordsOf(refused)).toMatch(/the new side of db does not answer \(.*connection refused.*\): start it/);
+  expect(refused.stderr).toContain(`next: refloat undo ${run} --accept-loss`);
+  const undone = wordsOf(await refloat.succeed(["undo", run, "--accept-loss", "--yes"]));
+  expect(undone).toContain("no point of it is taken, and what it has taken since the cutover stays in");
+  expect(undone).not.toContain("a point is taken first");
+  expect(await orders()).toBe(before);
+}, 240_000);
 
 it(
   "is recovered where the data folder is gone, after which nothing can be put back",

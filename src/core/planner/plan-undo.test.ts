@@ -67,6 +67,23 @@ describe("planUndo", () => {
     expect(plan.digest).not.toBe(planUndo(input()).digest);
   });
 
+  it("takes no point of a side that does not answer, and says that what it took stays in it alone", () => {
+    const { undoes } = input();
+    const losses = [{ component: "db", about: "may be some: it does not answer", lostMs: 61_000 }];
+    const silent = [{ component: "db", found: "connection refused" }];
+    const plan = planUndo(input({ undoes: { ...undoes, acceptLoss: true }, losses, silent }));
+    expect(planSchema.parse(plan)).toEqual(plan);
+    expect(plan.intent.steps.map(({ action }) => action.kind)).not.toContain("capture");
+    expect(plan.forecast.loses).toEqual(losses);
+    expect(plan.forecast.warnings).toEqual([
+      {
+        code: "undo.silent-side",
+        message:
+          "the new side of db does not answer (connection refused): no point of it is taken, and what it has taken since the cutover stays in shop_r42 alone",
+      },
+    ]);
+  });
+
   it("puts nothing back where nothing was, starts and admits nothing on it, and says so", () => {
     const { undoes } = input();
     const exchanges = { db: { incoming: "shop_old42", outgoing: "shop_r42", toNothing: true as const } };

@@ -6,7 +6,7 @@ import { isEmptied } from "./cutover-steps.ts";
 import { forecastSteps } from "./forecast-steps.ts";
 import { planDigest } from "./plan-digest.ts";
 import type { UndoInput } from "./planner-input.ts";
-import { emptiedBy, switchedBack, undoSteps } from "./undo-steps.ts";
+import { emptiedBy, savesFirst, switchedBack, undoSteps } from "./undo-steps.ts";
 
 export const planUndo = (input: UndoInput): Plan => {
   const { service, undoes, components } = input;
@@ -57,13 +57,17 @@ export const planUndo = (input: UndoInput): Plan => {
         component,
         lostMs: Math.round(lostMs),
         about,
-        ...(undoes.acceptLoss ? { saved: "a point is taken first" } : {}),
+        ...(savesFirst(input) ? { saved: "a point is taken first" } : {}),
       })),
       keeps: scope.map((name) => `${name} as it is now, ${undoes.exchanges[name]?.outgoing ?? name}`),
       closer: null,
       space: [],
       warnings: [
         ...emptyWarnings(input, order, scope),
+        ...(undoes.acceptLoss ? (input.silent ?? []) : []).map(({ component, found }) => ({
+          code: "undo.silent-side",
+          message: `the new side of ${component} does not answer (${found}): no point of it is taken, and what it has taken since the cutover stays in ${undoes.exchanges[component]?.outgoing ?? component} alone`,
+        })),
         ...(input.returns ?? []).map(({ component, note }) => ({
           code: "undo.old-side",
           message: `the old side of ${component}: ${note}`,

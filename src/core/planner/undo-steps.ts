@@ -27,6 +27,10 @@ export const provisionsToKeep = (
     (name) => service.provision?.[name]?.temporary !== true,
   );
 
+/** A point is of all components: one that does not answer leaves none. */
+export const savesFirst = ({ undoes, silent = [] }: Pick<UndoInput, "undoes" | "silent">): boolean =>
+  undoes.acceptLoss && silent.length === 0;
+
 export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] => {
   const draft = createStepDraft();
   const switched = switchedBack(input, order);
@@ -40,7 +44,7 @@ export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] =
     },
     [],
   );
-  if (input.undoes.acceptLoss) draft.add("restore", { kind: "capture" }, []);
+  if (savesFirst(input)) draft.add("restore", { kind: "capture" }, []);
   const { failback } = input;
   addCutoverSteps(draft, {
     ...input,
@@ -54,7 +58,7 @@ export const undoSteps = (input: UndoInput, order: ComponentOrder): PlanStep[] =
     ),
     // Nothing comes from a point: each release is the one that the undone run's journal names.
     release: () => "kept",
-    lateCapture: input.undoes.acceptLoss,
+    lateCapture: savesFirst(input),
     emptied: emptiedBy(input, switched),
   });
   if (failback !== undefined) addComingBack(draft, { order, failback });

@@ -2,7 +2,12 @@
 import type { RunRecord, RunState } from "../../model/run.ts";
 import { retiredComponents, switchedComponents } from "./switched-components.ts";
 
-export type KeptSide = { readonly component: string; readonly name: string };
+export type KeptSide = {
+  readonly component: string;
+  readonly name: string;
+  /** Why it could not serve again, where that is known: an undo would be refused. */
+  readonly unfit?: string;
+};
 
 /** The old side of an undone run is back in service; those of a committed one are gone. */
 const keepsNothing: ReadonlySet<RunState> = new Set(["undone", "committed", "cancelled"]);
@@ -10,8 +15,8 @@ const keepsNothing: ReadonlySet<RunState> = new Set(["undone", "committed", "can
 export const keptSides = (run: RunRecord): readonly KeptSide[] =>
   keepsNothing.has(run.state)
     ? []
-    : switchedComponents(run).flatMap(({ component, outgoing, fromNothing }) =>
-        fromNothing ? [] : [{ component, name: outgoing }],
+    : switchedComponents(run).flatMap(({ component, outgoing, fromNothing, unfit }) =>
+        fromNothing ? [] : [{ component, name: outgoing, ...(unfit === null ? {} : { unfit }) }],
       );
 
 /** Those that a failback has put away on the side that users have left, by the names that they have there. */

@@ -13,6 +13,8 @@ export type SwitchedComponent = {
   readonly newPosition: Position | null;
   /** Nothing stood behind the name before: there is no old side. */
   readonly fromNothing: boolean;
+  /** Why the old side could not serve again, by what its files told at the switch. */
+  readonly unfit: string | null;
 };
 
 const prefix = "switch:";
@@ -21,6 +23,8 @@ const switchOutputSchema = z.object({
   incoming: z.string(),
   outgoing: z.string(),
   newPosition: positionSchema.nullable().catch(null),
+  // Of a run of an older version nobody has asked.
+  unfit: z.string().nullable().default(null),
 });
 
 const switchIntentSchema = z.object({ before: z.object({ stable: z.string().nullable() }) });
