@@ -8,6 +8,8 @@ import { markSchema } from "../model/mark.ts";
 import { runStateSchema } from "../model/run.ts";
 import { z } from "zod";
 
+const reachableSchema = z.object({ component: nameSchema, fromAt: z.iso.datetime(), toAt: z.iso.datetime() });
+
 export const recoveryPointSchema = z.object({
   id: pointIdSchema,
   manifest: pointManifestSchema,
@@ -32,8 +34,10 @@ const servicePointsSchema = z.object({
   marks: z.array(markSchema),
   /** The one that is open; null while none is. What was read after its `since` is in doubt. */
   incident: incidentSchema.nullable(),
-  /** What the vault has of logs of its components, oldest first: any second in them can be reached from a point before it. */
+  /** What the vault has of logs of its components, oldest first. */
   logs: z.array(logSpanSchema),
+  /** Between which moments any second can be reached: from the last point before it the log leads there. */
+  reachable: z.array(reachableSchema),
 });
 
 export const pointResults = {
@@ -97,8 +101,9 @@ export const pointResults = {
         changedAt: z.iso.datetime().nullable(),
       }),
     ),
-    /** Logs of components: any second in them can be reached from a point before it. */
+    /** What the vault has of logs of components. */
     logs: z.array(logSpanSchema),
+    reachable: z.array(reachableSchema),
     /** Stretches of logs that nobody has. */
     logGaps: z.array(z.object({ component: nameSchema, from: z.iso.datetime(), to: z.iso.datetime() })),
     /** Of `--changes`: what the logs tell of the largest transactions, and of those that changed definitions. `words`: what `--at` takes. */

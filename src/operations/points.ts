@@ -1,5 +1,6 @@
 /** points: the recovery points of a service, or of each, newest first. */
 import { findService } from "../core/declaration/find-service.ts";
+import { type ReachableRange, reachableRanges } from "../core/logs/reachable-ranges.ts";
 import { composePoints } from "../core/points/compose-points.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
@@ -23,8 +24,10 @@ export type ServicePoints = {
   readonly marks: readonly Mark[];
   /** The one that is open; null while none is. */
   readonly incident: Incident | null;
-  /** What the vault has of logs of its components, oldest first: any second in them can be reached from a point before it. */
+  /** What the vault has of logs of its components, oldest first. */
   readonly logs: readonly LogSpan[];
+  /** Between which moments any second can be reached: from the last point before it the log leads there. */
+  readonly reachable: readonly ReachableRange[];
 };
 
 export const listPoints = async (bench: Workbench, name: string): Promise<ServicePoints> => {
@@ -32,7 +35,7 @@ export const listPoints = async (bench: Workbench, name: string): Promise<Servic
   const { points, ...beside } = await bench.vault();
   const found = await points.list(service.name);
   const { verified } = await rememberSeen(bench, found);
-  return pointsOf(service, found, { verified, ...(await knownBeside(beside, service.name)) });
+  return pointsOf(bench, service, found, { verified, ...(await knownBeside(beside, service.name)) });
 };
 
 /** @param service all when left out */
@@ -50,10 +53,11 @@ export const listAllPoints = async (bench: Workbench): Promise<readonly ServiceP
   const found = await points.list();
   const { verified } = await rememberSeen(bench, found);
   const known = { verified, ...(await knownBeside(beside)) };
-  return Object.values(services).map((service) => pointsOf(service, found, known));
+  return Object.values(services).map((service) => pointsOf(bench, service, found, known));
 };
 
 const pointsOf = (
+  { registry }: Pick<Workbench, "registry">,
   service: ServiceDeclaration,
   points: readonly RecoveryPoint[],
   {
@@ -63,12 +67,17 @@ const pointsOf = (
     incidents,
     logs,
   }: Pick<ServicePoints, "verified"> & Awaited<ReturnType<typeof knownBeside>>,
-): ServicePoints => ({
-  service,
-  points: composePoints(points.filter(({ manifest }) => manifest.service === service.name)),
-  verified,
-  holds: holds.filter((hold) => hold.service === service.name),
-  marks: marks.filter((mark) => mark.service === service.name),
-  incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
-  logs: logs.filter((span) => span.service === service.name),
-});
+): ServicePoints => {
+  const own = composePoints(points.filter(({ manifest }) => manifest.service === service.name));
+  const spans = logs.filter((span) => span.service === service.name);
+  return {
+    service,
+    points: own,
+    verified,
+    holds: holds.filter((hold) => hold.service === service.name),
+    marks: marks.filter((mark) => mark.service === service.name),
+    incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
+    logs: spans,
+    reachable: reachableRanges({ registry }, own, spans),
+  };
+};

@@ -1,5 +1,7 @@
 /** timeline: what happened to a service, from the vault and this machine's journal. Changes nothing. */
 import { findService } from "../core/declaration/find-service.ts";
+import { reachableRanges } from "../core/logs/reachable-ranges.ts";
+import { composePoints } from "../core/points/compose-points.ts";
 import { readMoment } from "../core/points/named-moment.ts";
 import { rememberSeen } from "../core/points/seen-points.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
@@ -27,6 +29,8 @@ export const readTimeline = async (
   const named = await marks.list(service.name);
   const begin = since === null ? null : readMoment(since, { now, timeZone }, named, service.name);
   const all = await points.list();
+  const own = all.filter(({ manifest }) => manifest.service === service.name);
+  const spans = await logs.spans(service.name);
   const timeline = buildTimeline({
     service,
     points: all,
@@ -36,7 +40,8 @@ export const readTimeline = async (
     marks: named,
     incidents: await incidents.list(service.name),
     runs: await allRunMoments(bench, service.name),
-    logs: await logs.spans(service.name),
+    logs: spans,
+    reachable: reachableRanges(bench, composePoints(own), spans),
     since: begin,
     now: now.toISOString(),
     timeZone,

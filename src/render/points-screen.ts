@@ -1,5 +1,6 @@
 /** The recovery points of a service: a lane of time, a table, the order of recovery, and the point to look at first. */
 import { waves } from "../core/graph/order.ts";
+import type { ReachableRange } from "../core/logs/reachable-ranges.ts";
 import { passedAtCapture, schemaDifferences } from "../core/points/closer-point.ts";
 import { isSuspect } from "../core/points/open-incident.ts";
 import { newestFirst } from "../core/points/select-point.ts";
@@ -8,7 +9,6 @@ import { formatBytes, formatList } from "../core/text/quantity.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
-import type { LogSpan } from "../model/log-span.ts";
 import type { Incident } from "../model/incident.ts";
 import type { Mark } from "../model/mark.ts";
 import { formatTime } from "./clock-times.ts";
@@ -32,8 +32,8 @@ export type PointsScreenData = {
   readonly marks?: readonly Mark[];
   /** The one that is open. */
   readonly incident?: Incident | null;
-  /** What the vault has of logs, in any order. */
-  readonly logs?: readonly LogSpan[];
+  /** Between which moments logs lead to any second, in any order. */
+  readonly reachable?: readonly ReachableRange[];
   /** Each point in a row of its own, however alike they are. */
   readonly all: boolean;
 };
@@ -55,7 +55,7 @@ export const renderPoints = (data: PointsScreenData, screen: Screen): string => 
         label: service,
         instants: ordered.map(({ manifest }) => manifest.consistentAt),
         marks: marksSince(data, ordered).map(({ at }) => at),
-        ranges: (data.logs ?? []).map(({ fromAt, toAt }) => ({ from: fromAt, to: toAt })),
+        ranges: (data.reachable ?? []).map(({ fromAt, toAt }) => ({ from: fromAt, to: toAt })),
         now,
       },
       screen,

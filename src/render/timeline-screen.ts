@@ -59,7 +59,7 @@ const brushOn = (cells: string[], { columnOf, width }: TimeScale): Brush => {
 type LaneDrawing = { readonly label: string; readonly style: Style | null; readonly draw: (brush: Brush) => void };
 
 const lanesOf = (timeline: Timeline, signs: LaneSigns): readonly LaneDrawing[] => {
-  const { service, points, components, marks, incidents, runs, gaps, logs, logGaps } = timeline;
+  const { service, points, components, marks, incidents, runs, gaps, logs, reachable, logGaps } = timeline;
   const below = (label: string, wanted: (point: Timeline["points"][number]) => boolean): readonly LaneDrawing[] => {
     const found = points.filter(wanted);
     if (found.length === 0) return [];
@@ -75,12 +75,13 @@ const lanesOf = (timeline: Timeline, signs: LaneSigns): readonly LaneDrawing[] =
       },
     },
     ...components.map((lane) => componentLane(lane, signs)),
-    ...[...Map.groupBy(logs, ({ component }) => component)].map(([component, own]): LaneDrawing => ({
+    ...[...new Set(logs.map(({ component }) => component))].map((component): LaneDrawing => ({
       label: `log ${component}`,
       style: null,
       draw: ({ span }) => {
         for (const { from, to } of logGaps.filter((gap) => gap.component === component)) span(from, to, signs.missed);
-        for (const { fromAt, toAt } of own) span(fromAt, toAt, signs.range);
+        for (const { fromAt, toAt } of reachable.filter((range) => range.component === component))
+          span(fromAt, toAt, signs.range);
       },
     })),
     ...below("verified", ({ verifiedAt }) => verifiedAt !== null),
@@ -128,14 +129,14 @@ const componentLane = ({ component, points }: ComponentLane, signs: LaneSigns): 
 
 /** Only of what is drawn. */
 const legendOf = (timeline: Timeline, signs: LaneSigns): readonly string[] => {
-  const { points, components, marks, runs, logs } = timeline;
+  const { points, components, marks, runs, reachable } = timeline;
   const doubted =
     points.some(({ state }) => state !== "good") || components.some((lane) => lane.points.some(({ lost }) => lost));
   return [
     ...(points.length === 0 ? [] : [`${signs.point} point`]),
     ...(doubted ? [`${signs.doubt} failed a check, damaged or suspect`] : []),
     ...(marks.length === 0 ? [] : [`${signs.mark} mark`]),
-    ...(logs.length === 0 ? [] : [`${signs.range} any second`]),
+    ...(reachable.length === 0 ? [] : [`${signs.range} any second`]),
     ...(runs.some(({ changedAt }) => changedAt !== null) ? [`${signs.cutover} live was changed`] : []),
   ];
 };

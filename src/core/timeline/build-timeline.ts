@@ -3,6 +3,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { PointId } from "../../model/identifiers.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import { logGaps } from "../logs/log-spans.ts";
+import type { ReachableRange } from "../logs/reachable-ranges.ts";
 import type { TimelineChange } from "./log-changes.ts";
 import type { Incident } from "../../model/incident.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
@@ -49,6 +50,8 @@ export type Timeline = {
   readonly gaps: readonly CoverageGap[];
   /** Of components: any second in them can be reached from a point before it. */
   readonly logs: readonly LogSpan[];
+  /** Between which moments they lead to any second. */
+  readonly reachable: readonly ReachableRange[];
   /** Stretches of logs that nobody has. */
   readonly logGaps: readonly { readonly component: string; readonly from: string; readonly to: string }[];
   /** What the logs tell of the largest transactions, and of those that changed definitions. Absent where nobody asked. */
@@ -68,6 +71,7 @@ export type TimelineInput = {
   readonly runs: readonly RunMoment[];
   /** Of the service. */
   readonly logs?: readonly LogSpan[];
+  readonly reachable?: readonly ReachableRange[];
   /** ISO; null for the last week, and further back to the newest point where that is older. */
   readonly since: string | null;
   readonly now: string;
@@ -109,6 +113,7 @@ export const buildTimeline = (input: TimelineInput): Timeline => {
       ({ to }) => to === null || byTime(to, since) >= 0,
     ),
     logs: (input.logs ?? []).filter(({ toAt }) => byTime(toAt, since) >= 0),
+    reachable: (input.reachable ?? []).filter(({ toAt }) => byTime(toAt, since) >= 0),
     logGaps: logGaps(input.logs ?? [])
       .map(({ component, before, after }) => ({
         component,
