@@ -101,6 +101,8 @@ export const stepActionSchema = z.discriminatedUnion("kind", [
     proof: z.string().optional(),
     release: z.string().optional(),
     expect: z.string().optional(),
+    /** Why what is declared of it cannot be used. */
+    unusable: z.string().optional(),
   }),
   /** Stop the old writer and prove that it is gone. */
   z.object({ kind: z.literal("fence"), component: nameSchema, side }),

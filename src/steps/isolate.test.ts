@@ -100,6 +100,20 @@ const waitedFor = async (action: Action<"isolate">): Promise<JsonObject> => {
   return waiting.keep;
 };
 
+it("waits for a person, with the reason, where what is declared cannot be used", async () => {
+  const unusable = { kind: "isolate", name: "old primary", unusable: "the token is gone" } as const;
+  const waiting = await attempt(unusable);
+  expect(waiting).toMatchObject({
+    kind: "waiting",
+    for: "person",
+    message: expect.stringContaining("old primary is not proven to be dead (the token is gone)"),
+  });
+  expect(await attempt(unusable, { attempt: 2, words: [anna("done")] })).toMatchObject({
+    kind: "done",
+    output: { by: "anna", evidence: "saw the plug", why: "the token is gone" },
+  });
+});
+
 describe("a command that could not reach the old side", () => {
   it("is not given again once a person has answered, with a proof too", async () => {
     const waited = await waitedFor(fence());

@@ -90,7 +90,7 @@ const begunBefore = "its command was begun before, and how it ended is not known
 
 const fenceOff = async (parts: StepParts, context: Context): Promise<StepResult> => {
   const { command, proof } = context.action;
-  if (command === undefined) return attest(parts, context, "no command is declared");
+  if (command === undefined) return attest(parts, context, context.action.unusable ?? "no command is declared");
   const known = textIn(context.waited ?? undefined, "why");
   // Who has answered has answered: nothing is switched once more behind that person's back.
   if (judge(await context.words()) !== null) return attest(parts, context, known ?? begunBefore);

@@ -11,7 +11,13 @@ let notes: NotesService;
 let elsewhere: string;
 
 beforeAll(async () => {
-  notes = await startNotesService();
+  // The key of its power switch is gone with the machine that had it.
+  notes = await startNotesService(`    fence:
+      - name: old machine
+        command: switch-off "$TOKEN"
+        environment: { TOKEN: "\${file:/nowhere/token}" }
+        expect: its plug is pulled
+`);
   elsewhere = await mkdtemp(join(tmpdir(), "refloat-elsewhere-"));
 });
 
@@ -50,7 +56,13 @@ it("recovers a service whose file, state, secrets and sources are gone", async (
   expect((await onAnother(...glass, "browse", `${id.slice(0, 8)}:docs`)).stdout).toContain("note-1.txt");
   const planned = await onAnother(...glass, "plan", "notes");
   expect(planned.stdout).toMatch(/^Plan [0-9a-f]{8} {2}notes/);
-  const recovered = await onAnother(...glass, "recover", "notes", "--yes");
+  const said = planned.stdout.replaceAll(/\s+/g, " ");
+  expect(said).toContain("old machine cannot be fenced off as declared (the secret ${file:/nowhere/token} cannot be");
+  const waiting = await onAnother(...glass, "recover", "notes", "--yes");
+  expect(waiting.exitCode, waiting.stderr).toBe(6);
+  const done = ["done", "1", "old-machine", "--evidence", "pulled the plug of db-1 myself"];
+  expect((await onAnother(...glass, ...done)).exitCode).toBe(0);
+  const recovered = await onAnother(...glass, "resume", "1", "--yes");
   expect({ exit: recovered.exitCode, said: recovered.exitCode === 0 ? "" : recovered.stderr }).toEqual({
     exit: 0,
     said: "",
@@ -70,7 +82,8 @@ it("recovers a service whose file, state, secrets and sources are gone", async (
   const log = await onAnother(...glass, "log", "--verify");
   expect(log.stdout).toContain("the log is whole");
   expect(log.exitCode).toBe(0);
-  expect(log.stdout).toMatch(/recover +notes +succeeded/);
+  expect(log.stdout).toMatch(/resume +notes +succeeded/);
+  expect((await onAnother(...glass, "log", "--json")).stdout).toContain("pulled the plug of db-1 myself");
   const state = await readFile(join(elsewhere, "state/audit/chain.json"), "utf8");
   expect(state).not.toContain(recoveryKey);
 }, 300_000);

@@ -28,22 +28,22 @@ const bindFailing = (fails: Readonly<Record<string, RefloatError>>) => {
 
 it("looks up secrets and what is provisioned, and leaves what a component puts out to the run", async () => {
   const { asked, bind } = bindFailing({});
-  await bindFences({ bind }, service);
+  await bindFences({ bind }, service, { byWord: false });
   expect(asked.toSorted()).toEqual(["${file:/etc/shop/token}", "${vm.address}"]);
-  await bindFences({ bind }, { name: "shop" });
+  await bindFences({ bind }, { name: "shop" }, { byWord: false });
   expect(asked).toHaveLength(2);
 });
 
 it("takes for granted what the plan will provision", async () => {
   const { bind } = bindFailing({ "${vm.address}": new RefloatError("provision.absent", "vm is not there") });
-  await expect(bindFences({ bind }, service)).resolves.toBeUndefined();
+  await expect(bindFences({ bind }, service, { byWord: false })).resolves.toEqual({});
 });
 
 it("refuses the plan where a secret is missing, or what is provisioned has no such output now", async () => {
   const { bind } = bindFailing({
     "${file:/etc/shop/token}": new RefloatError("secret.unavailable", "/etc/shop/token cannot be read: not found"),
   });
-  await expect(bindFences({ bind }, service)).rejects.toMatchObject({
+  await expect(bindFences({ bind }, service, { byWord: false })).rejects.toMatchObject({
     code: "plan.impossible",
     message: "old primary could not be fenced off: /etc/shop/token cannot be read: not found",
     hint: "fence: refers to ${file:/etc/shop/token}, which must be known before a cutover",
@@ -52,8 +52,17 @@ it("refuses the plan where a secret is missing, or what is provisioned has no su
   const without = bindFailing({
     "${vm.address}": new RefloatError("source.failed", "vm has no address at this moment"),
   });
-  await expect(bindFences(without, service)).rejects.toMatchObject({
+  await expect(bindFences(without, service, { byWord: true })).rejects.toMatchObject({
     code: "plan.impossible",
     message: "old primary could not be fenced off: vm has no address at this moment",
+  });
+});
+
+it("leaves it to a person where nobody could change what is declared, and says why", async () => {
+  const { bind } = bindFailing({
+    "${file:/etc/shop/token}": new RefloatError("secret.unavailable", "/etc/shop/token cannot be read: not found"),
+  });
+  await expect(bindFences({ bind }, service, { byWord: true })).resolves.toEqual({
+    "old primary": "/etc/shop/token cannot be read: not found",
   });
 });

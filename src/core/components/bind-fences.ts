@@ -9,11 +9,18 @@ import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import { findReferences } from "../declaration/template.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
-/** @throws RefloatError plan.impossible naming the entry and what it refers to */
+/**
+ * @param byWord a secret that is not there is no refusal, but leaves that entry to a person who can attest that the old side is dead: of a vault
+ * alone, where nobody could change what is declared
+ * @returns by name of the entry, why its command cannot be used
+ * @throws RefloatError plan.impossible naming the entry and what it refers to
+ */
 export const bindFences = async (
   { bind }: Pick<ComponentAccess, "bind">,
   { name: service, fence = [], provision = {} }: Pick<ServiceDeclaration, "name" | "fence" | "provision">,
-): Promise<void> => {
+  { byWord }: { readonly byWord: boolean },
+): Promise<Readonly<Record<string, string>>> => {
+  const unusable: Record<string, string> = {};
   for (const declared of fence)
     for (const { part } of findReferences(toJsonObject(declared))) {
       const isKnown = part.kind === "secret" || (part.kind === "output" && provision[part.component] !== undefined);
@@ -24,6 +31,10 @@ export const bindFences = async (
         const { code, message, hint } = toRefloatError(error);
         if (code === "provision.absent") continue;
         if (code === "bug" || code === "interrupted") throw error;
+        if (byWord && code === "secret.unavailable") {
+          unusable[declared.name] = message;
+          continue;
+        }
         throw new RefloatError("plan.impossible", `${declared.name} could not be fenced off: ${message}`, {
           cause: error,
           state: "nothing was changed",
@@ -33,4 +44,5 @@ export const bindFences = async (
         });
       }
     }
+  return unusable;
 };

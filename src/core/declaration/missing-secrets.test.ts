@@ -48,3 +48,9 @@ it("asks for none that the recovery does not need", async () => {
   await expect(requireSecrets(all, service, ["db", "app"], never)).resolves.toBeUndefined();
   await expect(requireSecrets(reading(["file:/etc/shop/db"]), service, ["db"], never)).resolves.toBeUndefined();
 });
+
+it("leaves those of a fence to the word of a person", async () => {
+  const fenced = { ...service, fence: [{ name: "old", command: "off ${file:/etc/shop/power}" }] };
+  const all = reading(["file:/etc/shop/db", "env:API_KEY"]);
+  await expect(requireSecrets(all, fenced, ["db", "app"], never)).resolves.toBeUndefined();
+});

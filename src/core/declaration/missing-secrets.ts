@@ -16,7 +16,9 @@ export const requireSecrets = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const places = declaredTexts(service).flatMap(({ section, name, value }) => {
-    if (section === "quiesce" || (section === "components" && !components.includes(name ?? ""))) return [];
+    // Those of a fence leave it to the word of a person, as the plan says.
+    if (section === "quiesce" || section === "fence" || (section === "components" && !components.includes(name ?? "")))
+      return [];
     return [{ at: section === "invariants" ? `invariant ${name}` : (name ?? section), value }];
   });
   const asked = new Map<string, Set<string>>();

@@ -26,6 +26,8 @@ export type CutoverPlanning = {
   readonly byHand?: boolean;
   /** What the service declares to be fenced off is: it stands where the old side was. */
   readonly fencesOff?: boolean;
+  /** By name, why what is declared of a fence cannot be used. */
+  readonly unfenced?: Readonly<Record<string, string>>;
   /** A point of the side that is left is taken once nobody writes to it any more. */
   readonly lateCapture?: boolean;
   /** Adds what is done to a side elsewhere that users leave, after what a person may have to be waited for. */
@@ -58,8 +60,13 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   // while one of them waits for a person, another one would go on acknowledging writes.
   const ready = draft.all();
   if (planning.fencesOff === true)
-    for (const { environment: _environment, timeout: _timeout, ...declared } of service.fence ?? [])
-      draft.add("cutover", { kind: "isolate", ...declared }, ready);
+    for (const { environment: _environment, timeout: _timeout, ...declared } of service.fence ?? []) {
+      const { name, expect } = declared;
+      const unusable = planning.unfenced?.[name];
+      const action =
+        unusable === undefined ? declared : { name, ...(expect === undefined ? {} : { expect }), unusable };
+      draft.add("cutover", { kind: "isolate", ...action }, ready);
+    }
   planning.leave?.(draft);
   if (hasTraffic) draft.add("cutover", { kind: "hold" }, draft.all());
 

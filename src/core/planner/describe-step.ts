@@ -181,9 +181,15 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
         what: `by hand: ${action.do}${action.expect === undefined ? "" : `; expect: ${action.expect}`}`,
       };
     case "isolate": {
-      const { name, command, expect } = action;
+      const { name, command, expect, unusable } = action;
       const word = `the word of a person${expect === undefined ? "" : ` who has seen: ${expect}`}`;
-      return { title: `fence off ${name}`, what: command === undefined ? word : `by: ${command}; else ${word}` };
+      return {
+        title: `fence off ${name}`,
+        what: [
+          command === undefined ? word : `by: ${command}; else ${word}`,
+          ...(unusable === undefined ? [] : [`not as declared: ${unusable}`]),
+        ].join("; "),
+      };
     }
     case "wait":
       return {

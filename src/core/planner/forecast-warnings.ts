@@ -55,6 +55,18 @@ const stillToCome = ({ at }: RecoveryInput["request"]): readonly Warning[] =>
         ),
       ];
 
+const byWord = ({ steps }: WarningFacts): readonly Warning[] =>
+  steps.flatMap(({ action }) =>
+    action.kind === "isolate" && action.unusable !== undefined
+      ? [
+          warn(
+            "fence.by-word",
+            `${action.name} cannot be fenced off as declared (${action.unusable}): the run waits for a person who has seen that it is dead, and the audit log keeps that word`,
+          ),
+        ]
+      : [],
+  );
+
 /** Another mark of the same name may have been meant. */
 const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
   if (chosen?.kind !== "mark" || chosen.others.length === 0) return [];
@@ -408,6 +420,7 @@ const brokenLinkWarning = (input: RecoveryInput, name: string, every: string, wi
 
 export const forecastWarnings = (facts: WarningFacts): Warning[] => [
   ...stillToCome(facts.input.request),
+  ...byWord(facts),
   ...(facts.input.failback === undefined ? pointWarnings(facts) : failbackWarnings(facts)),
   ...scopeWarnings(facts),
   ...holdWarnings(facts),

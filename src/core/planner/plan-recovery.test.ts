@@ -253,6 +253,26 @@ describe("the steps of a recovery", () => {
     expect(fences.map((id) => of(id as StepId))).toEqual([[], []]);
     expect(of("switch:db" as StepId)).toEqual([0]);
   });
+
+  it("leaves a fence that cannot be used as declared to a person, and says so before", () => {
+    const fence = [
+      { name: "old primary", command: "off db-1", proof: "asks db-1", release: "on db-1", expect: "no light" },
+    ];
+    const unfenced = { "old primary": "/etc/shop/token cannot be read" };
+    const plan = planRecovery(recoveryInput({ service: withService({ fence }), unfenced }));
+    const step = plan.intent.steps.find(({ id }) => id === "isolate:old-primary");
+    expect(step?.action).toEqual({
+      kind: "isolate",
+      name: "old primary",
+      expect: "no light",
+      unusable: "/etc/shop/token cannot be read",
+    });
+    expect(plan.forecast.steps["isolate:old-primary"]?.what).toBe(
+      "the word of a person who has seen: no light; not as declared: /etc/shop/token cannot be read",
+    );
+    expect(codes(plan)).toContain("fence.by-word");
+    expect(codes(planRecovery(recoveryInput({ service: withService({ fence }) })))).not.toContain("fence.by-word");
+  });
 });
 
 describe("what is refused", () => {

@@ -132,6 +132,8 @@ export type RecoveryInput = {
   readonly request: RecoveryRequest;
   readonly components: Readonly<Record<string, LiveComponent>>;
   readonly provisions?: Readonly<Record<string, LiveProvision>>;
+  /** By name of an entry of `fence:`, why its command cannot be used: a person has to attest that it is dead. */
+  readonly unfenced?: Readonly<Record<string, string>>;
   readonly space: readonly SpaceForecast[];
   /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`; null when nothing came into it. */
   readonly orphans?: Readonly<Record<string, string | null>>;

@@ -54,7 +54,7 @@ export const draftFailback = async (bench: Workbench, request: FailbackRequest, 
   const graph = buildGraph(service);
   const order = componentOrder(graph);
   const here = await withComponents(bench, { service, locate: () => null, marker, signal }, async (access) => {
-    if (request.cutover) await bindFences(access, service);
+    if (request.cutover) await bindFences(access, service, { byWord: false });
     const look = await lookAtComponents(access, {
       service,
       point: withoutPositions(baseline),

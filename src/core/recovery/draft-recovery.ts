@@ -76,7 +76,7 @@ export const draftRecovery = async (
     bench,
     { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
     async (access) => {
-      if (request.cutover) await bindFences(access, service);
+      const unfenced = request.cutover ? await bindFences(access, service, { byWord: bench.breakGlass }) : {};
       const needed = touched(access, graph, only);
       const looked = await lookAtComponents(access, { service, point, needed, run });
       const isSeen = (component: string): boolean => {
@@ -85,6 +85,7 @@ export const draftRecovery = async (
       };
       return {
         ...looked,
+        unfenced,
         provisions: await lookAtProvisions(access, neededProvisions(service, componentOrder(graph), needed)),
         orphans: await orphansLeft(access, service, point, only, isSeen),
         // What goes on from the point has more than the point's own list tells.
@@ -121,6 +122,7 @@ export const draftRecovery = async (
     },
     components: look.components,
     provisions: look.provisions,
+    unfenced: look.unfenced,
     orphans: look.orphans,
     breaks: look.breaks,
     boundServices: servicesBoundTo(await bench.declaration(), service.name),
