@@ -1,6 +1,7 @@
 /** What a run came to, as of its end or as of now: the report for people, the numbers for scripts, the error when it ended badly. */
 import type { Workbench } from "../core/ports/workbench.ts";
 import { summarizeRun } from "../core/run/run-summary.ts";
+import type { DisarmedComponent } from "../model/arming.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import type { RunDetail } from "../operations/runs.ts";
 import { renderRunReport } from "../render/run-report.ts";
@@ -9,8 +10,13 @@ import type { Output } from "./output.ts";
 import { runError } from "./run-error.ts";
 
 /** For who only looks: that a run failed is no failure of looking at it. */
-export const answerRun = (detail: RunDetail, bench: Workbench, output: Output): CommandResult => {
-  const { data, text } = reportRun(detail, bench, output);
+export const answerRun = (
+  detail: RunDetail,
+  bench: Workbench,
+  output: Output,
+  stillOff: readonly DisarmedComponent[] | null,
+): CommandResult => {
+  const { data, text } = reportRun(detail, bench, output, stillOff);
   return answer("run", data, text);
 };
 
@@ -30,12 +36,22 @@ export const answerRuns = (details: readonly RunDetail[], bench: Workbench, outp
   );
 };
 
-const reportRun = (detail: RunDetail, { clock, host }: Workbench, output: Output) => {
+const reportRun = (
+  detail: RunDetail,
+  { clock, host }: Workbench,
+  output: Output,
+  stillOff: readonly DisarmedComponent[] | null = null,
+) => {
   const { record, plan, events } = detail;
   const now = record.endedAt ?? clock.now().toISOString();
   const summary = summarizeRun(record, plan, events, now);
   return {
     data: { ...detail, summary },
-    text: renderRunReport(summary, plan, now, output.screen(host.timeZone)),
+    text: renderRunReport(
+      stillOff === null ? summary : { ...summary, disarmed: stillOff },
+      plan,
+      now,
+      output.screen(host.timeZone),
+    ),
   };
 };

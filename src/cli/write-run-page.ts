@@ -32,7 +32,7 @@ export const writeRunPage = async (
     timeZone,
     madeBy: { version: toolVersion, hostname },
   });
-  const answered = answerRun(detail, bench, output);
+  const answered = answerRun(detail, bench, output, null);
   if (target === "-") return { ...answered, text: page.trimEnd() };
   const path = resolve(shell.currentDirectory, target);
   try {

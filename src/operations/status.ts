@@ -6,12 +6,12 @@ import { type LogEnd, logEnds, recoverableTo } from "../core/logs/recoverable-to
 import { composePoints } from "../core/points/compose-points.ts";
 import { openIncident } from "../core/points/open-incident.ts";
 import { missedPoints, rememberSeen } from "../core/points/seen-points.ts";
+import { readDisarmed } from "../core/run/read-disarmed.ts";
 import type { Frozen } from "../core/ports/freezes.ts";
 import type { LastVerification, VaultNotes } from "../core/ports/vault-memory.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { rtoActual } from "../core/run/run-summary.ts";
 import { withoutLeft } from "../core/points/select-point.ts";
-import { servingRun } from "../core/run/serving-run.ts";
 import { withTrueState } from "../core/run/true-state.ts";
 import type { DisarmedComponent } from "../model/arming.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
@@ -99,7 +99,7 @@ export const readStatus = async (bench: Workbench, { components, signal }: Statu
       silent: components ? await askSilent(bench, service, signal) : [],
       runs: own,
       words: await waitingWords(journal, own),
-      ...(await readDisarmed(bench, service, own, signal)),
+      ...(await readDisarmed(bench, { service, runs: own, signal })),
       lastRecovery: await lastRecovery(journal, own),
       incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
     });
@@ -169,34 +169,6 @@ const readVault = async (
     if (code === "bug") throw error;
     return { points: [], verified: {}, incidents: [], logs: [], problem: message, verification: null, gone: [] };
   }
-};
-
-/** Asked only where a run has put something behind a name. */
-const readDisarmed = (
-  bench: Workbench,
-  service: ServiceDeclaration,
-  runs: readonly RunRecord[],
-  signal: AbortSignal,
-): Promise<Pick<ServiceStatus, "disarmed" | "undisclosed">> => {
-  const switched = Object.keys(service.components).filter((component) => servingRun(runs, component) !== null);
-  const disarmed: DisarmedComponent[] = [];
-  const undisclosed: { component: string; problem: string }[] = [];
-  const options = { service, locate: () => null, marker: `refloat/status/${service.name}`, signal };
-  if (switched.length === 0) return Promise.resolve({ disarmed, undisclosed });
-  return withComponents(bench, options, async (access) => {
-    for (const component of switched) {
-      try {
-        const items = (await access.driver(component).arming?.disarmed(await access.context(component))) ?? [];
-        if (items.length > 0) disarmed.push({ component, items: [...items] });
-      } catch (error) {
-        signal.throwIfAborted();
-        const { code, message } = toRefloatError(error);
-        if (code === "bug") throw error;
-        undisclosed.push({ component, problem: message });
-      }
-    }
-    return { disarmed, undisclosed };
-  });
 };
 
 const askSilent = (

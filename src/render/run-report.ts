@@ -128,7 +128,9 @@ const describeOff = ({ disarmed, state, run }: RunSummary): readonly string[] =>
         ...disarmed.flatMap(({ component, items }) =>
           items.map(({ name, was }) => `${component}: ${name} is off (${was})`),
         ),
-        `refloat rearm ${run} lets it act again, once this is committed; what was armed since is not told here`,
+        state === "committed"
+          ? `refloat rearm ${run} lets it act again`
+          : `refloat rearm ${run} lets it act again, once this is committed; what was armed since is not told here`,
       ];
 
 /** Rows that only the old side has: exported as CSV. Files are listed otherwise. */

@@ -133,6 +133,7 @@ it("is not armed while it can be undone, nor into the old place", { timeout: 400
   expect(refused.stderr).toContain("refloat commit 1");
   await refloat.succeed(["commit", "1", "--yes"]);
   expect((await refloat.succeed(["status"])).stdout).toContain("next: refloat rearm shop");
+  expect((await refloat.succeed(["runs", "1"])).stdout).toContain("  or: refloat rearm 1");
   const same = await refloat.run(["rearm", "shop", "--archive-command", `cp %p ${archive("old")}/%f`, "--yes"]);
   expect(same.exit).toBe(3);
   expect(words(same.stderr)).toContain("the log of two histories into one place");
@@ -162,6 +163,7 @@ it("is armed by what was shown, item by item, and the audit log has it", { timeo
   expect(again.exit).toBe(2);
   expect(again.stderr).toContain("nothing is off in shop");
   expect((await refloat.succeed(["status"])).stdout).not.toContain("off since a recovery");
+  expect((await refloat.succeed(["runs", "1"])).stdout).not.toContain("rearm");
 });
 
 it("goes on under a new name in the vault, and on a bare machine under yet another", { timeout: 400_000 }, async () => {

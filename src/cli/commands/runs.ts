@@ -1,14 +1,16 @@
 /** runs: list runs, print the report of one, follow one. */
 import { z } from "zod";
 import { eventEnvelope } from "../../contract/envelope.ts";
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import type { RunNumber } from "../../model/identifiers.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { followRun } from "../../operations/follow-run.ts";
-import { listRuns, readRun } from "../../operations/runs.ts";
+import { type RunDetail, listRuns, readRun, readStillOff } from "../../operations/runs.ts";
 import { waitingWords } from "../../core/run/waiting-words.ts";
 import { renderRuns } from "../../render/runs-screen.ts";
 import { type CommandContext, answer, defineCommand } from "../command.ts";
+import { during } from "../live-progress.ts";
 import { runNumberInput } from "../run-number.ts";
 import { showRuns } from "../run-progress.ts";
 import { answerRun } from "../run-report.ts";
@@ -69,9 +71,17 @@ export const runsCommand = defineCommand({
     const number = run ?? (await newestRun(bench));
     if (follow) await watch(number, bench, context);
     const detail = await readRun(bench, number);
-    return html === null ? answerRun(detail, bench, output) : writeRunPage(html, detail, bench, context);
+    return html === null
+      ? answerRun(detail, bench, output, await stillOff(detail, bench, context))
+      : writeRunPage(html, detail, bench, context);
   },
 });
+
+/** Asked for the words alone: a report is to be read also where nothing of the service answers. */
+const stillOff = (detail: RunDetail, bench: Workbench, { output, signal }: CommandContext) =>
+  during(output, bench.clock, "asking what is off", () =>
+    nullWhenDown(signal, () => readStillOff(bench, detail, signal)),
+  );
 
 const newestRun = async (bench: Workbench): Promise<RunNumber> => {
   const [newest] = await listRuns(bench, null);
