@@ -38,6 +38,8 @@ const runSummarySchema = z.object({
       directory: z.string().nullable(),
     }),
   ),
+  /** Of a run that has stopped: the commands that work on it now, the most sensible first. */
+  words: z.array(z.string()),
   /** Other services whose runs were begun together with it. Absent for a run alone. */
   together: z.array(nameSchema).optional(),
   /** As a user would ask, at the end; of an undo it may have failed. Null when nobody asked. */

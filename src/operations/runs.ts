@@ -43,11 +43,13 @@ export const readStillOff = async (
   const service = (await bench.declaration()).services[record.service];
   if (service === undefined) return null;
   const runs = await (await bench.journal()).listRuns(record.service);
-  const own = switchedComponents(record).flatMap(({ component }) =>
-    servingRun(runs, component)?.number === record.number ? component : [],
+  const own = new Set(
+    switchedComponents(record).flatMap(({ component }) =>
+      servingRun(runs, component)?.number === record.number ? component : [],
+    ),
   );
   const { disarmed, undisclosed } = await readDisarmed(bench, { service, runs, signal });
-  return undisclosed.some(({ component }) => own.includes(component))
+  return undisclosed.some(({ component }) => own.has(component))
     ? null
-    : disarmed.filter(({ component }) => own.includes(component));
+    : disarmed.filter(({ component }) => own.has(component));
 };

@@ -43,6 +43,17 @@ const timeline = (parts: Partial<TimelineInput> = {}) =>
     ...parts,
   });
 
+const span = {
+  service: "shop",
+  component: "db",
+  driver: "postgres",
+  line: "7/1",
+  from: "0/0",
+  to: "0/1",
+  fromAt: "2026-11-22T11:00:00.000Z",
+  toAt: now,
+};
+
 describe("the timeline", () => {
   it("draws lanes below one scale, and tells the events", () => {
     expect(renderTimeline(timeline(), screen)).toMatchInlineSnapshot(`
@@ -64,6 +75,20 @@ describe("the timeline", () => {
       13:00:03  point 2bcd0000 is held: audit of November
       next: refloat points shop"
     `);
+  });
+
+  it("says why changes that were asked for are not there", () => {
+    const told = (logs: TimelineInput["logs"] & object) =>
+      renderTimeline({ ...timeline({ logs }), changes: [] }, screen);
+    expect(told([])).toContain("changes: no log was received of this time");
+    expect(told([span])).toContain("changes: the logs tell of no large transaction");
+    expect(renderTimeline(timeline(), screen)).not.toContain("changes:");
+  });
+
+  it("draws any second only where it is reached", () => {
+    const reachable = [{ component: "db", fromAt: "2026-11-22T11:00:03.000Z", toAt: "2026-11-22T12:00:00.000Z" }];
+    const drawn = renderTimeline(timeline({ logs: [span], reachable }), screen).split("\n");
+    expect(drawn.find((line) => line.startsWith("log db"))?.trimEnd()).toMatch(/^log db +═{10,14}$/);
   });
 
   it("has lanes of components that do not follow their service", () => {

@@ -29,8 +29,17 @@ export const renderTimeline = (timeline: Timeline, screen: Screen): string => {
       screen.paint("dim", line),
     ),
     eventTable(timeline, screen),
+    toldNothing(timeline).flatMap((text) => hanging("", text, screen.width)),
     nextLine(screen, points.length === 0 ? `refloat capture ${service}` : `refloat points ${service}`),
   );
+};
+
+/** Who asked for changes and sees none is to know why. */
+const toldNothing = ({ changes, logs }: Timeline): readonly string[] => {
+  if (changes === undefined || changes.length > 0) return [];
+  return logs.length === 0
+    ? ["changes: no log was received of this time, so there is nothing to read them from"]
+    : ["changes: the logs tell of no large transaction and of no changed definition in this time"];
 };
 
 /** Names of components may have 63 letters; the lanes need the room. */
