@@ -79,9 +79,12 @@ export const writeUpstream = (
   { address, down }: Pick<UpstreamServer, "address" | "down">,
 ): string => {
   const place = find(text, path, upstream);
+  const bare = withoutComments(text);
   const words = place.down.map(({ begin, end }) => {
     const blank = /\s*$/.exec(text.slice(0, begin))?.[0] ?? "";
-    return { begin: begin - blank.length, end, put: "" };
+    // Drawn up behind a comment, what follows would be a part of it.
+    const followsComment = bare[begin - blank.length - 1] !== text[begin - blank.length - 1];
+    return { begin: followsComment ? begin : begin - blank.length, end, put: "" };
   });
   const changes = [
     { ...place.address, put: address },
