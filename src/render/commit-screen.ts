@@ -1,8 +1,8 @@
 /** What a commit drops for good, and what of it is nowhere else then. */
+import { describeUnit } from "../core/run/describe-unit.ts";
 import { type LeftWrites, exportsOf } from "../core/run/lost-writes.ts";
 import { hanging } from "./fit-text.ts";
 import { type Screen, lines } from "./screen.ts";
-import { describeUnit } from "./step-result.ts";
 
 export type CommitOnScreen = {
   readonly service: string;

@@ -140,8 +140,17 @@ const hasLostRows = ({ units }: RpoActual): boolean =>
 /** Nobody puts them back: to drop the side that has them is no step to take without a look. */
 const hasRowsByHand = ({ units }: RpoActual): boolean => units.some(({ byHand }) => byHand);
 
+const afterCutover = ({ run, kept, rpo }: RunSummary): readonly string[] => {
+  const steps = [
+    ...(kept.some(({ unfit }) => unfit !== undefined) ? [] : [`refloat undo ${run}`]),
+    ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
+    ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
+  ];
+  return steps.length === 0 ? ["refloat status"] : steps;
+};
+
 const nextCommands = (summary: RunSummary, plan: Plan): readonly string[] => {
-  const { run, state, purpose, cutover, service, words, beside, kept, rpo, disarmed } = summary;
+  const { run, state, purpose, cutover, service, words, beside, kept, disarmed } = summary;
   const { point } = plan.intent;
   const { failback } = plan.intent;
   const about =
@@ -158,11 +167,7 @@ const nextCommands = (summary: RunSummary, plan: Plan): readonly string[] => {
       // A runbook has put no side away.
       if (!plan.intent.steps.some(({ phase }) => phase === "cutover") && cutover) return ["refloat status"];
       if (!cutover) return [planned, `refloat cancel ${run}`];
-      return [
-        ...(kept.some(({ unfit }) => unfit !== undefined) ? [] : [`refloat undo ${run}`]),
-        ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
-        ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
-      ];
+      return afterCutover(summary);
     case "committed":
       return ["refloat status", ...(disarmed.length === 0 ? [] : [`refloat rearm ${run}`])];
     case "failed":

@@ -138,7 +138,7 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url("shop
     expect(report.replaceAll(/\s+/g, " ")).toContain(
       "db 4 mails: put back by no reconcile, and gone with commit but for",
     );
-    expect(report).toMatch(/next: refloat undo 1 \| refloat reconcile 1$/m);
+    expect(report).toMatch(/next: refloat undo 1\n {2}or: refloat reconcile 1$/m);
     const asked = await program.run(["commit", "1"]);
     expect(asked.stderr).toContain("error confirm.needed");
     const gone = asked.stdout.replaceAll(/\s+/g, " ");
