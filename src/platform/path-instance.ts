@@ -6,7 +6,6 @@ import { lstat, readFile, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import type { Footprint, InstanceTarget, Presence } from "../core/ports/driver.ts";
-import type { Clock } from "../core/ports/environment.ts";
 import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -15,7 +14,7 @@ import { readBootId } from "./boot-id.ts";
 import { exchangeRecordPath, lookAt, markerPath, partialPath } from "./path-names.ts";
 import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
 import { findParked } from "./stable-path.ts";
-import { pathExists, removeTree, writingOut } from "./tree-files.ts";
+import { pathExists, removeTree } from "./tree-files.ts";
 
 const markerSchema = z.object({
   runUid: z.string(),
@@ -118,8 +117,6 @@ export type RestoreRequest = {
   readonly label: string;
   readonly signal: AbortSignal;
   readonly progress: VaultProgress;
-  /** Given by who waits for the disk in `finish`: it then begins to write while files are still extracted. */
-  readonly clock?: Clock;
   /** What has to be done to the extracted tree before it counts as whole. It stands under the partial name, which is given. */
   readonly finish?: (partial: string) => Promise<void>;
 };
@@ -136,11 +133,7 @@ export const restoreInstance = async (request: RestoreRequest): Promise<ExtractR
   const { runUid, run } = target;
   const marker: Marker = { runUid, run, label: request.label, inode: null, bootId: readBootId() };
   await writeSiblingRecord(markerPath(target.name), JSON.stringify(marker));
-  const extract = () => request.source.extract(request.captured.path, partial, signal, request.progress);
-  const { clock } = request;
-  const report = await (clock === undefined
-    ? extract()
-    : writingOut({ path: dirname(target.name), clock, signal }, extract));
+  const report = await request.source.extract(request.captured.path, partial, signal, request.progress);
   await request.finish?.(partial);
   const { ino } = await lstat(partial);
   await writeSiblingRecord(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));

@@ -22,7 +22,7 @@ export const assessCommand = defineCommand({
       "work, not damage, and are told apart.",
     "Then it offers cures, the smallest first, with the time and the loss of each: rows put back alone, a file taken out, the damaged components recovered, the whole " +
       "service recovered. What looks damaged is a reason to look, not a proof; each cure shows what it does and asks before it does it.",
-    "Of a whole cluster (postgres-cluster) it says which databases are gone and how much was written since, and compares rows only of what --only names: a table is read by a temporary " +
+    "Of a whole cluster or server (postgres-cluster, mariadb-server) it says which databases are gone and how much was written since, and compares rows only of what --only names: a table is read by a temporary " +
       "server of no more than it needs, made in TMPDIR and removed, as of the moment of --against where the received log reaches it; a database by one of all of it.",
     "Reads the source as a capture does, with the same limits; the rows of tables that differ are loaded into temporary tables there. Changes nothing.",
   ],
@@ -39,7 +39,7 @@ export const assessCommand = defineCommand({
       value: "COMPONENT[:TABLE]",
       repeatable: true,
       about:
-        "only these components; of a whole cluster tables, as mend names them: cluster:bench/orders, or every table of a database: cluster:bench",
+        "only these components; of a whole cluster or server tables, as mend names them: cluster:bench/orders, or every table of a database: cluster:bench",
       completes: "components",
     },
   ],

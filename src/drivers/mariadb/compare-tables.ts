@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { changedFolder } from "../../core/run/export-folder.ts";
 import type { WriteReport } from "../../core/ports/driver.ts";
 import { csvOf, exportedSql } from "./rows-as-csv.ts";
-import { listTables } from "./source-tables.ts";
+import { hasRows, listTables } from "./source-tables.ts";
 import { type SqlAccess, askSql, numberOf } from "./sql-client.ts";
 import { inDatabase, quoteName } from "./sql-text.ts";
 import { type StoredColumn, readStoredColumns } from "./stored-columns.ts";
@@ -192,8 +192,7 @@ const compareBoth = async (
 
 export const compareDatabases = async (comparison: Comparison): Promise<readonly Found[]> => {
   const { access, here, there } = comparison;
-  const rowTables = async (database: string) =>
-    (await listTables(access, database)).filter(({ type }) => type === "table" || type === "versioned");
+  const rowTables = async (database: string) => (await listTables(access, database)).filter(hasRows);
   const theirs = new Set((await rowTables(there)).map(({ name }) => name));
   const [columns, theirColumns] = [await readStoredColumns(access, here), await readStoredColumns(access, there)];
   const all: Found[] = [];

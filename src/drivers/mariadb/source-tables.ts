@@ -43,6 +43,9 @@ export const listTables = async (access: SqlAccess, database: string): Promise<r
     }))
     .filter(({ name }) => !isMarkerName(name));
 
+/** Those with rows that can be compared. */
+export const hasRows = ({ type }: SourceTable): boolean => type === "table" || type === "versioned";
+
 /** Their rows are read within one snapshot. */
 const transactional = new Set(["InnoDB", "ROCKSDB"]);
 /** Their rows lie elsewhere, and a dump leaves them there. */

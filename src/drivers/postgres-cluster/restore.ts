@@ -139,7 +139,6 @@ export const restoreCluster: Restore = async (context, target, source, captured,
       label: basename(stable),
       signal,
       progress,
-      clock: context.clock,
       finish,
     });
     await startInstance(context, target.name);

@@ -11,7 +11,7 @@ import { type DumpedTable, type TableShape, openDumpedTable, readShape } from ".
 import { csvOf } from "../rows-as-csv.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
-import { listTables } from "../source-tables.ts";
+import { hasRows, listTables } from "../source-tables.ts";
 import { inDatabase, quoteName } from "../sql-text.ts";
 import { type StoredColumn, readStoredColumns } from "../stored-columns.ts";
 import { type Unmatched, countUnmatched, mostExported, readUnmatched } from "../unmatched-rows.ts";
@@ -109,7 +109,7 @@ const rowsLeft = async (access: SqlAccess, side: string, label: string): Promise
 
 const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSource): Promise<MariadbRowSource> => {
   const listed = await listTables(access, side);
-  const labels = listed.filter(({ type }) => type === "table" || type === "versioned").map(({ name }) => name);
+  const labels = listed.filter(hasRows).map(({ name }) => name);
   return {
     words,
     whole: false,

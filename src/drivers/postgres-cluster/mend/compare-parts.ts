@@ -2,6 +2,7 @@
  * What is live in a cluster against its physical capture: which databases there are, and, of what is named, rows. A table by a temporary server of only what it
  * needs; a database by one of all of it, table by table.
  */
+import { isOfOneTable, unlessUnfit } from "../../../core/assess/unless-unfit.ts";
 import { mostUnaskedBytes } from "../../../core/mend/loadable-size.ts";
 import type { ComparedPart, PartComparing } from "../../../core/ports/part-comparing.ts";
 import type { PointSource } from "../../../core/ports/row-mending.ts";
@@ -32,21 +33,6 @@ const countNamed = async (context: ClusterContext, source: PointSource, name: st
     return await countRows(rows);
   } finally {
     await close();
-  }
-};
-
-const ofOneTable: ReadonlySet<string> = new Set(["source.unsupported", "source.denied", "source.failed"]);
-
-const isOfOneTable = (error: unknown): error is RefloatError =>
-  error instanceof RefloatError && ofOneTable.has(error.code);
-
-/** One that cannot be compared is told, and keeps nobody from the others. */
-const unlessUnfit = async (name: string, act: () => Promise<ComparedPart>): Promise<ComparedPart> => {
-  try {
-    return await act();
-  } catch (error) {
-    if (!isOfOneTable(error)) throw error;
-    return { name, state: "unseen", why: error.message };
   }
 };
 

@@ -37,7 +37,7 @@ export const listFiles = async (tree: TreeReader, captured: CapturedComponent): 
 };
 
 /** Databases of the server itself, without which it does not start, or does not know its users. */
-const ownDatabases = new Set(["mysql", "sys", "performance_schema"]);
+export const ownDatabases: ReadonlySet<string> = new Set(["mysql", "sys", "performance_schema"]);
 
 /** For all of a database; by the name of a trigger, which table that is of; and hidden tables of full-text indexes, which tell the number of their table alone. */
 const isOfWholeDatabase = (name: string): boolean => name === "db.opt" || /\.TRN$|^fts_/i.test(name);

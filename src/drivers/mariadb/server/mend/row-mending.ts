@@ -1,16 +1,15 @@
 /** Rows of one database of a whole server put back: read from the physical capture by a temporary server, table by table, and laid beside those of the live server. */
 import { compareTable, proposeRows } from "../../../../core/mend/propose-rows.ts";
 import type { RowMending } from "../../../../core/ports/row-mending.ts";
-import { suggestWord } from "../../../../core/declaration/nearest-word.ts";
 import { formatList } from "../../../../core/text/quantity.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
 import { keepMend, readMend } from "../../../../platform/mend/kept-mends.ts";
 import { applyScript } from "../../mend/apply-script.ts";
 import { onMariadbStage } from "../../mend/mariadb-stage.ts";
-import type { ServerRole } from "../../server-errors.ts";
-import { type SqlAccess, askSql, textOf } from "../../sql-client.ts";
 import { parseExcerptName } from "../excerpt/excerpt-name.ts";
-import { type ServerContext, type ServerOptions, liveAccessOf } from "../server-options.ts";
+import type { ServerOptions } from "../server-options.ts";
+import { serverParts } from "./compare-parts.ts";
+import { liveDatabase } from "./live-database.ts";
 import { withTemporaryRows } from "./temporary-rows.ts";
 
 const nothingChanged = "nothing was changed";
@@ -30,18 +29,6 @@ const parseNames = (typed: readonly string[]): { readonly database: string; read
   });
 };
 
-/** To a database of the server behind the stable name. @throws RefloatError source.unsupported where it is not there */
-const liveDatabase = async (context: ServerContext, database: string, role: ServerRole): Promise<SqlAccess> => {
-  const access = await liveAccessOf(context, role);
-  const rows = await askSql(access, "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA;");
-  const names = rows.map((row) => textOf(row, "name"));
-  if (names.includes(database)) return { ...access, target: { ...access.target, database } };
-  throw new RefloatError("source.unsupported", `the live server has no database ${database} to put rows back into`, {
-    state: nothingChanged,
-    hint: suggestWord(database, names, `Refloat's user sees ${formatList(names, 12)}`),
-  });
-};
-
 const ofOldSide = (): RefloatError =>
   new RefloatError("source.unsupported", "which rows were written to the old side of a whole server is not told", {
     state: nothingChanged,
@@ -49,6 +36,7 @@ const ofOldSide = (): RefloatError =>
 
 export const serverMending: RowMending<ServerOptions> = {
   makesDropped: false,
+  parts: serverParts,
   batches: () => Promise.reject(ofOldSide()),
   compare: async (context, source, name) => {
     const { database, tables } = parseNames([name]);

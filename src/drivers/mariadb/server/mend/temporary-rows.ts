@@ -3,14 +3,26 @@ import { requireLoadable } from "../../../../core/mend/loadable-size.ts";
 import type { PointSource } from "../../../../core/ports/row-mending.ts";
 import { shellWord } from "../../../../core/text/shell-word.ts";
 import { readShape } from "../../dumped-table.ts";
-import { type MariadbRowSource, insertsOf } from "../../mend/row-source.ts";
-import { askSql, textOf } from "../../sql-client.ts";
+import { type MariadbRowSource, type SourceRows, insertsOf } from "../../mend/row-source.ts";
+import { type SqlAccess, askSql, textOf } from "../../sql-client.ts";
 import { inDatabase } from "../../sql-text.ts";
 import { formatExcerptName } from "../excerpt/excerpt-name.ts";
 import { findTable, readTable } from "../excerpt/read-wanted.ts";
 import { type TemporaryServer, openTemporary } from "../excerpt/temporary-server.ts";
 import { isNoSuchTable } from "../excerpt/unknown-name.ts";
 import type { ServerContext } from "../server-options.ts";
+
+/** Rows of a table of a temporary server. @throws RefloatError point.unknown, source.unsupported */
+export const rowsOfTable = async (context: ServerContext, access: SqlAccess, label: string): Promise<SourceRows> => {
+  const { sizeBytes } = await findTable(access, label);
+  requireLoadable(label, sizeBytes);
+  const [row] = await askSql(access, `SHOW CREATE TABLE ${inDatabase(access.target.database, label)};`);
+  return {
+    shape: readShape(textOf(row, "Create Table")),
+    fill: async (session, into) => session.feed(insertsOf(await readTable(context, access, label), into)),
+    before: null,
+  };
+};
 
 /** No server is left of it, however `act` ends. @throws as `openTemporary` */
 export const withTemporaryRows = async <Result>(
@@ -31,15 +43,7 @@ export const withTemporaryRows = async <Result>(
   };
   const open: MariadbRowSource["open"] = async (label) => {
     try {
-      const { access } = await serverWith(label);
-      const { sizeBytes } = await findTable(access, label);
-      requireLoadable(label, sizeBytes);
-      const [row] = await askSql(access, `SHOW CREATE TABLE ${inDatabase(database, label)};`);
-      return {
-        shape: readShape(textOf(row, "Create Table")),
-        fill: async (session, into) => session.feed(insertsOf(await readTable(context, access, label), into)),
-        before: null,
-      };
+      return await rowsOfTable(context, (await serverWith(label)).access, label);
     } catch (error) {
       if (isNoSuchTable(error)) return null;
       throw error;

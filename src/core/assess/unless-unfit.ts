@@ -1,0 +1,18 @@
+/** A table that cannot be compared is told, and keeps nobody from the others. */
+import { RefloatError } from "../../model/refloat-error.ts";
+import type { ComparedPart } from "../ports/part-comparing.ts";
+
+const ofOneTable: ReadonlySet<string> = new Set(["source.unsupported", "source.denied", "source.failed"]);
+
+/** Does it say nothing of other tables? */
+export const isOfOneTable = (error: unknown): error is RefloatError =>
+  error instanceof RefloatError && ofOneTable.has(error.code);
+
+export const unlessUnfit = async (name: string, act: () => Promise<ComparedPart>): Promise<ComparedPart> => {
+  try {
+    return await act();
+  } catch (error) {
+    if (!isOfOneTable(error)) throw error;
+    return { name, state: "unseen", why: error.message };
+  }
+};
