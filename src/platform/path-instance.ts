@@ -6,6 +6,7 @@ import { lstat, readFile, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import type { Footprint, InstanceTarget, Presence } from "../core/ports/driver.ts";
+import type { Clock } from "../core/ports/environment.ts";
 import type { ExtractReport, SnapshotReader, VaultProgress } from "../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
 import { RefloatError } from "../model/refloat-error.ts";
@@ -14,7 +15,7 @@ import { readBootId } from "./boot-id.ts";
 import { exchangeRecordPath, lookAt, markerPath, partialPath } from "./path-names.ts";
 import { removeSiblingRecord, writeSiblingRecord } from "./sibling-record.ts";
 import { findParked } from "./stable-path.ts";
-import { pathExists, removeTree } from "./tree-files.ts";
+import { pathExists, removeTree, writingOut } from "./tree-files.ts";
 
 const markerSchema = z.object({
   runUid: z.string(),
@@ -117,6 +118,8 @@ export type RestoreRequest = {
   readonly label: string;
   readonly signal: AbortSignal;
   readonly progress: VaultProgress;
+  /** Given by who waits for the disk in `finish`: it then begins to write while files are still extracted. */
+  readonly clock?: Clock;
   /** What has to be done to the extracted tree before it counts as whole. It stands under the partial name, which is given. */
   readonly finish?: (partial: string) => Promise<void>;
 };
@@ -133,7 +136,11 @@ export const restoreInstance = async (request: RestoreRequest): Promise<ExtractR
   const { runUid, run } = target;
   const marker: Marker = { runUid, run, label: request.label, inode: null, bootId: readBootId() };
   await writeSiblingRecord(markerPath(target.name), JSON.stringify(marker));
-  const report = await request.source.extract(request.captured.path, partial, signal, request.progress);
+  const extract = () => request.source.extract(request.captured.path, partial, signal, request.progress);
+  const { clock } = request;
+  const report = await (clock === undefined
+    ? extract()
+    : writingOut({ path: dirname(target.name), clock, signal }, extract));
   await request.finish?.(partial);
   const { ino } = await lstat(partial);
   await writeSiblingRecord(markerPath(target.name), JSON.stringify({ ...marker, inode: ino }));

@@ -1,7 +1,7 @@
 /** Running a program as another user of the machine, with that user's groups and home, as a login would. */
 import { userInfo } from "node:os";
 import { RefloatError } from "../model/refloat-error.ts";
-import { runProgram } from "./subprocess.ts";
+import { type UserEntry, userEntry } from "./user-entry.ts";
 
 export type OtherUser = {
   /** Words to put before the program. */
@@ -18,14 +18,14 @@ export const runAsUser = async (user: string, signal: AbortSignal): Promise<Othe
   if (user === username) return null;
   if (process.getuid?.() !== 0)
     throw new RefloatError("source.denied", `only root may run a program as ${user}; Refloat runs as ${username}`);
-  let entry: string;
+  let entry: UserEntry;
   try {
-    entry = (await runProgram("getent", ["passwd", user], { signal })).stdout;
+    entry = await userEntry(user, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw new RefloatError("config.invalid", `there is no user ${user} on this machine`, { cause: error });
   }
-  const [, , uid = "", gid = "", , home = "/", shell = "/bin/sh"] = entry.trim().split(":");
+  const { uid, gid, home, shell } = entry;
   return {
     prefix: ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", "--"],
     environment: { USER: user, LOGNAME: user, HOME: home, SHELL: shell === "" ? "/bin/sh" : shell },

@@ -3,6 +3,7 @@
  * into another file system, and a flush of all that was written. By the coreutils that are part of every Debian system.
  */
 import { lstat } from "node:fs/promises";
+import type { Clock } from "../core/ports/environment.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { runProgram } from "./subprocess.ts";
 
@@ -46,4 +47,31 @@ export const removeTree = async (path: string, signal: AbortSignal): Promise<voi
 /** Resolves when everything written so far to the file system of `path` is on its disk (syncfs). */
 export const syncFileSystem = async (path: string, signal: AbortSignal): Promise<void> => {
   await runProgram("sync", ["-f", "--", path], { signal });
+};
+
+/** So long that each call has some hundred megabytes to write, and so short that little is left at the end. */
+const writeOutPeriodMs = 700;
+
+/**
+ * Lets the disk write what `act` has written while it goes on, so that whoever waits for the disk afterwards, by `syncFileSystem`, waits for the rest alone.
+ * Promises nothing itself: a call that fails leaves all to that one. The last call is not waited for.
+ * @param path of the file system, there from the beginning
+ */
+export const writingOut = async <Result>(
+  { path, clock, signal }: { readonly path: string; readonly clock: Clock; readonly signal: AbortSignal },
+  act: () => Promise<Result>,
+): Promise<Result> => {
+  const ended = new AbortController();
+  const writeOut = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      await clock.sleep(writeOutPeriodMs, AbortSignal.any([signal, ended.signal])).catch(() => undefined);
+      await syncFileSystem(path, signal);
+    }
+  };
+  writeOut().catch(() => undefined);
+  try {
+    return await act();
+  } finally {
+    ended.abort();
+  }
 };

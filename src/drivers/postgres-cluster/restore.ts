@@ -139,6 +139,7 @@ export const restoreCluster: Restore = async (context, target, source, captured,
       label: basename(stable),
       signal,
       progress,
+      clock: context.clock,
       finish,
     });
     await startInstance(context, target.name);

@@ -6,12 +6,13 @@ import { baseEnvironment } from "../base-environment.ts";
 import { type OtherUser, runAsUser } from "../run-as.ts";
 import { runProgram } from "../subprocess.ts";
 import { pathExists } from "../tree-files.ts";
+import { userEntry } from "../user-entry.ts";
 
 export type Owner = { readonly user: string; readonly uid: number; readonly gid: number };
 
 const nameOf = async (uid: number, signal: AbortSignal): Promise<string> => {
   try {
-    return (await runProgram("getent", ["passwd", String(uid)], { signal })).stdout.split(":")[0] ?? String(uid);
+    return (await userEntry(String(uid), signal)).name;
   } catch {
     signal.throwIfAborted();
     return String(uid);
@@ -46,8 +47,8 @@ export const futureOwner = async (
   if (process.getuid?.() !== 0) return ownerOf(workDirectory, signal);
   if (stable !== null && (await pathExists(stable))) return ownerOf(stable, signal);
   try {
-    const [, , uid, gid] = (await runProgram("getent", ["passwd", user], { signal })).stdout.trim().split(":");
-    return { user, uid: Number(uid), gid: Number(gid) };
+    const { uid, gid } = await userEntry(user, signal);
+    return { user, uid, gid };
   } catch (error) {
     signal.throwIfAborted();
     throw new RefloatError(

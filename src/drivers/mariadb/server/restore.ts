@@ -72,6 +72,7 @@ export const restoreServer: Restore = async (context, target, source, captured, 
       label: basename(stable),
       signal,
       progress,
+      clock: context.clock,
       finish,
     });
     await startInstance(context, target.name);

@@ -48,13 +48,11 @@ export const recordDisarmed = async (
   by: string,
 ): Promise<void> => {
   const { folder, stable } = places;
-  const configured = await readConfigured(context, {
-    folder,
-    automatic: await readKept(folder),
-    options: await startOptionsOf(stable, detail),
-    names: askedSettings,
-  });
-  const { subscriptions, jobs } = await readActingObjects(context, folder);
+  const [automatic, options] = await Promise.all([readKept(folder), startOptionsOf(stable, detail)]);
+  const [configured, { subscriptions, jobs }] = await Promise.all([
+    readConfigured(context, { folder, automatic, options, names: askedSettings }),
+    readActingObjects(context, folder),
+  ]);
   const libraries = configured.known
     ? configured.values["shared_preload_libraries"]
     : (detail.preloadedLibraries ?? "");
