@@ -3,8 +3,12 @@
  * orders nothing, and the used one was not recovered for its sake: that it does not answer is told, and takes nothing back.
  */
 import { componentAnswers } from "../core/components/live-answers.ts";
+import type { StepContext } from "../core/ports/engine.ts";
+import { declaredRules } from "../core/run/step-rules.ts";
+import { formatDuration, parseDuration } from "../core/time/duration.ts";
 import { toJsonObject } from "../model/json.ts";
 import {
+  type Action,
   type MakeHandler,
   declarationOf,
   noIntent,
@@ -15,6 +19,13 @@ import {
   withStep,
 } from "./step-bench.ts";
 
+/** Less than the step itself may take, whose end would be a failure of the run, with users on the new side. */
+const askedForMs = ({ plan, step }: StepContext<Action<"check-used">>): number => {
+  const declared = declaredRules(plan, step).timeout;
+  const stepMs = (declared === undefined ? undefined : parseDuration(declared)) ?? stepTimeoutMs.server;
+  return Math.round(stepMs * 0.8);
+};
+
 export const createCheckUsedStep: MakeHandler<"check-used"> = (parts) => ({
   kind: "check-used",
   timeoutMs: stepTimeoutMs.server,
@@ -23,21 +34,29 @@ export const createCheckUsedStep: MakeHandler<"check-used"> = (parts) => ({
   check: presenceByOutput,
   clear: nothing,
 
-  apply: (context) =>
-    withStep(
-      parts,
-      context,
-      async (access) => {
-        const outcomes = await componentAnswers(
-          declarationOf(context),
-          context.action.component,
-          access,
-          context.signal,
-        );
-        return { kind: "done", output: toJsonObject({ outcomes }) };
-      },
-      stableView,
-    ),
+  apply: async (context) => {
+    const { component } = context.action;
+    const limitMs = askedForMs(context);
+    const limit = AbortSignal.timeout(limitMs);
+    const signal = AbortSignal.any([context.signal, limit]);
+    try {
+      return await withStep(
+        parts,
+        { ...context, signal },
+        async (access) => {
+          const outcomes = await componentAnswers(declarationOf(context), component, access, signal);
+          return { kind: "done", output: toJsonObject({ outcomes }) };
+        },
+        stableView,
+      );
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!limit.aborted) throw error;
+      const found = `did not answer within ${formatDuration(limitMs)}`;
+      const outcome = { subject: component, kind: "used", component, status: "failed", found, durationMs: limitMs };
+      return { kind: "done", output: toJsonObject({ outcomes: [outcome] }) };
+    }
+  },
 
   compensate: nothing,
 });

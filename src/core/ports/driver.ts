@@ -224,8 +224,8 @@ export type WriteReport = {
     readonly uncounted?: true;
     /** No way of ours puts its added rows back: it has no key, or the other side has no such table. */
     readonly byHand?: true;
-    /** What was counted in it, of a unit that is not named for that: rows of a database. */
-    readonly counted?: "rows";
+    /** What was counted in it, of a unit that is not named for that: rows or keys of a database. */
+    readonly counted?: "rows" | "keys";
   }[];
   /** What could not be compared and why (a table without a primary key). Shown, never swallowed. */
   readonly gaps: readonly string[];

@@ -18,4 +18,5 @@ it("says what was counted where the unit only holds it", () => {
   expect(describeUnit({ ...written("shop", 1, 5009, 2), counted: "rows" }, "new ")).toBe(
     "1 row added in shop, 5,009 rows changed in shop, 2 rows removed in shop",
   );
+  expect(describeUnit({ ...written("db0", 1, 0, 0), counted: "keys" })).toBe("1 key added in db0");
 });

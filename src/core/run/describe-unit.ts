@@ -6,7 +6,7 @@ type Unit = {
   readonly added: number;
   readonly changed: number;
   readonly removed: number;
-  readonly counted?: "rows" | undefined;
+  readonly counted?: "rows" | "keys" | undefined;
 };
 
 /** Units that drivers name for what they count, so that one of them can be told as one: a table bears whatever name it was given. */

@@ -15,7 +15,7 @@ type LostUnit = {
   readonly changedFile: string | null;
   /** No reconcile puts its added rows back. */
   readonly byHand: boolean;
-  readonly counted?: "rows" | undefined;
+  readonly counted?: "rows" | "keys" | undefined;
 };
 
 /** Paths of what was exported of a unit. */
@@ -50,7 +50,7 @@ export const lostOutputSchema = z.object({
       file: z.string().nullable(),
       changedFile: z.string().nullable().default(null),
       byHand: z.boolean().default(false),
-      counted: z.literal("rows").optional(),
+      counted: z.enum(["rows", "keys"]).optional(),
     }),
   ),
   gaps: z.array(z.string()),

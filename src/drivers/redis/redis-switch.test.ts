@@ -217,7 +217,7 @@ test("writes are told by keys and by the replication log, and no write as none",
   const since = async (then: typeof position, location: string | null = null) =>
     writes.writesSince(context, { location, since: then });
   expect(await since(position)).toMatchObject({
-    units: [{ name: "db0", added: 1, changed: 0, removed: 0 }],
+    units: [{ name: "db0", added: 1, changed: 0, removed: 0, counted: "keys" }],
     gaps: [expect.stringMatching(/^keys are counted, .*; \d+ B of commands were written$/)],
   });
   expect(await writes.estimateSince?.(context, position)).toMatchObject({

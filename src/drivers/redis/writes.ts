@@ -96,7 +96,9 @@ const compareKeys = (then: PositionMark, now: PositionMark): WriteReport["units"
     ? []
     : [...new Set([...Object.keys(then.keys), ...Object.keys(now.keys)])].flatMap((name) => {
         const more = (now.keys?.[name] ?? 0) - (then.keys?.[name] ?? 0);
-        return more === 0 ? [] : [{ name, added: Math.max(0, more), changed: 0, removed: Math.max(0, -more) }];
+        return more === 0
+          ? []
+          : [{ name, added: Math.max(0, more), changed: 0, removed: Math.max(0, -more), counted: "keys" as const }];
       });
 
 const isSameLife = (then: PositionMark, now: PositionMark): boolean => then.runId !== null && then.runId === now.runId;

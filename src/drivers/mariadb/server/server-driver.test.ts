@@ -165,7 +165,9 @@ describe("what was written to a server", () => {
 
   it("is told by the counts of the same process, and by the log of another one", () => {
     const more = { ...mark, counts: { ...counts, added: 13 }, binlog: { file: "binlog.000001", position: 900 } };
-    expect(compareMarks(mark, more).units).toEqual([{ name: "all databases", added: 3, changed: 0, removed: 0 }]);
+    expect(compareMarks(mark, more).units).toEqual([
+      { name: "all databases", added: 3, changed: 0, removed: 0, counted: "rows" },
+    ]);
     const other = { ...more, life: "8/200" };
     expect(compareMarks(mark, other)).toMatchObject({
       units: [],

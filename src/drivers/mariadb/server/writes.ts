@@ -77,7 +77,10 @@ export const compareMarks = (then: ServerMark, now: ServerMark): Compared => {
   const { definitions, ...rows } = counted;
   const isUntouched = rows.added + rows.changed + rows.removed + definitions === 0;
   if (isUntouched && same !== false) return { units: [], gaps: [] };
-  const units = rows.added + rows.changed + rows.removed === 0 ? [] : [{ name: "all databases", ...rows }];
+  const units =
+    rows.added + rows.changed + rows.removed === 0
+      ? []
+      : [{ name: "all databases", ...rows, counted: "rows" as const }];
   return {
     units,
     gaps: [
