@@ -184,6 +184,20 @@ describe("orders of any sound graph", () => {
     );
   });
 
+  test("capture takes the first in recovery that nobody left refers to, and the first of all where they run in a circle", () => {
+    fc.assert(
+      fc.property(soundGraph, (graph) => {
+        const data = graph.edges.filter(({ kind, from, to }) => kind === "data" && from !== to);
+        const left = [...recoveryOrder(graph)];
+        for (const name of captureOrder(graph)) {
+          const free = left.find((one) => !data.some(({ from, to }) => to === one && left.includes(from)));
+          expect(name).toBe(free ?? left[0]);
+          left.splice(left.indexOf(name), 1);
+        }
+      }),
+    );
+  });
+
   test("dependents and dependencies are the two sides of one relation", () => {
     fc.assert(
       fc.property(soundGraph, fc.constantFrom(...names), fc.constantFrom(...names), (graph, one, other) => {

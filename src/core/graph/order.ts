@@ -62,15 +62,36 @@ export const recoveryOrder = (graph: Graph): readonly string[] => waves(graph).f
  * run in a circle no order proves them all; the one that comes first in recovery is read first; the declaration's checks warn of it.
  */
 export const captureOrder = (graph: Graph): readonly string[] => {
-  const rest = [...recoveryOrder(graph)];
+  const names = recoveryOrder(graph);
   const data = graph.edges.filter(({ kind }) => kind === "data");
-  const waitsFor = predecessorsOf(rest, data, "from");
-  const order: string[] = [];
-  while (rest.length > 0) {
-    const free = rest.findIndex((name) => waitsFor.get(name)?.size === 0);
-    const [name = ""] = rest.splice(Math.max(free, 0), 1);
-    for (const needs of waitsFor.values()) needs.delete(name);
-    order.push(name);
+  const waitsFor = predecessorsOf(names, data, "from");
+  const readers = predecessorsOf(names, data, "to");
+  const rank = new Map(names.map((name, index) => [name, index]));
+  /** Ranks of those that wait for nobody, the first one last. */
+  const free = names.flatMap((name, index) => (waitsFor.get(name)?.size === 0 ? index : [])).toReversed();
+  const placed = new Set<string>();
+  let first = 0;
+  while (placed.size < names.length) {
+    while (placed.has(names[first] ?? "")) first += 1;
+    const name = names[free.pop() ?? first] ?? "";
+    placed.add(name);
+    for (const next of readers.get(name) ?? []) {
+      const needs = waitsFor.get(next);
+      if (needs?.delete(name) !== true || needs.size > 0 || placed.has(next)) continue;
+      const own = rank.get(next) ?? 0;
+      free.splice(placeOf(free, own), 0, own);
+    }
   }
-  return order;
+  return [...placed];
+};
+
+/** Where a number goes in a list of falling ones. */
+const placeOf = (falling: readonly number[], number: number): number => {
+  let [low, high] = [0, falling.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((falling[middle] ?? 0) > number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 };
