@@ -1,6 +1,6 @@
 /** metrics --listen: answers each scrape with what is so then, until told to end. */
 import { once } from "node:events";
-import { type Server, createServer } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { RefloatError, toRefloatError } from "../model/refloat-error.ts";
 import { describeSystemError } from "../platform/system-error.ts";
@@ -39,6 +39,8 @@ export const serveMetrics = async ({
     (reading ??= read().finally(() => {
       reading = null;
     }));
+  // Not with every command: it takes a tenth of its start.
+  const { createServer } = await import("node:http");
   const server = createServer((request, response) => {
     const path = (request.url ?? "/").split("?")[0];
     if (request.method !== "GET" && request.method !== "HEAD") {
