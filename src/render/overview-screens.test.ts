@@ -153,6 +153,10 @@ describe("status", () => {
       );
     };
     expect(shown([shopRun()])).toContain("next: refloat undo 42\n  or: refloat commit 42");
+    const mails = { name: "mails", added: 12, changed: 0, removed: 0, file: "mails.csv", byHand: true };
+    const output = { lastWriteAt: null, units: [mails], gaps: [], directory: "runs/42/lost" };
+    const byHand = shopRun({}, (id) => (id === "save-lost:db:final" ? { output } : {}));
+    expect(shown([byHand])).toContain("next: refloat undo 42\n  or: refloat runs 42");
     const failed = shown([shopRun({ state: "failed" }, stoppedAt("check:db", { state: "failed" }))]);
     expect(failed).toContain("run 42 failed");
     expect(failed).toContain("next: refloat resume 42\n  or: refloat cancel 42");

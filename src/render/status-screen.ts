@@ -3,6 +3,7 @@ import { asOf } from "../core/points/compose-points.ts";
 import { describeStake } from "../core/declaration/stake.ts";
 import { overdueSince } from "../core/points/overdue.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
+import { keepsRowsByHand } from "../core/run/lost-writes.ts";
 import { formatAmount, formatList } from "../core/text/quantity.ts";
 import { shortName } from "../core/text/short-name.ts";
 import { formatDuration, parseDuration } from "../core/time/duration.ts";
@@ -291,9 +292,8 @@ const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone
   const kept = services.map(({ runs }) => undecided(runs)).find((run) => run !== undefined);
   if (kept !== undefined) {
     const isUnfit = keptSides(kept).some(({ unfit }) => unfit !== undefined);
-    return isUnfit
-      ? [`refloat runs ${kept.number}`, `refloat commit ${kept.number}`]
-      : [`refloat undo ${kept.number}`, `refloat commit ${kept.number}`];
+    const drop = keepsRowsByHand(kept) ? `refloat runs ${kept.number}` : `refloat commit ${kept.number}`;
+    return isUnfit ? [...new Set([`refloat runs ${kept.number}`, drop])] : [`refloat undo ${kept.number}`, drop];
   }
   const off = services.find(({ disarmed = [] }) => disarmed.length > 0);
   if (off !== undefined) return [`refloat rearm ${off.service.name}`];

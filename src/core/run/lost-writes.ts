@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Plan } from "../../model/plan.ts";
 import type { RunRecord, StepRecord } from "../../model/run.ts";
+import { keptSides } from "./kept-sides.ts";
 import { type Objective, elapsed, metAtMost } from "./objective.ts";
 
 type LostUnit = {
@@ -127,6 +128,13 @@ export const lostWrites = ({ steps }: Pick<RunRecord, "steps">, components: read
     const gaps = told?.gaps ?? [];
     return units.length + gaps.length === 0 ? [] : [{ component, units, gaps, directory: told?.directory ?? null }];
   });
+
+/** Has its old side rows that nobody puts back? To drop it is no step to take without a look then. */
+export const keepsRowsByHand = (run: RunRecord): boolean =>
+  lostWrites(
+    run,
+    keptSides(run).map(({ component }) => component),
+  ).some(({ units }) => units.some(({ byHand }) => byHand));
 
 /** Of a failback, what home has from before users left it and the side elsewhere never had: it has stood still since, and was looked up early. */
 export const leftWrites = ({ plan, find }: Told, component: string): LeftWrites | null => {
