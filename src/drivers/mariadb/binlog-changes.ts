@@ -21,6 +21,7 @@ import {
 import { openFile } from "./binlog-files.ts";
 import { placeAt } from "./binlog-line.ts";
 import { isMarkerName } from "./marker-table.ts";
+import { namedDatabase } from "./named-database.ts";
 import { shownStatement } from "./shown-statement.ts";
 
 /** A transaction that writes fewer bytes of rows is told only for what else it did. */
@@ -70,10 +71,6 @@ const told = ({ gtid, bytes, written, statements }: Open, when: number): LogChan
 
 /** Statements and names come as their bytes, one a letter. */
 const textOf = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
-
-/** The one before the point of the first name, where it says one. */
-const namedDatabase = (sql: string): string | undefined =>
-  /^\s*(?:\w+\s+)+?(?:`(?<quoted>[^`]+)`|(?<plain>[\w$\u0080-\u00ff]+))\s*\./.exec(sql)?.slice(1).find(Boolean);
 
 /** Which databases are told of: those whose changes the component holds. */
 export type Wanted = (database: string) => boolean;
