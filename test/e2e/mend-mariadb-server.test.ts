@@ -50,10 +50,15 @@ beforeAll(async () => {
     INSERT INTO products (sku, price, d, raw, bits, doc, at, mood, word)
       SELECT CONCAT('sku', seq), seq + 0.10, 0.1 * seq, X'00FF27', b'101', '{"a": 1}', '2026-01-02 03:04:05.678901', 'glad', 'Zoë 🦊' FROM seq_1_to_800;
     INSERT INTO products (sku) VALUES ('nothing');`);
+  // No more than is documented.
+  await server.sql(`CREATE USER keeper@'127.0.0.1' IDENTIFIED BY 'a word'; GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO keeper@'127.0.0.1';
+    GRANT SELECT, INSERT, UPDATE, DELETE, TRIGGER, CREATE TEMPORARY TABLES ON bench.* TO keeper@'127.0.0.1';
+    GRANT SELECT, INSERT, UPDATE, DELETE, TRIGGER, CREATE TEMPORARY TABLES ON ${quoted(odd)}.* TO keeper@'127.0.0.1';`);
+  await writeFile(join(folder.path, "db-password"), "a word\n", { mode: 0o600 });
   const port = await findFreePort(4);
   await writeFile(join(folder.path, "password"), "correct horse battery staple", { mode: 0o600 });
   const text = `vault: { url: ${folder.path}/vault, password: "\${file:${folder.path}/password}" }
-services: { shop: { components: { db: { type: mariadb-server, data: ${join(server.directory, "data")}, url: "${server.url("")}", ports: ${port}-${port + 3} } } } }`;
+services: { shop: { components: { db: { type: mariadb-server, data: ${join(server.directory, "data")}, url: "${server.url("", "keeper")}", password: "\${file:${folder.path}/db-password}", ports: ${port}-${port + 3} } } } }`;
   await writeFile(join(folder.path, "refloat.yaml"), text);
   vi.stubEnv("TMPDIR", temporary);
   program = refloatInside(folder.path);
@@ -126,5 +131,7 @@ it("refuses what one transaction is not of, and names how a dropped table comes 
   expect(gone).toContain("there is no table gone any more to put rows back into");
   expect(gone).toContain("refloat extract POINT:db:bench/gone --dump --stdout | mariadb bench");
   await server.sql("DROP DATABASE other;");
-  expect(await refuse("db:other/ballast")).toContain("the live server has no database other to put rows back into");
+  expect(await refuse("db:other/ballast")).toContain(
+    "Refloat's user sees no database other on the live server to put rows back into",
+  );
 });

@@ -40,7 +40,8 @@ export const prepareFolder = async (
   { program, folder, owner }: { readonly program: string; readonly folder: string; readonly owner: Owner },
 ): Promise<void> => {
   try {
-    const words = [program, "--no-defaults", "--prepare", `--target-dir=${folder}`];
+    // Its own user may write there; into TMPDIR perhaps we alone.
+    const words = [program, "--no-defaults", "--prepare", `--target-dir=${folder}`, `--tmpdir=${folder}`];
     await runAsOwner(context, owner, endingWithUs("SIGKILL", words));
   } catch (error) {
     context.signal.throwIfAborted();

@@ -1,6 +1,7 @@
 /** Tables and databases out of one capture of a whole real server, and out of its log: values and names of every kind, what is left out, what is refused. */
-import { chmod, mkdir, readdir } from "node:fs/promises";
+import { chmod, mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Replay } from "../../../../core/ports/driver.ts";
 import type { ExcerptForm } from "../../../../core/ports/excerpts.ts";
@@ -8,6 +9,8 @@ import type { TreeReader } from "../../../../core/ports/vault-snapshots.ts";
 import type { Repository } from "../../../../core/ports/vault.ts";
 import type { CapturedComponent } from "../../../../model/manifest.ts";
 import { listProcesses, readPlaces } from "../../../../platform/process-table.ts";
+import { runProgram } from "../../../../platform/subprocess.ts";
+import { waitUntil } from "../../../../platform/wait-until.ts";
 import { createVault } from "../../../../testing/cluster-bench.ts";
 import { type TestFolder, createTestFolder } from "../../../../testing/driver-context.ts";
 import {
@@ -67,6 +70,11 @@ const take = async (name: string, form: ExcerptForm = "csv", replay: Replay | nu
   return { text: Buffer.concat(pieces).toString("utf8"), warnings, read };
 };
 
+const ownerNamed = async (user: string): Promise<{ readonly uid: number; readonly gid: number }> => {
+  const [, , uid, gid] = (await runProgram("getent", ["passwd", user], { signal: context.signal })).stdout.split(":");
+  return { uid: Number(uid), gid: Number(gid) };
+};
+
 const position = async (): Promise<Replay> => ({
   logs: serverBinlog(server),
   line: binlogLine,
@@ -112,6 +120,15 @@ beforeAll(async () => {
   vault = await createVault(folder.path);
   oddThen = await contentOf(context, server, dataOf(server), odd);
   shopThen = await contentOf(context, server, dataOf(server), "shop");
+  // Undone when the server comes up: in files that are there, and in those that were left out.
+  const uncommitted = server.sql(
+    "BEGIN; UPDATE other.ballast SET text = 'dirty' WHERE n < 9; UPDATE orders SET total = 999; DELETE FROM orders WHERE id = 2; SELECT SLEEP(600);",
+    "shop",
+  );
+  uncommitted.catch(() => undefined);
+  const sleeper = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(600)%';";
+  if (!(await waitUntil(context, 30_000, async () => (await server.sql(sleeper)) !== "")))
+    throw new Error("no transaction is open");
   let isRenamed = false;
   captured = await captureServerInto(context, vault, (sink) => ({
     ...sink,
@@ -126,6 +143,7 @@ beforeAll(async () => {
       return receipt;
     },
   }));
+  await server.sql(`KILL CONNECTION ${(await server.sql(sleeper)).trim()};`);
   if (!isRenamed) throw new Error("nothing was renamed while it was captured");
   await server.sql(
     "INSERT INTO doomed VALUES (3); CREATE TABLE since (i INT); INSERT INTO since VALUES (1); CREATE DATABASE young; CREATE TABLE young.t (i INT);",
@@ -288,6 +306,36 @@ describe("the temporary server", () => {
     } finally {
       await opened.close();
       await opened.close();
+    }
+  });
+
+  test("runs as the captured owner, and needs room that is asked for before anything is made", async ({ skip }) => {
+    skip(process.getuid?.() !== 0, "only root may become another user, and mount a small tmpfs");
+    const { uid, gid } = await ownerNamed("mysql");
+    const { facts } = captured;
+    const detail = { ...(facts.detail as object), owner: { user: "mysql", uid, gid } };
+    const theirs = { ...(await source()), captured: { ...captured, facts: { ...facts, detail } } };
+    const opened = await openTemporary(context, theirs, request);
+    try {
+      expect((await stat(opened.access.target.socket ?? "")).uid).toBe(uid);
+      const [row] = await askSql(opened.access, "SELECT COUNT(*) AS n FROM shop.orders;");
+      expect(row).toEqual({ n: "3" });
+    } finally {
+      await opened.close();
+    }
+    const small = join(folder.path, "small");
+    await mkdir(small);
+    await execa("mount", ["-t", "tmpfs", "-o", "size=8m,mode=0755", "tmpfs", small]);
+    vi.stubEnv("TMPDIR", small);
+    try {
+      await expect(take("shop/orders")).rejects.toMatchObject({
+        code: "target.failed",
+        message: expect.stringMatching(`in ${small}, where .* are free$`),
+      });
+      expect(await readdir(small)).toEqual([]);
+    } finally {
+      vi.stubEnv("TMPDIR", temporary);
+      await execa("umount", [small]);
     }
   });
 

@@ -21,8 +21,12 @@ export const liveDatabase = async (context: ServerContext, database: string, rol
   const access = await liveAccessOf(context, role);
   const names = await namesAt(access);
   if (names.includes(database)) return { ...access, target: { ...access.target, database } };
-  throw new RefloatError("source.unsupported", `the live server has no database ${database} to put rows back into`, {
-    state: "nothing was changed",
-    hint: suggestWord(database, names, `Refloat's user sees ${formatList(names, mostShown)}`),
-  });
+  throw new RefloatError(
+    "source.unsupported",
+    `Refloat's user sees no database ${database} on the live server to put rows back into`,
+    {
+      state: "nothing was changed",
+      hint: suggestWord(database, names, `it sees ${formatList(names, mostShown)}`),
+    },
+  );
 };
