@@ -47,9 +47,11 @@ export type TableName = {
   readonly isPartitioned: boolean;
 };
 
-/** Each act but `names` closes the session. */
+/** Each act on a session but `names` closes it. */
 export type CopiedRowMending = {
   readonly names: (session: Session) => Promise<readonly TableName[]>;
+  /** What makes a table again, out of an archive in pg_dump's custom format and UTF-8, of which no more is read than that takes. Null where it does not define the table. */
+  readonly define: (archive: ByteStream, table: TableName) => Promise<DroppedTable | null>;
   readonly compare: (session: Session, source: RowSource, label: string) => Promise<MendedTable>;
   readonly propose: (
     session: Session,

@@ -64,16 +64,17 @@ const dumpedBy = (wanted: Wanted): readonly string[] => {
   }
 };
 
-/** An archive in pg_dump's custom format. @throws RefloatError program.failed, program.missing */
+/** An archive in pg_dump's custom format. @param more options of pg_dump @throws RefloatError program.failed, program.missing */
 export async function* readDump(
   context: ClusterContext,
   { programs, owner }: ServerPlace,
   target: ConnectionTarget,
   wanted: Wanted,
+  more: readonly string[] = [],
 ): ByteStream {
   const { prefix, environment } = await asOwner(context, owner, "ours");
   const program = join(programs, "pg_dump");
-  const [first = "", ...args] = [...prefix, program, "--format=custom", "--no-password", ...dumpedBy(wanted)];
+  const [first = "", ...args] = [...prefix, program, "--format=custom", "--no-password", ...more, ...dumpedBy(wanted)];
   const dump = execa(first, args, {
     cancelSignal: context.signal,
     cwd: "/",

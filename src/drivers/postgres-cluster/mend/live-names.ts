@@ -73,6 +73,6 @@ export const requireLive = (named: Named, names: readonly TableName[], component
   const typed = typedName(named);
   throw new RefloatError("source.unsupported", `there is no table ${typed} any more to put rows back into`, {
     state: nothingChanged,
-    hint: `a table that was dropped is made again with all that was its own from an archive: refloat extract ${shellWord(`POINT:${component}:${typed}`)} --dump --to table.dump, then pg_restore -d ${shellWord(named.database)} table.dump`,
+    hint: `an older point may have it, and refloat mend makes it again from there; refloat extract ${shellWord(`POINT:${component}:${typed}`)} --dump --to table.dump takes it out`,
   });
 };

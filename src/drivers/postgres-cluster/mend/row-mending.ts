@@ -11,7 +11,16 @@ import type { CopiedRowMending, RowSource } from "../../../platform/postgres/cop
 import type { ClusterContext, ClusterOptions } from "../cluster-options.ts";
 import { formatDatabase, parseExcerptName } from "../excerpt/excerpt-name.ts";
 import { clusterParts } from "./compare-parts.ts";
-import { type Named, liveDatabases, namesOf, nothingChanged, openDatabase, requireLive } from "./live-names.ts";
+import { type DroppedFromPoint, readDropped } from "./dropped-tables.ts";
+import {
+  type Named,
+  findLive,
+  liveDatabases,
+  namesOf,
+  nothingChanged,
+  openDatabase,
+  requireLive,
+} from "./live-names.ts";
 import { withKeptRows, writtenDatabases } from "./kept-rows.ts";
 import { withExcerpts } from "./with-excerpts.ts";
 
@@ -47,15 +56,22 @@ export const clusterMending = (rows: CopiedRowMending): RowMending<ClusterOption
     const session = await openDatabase(context, database, "source");
     const names = await namesOf(session, rows);
     try {
-      const labels = tables?.map((table) => requireLive(table, names, context.component).label);
-      return { database, session, names, labels: labels ?? null };
+      const labels: string[] = [];
+      const dropped: DroppedFromPoint[] = [];
+      for (const table of tables ?? []) {
+        const gone = "tree" in source && findLive(table, names) === null;
+        const found = gone ? await readDropped(context, source, table, rows) : null;
+        if (found !== null) dropped.push(found);
+        labels.push(found?.table.label ?? requireLive(table, names, context.component).label);
+      }
+      return { database, session, names, dropped, labels: tables === null ? null : labels };
     } catch (error) {
       await session.close();
       throw error;
     }
   };
   return {
-    makesDropped: false,
+    makesDropped: true,
     parts: clusterParts(rows),
     batches: async (context, source, names) => {
       if (names === null) {

@@ -68,10 +68,14 @@ const partsOf = (entries: readonly TocEntry[], table: TocEntry) => {
 };
 
 /**
- * @param data the archive's entry of the table's rows
+ * @param data the archive's entry of the table, or of its rows
  * @returns null when the archive does not define it
  */
-export const droppedTable = (entries: readonly TocEntry[], data: TocEntry, label: string): DroppedTable | null => {
+export const droppedTable = (
+  entries: readonly TocEntry[],
+  data: Pick<TocEntry, "oid">,
+  label: string,
+): DroppedTable | null => {
   const table = entries.find(({ kind, oid }) => kind === "TABLE" && oid === data.oid);
   if (table === undefined) return null;
   const { made, lost } = partsOf(entries, table);
