@@ -121,15 +121,43 @@ it("brings back every kind of value as it was, and deleted rows with what they r
   expect(await Promise.all(["customers", "orders", "products", oddSql].map(digestOf))).toEqual(before);
 });
 
-it("refuses what one transaction is not of, and names how a dropped table comes back", async () => {
+it("makes tables again that were dropped, with all that was their own, and drops them again", async () => {
+  // Numbers that the server had set aside and nobody has used are not in its files: the counter goes on after the highest row.
+  const shape = async () => {
+    const tables = ["orders", "customers", "products", oddSql];
+    const shown = await Promise.all(
+      tables.map((table) => sql(`SHOW CREATE TABLE ${table}; CHECKSUM TABLE ${table} EXTENDED;`)),
+    );
+    const triggers = await sql(
+      "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_STATEMENT, DEFINER, SQL_MODE FROM information_schema.TRIGGERS;",
+    );
+    return [...shown.map((text) => text.replace(/ AUTO_INCREMENT=\d+/, "")), triggers];
+  };
+  const before = await shape();
+  await sql(`DROP TABLE orders, customers, products, ${oddSql};`);
+  const refused = await mend("--at", point, "--only", "db:bench/orders");
+  expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain("--only db:bench/customers,db:bench/orders");
+  const both = await data("--at", point, "--only", "db:bench/orders,db:bench/customers", "--yes");
+  expect(both.tables.map(({ name, made, puts }) => [name, made, puts.gone])).toEqual([
+    ["orders", true, 500],
+    ["customers", true, 50],
+  ]);
+  await program.succeed(["mend", "shop", "--at", point, "--only", "db:bench/products", "--yes"]);
+  const oddly = await data("--at", point, "--only", oddPlace, "--yes");
+  expect(await shape()).toEqual(before);
+  await expect(sql("DELETE FROM customers WHERE id = 1;")).rejects.toThrow("of_customer");
+  expect(await sql("SHOW CREATE TABLE orders;")).toContain(" AUTO_INCREMENT=501 ");
+  await program.succeed(["mend", "shop", "--undo", oddly.digest, "--yes"]);
+  await expect(sql(`SELECT 1 FROM ${oddSql};`)).rejects.toThrow("doesn't exist");
+  await program.succeed(["mend", "shop", "--proposal", oddly.digest, "--yes"]);
+  expect(await shape()).toEqual(before);
+});
+
+it("refuses what one transaction is not of, and what is not there", async () => {
   const refuse = async (only: string) => (await mend("--at", point, "--only", only, "--yes")).stderr;
   expect(await refuse("db:bench/orders,db:other/ballast")).toContain("one transaction is of one database");
   expect(await refuse("db:bench")).toContain("names no table of a database");
   expect(await refuse("db:bench/audit")).not.toContain("error ");
-  await sql("DROP TABLE gone;");
-  const gone = await refuse("db:bench/gone");
-  expect(gone).toContain("there is no table gone any more to put rows back into");
-  expect(gone).toContain("refloat extract POINT:db:bench/gone --dump --stdout | mariadb bench");
   await server.sql("DROP DATABASE other;");
   expect(await refuse("db:other/ballast")).toContain(
     "Refloat's user sees no database other on the live server to put rows back into",

@@ -246,15 +246,12 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
   });
 
   it("says what cannot be put back, and why", async () => {
-    await sql(
-      "DROP TABLE tickets; UPDATE loose SET v = 2; UPDATE products SET price = 0; ALTER TABLE parts MODIFY name VARCHAR(5);",
-    );
+    await sql("UPDATE loose SET v = 2; UPDATE products SET price = 0; ALTER TABLE parts MODIFY name VARCHAR(5);");
     for (const [args, words] of [
       [["--only", "db:keyless"], "has no primary key"],
       [["--only", "db:prodcts"], 'did you mean "products"?'],
       [["--only", "db:products", "--columns", "prise"], 'did you mean "price"?'],
       [["--only", "db:loose"], "no rows are put back into loose: it is MyISAM"],
-      [["--only", "db:tickets"], "refloat extract POINT:db:tables/tickets.sql --stdout) | mariadb"],
       [["--only", "db:products", "--no-triggers"], "cannot be kept quiet within a transaction"],
       [["--only", "db:parts"], "name was varchar(9) utf8mb4_general_ci and is varchar(5) utf8mb4_general_ci now"],
       [["--only", "db:products", "--where", "nonsense"], "nonsense"],
@@ -326,14 +323,10 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
     expect(cures.map(({ words }) => words)).toEqual([
       "put 3 rows back: order_items",
       "put 99 rows back: price of products",
+      "make tickets again with 3 rows",
     ]);
-    // What the refusal to make the dropped table again says.
-    const parts = ["head.sql", "tables/tickets.sql"].map((path) =>
-      program.succeed(["extract", `${point}:db:${path}`, "--stdout"]),
-    );
-    await sql((await Promise.all(parts)).map(({ stdout }) => stdout).join("\n"));
-    expect(await one("GROUP_CONCAT(n, ':', v ORDER BY n) FROM tickets")).toBe("1:1,2:2,3:3");
     for (const { command } of cures) await program.succeed([...command.split(" ").slice(1), "--yes"]);
+    expect(await one("GROUP_CONCAT(n, ':', v ORDER BY n) FROM tickets")).toBe("1:1,2:2,3:3");
     const left = resultEnvelopeSchema("assess").parse(
       (await program.succeed(["assess", "shop", "--against", point, "--json"])).lines.at(-1),
     ).data;

@@ -111,6 +111,37 @@ it("the rows of one database come to a moment, whatever else the server logged, 
   ]);
 });
 
+/** As the script of a mend makes a table again that was dropped. */
+const madeAgain = `
+SET SESSION foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';
+DROP TABLE orders;
+DROP TABLE IF EXISTS refloat_made_00112233445566ff;
+CREATE TABLE refloat_made_00112233445566ff (id INT AUTO_INCREMENT PRIMARY KEY, customer INT NOT NULL, total DECIMAL(10,2), made TIMESTAMP(6) NULL,
+  KEY fk_customer (customer)) AUTO_INCREMENT = 9;
+START TRANSACTION;
+INSERT INTO refloat_made_00112233445566ff VALUES (1, 1, 7, NULL), (2, 2, 8, NULL);
+COMMIT;
+SET @refloat_text = 'CREATE DEFINER=\`root\`@\`localhost\` TRIGGER \`orders_logged\` AFTER INSERT ON refloat_made_00112233445566ff FOR EACH ROW SET @x = 1';
+EXECUTE IMMEDIATE @refloat_text;
+SET @refloat_last = 'BEGIN NOT ATOMIC
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DROP TABLE IF EXISTS refloat_made_00112233445566ff; RESIGNAL; END;
+  ALTER TABLE refloat_made_00112233445566ff ADD CONSTRAINT fk_customer FOREIGN KEY (customer) REFERENCES customers (id);
+  RENAME TABLE refloat_made_00112233445566ff TO orders;
+END';
+EXECUTE IMMEDIATE @refloat_last;
+SET SESSION foreign_key_checks = 1;
+INSERT INTO orders (customer, total) VALUES (1, 9);
+`;
+
+it("goes on through a table that was dropped and made again", async () => {
+  const shop = await capture("made_again");
+  await server.sql(madeAgain, shop.database);
+  const content = await contentOf(shop.database);
+  const { target } = await restoreTo(shop, await written());
+  expect(await contentOf(target.name)).toBe(content);
+  expect(await server.sql("SELECT MAX(id) FROM orders;", target.name)).toContain("9");
+});
+
 const definitions = `
 ALTER TABLE parts ADD COLUMN note VARCHAR(20) DEFAULT 'definitions.x';
 INSERT INTO parts (id, name) VALUES (5, 'five');

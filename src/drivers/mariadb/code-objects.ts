@@ -50,6 +50,15 @@ const triggerStatement = ({ name, row }: Listed, original: string): string => {
   return `CREATE DEFINER=${quoteAccount(textOf(row, "definer"))} TRIGGER ${quoteName(name)} ${when} FOR EACH ROW ${body}`;
 };
 
+const triggerPattern =
+  /^(?<begin>CREATE DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? TRIGGER `(?:[^`]|``)+` \w+ \w+ ON )(?<table>`(?:[^`]|``)+`)(?<rest> FOR EACH ROW [^]*)$/;
+
+/** As it is made on a table of another name. Null for a trigger of another table than the first one. */
+export const triggerOn = ({ kind, statement }: CodeObject, table: string, other: string): string | null => {
+  const { begin, table: own, rest } = (kind === "TRIGGER" ? triggerPattern.exec(statement) : null)?.groups ?? {};
+  return own === quoteName(table) ? `${begin ?? ""}${quoteName(other)}${rest ?? ""}` : null;
+};
+
 const statusPattern = /( ON COMPLETION (?:NOT )?PRESERVE) (?:ENABLE|DISABLE ON SLAVE|DISABLE)\b/;
 
 const codeObject = (listed: Listed, shown: Row | undefined): CodeObject => {
@@ -144,8 +153,15 @@ type OwnSession = {
 /** As `sessionBegin` has them. */
 const sameSession = "SET SESSION sql_mode = '', time_zone = '+00:00';\nSET NAMES utf8mb4;\n";
 
-/** Runs one statement as from that session. Its text comes in ours, and is read by the server in that one. */
-const inOwnSession = (statement: string, { charset, collation, sqlMode, timeZone = "" }: OwnSession): string => {
+/**
+ * Runs one statement as from that session. Its text comes in ours, and is read by the server in that one.
+ * @param spell a text as SQL: by digits, unless people are to read it
+ */
+export const inOwnSession = (
+  statement: string,
+  { charset, collation, sqlMode, timeZone = "" }: OwnSession,
+  spell: (text: string) => string = quoteText,
+): string => {
   const settings = [
     `SET SESSION time_zone = ${quoteText(timeZone === "" ? "SYSTEM" : timeZone)}`,
     `SET SESSION character_set_client = ${charset === "" ? "utf8mb4" : charset}`,
@@ -153,7 +169,7 @@ const inOwnSession = (statement: string, { charset, collation, sqlMode, timeZone
     `SET SESSION sql_mode = '${sqlMode.replaceAll(/[^\w,]/g, "")}'`,
   ];
   return [
-    `SET @refloat_text = ${quoteText(statement)};\n`,
+    `SET @refloat_text = ${spell(statement)};\n`,
     ...settings.map((setting) => `${setting};\n`),
     "EXECUTE IMMEDIATE @refloat_text;\n",
     sameSession,

@@ -40,10 +40,10 @@ test("columns of a definition are told from its keys, with their types alone", (
   PRIMARY KEY (\`id\`)
 ) ENGINE=InnoDB AUTO_INCREMENT=2 DEFAULT CHARSET=latin1 COLLATE=latin1_swedish_ci;`);
   expect(columns).toEqual([
-    { name: "id", type: "bigint(20) unsigned" },
-    { name: "e", type: "enum('x, y','it''s (a)') CHARACTER SET latin1 COLLATE latin1_bin" },
-    { name: "v", type: "int(11)" },
-    { name: "o`dd", type: "double precision" },
+    { name: "id", type: "bigint(20) unsigned", isGenerated: false },
+    { name: "e", type: "enum('x, y','it''s (a)') CHARACTER SET latin1 COLLATE latin1_bin", isGenerated: false },
+    { name: "v", type: "int(11)", isGenerated: true },
+    { name: "o`dd", type: "double precision", isGenerated: false },
   ]);
   expect(charset).toBe("DEFAULT CHARSET=latin1 COLLATE=latin1_swedish_ci");
 });

@@ -7,13 +7,16 @@ import { withoutEnd } from "../../../platform/without-end.ts";
 import { errorNumberOf } from "../server-errors.ts";
 import type { SqlAccess } from "../sql-client.ts";
 import { openSqlSession } from "../sql-session.ts";
+import { quoteName } from "../sql-text.ts";
+import { lastStep } from "./made-script.ts";
+import { dropAbandoned } from "./private-tables.ts";
 import { commit, rowsChangedNumber } from "./script-parts.ts";
 
 /** A constraint, a value that does not fit, or a trigger that says no: the rest of the transaction is undone with it. */
 const refusals = new Set([1048, 1264, 1292, 1364, 1366, 1406, 1644, 4025]);
 
-/** A key that is taken, a reference that leads to nothing, or is led to: what would be refused was left out when the rows were compared. */
-const overtaken = new Set([1062, 1451, 1452]);
+/** A name or a key that is taken, a table that is gone, a reference that leads to nothing, or is led to: what would be refused was left out when the rows were compared. */
+const overtaken = new Set([1050, 1062, 1146, 1359, 1451, 1452]);
 
 const failureOf = (error: unknown): ScriptFailure => {
   const number = errorNumberOf(error);
@@ -23,27 +26,53 @@ const failureOf = (error: unknown): ScriptFailure => {
   return number !== null && refusals.has(number) ? { kind: "refused", message } : { kind: "other" };
 };
 
+/** Numbers from here on are the client's own: it has lost the server. */
+const firstOfClient = 2000;
+
+const isAnswered = (error: unknown): boolean => {
+  const number = errorNumberOf(error);
+  return number !== null && (number < firstOfClient || number >= firstOfClient + 1000);
+};
+
+/** Who makes a table again needs rights that one who puts rows back does not. */
+const mayNotMake = (error: unknown, { target }: SqlAccess): unknown =>
+  error instanceof RefloatError && error.code === "source.denied"
+    ? new RefloatError(error.code, error.message, {
+        cause: error,
+        ...(error.state === undefined ? {} : { state: error.state }),
+        hint: `GRANT CREATE, ALTER, DROP, INSERT, TRIGGER, REFERENCES, LOCK TABLES ON ${quoteName(target.database)}.* to Refloat's user; its triggers need SET USER, and SUPER beside a binary log`,
+      })
+    : error;
+
 /** All of it or nothing, in the database of the target. @throws as `RowMending.apply` */
 export const applyScript = async (
   access: SqlAccess,
   proposal: MendProposal,
   direction: MendDirection,
 ): Promise<void> => {
+  const isMade = proposal.tables.some(({ made }) => made);
+  const last = isMade ? lastStep : commit;
   const script = withoutEnd(
     readScript(proposal, direction),
-    Buffer.from(commit),
+    Buffer.from(last),
     () => new RefloatError("bug", "the script ends without its last word"),
   );
+  await dropAbandoned(access);
   const session = await openSqlSession(access, access.target.database);
   let isSent = false;
   try {
     // The client has all that was sent to it, and goes on when we are killed: so the last word is sent when all else is done.
     await session.feed(script);
     isSent = true;
-    await session.run(commit);
+    await session.run(last);
   } catch (error) {
     const failure = failureOf(error);
-    throw explainFailure(error, isSent && failure.kind === "other" ? { kind: "unheard" } : failure, direction);
+    const isUnheard = isSent && failure.kind === "other" && !(isMade && isAnswered(error));
+    await session.close();
+    // What was filled in vain and has no name yet. Whoever comes next finds it if we cannot.
+    if (isMade) await dropAbandoned(access).catch(() => undefined);
+    const explained = explainFailure(error, isUnheard ? { kind: "unheard" } : failure, direction);
+    throw isMade ? mayNotMake(explained, access) : explained;
   } finally {
     await session.close();
   }

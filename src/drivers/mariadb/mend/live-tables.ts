@@ -44,6 +44,18 @@ export type LiveTable = Omit<StageTable, "foreignKeys"> & {
   readonly referrers: readonly Referrer[];
 };
 
+/** @param of the database, for SQL: keys of its tables, and those that lead to them */
+const foreignKeysSql = (
+  of: string,
+): string => `SELECT k.TABLE_SCHEMA AS child_database, k.TABLE_NAME AS tbl, k.CONSTRAINT_NAME AS name, k.COLUMN_NAME AS col,
+           k.REFERENCED_TABLE_SCHEMA AS parent_database, k.REFERENCED_TABLE_NAME AS parent, k.REFERENCED_COLUMN_NAME AS parent_col,
+           r.DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') AS is_taken
+      FROM information_schema.KEY_COLUMN_USAGE k
+      JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA
+       AND r.TABLE_NAME = k.TABLE_NAME AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME
+     WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND (k.TABLE_SCHEMA = ${of} OR k.REFERENCED_TABLE_SCHEMA = ${of})
+     ORDER BY 1, 2, 3, k.ORDINAL_POSITION`;
+
 const catalogSql = (database: string): string => {
   const of = quoteText(database);
   return `
@@ -55,14 +67,7 @@ const catalogSql = (database: string): string => {
     SELECT TABLE_NAME AS tbl, INDEX_NAME AS name, COLUMN_NAME AS col, SUB_PART IS NOT NULL AS is_prefix, NULLABLE = 'YES' AS is_nullable
       FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ${of} AND NON_UNIQUE = 0
      ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX;
-    SELECT k.TABLE_SCHEMA AS child_database, k.TABLE_NAME AS tbl, k.CONSTRAINT_NAME AS name, k.COLUMN_NAME AS col,
-           k.REFERENCED_TABLE_SCHEMA AS parent_database, k.REFERENCED_TABLE_NAME AS parent, k.REFERENCED_COLUMN_NAME AS parent_col,
-           r.DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') AS is_taken
-      FROM information_schema.KEY_COLUMN_USAGE k
-      JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA
-       AND r.TABLE_NAME = k.TABLE_NAME AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME
-     WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND (k.TABLE_SCHEMA = ${of} OR k.REFERENCED_TABLE_SCHEMA = ${of})
-     ORDER BY 1, 2, 3, k.ORDINAL_POSITION;
+    ${foreignKeysSql(of)};
     SELECT EVENT_OBJECT_TABLE AS tbl, TRIGGER_NAME AS name, LOWER(EVENT_MANIPULATION) AS event, LOWER(ACTION_TIMING) AS timing
       FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${of} ORDER BY 1, 2;
     SHOW GRANTS;`;
@@ -98,7 +103,19 @@ const uniquesOf = (rows: readonly Row[]): readonly UniqueIndex[] =>
         ],
   );
 
-const keysOf = (rows: readonly Row[]) =>
+export type LiveForeignKey = {
+  readonly name: string;
+  readonly childDatabase: string;
+  readonly child: string;
+  readonly columns: readonly string[];
+  readonly parentDatabase: string;
+  readonly parent: string;
+  readonly parentColumns: readonly string[];
+  /** Its rows would be deleted or emptied with those that they refer to. */
+  readonly isTaken: boolean;
+};
+
+const keysOf = (rows: readonly Row[]): readonly LiveForeignKey[] =>
   [...Map.groupBy(rows, (row) => `${textOf(row, "child_database")}.${textOf(row, "tbl")}.${textOf(row, "name")}`)].map(
     ([, parts]) => {
       const [first] = parts;
@@ -114,6 +131,10 @@ const keysOf = (rows: readonly Row[]) =>
       };
     },
   );
+
+/** Of the tables of a database and of those that refer to them, whether what they refer to is there or not. */
+export const readForeignKeys = async (session: SqlSession, database: string): Promise<readonly LiveForeignKey[]> =>
+  keysOf(await session.ask(`${foreignKeysSql(quoteText(database))};`));
 
 export const readLiveTables = async (
   session: SqlSession,

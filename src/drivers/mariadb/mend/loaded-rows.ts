@@ -1,5 +1,6 @@
 /** Rows of a source beside the live ones: in a temporary table of the types that the source has, which ends with the session. */
 import { RefloatError } from "../../../model/refloat-error.ts";
+import type { TableShape } from "../dumped-table.ts";
 import { textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { quoteName } from "../sql-text.ts";
@@ -75,7 +76,7 @@ const keepWritten = async (
   }: { readonly from: string; readonly shared: readonly LiveColumn[]; readonly before: SourceRows },
 ): Promise<void> => {
   const name = "refloat_before";
-  await createTemporary(session, name, live, before);
+  await createTemporary(session, name, before.shape, { key: live.key, indexes: [] });
   try {
     await requireTypes(session, live, quoteName(name));
   } catch (error) {
@@ -91,20 +92,24 @@ const keepWritten = async (
   );
 };
 
-const createTemporary = async (
+/** @param name of the table @param key columns that are never null @param indexes others that are looked for */
+export const createTemporary = async (
   session: SqlSession,
   name: string,
-  { key }: LiveTable,
-  { shape }: SourceRows,
+  { columns, charset }: TableShape,
+  { key, indexes }: { readonly key: readonly string[]; readonly indexes: readonly (readonly string[])[] },
 ): Promise<void> => {
   // Nothing but types: what a table requires of its rows was asked of them when they were written.
-  const columns = shape.columns.map((column) => {
+  const defined = columns.map((column) => {
     const isNull = key.includes(column.name) ? "NOT NULL" : "NULL";
     return `${quoteName(column.name)} ${column.type} ${isNull}`;
   });
+  const keys = [key, ...indexes]
+    .filter((names) => names.length > 0)
+    .map((names) => `KEY (${names.map(quoteName).join(", ")})`);
   await session.run(
-    `CREATE TEMPORARY TABLE ${quoteName(name)} (${columns.join(", ")}, ${atColumn} BIGINT NOT NULL AUTO_INCREMENT INVISIBLE,
-       PRIMARY KEY (${atColumn}), KEY (${key.map(quoteName).join(", ")})) ENGINE=InnoDB ${shape.charset};`,
+    `CREATE TEMPORARY TABLE ${quoteName(name)} (${defined.join(", ")}, ${atColumn} BIGINT NOT NULL AUTO_INCREMENT INVISIBLE,
+       ${[`PRIMARY KEY (${atColumn})`, ...keys].join(", ")}) ENGINE=InnoDB ${charset};`,
   );
 };
 
@@ -119,7 +124,7 @@ export const loadRows = async (
   requireKey(live, names);
   const name = `refloat_point_${number}`;
   const from = quoteName(name);
-  await createTemporary(session, name, live, source);
+  await createTemporary(session, name, source.shape, { key: live.key, indexes: [] });
   await requireTypes(session, live, from);
   const byName = new Map(live.columns.map((column) => [column.name, column]));
   const shared = names.flatMap((one) => {

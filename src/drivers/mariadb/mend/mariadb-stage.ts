@@ -1,6 +1,8 @@
 /** A MariaDB database as a stage: the source's rows in temporary tables of one session, which ends. */
+import { compared, isMade, requireMade } from "../../../core/mend/staged-rows.ts";
 import { writeScript } from "../../../core/mend/write-script.ts";
 import type { RowStage } from "../../../core/ports/row-stage.ts";
+import { formatList } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { errorNumberOf } from "../server-errors.ts";
 import { readServerFacts } from "../server-facts.ts";
@@ -10,22 +12,58 @@ import { quoteName } from "../sql-text.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { countDangling, setAllAside, setOrphansAside, setTakenAside, wantParents } from "./referred-sql.ts";
-import { type RowDifferences, compareRows, describeWanted } from "./row-differences.ts";
+import { type MadeRows, type StagedRows, describeMade, layMade, requireParents } from "./made-rows.ts";
+import { madeScriptParts } from "./made-script.ts";
+import { compareRows, describeWanted } from "./row-differences.ts";
 import type { MariadbRowSource } from "./row-source.ts";
 import { mariadbScriptParts } from "./script-parts.ts";
 
-export type MariadbStage = RowStage<LiveTable, RowDifferences>;
+export type MariadbStage = RowStage<LiveTable, StagedRows>;
+
+/** A statement that makes a table ends the transaction in which rows come back. @throws RefloatError source.unsupported */
+const requireNoOthers = (
+  label: string,
+  { made, typed }: { readonly made: readonly string[]; readonly typed: (name: string) => string },
+): void => {
+  if (made.length === 0) return;
+  const all = made.map(typed).join(",");
+  throw new RefloatError(
+    "source.unsupported",
+    `${label} is there, and ${formatList(made)} was dropped: both cannot be had all or nothing`,
+    {
+      state: "nothing was changed",
+      hint: `this server can take no table back that was made: have that done by itself, --only ${all}, and rows of ${label} by another mend`,
+    },
+  );
+};
 
 const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: string): MariadbStage => {
+  const made = new Map<string, MadeRows>();
   let count = 0;
   return {
     source,
     quietsTriggers: false,
-    tables: () => readLiveTables(session, database),
-    makeDropped: async () => null,
-    remakeHint: (label) => source.remakeHint(label, database),
-    prepare: async () => undefined,
+    tables: async () => {
+      const live = await readLiveTables(session, database);
+      return new Map([...live, ...[...made].map(([label, rows]) => [label, rows.live] as const)]);
+    },
+    makeDropped: async (label) => {
+      const dropped = await source.define(label);
+      if (dropped === null) return null;
+      count += 1;
+      const rows = await layMade(session, dropped, { database, number: count });
+      made.set(label, rows);
+      return rows;
+    },
+    remakeHint: () => source.remakeHint(),
+    prepare: async () => {
+      for (const rows of made.values()) await requireParents(session, rows, { database, made });
+    },
     compare: async (live, wish) => {
+      const laid = made.get(live.label);
+      if (laid !== undefined) return laid;
+      const [first] = made.values();
+      if (first !== undefined) requireNoOthers(live.label, { made: [...made.keys()], typed: first.table.typed });
       const rows = await source.open(live.label);
       if (rows === null) return null;
       count += 1;
@@ -35,13 +73,18 @@ const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: s
     rowsLeft: source.rowsLeft,
     // A table that cannot be compared leaves nothing behind that is in the way of the next.
     attempt: (act) => act(),
-    countDangling: (rows, key) => countDangling(session, rows, key),
-    wantParents: (rows, key, parent) => wantParents(session, rows, key, parent),
-    setTakenAside: (rows, unique) => setTakenAside(session, rows, unique),
-    setOrphansAside: (rows, key, parent) => setOrphansAside(session, rows, key, parent),
-    setAllAside: (rows) => setAllAside(session, rows),
-    describe: (rows) => describeWanted(session, rows, { kept: !source.whole }),
-    script: (script) => writeScript(mariadbScriptParts(session), script),
+    countDangling: (rows, key) => countDangling(session, compared(rows), key),
+    wantParents: (rows, key, parent) => wantParents(session, compared(rows), key, compared(parent)),
+    setTakenAside: (rows, unique) => setTakenAside(session, compared(rows), unique),
+    setOrphansAside: (rows, key, parent) =>
+      setOrphansAside(session, compared(rows), key, parent === null ? null : compared(parent)),
+    setAllAside: (rows) => setAllAside(session, compared(rows)),
+    describe: (rows) =>
+      isMade(rows) ? describeMade(session, rows) : describeWanted(session, rows, { kept: !source.whole }),
+    script: (script) =>
+      made.size > 0
+        ? writeScript(madeScriptParts([...made.values()]), { ...script, tables: script.tables.map(requireMade) })
+        : writeScript(mariadbScriptParts(session), { ...script, tables: script.tables.map(compared) }),
   };
 };
 

@@ -133,7 +133,8 @@ export const compareRows = async (
   return { ...loaded, differences, counts: { equal, changed, gone, newer: numberOf(counted, "newer") } };
 };
 
-const shownSamples = 10;
+/** Of each table. */
+export const shownSamples = 10;
 
 /** Key, source and live values of rows, as text. The difference is `d`, the source's row `p`. */
 export const valuesSql = ({ live, shared }: LoadedRows): string =>

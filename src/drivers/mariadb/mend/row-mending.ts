@@ -7,16 +7,18 @@ import type { MariadbOptions } from "../mariadb-options.ts";
 import { accessOf } from "../sql-client.ts";
 import { applyScript } from "./apply-script.ts";
 import { onMariadbStage } from "./mariadb-stage.ts";
+import { dropAbandoned } from "./private-tables.ts";
 import { rowSourceOf } from "./row-source.ts";
 
 export const mariadbMending: RowMending<MariadbOptions> = {
-  makesDropped: false,
+  makesDropped: true,
   compare: async (context, source, table) => {
     const access = await accessOf(context, "source");
     return onMariadbStage(access, await rowSourceOf(access, source), (stage) => compareTable(stage, table));
   },
   propose: async (context, source, request) => {
     const access = await accessOf(context, "source");
+    await dropAbandoned(access);
     return onMariadbStage(access, await rowSourceOf(access, source), (stage) =>
       proposeRows(stage, request, {
         place: `${context.service}/${context.component}`,

@@ -4,10 +4,8 @@ import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
 import type { RowsAsCsv } from "../../../core/ports/row-stage.ts";
 import { formatCount } from "../../../core/text/quantity.ts";
-import { shellWord } from "../../../core/text/shell-word.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { capturedDetailSchema } from "../captured-detail.ts";
-import { type DumpedTable, type TableShape, openDumpedTable, readShape } from "../dumped-table.ts";
+import { type TableShape, insertsInto, openDumpedTable, readShape } from "../dumped-table.ts";
 import { csvOf } from "../rows-as-csv.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
@@ -15,6 +13,7 @@ import { hasRows, listTables } from "../source-tables.ts";
 import { inDatabase, quoteName } from "../sql-text.ts";
 import { type StoredColumn, readStoredColumns } from "../stored-columns.ts";
 import { type Unmatched, countUnmatched, mostExported, readUnmatched } from "../unmatched-rows.ts";
+import { type DroppedTable, readDropped } from "./dropped-table.ts";
 
 export type SourceRows = {
   readonly shape: TableShape;
@@ -34,42 +33,34 @@ export type MariadbRowSource = {
   readonly open: (label: string) => Promise<SourceRows | null>;
   /** Of a side that is kept: its rows that the live table does not have, by key where there is one. Null of a point, which stays. */
   readonly rowsLeft: (label: string) => Promise<RowsAsCsv | null>;
-  /** How a table that was dropped comes back. */
-  readonly remakeHint: (label: string, database: string) => string;
+  /** What makes a table again that was dropped; null where the source has none to make it from. */
+  readonly define: (label: string) => Promise<DroppedTable | null>;
+  /** How a table that was dropped comes back, where nothing makes it again here. */
+  readonly remakeHint: () => string;
 };
 
-/** Statements that put rows of a dump into a temporary table. */
-export async function* insertsOf({ lines }: DumpedTable, into: string): ByteStream {
-  // The values of generated columns are in the way of nobody: there are none in the temporary table.
-  for await (const { bytes, isBegin } of lines) {
-    if (isBegin && bytes[0] !== 0x28) yield Buffer.from(`INSERT INTO ${quoteName(into)}`);
-    yield bytes;
-  }
-}
-
-const pointRows = ({ tree, captured, tables, words }: PointSource): MariadbRowSource => ({
-  words,
-  whole: true,
-  labels: tables.map(({ name }) => name),
-  open: async (label) => {
-    const table = tables.find(({ name }) => name === label);
-    if (table === undefined) return null;
-    requireLoadable(label, table.sizeBytes);
-    const dumped = await openDumpedTable(tree, captured, table);
-    return {
-      shape: dumped.shape,
-      fill: (session, into) => session.feed(insertsOf(dumped, into)),
-      before: null,
-    };
-  },
-  rowsLeft: async () => null,
-  // A statement that makes a table ends the transaction that its rows would come back in.
-  remakeHint: (label, database) => {
-    const detail = capturedDetailSchema.parse(captured.facts.detail);
-    const place = `POINT:${captured.name}`;
-    return `head.sql and the table's own file of the point make it again, without its triggers (those are in code.sql): (refloat extract ${place}:head.sql --stdout; refloat extract ${shellWord(`${place}:${detail.tables[label]?.file ?? ""}`)} --stdout) | mariadb ${shellWord(database)}`;
-  },
-});
+const pointRows = (point: PointSource): MariadbRowSource => {
+  const { tree, captured, tables, words } = point;
+  return {
+    words,
+    whole: true,
+    labels: tables.map(({ name }) => name),
+    open: async (label) => {
+      const table = tables.find(({ name }) => name === label);
+      if (table === undefined) return null;
+      requireLoadable(label, table.sizeBytes);
+      const dumped = await openDumpedTable(tree, captured, table);
+      return {
+        shape: dumped.shape,
+        fill: (session, into) => session.feed(insertsInto(dumped, into)),
+        before: null,
+      };
+    },
+    rowsLeft: async () => null,
+    define: (label) => readDropped(point, label),
+    remakeHint: () => "refloat mend makes it again from a point that has it",
+  };
+};
 
 /** @returns null for a table that the side does not have */
 const unmatchedOf = async (access: SqlAccess, side: string, label: string): Promise<Unmatched | null> => {
@@ -135,6 +126,7 @@ const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSourc
       requireLoadable(label, table.sizeBytes);
       return rowsLeft(access, side, label);
     },
+    define: async () => null,
     remakeHint: () => "a table that only the old side has stays there until refloat commit",
   };
 };

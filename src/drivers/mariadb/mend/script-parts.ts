@@ -17,9 +17,9 @@ export const rowsChangedNumber = 9099;
 export const commit = "COMMIT;\n";
 
 /** A line of it, whatever a name holds. */
-const comment = (text: string): string => `-- ${text.replaceAll(/[\r\n]+/g, " ")}\n`;
+export const comment = (text: string): string => `-- ${text.replaceAll(/[\r\n]+/g, " ")}\n`;
 
-const signal = (message: string): string =>
+export const signal = (message: string): string =>
   `SIGNAL SQLSTATE 'RF001' SET MYSQL_ERRNO = ${rowsChangedNumber}, MESSAGE_TEXT = ${message};`;
 
 /** Statements that must touch exactly the rows that they name. */

@@ -22,19 +22,6 @@ export type MadeRows = Pick<RowDifferences, "live" | "shared" | "dropped" | "cou
 /** Rows of a source as the stage has them. */
 export type StagedRows = RowDifferences | MadeRows;
 
-export const isMade = (rows: StagedRows): rows is MadeRows => !("differences" in rows);
-
-/** A table that is made again has its keys only when it has its rows: none of them refers to anything, or is in anybody's way, before that. */
-export const compared = (rows: StagedRows): RowDifferences => {
-  if (isMade(rows)) throw new RefloatError("bug", `${rows.live.label} is made again, and compared with nothing`);
-  return rows;
-};
-
-export const requireMade = (rows: StagedRows): MadeRows => {
-  if (!isMade(rows)) throw new RefloatError("bug", `${rows.live.label} is not made again`);
-  return rows;
-};
-
 const rowEnd = 0x0a;
 /** Of rows that are larger fewer are shown. */
 const mostSampleBytes = 1_048_576;

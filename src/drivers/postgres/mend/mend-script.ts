@@ -1,6 +1,7 @@
 /** The parts of a script that puts rows back, as PostgreSQL takes them. */
 import { randomBytes } from "node:crypto";
 import { batchesOf } from "../../../core/mend/row-batches.ts";
+import { compared, requireMade } from "../../../core/mend/staged-rows.ts";
 import type { ScriptParts, ScriptRow } from "../../../core/mend/write-script.ts";
 import type { ScriptPiece } from "../../../core/ports/row-stage.ts";
 import { formatAmount, formatBytes } from "../../../core/text/quantity.ts";
@@ -11,7 +12,7 @@ import type { Session } from "../../../platform/postgres/session.ts";
 import type { DroppedTable } from "../../../platform/postgres/copied-rows.ts";
 import type { LiveColumn } from "./live-tables.ts";
 import { columnList } from "./loaded-rows.ts";
-import { type MadeRows, type StagedRows, compared, requireMade } from "./made-rows.ts";
+import type { MadeRows, StagedRows } from "./made-rows.ts";
 import type { RowDifferences } from "./row-differences.ts";
 
 /** Of the error that a row which is no longer as it was compared ends the script with. */

@@ -1,6 +1,7 @@
 /** A PostgreSQL database as a stage: the source's rows in temporary tables of one transaction, which is rolled back. */
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { RowStage, RowsAsCsv } from "../../../core/ports/row-stage.ts";
+import { compared, isMade } from "../../../core/mend/staged-rows.ts";
 import { writeScript } from "../../../core/mend/write-script.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { refusalOf } from "../../../platform/postgres/server-errors.ts";
@@ -11,16 +12,7 @@ import type { Session } from "../../../platform/postgres/session.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { countDangling, wantParents } from "./referred-rows.ts";
-import {
-  type MadeRows,
-  type StagedRows,
-  compared,
-  countRows,
-  describeMade,
-  isMade,
-  madeRows,
-  rowsIn,
-} from "./made-rows.ts";
+import { type MadeRows, type StagedRows, countRows, describeMade, madeRows, rowsIn } from "./made-rows.ts";
 import { compareRows, describeWanted } from "./row-differences.ts";
 import type { DroppedTable, RowSource, SourceRows } from "../../../platform/postgres/copied-rows.ts";
 import { postgresScriptParts } from "./mend-script.ts";

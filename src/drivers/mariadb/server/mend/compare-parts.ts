@@ -105,6 +105,7 @@ const compareOne = async (
     labels: null,
     open: (label) => rowsOfTable(context, point, label),
     rowsLeft: async () => null,
+    define: async () => null,
     remakeHint: () => "",
   };
   return unlessUnfit(name, async () => {

@@ -6,6 +6,7 @@ import { RefloatError } from "../../../../model/refloat-error.ts";
 import { keepMend, readMend } from "../../../../platform/mend/kept-mends.ts";
 import { applyScript } from "../../mend/apply-script.ts";
 import { onMariadbStage } from "../../mend/mariadb-stage.ts";
+import { dropAbandoned } from "../../mend/private-tables.ts";
 import { parseExcerptName } from "../excerpt/excerpt-name.ts";
 import type { ServerOptions } from "../server-options.ts";
 import { serverParts } from "./compare-parts.ts";
@@ -35,7 +36,7 @@ const ofOldSide = (): RefloatError =>
   });
 
 export const serverMending: RowMending<ServerOptions> = {
-  makesDropped: false,
+  makesDropped: true,
   parts: serverParts,
   batches: () => Promise.reject(ofOldSide()),
   compare: async (context, source, name) => {
@@ -49,6 +50,7 @@ export const serverMending: RowMending<ServerOptions> = {
     if (!("tree" in source)) throw ofOldSide();
     const { database, tables } = parseNames(request.tables ?? []);
     const access = await liveDatabase(context, database, "source");
+    await dropAbandoned(access);
     return withTemporaryRows(context, source, database, (rows) =>
       onMariadbStage(access, rows, (stage) =>
         proposeRows(

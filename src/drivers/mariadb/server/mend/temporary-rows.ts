@@ -1,9 +1,9 @@
 /** Tables of a captured server as a source of rows: a temporary server for each that is asked for; as of a later moment one for all, which has everything. */
 import { requireLoadable } from "../../../../core/mend/loadable-size.ts";
 import type { PointSource } from "../../../../core/ports/row-mending.ts";
-import { shellWord } from "../../../../core/text/shell-word.ts";
-import { readShape } from "../../dumped-table.ts";
-import { type MariadbRowSource, type SourceRows, insertsOf } from "../../mend/row-source.ts";
+import { readTriggers } from "../../code-objects.ts";
+import { insertsInto, readShape, requireDefinition } from "../../dumped-table.ts";
+import type { MariadbRowSource, SourceRows } from "../../mend/row-source.ts";
 import { type SqlAccess, askSql, textOf } from "../../sql-client.ts";
 import { inDatabase } from "../../sql-text.ts";
 import { formatExcerptName } from "../excerpt/excerpt-name.ts";
@@ -12,14 +12,18 @@ import { type TemporaryServer, openTemporary } from "../excerpt/temporary-server
 import { isNoSuchTable } from "../excerpt/unknown-name.ts";
 import type { ServerContext } from "../server-options.ts";
 
+const statementOf = async (access: SqlAccess, label: string): Promise<string> => {
+  const [row] = await askSql(access, `SHOW CREATE TABLE ${inDatabase(access.target.database, label)};`);
+  return textOf(row, "Create Table");
+};
+
 /** Rows of a table of a temporary server. @throws RefloatError point.unknown, source.unsupported */
 export const rowsOfTable = async (context: ServerContext, access: SqlAccess, label: string): Promise<SourceRows> => {
   const { sizeBytes } = await findTable(access, label);
   requireLoadable(label, sizeBytes);
-  const [row] = await askSql(access, `SHOW CREATE TABLE ${inDatabase(access.target.database, label)};`);
   return {
-    shape: readShape(textOf(row, "Create Table")),
-    fill: async (session, into) => session.feed(insertsOf(await readTable(context, access, label), into)),
+    shape: readShape(await statementOf(access, label)),
+    fill: async (session, into) => session.feed(insertsInto(await readTable(context, access, label), into)),
     before: null,
   };
 };
@@ -41,20 +45,33 @@ export const withTemporaryRows = async <Result>(
     opened.push(server);
     return server;
   };
-  const open: MariadbRowSource["open"] = async (label) => {
+  const orNull = async <Found>(label: string, ask: (access: SqlAccess) => Promise<Found>): Promise<Found | null> => {
     try {
-      return await rowsOfTable(context, (await serverWith(label)).access, label);
+      return await ask((await serverWith(label)).access);
     } catch (error) {
       if (isNoSuchTable(error)) return null;
       throw error;
     }
   };
-  const remakeHint = (label: string): string => {
-    const place = shellWord(`POINT:${captured.name}:${formatExcerptName({ database, table: label })}`);
-    return `SQL of the point makes it again, with its keys, rows and triggers: refloat extract ${place} --dump --stdout | mariadb ${shellWord(database)}`;
-  };
+  const open: MariadbRowSource["open"] = (label) => orNull(label, (access) => rowsOfTable(context, access, label));
+  const define: MariadbRowSource["define"] = (label) =>
+    orNull(label, async (access) => {
+      const { sizeBytes, type } = await findTable(access, label);
+      requireLoadable(label, sizeBytes);
+      return {
+        label,
+        typed: (name) => `${captured.name}:${formatExcerptName({ database, table: name })}`,
+        definition: requireDefinition(await statementOf(access, label)),
+        code: await readTriggers(access, database, label),
+        // The files of other tables are not there.
+        referring: [],
+        hadHistory: type === "versioned",
+        open: () => readTable(context, access, label),
+      };
+    });
+  const remakeHint = (): string => "refloat mend makes it again from a point that has it";
   try {
-    return await act({ words, whole: true, labels: null, open, rowsLeft: async () => null, remakeHint });
+    return await act({ words, whole: true, labels: null, open, rowsLeft: async () => null, define, remakeHint });
   } finally {
     for (const server of opened) await server.close();
   }
