@@ -83,6 +83,8 @@ export const mendProposalSchema = z.object({
   source: z.string(),
   /** Of a component that has several: the database whose tables these are. */
   database: z.string().nullable().default(null),
+  /** What the tables below are made of; rows when left out. */
+  unit: z.enum(["rows", "keys"]).optional(),
   tables: z.array(mendedTableSchema),
   /** Do the triggers named above fire? */
   fireTriggers: z.boolean(),
@@ -90,7 +92,7 @@ export const mendProposalSchema = z.object({
   quietsTriggers: z.boolean().default(true),
   warnings: z.array(z.string()),
   leftOut: z.array(leftOutSchema).default([]),
-  /** Files with the SQL; null when there is nothing to put back. */
+  /** Files with the SQL, or of keys lines of JSON; null when there is nothing to put back. */
   script: z.string().nullable(),
   undo: z.string().nullable(),
   writtenAt: z.iso.datetime(),

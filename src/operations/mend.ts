@@ -1,4 +1,4 @@
-/** mend: rows of a recovery point back into what is live, as SQL that was shown, in one transaction; and the way back. */
+/** mend: rows or keys of a recovery point back into what is live, as a script that was shown, in one transaction; and the way back. */
 import { audited } from "../core/audit/audited.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
@@ -87,10 +87,13 @@ export const proposeMend = async (
   const options = { service, locate: () => null, marker: marker(service.name), signal };
   return withComponents(bench, options, async (access) => {
     const mending = mendingOf(access, component);
-    const { excerpts } = access.driver(component);
-    const tables = names.map((name) =>
-      excerpts === undefined ? tableOf(name, source.tables, point).name : tableOfServer(name, excerpts, source),
-    );
+    const { excerpts, keys } = access.driver(component);
+    const named = (name: string): string => {
+      // Names of keys are bytes and patterns: the driver reads them.
+      if (keys !== undefined) return name;
+      return excerpts === undefined ? tableOf(name, source.tables, point).name : tableOfServer(name, excerpts, source);
+    };
+    const tables = names.map(named);
     const proposal = await mending
       .propose(await access.context(component), source, { ...wish, tables })
       .catch((error: unknown) => {

@@ -61,7 +61,7 @@ export const proposeReconciliation = async (
       const { mending } = access.driver(component);
       const { point } = plan.intent;
       const since = point?.components[component]?.facts.position;
-      if (mending === undefined || point == null || since === undefined) {
+      if (mending === undefined || mending.ofPointsAlone === true || point == null || since === undefined) {
         left.push({ component, side, why: "not made of rows that can be compared" });
         continue;
       }

@@ -33,6 +33,8 @@ const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number], dire
   return `${sign} ${id}: ${shown.join(", ")}${more}`;
 };
 
+const unitOf = ({ unit }: MendProposal): string => unit ?? "rows";
+
 const countsLine = ({ name, equal, changed, gone, newer, made }: MendedTable): string => {
   if (made) return `${name}: dropped`;
   const words = [
@@ -44,15 +46,17 @@ const countsLine = ({ name, equal, changed, gone, newer, made }: MendedTable): s
   return `${name}: ${words.join(", ")}`;
 };
 
-const putsLine = ({ puts, columns, asked, made }: MendedTable): string => {
+const putsLine = ({ puts, columns, asked, made }: MendedTable, unit: string): string => {
   if (made) return `  made again with ${formatAmount(puts.gone, "rows")}`;
   const by = columns.map(({ name, rows, mostly }) => {
     const now = mostly.rows === rows && rows > 1 ? ` (${shownValue(mostly.value)} in all of them)` : "";
     return `${columns.length === 1 ? name : `${name} in ${formatCount(rows)}`}${now}`;
   });
   const parts = [
-    ...(puts.changed === 0 ? [] : [`${formatAmount(puts.changed, "rows")} get back ${by.join(", ")}`]),
-    ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, "rows")} come back`]),
+    ...(puts.changed === 0
+      ? []
+      : [`${formatAmount(puts.changed, unit)} ${puts.changed === 1 ? "gets" : "get"} back ${by.join(", ")}`]),
+    ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, unit)} ${puts.gone === 1 ? "comes" : "come"} back`]),
   ];
   const why = asked ? "" : ", which rows that come back refer to";
   return `  ${parts.length === 0 ? "nothing to put back" : parts.join(", ")}${why}`;
@@ -72,17 +76,17 @@ const sampleLines = (table: MendedTable, direction: MendDirection, screen: Scree
   ];
 };
 
-const tableLines = (table: MendedTable, screen: Screen): readonly string[] => [
+const tableLines = (table: MendedTable, unit: string, screen: Screen): readonly string[] => [
   screen.paint("bold", countsLine(table)),
-  putsLine(table),
+  putsLine(table, unit),
   ...sampleLines(table, "mend", screen),
 ];
 
-const takenBackLine = ({ name, puts, made }: MendedTable): string => {
+const takenBackLine = ({ name, puts, made }: MendedTable, unit: string): string => {
   if (made) return `${name}: dropped again, with ${formatAmount(puts.gone, "rows")}`;
   const parts = [
-    ...(puts.changed === 0 ? [] : [`${formatAmount(puts.changed, "rows")} as they were before`]),
-    ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, "rows")} that came back are deleted again`]),
+    ...(puts.changed === 0 ? [] : [`${formatAmount(puts.changed, unit)} as they were before`]),
+    ...(puts.gone === 0 ? [] : [`${formatAmount(puts.gone, unit)} that came back are deleted again`]),
   ];
   return `${name}: ${parts.length === 0 ? "nothing to take back" : parts.join(", ")}`;
 };
@@ -111,7 +115,7 @@ export const renderProposal = (mend: MendOnScreen, screen: Screen): string => {
   const { proposal } = mend;
   return lines(
     screen.paint("bold", `Mend ${placeOf(mend)}, from ${proposal.source}`),
-    proposal.tables.flatMap((table) => tableLines(table, screen)),
+    proposal.tables.flatMap((table) => tableLines(table, unitOf(proposal), screen)),
     triggerLine(proposal),
     proposal.leftOut.flatMap((left) => leftOutLines(left, screen)),
     proposal.warnings.map((warning) => screen.paint("yellow", `WARNING  ${warning}`)),
@@ -125,7 +129,7 @@ export const renderTakingBack = (mend: MendOnScreen, screen: Screen): string => 
   return lines(
     screen.paint("bold", `Take back in ${placeOf(mend)}, what came from ${proposal.source}`),
     proposal.tables.flatMap((table) => [
-      screen.paint("bold", takenBackLine(table)),
+      screen.paint("bold", takenBackLine(table, unitOf(proposal))),
       ...sampleLines(table, "undo", screen),
     ]),
     proposal.tables.every(({ triggers }) => triggers.length === 0)
@@ -145,7 +149,7 @@ export const renderMended = (
   direction: MendDirection,
   screen: Screen,
 ): string => {
-  const rows = formatAmount(rowsPutBack(proposal), "rows");
+  const rows = formatAmount(rowsPutBack(proposal), unitOf(proposal));
   const digest = shortDigest(proposal.digest);
   return direction === "mend"
     ? lines(

@@ -1,12 +1,12 @@
 /** One key of a real Redis server: looked for in a point, taken out of it, put back into what is live. */
-import { readdir, writeFile } from "node:fs/promises";
+import { cp, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
-import { fillRedis } from "../../src/testing/redis-bench.ts";
+import { fillRedis, readRedisContent } from "../../src/testing/redis-bench.ts";
 import { type RedisServer, startRedisServer } from "../../src/testing/redis-server.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 
@@ -15,6 +15,7 @@ describe("one key of a Redis server", () => {
   let server: RedisServer;
   let program: RefloatInside;
   let point = "";
+  let copies = 0;
 
   const place = (key = ""): string => (key === "" ? `${point}:cache` : `${point}:cache:${key}`);
   const keysAt = async (key = "") => {
@@ -30,6 +31,8 @@ describe("one key of a Redis server", () => {
     folder = await createTestFolder("refloat-one-key");
     server = await startRedisServer();
     await fillRedis(server);
+    // A value that comes in many pieces.
+    await server.pipe(["CONFIG SET rdbcompression no", "SETRANGE big 5000000 x"]);
     await server.pipe([
       String.raw`SET "two\nlines" one`,
       String.raw`SET "\xff\x00bytes" binary`,
@@ -62,9 +65,9 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
 
   it("is listed with all others, or by a pattern, out of the point alone", { timeout: 60_000 }, async () => {
     const all = await keysAt();
-    expect(all).toHaveLength(325);
+    expect(all).toHaveLength(326);
     const last = (await program.succeed(["browse", place(), "--json"])).lines.at(-1);
-    expect(resultEnvelopeSchema("browse").parse(last).data).toMatchObject({ kind: "keys", pattern: null, count: 325 });
+    expect(resultEnvelopeSchema("browse").parse(last).data).toMatchObject({ kind: "keys", pattern: null, count: 326 });
     expect(all.find(({ key }) => key === "other")).toMatchObject({ prefix: "db2/", type: "string", expiresAt: null });
     expect(all.find(({ key }) => key === "db1/odd")).toMatchObject({ prefix: "db0/" });
     expect(all.find(({ keyBase64 }) => keyBase64 !== undefined)?.keyBase64).toBe(
@@ -124,5 +127,134 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain(words);
     }
     expect(await readdir(folder.path)).not.toContain("none");
+  });
+
+  describe("put back", () => {
+    const mend = (...args: readonly string[]) => program.run(["mend", "shop", ...args]);
+    const answer = async (...args: readonly string[]) =>
+      resultEnvelopeSchema("mend").parse((await program.succeed(["mend", "shop", ...args, "--json"])).lines.at(-1))
+        .data;
+
+    beforeEach(async () => {
+      await server.cli("FLUSHALL");
+      const rdb = join(folder.path, `point-${(copies += 1)}`);
+      await program.succeed(["extract", place("data"), "--to", rdb]);
+      await cp(join(rdb, "dump.rdb"), join(server.data, "dump.rdb"));
+      await server.crash();
+      await server.start();
+    }, 60_000);
+
+    it("shows what differs first, does just that, and takes it back", { timeout: 60_000 }, async () => {
+      await server.pipe([
+        "DEL session:1",
+        "SET session:2 mallory KEEPTTL",
+        "SET session:3 carol",
+        "SELECT 2",
+        "DEL other",
+        "HSET other now hash",
+      ]);
+      const damaged = await readRedisContent(server, null);
+      const shown = (await program.succeed(["mend", "shop", "--only", "cache:session:*", "--no-apply"])).stdout;
+      expect(shown).toContain("db0: 1 differ, 1 gone, 1 newer, left alone, 0 equal");
+      expect(shown).toContain("1 key gets back value, 1 key comes back");
+      expect(shown).toContain("+ key session:1: value ann");
+      expect(shown).toContain("* key session:2: value mallory > bob");
+      expect(await readRedisContent(server, null)).toBe(damaged);
+
+      const { digest, tables, unit } = await answer("--only", "cache:session:*,cache:db2/*", "--yes");
+      expect(unit).toBe("keys");
+      expect(tables.map(({ name, puts }) => [name, puts])).toEqual([
+        ["db0", { changed: 1, gone: 1 }],
+        ["db2", { changed: 1, gone: 0 }],
+      ]);
+      expect(await server.cli("MGET", "session:1", "session:2", "session:3")).toBe("ann\nbob\ncarol");
+      expect(await server.cli("-n", "2", "GET", "other")).toBe("database");
+      expect(Number(await server.cli("TTL", "session:1"))).toBeGreaterThan(90_000);
+      const log = (await program.succeed(["log", "--json"])).stdout;
+      expect(log).toContain(digest);
+      expect(log).toContain('"direction":"mend"');
+
+      // Done twice it is refused, and so is a way back from what somebody has changed since.
+      expect((await mend("--proposal", digest)).stderr).toContain("rows.changed");
+      await program.succeed(["mend", "shop", "--undo", digest, "--yes"]);
+      expect(await readRedisContent(server, null)).toBe(damaged);
+      expect((await mend("--undo", digest, "--yes")).stderr).toContain("rows.changed");
+    });
+
+    it("does nothing at all when one key was written since it was compared", { timeout: 60_000 }, async () => {
+      await server.pipe(["DEL product:1", "DEL product:2"]);
+      const { digest } = await answer("--only", "cache:product:*", "--no-apply");
+      await server.cli("SET", "product:2", "sold");
+      const before = await readRedisContent(server, null);
+      const refused = await mend("--proposal", digest);
+      expect(refused.stderr).toContain("rows.changed");
+      expect(refused.stderr).toContain("nothing was changed");
+      expect(await readRedisContent(server, null)).toBe(before);
+      // A time to end that was moved is a change too.
+      const { digest: again } = await answer("--only", "cache:product:1", "--no-apply");
+      await server.pipe(["SET product:1 gone"]);
+      expect((await mend("--proposal", again)).exit).not.toBe(0);
+      expect(await server.cli("GET", "product:1")).toBe("gone");
+    });
+
+    it("takes what the server packs in another way for what it is", { timeout: 60_000 }, async () => {
+      for (const [limit, value] of [
+        ["hash-max-listpack-entries", "0"],
+        ["zset-max-listpack-entries", "0"],
+        ["set-max-intset-entries", "0"],
+        ["list-max-listpack-size", "1"],
+        ["rdbcompression", "no"],
+      ] as const)
+        await server.cli("CONFIG", "SET", limit, value);
+      // Rewritten by the server in other packings, and in another order.
+      await server.pipe([
+        "DEL user:1 ranks numbers queue",
+        "HSET user:1 age 40 name ann",
+        "ZADD ranks 2.5 bob 1.0 ann",
+        "SADD numbers 3 1 2",
+        "RPUSH queue a b c",
+      ]);
+      const { tables, script } = await answer("--only", "cache:*", "--no-apply");
+      expect([tables[0]?.changed, tables[0]?.gone, script]).toEqual([0, 0, null]);
+      await server.cli("RPUSH", "queue", "d");
+      expect((await answer("--only", "cache:*", "--no-apply")).tables[0]?.samples).toEqual([
+        { kind: "changed", key: { key: "queue" }, columns: [{ name: "value", point: "list of 3", live: "list of 4" }] },
+      ]);
+    });
+
+    it("comes back whatever its name and its size are", { timeout: 120_000 }, async () => {
+      const before = await readRedisContent(server, null);
+      await server.cli("FLUSHALL");
+      const { tables } = await answer("--only", "cache:*,cache:db2/*", "--yes");
+      expect(tables.map(({ puts }) => puts.gone)).toEqual([325, 1]);
+      expect(await readRedisContent(server, null)).toBe(before);
+    });
+
+    it("needs no more rights than are documented, and says which it misses", { timeout: 60_000 }, async () => {
+      const rights = /ACL SETUSER refloat (~\S+ .*)/.exec(await readFile("docs/redis.md", "utf8"))?.[1] ?? "";
+      await server.cli("ACL", "SETUSER", "mender", "reset", "on", "nopass", ...rights.split(" "));
+      const declared = await readFile(join(folder.path, "refloat.yaml"), "utf8");
+      const asMender = refloatInside(folder.path);
+      await program.close();
+      await writeFile(
+        join(folder.path, "refloat.yaml"),
+        declared
+          .replace("redis://", "redis://mender@")
+          .replace("type: redis,", 'type: redis, password: "${file:/dev/null}",'),
+      );
+      try {
+        await server.pipe(["DEL session:1", "DEL product:1"]);
+        expect((await asMender.succeed(["mend", "shop", "--only", "cache:session:*", "--yes"])).stdout).toContain(
+          "1 key of shop cache",
+        );
+        expect(await server.cli("GET", "session:1")).toBe("ann");
+        const refused = await asMender.run(["mend", "shop", "--only", "cache:product:*", "--yes"]);
+        expect(refused.stderr).toContain("source.denied");
+        expect(await server.cli("EXISTS", "product:1")).toBe("0");
+      } finally {
+        await asMender.close();
+        await writeFile(join(folder.path, "refloat.yaml"), declared);
+      }
+    });
   });
 });

@@ -73,7 +73,7 @@ type MendInput = z.infer<typeof mendInput>;
 export const mendCommand = defineCommand({
   name: "mend",
   group: "Just one thing",
-  summary: "put single rows back from a point, as reviewed SQL, and nothing else",
+  summary: "put single rows or keys back from a point, as a reviewed script, and nothing else",
   about: [
     "Compares tables of a recovery point with the live ones by key, and shows what differs, what is gone and what came since. What differs or is gone is put " +
       "back, all or nothing, in one transaction; what came since is left alone. Where a row that comes back refers to a row that is gone too, that one comes " +
@@ -82,6 +82,8 @@ export const mendCommand = defineCommand({
       "if somebody has written one since, nothing at all is done. It can also be run by the stock client, psql or mariadb.",
     "Of a whole server's capture (postgres-cluster, mariadb-server) the rows are read by a temporary server of no more than they need, made in TMPDIR and removed; with --at it goes on by the " +
       "received log to that moment. It is asked of one database at a time.",
+    "Of a redis component --only names keys, or a pattern of them as refloat browse takes it: cache:user:42, cache:'session:*', cache:'db1/*'; a comma is \\x2c. They are compared by what their values are and by " +
+      "the time at which they end, and put back by RESTORE in one MULTI that WATCHes each of them; keys that are only live are left alone, and those whose time is over stay out.",
     "Needs the right to write to those tables, to make temporary ones, and a key: a primary key, or a unique index without nulls.",
   ],
   arguments: [serviceArgument],
@@ -91,7 +93,7 @@ export const mendCommand = defineCommand({
       value: "COMPONENT:TABLE",
       repeatable: true,
       about:
-        "the tables, as refloat browse lists them: db:products, db:audit.log; of a whole server as extract names them: db:bench/products",
+        "the tables, as refloat browse lists them: db:products, db:audit.log; of a whole server as extract names them: db:bench/products; of redis keys: cache:'user:*'",
     },
     { name: "at", value: "TIME", about: "the point, as for refloat plan; the newest when left out" },
     {
@@ -124,6 +126,7 @@ export const mendCommand = defineCommand({
     { line: 'refloat mend shop --at "before upgrade 2.5.0" --only db:products --columns price', about: "a column" },
     { line: 'refloat mend shop --only db:orders --where "id = 4711"', about: "one row, and what it refers to" },
     { line: "refloat mend shop --only db:orders,db:order_items --rows gone", about: "what was deleted" },
+    { line: "refloat mend shop --only cache:'session:*' --rows gone", about: "keys that were deleted" },
     { line: "refloat mend shop --undo 4c1e90ab", about: "the way back" },
   ],
   exits: [3, 4, 7],
@@ -141,7 +144,7 @@ export const mendCommand = defineCommand({
     if (!input.apply) return tell(false, nextLine(screen, nextCommand));
     if (input.proposal === null) {
       await requireYes(context, {
-        question: `${direction === "mend" ? "Put" : "Take"} ${formatAmount(rowsPutBack(mend.proposal), "rows")} back now?`,
+        question: `${direction === "mend" ? "Put" : "Take"} ${formatAmount(rowsPutBack(mend.proposal), mend.proposal.unit ?? "rows")} back now?`,
         unasked: "it changes what is live",
         nextCommand:
           direction === "mend" ? nextCommand : `refloat mend ${mend.service} --undo ${input.undo ?? ""} --yes`,

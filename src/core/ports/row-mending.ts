@@ -51,6 +51,8 @@ export type KeptSideSource = {
 export type MendSource = PointSource | KeptSideSource;
 
 export type RowMending<Options = unknown> = {
+  /** What is put back comes out of points, and never from a side that was switched out. */
+  readonly ofPointsAlone?: true;
   /** Can a table that was dropped be made again, with all of its rows? */
   readonly makesDropped: boolean;
   /**

@@ -3,6 +3,7 @@ import { captureRedis } from "./capture.ts";
 import { redisCapturedKeys } from "./captured-keys.ts";
 import { resolveTarget, stableOutputs } from "./connection-target.ts";
 import { redisInstances } from "./instances.ts";
+import { redisKeyMending } from "./mend/key-mending.ts";
 import { preflightRedis } from "./preflight.ts";
 import { redisCheck } from "./redis-check.ts";
 import { type RedisOptions, redisOptionsSchema } from "./redis-options.ts";
@@ -31,6 +32,7 @@ const redisDriver: ComponentDriver<RedisOptions> = {
   switching: redisSwitching,
   writes: redisWrites,
   keys: redisCapturedKeys,
+  mending: redisKeyMending,
 };
 
 /** The `redis` driver: the component, and the `redis` check of what it restores. */

@@ -30,7 +30,7 @@ const silenceMs = 120_000;
 const markLength = 40;
 const longestLine = 4_096;
 
-const openSocket = async (target: RedisTarget, signal: AbortSignal): Promise<Socket> => {
+export const openSocket = async (target: RedisTarget, signal: AbortSignal): Promise<Socket> => {
   const { host, port, tls, certificateAuthority } = target;
   const authority = certificateAuthority === null ? {} : { ca: await readFile(certificateAuthority, "utf8") };
   const socket = tls

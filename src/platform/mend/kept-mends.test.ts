@@ -26,10 +26,14 @@ const scripts = (mend: number, undo: number) => ({
 });
 
 test("a script that nobody could run is refused, and leaves nothing", async () => {
-  await expect(keepMend(folder.path, scripts(11, 1), 2000)).rejects.toMatchObject({ code: "source.unsupported" });
-  await expect(keepMend(folder.path, scripts(1, 11), 2000)).rejects.toMatchObject({ code: "source.unsupported" });
+  await expect(keepMend(folder.path, scripts(11, 1), { mostBytes: 2000 })).rejects.toMatchObject({
+    code: "source.unsupported",
+  });
+  await expect(keepMend(folder.path, scripts(1, 11), { mostBytes: 2000 })).rejects.toMatchObject({
+    code: "source.unsupported",
+  });
   expect(await readdir(mends)).toEqual([]);
-  const { digest } = await keepMend(folder.path, scripts(10, 10), 2000);
+  const { digest } = await keepMend(folder.path, scripts(10, 10), { mostBytes: 2000 });
   expect(await readdir(mends)).toEqual([digest.slice(0, 16)]);
 });
 

@@ -12,7 +12,9 @@ import { syncDirectory } from "../atomic-file.ts";
 import { systemClock } from "../system-clock.ts";
 import { translateSystemErrors } from "../system-error.ts";
 
-const files = { mend: "mend.sql", undo: "undo.sql", facts: "mend.json" } as const;
+/** @param extension of the scripts */
+const filesWith = (extension: string) => ({ mend: `mend.${extension}`, undo: `undo.${extension}` });
+const factsName = "mend.json";
 
 /** Enough of a digest to tell any two proposals apart, and short enough for a path that is typed. */
 const folderName = (digest: string): string => digest.slice(0, 16);
@@ -41,10 +43,10 @@ const write = async (
       if (bytes > mostBytes) {
         throw new RefloatError(
           "source.unsupported",
-          `the rows take more than the ${formatBytes(mostBytes)} of one script`,
+          `what is put back takes more than the ${formatBytes(mostBytes)} of one script`,
           {
             state: "nothing was changed",
-            hint: "narrow it by tables, --where or --columns, or recover the whole database",
+            hint: "narrow it by tables, --where, --columns or a narrower pattern of keys, or recover the whole component",
           },
         );
       }
@@ -84,9 +86,13 @@ const sweep = async (folder: string): Promise<void> => {
 export const keepMend = async (
   stateDirectory: string,
   scripts: ProposedScripts,
-  mostBytes = mostScriptBytes,
+  {
+    mostBytes = mostScriptBytes,
+    extension = "sql",
+  }: { readonly mostBytes?: number; readonly extension?: "sql" | "jsonl" } = {},
 ): Promise<MendProposal> =>
   translateSystemErrors("target.failed", "the script could not be kept", async () => {
+    const files = filesWith(extension);
     const folder = folderOf(stateDirectory);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await sweep(folder);
@@ -98,7 +104,7 @@ export const keepMend = async (
       const final = join(folder, folderName(digest));
       const paths = { script: join(final, files.mend), undo: join(final, files.undo) };
       const proposal = scripts.describe({ digest, undoDigest, ...paths });
-      await write(join(partial, files.facts), [`${JSON.stringify(proposal, null, 2)}\n`]);
+      await write(join(partial, factsName), [`${JSON.stringify(proposal, null, 2)}\n`]);
       await syncDirectory(partial);
       // The same was proposed before: done, taken back, and wanted again.
       await rm(final, { recursive: true, force: true });
@@ -120,7 +126,7 @@ export const readMend = async (stateDirectory: string, digest: string): Promise<
     throw new RefloatError("usage", `${others.length + 1} proposals begin with ${digest}`, {
       hint: "give more characters of the digest",
     });
-  const proposal = mendProposalSchema.parse(JSON.parse(await readFile(join(folder, name, files.facts), "utf8")));
+  const proposal = mendProposalSchema.parse(JSON.parse(await readFile(join(folder, name, factsName), "utf8")));
   return proposal.digest.startsWith(digest) ? proposal : null;
 };
 
