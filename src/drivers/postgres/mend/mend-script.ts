@@ -205,13 +205,17 @@ ${values(rows.map(({ key }) => key))}
   );
 };
 
+/** Is there a row which another transaction wrote than the one that made the table? Its row type, which nothing later changes, knows that one. */
+const hasOtherRows = (qualified: string): string =>
+  `exists (select from only ${qualified} t where t.xmin::text <> (select y.xmin::text from pg_catalog.pg_type y join pg_catalog.pg_class c on c.reltype = y.oid where c.oid = ${quoteText(qualified)}::regclass))`;
+
 /** Whoever has written to tables that were made again is asked first. */
 const dropStatements = (dropped: readonly StagedRows[]): string => {
   if (dropped.length === 0) return "";
   const all = dropped.map(({ live }) => live.qualified).join(", ");
   const asMade = dropped.map(({ live, counts }) =>
     refuseIf(
-      `(select count(*) from only ${live.qualified}) <> ${counts.gone}`,
+      `(select count(*) from only ${live.qualified}) <> ${counts.gone} or ${hasOtherRows(live.qualified)}`,
       `${live.label} was written since it was made again`,
     ),
   );
