@@ -230,6 +230,22 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       expect(await readRedisContent(server, null)).toBe(before);
     });
 
+    it("does nothing at all where the server has no room for all of them", { timeout: 60_000 }, async () => {
+      await server.pipe(["DEL session:1 session:2", "CONFIG SET maxmemory-policy noeviction"]);
+      const { digest } = await answer("--only", "cache:session:*", "--no-apply");
+      await server.cli("CONFIG", "SET", "maxmemory", "1mb");
+      try {
+        const refused = await mend("--proposal", digest);
+        expect(refused.stderr).toContain("OOM");
+        expect(refused.stderr).toContain("nothing was changed");
+        expect(await server.cli("EXISTS", "session:1", "session:2")).toBe("0");
+      } finally {
+        await server.cli("CONFIG", "SET", "maxmemory", "0");
+      }
+      await program.succeed(["mend", "shop", "--proposal", digest]);
+      expect(await server.cli("MGET", "session:1", "session:2")).toBe("ann\nbob");
+    });
+
     it("needs no more rights than are documented, and says which it misses", { timeout: 60_000 }, async () => {
       const rights = /ACL SETUSER refloat (~\S+ .*)/.exec(await readFile("docs/redis.md", "utf8"))?.[1] ?? "";
       await server.cli("ACL", "SETUSER", "mender", "reset", "on", "nopass", ...rights.split(" "));
