@@ -115,6 +115,7 @@ CREATE PROCEDURE clean() COMMENT 'it''s' BEGIN -- a comment; with a semicolon
 END//
 CREATE TRIGGER \`orders_logged\` AFTER INSERT ON \`orders\` FOR EACH ROW BEGIN
   INSERT INTO \`log of it\` VALUES (CONCAT('order ', NEW.id));
+  SET @said = 'it\\'s \\\\ \u{1F600}';
 END//
 CREATE EVENT forget_old ON SCHEDULE EVERY 1 DAY DO DELETE FROM \`log of it\` WHERE message = 'old'//
 CREATE EVENT asleep ON SCHEDULE EVERY 1 HOUR DISABLE DO SELECT 1//

@@ -5,13 +5,14 @@
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { CodeObject, KeptCode } from "./marker-table.ts";
 import { type Row, type SqlAccess, runSql, textOf } from "./sql-client.ts";
+import { triggerBody } from "./trigger-body.ts";
 import { inDatabase, quoteAccount, quoteName, quoteText } from "./sql-text.ts";
 
 type Listed = { readonly kind: CodeObject["kind"]; readonly name: string; readonly row: Row };
 
 const triggersSql = (database: string, table: string | null): string => `
     SELECT 'TRIGGER' AS kind, TRIGGER_NAME AS name, EVENT_MANIPULATION AS event, ACTION_TIMING AS timing,
-           EVENT_OBJECT_TABLE AS tbl, ACTION_STATEMENT AS body, DEFINER AS definer
+           EVENT_OBJECT_TABLE AS tbl, DEFINER AS definer
       FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${quoteText(database)}
            ${table === null ? "" : `AND EVENT_OBJECT_TABLE = ${quoteText(table)}`}
      ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER;`;
@@ -39,13 +40,10 @@ const statementColumn: Readonly<Record<CodeObject["kind"], string>> = {
   EVENT: "Create Event",
 };
 
-const triggerStatement = ({ name, row }: Listed, original: string): string => {
-  const body = textOf(row, "body");
-  if (!original.trimEnd().endsWith(body.trimEnd())) {
-    throw new RefloatError("source.unsupported", `the body of the trigger ${name} cannot be read as it is`, {
-      hint: "it has characters that the server's catalog cannot show; write them in another form",
-    });
-  }
+const triggerStatement = ({ name, row }: Listed, original: string, sqlMode: string): string => {
+  const body = triggerBody(original, sqlMode);
+  if (body === null)
+    throw new RefloatError("source.unsupported", `the body of the trigger ${name} cannot be read as it is`);
   const when = `${textOf(row, "timing")} ${textOf(row, "event")} ON ${quoteName(textOf(row, "tbl"))}`;
   return `CREATE DEFINER=${quoteAccount(textOf(row, "definer"))} TRIGGER ${quoteName(name)} ${when} FOR EACH ROW ${body}`;
 };
@@ -74,7 +72,7 @@ const codeObject = (listed: Listed, shown: Row | undefined): CodeObject => {
     name,
     statement:
       kind === "TRIGGER"
-        ? triggerStatement(listed, original)
+        ? triggerStatement(listed, original, textOf(shown, "sql_mode"))
         : kind === "EVENT"
           ? original.replace(statusPattern, "$1 DISABLE")
           : original,
