@@ -1,4 +1,4 @@
-/** That the disk writes while work goes on; what is waited for in the end is syncFileSystem's own. */
+/** That the disk writes while work goes on; what is waited for in the end is syncFileSystem's own. What it could not write is told. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type TestFolder, createTestFolder } from "../testing/driver-context.ts";
 import { writingOut } from "./tree-files.ts";
@@ -38,10 +38,17 @@ test("the file system is written out again and again while the work lasts, and n
   expect(waits).toBe(atEnd);
 });
 
-test("work goes on and fails as it does, whether or not the disk can be asked", async () => {
+/** Longer than one wait of that clock. */
+const work = <Result>(end: () => Result) => new Promise<void>((resolve) => setTimeout(resolve, 20)).then(end);
+
+test("what the disk did not take fails the work, whose own failure is the one that is told", async () => {
   const { signal } = new AbortController();
   const nowhere = { path: `${folder.path}/not-there`, clock: clockOf(() => undefined), signal };
-  expect(await writingOut(nowhere, async () => 42)).toBe(42);
-  const failing = writingOut(nowhere, async () => Promise.reject(new Error("its own")));
+  await expect(writingOut(nowhere, async () => work(() => 42))).rejects.toMatchObject({ code: "program.failed" });
+  const failing = writingOut(nowhere, async () =>
+    work(() => {
+      throw new Error("its own");
+    }),
+  );
   await expect(failing).rejects.toThrow("its own");
 });

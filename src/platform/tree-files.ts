@@ -54,24 +54,34 @@ const writeOutPeriodMs = 700;
 
 /**
  * Lets the disk write what `act` has written while it goes on, so that whoever waits for the disk afterwards, by `syncFileSystem`, waits for the rest alone.
- * Promises nothing itself: a call that fails leaves all to that one. The last call is not waited for.
+ * Linux tells a write that failed to the first who asks, and no more to those who ask later: what a call here is told fails the work, since the one
+ * at the end would be told that all is well.
  * @param path of the file system, there from the beginning
+ * @throws what `act` throws; else RefloatError program.failed when the disk did not take what was written
  */
 export const writingOut = async <Result>(
   { path, clock, signal }: { readonly path: string; readonly clock: Clock; readonly signal: AbortSignal },
   act: () => Promise<Result>,
 ): Promise<Result> => {
   const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  const hasPaused = (): Promise<boolean> =>
+    clock.sleep(writeOutPeriodMs, until).then(
+      () => !until.aborted,
+      () => false,
+    );
   const writeOut = async (): Promise<void> => {
-    while (!ended.signal.aborted) {
-      await clock.sleep(writeOutPeriodMs, AbortSignal.any([signal, ended.signal])).catch(() => undefined);
-      await syncFileSystem(path, signal);
-    }
+    while (await hasPaused()) await syncFileSystem(path, signal);
   };
-  writeOut().catch(() => undefined);
-  try {
-    return await act();
-  } finally {
+  const written = writeOut().then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+  const result = await act().finally(() => {
     ended.abort();
-  }
+    return written;
+  });
+  const failure = await written;
+  if (failure !== null) throw failure.error;
+  return result;
 };
