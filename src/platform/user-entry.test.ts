@@ -1,5 +1,12 @@
-import { expect, test } from "vitest";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { createTestFolder } from "../testing/driver-context.ts";
 import { userEntry } from "./user-entry.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 test("a user is found by name and by number, asked once for all who ask under one signal", async () => {
   const { signal } = new AbortController();
@@ -18,3 +25,23 @@ test("one who is not there is asked for again", async () => {
   expect(again).not.toBe(answer);
   await expect(again).rejects.toMatchObject({ code: "program.failed" });
 });
+
+test.each(["", "shop", "shop:x::", "shop:x:abc:100::/home/shop:/bin/sh", ":x:100:100::/:/bin/sh"])(
+  "an entry without numbers is nobody, and not root: %j",
+  async (entry) => {
+    const folder = await createTestFolder("refloat-user-entry");
+    try {
+      const programs = join(folder.path, "bin");
+      await mkdir(programs);
+      await writeFile(join(programs, "getent"), `#!/bin/sh\necho '${entry}'\n`);
+      await chmod(join(programs, "getent"), 0o755);
+      vi.stubEnv("PATH", `${programs}:${process.env["PATH"] ?? ""}`);
+      await expect(userEntry("shop", new AbortController().signal)).rejects.toMatchObject({
+        code: "program.failed",
+        message: "getent passwd shop tells no name and numbers of a user",
+      });
+    } finally {
+      await folder.remove();
+    }
+  },
+);
