@@ -26,7 +26,10 @@ const redisDriver: ComponentDriver<RedisOptions> = {
   stableOutputs,
   preflight: preflightRedis,
   reach: async (context) =>
-    withRedis({ target: await resolveTarget(context), signal: context.signal }, () => Promise.resolve()),
+    withRedis({ target: await resolveTarget(context), signal: context.signal }, async (session) => {
+      // A connection is taken by the kernel, also of a process that is stopped.
+      await session.ask("PING");
+    }),
   capture: captureRedis,
   instances: redisInstances,
   switching: redisSwitching,
