@@ -28,6 +28,7 @@ import {
 } from "../core/run/switched-components.ts";
 import { sentTraffic, withTrafficBefore } from "../core/run/traffic-before.ts";
 import { hasWrites, mayHaveWrites } from "../core/run/written-units.ts";
+import type { ServiceDeclaration } from "../model/declaration.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { JointPlan } from "../model/joint-plan.ts";
 import type { Failback, Plan } from "../model/plan.ts";
@@ -112,7 +113,7 @@ const draftUndo = async (bench: Workbench, request: UndoRequest, signal: AbortSi
     async (access) => {
       await refuseMovedSides(access, record, switched);
       const returns = await notesOfReturn(access, record, switched);
-      const silent = await silentSides(access, switched, signal);
+      const silent = await silentComponents(access, service, signal);
       const written = await newWrites(access, record, switched, directory);
       if (written.length > 0 && !request.acceptLoss) throw wouldLose(record, written, { directory, silent });
       const now = bench.clock.now();
@@ -266,13 +267,13 @@ const comingBack = async (bench: Workbench, record: RunRecord, failback: Failbac
   };
 };
 
-/** Sides in use of which no point can be taken. What a process runs from is captured whether it runs or not. */
-const silentSides = async (
+/** Components that leave a point of the service undone, of this run or not. What a process runs from is captured whether it runs or not. */
+const silentComponents = async (
   access: ComponentAccess,
-  switched: readonly SwitchedComponent[],
+  { components }: ServiceDeclaration,
   signal: AbortSignal,
 ): Promise<readonly SilentComponent[]> => {
-  const served = switched.flatMap(({ component }) => (access.driver(component).runtime === undefined ? component : []));
+  const served = Object.keys(components).filter((component) => access.driver(component).runtime === undefined);
   return (await askComponents(access, served, signal)).filter(({ isDown }) => isDown);
 };
 
@@ -332,6 +333,7 @@ const wouldLose = (
   { directory, silent }: { readonly directory: string; readonly silent: readonly SilentComponent[] },
 ): RefloatError => {
   const isKnown = written.every(({ report }) => hasWrites(report));
+  const isSwitched = (name: string): boolean => switchedComponents(record).some(({ component }) => component === name);
   return new RefloatError(
     "undo.would-lose",
     `undoing run ${record.number} ${isKnown ? "would" : "may"} lose what the new side has taken since the cutover: ${written
@@ -353,7 +355,7 @@ const wouldLose = (
       hint:
         silent.length === 0
           ? "--accept-loss takes a point of the new side first, so that nothing is gone for good"
-          : `${silent.map(({ component, found }) => `the new side of ${component} does not answer (${found})`).join("; ")}: start it, and a point of it can be taken; --accept-loss puts the old side back without one, and the new side is kept`,
+          : `${silent.map(({ component, found }) => `${isSwitched(component) ? "the new side of " : ""}${component} does not answer (${found})`).join("; ")}: start it, and a point can be taken first; --accept-loss puts the old side back without one, and the new side is kept`,
       nextCommand: `refloat undo ${record.number} --accept-loss`,
     },
   );

@@ -84,6 +84,22 @@ describe("planUndo", () => {
     ]);
   });
 
+  it("takes no point where a component that it leaves alone does not answer, since a point is of all", () => {
+    const { undoes } = input();
+    const losses = [{ component: "db", about: "3 new orders", lostMs: 61_000 }];
+    const silent = [{ component: "cache", found: "connection refused" }];
+    const plan = planUndo(input({ undoes: { ...undoes, acceptLoss: true }, losses, silent }));
+    expect(plan.intent.steps.map(({ action }) => action.kind)).not.toContain("capture");
+    expect(plan.forecast.loses).toEqual(losses);
+    expect(plan.forecast.warnings).toEqual([
+      {
+        code: "undo.silent-side",
+        message:
+          "cache does not answer (connection refused): no point of the service is taken, and what the new sides have taken since the cutover stays in them alone",
+      },
+    ]);
+  });
+
   it("puts nothing back where nothing was, starts and admits nothing on it, and says so", () => {
     const { undoes } = input();
     const exchanges = { db: { incoming: "shop_old42", outgoing: "shop_r42", toNothing: true as const } };

@@ -8,6 +8,12 @@ import { planDigest } from "./plan-digest.ts";
 import type { UndoInput } from "./planner-input.ts";
 import { emptiedBy, savesFirst, switchedBack, undoSteps } from "./undo-steps.ts";
 
+/** @param kept where what is in use of it now is put away; nothing where the undo leaves it alone */
+const silentWords = (component: string, found: string, kept: string | undefined): string =>
+  kept === undefined
+    ? `${component} does not answer (${found}): no point of the service is taken, and what the new sides have taken since the cutover stays in them alone`
+    : `the new side of ${component} does not answer (${found}): no point of it is taken, and what it has taken since the cutover stays in ${kept} alone`;
+
 export const planUndo = (input: UndoInput): Plan => {
   const { service, undoes, components } = input;
   const { traffic, ...left } = undoes;
@@ -66,7 +72,7 @@ export const planUndo = (input: UndoInput): Plan => {
         ...emptyWarnings(input, order, scope),
         ...(undoes.acceptLoss ? (input.silent ?? []) : []).map(({ component, found }) => ({
           code: "undo.silent-side",
-          message: `the new side of ${component} does not answer (${found}): no point of it is taken, and what it has taken since the cutover stays in ${undoes.exchanges[component]?.outgoing ?? component} alone`,
+          message: silentWords(component, found, undoes.exchanges[component]?.outgoing),
         })),
         ...(input.returns ?? []).map(({ component, note }) => ({
           code: "undo.old-side",

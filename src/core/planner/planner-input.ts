@@ -169,7 +169,7 @@ export type UndoInput = {
   readonly provisions?: Readonly<Record<string, LiveProvision>>;
   /** What the new side has taken since the cutover and an undo would lose. */
   readonly losses: readonly { readonly component: string; readonly about: string; readonly lostMs: number }[];
-  /** Sides in use that do not answer, and why: no point of the service can be taken, so nothing of what they took can be saved. */
+  /** Components that do not answer, switched by the run or not, and why: no point of the service can be taken, so nothing of what they took can be saved. */
   readonly silent?: readonly { readonly component: string; readonly found: string }[];
   /** What is to be known of old sides that are put back. */
   readonly returns?: readonly { readonly component: string; readonly note: string }[];
