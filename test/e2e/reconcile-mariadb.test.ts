@@ -41,6 +41,8 @@ describe("reconcile of a MariaDB database", () => {
         FOREIGN KEY (product) REFERENCES products (id));
       CREATE TABLE mails (what TEXT);
       INSERT INTO mails VALUES ('twice');
+      CREATE TABLE states (id INT PRIMARY KEY, state INT) ENGINE=MyISAM;
+      INSERT INTO states VALUES (1, 1), (2, 2);
       CREATE TABLE papers (id INT PRIMARY KEY, body LONGBLOB);
       INSERT INTO products SELECT seq, seq FROM seq_1_to_100;`);
     for (const name of ["ann", "ben"]) await order(name);
@@ -55,7 +57,7 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url("shop"
     await program.succeed(["vault", "init"]);
     await program.succeed(["capture", "shop"]);
     await sql(
-      "UPDATE products SET price = 0; UPDATE customers SET name = 'BEN' WHERE name = 'ben'; INSERT INTO mails VALUES ('by, hand'), ('twice'), (NULL); INSERT INTO papers VALUES (1, REPEAT('a', 9000000));",
+      "UPDATE products SET price = 0; UPDATE states SET state = 20 WHERE id = 2; UPDATE customers SET name = 'BEN' WHERE name = 'ben'; INSERT INTO mails VALUES ('by, hand'), ('twice'), (NULL); INSERT INTO papers VALUES (1, REPEAT('a', 9000000));",
     );
     for (const name of ["cem", "dora", "eve"]) await order(name);
     // The damage reaches what came after the point as well.
@@ -123,6 +125,13 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url("shop"
     const again = (await reconcile("--only", "db:mails")).batches[0]?.leftOut;
     expect(again).toMatchObject([{ table: "mails", rows: 2 }]);
     await sql("DELETE FROM mails WHERE what = 'by, hand';");
+  });
+
+  it("writes rows that differ down where they are asked for, of a table without transactions", async () => {
+    const { leftOut = [] } = (await reconcile("--only", "db:states", "--rows", "changed")).batches[0] ?? {};
+    expect(leftOut).toMatchObject([{ table: "states", rows: 1, why: expect.stringContaining("no transactions") }]);
+    expect(await readFile(leftOut[0]?.file ?? "", "utf8")).toBe("id,state\n2,20\n");
+    expect((await reconcile("--only", "db:states")).batches[0]?.leftOut).toEqual([]);
   });
 
   it("takes one table with what it refers to, fires what it is let, and takes rows that differ only where they are named", async () => {

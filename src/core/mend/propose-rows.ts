@@ -161,7 +161,7 @@ const compareAll = async <Table extends StageTable, Rows extends StageRows<Table
     } catch (error) {
       // Of everything that there is, one table that cannot be compared does not keep the others from it; of a side that is kept its rows are written down.
       if (!isUnfit(error) || (request.tables !== null && keepLeft === null)) throw error;
-      const left = await rowsLeftOut(stage, { table: label, why: error.message, keep: keepLeft });
+      const left = await rowsLeftOut(stage, { table: label, wanted: request.rows, why: error.message, keep: keepLeft });
       // Whoever named a table wants to know what keeps it, and a name that nobody knows is a slip.
       if (left?.rows === null && request.tables !== null) throw error;
       if (left !== null) unfit.push(left);

@@ -98,11 +98,11 @@ export type RowStage<Table extends StageTable = StageTable, Rows extends StageRo
   /** Null for a table that the source has no rows of. @throws RefloatError source.unsupported, with the reason; source.failed for a condition that the server refuses */
   readonly compare: (table: Table, wish: RowWish) => Promise<Rows | null>;
   /**
-   * Rows of the source that the live side does not have, of a table that cannot be compared row by row: as a multiset where there is no key. Null where that cannot
-   * be told. Asked only of a side that is kept.
+   * Rows of the source that the live side does not have, of a table that cannot be compared row by row: as a multiset where there is no key; where changed ones are
+   * wanted, too, those that it does not have as they are. Null where that cannot be told. Asked only of a side that is kept.
    * @throws RefloatError source.unsupported for more than can be looked at
    */
-  readonly rowsLeft: (label: string) => Promise<RowsAsCsv | null>;
+  readonly rowsLeft: (label: string, wanted: RowWish["rows"]) => Promise<RowsAsCsv | null>;
   /** Undoes what `act` did to the stage when it fails, so that the next one can be tried. */
   readonly attempt: <Result>(act: () => Promise<Result>) => Promise<Result>;
   /** Wanted rows whose reference leads to nothing that is live. */

@@ -2,10 +2,12 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { changedFolder } from "../../core/run/export-folder.ts";
+import type { ByteStream } from "../../core/ports/bytes.ts";
 import type { WriteReport } from "../../core/ports/driver.ts";
+import { rowFileName } from "../../platform/mend/kept-left-rows.ts";
 import { csvOf, exportedSql } from "./rows-as-csv.ts";
-import { hasRows, listTables } from "./source-tables.ts";
-import { type SqlAccess, askSql, numberOf } from "./sql-client.ts";
+import { hasRows, listTables, rowEngine } from "./source-tables.ts";
+import { type SqlAccess, askSql, numberOf, streamRows } from "./sql-client.ts";
 import { inDatabase, quoteName } from "./sql-text.ts";
 import { type StoredColumn, readStoredColumns } from "./stored-columns.ts";
 import { type Unmatched, countUnmatched, mostExported, readUnmatched } from "./unmatched-rows.ts";
@@ -29,11 +31,13 @@ type Comparison = {
   readonly here: string;
   readonly there: string;
   readonly exportTo: string | undefined;
+  /** Tables of `there` into which rows are put back by hand alone. */
+  readonly loose: ReadonlySet<string>;
 };
 
 /** @returns the name of the file */
-const saveCsv = async (folder: string, table: string, csv: string): Promise<string> => {
-  const file = `${encodeURIComponent(table)}.csv`;
+const saveCsv = async (folder: string, table: string, csv: ByteStream): Promise<string> => {
+  const file = rowFileName(null, table);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeFile(join(folder, `${file}.part`), csv, { mode: 0o600 });
   await rename(join(folder, `${file}.part`), join(folder, file));
@@ -51,7 +55,7 @@ const exportRows = async (
   saveCsv(
     folder,
     table,
-    csvOf(columns, await askSql(access, `SELECT ${exportedSql(columns)} FROM ${from} LIMIT ${mostExported};`)),
+    csvOf(columns, streamRows(access, `SELECT ${exportedSql(columns)} FROM ${from} LIMIT ${mostExported};`)),
   );
 
 type Found = { readonly unit: Unit; readonly gaps: readonly string[] };
@@ -80,15 +84,19 @@ const compareByKey = async (
     changed: numberOf(row, "changed"),
     removed: numberOf(row, "removed"),
   };
-  if (exportTo === undefined) return { unit: { name: table, ...counts }, gaps: [] };
+  const unit: Unit = {
+    name: table,
+    ...counts,
+    ...(counts.added > 0 && comparison.loose.has(table) ? { byHand: true } : {}),
+  };
+  if (exportTo === undefined) return { unit, gaps: [] };
   const save = (from: string, folder: string): Promise<string> => exportRows(access, from, folder, table, columns);
   const file = counts.added === 0 ? null : await save(missing(mine, theirs), exportTo);
   const changed = counts.changed === 0 ? null : await save(differing, join(exportTo, changedFolder));
   const most = mostExported.toLocaleString("en-US");
   return {
     unit: {
-      name: table,
-      ...counts,
+      ...unit,
       ...(file === null ? {} : { file }),
       ...(changed === null ? {} : { changedFile: join(changedFolder, changed) }),
     },
@@ -114,7 +122,11 @@ const byHand = async (
 ): Promise<Found> => {
   const unit: Unit = { name: table, added, changed: 0, removed, ...(added === 0 ? {} : { byHand: true }) };
   if (added === 0 || exportTo === undefined) return { unit, gaps: [] };
-  const file = await saveCsv(exportTo, table, csvOf(columns, await readUnmatched(access, { ...rows, columns })));
+  const file = await saveCsv(
+    exportTo,
+    table,
+    csvOf(columns, readUnmatched(access, { ...rows, columns }, mostExported)),
+  );
   const most = mostExported.toLocaleString("en-US");
   return {
     unit: { ...unit, file },
@@ -190,10 +202,15 @@ const compareBoth = async (
   return { ...found, gaps: [...otherColumns(table, mine, theirs), ...found.gaps] };
 };
 
-export const compareDatabases = async (comparison: Comparison): Promise<readonly Found[]> => {
-  const { access, here, there } = comparison;
+export const compareDatabases = async (asked: Omit<Comparison, "loose">): Promise<readonly Found[]> => {
+  const { access, here, there } = asked;
   const rowTables = async (database: string) => (await listTables(access, database)).filter(hasRows);
-  const theirs = new Set((await rowTables(there)).map(({ name }) => name));
+  const others = await rowTables(there);
+  const theirs = new Set(others.map(({ name }) => name));
+  const comparison = {
+    ...asked,
+    loose: new Set(others.flatMap(({ name, engine }) => (engine === rowEngine ? [] : [name]))),
+  };
   const [columns, theirColumns] = [await readStoredColumns(access, here), await readStoredColumns(access, there)];
   const all: Found[] = [];
   for (const { name } of await rowTables(here)) {

@@ -377,7 +377,7 @@ test("what was written since is told row by row against another side, and by che
       file: "customers.csv",
       changedFile: "changed/customers.csv",
     },
-    { name: "log of it", added: 1, changed: 0, removed: 0, byHand: true, file: "log%20of%20it.csv" },
+    { name: "log of it", added: 1, changed: 0, removed: 0, byHand: true, file: "log_of_it-ff6b87c6.csv" },
     { name: "orders", added: 0, changed: 0, removed: 1 },
   ]);
   expect(against?.gaps.join()).toContain("log of it has no primary key");

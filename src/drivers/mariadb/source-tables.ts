@@ -46,6 +46,9 @@ export const listTables = async (access: SqlAccess, database: string): Promise<r
 /** Those with rows that can be compared. */
 export const hasRows = ({ type }: SourceTable): boolean => type === "table" || type === "versioned";
 
+/** The one whose tables rows are put back into, all or nothing. */
+export const rowEngine = "InnoDB";
+
 /** Their rows are read within one snapshot. */
 const transactional = new Set(["InnoDB", "ROCKSDB"]);
 /** Their rows lie elsewhere, and a dump leaves them there. */

@@ -2,12 +2,12 @@
  * Rows of one table that another one of the same server does not have, as a multiset: of three rows that are alike here and one there, two are not there. So are
  * rows told apart that have no key; those that have one are matched by it alone.
  */
-import { type Row, type SqlAccess, askSql, numberOf } from "./sql-client.ts";
+import { type Row, type SqlAccess, askSql, numberOf, streamRows } from "./sql-client.ts";
 import { exportedSql } from "./rows-as-csv.ts";
 import { quoteName } from "./sql-text.ts";
 import type { StoredColumn } from "./stored-columns.ts";
 
-/** More would not fit into memory; they are in the side that is looked at as well. */
+/** A service waits while these are written; all of them are in the side that is looked at, and come out of it by reconcile. */
 export const mostExported = 100_000;
 
 export type Unmatched = {
@@ -42,6 +42,9 @@ export const countUnmatched = async (access: SqlAccess, rows: Unmatched): Promis
   return numberOf(row, "found");
 };
 
-/** At most `mostExported` of them. */
-export const readUnmatched = (access: SqlAccess, rows: Unmatched): Promise<readonly Row[]> =>
-  askSql(access, `SELECT ${exportedSql(rows.columns)} FROM ${fromSql(rows)} LIMIT ${mostExported};`);
+/** @param most null for all of them */
+export const readUnmatched = (access: SqlAccess, rows: Unmatched, most: number | null): AsyncIterable<Row> =>
+  streamRows(
+    access,
+    `SELECT ${exportedSql(rows.columns)} FROM ${fromSql(rows)}${most === null ? "" : ` LIMIT ${most}`};`,
+  );

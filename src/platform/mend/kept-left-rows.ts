@@ -7,7 +7,7 @@ import { syncDirectory } from "../atomic-file.ts";
 import { translateSystemErrors } from "../system-error.ts";
 
 /** `mails.csv`, `bench.mails.csv`. What could leave the folder is replaced, and what two tables would share is told apart. */
-const fileName = (database: string | null, table: string): string => {
+export const rowFileName = (database: string | null, table: string): string => {
   const isPlain =
     database === null ? /^\w[\w.-]{0,99}$/.test(table) : [database, table].every((one) => /^\w{1,99}$/.test(one));
   const whole = database === null ? table : `${database}.${table}`;
@@ -25,7 +25,7 @@ export const keepLeftRows =
   (table, { csv, count }) =>
     translateSystemErrors("target.failed", `the rows of ${table} could not be written`, async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      const path = join(folder, fileName(database, table));
+      const path = join(folder, rowFileName(database, table));
       const partial = `${path}.${randomBytes(6).toString("hex")}.tmp`;
       try {
         const handle = await open(partial, "wx", 0o600);

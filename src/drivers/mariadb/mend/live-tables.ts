@@ -1,6 +1,7 @@
 /** The live tables as rows are put back into them: columns, key, what they refer to, what fires. */
 import type { StageForeignKey, StageTable } from "../../../core/ports/row-stage.ts";
 import { isMarkerName } from "../marker-table.ts";
+import { rowEngine } from "../source-tables.ts";
 import { type Row, numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { inDatabase, quoteName, quoteText } from "../sql-text.ts";
@@ -182,7 +183,7 @@ export const readLiveTables = async (
         when: textOf(trigger, "timing"),
       })),
       refusal:
-        engine !== "InnoDB"
+        engine !== rowEngine
           ? `it is ${engine}, which has no transactions`
           : maySeeTriggers(grants, database, label)
             ? null

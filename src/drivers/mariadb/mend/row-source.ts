@@ -1,10 +1,7 @@
 /** Where rows come from that are put back, laid into a temporary table of a session: a point, or what was written to a side that is kept. */
 import { requireLoadable } from "../../../core/mend/loadable-size.ts";
-import type { ByteStream } from "../../../core/ports/bytes.ts";
 import type { KeptSideSource, MendSource, PointSource } from "../../../core/ports/row-mending.ts";
-import type { RowsAsCsv } from "../../../core/ports/row-stage.ts";
-import { formatCount } from "../../../core/text/quantity.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
+import type { RowsAsCsv, RowWish } from "../../../core/ports/row-stage.ts";
 import { type TableShape, insertsInto, openDumpedTable, readShape } from "../dumped-table.ts";
 import { csvOf } from "../rows-as-csv.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
@@ -12,7 +9,7 @@ import type { SqlSession } from "../sql-session.ts";
 import { hasRows, listTables } from "../source-tables.ts";
 import { inDatabase, quoteName } from "../sql-text.ts";
 import { type StoredColumn, readStoredColumns } from "../stored-columns.ts";
-import { type Unmatched, countUnmatched, mostExported, readUnmatched } from "../unmatched-rows.ts";
+import { type Unmatched, countUnmatched, readUnmatched } from "../unmatched-rows.ts";
 import { type DroppedTable, readDropped } from "./dropped-table.ts";
 
 export type SourceRows = {
@@ -31,8 +28,8 @@ export type MariadbRowSource = {
   readonly labels: readonly string[] | null;
   /** Null for a table that it does not have. */
   readonly open: (label: string) => Promise<SourceRows | null>;
-  /** Of a side that is kept: its rows that the live table does not have, by key where there is one. Null of a point, which stays. */
-  readonly rowsLeft: (label: string) => Promise<RowsAsCsv | null>;
+  /** Of a side that is kept: its rows that the live table does not have, by key where there is one and changed ones are not wanted. Null of a point, which stays. */
+  readonly rowsLeft: (label: string, wanted: RowWish["rows"]) => Promise<RowsAsCsv | null>;
   /** What makes a table again that was dropped; null where the source has none to make it from. */
   readonly define: (label: string) => Promise<DroppedTable | null>;
   /** How a table that was dropped comes back, where nothing makes it again here. */
@@ -62,15 +59,18 @@ const pointRows = (point: PointSource): MariadbRowSource => {
   };
 };
 
+type LeftWish = { readonly label: string; readonly wanted: RowWish["rows"] };
+
 /** @returns null for a table that the side does not have */
-const unmatchedOf = async (access: SqlAccess, side: string, label: string): Promise<Unmatched | null> => {
+const unmatchedOf = async (access: SqlAccess, side: string, { label, wanted }: LeftWish): Promise<Unmatched | null> => {
   const { database } = access.target;
   const mine = (await readStoredColumns(access, side)).get(label);
   const theirs = (await readStoredColumns(access, database)).get(label);
   if (mine === undefined) return null;
   const keyOf = (columns: readonly StoredColumn[] = []) => columns.flatMap(({ name, isKey }) => (isKey ? [name] : []));
   const key = keyOf(mine);
-  const hasSameKey = key.length > 0 && key.join("\n") === keyOf(theirs).join("\n");
+  // One that differs has its key on the live side.
+  const hasSameKey = !wanted.includes("changed") && key.length > 0 && key.join("\n") === keyOf(theirs).join("\n");
   const known = new Set(theirs?.map(({ name }) => name));
   return {
     mine: inDatabase(side, label),
@@ -80,20 +80,12 @@ const unmatchedOf = async (access: SqlAccess, side: string, label: string): Prom
   };
 };
 
-/** @throws RefloatError source.unsupported */
-const rowsLeft = async (access: SqlAccess, side: string, label: string): Promise<RowsAsCsv | null> => {
-  const rows = await unmatchedOf(access, side, label);
+const rowsLeft = async (access: SqlAccess, side: string, wish: LeftWish): Promise<RowsAsCsv | null> => {
+  const rows = await unmatchedOf(access, side, wish);
   if (rows === null) return null;
   const count = await countUnmatched(access, rows);
-  if (count > mostExported)
-    throw new RefloatError(
-      "source.unsupported",
-      `${formatCount(count)} rows of ${label} are more than fit into a file`,
-    );
   return {
-    csv: (async function* csv(): ByteStream {
-      yield Buffer.from(csvOf(rows.columns, await readUnmatched(access, rows)));
-    })(),
+    csv: csvOf(rows.columns, readUnmatched(access, rows, null)),
     count: () => count,
   };
 };
@@ -120,11 +112,11 @@ const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSourc
         before: async () => pointRows(await point()).open(label),
       };
     },
-    rowsLeft: async (label) => {
+    rowsLeft: async (label, wanted) => {
       const table = listed.find(({ name }) => name === label);
       if (table === undefined) return null;
       requireLoadable(label, table.sizeBytes);
-      return rowsLeft(access, side, label);
+      return rowsLeft(access, side, { label, wanted });
     },
     define: async () => null,
     remakeHint: () => "a table that only the old side has stays there until refloat commit",
