@@ -3,6 +3,7 @@
  * out of the files of the stopped side, and set in the instance while its own server still runs, by the socket that only Refloat reaches.
  */
 import { RefloatError } from "../../model/refloat-error.ts";
+import { type Said, createCarryOver, describeCarriedIn } from "../../platform/folder-server/carried-counters.ts";
 import { sqlStateOf } from "../../platform/postgres/server-errors.ts";
 import type { Session, SessionOptions } from "../../platform/postgres/session.ts";
 import type { ClusterContext } from "./cluster-options.ts";
@@ -13,12 +14,7 @@ import { readRawCatalog, readSuperusers } from "./excerpt/raw-catalog.ts";
 import { listFolder } from "./excerpt/stopped-folder.ts";
 import { openAsSuperuser } from "./excerpt/superuser-session.ts";
 import { instancePortOf, instanceSocketTarget, startInstance } from "./instance-server.ts";
-import {
-  type SequenceRecord,
-  readSequenceRecord,
-  removeSequenceRecord,
-  writeSequenceRecord,
-} from "./sequence-record.ts";
+import { sequenceRecord } from "./sequence-record.ts";
 
 /** What `FormData_pg_sequence_data` has. */
 const inSequence = { value: 0, isCalled: 16, end: 17 } as const;
@@ -70,9 +66,6 @@ const isAhead = (old: bigint, { value, ascending }: Present): boolean =>
 
 /** Of a sequence that was given a wider type or range after the point. */
 const outOfRange = "22003";
-
-/** One sentence for each. */
-type Said = Pick<SequenceRecord, "moved" | "left">;
 
 /** Says which were moved, and which could not be. */
 export const moveIn = async (
@@ -156,35 +149,14 @@ const whereStopped = async (context: ClusterContext, folder: string): Promise<st
   }
 };
 
-/**
- * Nothing of it keeps a switch from going on. Idempotent.
- * @param stopped folder of the side that served until now @param instance folder of the one that will
- */
-export const carrySequencesOver = async (context: ClusterContext, stopped: string, instance: string): Promise<void> => {
-  const stoppedAt = await whereStopped(context, stopped);
-  const before = await readSequenceRecord(instance).catch(() => null);
-  const isOfThisSwitch = before !== null && before.stoppedAt === stoppedAt;
-  if ((await instancePortOf(instance)) === null) {
-    // What is switched back is as its users left it. What was made ready for this very switch by an attempt that was killed keeps what is said of it.
-    if (!isOfThisSwitch) await removeSequenceRecord(instance);
-    return;
-  }
-  const said: Said = { moved: isOfThisSwitch ? before.moved : [], left: [] };
-  try {
-    await moveAll(context, stopped, instance, said);
-  } catch (error) {
-    context.signal.throwIfAborted();
-    if (!(error instanceof RefloatError)) throw error;
-    const which = said.moved.length + said.left.length === 0 ? "sequences" : "all other sequences";
-    said.left.push(
-      `${which} were left as they are in the point, and may give out numbers that the old side has given out: ${error.message}`,
-    );
-  }
-  await writeSequenceRecord(instance, { stoppedAt: stoppedAt ?? "", ...said });
-};
+export const carrySequencesOver = createCarryOver<ClusterContext>({
+  what: "sequences",
+  record: sequenceRecord,
+  whereStopped,
+  isInstance: async (folder) => (await instancePortOf(folder)) !== null,
+  moveAll,
+});
 
 /** For the report, of the folder that serves. @throws RefloatError target.failed */
-export const describeCarried = async (folder: string): Promise<readonly string[]> => {
-  const record = await readSequenceRecord(folder);
-  return record === null ? [] : [...record.moved, ...record.left];
-};
+export const describeCarried = (folder: string): Promise<readonly string[]> =>
+  describeCarriedIn(sequenceRecord, folder);

@@ -7,8 +7,8 @@ import { startApart } from "../../../platform/folder-server/start-apart.ts";
 import { waitUntil } from "../../../platform/wait-until.ts";
 import { describeAddress } from "../connection-target.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
-import { quietInstance } from "./instance-server.ts";
-import { lifeIn } from "./position.ts";
+import { quietInstance, readInstanceRecord, startInstance } from "./instance-server.ts";
+import { lifeIn, takeMark } from "./position.ts";
 import { type ServerContext, dataPathOf, liveAccessOf } from "./server-options.ts";
 import { endServer, isServed, readStart } from "./server-process.ts";
 import { logOutside, readLiveServer } from "./server-settings.ts";
@@ -53,9 +53,15 @@ export const refuseCompany = async (context: ServerContext, stable: string): Pro
 
 /** Stops what runs behind the stable name, and proves it. How it was started is remembered first. @throws RefloatError fence.failed */
 export const stopLive = async (context: ServerContext, stable: string): Promise<void> => {
-  const start = (await readStart(stable)) ?? (await serverRecord.recall(stable))?.start ?? null;
-  await serverRecord.remember(stable, { start, continues: null }, { replace: true });
-  if (!(await isServed(stable))) return;
+  const known = await serverRecord.recall(stable);
+  const start = (await readStart(stable)) ?? known?.start ?? null;
+  // What an attempt that was killed has found out stays: nothing has been behind the name since.
+  const before = known?.continues ?? null;
+  const continues = before !== null && before.life === null ? before : null;
+  const isRunning = await isServed(stable);
+  const wasShutDown = !isRunning && known?.wasShutDown === true;
+  await serverRecord.remember(stable, { start, continues, wasShutDown }, { replace: true });
+  if (!isRunning) return;
   const { stop } = context.options;
   if (stop === undefined) await endServer(context, stable, "SIGTERM");
   else
@@ -64,6 +70,16 @@ export const stopLive = async (context: ServerContext, stable: string): Promise<
       line: stop,
       isReached: async () => !(await isServed(stable)),
     });
+  await serverRecord.remember(stable, { start, continues, wasShutDown: true }, { replace: true });
+};
+
+/** What an instance has counted before the switch does anything to it: that is not what its users have written. */
+export const rememberIncoming = async (context: ServerContext, stable: string, folder: string): Promise<void> => {
+  const known = await serverRecord.recall(stable);
+  if (known === null || (await readInstanceRecord(folder)) === null) return;
+  const { life, counts } = await takeMark(await startInstance(context, folder), folder, false);
+  if (life === null || counts === null || known.continues?.from === life) return;
+  await serverRecord.remember(stable, { ...known, continues: { from: life, counts, life: null } }, { replace: true });
 };
 
 /** Ends the server of an instance, and remembers what it had counted: what is behind the stable name goes on from there. @throws RefloatError fence.failed */
@@ -71,16 +87,17 @@ export const quietIncoming = async (context: ServerContext, folder: string): Pro
   const end = await quietInstance(context, folder);
   const stable = await dataPathOf(context);
   const known = await serverRecord.recall(stable);
-  if (end === null || known === null) return;
+  if (end === null || known === null || known.continues?.from === end.from) return;
   await serverRecord.remember(stable, { ...known, continues: { ...end, life: null } }, { replace: true });
 };
 
 /** Of the first server behind the name alone: of one that is started later nobody knows what came between. */
 const rememberLife = async (stable: string): Promise<void> => {
   const known = await serverRecord.recall(stable);
-  if (known === null || known.continues === null || known.continues.life !== null) return;
-  const continues = { ...known.continues, life: await lifeIn(stable) };
-  await serverRecord.remember(stable, { ...known, continues }, { replace: true });
+  if (known === null) return;
+  const { continues: before } = known;
+  const continues = before !== null && before.life === null ? { ...before, life: await lifeIn(stable) } : before;
+  await serverRecord.remember(stable, { ...known, continues, wasShutDown: false }, { replace: true });
 };
 
 /** Null when nothing answers; the words of a refusal are an answer too. */
@@ -162,8 +179,7 @@ export const serveStable = async (context: ServerContext, stable: string): Promi
 };
 
 /** After the switch. Where the log goes on could not be asked of a server that was down. */
-export const describeSettled = async (context: ServerContext): Promise<readonly string[]> => {
-  const stable = await dataPathOf(context);
+export const describeLog = async (context: ServerContext, stable: string): Promise<readonly string[]> => {
   try {
     const log = await logOutside(await readLiveServer(await liveAccessOf(context, "source")), stable);
     return log === null

@@ -77,7 +77,11 @@ export const restoreServer: Restore = async (context, target, source, captured, 
     });
     await startInstance(context, target.name);
     if (detail.start !== null)
-      await serverRecord.remember(stable, { start: detail.start, continues: null }, { replace: false });
+      await serverRecord.remember(
+        stable,
+        { start: detail.start, continues: null, wasShutDown: false },
+        { replace: false },
+      );
     const gone = range === null ? "" : `; ${describeReplay(range, tally)}`;
     return {
       sizeBytes: facts.sizeBytes,

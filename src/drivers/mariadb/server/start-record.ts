@@ -6,6 +6,8 @@ import { countsSchema, serverStartSchema } from "./captured-server.ts";
 export const serverRecord = startRecordOf(
   z.object({
     start: serverStartSchema.nullable(),
+    /** The switch itself has ended the server that was behind the name, by a signal that it writes all of its pages at. */
+    wasShutDown: z.boolean().default(false),
     continues: z
       .object({
         /** Life of the instance's process, and what it had counted at its end. */

@@ -2,11 +2,13 @@
 import { join } from "node:path";
 import { createFolderServerSwitching } from "../../../platform/folder-server/folder-server-switching.ts";
 import { pathExists } from "../../../platform/tree-files.ts";
+import { carryCountersOver, describeCarried } from "./counters.ts";
 import {
-  describeSettled,
+  describeLog,
   quietIncoming,
   refuseAnswering,
   refuseCompany,
+  rememberIncoming,
   serveStable,
   stopLive,
 } from "./live-server.ts";
@@ -31,6 +33,10 @@ export const serverSwitching = createFolderServerSwitching<ServerOptions>({
   quiet: quietIncoming,
   serve: serveStable,
   positionOf: async (context, folder) => makePosition(context.clock.now(), await stoppedMark(folder)),
-  settle: (context) => describeSettled(context),
+  carryOver: async (context, stable, incoming) => {
+    await rememberIncoming(context, stable, incoming);
+    await carryCountersOver(context, stable, incoming);
+  },
+  settle: async (context, stable) => [...(await describeCarried(stable)), ...(await describeLog(context, stable))],
   beforeDiscard: (context, folder) => endServer(context, folder, "SIGKILL"),
 });
