@@ -18,6 +18,9 @@ const tlsOptions = ({ tls, tlsRootCertificate }: MariadbTarget): Record<string, 
   return { ssl: "1", ...authority, ...(tls === "verify-full" ? { "ssl-verify-server-cert": "1" } : {}) };
 };
 
+/** A server that is stopped takes the connection and never greets: the client would wait for ever. Of the programs only it knows the word. */
+const connectTimeoutSeconds = 10;
+
 const optionFileText = (target: MariadbTarget): string => {
   const options: Record<string, string> = {
     user: target.user,
@@ -28,7 +31,7 @@ const optionFileText = (target: MariadbTarget): string => {
     ...tlsOptions(target),
   };
   const lines = Object.entries(options).map(([name, value]) => `${name}=${quoteOption(value)}\n`);
-  return `[client]\n${lines.join("")}`;
+  return `[client]\n${lines.join("")}[mysql]\nconnect-timeout=${connectTimeoutSeconds}\n`;
 };
 
 export type OptionFile = {
