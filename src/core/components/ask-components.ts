@@ -3,13 +3,11 @@ import pLimit from "p-limit";
 import type { ErrorCode } from "../../model/error-catalogue.ts";
 import type { SilentComponent } from "../../model/outcome.ts";
 import { toRefloatError } from "../../model/refloat-error.ts";
+import { askInTime } from "./ask-in-time.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
 /** Any other error is of who asks, or of what is asked: a right that is missing, a lock that is held. */
 const ofTheDown: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["source.unreachable", "source.failed"]);
-
-/** One that is stopped in the middle takes a connection, and says nothing on it. */
-const answerMs = 10_000;
 
 /** Each may be a connection to the same server, which has few for its users, or a process of ours. */
 const askedAtOnce = 8;
@@ -20,19 +18,15 @@ export const askComponent = async (
   component: string,
   signal: AbortSignal,
 ): Promise<SilentComponent | null> => {
-  const limit = AbortSignal.timeout(answerMs);
   try {
-    const { runtime, reach } = access.driver(component);
-    const context = { ...(await access.context(component)), signal: AbortSignal.any([signal, limit]) };
-    if (runtime !== undefined) {
-      const live = await runtime.live(context);
-      return live === null ? { component, isDown: true, found: "does not run" } : null;
-    }
-    await reach?.(context);
-    return null;
+    return await askInTime(access, component, signal, async (context) => {
+      const { runtime, reach } = access.driver(component);
+      if (runtime === undefined) await reach?.(context);
+      else if ((await runtime.live(context)) === null) return { component, isDown: true, found: "does not run" };
+      return null;
+    });
   } catch (error) {
     signal.throwIfAborted();
-    if (limit.aborted) return { component, isDown: true, found: `no answer within ${answerMs / 1_000} s` };
     const { code, message } = toRefloatError(error);
     if (code === "bug") throw error;
     return { component, isDown: ofTheDown.has(code), found: message };

@@ -3,6 +3,7 @@ import type { DisarmedComponent } from "../../model/arming.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import { toRefloatError } from "../../model/refloat-error.ts";
 import type { RunRecord } from "../../model/run.ts";
+import { askInTime } from "../components/ask-in-time.ts";
 import { withComponents } from "../components/component-access.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { servingRun } from "./serving-run.ts";
@@ -30,7 +31,12 @@ export const readDisarmed = (
   return withComponents(bench, options, async (access) => {
     for (const component of switched) {
       try {
-        const items = (await access.driver(component).arming?.disarmed(await access.context(component))) ?? [];
+        const items = await askInTime(
+          access,
+          component,
+          signal,
+          async (context) => (await access.driver(component).arming?.disarmed(context)) ?? [],
+        );
         if (items.length > 0) disarmed.push({ component, items: [...items] });
       } catch (error) {
         signal.throwIfAborted();

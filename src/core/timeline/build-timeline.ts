@@ -48,7 +48,7 @@ export type Timeline = {
   readonly incidents: readonly Incident[];
   readonly runs: readonly RunMoment[];
   readonly gaps: readonly CoverageGap[];
-  /** Of components: any second in them can be reached from a point before it. */
+  /** What the vault has of logs of components. */
   readonly logs: readonly LogSpan[];
   /** Between which moments they lead to any second. */
   readonly reachable: readonly ReachableRange[];
