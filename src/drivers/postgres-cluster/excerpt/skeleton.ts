@@ -2,6 +2,7 @@
 import { chmod, mkdir, open, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
+import { eachOf } from "../../../platform/each-of.ts";
 import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import { compareRestored } from "../compare-restored.ts";
 import type { BackupManifest } from "../backup-manifest.ts";
@@ -68,20 +69,14 @@ export const makeSkeleton = async (
   for (const path of folderOf.values()) await mkdir(path, { recursive: true, mode: 0o700 });
   await makeFolders(data, layout.folders[dataFolder] ?? []);
   for (const { oid, path } of placed) await makeFolders(path, layout.folders[oid] ?? []);
-  const limit = pLimit(atOnce);
   const write = async (file: CapturedFile): Promise<void> => {
-    signal.throwIfAborted();
     const path = join(folderOf.get(file.tablespace) ?? data, file.path);
     if (!isChosen(choice, file)) return writeHole(path, file.sizeBytes);
     await writeInFull(file, path, signal);
     progress({ bytes: file.sizeBytes, items: 1 });
   };
-  try {
-    await Promise.all(files.map((file) => limit(() => write(file))));
-  } catch (error) {
-    limit.clearQueue();
-    throw error;
-  }
+  // Whoever removes the folder after a failure meets no file that is still being made.
+  await eachOf(files, pLimit(atOnce), signal, write);
   if (manifest !== null) await compareRestored(data, placed, manifest);
   // A server makes the links by its map only where it recovers a backup.
   if (!isBackup) for (const { oid, path } of placed) await symlink(path, join(data, "pg_tblspc", oid));

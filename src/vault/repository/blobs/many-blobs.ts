@@ -1,7 +1,7 @@
 /** Many blobs, in whatever order is the cheapest: as they lie in the store, a few large pieces at a time. */
 import pLimit from "p-limit";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { eachOf } from "../each-of.ts";
+import { eachOf } from "../../../platform/each-of.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { Sealer } from "../seal/seal.ts";
 import type { Store } from "../stores/store.ts";

@@ -15,7 +15,7 @@ import type { IndexedPack } from "../format/index-file.ts";
 import { type BlobType, packHeaderBytes } from "../format/pack-header.ts";
 import { writeSnapshotCopy } from "../format/snapshot-file.ts";
 import { decodeTree } from "../format/tree-decoder.ts";
-import { eachOf } from "../each-of.ts";
+import { eachOf } from "../../../platform/each-of.ts";
 import type { HeldLock } from "../locks/repository-lock.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { lockedTarget } from "../retention/vault-locks.ts";

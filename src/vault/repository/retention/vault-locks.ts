@@ -8,7 +8,7 @@ import type { VaultProgress } from "../../../core/ports/vault-snapshots.ts";
 import type { SnapshotId } from "../../../model/identifiers.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import type { StoredSnapshot } from "../format/snapshot-file.ts";
-import { eachOf } from "../each-of.ts";
+import { eachOf } from "../../../platform/each-of.ts";
 import type { RepositoryContext } from "../repository-context.ts";
 import { type IndexedPack, readIndex } from "../format/index-file.ts";
 import { type Store, StoreFileMissing, type StoreKind, type StoreRetention } from "../stores/store.ts";

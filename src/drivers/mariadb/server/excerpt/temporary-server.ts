@@ -11,6 +11,7 @@ import type { TreeReader } from "../../../../core/ports/vault-snapshots.ts";
 import { formatBytes } from "../../../../core/text/quantity.ts";
 import type { CapturedComponent } from "../../../../model/manifest.ts";
 import { RefloatError } from "../../../../model/refloat-error.ts";
+import { eachOf } from "../../../../platform/each-of.ts";
 import { type ChildServer, startChildServer } from "../../../../platform/folder-server/child-server.ts";
 import { type Owner, giveTree } from "../../../../platform/folder-server/folder-owner.ts";
 import { measureSpace } from "../../../../platform/free-space.ts";
@@ -97,19 +98,13 @@ const writeFiles = async (
   let readBytes = 0;
   for (const folder of new Set(files.map(({ path }) => dirname(path))))
     await mkdir(join(data, folder), { recursive: true, mode: 0o700 });
-  const limit = pLimit(atOnce);
   const write = async (file: CapturedFile): Promise<void> => {
-    signal.throwIfAborted();
     await writeFile(file, join(data, file.path), signal);
     readBytes += file.sizeBytes;
     stage(`reading ${formatBytes(readBytes)} of ${amount}`);
   };
-  try {
-    await Promise.all(files.map((file) => limit(() => write(file))));
-  } catch (error) {
-    limit.clearQueue();
-    throw error;
-  }
+  // Whoever removes the folder after a failure meets no file that is still being made.
+  await eachOf(files, pLimit(atOnce), signal, write);
 };
 
 /** Nobody needs any of it after a crash. */

@@ -45,17 +45,32 @@ export const withTemporaryRows = async <Result>(
     opened.push(server);
     return server;
   };
-  const orNull = async <Found>(label: string, ask: (access: SqlAccess) => Promise<Found>): Promise<Found | null> => {
+  const orNull = async <Found>(
+    label: string,
+    ask: (server: TemporaryServer) => Promise<Found>,
+  ): Promise<Found | null> => {
     try {
-      return await ask((await serverWith(label)).access);
+      return await ask(await serverWith(label));
     } catch (error) {
       if (isNoSuchTable(error)) return null;
       throw error;
     }
   };
-  const open: MariadbRowSource["open"] = (label) => orNull(label, (access) => rowsOfTable(context, access, label));
+  // A transaction may take rows of many tables: of a server for each, only the one lives that is being read.
+  const endingAfter = (rows: SourceRows, server: TemporaryServer): SourceRows => ({
+    ...rows,
+    fill: async (session, into) => {
+      await rows.fill(session, into);
+      await server.close();
+    },
+  });
+  const open: MariadbRowSource["open"] = (label) =>
+    orNull(label, async (server) => {
+      const rows = await rowsOfTable(context, server.access, label);
+      return replay === null ? endingAfter(rows, server) : rows;
+    });
   const define: MariadbRowSource["define"] = (label) =>
-    orNull(label, async (access) => {
+    orNull(label, async ({ access }) => {
       const { sizeBytes, type } = await findTable(access, label);
       requireLoadable(label, sizeBytes);
       return {
