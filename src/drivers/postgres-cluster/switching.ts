@@ -32,7 +32,8 @@ const ofReturn = async (
     };
   } catch (error) {
     context.signal.throwIfAborted();
-    if (!(error instanceof RefloatError)) throw error;
+    // That its files cannot be asked here (no programs, no right) is nothing that they tell, and may be put right.
+    if (!(error instanceof RefloatError) || error.code !== "source.failed") throw error;
     return { refusal: error.message, notes: [] };
   }
 };
