@@ -133,12 +133,15 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
       CREATE USER clerk@localhost IDENTIFIED BY 'clerk';`);
     const wanted = await laterOnMariadb(server);
     const rows = await one("SELECT COUNT(*), MAX(id) FROM shop.ledger;");
-    await server.sql("DROP DATABASE later; UPDATE shop.orders SET total = -1; DROP TABLE shop.mirror;");
+    await server.sql(
+      "INSERT INTO shop.ledger (word) VALUES ('late'); DROP DATABASE later; UPDATE shop.orders SET total = -1; DROP TABLE shop.mirror;",
+    );
     await receivedUntil(await laterOnMariadb(server));
     const ticks = await one("SELECT COUNT(*) FROM shop.ticks;");
     const done = await refloat.succeed(["recover", "shop", "--at", wanted, "--yes"]);
     const said = done.stdout.replaceAll(/\s+/g, " ");
     expect(said).toContain("SHOP IS BACK");
+    expect(said).toMatch(/shop\.ledger goes on at \d+ \(was at \d+\)/);
     expect(said).toContain("db: event:shop/tick is off (enabled, EVERY 1 SECOND");
     expect(await one("SELECT GROUP_CONCAT(total ORDER BY id) FROM shop.orders;")).toBe("11,20,30");
     expect(await one("SELECT id FROM later.things;")).toBe("7");
