@@ -222,7 +222,7 @@ export type WriteReport = {
     readonly changedFile?: string;
     /** It was written to, and nobody can tell how much: the counts are no more than what is known. A gap says so too. */
     readonly uncounted?: true;
-    /** No way of ours puts its added rows back: it has no key, or the other side has no such table. */
+    /** No way of ours puts its added rows back: it has no key, or the other side has no such table, or one without transactions. */
     readonly byHand?: true;
     /** What was counted in it, of a unit that is not named for that: rows or keys of a database. */
     readonly counted?: "rows" | "keys";

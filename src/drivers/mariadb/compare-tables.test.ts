@@ -71,6 +71,15 @@ it("are written down whatever their table is named", async () => {
   expect(await read((await compare(name))?.unit.file)).toBe("id\n7\n");
 });
 
+it("are all only there where no column of the table is on the other side", async () => {
+  await server.sql(
+    "CREATE TABLE old.turned (a INT); CREATE TABLE new.turned (b INT); INSERT INTO old.turned VALUES (7); INSERT INTO new.turned VALUES (8);",
+  );
+  const { unit } = (await compare("turned")) ?? {};
+  expect(unit).toMatchObject({ added: 1, removed: 1, byHand: true });
+  expect(await read(unit?.file)).toBe("a\n7\n");
+});
+
 it("are told as put back by nobody where the table they would come into has no transactions", async () => {
   for (const database of ["old", "new"])
     await server.sql(

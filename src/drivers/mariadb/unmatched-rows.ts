@@ -32,7 +32,8 @@ const numbered = (table: string, columns: readonly StoredColumn[], matched: read
 };
 
 const fromSql = ({ mine, theirs, columns, matched }: Unmatched): string => {
-  if (theirs === null) return `${mine} a`;
+  // Of no column all rows would be alike.
+  if (theirs === null || matched.length === 0) return `${mine} a`;
   const same = ["`refloat hash`", "`refloat number`"].map((name) => `a.${name} = b.${name}`).join(" AND ");
   return `(${numbered(mine, columns, matched)}) a LEFT JOIN (${numbered(theirs, [], matched)}) b ON ${same} WHERE b.\`refloat number\` IS NULL`;
 };
