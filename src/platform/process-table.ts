@@ -116,6 +116,15 @@ export const sleepsIn = (pid: number): string | null => {
   return name === null || name === "0" || name === "" ? null : name;
 };
 
+/** Linux counts start times for programs in hundredths of a second, whatever its own clock does. */
+const msPerTick = 10;
+
+/** How long ago it was started. 0 where that may not be seen. */
+export const ageMsOf = ({ startTicks }: ProcessIdentity): number => {
+  const uptime = readOrNull(() => readFileSync("/proc/uptime", "latin1")) ?? "";
+  return Math.max(0, Number.parseFloat(uptime) * 1000 - startTicks * msPerTick) || 0;
+};
+
 /** Its command line for people, without what looks like a secret, cut to a readable length. */
 export const describeProcess = (pid: number): string => {
   const line = maskWords(readPlaces(pid).words).join(" ");

@@ -3,7 +3,6 @@
  * resumed run can tell by looking whether the switch has happened; anything that is neither before nor after goes to a person.
  */
 import type { ComponentAccess } from "../core/components/component-access.ts";
-import { nullWhenDown } from "../core/components/null-when-down.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { mayHaveWrites } from "../core/run/written-units.ts";
 import type { Exchange, ExchangeObservation } from "../core/ports/driver.ts";
@@ -138,8 +137,12 @@ const unfitSide = async (
   const { component } = context.action;
   if (context.plan.purpose !== "recover" || before.stable === null) return null;
   const { ofReturn } = access.driver(component).switching;
-  const seen = await nullWhenDown(context.signal, async () => ofReturn?.(await access.context(component), outgoing));
-  return seen?.refusal ?? null;
+  try {
+    return (await ofReturn?.(await access.context(component), outgoing))?.refusal ?? null;
+  } catch {
+    context.signal.throwIfAborted();
+    return null;
+  }
 };
 
 /** Which side does the stable name stand for now? Nothing is the new side only where the other one was put away by us. */

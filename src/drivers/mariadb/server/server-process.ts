@@ -5,10 +5,12 @@ import type { Clock } from "../../../core/ports/environment.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import {
   type ProcessRow,
+  ageMsOf,
   describeProcess,
   isAlive,
   listProcesses,
   readPlaces,
+  readProcess,
   sharesProcessIds,
   signalProcess,
   sleepsIn,
@@ -55,15 +57,22 @@ type Waiting = { readonly clock: Clock; readonly signal: AbortSignal };
 /** A server with gigabytes of changed pages writes them before it ends. */
 const stopMs = 3_600_000;
 
-/** Long enough for a server that puts right what a kill left; where the kernel does not show how it sleeps, that long is lost. */
+/** Long enough for a server that puts right what a kill left. */
 const startMs = 60_000;
+
+/** One that waits for connections sleeps in poll. Where the kernel does not show that, one that has slept its first minute through has come up. */
+const hasComeUp = (server: ProcessRow): boolean => {
+  const sleeps = readProcess(server.pid)?.state === "S";
+  const where = sleepsIn(server.pid);
+  return where === null ? sleeps && ageMsOf(server) > startMs : where.includes("poll");
+};
 
 /**
  * A MariaDB that is told to end between its first port and its first connection stays for ever: its threads wait for one another, and a
- * second signal is not heard. One that waits for connections does so in poll.
+ * second signal is not heard.
  */
 const waitForItsStart = async (waiting: Waiting, server: ProcessRow): Promise<void> => {
-  await waitUntil(waiting, startMs, () => !isAlive(server) || (sleepsIn(server.pid)?.includes("poll") ?? false));
+  await waitUntil(waiting, startMs, () => !isAlive(server) || hasComeUp(server));
 };
 
 /**

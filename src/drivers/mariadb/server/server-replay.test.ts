@@ -66,8 +66,10 @@ it("applies everything, and nothing of a transaction that the place cuts", async
     "shop",
   );
   const events = (await server.sql(`SHOW BINLOG EVENTS IN 'binlog.000002' FROM ${before.offset};`)).trim().split("\n");
-  const commit = Number(events.at(-1)?.split("\t")[1]);
-  expect(events.at(-1)).toContain("COMMIT");
+  // The server may note a checkpoint behind it.
+  const committed = events.findLast((event) => event.includes("COMMIT"));
+  const commit = Number(committed?.split("\t")[1]);
+  expect(commit).toBeGreaterThan(before.offset);
   const report = await restoreTo(positionOf({ number: 2, offset: commit }));
   expect(report.summary).toMatch(/then its log to binlog\.000002:\d+ \(0-1-\d+\): 2 transactions, 5 changes/);
   expect(await ask("SELECT id, total FROM shop.orders ORDER BY id;")).toBe("1,10 2,20");
