@@ -2,22 +2,8 @@ import { expect, it } from "vitest";
 import { shopPoint } from "../../../test/fixtures/shop.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { DriverRegistry } from "../ports/driver.ts";
-import { positionAfter } from "./log-position.ts";
 import { reachableRanges } from "./reachable-ranges.ts";
-
-const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 14, minute)).toISOString();
-const place = (minute: number): string => positionAfter(BigInt(minute) * 1000n);
-
-const span = (line: string, from: number, to: number) => ({
-  service: "shop",
-  component: "db",
-  driver: "postgres",
-  line,
-  from: place(from),
-  to: place(to),
-  fromAt: at(from),
-  toAt: at(to),
-});
+import { createMinutesOfLog as span, minuteOfLog as at, placeOfMinute as place } from "../../testing/log-span.ts";
 
 /** Points of the first timeline up to minute 30, of the second one from there on. */
 const registry = {
@@ -46,11 +32,11 @@ const ranges = (points: readonly RecoveryPoint[], spans: readonly ReturnType<typ
   reachableRanges({ registry }, points, spans).map(({ fromAt, toAt }) => [fromAt, toAt]);
 
 it("goes from the first point on, whatever the log has from before it, and on through points that it leads through", () => {
-  expect(ranges([point("b2", 20, "7/1"), point("a1", 10, "7/1")], [span("7/1", 0, 40)])).toEqual([[at(10), at(40)]]);
+  expect(ranges([point("b2", 20, "7/1"), point("a1", 10, "7/1")], [span(0, 40, "7/1")])).toEqual([[at(10), at(40)]]);
 });
 
 it("ends where the line does, and begins again at the first point of the next one", () => {
-  const spans = [span("7/1", 0, 30), span("7/2", 30, 60)];
+  const spans = [span(0, 30, "7/1"), span(30, 60, "7/2")];
   expect(ranges([point("a1", 10, "7/1")], spans)).toEqual([[at(10), at(30)]]);
   expect(ranges([point("a1", 10, "7/1"), point("b2", 45, "7/2")], spans)).toEqual([
     [at(10), at(30)],
@@ -59,6 +45,6 @@ it("ends where the line does, and begins again at the first point of the next on
 });
 
 it("has nothing of a log that leads on from no point, and of a component that the point has lost", () => {
-  expect(ranges([point("a1", 10, "7/1")], [span("7/2", 30, 60)])).toEqual([]);
-  expect(ranges([{ ...point("a1", 10, "7/1"), missing: ["db"] }], [span("7/1", 0, 30)])).toEqual([]);
+  expect(ranges([point("a1", 10, "7/1")], [span(30, 60, "7/2")])).toEqual([]);
+  expect(ranges([{ ...point("a1", 10, "7/1"), missing: ["db"] }], [span(0, 30, "7/1")])).toEqual([]);
 });

@@ -2,25 +2,10 @@ import { expect, it } from "vitest";
 import { shopPoint } from "../../../test/fixtures/shop.ts";
 import type { LogSpan } from "../../model/log-span.ts";
 import type { PointChoice } from "../../model/plan.ts";
-import { positionAfter } from "../logs/log-position.ts";
 import type { DriverRegistry } from "../ports/driver.ts";
 import type { LogStore } from "../ports/vault-logs.ts";
 import { resolveReplays } from "./resolve-replays.ts";
-
-const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 14, minute)).toISOString();
-const place = (minute: number): string => positionAfter(BigInt(minute) * 1000n);
-
-/** A thousand bytes a minute. */
-const span = (from: number, to: number, line = "7000/1"): LogSpan => ({
-  service: "shop",
-  component: "db",
-  driver: "postgres",
-  line,
-  from: place(from),
-  to: place(to),
-  fromAt: at(from),
-  toAt: at(to),
-});
+import { createMinutesOfLog as span, minuteOfLog as at, placeOfMinute as place } from "../../testing/log-span.ts";
 
 const registry = {
   components: new Map([["postgres", { logs: { startOf: () => ({ line: "7000/1", from: place(2) }) } }]]),
