@@ -29,7 +29,9 @@ const refuseUnlessServing = (record: RunRecord): void => {
     record.purpose === "undo"
       ? "it is an undo itself; recover again instead"
       : served
-        ? "it did not cut over, so live was never touched"
+        ? record.state === "needs-operator"
+          ? "it stopped before any side was put away: resume goes on with it, cancel takes back what it did"
+          : "it did not cut over, so live was never touched"
         : record.state === "undone" && record.message !== null
           ? `it is undone already: ${record.message}`
           : `it is ${record.state}`;

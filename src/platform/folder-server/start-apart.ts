@@ -2,7 +2,8 @@
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { type Owner, runAsOwner } from "./folder-owner.ts";
 
-const startLine = 'cd "$1" && log=$2 && shift 2 && { setsid "$@" >> "$log" 2>&1 < /dev/null & }';
+/** TMPDIR is of whoever runs Refloat: the server's user may not be let in there, and the server outlives it. */
+const startLine = 'unset TMPDIR && cd "$1" && log=$2 && shift 2 && { setsid "$@" >> "$log" 2>&1 < /dev/null & }';
 
 /** @param folder that it begins in @param log that what it says is added to; relative to the folder, or absolute */
 export const startApart = async (

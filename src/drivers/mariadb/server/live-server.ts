@@ -125,7 +125,8 @@ export const refuseAnswering = async (context: ServerContext): Promise<void> => 
 
 const startMs = 3_600_000;
 
-const startByRecord = async (context: ServerContext, stable: string): Promise<void> => {
+/** @returns where what it says goes */
+const startByRecord = async (context: ServerContext, stable: string): Promise<string> => {
   const start = (await serverRecord.recall(stable))?.start ?? null;
   if (start === null)
     throw new RefloatError(
@@ -136,11 +137,9 @@ const startByRecord = async (context: ServerContext, stable: string): Promise<vo
       },
     );
   const owner = await ownerOf(stable, context.signal);
-  await startApart(context, owner, {
-    folder: "/",
-    log: start.log ?? join(stable, "refloat-server.log"),
-    words: [start.program, ...start.words],
-  });
+  const log = start.log ?? join(stable, "refloat-server.log");
+  await startApart(context, owner, { folder: "/", log, words: [start.program, ...start.words] });
+  return log;
 };
 
 /** It says who it is, or refuses us: either way it takes work. */
@@ -152,10 +151,11 @@ const seenMs = 60_000;
 /** Starts what is behind the stable name, and waits until it answers. Idempotent. @throws RefloatError target.failed */
 export const serveStable = async (context: ServerContext, stable: string): Promise<void> => {
   const isStarted = !(await isServed(stable));
+  let log: string | null = null;
   if (isStarted) {
     const { start } = context.options;
     if (start === undefined) {
-      await startByRecord(context, stable);
+      log = await startByRecord(context, stable);
       await waitUntil(context, seenMs, () => isServed(stable));
     } else await runDeclaredLine(context, { what: "start", line: start, isReached: () => isServed(stable) });
   }
@@ -174,7 +174,9 @@ export const serveStable = async (context: ServerContext, stable: string): Promi
     isGone
       ? `the server in ${stable} has ended while it started`
       : `the server in ${stable} runs, and does not answer at ${describeAddress(access.target)}`,
-    { hint: "what it says stands in its own log" },
+    {
+      hint: `what keeps it stands in ${log === null ? "its own log" : `${log}, or in its own log where it is configured to have one`}; mend that, then resume`,
+    },
   );
 };
 
