@@ -194,7 +194,8 @@ const nextWords = async (
   context: string,
 ): Promise<readonly string[]> => {
   const { stdout } = await inside.run(["runs", String(number)]);
-  const offered = /^ *next: (.*)$/m.exec(stdout.slice(-600))?.[1] ?? "";
+  // Each command has a line of its own.
+  const offered = /^ *next: [^]*/m.exec(stdout.slice(-600))?.[0] ?? "";
   const asked = new RegExp(`refloat done ${number} ([a-z-]+(?::[a-z-]+)?)`).exec(message ?? "")?.[1];
   if (asked !== undefined) await inside.succeed(["done", String(number), asked, "--evidence", "it is off"]);
   const named = (["resume", "cancel"] as const).filter((one) => offered.includes(`refloat ${one} ${number}`));
