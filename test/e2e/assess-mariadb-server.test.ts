@@ -1,5 +1,5 @@
 /** A whole MariaDB server against its physical capture: what is gone unasked, rows of what is named, and the cures that are offered. */
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
@@ -108,6 +108,41 @@ it("assesses tables that are named, and each cure that it offers mends", async (
     cures: [],
     components: [{ damaged: false, tables: [{ rows: { changed: 0, newer: 1 } }] }],
   });
+});
+
+it("takes nothing for gone that Refloat's user may not see, and names the right", async () => {
+  await server.sql(`CREATE USER keeper@'127.0.0.1' IDENTIFIED BY 'a word';
+    GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO keeper@'127.0.0.1'; GRANT SELECT ON bench.customers TO keeper@'127.0.0.1';`);
+  const file = join(folder.path, "refloat.yaml");
+  const whole = await readFile(file, "utf8");
+  await writeFile(join(folder.path, "db-password"), "a word\n", { mode: 0o600 });
+  await writeFile(
+    file,
+    whole.replace(
+      `"${server.url("")}"`,
+      `"${server.url("", "keeper")}", password: "\${file:${folder.path}/db-password}"`,
+    ),
+  );
+  // It has read the file.
+  await program.close();
+  try {
+    const right = expect.stringContaining("GRANT SELECT ON `bench`.* TO `keeper`@`127.0.0.1`;") as string;
+    const named = await assess("--only", "db:bench/products,db:bench/gone");
+    expect(named.components[0]?.tables.map(({ name, kind, unseen }) => [name, kind, unseen])).toEqual([
+      ["bench/products", "changed", right],
+      ["bench/gone", "removed", null],
+    ]);
+    await server.sql("REVOKE SELECT ON bench.customers FROM keeper@'127.0.0.1';");
+    const every = (await assess("--only", "db:bench")).components[0]?.tables;
+    expect(every?.filter(({ name }) => /products|gone/.test(name))).toMatchObject([
+      { name: "bench/gone", kind: "removed" },
+      { name: "bench/products", kind: "changed", unseen: right },
+    ]);
+    expect((await assess()).components[0]?.tables).toMatchObject([{ name: "other", signs: ["the database is gone"] }]);
+  } finally {
+    await writeFile(file, whole);
+    await program.close();
+  }
 });
 
 it("assesses every table of a database by one temporary server, and refuses names of nothing", async () => {

@@ -19,9 +19,10 @@ import { ownDatabases } from "../excerpt/choose-files.ts";
 import { type ExcerptName, formatExcerptName, parseExcerptName } from "../excerpt/excerpt-name.ts";
 import { type TemporaryServer, openTemporary } from "../excerpt/temporary-server.ts";
 import { unknownDatabase } from "../excerpt/unknown-name.ts";
-import type { ServerContext, ServerOptions } from "../server-options.ts";
+import { type ServerContext, type ServerOptions, liveAccessOf } from "../server-options.ts";
 import { liveDatabase, liveDatabases } from "./live-database.ts";
 import { rowsOfTable, withTemporaryRows } from "./temporary-rows.ts";
+import { whyUnseen } from "./unseen-tables.ts";
 
 /** It is gone all the same where nobody can count what it had. */
 const countRows = async (access: SqlAccess, table: string): Promise<number | null> => {
@@ -64,12 +65,11 @@ const compareNamed = async (context: ServerContext, source: PointSource, named: 
   const { database, table } = named;
   const name = formatExcerptName(named);
   const live = await liveDatabase(context, database, "source");
-  if (!(await tablesOf(live)).has(table))
-    return {
-      name,
-      state: "gone",
-      pointRows: await withTemporary(context, source, named, (access) => countRows(access, table)),
-    };
+  if (!(await tablesOf(live)).has(table)) {
+    const pointRows = await withTemporary(context, source, named, (access) => countRows(access, table));
+    const why = await whyUnseen(context, live, named);
+    return why === null ? { name, state: "gone", pointRows } : { name, state: "unseen", why };
+  }
   return unlessUnfit(name, () =>
     withTemporaryRows(context, source, database, async (rows): Promise<ComparedPart> => {
       let isMissing = false;
@@ -129,7 +129,11 @@ async function* compareDatabase(
       const name = formatExcerptName({ database, table });
       if (was === undefined) yield { name, state: "added" };
       else if (after.has(table)) yield await compareOne(context, source, { was, live, point: server.access });
-      else yield { name, state: "gone", pointRows: await countRows(server.access, table) };
+      else {
+        const why = await whyUnseen(context, live, { database, table });
+        if (why === null) yield { name, state: "gone", pointRows: await countRows(server.access, table) };
+        else yield { name, state: "unseen", why };
+      }
     }
   } finally {
     await server.close();
@@ -139,15 +143,18 @@ async function* compareDatabase(
 export const serverParts: PartComparing<ServerOptions> = {
   survey: async (context, { facts }) => {
     const live = new Set(await liveDatabases(context));
+    const access = await liveAccessOf(context, "source");
     const { databases } = capturedServerSchema.parse(facts.detail);
     return {
-      parts: databases
-        .filter((name) => !ownDatabases.has(name))
-        .map((name) => ({
-          name: formatExcerptName({ database: name, table: null }),
-          sizeBytes: facts.units[name]?.sizeBytes ?? null,
-          isLive: live.has(name),
-        })),
+      parts: await Promise.all(
+        databases
+          .filter((name) => !ownDatabases.has(name))
+          .map(async (database) => ({
+            name: formatExcerptName({ database, table: null }),
+            sizeBytes: facts.units[database]?.sizeBytes ?? null,
+            isLive: live.has(database) || (await whyUnseen(context, access, { database, table: null })) !== null,
+          })),
+      ),
     };
   },
 
@@ -169,7 +176,9 @@ export const serverParts: PartComparing<ServerOptions> = {
     if (!(await liveDatabases(context)).includes(database)) {
       const { databases } = capturedServerSchema.parse(source.captured.facts.detail);
       if (!databases.includes(database)) throw unknownDatabase(database, databases);
-      yield { name: formatExcerptName({ database, table: null }), state: "gone", pointRows: null };
+      const why = await whyUnseen(context, await liveAccessOf(context, "source"), { database, table: null });
+      const part = { name: formatExcerptName({ database, table: null }) };
+      yield why === null ? { ...part, state: "gone", pointRows: null } : { ...part, state: "unseen", why };
       return;
     }
     if (table === null) yield* compareDatabase(context, source, database);
