@@ -188,6 +188,9 @@ export const diffSchema = z.object({
       }),
       foldersEqual: z.int(),
       foldersRead: z.int(),
+      unseen: z.string().optional().meta({
+        description: "Why what is in it was not compared, where what is live is captured as a stream.",
+      }),
     }),
   ),
 });

@@ -220,8 +220,9 @@ const assessComponent = (parts: Parts): Promise<AssessedComponent> =>
     return {
       ...nothingSeen,
       component: name,
-      state: diff.state,
+      state: diff.unseen === undefined ? diff.state : "changed",
       problem: null,
+      unseen: diff.unseen ?? null,
       schemaChanged: diff.schemaChanged,
       tables: [...tables],
       files: { added, removed, changed },

@@ -41,7 +41,9 @@ const tableLine = ({ kind, name, before, after }: DiffOnScreen["components"][num
   return `* ${shown}  ${change}`;
 };
 
-const headOf = ({ component, state, files, tables, schemaChanged }: DiffOnScreen["components"][number]): string => {
+const headOf = (diff: DiffOnScreen["components"][number]): string => {
+  const { component, state, files, tables, schemaChanged, unseen } = diff;
+  if (unseen !== undefined) return `${component}: not compared: ${unseen}`;
   if (state === "equal") return `${component}: equal`;
   const words = [
     ...(state === "changed" ? [] : [`${state} as a whole`]),

@@ -63,6 +63,24 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
     await folder.remove();
   });
 
+  it("is one of a server that has lost no file by being captured as a stream", { timeout: 60_000 }, async () => {
+    const { lines } = await program.succeed(["assess", "shop", "--against", point, "--json"]);
+    const { components, cures } = resultEnvelopeSchema("assess").parse(lines.at(-1)).data;
+    expect(components).toMatchObject([
+      {
+        damaged: false,
+        files: { added: 0, removed: 0, changed: 0 },
+        unseen: "redis is captured as a whole, and what is in it is not compared here",
+      },
+    ]);
+    expect(cures.filter(({ kind }) => kind === "extract")).toEqual([]);
+    const said = (await program.succeed(["assess", "shop", "--against", point])).stdout;
+    expect(said).toContain("nothing looks damaged of what was compared");
+    const diff = (await program.succeed(["diff", point, "live"])).stdout;
+    expect(diff).toContain("cache: not compared: redis is captured as a whole");
+    expect(diff).not.toContain("removed");
+  });
+
   it("is listed with all others, or by a pattern, out of the point alone", { timeout: 60_000 }, async () => {
     const all = await keysAt();
     expect(all).toHaveLength(326);

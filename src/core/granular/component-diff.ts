@@ -28,6 +28,8 @@ export type ComponentDiff = {
   };
   readonly foldersEqual: number;
   readonly foldersRead: number;
+  /** Why what is in it was not compared: what is live is captured as a stream, and not as files that could be looked at one by one. */
+  readonly unseen?: string;
 };
 
 /** Is given each difference of files as it comes; what it returns is waited for. */
