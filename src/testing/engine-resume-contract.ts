@@ -87,7 +87,7 @@ export const describeResume = (open: OpenEngine): void => {
       expect(bench.live).toEqual(servedByNew);
       expect(bench.effectsOf("apply").filter((id) => id === "fence:app")).toHaveLength(2);
       expect(bench.effectsOf("apply").filter((id) => id === "switch:db")).toHaveLength(1);
-      expect(record.steps.find(({ id }) => id === "switch:db")?.output).toEqual({ applied: true });
+      expect(record.steps.find(({ id }) => id === "switch:db")?.output).toMatchObject({ applied: true });
     });
 
     it("keeps an intent as it was first journaled", async () => {

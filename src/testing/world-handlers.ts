@@ -134,14 +134,16 @@ const switchActs = (world: FileWorld): Acts => {
     if (now === context.intent["after"]) return "after";
     throw new RefloatError("cutover.conflict", `${componentOf(context)} stands for ${now}`);
   };
+  /** By which an undo finds them. */
+  const sides = (context: StepContext) => ({ incoming: textOf(context, "after"), outgoing: textOf(context, "before") });
   return {
     prepare: (context) => ({ before: world.linkOf(componentOf(context)), after: `../${instanceOf(context)}` }),
-    check: (context) => ({ ...seen(sideOf(context) === "after"), output: { asked: true } }),
+    check: (context) => ({ ...seen(sideOf(context) === "after"), output: { asked: true, ...sides(context) } }),
     apply: (context) => {
       if (!world.has(instanceOf(context))) throw new RefloatError("cutover.conflict", `${instanceOf(context)} is gone`);
       world.relink(componentOf(context), textOf(context, "after"));
       world.log(`apply ${context.step.id}`);
-      return done({ applied: true });
+      return done({ applied: true, ...sides(context) });
     },
     compensate: (context) => {
       if (sideOf(context) === "after") world.relink(componentOf(context), textOf(context, "before"));
