@@ -1,5 +1,5 @@
 /** A data folder that a server takes for the captured one: chosen files in full, the others as holes of the same length, which take no room. */
-import { chmod, mkdir, open, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { eachOf } from "../../../platform/each-of.ts";
@@ -11,6 +11,7 @@ import { formatTablespaceMap } from "../tablespaces.ts";
 import { type Layout, dataFolder } from "../vault-places.ts";
 import type { CapturedFile } from "./captured-files.ts";
 import { type Choice, isChosen } from "./choose-files.ts";
+import { writeInFull } from "../../../platform/folder-server/write-in-full.ts";
 
 /** A cluster has a thousand small files, and a vault may be far away. */
 const atOnce = 12;
@@ -29,18 +30,6 @@ export type SkeletonSource = {
   readonly layout: Layout;
   /** Null where it was not the server that has read the files. */
   readonly manifest: BackupManifest | null;
-};
-
-const writeInFull = async ({ content }: CapturedFile, path: string, signal: AbortSignal): Promise<void> => {
-  const file = await open(path, "wx", 0o600);
-  try {
-    for await (const piece of content()) {
-      signal.throwIfAborted();
-      for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
-    }
-  } finally {
-    await file.close();
-  }
 };
 
 const writeHole = async (path: string, length: number): Promise<void> => {
@@ -72,7 +61,7 @@ export const makeSkeleton = async (
   const write = async (file: CapturedFile): Promise<void> => {
     const path = join(folderOf.get(file.tablespace) ?? data, file.path);
     if (!isChosen(choice, file)) return writeHole(path, file.sizeBytes);
-    await writeInFull(file, path, signal);
+    await writeInFull(file.content(), path, signal);
     progress({ bytes: file.sizeBytes, items: 1 });
   };
   // Whoever removes the folder after a failure meets no file that is still being made.

@@ -2,7 +2,7 @@
  * A MariaDB server out of a point, for as long as it is asked: on no more files than one database or table needs, reached by a socket in a private folder alone, without
  * events, network, binary log or engines that reach other servers. It ends when we do, however that comes, and its folder goes with the next one then.
  */
-import { chmod, mkdir, open, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import pLimit from "p-limit";
@@ -32,6 +32,7 @@ import { findServerProgram } from "../server-programs.ts";
 import { type CapturedFile, chooseFiles, databasesIn, listFiles, tablesIn } from "./choose-files.ts";
 import type { ExcerptName } from "./excerpt-name.ts";
 import { unknownDatabase, unknownTable } from "./unknown-name.ts";
+import { writeInFull } from "../../../../platform/folder-server/write-in-full.ts";
 
 export type TemporarySource = { readonly tree: TreeReader; readonly captured: CapturedComponent };
 
@@ -77,18 +78,6 @@ const requireRoom = async (context: ServerContext, files: readonly CapturedFile[
   );
 };
 
-const writeFile = async ({ content }: CapturedFile, path: string, signal: AbortSignal): Promise<void> => {
-  const file = await open(path, "wx", 0o600);
-  try {
-    for await (const piece of content()) {
-      signal.throwIfAborted();
-      for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
-    }
-  } finally {
-    await file.close();
-  }
-};
-
 const writeFiles = async (
   files: readonly CapturedFile[],
   data: string,
@@ -99,7 +88,7 @@ const writeFiles = async (
   for (const folder of new Set(files.map(({ path }) => dirname(path))))
     await mkdir(join(data, folder), { recursive: true, mode: 0o700 });
   const write = async (file: CapturedFile): Promise<void> => {
-    await writeFile(file, join(data, file.path), signal);
+    await writeInFull(file.content(), join(data, file.path), signal);
     readBytes += file.sizeBytes;
     stage(`reading ${formatBytes(readBytes)} of ${amount}`);
   };
