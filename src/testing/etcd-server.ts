@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { RefloatError } from "../model/refloat-error.ts";
 import { readFileSync } from "node:fs";
-import { isRunning, listProcesses, readPlaces, readProcess } from "../platform/process-table.ts";
+import { isRunning, listProcesses, readPlaces, readProcess, signalProcess } from "../platform/process-table.ts";
 import { runProgram } from "../platform/subprocess.ts";
 import { findFreePort } from "./free-port.ts";
 
@@ -114,10 +114,10 @@ rm -f ${directory}/pid
     }
   };
   const endAll = (): void => {
-    for (const { pid } of listProcesses()) {
-      const { workingDirectory, words } = readPlaces(pid);
+    for (const one of listProcesses()) {
+      const { workingDirectory, words } = readPlaces(one.pid);
       const isOurs = workingDirectory?.startsWith(directory) === true || words.includes(data);
-      if (isOurs) process.kill(pid, "SIGKILL");
+      if (isOurs) signalProcess(one, "SIGKILL");
     }
   };
   const stop = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { listProcesses, readPlaces } from "../platform/process-table.ts";
+import { listProcesses, readPlaces, signalProcess } from "../platform/process-table.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 import { runProgram } from "../platform/subprocess.ts";
 import { findFreePort } from "./free-port.ts";
@@ -102,8 +102,8 @@ export const startRedisServer = async (options: RedisServerOptions = {}): Promis
 
   const stop = async (): Promise<void> => {
     await crash();
-    for (const { pid } of listProcesses())
-      if (readPlaces(pid).workingDirectory?.startsWith(`${directory}/`) === true) process.kill(pid, "SIGKILL");
+    for (const one of listProcesses())
+      if (readPlaces(one.pid).workingDirectory?.startsWith(`${directory}/`) === true) signalProcess(one, "SIGKILL");
     await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   };
 

@@ -12,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
-import { isAlive, listProcesses } from "../../src/platform/process-table.ts";
+import { isAlive, listProcesses, signalProcess } from "../../src/platform/process-table.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
@@ -73,7 +73,7 @@ ${fence}`,
     );
   /** The machine hangs: nothing of it runs, and the commit lies in its socket. */
   const hang = async (): Promise<void> => {
-    for (const { pid } of processesOf(old)) process.kill(pid, "SIGSTOP");
+    for (const one of processesOf(old)) signalProcess(one, "SIGSTOP");
     writer.stdin?.write("commit\n");
     await until("committing");
     writer.kill("SIGSTOP");
@@ -139,7 +139,7 @@ ${fence}`,
 
   /** As a person would, and the next start finds no trace of what ran. */
   const powerOffByHand = async (): Promise<void> => {
-    for (const { pid } of processesOf(old)) process.kill(pid, "SIGKILL");
+    for (const one of processesOf(old)) signalProcess(one, "SIGKILL");
     while (processesOf(old).some(isAlive)) await delay(10);
     await rm(join(old.directory, "data/postmaster.pid"), { force: true });
     for (const name of await readdir(old.socketDirectory)) await rm(join(old.socketDirectory, name));

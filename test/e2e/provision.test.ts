@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { execa, execaSync } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
-import { findByEnvironment } from "../../src/platform/process-table.ts";
+import { findByEnvironment, signalProcess } from "../../src/platform/process-table.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 import { declareIn } from "./support/declare.ts";
@@ -36,9 +36,9 @@ describe("provision", { timeout: 120_000 }, () => {
   const starts = async (): Promise<number> =>
     (await readFile(at("starts"), "utf8").catch(() => "")).split("\n").filter((line) => line !== "").length;
   const answer = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text();
-  const servers = (): readonly number[] => findByEnvironment({ STARTS: at("starts") }).map(({ pid }) => pid);
+  const servers = () => findByEnvironment({ STARTS: at("starts") });
   const endServers = (): void => {
-    for (const pid of servers()) process.kill(pid, "SIGKILL");
+    for (const one of servers()) signalProcess(one, "SIGKILL");
   };
   /** What a lost site leaves. */
   const loseAll = async (): Promise<void> => {

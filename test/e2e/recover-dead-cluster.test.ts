@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { descendantsOf, listProcesses } from "../../src/platform/process-table.ts";
+import { descendantsOf, listProcesses, signalProcess } from "../../src/platform/process-table.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
@@ -25,8 +25,10 @@ const orders = async (): Promise<number> => {
 const kill = async (): Promise<void> => {
   const postmaster = await findPostmaster(data());
   if (postmaster === null) throw new Error("no server runs that could be killed");
-  const below = descendantsOf(postmaster.pid, listProcesses());
-  for (const pid of [postmaster.pid, ...below.map((row) => row.pid)]) process.kill(pid, "SIGKILL");
+  const all = listProcesses();
+  const first = all.filter(({ pid }) => pid === postmaster.pid);
+  // Some end by themselves as soon as the first one is gone.
+  for (const one of [...first, ...descendantsOf(postmaster.pid, all)]) signalProcess(one, "SIGKILL");
   await expect.poll(() => findPostmaster(data()), { timeout: 20_000, interval: 20 }).toBe(null);
 };
 

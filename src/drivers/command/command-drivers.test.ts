@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CheckDriver } from "../../core/ports/driver.ts";
 import type { TrafficDriver } from "../../core/ports/traffic.ts";
-import { findByEnvironment } from "../../platform/process-table.ts";
+import { findByEnvironment, signalProcess } from "../../platform/process-table.ts";
 import {
   type TestFolder,
   createTestCheckContext,
@@ -63,7 +63,7 @@ describe("a command check", () => {
     const marker = `refloat/test/${folder.path}`;
     const outcome = await check.run(createTestCheckContext({ marker }), { command: "sleep 600 & echo started" });
     expect(outcome).toMatchObject({ status: "passed", found: "started" });
-    for (const { pid } of findByEnvironment({ REFLOAT_STEP: marker })) process.kill(pid, "SIGKILL");
+    for (const one of findByEnvironment({ REFLOAT_STEP: marker })) signalProcess(one, "SIGKILL");
   });
 
   test("has the outputs in its environment, secrets only there", async () => {

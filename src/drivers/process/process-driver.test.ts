@@ -7,7 +7,13 @@ import { findFreePort } from "../../testing/free-port.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ComponentDriver, DriverContext, RunningProcess, RuntimeOperations } from "../../core/ports/driver.ts";
 import type { SnapshotId } from "../../model/identifiers.ts";
-import { findByEnvironment, isAlive, readEnvironment, readProcess } from "../../platform/process-table.ts";
+import {
+  findByEnvironment,
+  isAlive,
+  readEnvironment,
+  readProcess,
+  signalProcess,
+} from "../../platform/process-table.ts";
 import { isPortOpen } from "../../platform/port-owner.ts";
 import { createDirectoryReader, createDirectorySink } from "../../testing/directory-vault.ts";
 import { type TestFolder, createTestContext, createTestFolder } from "../../testing/driver-context.ts";
@@ -34,7 +40,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const child of spawned.splice(0)) child.kill("SIGKILL");
   const left = findByEnvironment({ REFLOAT_STATE: folder.path });
-  for (const { pid } of left) process.kill(pid, "SIGKILL");
+  for (const one of left) signalProcess(one, "SIGKILL");
   await folder.remove();
 });
 

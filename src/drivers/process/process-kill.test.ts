@@ -8,7 +8,7 @@ import { findFreePort } from "../../testing/free-port.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RuntimeOperations } from "../../core/ports/driver.ts";
 import { isPortOpen } from "../../platform/port-owner.ts";
-import { findByEnvironment } from "../../platform/process-table.ts";
+import { findByEnvironment, signalProcess } from "../../platform/process-table.ts";
 import { type TestFolder, createTestContext, createTestFolder } from "../../testing/driver-context.ts";
 import type { ProcessAct } from "../../testing/process-act-program.ts";
 import { writeSampleRelease } from "../../testing/sample-application.ts";
@@ -33,7 +33,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const state of states)
-    for (const { pid } of findByEnvironment({ REFLOAT_STATE: state })) process.kill(pid, "SIGKILL");
+    for (const one of findByEnvironment({ REFLOAT_STATE: state })) signalProcess(one, "SIGKILL");
   await folder.remove();
 });
 

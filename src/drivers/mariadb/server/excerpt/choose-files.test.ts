@@ -6,14 +6,26 @@ import { type CapturedFile, chooseFiles } from "./choose-files.ts";
 const filesOf = (...paths: readonly string[]): readonly CapturedFile[] =>
   paths.map((path) => ({ path, sizeBytes: 1, content: () => (async function* none() {})() }));
 
-const chosen = (
+const notesOf = (texts: Readonly<Record<string, string>>): readonly CapturedFile[] =>
+  Object.entries(texts).map(([path, told]) => ({
+    path,
+    sizeBytes: told.length,
+    content: () =>
+      (async function* one() {
+        yield Buffer.from(told);
+      })(),
+  }));
+
+const chosen = async (
   paths: readonly string[],
   { table = "orders", changes = [] }: { readonly table?: string | null; readonly changes?: readonly FileChange[] } = {},
-): readonly string[] =>
-  chooseFiles(filesOf(...paths), changes, { database: "shop", table, ignoresCase: false }).map(({ path }) => path);
+): Promise<readonly string[]> =>
+  (await chooseFiles(filesOf(...paths), changes, { database: "shop", table, ignoresCase: false })).map(
+    ({ path }) => path,
+  );
 
 describe("files for one table", () => {
-  it("are those of the server, of the database as a whole, and its own", () => {
+  it("are those of the server, of the database as a whole, and its own", async () => {
     const wanted = [
       "ibdata1",
       "undo001",
@@ -30,11 +42,13 @@ describe("files for one table", () => {
       "shop/FTS_0000000000000013_CONFIG.ibd",
     ];
     const others = ["shop/orders_old.ibd", "shop/order.frm", "shop/orders2.MYD", "other/db.opt", "other/orders.ibd"];
-    expect(chosen([...others, ...wanted])).toEqual(wanted);
-    expect(chosen(["shop/customers.ibd", "other/orders.ibd"], { table: null })).toEqual(["shop/customers.ibd"]);
+    await expect(chosen([...others, ...wanted])).resolves.toEqual(wanted);
+    await expect(chosen(["shop/customers.ibd", "other/orders.ibd"], { table: null })).resolves.toEqual([
+      "shop/customers.ibd",
+    ]);
   });
 
-  it("have the names that they were copied under, when it was swapped with another meanwhile", () => {
+  it("have the names that they were copied under, when it was swapped with another meanwhile", async () => {
     const changes = [
       { path: "shop/orders.ibd", to: "shop/orders_old.ibd" },
       { path: "shop/draft.ibd", to: "shop/orders_new.ibd" },
@@ -42,11 +56,26 @@ describe("files for one table", () => {
       { path: "shop/customers.ibd", to: null },
     ];
     const paths = ["shop/orders.ibd", "shop/draft.ibd", "shop/customers.ibd", "shop/orders.frm"];
-    expect(chosen(paths, { changes })).toEqual(["shop/orders.ibd", "shop/draft.ibd", "shop/orders.frm"]);
+    await expect(chosen(paths, { changes })).resolves.toEqual(["shop/orders.ibd", "shop/draft.ibd", "shop/orders.frm"]);
   });
 
-  it("are all of them where the backup tells of changes in files of their own", () => {
-    const paths = ["shop/orders.ibd", "other/ballast.ibd", "other/draft.ibd.ren"];
-    expect(chosen(paths)).toEqual(paths);
+  it("have the name that an older program notes in a file of its own, and bring that note along", async () => {
+    const notes = {
+      "shop/draft.ren": "shop/orders",
+      "shop/orders.ren": "shop/orders_old",
+      "shop/early.ren": "shop/late",
+    };
+    const data = ["shop/draft.ibd", "shop/orders.ibd", "shop/early.ibd"];
+    const files = [...filesOf(...data, "shop/orders.frm", "shop/gone.ibd", "shop/gone.del"), ...notesOf(notes)];
+    const of = async (table: string): Promise<readonly string[]> =>
+      (await chooseFiles(files, [], { database: "shop", table, ignoresCase: false })).map(({ path }) => path);
+    await expect(of("orders")).resolves.toEqual([
+      "shop/draft.ibd",
+      "shop/orders.ibd",
+      "shop/orders.frm",
+      "shop/draft.ren",
+      "shop/orders.ren",
+    ]);
+    await expect(of("late")).resolves.toEqual(["shop/early.ibd", "shop/early.ren"]);
   });
 });

@@ -3,6 +3,7 @@
  * missing, as in a partial backup: their redo log is passed over, and whoever asks for them is told that they are not there.
  */
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import type { ByteStream } from "../../../../core/ports/bytes.ts";
 import type { FolderEntry, TreeReader } from "../../../../core/ports/vault-snapshots.ts";
 import type { CapturedComponent } from "../../../../model/manifest.ts";
@@ -45,8 +46,17 @@ const isOfWholeDatabase = (name: string): boolean => name === "db.opt" || /\.TRN
 /** `orders` of `orders.ibd`, `orders#P#p0.ibd`: neither a dot nor that sign is in an encoded name. */
 const tableOf = (name: string): string => /^[^.#]+/.exec(name)?.[0] ?? name;
 
-/** `.ren` and `.del` tell older programs what happened to a file meanwhile; then nothing is left out, since each may be of any table. */
-const isNoteOfChange = ({ path }: CapturedFile): boolean => /\.(?:ren|del)$/.test(path);
+const noteOfName = /\.ren$/;
+
+const dataOfNote = (path: string): string => path.replace(noteOfName, ".ibd");
+
+/** Older programs tell in `shop/early.ren` that the table of `shop/early.ibd` was called `shop/late` in the end. */
+const notedNames = async (files: readonly CapturedFile[]): Promise<readonly FileChange[]> =>
+  Promise.all(
+    files
+      .filter(({ path }) => noteOfName.test(path))
+      .map(async ({ path, content }) => ({ path: dataOfNote(path), to: `${(await text(content())).trim()}.ibd` })),
+  );
 
 type Wish = ExcerptName & { readonly ignoresCase: boolean };
 
@@ -65,15 +75,15 @@ const renamedInto = (changes: readonly FileChange[], wish: Wish): ReadonlySet<st
   return wanted;
 };
 
-/** @param wish null for everything */
-export const chooseFiles = (
+/** @param wish null for everything @throws vault.* */
+export const chooseFiles = async (
   files: readonly CapturedFile[],
   changes: readonly FileChange[],
   wish: Wish | null,
-): readonly CapturedFile[] => {
-  if (wish === null || files.some(isNoteOfChange)) return files;
-  const renamed = renamedInto(changes, wish);
-  return files.filter(({ path }) => isOf(path, wish) || renamed.has(path));
+): Promise<readonly CapturedFile[]> => {
+  if (wish === null) return files;
+  const renamed = renamedInto([...changes, ...(await notedNames(files))], wish);
+  return files.filter(({ path }) => isOf(path, wish) || renamed.has(dataOfNote(path)));
 };
 
 /** Of databases that files lie in, as far as names of files tell. */

@@ -87,7 +87,9 @@ beforeAll(async () => {
   await chmod(folder.path, 0o755);
   temporary = join(folder.path, "tmp");
   await mkdir(temporary);
-  server = await startMariadbServer({ settings: { "log-bin": "binlog", "binlog-format": "ROW" } });
+  server = await startMariadbServer({
+    settings: { "log-bin": "binlog", "binlog-format": "ROW", "innodb-flush-log-at-trx-commit": 1 },
+  });
   vi.stubEnv("TMPDIR", temporary);
   const name = quoteName(odd);
   await server.sql(`
@@ -106,7 +108,7 @@ beforeAll(async () => {
     CREATE TABLE parts (id INT PRIMARY KEY, v INT) PARTITION BY HASH (id) PARTITIONS 3; INSERT INTO parts SELECT seq, seq * 2 FROM seq_1_to_9;
     CREATE TABLE plain (i INT) ENGINE=MyISAM; INSERT INTO plain VALUES (7);
     CREATE TABLE crash (i INT) ENGINE=Aria; INSERT INTO crash VALUES (8);
-    CREATE TABLE volatile (i INT) ENGINE=MEMORY; INSERT INTO volatile VALUES (9);
+    CREATE TABLE volatile (i INT) ENGINE=MEMORY;
     CREATE TABLE history (i INT) WITH SYSTEM VERSIONING; INSERT INTO history VALUES (1); UPDATE history SET i = 2;
     CREATE SEQUENCE numbers; CREATE TABLE counted (i INT DEFAULT NEXTVAL(numbers), v INT); INSERT INTO counted (v) VALUES (5);
     CREATE TABLE early (i INT); INSERT INTO early VALUES (3);
@@ -118,6 +120,10 @@ beforeAll(async () => {
     USE ${name}; CREATE TABLE ${quoteName(oddTable)} (\`a"b\` INT PRIMARY KEY, \`c,\` TEXT); INSERT INTO ${quoteName(oddTable)} VALUES (1, 'ok');`);
   context = await mariadbServerContext(server, folder.path);
   vault = await createVault(folder.path);
+  // Tables that were there at the last checkpoint come as they are, and one that is renamed now by a note; those made since come as `.new`.
+  await server.crash();
+  await server.start();
+  await server.sql("INSERT INTO shop.volatile VALUES (9);");
   oddThen = await contentOf(context, server, dataOf(server), odd);
   shopThen = await contentOf(context, server, dataOf(server), "shop");
   // Undone when the server comes up: in files that are there, and in those that were left out.

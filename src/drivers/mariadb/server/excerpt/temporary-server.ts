@@ -214,7 +214,7 @@ export const openTemporary = async (
   // Rows and definitions of all databases come by the log.
   const wish = range === null ? { ...name, ignoresCase } : null;
   if (wish !== null) requireCaptured(all, wish);
-  const files = chooseFiles(all, detail.changes, wish);
+  const files = await chooseFiles(all, detail.changes, wish);
   for (const folder of new Set([tmpdir(), "/tmp"])) await sweepPartials(folder);
   await requireRoom(context, files);
   const owner = await serverOwner(context, null, detail);
