@@ -27,6 +27,10 @@ export type TestReport = {
   readonly skipped: number;
   /** A line for each failure: the file, the test, the first line of what it said. */
   readonly failures: readonly string[];
+  /** The same for what failed and then did not, when its file was run again: no failure of the run, and a fault to be mended. */
+  readonly unsteady: readonly string[];
+  /** Paths of the files that have failures. */
+  readonly failedFiles: readonly string[];
   /** Files and the seconds that each took beside what else ran, longest first: what the length of the suite is made of. */
   readonly slowest: readonly string[];
 };
@@ -43,8 +47,9 @@ const failuresOf = (file: FileResult, root: string): readonly string[] => {
   return failed.map(({ fullName, failureMessages }) => `${path}: ${fullName}: ${firstLine(failureMessages?.[0])}`);
 };
 
-const readReport = (report: Report, root: string): TestReport => {
+const summarize = (report: Report, root: string): Omit<TestReport, "unsteady"> => {
   const failures = report.testResults.flatMap((file) => failuresOf(file, root));
+  const failedFiles = report.testResults.filter((file) => failuresOf(file, root).length > 0).map(({ name }) => name);
   const assertions = report.testResults.flatMap((file) => file.assertionResults);
   const passed = assertions.filter(({ status }) => status === "passed").length;
   const failedTests = assertions.filter(({ status }) => status === "failed").length;
@@ -53,17 +58,45 @@ const readReport = (report: Report, root: string): TestReport => {
     .toSorted((a, b) => b.seconds - a.seconds)
     .slice(0, slowestShown)
     .map(({ name, seconds }) => `${seconds.toFixed(0).padStart(4)}s  ${name}`);
-  return { passed, failed: failures.length, skipped: assertions.length - passed - failedTests, failures, slowest };
+  const skipped = assertions.length - passed - failedTests;
+  return { passed, failed: failures.length, skipped, failures, failedFiles, slowest };
+};
+
+const parse = (path: string): Report | null => {
+  try {
+    return reportSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return null;
+  }
+};
+
+/** What the second run says of a file takes the place of what the first one said of it; of a file that it does not tell of, the first one holds. */
+const replaced = (first: Report, again: Report): Report => {
+  const byName = new Map(again.testResults.map((file) => [file.name, file]));
+  return { testResults: first.testResults.map((file) => byName.get(file.name) ?? file) };
 };
 
 /**
  * @param path of the JSON report; one that is missing or cut off is a failure: vitest died before it could report
  * @param root what the files are named from
+ * @param again path of the report of a second run of the files that had failed; null without one
  */
-export const readTestReport = (path: string, root: string): TestReport => {
-  try {
-    return readReport(reportSchema.parse(JSON.parse(readFileSync(path, "utf8"))), root);
-  } catch {
-    return { passed: 0, failed: 1, skipped: 0, failures: ["vitest ended before it could report"], slowest: [] };
-  }
+export const readTestReport = (path: string, root: string, again: string | null = null): TestReport => {
+  const first = parse(path);
+  if (first === null)
+    return {
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      failures: ["vitest ended before it could report"],
+      unsteady: [],
+      failedFiles: [],
+      slowest: [],
+    };
+  const second = again === null ? null : parse(again);
+  if (second === null) return { ...summarize(first, root), unsteady: [] };
+  const last = summarize(replaced(first, second), root);
+  const stillFailing = new Set(last.failedFiles);
+  const steadied = first.testResults.filter(({ name }) => !stillFailing.has(name));
+  return { ...last, unsteady: steadied.flatMap((file) => failuresOf(file, root)) };
 };

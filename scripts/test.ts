@@ -1,6 +1,7 @@
 /**
  * `npm test [-- PATH...]`: every test (or those under the paths) on real servers. The last line is `N passed, N failed`, counted from
  * vitest's JSON report; before it stand the files that took longest, and a line for each failure. A run without tests is a failure.
+ * Where few files of the whole suite fail, they are run once more, alone: what fails then has failed. What does not is named `unsteady`, so that it is mended.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,32 +12,46 @@ import { setUp } from "./setup.ts";
 import { readTestReport } from "./test-report.ts";
 
 const root = join(import.meta.dirname, "..");
+/** With more than that something is wrong with what is tested, or with the machine. */
+const mostFilesAgain = 3;
 
-setUp("tests");
-const folder = mkdtempSync(join(tmpdir(), "refloat-test-report-"));
-try {
-  const reportPath = join(folder, "report.json");
-  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+const runVitest = async (args: readonly string[], reportPath: string): Promise<string | number> => {
   const child = spawn(
     process.execPath,
     [
-      vitest,
+      join(root, "node_modules/vitest/vitest.mjs"),
       "run",
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${reportPath}`,
-      ...process.argv.slice(2),
+      ...args,
     ],
     { cwd: root, stdio: "inherit" },
   );
-  const [code, signal] = await once(child, "exit");
-  const report = readTestReport(reportPath, root);
-  if (code !== 0 && report.failed === 0) process.stdout.write(`vitest ended with ${String(signal ?? code)}\n`);
+  const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
+  return code ?? signal ?? "no status";
+};
+
+setUp("tests");
+const folder = mkdtempSync(join(tmpdir(), "refloat-test-report-"));
+try {
+  const args = process.argv.slice(2);
+  const [first, again] = [join(folder, "report.json"), join(folder, "again.json")];
+  let ended = await runVitest(args, first);
+  let report = readTestReport(first, root);
+  const { failedFiles } = report;
+  if (args.length === 0 && failedFiles.length > 0 && failedFiles.length <= mostFilesAgain) {
+    for (const failure of report.failures) process.stdout.write(`run again: ${failure}\n`);
+    ended = await runVitest(["--no-file-parallelism", ...failedFiles], again);
+    report = readTestReport(first, root, again);
+  }
+  if (ended !== 0 && report.failed === 0) process.stdout.write(`vitest ended with ${ended}\n`);
   for (const file of report.slowest) process.stdout.write(`slow: ${file}\n`);
   if (report.skipped > 0) process.stdout.write(`${report.skipped} skipped\n`);
   if (report.passed === 0 && report.failed === 0) process.stdout.write("no test ran\n");
+  for (const failure of report.unsteady) process.stdout.write(`unsteady: ${failure}\n`);
   for (const failure of report.failures) process.stdout.write(`failed: ${failure}\n`);
-  process.exitCode = code === 0 && report.failed === 0 && report.passed > 0 ? 0 : 1;
+  process.exitCode = ended === 0 && report.failed === 0 && report.passed > 0 ? 0 : 1;
   process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -27,7 +27,15 @@ const file = (status: string, ...tests: string[]) => ({
   })),
 });
 
-const died = { passed: 0, failed: 1, skipped: 0, failures: ["vitest ended before it could report"], slowest: [] };
+const died = {
+  passed: 0,
+  failed: 1,
+  skipped: 0,
+  failures: ["vitest ended before it could report"],
+  unsteady: [],
+  failedFiles: [],
+  slowest: [],
+};
 
 describe("readTestReport", () => {
   it("counts tests over files, what was skipped apart, and names what failed", () => {
@@ -37,6 +45,8 @@ describe("readTestReport", () => {
       failed: 1,
       skipped: 2,
       failures: ["src/some.test.ts: it holds: AssertionError: it does not"],
+      unsteady: [],
+      failedFiles: ["/project/src/some.test.ts"],
       slowest: ["   2s  src/some.test.ts", "   2s  src/some.test.ts"],
     });
   });
@@ -65,6 +75,47 @@ describe("readTestReport", () => {
     );
     expect(slowest).toHaveLength(20);
     expect(slowest[0]).toBe("  24s  24.ts");
+  });
+
+  describe("with a second run of what failed", () => {
+    const named = (name: string, ...rest: Parameters<typeof file>) => ({ ...file(...rest), name: `/project/${name}` });
+    const first = {
+      testResults: [
+        named("a.ts", "failed", "failed", "passed"),
+        named("b.ts", "failed", "failed"),
+        named("c.ts", "failed"),
+        named("d.ts", "passed", "passed"),
+      ],
+    };
+    const readBoth = (again: string) => {
+      const path = join(folder, "again.json");
+      writeFileSync(path, again);
+      writeFileSync(join(folder, "first.json"), JSON.stringify(first));
+      return readTestReport(join(folder, "first.json"), "/project", path);
+    };
+
+    it("names what passed then as unsteady, and counts each test once", () => {
+      const again = {
+        testResults: [
+          named("a.ts", "passed", "passed", "passed"),
+          named("b.ts", "failed", "failed"),
+          named("c.ts", "passed", "passed"),
+        ],
+      };
+      expect(readBoth(JSON.stringify(again))).toMatchObject({
+        passed: 4,
+        failed: 1,
+        failures: ["b.ts: it holds: AssertionError: it does not"],
+        failedFiles: ["/project/b.ts"],
+        unsteady: ["a.ts: it holds: AssertionError: it does not", "c.ts: Cannot find module"],
+      });
+    });
+
+    it("keeps the failure of a file that the second run does not tell of", () => {
+      const some = { testResults: [named("a.ts", "passed", "passed", "passed")] };
+      expect(readBoth(JSON.stringify(some)).failedFiles).toEqual(["/project/b.ts", "/project/c.ts"]);
+      expect(readBoth("{")).toMatchObject({ passed: 2, failed: 3, unsteady: [] });
+    });
   });
 
   it("takes a report that is not there for a failure", () => {
