@@ -1,13 +1,13 @@
 /** One table out of a whole server's capture, by the command line: as of a second, from the vault alone, and when it is killed. */
-import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { listProcesses, readPlaces } from "../../src/platform/process-table.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
-import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
+import { extractFromVaultAlone, foldersLeft, killExtract } from "./support/excerpt-leftovers.ts";
+import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 import { declareCluster, laterOnPostgres, whileReceiving } from "./support/received-log.ts";
 
 let folder: string;
@@ -21,8 +21,7 @@ let point: string;
 const rows = 100_140;
 const environment = () => ({ TMPDIR: temporary });
 
-/** Folders of temporary servers; Node keeps a cache of its own beside them. */
-const foldersLeft = async () => (await readdir(temporary)).filter((name) => name.startsWith(".excerpt."));
+const place = () => ({ folder, temporary });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-extract-"));
@@ -55,9 +54,9 @@ afterAll(async () => {
 
 it("takes a dropped table as of the second before, and tells from where", { timeout: 240_000 }, async () => {
   const archive = join(folder, "orders.dump");
-  const place = "shop:db:bench/orders";
+  const table = "shop:db:bench/orders";
   const { lines } = await refloat.succeed(
-    ["extract", place, "--at", wanted, "--dump", "--to", archive, "--json"],
+    ["extract", table, "--at", wanted, "--dump", "--to", archive, "--json"],
     environment(),
   );
   const { data } = lines.at(-1) as { data: { replayed: { to: string; at: string }; point: string } };
@@ -67,15 +66,15 @@ it("takes a dropped table as of the second before, and tells from where", { time
   await execa(join(server.binaries, "pg_restore"), args);
   expect(await query(server.url("bench"), "select count(*)::int as n from orders")).toEqual([{ n: rows }]);
 
-  const asRows = await refloat.succeed(["extract", place, "--at", wanted, "--stdout"], environment());
+  const asRows = await refloat.succeed(["extract", table, "--at", wanted, "--stdout"], environment());
   expect(asRows.stdout.split("\n").length).toBe(rows);
   expect(asRows.stderr).toContain(`position ${data.replayed.to}: point ${point} and the log from there`);
-  const gone = await refloat.run(["extract", place, "--at", "last", "--stdout"], environment());
+  const gone = await refloat.run(["extract", table, "--at", "last", "--stdout"], environment());
   expect({ exit: gone.exit, said: gone.stderr }).toMatchObject({
     exit: 2,
     said: expect.stringContaining("database bench has no table orders then"),
   });
-  expect(await foldersLeft()).toEqual([]);
+  expect(await foldersLeft(place())).toEqual([]);
 });
 
 it("says what can be asked for", { timeout: 120_000 }, async () => {
@@ -91,52 +90,18 @@ it("says what can be asked for", { timeout: 120_000 }, async () => {
   expect(file.stderr).toContain(`db as of point ${point}`);
 });
 
-const serversLeft = () =>
-  listProcesses().filter(({ pid }) => readPlaces(pid).workingDirectory?.startsWith(temporary) === true);
-
 it(
   "leaves no server behind when it is killed, and the next one clears its folder away",
   { timeout: 120_000 },
   async () => {
-    const killed = execa(process.execPath, [launcher, "extract", `${point}:db:bench/orders`, "--stdout"], {
-      cwd: folder,
-      reject: false,
-      env: { REFLOAT_CONFIG: join(folder, "refloat.yaml"), REFLOAT_STATE: join(folder, "state"), ...environment() },
-      stdin: "ignore",
-      // Nobody reads: it cannot come to its end.
-      buffer: false,
-    });
-    await expect.poll(() => serversLeft().length, { timeout: 60_000 }).toBeGreaterThan(0);
-    killed.kill("SIGKILL");
-    await killed;
-    await expect.poll(() => serversLeft(), { timeout: 60_000 }).toEqual([]);
-    expect((await foldersLeft()).length).toBe(1);
+    await killExtract(place(), `${point}:db:bench/orders`);
     await refloat.succeed(["extract", `${point}:db:bench/orders`, "--to", join(folder, "orders.copy")], environment());
-    expect(await foldersLeft()).toEqual([]);
+    expect(await foldersLeft(place())).toEqual([]);
   },
 );
 
 it("needs no declaration and no source, only the vault and the server's programs", { timeout: 120_000 }, async () => {
   await server.crash();
-  const elsewhere = join(folder, "elsewhere");
-  await mkdir(elsewhere);
-  const glass = ["--vault", join(folder, "vault"), "--password-file", join(folder, "password")];
-  const { stdout, stderr, exitCode } = await execa(
-    process.execPath,
-    [launcher, ...glass, "extract", "shop:db:bench/orders", "--at", wanted, "--stdout"],
-    {
-      reject: false,
-      cwd: elsewhere,
-      stdin: "ignore",
-      extendEnv: false,
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        HOME: elsewhere,
-        REFLOAT_STATE: join(elsewhere, "state"),
-        ...environment(),
-      },
-    },
-  );
-  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-  expect(stdout.split("\n").length).toBe(rows);
+  const taken = await extractFromVaultAlone(place(), ["shop:db:bench/orders", "--at", wanted]);
+  expect(taken.split("\n").length).toBe(rows);
 });

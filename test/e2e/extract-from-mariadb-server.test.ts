@@ -1,15 +1,14 @@
 /** One table out of a whole MariaDB server's capture, by the command line: as of a second, from the vault alone, and when it is killed. */
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { listProcesses, readPlaces } from "../../src/platform/process-table.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { declareIn } from "./support/declare.ts";
 import { laterOnMariadb, whileReceiving } from "./support/received-log.ts";
-import { type RefloatProgram, launcher, refloatIn } from "./support/refloat-program.ts";
+import { extractFromVaultAlone, foldersLeft, killExtract } from "./support/excerpt-leftovers.ts";
+import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
 let folder: string;
 let temporary: string;
@@ -22,8 +21,7 @@ let point: string;
 const rows = 100_140;
 const environment = () => ({ TMPDIR: temporary });
 
-/** Folders of temporary servers; Node keeps a cache of its own beside them. */
-const foldersLeft = async () => (await readdir(temporary)).filter((name) => name.startsWith(".excerpt."));
+const place = () => ({ folder, temporary });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-extract-mdb-"));
@@ -70,9 +68,9 @@ afterAll(async () => {
 
 it("takes a dropped table as of the second before, and tells from where", { timeout: 240_000 }, async () => {
   const sql = join(folder, "orders.sql");
-  const place = "shop:db:bench/orders";
+  const table = "shop:db:bench/orders";
   const { lines } = await refloat.succeed(
-    ["extract", place, "--at", wanted, "--dump", "--to", sql, "--json"],
+    ["extract", table, "--at", wanted, "--dump", "--to", sql, "--json"],
     environment(),
   );
   const { data } = lines.at(-1) as { data: { replayed: { at: string }; point: string } };
@@ -81,12 +79,12 @@ it("takes a dropped table as of the second before, and tells from where", { time
   expect(await server.sql("SELECT COUNT(*), SUM(text = 'late') FROM bench.orders;")).toBe(`${rows}\t140\n`);
   const asCaptured = await refloat.succeed(["extract", `${point}:db:bench/orders`, "--stdout", "--csv"], environment());
   expect(asCaptured.stdout.trimEnd().split("\n").length).toBe(100_001);
-  const gone = await refloat.run(["extract", place, "--at", "last", "--stdout"], environment());
+  const gone = await refloat.run(["extract", table, "--at", "last", "--stdout"], environment());
   expect({ exit: gone.exit, said: gone.stderr }).toMatchObject({
     exit: 2,
     said: expect.stringContaining("database bench has no table orders then"),
   });
-  expect(await foldersLeft()).toEqual([]);
+  expect(await foldersLeft(place())).toEqual([]);
 });
 
 it("says what can be asked for", { timeout: 120_000 }, async () => {
@@ -97,52 +95,18 @@ it("says what can be asked for", { timeout: 120_000 }, async () => {
   expect(await refuse(`${point}:db:bench.orders`, "--dump", "--stdout")).toContain('did you mean "bench/orders"?');
 });
 
-const serversLeft = () =>
-  listProcesses().filter(({ pid }) => readPlaces(pid).workingDirectory?.startsWith(temporary) === true);
-
 it(
   "leaves no server behind when it is killed, and the next one clears its folder away",
   { timeout: 120_000 },
   async () => {
-    const killed = execa(process.execPath, [launcher, "extract", `${point}:db:bench/orders`, "--stdout"], {
-      cwd: folder,
-      reject: false,
-      env: { REFLOAT_CONFIG: join(folder, "refloat.yaml"), REFLOAT_STATE: join(folder, "state"), ...environment() },
-      stdin: "ignore",
-      // Nobody reads: it cannot come to its end.
-      buffer: false,
-    });
-    await expect.poll(() => serversLeft().length, { timeout: 60_000 }).toBeGreaterThan(0);
-    killed.kill("SIGKILL");
-    await killed;
-    await expect.poll(() => serversLeft(), { timeout: 60_000 }).toEqual([]);
-    expect((await foldersLeft()).length).toBe(1);
+    await killExtract(place(), `${point}:db:bench/orders`);
     await refloat.succeed(["extract", `${point}:db:bench/orders`, "--to", join(folder, "orders.copy")], environment());
-    expect(await foldersLeft()).toEqual([]);
+    expect(await foldersLeft(place())).toEqual([]);
   },
 );
 
 it("needs no declaration and no source, only the vault and the server's programs", { timeout: 120_000 }, async () => {
   await server.crash();
-  const elsewhere = join(folder, "elsewhere");
-  await mkdir(elsewhere);
-  const glass = ["--vault", join(folder, "vault"), "--password-file", join(folder, "password")];
-  const { stdout, stderr, exitCode } = await execa(
-    process.execPath,
-    [launcher, ...glass, "extract", `${point}:db:bench/orders`, "--stdout"],
-    {
-      reject: false,
-      cwd: elsewhere,
-      stdin: "ignore",
-      extendEnv: false,
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        HOME: elsewhere,
-        REFLOAT_STATE: join(elsewhere, "state"),
-        ...environment(),
-      },
-    },
-  );
-  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-  expect(stdout.split("\n").length).toBe(100_000);
+  const taken = await extractFromVaultAlone(place(), [`${point}:db:bench/orders`]);
+  expect(taken.split("\n").length).toBe(100_000);
 });
