@@ -11,6 +11,7 @@ import { hanging } from "./fit-text.ts";
 import { describeMoments } from "./moment-words.ts";
 import {
   against,
+  describeBeside,
   describeEdits,
   describeKept,
   describeLeft,
@@ -57,10 +58,7 @@ export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, sc
     part("Settled", summary.settled),
     part("Disarmed", describeOff(summary)),
     part("Kept", describeKept(summary)),
-    part(
-      "Beside",
-      summary.beside.map(({ component, name }) => `restored ${component}, ${name}: not in use`),
-    ),
+    part("Beside", describeBeside(summary)),
     part("Machine", describeMachine(summary)),
     nextLine(screen, ...nextCommands(summary, plan)),
   );

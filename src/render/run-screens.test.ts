@@ -229,7 +229,7 @@ describe("the report", () => {
       Took        noticed and decided 1h50m51s | restore 31s | check 3s | approve 11s | cut over 1s
       Would lose  db 21m34s of 1h met   310 orders to review: runs/42/lost/orders.csv
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
-      Beside      restored db, shop_r42: not in use
+      Beside      restored db, shop_r42: its switch has begun and has not ended, so it may be what serves
       Machine     40s; no retries
       next: refloat resume 42
         or: refloat cancel 42"

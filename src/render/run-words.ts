@@ -219,6 +219,12 @@ export const describeKept = (summary: RunSummary): readonly string[] => {
   ];
 };
 
+export const describeBeside = ({ beside }: RunSummary): readonly string[] =>
+  beside.map(
+    ({ component, name, unsure }) =>
+      `restored ${component}, ${name}: ${unsure ? "its switch has begun and has not ended, so it may be what serves" : "not in use"}`,
+  );
+
 /** `restore:db timeout 6h, was its default: anna, the disk is slow tonight` */
 export const describeEdits = ({ stumbles }: RunSummary): readonly string[] =>
   stumbles.edits.map(

@@ -273,6 +273,7 @@ export const createSwitchStep: MakeHandler<"switch"> = (parts) => ({
     const back: Exchange = {
       incoming: typeof outgoing === "string" ? outgoing : exchange.outgoing,
       outgoing: exchange.incoming,
+      isReturn: true,
     };
     await withStep(
       parts,

@@ -105,4 +105,20 @@ describe("a Redis server", () => {
       expect((await readdir(server.directory)).filter((name) => name.startsWith("data."))).toEqual([]);
     },
   );
+
+  it("tells before a recovery who does not come in once the server is started anew", { timeout: 120_000 }, async () => {
+    await server.cli("ACL", "SETUSER", "web", "on", ">w", "~*", "+@read");
+    const gone = "web stands in no file, and is gone when the server is started anew";
+    const said = async (words: readonly string[]) => (await refloat.run(words)).stdout.replaceAll(/\s+/g, " ");
+    expect(await said(["plan", "shop"])).toContain(`cache: ${gone}`);
+    expect(await said(["ready", "shop"])).toContain(gone);
+    // Of the user that it comes as, no switch could be finished: refused, and what mends it is named.
+    await server.cli("ACL", "SETUSER", "refloat", `>${password} anew`);
+    await writeFile(join(folder, "redis-password"), `${password} anew\n`);
+    const refused = await refloat.run(["plan", "shop"]);
+    expect(refused.exit).toBe(3);
+    expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain("the user refloat has another password there");
+    expect(refused.stderr).toContain("CONFIG REWRITE");
+    await writeFile(join(folder, "redis-password"), `${password}\n`);
+  });
 });

@@ -124,6 +124,7 @@ const lookAt = async (
     capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
     present,
     ...(refusal === null ? {} : { unswitchable: refusal }),
+    forewarnings: present ? ((await driver.switching.forewarnings?.(context)) ?? []) : [],
     names: { stable: await stableName(driver, context), instance, retired },
     loss: present && since !== undefined ? ((await driver.writes?.estimateSince?.(context, since)) ?? null) : null,
     fingerprint:

@@ -322,6 +322,15 @@ const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
     .flatMap(([name, { every, in: within }]) => brokenLinkWarning(input, name, sideOf(every), sideOf(within))),
 ];
 
+/** What a driver saw of the live side, and what a switch would end. */
+export const forewarnings = (
+  components: RecoveryInput["components"],
+  switched: readonly string[],
+): readonly Warning[] =>
+  switched.flatMap((name) =>
+    (components[name]?.forewarnings ?? []).map((found) => warn("cutover.forewarned", `${name}: ${found}`)),
+  );
+
 /** Who has it open and is none of the processes that the cutover stops. */
 const holdWarnings = ({ input, scope, steps }: WarningFacts): readonly Warning[] => {
   if (!input.request.cutover) return [];
@@ -423,6 +432,7 @@ export const forecastWarnings = (facts: WarningFacts): Warning[] => [
   ...byWord(facts),
   ...(facts.input.failback === undefined ? pointWarnings(facts) : failbackWarnings(facts)),
   ...scopeWarnings(facts),
+  ...(facts.input.request.cutover ? forewarnings(facts.input.components, facts.scope.recovered) : []),
   ...holdWarnings(facts),
   ...schemaWarnings(facts),
   ...fingerprintWarnings(facts),

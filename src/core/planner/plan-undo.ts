@@ -3,6 +3,7 @@ import type { Plan, PlanForecast, PlanIntent } from "../../model/plan.ts";
 import { formatList } from "../text/quantity.ts";
 import { type ComponentOrder, componentOrder } from "./component-order.ts";
 import { isEmptied } from "./cutover-steps.ts";
+import { forewarnings } from "./forecast-warnings.ts";
 import { forecastSteps } from "./forecast-steps.ts";
 import { planDigest } from "./plan-digest.ts";
 import type { UndoInput } from "./planner-input.ts";
@@ -70,6 +71,7 @@ export const planUndo = (input: UndoInput): Plan => {
       space: [],
       warnings: [
         ...emptyWarnings(input, order, scope),
+        ...forewarnings(input.components, scope),
         ...(undoes.acceptLoss ? (input.silent ?? []) : []).map(({ component, found }) => ({
           code: "undo.silent-side",
           message: silentWords(component, found, undoes.exchanges[component]?.outgoing),

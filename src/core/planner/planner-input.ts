@@ -43,6 +43,8 @@ export type LiveComponent = {
   readonly present: boolean;
   /** Why nothing can be put behind its stable name, of one that can only be restored beside. */
   readonly unswitchable?: string;
+  /** What would not be after a switch as it is now, in sentences. */
+  readonly forewarnings?: readonly string[];
   /** For people: what the stable name is, and what the new and the old side will be called. May hold `{run}`. */
   readonly names: { readonly stable: string; readonly instance: string; readonly retired: string };
   /** Of a component that runs: the release that is live. */

@@ -148,6 +148,8 @@ export type Exchange = {
   readonly outgoing: string;
   /** What stands behind the name is put away for good reasons, or back again: nothing behind it is meant, and nothing has to remember that. */
   readonly putsAway?: true;
+  /** A run takes its own switch back: that the old side runs again is what is asked, even where it does not let us in any more. */
+  readonly isReturn?: true;
 };
 
 export type ExchangeObservation = {
@@ -169,6 +171,8 @@ export type Holder = {
 export type SwitchOperations<Options = unknown> = {
   /** Why nothing can ever be put behind the component's name; null when it can. Left out where that depends on nothing declared. */
   readonly refusal?: (context: DriverContext<Options>) => Promise<string | null>;
+  /** What a person is to know before saying yes, of a live side that would not be after a switch what it is now. Of one that is down nothing is known. */
+  readonly forewarnings?: (context: DriverContext<Options>) => Promise<readonly string[]>;
   /** @throws RefloatError cutover.refused if the source forbids it (prepared transactions, a mount point), with the reason */
   readonly observe: (context: DriverContext<Options>, exchange: Exchange) => Promise<ExchangeObservation>;
   /** Who keeps the name from being switched until it lets go. Left out where the exchange itself ends all connections. */

@@ -148,11 +148,25 @@ describe("summarizeRun", () => {
     expect(summary).toMatchObject({
       rto: null,
       kept: [],
-      beside: [{ component: "db", name: "shop_r42" }],
+      beside: [{ component: "db", name: "shop_r42", unsure: false }],
       failures: [{ step: "check:db", title: "check db", code: "step.check-failed", hint: "look" }],
       cutoverBegan: false,
     });
     expect(summarizeRun({ ...run, state: "cancelled" }, shopPlan, [], now).beside).toEqual([]);
+  });
+
+  it("does not call a side unused whose switch has begun and neither ended nor was taken back", () => {
+    const error = { code: "source.denied", message: "WRONGPASS" };
+    const besideOf = (state: "failed" | "needs-operator" | "compensated" | "interrupted") =>
+      summarizeRun(
+        shopRun({ state: "needs-operator" }, stoppedAt("switch:db", { state, attempt: 1, error })),
+        shopPlan,
+        [],
+        now,
+      ).beside;
+    for (const state of ["failed", "needs-operator", "interrupted"] as const)
+      expect(besideOf(state)).toEqual([{ component: "db", name: "shop_r42", unsure: true }]);
+    expect(besideOf("compensated")).toEqual([{ component: "db", name: "shop_r42", unsure: false }]);
   });
 
   it("is not back while the probe is answered wrong, though an undo ends with it", () => {

@@ -13,6 +13,7 @@ import { describeOutcomes, failedChecks } from "../components/check-verdict.ts";
 import { usersOf } from "../graph/users-of.ts";
 import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
 import { type Objective, elapsed, met } from "./objective.ts";
+import { hasBegun } from "./resume-rules.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
 import { wordsAfterStop } from "./words-after-stop.ts";
 import { type KeptSide, keptAway, keptSides } from "./kept-sides.ts";
@@ -66,8 +67,8 @@ export type RunSummary = {
   readonly kept: readonly KeptSide[];
   /** Those of the side elsewhere that a failback has left, by the names that they have there. */
   readonly keptAway: readonly KeptSide[];
-  /** New sides that stand beside live because the run did not cut over (or was undone). */
-  readonly beside: readonly { readonly component: string; readonly name: string }[];
+  /** New sides that stand beside live because the run did not cut over (or was undone). `unsure`: its switch has begun, and nothing tells that it was made or taken back. */
+  readonly beside: readonly { readonly component: string; readonly name: string; readonly unsure: boolean }[];
   /** Time that the machine worked: people's decisions left out, and the time between two processes of an interrupted run. */
   readonly machineMs: number;
   readonly predictedMs: number;
@@ -343,7 +344,8 @@ const standingBeside = ({ plan, record, find }: Journaled): RunSummary["beside"]
   return plan.intent.scope.flatMap((component) => {
     const step = find(`restore:${component}`);
     const name = textIn(step?.intent, "instance");
-    const switched = find(`switch:${component}`)?.state === "done";
-    return name === null || switched || step?.state === "compensated" ? [] : [{ component, name }];
+    const change = find(`switch:${component}`);
+    if (name === null || change?.state === "done" || step?.state === "compensated") return [];
+    return [{ component, name, unsure: change !== undefined && hasBegun(change) }];
   });
 };

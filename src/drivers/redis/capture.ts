@@ -10,6 +10,7 @@ import type { RdbFindings } from "./rdb-scan.ts";
 import { type RedisOptions, dataPathOf } from "./redis-options.ts";
 import { withRedis } from "./redis-session.ts";
 import { openReplicationStream } from "./replication-stream.ts";
+import { type Standing, readStanding } from "./standing-users.ts";
 import { type ServerFacts, numberIn, readServerFacts, startOf } from "./server-facts.ts";
 
 const keysOf = ({ counts }: RdbFindings): Readonly<Record<string, number>> | null =>
@@ -17,7 +18,8 @@ const keysOf = ({ counts }: RdbFindings): Readonly<Record<string, number>> | nul
 
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-const warningsOf = (server: ServerFacts, findings: RdbFindings): readonly string[] => [
+const warningsOf = (server: ServerFacts, findings: RdbFindings, standing: Standing): readonly string[] => [
+  ...(standing.kind === "gone" ? [`${standing.found} (${standing.advice})`] : []),
   ...(findings.unknown === null
     ? []
     : [
@@ -84,7 +86,10 @@ export const captureRedis: ComponentDriver<RedisOptions>["capture"] = async (con
   const { clock, signal } = context;
   const target = await resolveTarget(context);
   const owner = await ownerIfThere(await dataPathOf(context), signal);
-  const server = await withRedis({ target, signal }, (session) => readServerFacts(session, context.component));
+  const { server, standing } = await withRedis({ target, signal }, async (session) => ({
+    server: await readServerFacts(session, context.component),
+    standing: await readStanding(context, session, target),
+  }));
   const root = `/${context.component}`;
   const total = previous?.facts.sizeBytes;
   const progress = accumulateProgress(context.progress, {
@@ -113,6 +118,6 @@ export const captureRedis: ComponentDriver<RedisOptions>["capture"] = async (con
     facts: factsOf(server, findings, { owner, takenAt: endAt }),
     window: { beginAt, endAt },
     consistency: "snapshot",
-    warnings: [...warningsOf(server, findings)],
+    warnings: [...warningsOf(server, findings, standing)],
   };
 };

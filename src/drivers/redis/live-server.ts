@@ -1,17 +1,18 @@
 /** The live server: whether it may be stopped and switched at all, how it is stopped, and how the one behind the stable name is started. */
 import { realpath } from "node:fs/promises";
 import { z } from "zod";
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { runDeclaredLine } from "../../platform/folder-server/declared-line.ts";
 import { ownerOf, runAsOwner } from "../../platform/folder-server/folder-owner.ts";
 import { startRecordOf } from "../../platform/folder-server/start-record.ts";
 import { waitUntil } from "../../platform/wait-until.ts";
 import { layOutAppendOnly } from "./append-only-files.ts";
-import { describeAddress, resolveTarget } from "./connection-target.ts";
+import { type RedisTarget, describeAddress, resolveTarget } from "./connection-target.ts";
 import { isLoaded, quietInstance } from "./instance-server.ts";
 import { type RedisContext, dataPathOf } from "./redis-options.ts";
 import { findRedisProcess, killServer, shutDown } from "./redis-process.ts";
-import { type RedisSession, replyOf, withRedis } from "./redis-session.ts";
+import { type RedisSession, isTurnedAway, replyOf, withRedis } from "./redis-session.ts";
 import {
   type Settings,
   type Start,
@@ -24,6 +25,7 @@ import {
   startSchema,
 } from "./server-facts.ts";
 import { findRedisProgram, isExecutable } from "./server-programs.ts";
+import { type Standing, readStanding } from "./standing-users.ts";
 
 /** How the server of the stable place is started, and what it looks for in its folder. */
 export const redisStart = startRecordOf(
@@ -31,9 +33,9 @@ export const redisStart = startRecordOf(
     start: startSchema.nullable(),
     settings: settingsSchema,
     version: z.string(),
-    /** Lives of two processes: of the instance whose data came behind the stable name, and of the server that loaded them there, once it has. */
     /** The last one was not shut down by Refloat: what it took may be in none of its files. */
     died: z.boolean().default(false),
+    /** Lives of two processes: of the instance whose data came behind the stable name, and of the server that loaded them there, once it has. */
     continues: z.object({ from: z.string(), runId: z.string().nullable() }).nullable().default(null),
   }),
 );
@@ -181,6 +183,14 @@ const layOut = async (context: RedisContext, stable: string): Promise<void> => {
   await layOutAppendOnly(stable, remembered.settings, remembered.version, { owner, signal: context.signal });
 };
 
+/** Ends what was started behind the stable name and is not what it should be, as it is ended else: whoever keeps it running is not to start it again. */
+const endStarted = async (context: RedisContext, stable: string): Promise<void> => {
+  const { stop } = context.options;
+  if (stop !== undefined)
+    await runDeclaredLine(context, { what: "stop", line: stop, isReached: async () => !(await isRunning(stable)) });
+  await killServer(context, stable);
+};
+
 /**
  * Its configuration file may say otherwise than the server was set to while it ran: one that keeps an append-only file has then loaded nothing of
  * what was laid out for one that keeps none. @throws RefloatError target.failed, with nothing running
@@ -190,7 +200,7 @@ const requireLoaded = async (context: RedisContext, stable: string): Promise<voi
   if (remembered === null || remembered.settings.appendonly === "yes") return;
   const info = await askLive(context, (session) => readInfo(session, "persistence"));
   if (info.get("aof_enabled") !== "1") return;
-  await killServer(context, stable);
+  await endStarted(context, stable);
   throw new RefloatError(
     "target.failed",
     `the server in ${stable} came up with appendonly yes, which was off while the one before ran, and has not loaded ${remembered.settings.dbfilename}; it was stopped`,
@@ -201,9 +211,53 @@ const requireLoaded = async (context: RedisContext, stable: string): Promise<voi
 };
 
 const startMs = 3_600_000;
+/** What a declared start line sets up after the server, such as its users, may take. */
+const lettingInMs = 10_000;
 
-/** Starts what is behind the stable name, and waits until it has loaded its data. Idempotent. @throws RefloatError target.failed */
-export const serveStable = async (context: RedisContext, stable: string): Promise<void> => {
+const turnedAway = async (
+  context: RedisContext,
+  { stable, target, error }: { readonly stable: string; readonly target: RedisTarget; readonly error: RefloatError },
+): Promise<RefloatError> => {
+  const configFile = (await redisStart.recall(stable))?.start?.configFile ?? "its configuration";
+  const name = target.user ?? "default";
+  return new RefloatError(
+    "source.denied",
+    `the server in ${stable} was started and is up, and does not let ${name} in (${replyOf(error)}), so what it has loaded cannot be asked; it was stopped`,
+    {
+      cause: error,
+      hint: `a user that ACL SETUSER has made and no file has is gone once the server was started anew. As an administrator, on the server that serves now: make ${name} again, then ACL SAVE (where an aclfile is set) or give ${configFile} its line "user ${name} ..."; then recover again`,
+      nextCommand: `refloat validate --live ${context.service}`,
+    },
+  );
+};
+
+type Waited = { readonly is: "loaded" | "ended" | "silent" } | { readonly is: "shut"; readonly error: RefloatError };
+
+const waitForServer = async (context: RedisContext, stable: string, target: RedisTarget): Promise<Waited> => {
+  const began = context.clock.monotonicMs();
+  let end: Waited = { is: "silent" };
+  await waitUntil(context, startMs, async () => {
+    try {
+      if (await isLoaded(context, target)) end = { is: "loaded" };
+      else if (!(await isRunning(stable))) end = { is: "ended" };
+    } catch (error) {
+      if (!(error instanceof RefloatError) || !isTurnedAway(error)) throw error;
+      // Another server may answer at the same address, which says nothing of this one.
+      if (!(await isRunning(stable))) end = { is: "ended" };
+      else if (context.options.start === undefined || context.clock.monotonicMs() - began > lettingInMs)
+        end = { is: "shut", error };
+    }
+    return end.is !== "silent";
+  });
+  return end;
+};
+
+/**
+ * Starts what is behind the stable name, and waits until it has loaded its data. Idempotent.
+ * @param asked `up`: that it runs is enough, where nobody may ask it more. A side that is put back is not stopped because it does not let us in any more.
+ * @throws RefloatError target.failed, source.denied, with nothing running that was started here
+ */
+export const serveStable = async (context: RedisContext, stable: string, asked: "up" | "proven"): Promise<void> => {
   const isStarted = !(await isRunning(stable));
   if (isStarted) {
     await layOut(context, stable);
@@ -212,24 +266,59 @@ export const serveStable = async (context: RedisContext, stable: string): Promis
     else await runDeclaredLine(context, { what: "start", line: start, isReached: () => isRunning(stable) });
   }
   const target = await resolveTarget(context);
-  let isGone = false;
-  const isUp = await waitUntil(context, startMs, async () => {
-    if (await isLoaded(context, target)) return true;
-    isGone = !(await isRunning(stable));
-    return isGone;
-  });
-  if (!isUp || isGone)
-    throw new RefloatError(
-      "target.failed",
-      isGone
-        ? `the server in ${stable} has ended while it started`
-        : `the server in ${stable} runs, and does not answer at ${describeAddress(target)}`,
-      { hint: "what it says stands in its own log" },
-    );
+  const waited = await waitForServer(context, stable, target);
+  switch (waited.is) {
+    case "loaded":
+      break;
+    case "shut": {
+      if (asked === "up") {
+        context.log.warn("the server runs, and does not let us in", { component: context.component, folder: stable });
+        return;
+      }
+      const error = await turnedAway(context, { stable, target, error: waited.error });
+      if (isStarted) await endStarted(context, stable);
+      throw error;
+    }
+    case "ended":
+    case "silent":
+      throw new RefloatError(
+        "target.failed",
+        waited.is === "ended"
+          ? `the server in ${stable} has ended while it started`
+          : `the server in ${stable} runs, and does not answer at ${describeAddress(target)}`,
+        { hint: "what it says stands in its own log" },
+      );
+    default:
+      waited satisfies never;
+  }
   await requireFolder(context, stable);
   if (!isStarted) return;
   await requireLoaded(context, stable);
   await rememberLife(context, stable);
+};
+
+/** Of the live server, once it is started anew; null where it is down, or cannot be asked. */
+const standingOf = async (context: RedisContext): Promise<Standing | null> => {
+  if (!(await isRunning(await dataPathOf(context)))) return null;
+  const target = await resolveTarget(context);
+  return nullWhenDown(context.signal, () => askLive(context, (session) => readStanding(context, session, target)));
+};
+
+const inWords = (standing: Standing): string =>
+  standing.kind === "gone" ? `${standing.found} (${standing.advice})` : "";
+
+/** Started by its configuration file alone, a server that lacks our user there cannot be asked whether it has loaded its data: no switch would end well. */
+export const refusalOfUsers = async (context: RedisContext): Promise<string | null> => {
+  if (context.options.start !== undefined) return null;
+  const standing = await standingOf(context);
+  return standing?.kind === "gone" && standing.own ? `${context.component}: ${inWords(standing)}` : null;
+};
+
+/** A declared start line may do more than the files tell; and others than our user are not asked for by a switch. */
+export const forewarnOfUsers = async (context: RedisContext): Promise<readonly string[]> => {
+  const standing = await standingOf(context);
+  const isRefused = context.options.start === undefined && standing?.kind === "gone" && standing.own;
+  return standing?.kind === "gone" && !isRefused ? [inWords(standing)] : [];
 };
 
 /** Followers of a server that was recovered take over its state. */

@@ -31,17 +31,20 @@ import {
   startOf,
 } from "./server-facts.ts";
 import { findRedisProgram, serverProgramVersion } from "./server-programs.ts";
+import { type Standing, readStanding } from "./standing-users.ts";
 
 /** What each right is for. Subcommands are rights of their own. */
 const captureCommands = ["PSYNC", "SYNC", "REPLCONF", "INFO", "CONFIG|GET", "MODULE|LIST"] as const;
 const recoveryCommands = ["PING", "SHUTDOWN", "CLIENT|LIST"] as const;
 
+const askedCommands = ["PING", "CLIENT|LIST", "ACL|WHOAMI", "ACL|DRYRUN", "ACL|USERS"] as const;
+
 const grantsFor = ({ user }: RedisTarget, hasStop: boolean): readonly string[] => {
-  const rights = [...captureCommands, "PING", "CLIENT|LIST", "ACL|WHOAMI", "ACL|DRYRUN", hasStop ? "SAVE" : "SHUTDOWN"];
+  const rights = [...captureCommands, ...askedCommands, hasStop ? "SAVE" : "SHUTDOWN"];
+  const name = user === null || user === "default" ? "refloat" : user;
   return [
-    `ACL SETUSER ${user === null || user === "default" ? "refloat" : user} on >PASSWORD resetkeys resetchannels -@all ${rights
-      .map((right) => `+${right.toLowerCase()}`)
-      .join(" ")}`,
+    `ACL SETUSER ${name} on >PASSWORD resetkeys resetchannels -@all ${rights.map((right) => `+${right.toLowerCase()}`).join(" ")}`,
+    `# that alone is gone when the server is started anew. Where an aclfile is set: ACL SAVE. Else in redis.conf: user ${name} on >PASSWORD ...`,
     "# what checks read, besides: ~* +get +dbsize +exists +select",
   ];
 };
@@ -72,6 +75,25 @@ const rightsFinding = async (session: RedisSession, target: RedisTarget, hasStop
   } catch (error) {
     if (replyOf(error) === null) throw error;
     return finding(true, subject, "cannot be looked at (that needs +acl|whoami +acl|dryrun, and Redis 7)");
+  }
+};
+
+/** A switch starts the server anew, and whoever no file has does not come in any more. */
+const standingFinding = (standing: Standing): Finding => {
+  const subject = "users once it is started anew";
+  switch (standing.kind) {
+    case "stands":
+      return finding(true, subject, `stand in ${standing.file}`);
+    case "gone":
+      return finding(false, subject, standing.found, standing.advice);
+    case "unseen":
+      return finding(
+        true,
+        subject,
+        `could not be looked at: ${standing.why}. One that ACL SETUSER has made needs ACL SAVE (with an aclfile) or its line in redis.conf`,
+      );
+    default:
+      return standing satisfies never;
   }
 };
 
@@ -215,6 +237,9 @@ const askServer = async (context: RedisContext, session: RedisSession, target: R
     await rightsFinding(session, target, hasStop),
     persistenceFinding(server.settings),
   );
+  await ask("users once it is started anew", async () => [
+    standingFinding(await readStanding(context, session, target)),
+  ]);
   await ask("programs", async () => {
     const program = await findRedisProgram(context, "redis-server");
     return [finding(true, "programs", `${program} ${await serverProgramVersion(context, program)}`)];

@@ -79,6 +79,7 @@ test("a user with the rights that are printed captures, and without one of them 
   await fillRedis(server);
   const rights = await givenRights();
   await server.cli("ACL", "SETUSER", "little", "reset", "on", `>${password}`, ...rights.split(" "));
+  await server.cli("CONFIG", "REWRITE");
   context = { ...context, options: { ...context.options, url: urlOf(server.port, "little") } };
   const report = await redisDriver.preflight(context);
   expect(report.findings.filter(({ ok }) => !ok)).toEqual([]);

@@ -18,11 +18,21 @@ const connectTimeoutMs = 10_000;
 /** The first word of an error reply says what it is: `NOPERM this user has no permissions ...`. */
 const denials = /^(?:NOAUTH|WRONGPASS|NOPERM|DENIED|ERR (?:invalid password|Client sent AUTH|AUTH ))/;
 
+/** Of those the ones that say that the user is not known, or not by this password: a server that says so is up. */
+const strangers = /^(?:NOAUTH|WRONGPASS|ERR (?:invalid password|Client sent AUTH|AUTH ))/;
+
 /** The reply of the server that an error came from; null when it was none. */
 export const replyOf = (error: unknown): string | null => {
   const reply = error instanceof RefloatError ? error.context["reply"] : undefined;
   return typeof reply === "string" ? reply : null;
 };
+
+/** Does a server answer, and not let us in? */
+export const isTurnedAway = (error: unknown): boolean => strangers.test(replyOf(error) ?? "");
+
+/** A user that no file has is the usual reason for that on a server that let us in until it was started anew. */
+const turnedAwayHint =
+  "is the password right? A user that ACL SETUSER has made and no file has is gone once the server was started anew: as an administrator make it again, then ACL SAVE (where an aclfile is set) or give redis.conf its `user ...` line";
 
 export const replyError = (target: RedisTarget, reply: string, what: string): RefloatError => {
   const isDenied = denials.test(reply);
@@ -31,7 +41,13 @@ export const replyError = (target: RedisTarget, reply: string, what: string): Re
     `${describeAddress(target)} refuses ${what}: ${reply}`,
     {
       context: { reply },
-      ...(isDenied ? { hint: "refloat validate --live lists the rights that the user needs" } : {}),
+      ...(isDenied
+        ? {
+            hint: strangers.test(reply)
+              ? turnedAwayHint
+              : "refloat validate --live lists the rights that the user needs",
+          }
+        : {}),
     },
   );
 };

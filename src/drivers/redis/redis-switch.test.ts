@@ -184,6 +184,111 @@ test("a server that answers and is not seen here is not exchanged under its feet
   await instances.drop(elsewhere, other);
 });
 
+const password = "hunter2 of redis";
+const rules = ["on", `>${password}`, "~*", "&*", "+@all"] as const;
+const asRefloat = () => ({
+  url: `redis://refloat@127.0.0.1:${server.port}`,
+  password: "${env:PASSWORD}",
+});
+const givePassword = { values: { "env:PASSWORD": `secret!${password}` } };
+
+/** A server whose user `refloat` was made by ACL SETUSER, and by what else stands in the lines. */
+const openWithUser = async (lines: readonly string[], users: string | null = null): Promise<void> => {
+  const acl = join(folder.path, "users.acl");
+  if (users !== null) await writeFile(acl, users);
+  server = await startRedisServer({ lines: [...lines, ...(users === null ? [] : [`aclfile ${acl}`])] });
+  await server.cli("ACL", "SETUSER", "refloat", ...rules);
+  context = await redisContext(server, folder.path, { ...asRefloat(), ...givePassword });
+  await server.cli("SET", "state", "good");
+  captured = await captureRedisInto(context, join(folder.path, "vault"));
+  await server.cli("MSET", "state", "bad", "late", "write");
+  target = { name: await instances.name(context, 42), run: 42, runUid };
+  exchange = { incoming: target.name, outgoing: await instances.retiredName(context, 42) };
+};
+const standing = async () =>
+  (await redisDriver.preflight(context)).findings.find(({ subject }) => subject === "users once it is started anew");
+
+test("a user that stands in memory alone is told by preflight, capture and plan, until a file has it", async () => {
+  await openWithUser([]);
+  const found = `the user refloat stands in no file, and does not come in when the server is started anew from ${server.configFile}, as a switch does`;
+  expect(await standing()).toMatchObject({ ok: false, found, hint: expect.stringContaining("CONFIG REWRITE") });
+  expect(captured.warnings).toEqual([expect.stringContaining(found)]);
+  expect(await switching.refusal?.(context)).toContain(found);
+  expect(await switching.forewarnings?.(context)).toEqual([]);
+  // A declared line may do more than the files tell.
+  const declared = { ...context, options: { ...context.options, start: "true" } };
+  expect(await switching.refusal?.(declared)).toBeNull();
+  expect(await switching.forewarnings?.(declared)).toEqual([expect.stringContaining(found)]);
+  await server.cli("CONFIG", "REWRITE");
+  expect(await standing()).toEqual({
+    ok: true,
+    subject: "users once it is started anew",
+    found: `stand in ${server.configFile}`,
+  });
+  expect(await switching.refusal?.(context)).toBeNull();
+  expect((await captureRedisInto(context, join(folder.path, "again"))).warnings).toEqual([]);
+  await restore();
+  await forth();
+  expect(await server.cli("GET", "state")).toBe("good");
+});
+
+test("with an aclfile it is ACL SAVE, and who else is gone, or has another password there, is named", async () => {
+  await openWithUser([], "user refloat on >another ~* &* +@all\n");
+  await server.cli("ACL", "SETUSER", "web", "on", ">w", "~*", "+@read");
+  expect(await standing()).toMatchObject({
+    ok: false,
+    found: expect.stringMatching(/^the user refloat has another password there, .*; nor do web$/),
+    hint: `as an administrator: ACL SAVE, which writes all users into ${join(folder.path, "users.acl")}`,
+  });
+  await server.cli("ACL", "SAVE");
+  await server.cli("ACL", "SETUSER", "late", "on", ">w", "~*", "+@read");
+  expect(await standing()).toMatchObject({ ok: false, found: expect.stringMatching(/^late stands in no file/) });
+  // Not ours: a person is told, and decides.
+  expect(await switching.refusal?.(context)).toBeNull();
+  expect(await switching.forewarnings?.(context)).toEqual([expect.stringMatching(/^late stands in no file/)]);
+  await server.cli("ACL", "SAVE");
+  expect(await standing()).toMatchObject({ ok: true });
+});
+
+test("files that cannot be read, and those of a server elsewhere, are said not to have been looked at", async () => {
+  await openWithUser([]);
+  await writeFile(server.configFile, `${await readFile(server.configFile, "utf8")}include more.conf\n`);
+  expect(await standing()).toMatchObject({
+    ok: true,
+    found: expect.stringContaining("it includes more.conf, which is not an absolute path"),
+  });
+  const elsewhere = { ...context, options: { ...context.options, data: folder.path } };
+  const { findings } = await redisDriver.preflight(elsewhere);
+  expect(findings.find(({ subject }) => subject === "users once it is started anew")).toMatchObject({
+    ok: true,
+    found: expect.stringContaining("could not be looked at: the server is not seen on this machine"),
+  });
+});
+
+test("a server that comes up and does not let us in ends the switch with the reason, and the old side serves again", async () => {
+  await openWithUser([]);
+  await restore();
+  const before = await switching.observe(context, exchange);
+  await expect(switching.exchange(context, exchange, before)).rejects.toMatchObject({
+    code: "source.denied",
+    message: expect.stringMatching(
+      /was started and is up, and does not let refloat in \(WRONGPASS .*; it was stopped$/,
+    ),
+    hint: expect.stringContaining(`give ${server.configFile} its line "user refloat ..."`),
+    nextCommand: "refloat validate --live shop",
+  });
+  expect(await findRedisProcess(server.data)).toBeNull();
+  // As a run takes its switch back: that the old side is up is what is asked.
+  const reverse = { incoming: exchange.outgoing, outgoing: exchange.incoming, isReturn: true as const };
+  await switching.exchange(context, reverse, await switching.observe(context, reverse));
+  expect(await server.cli("MGET", "state", "late")).toBe("bad\nwrite");
+  // From now on it is known before anything is begun.
+  await expect(switching.observe(context, exchange)).rejects.toMatchObject({
+    code: "source.denied",
+    hint: expect.stringContaining("ACL SAVE"),
+  });
+});
+
 test("replicas follow the recovered side by themselves", async () => {
   await open([]);
   const replica = await startRedisServer({ lines: [`replicaof 127.0.0.1 ${server.port}`] });

@@ -73,7 +73,7 @@ export type Settings = z.infer<typeof settingsSchema>;
 
 const settingNames = settingsSchema.keyof().options;
 
-const readSetting = async (session: RedisSession, name: string): Promise<string> => {
+export const readSetting = async (session: RedisSession, name: string): Promise<string> => {
   const reply = await session.ask("CONFIG", "GET", name);
   return Array.isArray(reply) ? String(reply[1] ?? "") : "";
 };

@@ -7,9 +7,11 @@ import { killServer, findRedisProcess } from "./redis-process.ts";
 import { readInstanceRecord } from "./instance-server.ts";
 import {
   describeSettled,
+  forewarnOfUsers,
   quietIncoming,
   refuseAnswering,
   refuseCompany,
+  refusalOfUsers,
   serveStable,
   stopLive,
 } from "./live-server.ts";
@@ -41,6 +43,8 @@ const holdsData = async (folder: string): Promise<boolean> =>
 export const redisSwitching = createFolderServerSwitching<RedisOptions>({
   pathOf: dataPathOf,
   holdsData,
+  refusal: refusalOfUsers,
+  forewarnings: forewarnOfUsers,
   refuseSwitch: refuseCompany,
   refuseIncoming: refuseOtherName,
   stopLive,

@@ -32,8 +32,10 @@ export type FolderServer<Options> = {
   readonly carryOver?: (context: DriverContext<Options>, stable: string, incoming: string) => Promise<void>;
   /** Stops the server of an instance under whatever name its folder has now, and removes what made it one. */
   readonly quiet: (context: DriverContext<Options>, folder: string) => Promise<void>;
-  /** Starts what is behind the stable name and waits until it takes work. */
-  readonly serve: (context: DriverContext<Options>, stable: string) => Promise<void>;
+  /** Starts what is behind the stable name and waits until it takes work; `up`: that it runs is enough. */
+  readonly serve: (context: DriverContext<Options>, stable: string, asked: "up" | "proven") => Promise<void>;
+  readonly refusal?: NonNullable<SwitchOperations<Options>["refusal"]>;
+  readonly forewarnings?: NonNullable<SwitchOperations<Options>["forewarnings"]>;
   /** Of a folder on which no server runs. */
   readonly positionOf: (context: DriverContext<Options>, folder: string) => Promise<Position | null>;
   /** Of a folder on which no server runs. */
@@ -78,6 +80,9 @@ export const createFolderServerSwitching = <Options>(server: FolderServer<Option
   };
 
   return {
+    ...(server.refusal === undefined ? {} : { refusal: server.refusal }),
+    ...(server.forewarnings === undefined ? {} : { forewarnings: server.forewarnings }),
+
     observe: async (context, exchange) => {
       const seen = await byPath.observe(context, exchange);
       if (seen.stable !== null) await server.refuseSwitch(context, await server.pathOf(context));
@@ -89,7 +94,7 @@ export const createFolderServerSwitching = <Options>(server: FolderServer<Option
       const began = context.clock.monotonicMs();
       const { outgoing } = await exchangeStopped(context, stable, exchange, expected);
       // Nothing is behind the name when a switch that found nothing there is undone.
-      if (expected.incoming !== null) await server.serve(context, stable);
+      if (expected.incoming !== null) await server.serve(context, stable, exchange.isReturn === true ? "up" : "proven");
       const isKept = expected.stable !== null && (await pathExists(outgoing));
       const position = isKept ? await server.positionOf(context, outgoing) : null;
       return { heldMs: context.clock.monotonicMs() - began, position, outgoing };
@@ -97,7 +102,7 @@ export const createFolderServerSwitching = <Options>(server: FolderServer<Option
 
     serve: async (context) => {
       const stable = await server.pathOf(context);
-      if (await pathExists(stable)) await server.serve(context, stable);
+      if (await pathExists(stable)) await server.serve(context, stable, "up");
     },
 
     settle: async (context) => server.settle(context, await server.pathOf(context)),

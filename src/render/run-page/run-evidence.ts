@@ -4,7 +4,7 @@ import { describeUnit } from "../../core/run/describe-unit.ts";
 import { exportsOf } from "../../core/run/lost-writes.ts";
 import { type CheckOutcome, checkOutcomeSchema } from "../../model/outcome.ts";
 import { formatSpan } from "../clock-times.ts";
-import { describeKept, describeLeft, describeLosses } from "../run-words.ts";
+import { describeBeside, describeKept, describeLeft, describeLosses } from "../run-words.ts";
 import { type Html, markup } from "./html.ts";
 import { type RunPage, clock, section, verdict } from "./page-parts.ts";
 
@@ -61,7 +61,7 @@ export const runLeft = ({ summary }: RunPage): Html | null => {
       items.map(({ name, was }) => ["Disarmed", `${component}: ${name} (${was})`] as const),
     ),
     ...describeKept(summary).map((text) => ["Kept", text] as const),
-    ...summary.beside.map(({ component, name }) => ["Beside", `restored ${component}, ${name}: not in use`] as const),
+    ...describeBeside(summary).map((text) => ["Beside", text] as const),
     ...summary.left.map((one) => ["Only there", describeLeft(one, summary)] as const),
   ];
   if (told.length === 0) return null;
