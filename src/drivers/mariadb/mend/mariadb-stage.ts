@@ -37,7 +37,11 @@ const requireNoOthers = (
   );
 };
 
-const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: string): MariadbStage => {
+const mariadbStage = (
+  session: SqlSession,
+  source: MariadbRowSource,
+  { database, note }: { readonly database: string; readonly note: () => Promise<void> },
+): MariadbStage => {
   const made = new Map<string, MadeRows>();
   let count = 0;
   return {
@@ -68,7 +72,7 @@ const mariadbStage = (session: SqlSession, source: MariadbRowSource, database: s
       if (rows === null) return null;
       count += 1;
       const loaded = await loadRows(session, live, rows, count);
-      return compareRows(session, loaded, wish, { number: count, whole: source.whole });
+      return compareRows(session, loaded, wish, { number: count, whole: source.whole, note });
     },
     rowsLeft: source.rowsLeft,
     // A table that cannot be compared leaves nothing behind that is in the way of the next.
@@ -123,17 +127,32 @@ const mayNotCompare = (error: unknown, { target }: SqlAccess): unknown =>
       })
     : error;
 
+/** Is told of a stage's session before it writes anything. */
+export type StageWatch = (session: SqlSession) => Promise<{
+  /** Before statements that may fail, with which the session would end. */
+  readonly note: () => Promise<void>;
+  /** When it is over, whatever became of it. */
+  readonly over: () => Promise<void>;
+}>;
+
 export const onMariadbStage = async <Result>(
   access: SqlAccess,
   source: MariadbRowSource,
   act: (stage: MariadbStage) => Promise<Result>,
+  watch: StageWatch | null = null,
 ): Promise<Result> => {
   const { database } = access.target;
   const settings = await settingsOf(access);
   const session = await openSqlSession(access, database);
   try {
     await session.run(`${settings}\n${dates}`);
-    return await act(mariadbStage(session, source, database));
+    const watched = (await watch?.(session)) ?? null;
+    try {
+      return await act(mariadbStage(session, source, { database, note: watched?.note ?? (async () => undefined) }));
+    } finally {
+      // What the act came to, or failed of, is what is to be heard of.
+      await watched?.over().catch(() => undefined);
+    }
   } catch (error) {
     throw mayNotCompare(error, access);
   } finally {

@@ -75,12 +75,15 @@ const conditionError = (error: unknown, where: string, live: LoadedRows["live"])
       })
     : error;
 
-/** @param options `whole`: the source has every row of the table, so that what it lacks is newer. @throws RefloatError usage when the server does not understand the condition */
+/**
+ * @param options `whole`: the source has every row of the table, so that what it lacks is newer. `note`: what to do before a condition of a person's is asked, which may end
+ * the session. @throws RefloatError usage when the server does not understand the condition
+ */
 export const compareRows = async (
   session: SqlSession,
   loaded: LoadedRows,
   wish: RowWish,
-  { number, whole }: { readonly number: number; readonly whole: boolean },
+  { number, whole, note }: { readonly number: number; readonly whole: boolean; readonly note: () => Promise<void> },
 ): Promise<RowDifferences> => {
   const { live, from, shared } = loaded;
   const differences = `refloat_difference_${number}`;
@@ -107,9 +110,11 @@ export const compareRows = async (
   ];
   if (wish.where !== null) {
     const { where } = wish;
-    const statement = `CREATE TEMPORARY TABLE ${fits} (at BIGINT PRIMARY KEY) ENGINE=InnoDB
-           SELECT ${atColumn} AS at FROM ${from} WHERE (${where}\n) IS TRUE`;
-    await session.run(asOne(statement)).catch((error: unknown) => {
+    const statement = `INSERT INTO ${fits} SELECT ${atColumn} FROM ${from} WHERE (${where}\n) IS TRUE`;
+    await session.run(`CREATE TEMPORARY TABLE ${fits} (at BIGINT PRIMARY KEY) ENGINE=InnoDB;`);
+    await note();
+    // A function that a condition asks could write to tables of the application: nothing is changed by looking.
+    await session.run(`START TRANSACTION READ ONLY;\n${asOne(statement)}COMMIT;`).catch((error: unknown) => {
       throw conditionError(error, where, live);
     });
   }

@@ -8,12 +8,15 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { readServerFacts } from "../server-facts.ts";
 import type { Counts, ServerMark } from "./captured-server.ts";
 import { accessAt } from "./locations.ts";
+import { type OwnWrites, ownSince, readOwnWrites } from "./own-writes.ts";
 import { makePosition, readMark, stoppedMark, takeMark } from "./position.ts";
 import { isServed } from "./server-process.ts";
 import type { ServerContext, ServerOptions } from "./server-options.ts";
 
 type Look = {
   readonly mark: ServerMark;
+  /** What is to be taken off its counts. */
+  readonly own: readonly OwnWrites[];
   /** Why it is known by its files alone, of a server that has died. */
   readonly gaps: readonly string[];
 };
@@ -21,15 +24,16 @@ type Look = {
 /** A server that hangs is not one that has died: it may still acknowledge what it has taken. */
 const lookAt = async (context: ServerContext, location: string | null): Promise<Look> => {
   const place = await accessAt(context, location);
-  if (place.kind === "stopped") return { mark: await stoppedMark(place.folder), gaps: [] };
+  if (place.kind === "stopped") return { mark: await stoppedMark(place.folder), own: [], gaps: [] };
+  const own = await readOwnWrites(context);
   try {
     const { hasBinlog } = await readServerFacts(place.access);
-    return { mark: await takeMark(place.access, place.folder, hasBinlog), gaps: [] };
+    return { mark: await takeMark(place.access, place.folder, hasBinlog), own, gaps: [] };
   } catch (error) {
     context.signal.throwIfAborted();
     const isDown = error instanceof RefloatError && error.code === "source.unreachable";
     if (!isDown || (await isServed(place.folder))) throw error;
-    return { mark: await stoppedMark(place.folder), gaps: [error.message] };
+    return { mark: await stoppedMark(place.folder), own, gaps: [error.message] };
   }
 };
 
@@ -51,18 +55,19 @@ const joined = (a: Counts, b: Counts, sign: 1 | -1): Counts => ({
 });
 
 /** Null where another process counts than the one that did, and does not go on where that one ended. */
-const countsSince = (then: ServerMark, now: ServerMark): Counts | null => {
+const countsSince = (then: ServerMark, now: ServerMark, own: readonly OwnWrites[]): Counts | null => {
   if (then.counts === null || now.counts === null || then.life === null) return null;
-  if (then.life === now.life) return joined(now.counts, then.counts, -1);
+  const ours = ownSince(own, then, now);
+  if (then.life === now.life) return joined(joined(now.counts, then.counts, -1), ours, -1);
   const { continues } = now;
   return continues === null || continues.from !== then.life
     ? null
-    : joined(now.counts, joined(continues.counts, then.counts, -1), 1);
+    : joined(joined(now.counts, joined(continues.counts, then.counts, -1), 1), ours, -1);
 };
 
-export const compareMarks = (then: ServerMark, now: ServerMark): Compared => {
+export const compareMarks = (then: ServerMark, now: ServerMark, own: readonly OwnWrites[] = []): Compared => {
   const same = isSamePlace(then, now);
-  const counted = countsSince(then, now);
+  const counted = countsSince(then, now, own);
   if (counted === null)
     return same === true
       ? { units: [], gaps: [] }
@@ -101,14 +106,14 @@ export const serverWrites: WriteLedger<ServerOptions> = {
 
   writesSince: async (context, { location, since }) => {
     const seen = await lookAt(context, location);
-    const { units, gaps } = compareMarks(readMark(since), seen.mark);
+    const { units, gaps } = compareMarks(readMark(since), seen.mark, seen.own);
     return { lastWriteAt: null, units, gaps: [...seen.gaps, ...gaps] };
   },
 
   estimateSince: async (context, since) => {
     const now = await nullWhenDown(context.signal, () => lookAt(context, null));
     if (now === null) return null;
-    const { units, gaps } = compareMarks(readMark(since), now.mark);
+    const { units, gaps } = compareMarks(readMark(since), now.mark, now.own);
     if (now.gaps.length > 0)
       return { about: "nobody can tell what", lastWriteAt: null, untold: [...now.gaps, ...gaps].join("; ") };
     const [rows] = units;

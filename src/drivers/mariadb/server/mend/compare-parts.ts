@@ -19,6 +19,7 @@ import { ownDatabases } from "../excerpt/choose-files.ts";
 import { type ExcerptName, formatExcerptName, parseExcerptName } from "../excerpt/excerpt-name.ts";
 import { type TemporaryServer, openTemporary } from "../excerpt/temporary-server.ts";
 import { unknownDatabase } from "../excerpt/unknown-name.ts";
+import { watchOwnWrites } from "../own-writes.ts";
 import { type ServerContext, type ServerOptions, liveAccessOf } from "../server-options.ts";
 import { liveDatabase, liveDatabases } from "./live-database.ts";
 import { rowsOfTable, withTemporaryRows } from "./temporary-rows.ts";
@@ -79,7 +80,12 @@ const compareNamed = async (context: ServerContext, source: PointSource, named: 
         return found;
       };
       try {
-        const compared = await onMariadbStage(live, { ...rows, open }, (stage) => compareTable(stage, table));
+        const compared = await onMariadbStage(
+          live,
+          { ...rows, open },
+          (stage) => compareTable(stage, table),
+          await watchOwnWrites(context),
+        );
         return { name, state: "compared", rows: compared };
       } catch (error) {
         if (!isMissing) throw error;
@@ -110,7 +116,12 @@ const compareOne = async (
   };
   return unlessUnfit(name, async () => {
     context.log.info("comparing", { table: name });
-    const rows = await onMariadbStage(live, from, (stage) => compareTable(stage, was.name));
+    const rows = await onMariadbStage(
+      live,
+      from,
+      (stage) => compareTable(stage, was.name),
+      await watchOwnWrites(context),
+    );
     return { name, state: "compared", rows };
   });
 };

@@ -8,6 +8,7 @@ import { applyScript } from "../../mend/apply-script.ts";
 import { onMariadbStage } from "../../mend/mariadb-stage.ts";
 import { dropAbandoned } from "../../mend/private-tables.ts";
 import { parseExcerptName } from "../excerpt/excerpt-name.ts";
+import { watchOwnWrites } from "../own-writes.ts";
 import type { ServerOptions } from "../server-options.ts";
 import { serverParts } from "./compare-parts.ts";
 import { liveDatabase } from "./live-database.ts";
@@ -42,8 +43,8 @@ export const serverMending: RowMending<ServerOptions> = {
   compare: async (context, source, name) => {
     const { database, tables } = parseNames([name]);
     const access = await liveDatabase(context, database, "source");
-    return withTemporaryRows(context, source, database, (rows) =>
-      onMariadbStage(access, rows, (stage) => compareTable(stage, tables[0] ?? "")),
+    return withTemporaryRows(context, source, database, async (rows) =>
+      onMariadbStage(access, rows, (stage) => compareTable(stage, tables[0] ?? ""), await watchOwnWrites(context)),
     );
   },
   propose: async (context, source, request) => {
@@ -51,19 +52,23 @@ export const serverMending: RowMending<ServerOptions> = {
     const { database, tables } = parseNames(request.tables ?? []);
     const access = await liveDatabase(context, database, "source");
     await dropAbandoned(access);
-    return withTemporaryRows(context, source, database, (rows) =>
-      onMariadbStage(access, rows, (stage) =>
-        proposeRows(
-          stage,
-          { ...request, tables },
-          {
-            place: `${context.service}/${context.component}`,
-            database,
-            now: () => context.clock.now(),
-            keep: (scripts) => keepMend(context.stateDirectory, scripts),
-            keepLeft: null,
-          },
-        ),
+    return withTemporaryRows(context, source, database, async (rows) =>
+      onMariadbStage(
+        access,
+        rows,
+        (stage) =>
+          proposeRows(
+            stage,
+            { ...request, tables },
+            {
+              place: `${context.service}/${context.component}`,
+              database,
+              now: () => context.clock.now(),
+              keep: (scripts) => keepMend(context.stateDirectory, scripts),
+              keepLeft: null,
+            },
+          ),
+        await watchOwnWrites(context),
       ),
     );
   },
