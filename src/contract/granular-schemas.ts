@@ -41,6 +41,8 @@ export const keyFactsSchema = z.object({
   /** Of the value, as it lies in the capture. */
   sizeBytes: z.number().nonnegative(),
   expiresAt: z.string().nullable(),
+  /** Whose end removes it, as its own client names it (etcd). */
+  lease: z.string().optional(),
 });
 
 export const pointNameSchema = z.object({ id: z.string(), service: z.string(), consistentAt: z.string() });

@@ -12,5 +12,6 @@ export const keyName = ({ prefix, key }: Pick<CapturedKey, "prefix" | "key">): s
 /** @param now ISO */
 export const keyLine = (key: CapturedKey, now: string, { timeZone }: Screen): string => {
   const ends = key.expiresAt === null ? "" : ` until ${formatTime(key.expiresAt, now, timeZone)}`;
-  return `${padEnd(key.type, 6)}  ${padStart(formatBytes(key.sizeBytes), 8)}  ${keyName(key)}${ends}`;
+  const lease = key.lease === undefined ? "" : ` (lease ${key.lease})`;
+  return `${padEnd(key.type, 6)}  ${padStart(formatBytes(key.sizeBytes), 8)}  ${keyName(key)}${ends}${lease}`;
 };

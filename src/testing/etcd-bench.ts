@@ -1,13 +1,17 @@
 /** What tests of the `etcd` driver share: contexts for a test server, captures in a folder, all keys of a server or of a folder in one text. */
-import { mkdir } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
+import { z } from "zod";
 import { captureEtcd } from "../drivers/etcd/capture.ts";
 import { etcdBundle } from "../drivers/etcd/etcd-bundle.ts";
 import type { EtcdContext, EtcdOptions } from "../drivers/etcd/etcd-options.ts";
+import { parseEtcdUrl } from "../drivers/etcd/etcd-target.ts";
+import { withEtcd } from "../drivers/etcd/gateway.ts";
 import { readInstanceRecord } from "../drivers/etcd/instance-server.ts";
-import type { CaptureSink } from "../core/ports/vault-snapshots.ts";
+import type { CaptureSink, FolderEntry, TreeReader } from "../core/ports/vault-snapshots.ts";
 import type { ComponentDriver } from "../core/ports/driver.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import type { CapturedComponent } from "../model/manifest.ts";
@@ -101,4 +105,41 @@ export const readEtcdContent = async (server: EtcdServer, location: string | nul
     running.kill("SIGTERM");
     await running;
   }
+};
+
+/** Reads what `captureEtcdInto` has put into `folder` as the vault would, and verifies nothing. */
+export const etcdSnapshotTree = (folder: string): TreeReader => {
+  const pathOf = (name: Uint8Array): string => join(folder, Buffer.from(name).toString("utf8"));
+  const tree: Pick<TreeReader, "entry" | "content"> = {
+    entry: async (path) => {
+      const name = Buffer.from(path);
+      const found = await stat(pathOf(name)).catch(() => null);
+      return found === null ? undefined : ({ name, sizeBytes: found.size } as unknown as FolderEntry);
+    },
+    content: (entry, range = { offset: 0, length: entry.sizeBytes }) =>
+      createReadStream(pathOf(entry.name), { start: range.offset, end: range.offset + range.length - 1 }),
+  };
+  return tree as TreeReader;
+};
+
+/** Puts and removals in transactions of a hundred, each key at most once in `changes`. */
+export const writeEtcd = async (
+  server: EtcdServer,
+  changes: readonly { readonly key: Uint8Array; readonly value: Uint8Array | null }[],
+): Promise<void> => {
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+  const target = { ...parseEtcdUrl(server.url), tls: null };
+  const never = new AbortController().signal;
+  await withEtcd({ target, signal: never }, async (gateway) => {
+    for (let at = 0; at < changes.length; at += 100) {
+      const success = changes
+        .slice(at, at + 100)
+        .map(({ key, value }) =>
+          value === null
+            ? { request_delete_range: { key: base64(key) } }
+            : { request_put: { key: base64(key), value: base64(value) } },
+        );
+      await gateway.ask("kv/txn", { success }, z.object({ succeeded: z.literal(true) }));
+    }
+  });
 };

@@ -32,8 +32,8 @@ export const browseCommand = defineCommand({
   about: [
     "POINT shows the components of a point in the order of recovery; POINT:component the tables of a database, the keys of a key-value store, or the files of a " +
       "folder or a release; POINT:component:path a folder, or all that is known of one file or table, or keys by name or pattern.",
-    "Keys (redis) are told with type, size in the capture and time to end, in no order, one by one however many there are; with --json as events. Patterns are " +
-      "those of Redis: POINT:cache:'user:*', POINT:cache:'db1/*'. A name without db1/ before it is of database 0.",
+    "Keys (redis, etcd) are told with type, size in the capture and time to end or lease, in no order, one by one however many there are; with --json as events. Patterns are " +
+      "those of Redis: POINT:cache:'user:*', POINT:cache:'db1/*', POINT:config:'/app/*'. A name of redis without db1/ before it is of database 0.",
     "On a terminal these are looked through with keys: arrows (or hjkl) and Enter move, / searches in a folder, x extracts what the cursor stands on, v shows " +
       "its versions in all points, ? lists the keys, q leaves. Elsewhere, with --list, --recursive or --json, and where TERM is dumb, they are listed.",
     "Names that are not UTF-8 or hold control characters are written as escapes (\\n, \\xe9), which extract and browse take back; with --json " +

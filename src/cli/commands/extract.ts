@@ -30,7 +30,8 @@ export const extractCommand = defineCommand({
       "--dump makes an archive with definitions, indexes, constraints and triggers, which pg_restore -d bench puts back; of MariaDB it is SQL, for mariadb bench < FILE. A table without it gives its rows. " +
       "A file of that name comes first; names with dots, slashes or quotes stand in double quotes.",
     "Of a redis component PLACE names a key as browse shows it: POINT:cache:user:42, POINT:cache:db1/user:42. A string comes as it is, a list, set, hash or sorted set as lines of JSON, " +
-      "an element each; with --dump any of them as DUMP gives and RESTORE takes it. Read out of the capture, without a server.",
+      "an element each; with --dump any of them as DUMP gives and RESTORE takes it. Of an etcd component it is POINT:config:/app/price: " +
+      "the value as it is, with --dump the JSON that etcd's gateway takes at /v3/kv/put. Read out of the capture, without a server.",
     "With --at PLACE begins with a service: SERVICE:component:path, as of the newest point of that moment; of a whole server whose log is received as of that very moment, " +
       "by the point and the log from there. What it was taken from is told.",
     "The rows of a table are PostgreSQL's COPY text, as \\copy takes them, or what MariaDB's LOAD DATA takes; with --csv they are CSV with a header. In the encoding of the database.",
@@ -51,7 +52,7 @@ export const extractCommand = defineCommand({
     {
       name: "dump",
       about:
-        "an archive of a whole server's table, schema or database: for pg_restore, or SQL of MariaDB; a key for RESTORE",
+        "an archive of a whole server's table, schema or database: for pg_restore, or SQL of MariaDB; a key for RESTORE, or for /v3/kv/put of etcd",
     },
     {
       name: "at",

@@ -59,11 +59,12 @@ export const entryFacts = (path: Uint8Array, entry: FolderEntry): EntryFacts => 
 
 export type KeyFacts = Omit<CapturedKey, "key"> & { readonly key: string; readonly keyBase64?: string };
 
-export const keyFacts = ({ key, prefix, type, sizeBytes, expiresAt }: CapturedKey): KeyFacts => ({
+export const keyFacts = ({ key, prefix, type, sizeBytes, expiresAt, lease }: CapturedKey): KeyFacts => ({
   key: lossyText(key),
   ...(isText(key) ? {} : { keyBase64: base64(key) }),
   prefix,
   type,
   sizeBytes,
   expiresAt,
+  ...(lease === undefined ? {} : { lease }),
 });

@@ -160,10 +160,10 @@ export const openPlace = async (bench: GranularBench, named: string | ExactPlace
   const table = tableOf(opened.tables, place.path);
   if (table !== undefined) return { ...opened, kind: "table", table };
   const keys = keysOf(bench, opened, place.path);
+  // No file of a captured store is typed so, and a key must not be out of reach because one has its name.
+  if (keys !== null && /^\/|\\/.test(keys.name)) return keys;
   try {
-    const entry = await openEntry(opened, place.path);
-    // A key of slashes alone is not the root.
-    return keys !== null && entry.path.length === 0 ? keys : entry;
+    return await openEntry(opened, place.path);
   } catch (error) {
     if (!(error instanceof RefloatError)) throw error;
     const excerpt = error.code === "point.unknown" ? excerptOf(bench, opened, place.path) : null;

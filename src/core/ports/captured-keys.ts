@@ -1,6 +1,6 @@
 /**
  * Keys of a captured key-value store, each with its value. Reads the point alone, as a stream: neither the source nor a server of it is asked, and memory
- * holds no more than one name and a piece of a value, however many there are.
+ * holds no more than one name and a piece of a value, however many there are; of a store that is written as a history a few bytes for each key besides.
  */
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { ByteStream } from "./bytes.ts";
@@ -19,6 +19,8 @@ export type CapturedKey = {
   readonly sizeBytes: number;
   /** ISO; null where its time does not end. */
   readonly expiresAt: string | null;
+  /** Whose end removes it, where the technology has such: as its own client names it. */
+  readonly lease?: string;
 };
 
 /** `value`: what the technology's own client shows of it, in bytes or lines of JSON. `dump`: the form that the technology itself takes back. */

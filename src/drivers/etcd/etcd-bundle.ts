@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ComponentDriver, DriverBundle } from "../../core/ports/driver.ts";
 import { captureEtcd } from "./capture.ts";
+import { etcdCapturedKeys } from "./captured-keys.ts";
 import { type EtcdOptions, etcdOptionsSchema } from "./etcd-options.ts";
 import { resolveTarget, stableOutputs } from "./etcd-target.ts";
 import { withEtcd } from "./gateway.ts";
@@ -30,6 +31,7 @@ const etcdDriver: ComponentDriver<EtcdOptions> = {
   instances: etcdInstances,
   switching: etcdSwitching,
   writes: etcdWrites,
+  keys: etcdCapturedKeys,
 };
 
 /** The `etcd` driver. */

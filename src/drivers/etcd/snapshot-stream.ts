@@ -8,7 +8,8 @@ import type { SealedStream } from "../../core/ports/bytes.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { Gateway } from "./gateway.ts";
 
-const hashBytes = 32;
+/** Behind the file. */
+export const hashBytes = 32;
 
 const pieceSchema = z.object({ blob: z.base64().default("") });
 

@@ -19,7 +19,7 @@ import { asPayload, payloadBytes, readRdbKeys } from "../rdb-keys.ts";
 import type { RedisContext, RedisOptions } from "../redis-options.ts";
 import { replyOf } from "../redis-session.ts";
 import { type RedisWire, WireError, withRedisWire } from "../redis-wire.ts";
-import { type KeyLine, type KeyState, firstLine, readKeys, writeKey } from "./key-script.ts";
+import { type KeyLine, type KeyState, firstLine, readKeys, writeKey } from "../../../platform/mend/key-script.ts";
 import { type LiveKey, readLiveKey, requireMendable, scanLiveKeys } from "./live-keys.ts";
 import { type DigestedValue, digestValue } from "./value-digest.ts";
 

@@ -1,18 +1,19 @@
 /**
  * What putting keys back does, as a file that is reviewed and run: lines of JSON. One for each key, with what it has to be before and what it is after,
- * and behind it the payload for RESTORE in pieces of base64. Read and written in pieces, so that no value is held.
+ * and behind it the payload of it, as the server takes it, in pieces of base64. Read and written in pieces, so that no value is held.
  */
 import { z } from "zod";
-import type { ByteStream } from "../../../core/ports/bytes.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
-import { readLines } from "../../../platform/set-lines.ts";
+import type { ByteStream } from "../../core/ports/bytes.ts";
+import { RefloatError } from "../../model/refloat-error.ts";
+import { base64Pieces } from "../base64-pieces.ts";
+import { readLines } from "../set-lines.ts";
 
 const stateSchema = z
   .object({
     /** Of the value, whatever it is packed in. */
     digest: z.string(),
-    /** Since 1970; null where its time does not end. */
-    expiresAtMs: z.int().nullable(),
+    /** Since 1970; null where its time does not end, or keys have none. */
+    expiresAtMs: z.int().nullable().default(null),
   })
   .nullable();
 
@@ -22,7 +23,8 @@ export type KeyState = z.infer<typeof stateSchema>;
 const keyLineSchema = z.object({
   /** As browse shows it: for people. */
   name: z.string(),
-  database: z.int().nonnegative(),
+  /** Of a store that has several. */
+  database: z.int().nonnegative().default(0),
   keyBase64: z.base64(),
   before: stateSchema,
   after: stateSchema,
@@ -30,27 +32,21 @@ const keyLineSchema = z.object({
   sizeBytes: z.int().nonnegative(),
 });
 export type KeyLine = z.infer<typeof keyLineSchema>;
+/** What has to be told of one. */
+export type KeyLineDraft = z.input<typeof keyLineSchema>;
 
 const pieceSchema = z.object({ piece: z.base64() });
 
-/** Divisible by three, so that no piece but the last ends in padding. */
-const pieceBytes = 196_608;
 const lineLimits = { lineLength: 1_048_576, allowance: { take: () => undefined } };
 
 const lineOf = (value: object): string => `${JSON.stringify(value)}\n`;
 
 export const firstLine = (words: readonly string[]): string => lineOf({ refloat: "keys", words });
 
-export async function* writeKey(line: KeyLine, payload: ByteStream | null): AsyncGenerator<string> {
+export async function* writeKey(line: KeyLineDraft, payload: ByteStream | null): AsyncGenerator<string> {
   yield lineOf(line);
   if (payload === null) return;
-  let left: Buffer = Buffer.alloc(0);
-  for await (const bytes of payload) {
-    left = left.length === 0 ? Buffer.from(bytes) : Buffer.concat([left, bytes]);
-    for (; left.length >= pieceBytes; left = left.subarray(pieceBytes))
-      yield lineOf({ piece: left.subarray(0, pieceBytes).toString("base64") });
-  }
-  if (left.length > 0) yield lineOf({ piece: left.toString("base64") });
+  for await (const piece of base64Pieces(payload)) yield lineOf({ piece });
 }
 
 export type ReadKey = KeyLine & {
