@@ -96,14 +96,22 @@ it("assesses tables that are named, and each cure that it offers mends", async (
     ["bench/mails", "changed", null, [], expect.stringContaining("mails has no primary key")],
     ["bench/fast", "changed", null, [], expect.stringContaining("a MEMORY table, of which a capture has no rows")],
   ]);
-  const [mended, taken] = found.cures;
+  const [mended, made, taken] = found.cures;
   expect(mended).toMatchObject({
     command: `refloat mend shop --at ${point} --only db:bench/products --rows changed --columns price`,
     loses: [],
   });
+  expect(made).toMatchObject({
+    kind: "mend",
+    words: "make bench/gone again with 3 rows",
+    command: `refloat mend shop --at ${point} --only db:bench/gone`,
+  });
   await cure(mended?.command ?? "", "--yes");
   await cure(taken?.command ?? "");
   expect(await readdir(folder.path)).toContain("restored-gone.dump");
+  await cure(made?.command ?? "", "--yes");
+  expect(await sql("SELECT COUNT(*) FROM gone;")).toContain("3");
+  await sql("DROP TABLE gone;");
   expect(await assess("--only", "db:bench/products")).toMatchObject({
     cures: [],
     components: [{ damaged: false, tables: [{ rows: { changed: 0, newer: 1 } }] }],

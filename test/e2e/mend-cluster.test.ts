@@ -169,7 +169,8 @@ it("says what cannot be put back, and leaves nothing behind", { timeout: 240_000
   for (const [only, words] of [
     ["db:bench", "names no table of a database"],
     ["db:orders", "names no table of a database"],
-    ["db:bench/nothing", "there is no table bench/nothing any more"],
+    ["db:bench/nothing", "database bench has no table nothing then"],
+    ["db:bench/custmers", 'did you mean "public.customers"?'],
     ["db:bench/days", "its rows lie in its partitions"],
     ["db:bench/customers,db:postgres/x", "one transaction is of one database"],
     ["db:nosuch/orders", "nosuch"],
@@ -194,14 +195,22 @@ it("assesses tables that are named, and each cure that it offers mends", { timeo
     ["bench/customers", "changed", null, [], expect.stringContaining("name was text and is character varying(5) now")],
     ["bench/gone", "removed", 3, ["the table is gone"], null],
   ]);
-  const [mended, taken, recovered] = found.cures;
+  const [mended, made, taken, recovered] = found.cures;
   expect(mended).toMatchObject({
     command: `refloat mend shop --at ${point} --only db:bench/products --rows changed --columns price`,
     loses: [],
   });
+  expect(made).toMatchObject({
+    kind: "mend",
+    words: "make bench/gone again with 3 rows",
+    command: `refloat mend shop --at ${point} --only db:bench/gone`,
+  });
   expect(taken?.command).toBe(`refloat extract ${point}:db:bench/gone --dump --to restored-gone.dump`);
   expect(recovered?.kind).toBe("recover");
   await cure(mended?.command ?? "", "--yes");
+  await cure(made?.command ?? "", "--yes");
+  expect(await one("(select count(*)::int from gone)")).toBe(3);
+  await sql("drop table gone");
   await cure(taken?.command ?? "");
   expect(await readdir(folder)).toContain("restored-gone.dump");
   expect(await assess("--against", point, "--only", "db:bench/products")).toMatchObject({
@@ -259,7 +268,10 @@ it(
       ["bench/products", "changed", ["price is 1.00 in all of 800 changed rows"]],
     ]);
     expect(whole.components[0]?.tables.find(({ name }) => name === "bench/gone")?.before).toBe(3);
-    expect(whole.cures[0]?.words).toBe("put 800 rows back: price of bench/products");
+    expect(whole.cures.slice(0, 2).map(({ words }) => words)).toEqual([
+      "make bench/gone again with 3 rows",
+      "put 800 rows back: price of bench/products",
+    ]);
     for (const [only, words] of [
       ["db:bench/nothing", "database bench has no table nothing then"],
       ["db:nosuch", "the cluster has no database nosuch then"],

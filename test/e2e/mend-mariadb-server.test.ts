@@ -161,6 +161,9 @@ it("refuses what one transaction is not of, and what is not there", async () => 
   expect(await refuse("db:bench/orders,db:other/ballast")).toContain("one transaction is of one database");
   expect(await refuse("db:bench")).toContain("names no table of a database");
   expect(await refuse("db:bench/audit")).not.toContain("error ");
+  const unknown = await refuse("db:bench/custmers");
+  expect(unknown).toContain("database bench has no table custmers then");
+  expect(unknown).toContain('did you mean "customers"?');
   await server.sql("DROP DATABASE other;");
   expect(await refuse("db:other/ballast")).toContain(
     "Refloat's user sees no database other on the live server to put rows back into",

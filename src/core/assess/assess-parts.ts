@@ -37,20 +37,21 @@ const bare = (name: string, kind: AssessedTable["kind"], before: number | null =
   cure: null,
 });
 
-/** A table, or a whole database. */
-const goneTable = (name: string, pointRows: number | null): AssessedTable => ({
+/** A table, or a whole database. What has no rows of its own in the point, such as one that lies in partitions, is not made again. */
+const goneTable = (name: string, pointRows: number | null, isMadeAgain = false): AssessedTable => ({
   ...bare(name, "removed", pointRows),
   signs: [`the ${name.includes("/") ? "table" : "database"} is gone`],
+  cure: isMadeAgain && pointRows !== null ? { rows: pointRows, kinds: ["gone"], columns: null, others: 0 } : null,
 });
 
 /** Null for a table that is as the point has it. */
-const assessPart = (part: ComparedPart): AssessedTable | null => {
+const assessPart = (part: ComparedPart, makesDropped: boolean): AssessedTable | null => {
   const { name } = part;
   switch (part.state) {
     case "added":
       return bare(name, "added");
     case "gone":
-      return goneTable(name, part.pointRows);
+      return goneTable(name, part.pointRows, makesDropped);
     case "unseen":
       return { ...bare(name, "changed"), unseen: part.why };
     case "compared": {
@@ -110,7 +111,7 @@ const isOfTheLook = (error: unknown): error is RefloatError =>
 
 /** @throws RefloatError usage, point.*, source.*, vault.* */
 export const assessParts = async (question: PartsQuestion): Promise<AssessedComponent> => {
-  const { component, parts, context, source, asked, warn } = question;
+  const { component, parts, driver, context, source, asked, warn } = question;
   if (asked.length === 0) return assessWhole(question);
   const tables: AssessedTable[] = [];
   for (const name of asked) {
@@ -118,7 +119,7 @@ export const assessParts = async (question: PartsQuestion): Promise<AssessedComp
     if (cost !== null) warn(`${component}: ${cost}`);
     try {
       for await (const part of parts.compare(context, source, name)) {
-        const table = assessPart(part);
+        const table = assessPart(part, driver.mending?.makesDropped === true);
         if (table !== null && !tables.some((one) => one.name === table.name)) tables.push(table);
       }
     } catch (error) {
@@ -138,7 +139,7 @@ export const assessParts = async (question: PartsQuestion): Promise<AssessedComp
   };
 };
 
-/** What is gone is not made again row by row: it comes out of the point as an archive. @param at the moment as typed, where it is not the point itself */
+/** What is gone, as an archive: of a database the only cure that is smaller than all, of a table one that touches nothing live. @param at the moment as typed, where it is not the point itself */
 export const archiveCures = (
   point: RecoveryPoint,
   { component, tables }: AssessedComponent,

@@ -9,7 +9,7 @@ import { readDump } from "../excerpt/read-wanted.ts";
 import { excerptOf } from "../excerpt/take-excerpt.ts";
 import type { WantedPart } from "../excerpt/wanted-relations.ts";
 import type { Named } from "./live-names.ts";
-import { excerptRequest, isNoSuchTable } from "./with-excerpts.ts";
+import { excerptRequest } from "./with-excerpts.ts";
 
 export type DroppedFromPoint = { readonly table: TableName; readonly dropped: DroppedTable };
 
@@ -43,7 +43,7 @@ const requirePlain = (parts: readonly WantedPart[], typed: string): WantedPart =
   );
 };
 
-/** @returns null where the point has no such table @throws RefloatError as `Excerpts.take` */
+/** @returns null where what the point has of it makes no table @throws RefloatError as `Excerpts.take`: of a name that the point does not know either with those that it knows */
 export const readDropped = async (
   context: ClusterContext,
   source: PointSource,
@@ -69,11 +69,6 @@ export const readDropped = async (
     await end();
   });
   let found: DroppedFromPoint | null = null;
-  try {
-    for await (const piece of pieces) found = piece;
-  } catch (error) {
-    if (isNoSuchTable(error)) return null;
-    throw error;
-  }
+  for await (const piece of pieces) found = piece;
   return found;
 };

@@ -69,21 +69,22 @@ export const withTemporaryRows = async <Result>(
       const rows = await rowsOfTable(context, server.access, label);
       return replay === null ? endingAfter(rows, server) : rows;
     });
-  const define: MariadbRowSource["define"] = (label) =>
-    orNull(label, async ({ access }) => {
-      const { sizeBytes, type } = await findTable(access, label);
-      requireLoadable(label, sizeBytes);
-      return {
-        label,
-        typed: (name) => `${captured.name}:${formatExcerptName({ database, table: name })}`,
-        definition: requireDefinition(await statementOf(access, label)),
-        code: await readTriggers(access, database, label),
-        // The files of other tables are not there.
-        referring: [],
-        hadHistory: type === "versioned",
-        open: () => readTable(context, access, label),
-      };
-    });
+  // Of a name that neither side knows the server's own names are told, rather than that a table was dropped.
+  const define: MariadbRowSource["define"] = async (label) => {
+    const { access } = await serverWith(label);
+    const { sizeBytes, type } = await findTable(access, label);
+    requireLoadable(label, sizeBytes);
+    return {
+      label,
+      typed: (name) => `${captured.name}:${formatExcerptName({ database, table: name })}`,
+      definition: requireDefinition(await statementOf(access, label)),
+      code: await readTriggers(access, database, label),
+      // The files of other tables are not there.
+      referring: [],
+      hadHistory: type === "versioned",
+      open: () => readTable(context, access, label),
+    };
+  };
   const remakeHint = (): string => "refloat mend makes it again from a point that has it";
   try {
     return await act({ words, whole: true, labels: null, open, rowsLeft: async () => null, define, remakeHint });
