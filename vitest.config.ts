@@ -6,8 +6,10 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     globalSetup: ["test/publish-program.ts"],
     setupFiles: ["test/compare-bytes.ts"],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // They end what hangs; a machine under load may take several times what a quiet one does.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
     pool: "forks",
     maxWorkers: 3,
     reporters: ["default"],

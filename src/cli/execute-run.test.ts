@@ -175,7 +175,7 @@ describe("the end of a run", () => {
           signal.addEventListener("abort", () => resolve(record));
         }),
     });
-    await vi.waitFor(() => expect(shell.written.stdout()).toContain("Plan "));
+    await vi.waitFor(() => expect(shell.written.stdout()).toContain("Plan "), { timeout: 60_000 });
     shell.send("SIGINT");
     expect(await exit).toBe(7);
     expect(shell.written.stderr()).toMatch(
@@ -204,7 +204,9 @@ describe("an approval gate", () => {
     ["\u0003", 6],
   ])("at a terminal is answered by %j: exit code %d", async (key, code) => {
     const { shell, exit } = asking({ terminal: true });
-    await vi.waitFor(() => expect(shell.written.stderr()).toContain("cut shop over to the restored side?"));
+    await vi.waitFor(() => expect(shell.written.stderr()).toContain("cut shop over to the restored side?"), {
+      timeout: 60_000,
+    });
     shell.type(key);
     expect(await exit).toBe(code);
   });
@@ -247,7 +249,7 @@ describe("undoing what is live needs a yes", () => {
     ["\u0003", "confirm.declined"],
   ])("at a terminal %j is a no, and so is a tired Enter", async (keys, code) => {
     const { shell, exit } = begin(["commit", "42"], { ...run42, terminal: true });
-    await vi.waitFor(() => expect(shell.written.stderr()).toContain("Drop it now?"));
+    await vi.waitFor(() => expect(shell.written.stderr()).toContain("Drop it now?"), { timeout: 60_000 });
     shell.type(keys);
     expect(await exit).toBe(3);
     expect(shell.written.stderr()).toContain(code);

@@ -36,7 +36,7 @@ describe("metrics over HTTP", () => {
     await serving(read, async (url) => {
       const first = fetch(url);
       const second = fetch(`${url}?x=1`);
-      await vi.waitFor(() => expect(reads).toBe(1));
+      await vi.waitFor(() => expect(reads).toBe(1), { timeout: 60_000 });
       // Both have to be waiting: a third request is answered without the metrics, after the two were taken.
       expect((await fetch(url.replace("/metrics", "/"))).status).toBe(200);
       go();
@@ -46,7 +46,7 @@ describe("metrics over HTTP", () => {
       await two.text();
       const before = reads;
       const third = fetch(url);
-      await vi.waitFor(() => expect(reads).toBe(before + 1));
+      await vi.waitFor(() => expect(reads).toBe(before + 1), { timeout: 60_000 });
       go();
       expect(await (await third).text()).toBe(`refloat_reads ${before + 1}\n`);
     });

@@ -1,7 +1,10 @@
 /** What becomes of the programs that a declared line has started when the line itself is killed by others. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { findByEnvironment } from "./process-table.ts";
+import { findByEnvironment, signalProcess } from "./process-table.ts";
+import { createTestFolder } from "../testing/driver-context.ts";
 import { describeEnd, runShellLine } from "./shell-line.ts";
 
 const never = new AbortController().signal;
@@ -22,7 +25,7 @@ it.each([true, false])(
     const { ended, running } = await begin("sleep 60 & sleep 61; true", may);
     const shell = running().find(({ pid, group }) => pid === group);
     if (shell === undefined) throw new Error("the shell is not there");
-    process.kill(shell.pid, "SIGKILL");
+    signalProcess(shell, "SIGKILL");
     expect(describeEnd(await ended)).toBe("ended by SIGKILL");
     await expect.poll(() => running().length).toBe(0);
   },
@@ -32,14 +35,22 @@ it("a program that a line waits for and that is killed is the failure of the lin
   const { ended, running } = await begin("sleep 60 & sleep 61; echo status $?; kill $!", false);
   const [last] = running().toSorted((one, other) => other.startTicks - one.startTicks || other.pid - one.pid);
   if (last === undefined) throw new Error("the program is not there");
-  process.kill(last.pid, "SIGKILL");
+  signalProcess(last, "SIGKILL");
   expect((await ended).stdout).toBe("status 137\n");
   await expect.poll(() => running().length).toBe(0);
 });
 
 it("a line that ends well leaves what it put into the background, where it may", async () => {
-  const { ended, running } = await begin("sleep 60 > /dev/null 2>&1 & sleep 0.2", true);
+  // It ends once all of it was seen.
+  const folder = await createTestFolder();
+  const gate = join(folder.path, "gate");
+  const { ended, running } = await begin(
+    `sleep 60 > /dev/null 2>&1 & until test -e '${gate}'; do sleep 0.1; done`,
+    true,
+  );
+  await writeFile(gate, "");
   expect(describeEnd(await ended)).toBeNull();
   expect(running()).toHaveLength(1);
-  for (const { pid } of running()) process.kill(pid, "SIGKILL");
+  for (const one of running()) signalProcess(one, "SIGKILL");
+  await folder.remove();
 });

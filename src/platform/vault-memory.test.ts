@@ -54,7 +54,7 @@ describe("what is remembered of a vault", () => {
     expect((await memory.notes()).verified).toEqual({});
   });
 
-  it("loses nothing of what several processes remember at once", { timeout: 120_000 }, async () => {
+  it("loses nothing of what several processes remember at once", { timeout: 300_000 }, async () => {
     const module = new URL("vault-memory.ts", import.meta.url).href;
     const log = new URL("log.ts", import.meta.url).href;
     const script = `

@@ -119,7 +119,7 @@ const isInstalled = execaSync("terraform", ["version"], { reject: false }).exitC
 if (!isInstalled)
   process.stderr.write("SKIPPED: a plan of terraform that could not be shown, since it is not installed\n");
 
-describe.skipIf(!isInstalled)("what could not be shown in the plan", { timeout: 60_000 }, () => {
+describe.skipIf(!isInstalled)("what could not be shown in the plan", { timeout: 300_000 }, () => {
   it("is made once a person has seen exactly that", async () => {
     const module = at("module");
     await mkdir(module);

@@ -27,7 +27,7 @@ export type BindPrimary = BindServer & {
   readonly powerlessKey: string;
 };
 
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 60_000;
 
 const commonOptions = (directory: string, port: number): readonly string[] => [
   `  directory "${directory}";`,

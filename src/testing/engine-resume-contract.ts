@@ -145,7 +145,7 @@ export const describeResume = (open: OpenEngine): void => {
 
     it.each(["before", "after"] as const)(
       "finishes a run whose journal failed %s any of its writes, with each effect once",
-      { timeout: 120_000 },
+      { timeout: 300_000 },
       async (moment) => {
         let failures = 0;
         for (let write = 1; ; write += 1) {

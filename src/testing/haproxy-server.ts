@@ -47,7 +47,7 @@ export type HaproxyServer = {
 };
 
 const program = "/usr/sbin/haproxy";
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
 
 const configuration = (options: HaproxyOptions, at: { port: number; directory: string; tcpPort: number | null }) => {

@@ -26,7 +26,7 @@ const startMachine = async (): Promise<SegmentMachine & { readonly child: ChildP
   while (netOf(child.pid) === netOf(process.pid)) await delay(5);
   const enter = `nsenter -t ${child.pid ?? 0} -n`;
   const run = async (line: string): Promise<string> =>
-    (await runProgram("sh", ["-ec", `exec ${enter} sh -ec '${line}'`], { signal: AbortSignal.timeout(20_000) })).stdout;
+    (await runProgram("sh", ["-ec", `exec ${enter} sh -ec '${line}'`], { signal: AbortSignal.timeout(60_000) })).stdout;
   const cut = async (): Promise<void> => {
     child.kill("SIGKILL");
     await exited;

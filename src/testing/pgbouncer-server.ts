@@ -24,7 +24,7 @@ export type PgbouncerServer = {
   readonly stop: () => Promise<void>;
 };
 
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 60_000;
 
 /**
  * @param databases lines of [databases]

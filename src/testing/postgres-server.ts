@@ -132,7 +132,7 @@ export const startPostgresServer = async (options: PostgresServerOptions = {}): 
   const never = new AbortController().signal;
   const run = (program: string, args: readonly string[]) =>
     runProgram(join(binaries, program), args, { signal: never, cwd: directory, ...account });
-  const control = (...args: string[]) => run("pg_ctl", ["-D", data, "-s", "-w", ...args]);
+  const control = (...args: string[]) => run("pg_ctl", ["-D", data, "-s", "-w", "-t", "300", ...args]);
   const running = (): Promise<boolean> =>
     control("status").then(
       () => true,

@@ -27,7 +27,7 @@ export type RadosgwServer = {
   readonly stop: () => Promise<void>;
 };
 
-const startTimeoutMs = 90_000;
+const startTimeoutMs = 240_000;
 const never = new AbortController().signal;
 
 const programs: Readonly<Record<string, string>> = {

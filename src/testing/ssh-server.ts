@@ -45,7 +45,7 @@ export type SshServer = {
 
 const program = "/usr/sbin/sshd";
 const nobody = { uid: 65_534, gid: 65_534, name: "nobody" };
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 60_000;
 
 const assertInstalled = async (): Promise<void> => {
   try {

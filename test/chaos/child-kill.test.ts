@@ -28,7 +28,7 @@ let bed: KillBed;
 
 beforeAll(async () => {
   bed = await startKillBed();
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await stopKillBed(bed);
@@ -62,9 +62,17 @@ const once =
   (turn: number): Aim =>
     turn === 0 ? aim : nothing;
 
-/** Until there is nothing left to be hit. */
-const again = async (act: () => Promise<readonly Seen[]>, most: number): Promise<void> => {
-  for (let round = 0; round < most; round += 1) if ((await act()).length === 0) return;
+/**
+ * Until there is nothing left to be hit.
+ * @param isEnough where a program may be over before it is seen, as on a busy machine, some rounds more are made until it says so
+ */
+const again = async (
+  act: () => Promise<readonly Seen[]>,
+  most: number,
+  isEnough: () => boolean = () => true,
+): Promise<void> => {
+  for (let round = 0; round < most || (round < most + 10 && !isEnough()); round += 1)
+    if ((await act()).length === 0 && isEnough()) return;
 };
 
 const ofCutover = /^(isolate|hold|switch|reload|start|admit|save-lost:.*:final)/;
@@ -73,9 +81,14 @@ const ofNoRun = /^$/;
 
 it("each kind of program is killed at each step before the cutover, one after the other", { timeout }, async () => {
   const { aim, hit } = eachKind(beforeCutover, isNightly ? Infinity : 16);
+  const least = isNightly ? 25 : 12;
   // A kind that this recovery no longer had is left to the next one.
-  await again(() => killRecovery(bed, { aim, later: () => aim, word: "resume" }), isNightly ? 100 : 2);
-  expect(hit.size).toBeGreaterThanOrEqual(isNightly ? 25 : 8);
+  await again(
+    () => killRecovery(bed, { aim, later: () => aim, word: "resume" }),
+    isNightly ? 100 : 2,
+    () => hit.size >= least,
+  );
+  expect(hit.size).toBeGreaterThanOrEqual(least);
 });
 
 it(
@@ -83,15 +96,25 @@ it(
   { timeout },
   async () => {
     const { aim, hit } = eachKind(ofCutover, isNightly ? Infinity : 3);
-    await again(() => killRecovery(bed, { aim, later: once(afterTransition(0)), word: "cancel" }), isNightly ? 100 : 3);
-    expect(hit.size).toBeGreaterThanOrEqual(isNightly ? 12 : 3);
+    const least = isNightly ? 12 : 3;
+    await again(
+      () => killRecovery(bed, { aim, later: once(afterTransition(0)), word: "cancel" }),
+      isNightly ? 100 : 3,
+      () => hit.size >= least,
+    );
+    expect(hit.size).toBeGreaterThanOrEqual(least);
   },
 );
 
 it("each kind of program of a capture is killed", { timeout }, async () => {
   const { aim, hit } = eachKind(ofNoRun, isNightly ? Infinity : 5);
-  await again(() => killCapture(bed, aim), isNightly ? 100 : 5);
-  expect(hit.size).toBeGreaterThanOrEqual(isNightly ? 10 : 4);
+  const least = isNightly ? 10 : 4;
+  await again(
+    () => killCapture(bed, aim),
+    isNightly ? 100 : 5,
+    () => hit.size >= least,
+  );
+  expect(hit.size).toBeGreaterThanOrEqual(least);
 });
 
 it.runIf(isNightly)("a program is killed after each journal transition of a recovery", { timeout }, async () => {

@@ -169,7 +169,7 @@ it(
     const unharmed = await KilledRun.create(program);
     const beganAt = performance.now();
     expect(await unharmed.process("execute")).toMatchObject({ killed: false, state: "succeeded" });
-    const wholeMs = performance.now() - beganAt;
+    let wholeMs = performance.now() - beganAt;
     await unharmed.remove();
 
     const before = kills.total;
@@ -178,7 +178,10 @@ it(
       expect(round).toBeLessThan(4 * randomRounds);
       const run = await KilledRun.create(program);
       try {
-        const first = counted(await run.process("execute", { killAfterMs: random() * wholeMs }));
+        const killAfterMs = random() * wholeMs;
+        const first = counted(await run.process("execute", { killAfterMs }));
+        // The machine has less to do now than when the time was taken.
+        if (!first.killed) wholeMs = Math.min(wholeMs, killAfterMs);
         expectTold(run, await run.account());
         expect(["old", "none", "new"]).toContain(run.world.serving);
         // Every other one is killed when it is taken up as well.

@@ -22,7 +22,7 @@ describe.each(["kill-before", "kill-after"])("%s each journal transition", (faul
     await notes.stop();
   });
 
-  it("is resumed to the end, with the switch made once and nothing left over", { timeout: 600_000 }, async () => {
+  it("is resumed to the end, with the switch made once and nothing left over", { timeout: 1_800_000 }, async () => {
     let kills = 0;
     for (let sequence = 1; ; sequence += 1) {
       await notes.query("update notes set body = 'damaged again'");

@@ -30,7 +30,7 @@ const environment = { clock: systemClock };
 const seed = Number(process.env["REFLOAT_FAULT_SEED"] ?? Math.floor(Math.random() * 1_000_000));
 const all = process.env["REFLOAT_KILLS"] === "all";
 const few = 3;
-const timeoutMs = all ? 3_600_000 : 300_000;
+const timeoutMs = all ? 3_600_000 : 900_000;
 
 requireRestic();
 

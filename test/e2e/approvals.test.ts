@@ -20,7 +20,7 @@ describe("a run that needs people", () => {
     await refloat.succeed(["vault", "init"]);
     await refloat.succeed(["capture", "notes"]);
     await writeFile(join(folder, "docs/note"), "damaged");
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await rm(folder, { recursive: true });

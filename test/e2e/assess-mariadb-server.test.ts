@@ -8,7 +8,7 @@ import { findFreePort } from "../../src/testing/free-port.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let folder: TestFolder;
 let temporary: string;

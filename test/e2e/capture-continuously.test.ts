@@ -43,14 +43,14 @@ beforeAll(async () => {
   );
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
-it("is received until SIGTERM, which ends with 0, and shown", { timeout: 240_000 }, async () => {
+it("is received until SIGTERM, which ends with 0, and shown", { timeout: 300_000 }, async () => {
   const load = execa(
     join(server.binaries, "pgbench"),
     ["-n", "-c", "2", "-T", "600", "--rate", "50", server.url("shop")],
@@ -104,7 +104,7 @@ it("is received until SIGTERM, which ends with 0, and shown", { timeout: 240_000
   expect(answer.data.spans).toHaveLength(1);
 });
 
-it("is refused where there is no log, and with what belongs to a point", { timeout: 120_000 }, async () => {
+it("is refused where there is no log, and with what belongs to a point", { timeout: 300_000 }, async () => {
   const none = await refloat.run(["capture", "notes", "--continuous"]);
   expect(none.exit).toBe(3);
   expect(none.stderr).toContain("types with one: postgres-cluster");

@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { freezeObstacle } from "../../src/platform/quiesce/freezable.ts";
-import { listProcesses, readEnvironment } from "../../src/platform/process-table.ts";
+import { listProcesses, readEnvironment, signalProcess } from "../../src/platform/process-table.ts";
 import { runProgram } from "../../src/platform/subprocess.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { type LoopMount, canMountImages, mountImage } from "../../src/testing/loop-mount.ts";
@@ -56,11 +56,11 @@ beforeAll(async () => {
   await mkdir(at("notes"));
   await declareIn(
     folder.path,
-    `services:${service(own("ext4"), at("ext4"), "20s")}${service(own("xfs"), at("xfs"), "20s")}${service("brief", at("ext4"), "1s")}${elsewhere}`,
+    `services:${service(own("ext4"), at("ext4"), "60s")}${service(own("xfs"), at("xfs"), "60s")}${service("brief", at("ext4"), "1s")}${elsewhere}`,
   );
   refloat = refloatIn(folder.path);
   await refloat.succeed(["vault", "init"]);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   if (!possible) return;
@@ -102,7 +102,7 @@ const begin = async (service: string) => {
   throw new Error("it was never frozen");
 };
 
-/** How long it takes until something can be written there. */
+/** How long it takes until something can be written there: by far not the minute for which it may be frozen, however slow the disk is. */
 const writeMs = async (path: string): Promise<number> => {
   const began = performance.now();
   await writeFile(join(path, "rows/probe"), String(began));
@@ -111,7 +111,7 @@ const writeMs = async (path: string): Promise<number> => {
 
 it.runIf(possible).each(["ext4", "xfs"])(
   "%s: all components are of the one instant, whatever is written meanwhile",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async (type) => {
     const stop = new AbortController();
     const writing = (async () => {
@@ -123,8 +123,8 @@ it.runIf(possible).each(["ext4", "xfs"])(
       }
     })();
     await delay(200);
-    const point = await take(own(type));
-    stop.abort();
+    // A capture that fails must not leave the writer to the tests after it.
+    const point = await take(own(type)).finally(() => stop.abort());
     await writing;
     expect(point.manifest.consistency).toMatchObject({ mode: "quiesced", frozen: { by: "filesystem" } });
     const [rows, files] = [await names(point.id, "rows"), await names(point.id, "files")];
@@ -134,10 +134,10 @@ it.runIf(possible).each(["ext4", "xfs"])(
   },
 );
 
-it.runIf(possible)("goes on when the time is over, though not all was read", { timeout: 120_000 }, async () => {
+it.runIf(possible)("goes on when the time is over, though not all was read", { timeout: 300_000 }, async () => {
   await writeMuch();
   const { child, next } = await begin("brief");
-  expect(await writeMs(at("ext4"))).toBeLessThan(3_000);
+  expect(await writeMs(at("ext4"))).toBeLessThan(30_000);
   let last = "";
   for (let line = await next(); line !== null; line = await next()) last = line;
   await child;
@@ -146,15 +146,15 @@ it.runIf(possible)("goes on when the time is over, though not all was read", { t
   });
 });
 
-it.runIf(possible)("goes on when the capture is killed", { timeout: 120_000 }, async () => {
+it.runIf(possible)("goes on when the capture is killed", { timeout: 300_000 }, async () => {
   await writeMuch();
   const { child } = await begin(own("ext4"));
   child.kill("SIGKILL");
-  expect(await writeMs(at("ext4"))).toBeLessThan(2_000);
+  expect(await writeMs(at("ext4"))).toBeLessThan(30_000);
   await child;
 });
 
-it.runIf(possible)("thaws though what froze was killed as soon as it had", { timeout: 120_000 }, async () => {
+it.runIf(possible)("thaws though what froze was killed as soon as it had", { timeout: 300_000 }, async () => {
   const signal = new AbortController().signal;
   const real = (await runProgram("/bin/sh", ["-c", "command -v fsfreeze"], { signal })).stdout.trim();
   await mkdir(at("bin"));
@@ -162,7 +162,7 @@ it.runIf(possible)("thaws though what froze was killed as soon as it had", { tim
   await writeFile(at("bin/fsfreeze"), script, { mode: 0o755 });
   const path = `${at("bin")}:${process.env["PATH"] ?? ""}`;
   const { lines } = await refloat.succeed(["capture", own("ext4"), "--json"], { PATH: path });
-  expect(await writeMs(at("ext4"))).toBeLessThan(2_000);
+  expect(await writeMs(at("ext4"))).toBeLessThan(30_000);
   expect(resultEnvelopeSchema("capture").parse(lines.at(-1)).data.manifest.consistency).toMatchObject({
     unquiesced: expect.stringContaining("ended by SIGKILL") as string,
   });
@@ -171,7 +171,7 @@ it.runIf(possible)("thaws though what froze was killed as soon as it had", { tim
 
 it.runIf(possible)(
   "what was left frozen by two kills is told, and thawed by the next capture",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await writeMuch();
     const { child } = await begin(own("ext4"));
@@ -180,14 +180,14 @@ it.runIf(possible)(
     const marker = `freeze-keeper/${own("ext4")}`;
     const keeper = listProcesses().find(({ pid }) => readEnvironment(pid)?.get("REFLOAT_INSTANCE") === marker);
     if (keeper === undefined) throw new Error("nobody keeps it");
-    process.kill(keeper.pid, "SIGKILL");
+    signalProcess(keeper, "SIGKILL");
     child.kill("SIGKILL");
     await child;
     const writing = writeMs(at("ext4"));
     expect((await refloat.run(["status"])).stdout).toContain("MAY BE FROZEN");
     // However it is declared by then.
     const declared = await readFile(at("refloat.yaml"), "utf8");
-    const way = `{ filesystem: ${at("ext4")}, atMost: 20s }`;
+    const way = `{ filesystem: ${at("ext4")}, atMost: 60s }`;
     await writeFile(at("refloat.yaml"), declared.replace(way, '{ freeze: "true", thaw: "true" }'));
     await take(own("ext4"));
     await writeFile(at("refloat.yaml"), declared);

@@ -14,7 +14,7 @@ import { type CaptureEvent, capture } from "../../src/operations/capture.ts";
 import { initVault } from "../../src/operations/vault-init.ts";
 import { readStatus } from "../../src/operations/status.ts";
 import { validateLive } from "../../src/operations/validate-live.ts";
-import { listProcesses, readEnvironment } from "../../src/platform/process-table.ts";
+import { isAlive, listProcesses, readEnvironment, signalProcess } from "../../src/platform/process-table.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query } from "../../src/testing/query.ts";
@@ -67,7 +67,7 @@ services:
     quiesce: { freeze: "touch ${at("killed")}", thaw: "rm -f ${at("killed")}", atMost: 10m }
     components: { gate: ${gate("killed")} }
   ${halfway}:
-    quiesce: { freeze: "touch ${at("begun")}; sleep 20; touch ${at("halfway")}", thaw: "touch ${at("halfway-thawed")}", atMost: 10m }
+    quiesce: { freeze: "touch ${at("begun")}; sleep 300; touch ${at("halfway")}", thaw: "touch ${at("halfway-thawed")}", atMost: 10m }
     components: { notes: { type: files, path: ${at("notes")} } }
 `;
 
@@ -123,10 +123,13 @@ const frozenNow = async (service: string) =>
     (one) => one.service.name === service,
   )?.frozen;
 
-const keeperOf = (service: string): number => {
+/** Ends it, and waits until it is gone. */
+const killKeeperOf = async (service: string): Promise<void> => {
   const marker = `freeze-keeper/${service}`;
   const keeper = listProcesses().find(({ pid }) => readEnvironment(pid)?.get("REFLOAT_INSTANCE") === marker);
-  return keeper?.pid ?? expect.fail(`${service} has no keeper`);
+  if (keeper === undefined) return expect.fail(`${service} has no keeper`);
+  signalProcess(keeper, "SIGKILL");
+  await until("the keeper is gone", () => !isAlive(keeper));
 };
 
 /** Links of a point that lead nowhere, by its own rows and files. */
@@ -318,7 +321,7 @@ it("thaws first what was left when capture and keeper were both killed", async (
   await until("the gate is reached", () => existsSync(at("killed-reached")));
   // Stopped, the capture cannot take over from its keeper.
   program.kill("SIGSTOP");
-  process.kill(keeperOf(killed), "SIGKILL");
+  await killKeeperOf(killed);
   program.kill("SIGKILL");
   await program;
   expect(await frozenNow(killed)).toMatchObject({ isKept: false, failure: null });
@@ -338,7 +341,7 @@ it("takes over from a keeper that was killed, and calls nothing quiesced then", 
   const onEvent = (event: CaptureEvent): void => void events.push(event);
   const taking = capture(opened.bench, { service: killed, onEvent, signal: never });
   await until("the gate is reached", () => existsSync(at("killed-reached")));
-  process.kill(keeperOf(killed), "SIGKILL");
+  await killKeeperOf(killed);
   // The thaw, which opens the gate, is run by another keeper.
   const { manifest } = await taking;
   expect(manifest.consistency.unquiesced).toBe("the process that kept the freeze was ended before all was read");

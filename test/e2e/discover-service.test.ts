@@ -80,7 +80,7 @@ services:
   const { stdout } = app;
   if (stdout === null) throw new Error("no output to wait for");
   await once(createInterface(stdout), "line");
-}, 60_000);
+}, 300_000);
 
 afterAll(async () => {
   if (app?.exitCode === null) {

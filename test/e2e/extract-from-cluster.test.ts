@@ -45,14 +45,14 @@ beforeAll(async () => {
     await query(server.url("bench"), "drop table orders");
     await receivedUntil(await laterOnPostgres(server));
   });
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
-it("takes a dropped table as of the second before, and tells from where", { timeout: 240_000 }, async () => {
+it("takes a dropped table as of the second before, and tells from where", { timeout: 300_000 }, async () => {
   const archive = join(folder, "orders.dump");
   const table = "shop:db:bench/orders";
   const { lines } = await refloat.succeed(
@@ -77,7 +77,7 @@ it("takes a dropped table as of the second before, and tells from where", { time
   expect(await foldersLeft(place())).toEqual([]);
 });
 
-it("says what can be asked for", { timeout: 120_000 }, async () => {
+it("says what can be asked for", { timeout: 300_000 }, async () => {
   const { stdout } = await refloat.succeed(["browse", `${point}:db`]);
   expect(stdout).toContain("databases, for refloat extract: bench, postgres");
   const refuse = async (...words: readonly string[]) => (await refloat.run(["extract", ...words])).stderr;
@@ -92,7 +92,7 @@ it("says what can be asked for", { timeout: 120_000 }, async () => {
 
 it(
   "leaves no server behind when it is killed, and the next one clears its folder away",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await killExtract(place(), `${point}:db:bench/orders`);
     await refloat.succeed(["extract", `${point}:db:bench/orders`, "--to", join(folder, "orders.copy")], environment());
@@ -100,7 +100,7 @@ it(
   },
 );
 
-it("needs no declaration and no source, only the vault and the server's programs", { timeout: 120_000 }, async () => {
+it("needs no declaration and no source, only the vault and the server's programs", { timeout: 300_000 }, async () => {
   await server.crash();
   const taken = await extractFromVaultAlone(place(), ["shop:db:bench/orders", "--at", wanted]);
   expect(taken.split("\n").length).toBe(rows);

@@ -59,14 +59,14 @@ beforeAll(async () => {
     },
     () => void server.sql("CREATE OR REPLACE DATABASE elsewhere;"),
   );
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
-it("takes a dropped table as of the second before, and tells from where", { timeout: 240_000 }, async () => {
+it("takes a dropped table as of the second before, and tells from where", { timeout: 300_000 }, async () => {
   const sql = join(folder, "orders.sql");
   const table = "shop:db:bench/orders";
   const { lines } = await refloat.succeed(
@@ -87,7 +87,7 @@ it("takes a dropped table as of the second before, and tells from where", { time
   expect(await foldersLeft(place())).toEqual([]);
 });
 
-it("says what can be asked for", { timeout: 120_000 }, async () => {
+it("says what can be asked for", { timeout: 300_000 }, async () => {
   const { stdout } = await refloat.succeed(["browse", `${point}:db`]);
   expect(stdout).toContain("databases, for refloat extract: bench, mysql");
   const refuse = async (...words: readonly string[]) => (await refloat.run(["extract", ...words])).stderr;
@@ -97,7 +97,7 @@ it("says what can be asked for", { timeout: 120_000 }, async () => {
 
 it(
   "leaves no server behind when it is killed, and the next one clears its folder away",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await killExtract(place(), `${point}:db:bench/orders`);
     await refloat.succeed(["extract", `${point}:db:bench/orders`, "--to", join(folder, "orders.copy")], environment());
@@ -105,7 +105,7 @@ it(
   },
 );
 
-it("needs no declaration and no source, only the vault and the server's programs", { timeout: 120_000 }, async () => {
+it("needs no declaration and no source, only the vault and the server's programs", { timeout: 300_000 }, async () => {
   await server.crash();
   const taken = await extractFromVaultAlone(place(), [`${point}:db:bench/orders`]);
   expect(taken.split("\n").length).toBe(100_000);

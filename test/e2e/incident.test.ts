@@ -143,4 +143,4 @@ describe("an incident", () => {
     await succeed(...glass, "incident", "close", "notes");
     expect((await succeed(...glass, "points", "notes")).stdout).not.toContain("suspect");
   });
-}, 120_000);
+}, 300_000);

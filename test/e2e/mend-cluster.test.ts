@@ -82,7 +82,7 @@ beforeAll(async () => {
     await sql(`delete from "Orders" where customer in (7, 60); delete from customers where id in (7, 60)`);
     await receivedUntil(await laterOnPostgres(server));
   });
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server?.stop();
@@ -91,7 +91,7 @@ afterAll(async () => {
 
 it(
   "puts one damaged column back from the physical capture, and takes it back again",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     const digest = "(select md5(string_agg(p::text, ',' order by sku)) from products p where sku <> 'new')";
     const before = await one(digest);
@@ -118,7 +118,7 @@ it(
 
 it(
   "brings deleted rows back with what they refer to: of the point, and as of a second after it by the log",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     const ofPoint = await data("--at", point, "--only", "db:bench/Orders", "--rows", "gone", "--no-apply");
     expect(ofPoint.tables.map(({ name, asked, puts }) => [name, asked, puts.gone])).toEqual([
@@ -139,7 +139,7 @@ it(
 
 it(
   "makes a table that was dropped again, with all that was its own, and drops it again",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     const shape = async () =>
       sql(`select (select md5(string_agg(t::text, ',' order by id)) from tasks t) as rows,
@@ -164,7 +164,7 @@ it(
   },
 );
 
-it("says what cannot be put back, and leaves nothing behind", { timeout: 240_000 }, async () => {
+it("says what cannot be put back, and leaves nothing behind", { timeout: 300_000 }, async () => {
   await sql("drop table gone; alter table customers alter column name type varchar(5)");
   for (const [only, words] of [
     ["db:bench", "names no table of a database"],
@@ -185,7 +185,7 @@ it("says what cannot be put back, and leaves nothing behind", { timeout: 240_000
   expect(await foldersLeft()).toEqual([]);
 });
 
-it("assesses tables that are named, and each cure that it offers mends", { timeout: 240_000 }, async () => {
+it("assesses tables that are named, and each cure that it offers mends", { timeout: 300_000 }, async () => {
   const only = ["products", "customers", "gone", "days_2026"].map((name) => `db:bench/${name}`).join(",");
   const found = await assess("--against", point, "--only", only);
   const [db] = found.components;
@@ -220,7 +220,7 @@ it("assesses tables that are named, and each cure that it offers mends", { timeo
   expect(await foldersLeft()).toEqual([]);
 });
 
-it("assesses as of a second after the point, and offers rows of that second", { timeout: 240_000 }, async () => {
+it("assesses as of a second after the point, and offers rows of that second", { timeout: 300_000 }, async () => {
   await sql(`delete from "Orders" where customer = 60`);
   const found = await assess("--against", wanted, "--only", "db:bench/Orders");
   expect(found.components[0]?.notes.join()).toMatch(
@@ -235,7 +235,7 @@ it("assesses as of a second after the point, and offers rows of that second", { 
 
 it(
   "tells of a cluster what is gone and how to look closer, and compares a database whole",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     await query(server.url("postgres"), "drop database other");
     const shallow = await assess("--against", point);

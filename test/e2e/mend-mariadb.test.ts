@@ -5,6 +5,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
+import { holdOnMariadb } from "../../src/testing/hold-mariadb.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 import { refloatIn } from "./support/refloat-program.ts";
@@ -342,38 +343,35 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
 
   it(
     "leaves nothing behind and nothing half done when it is killed while it compares or writes",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       await sql("UPDATE products SET price = 0, changed = changed;");
       const damaged = await digestOf("products");
       const sessions = () => one("COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'keeper'");
       const outside = refloatIn(folder.path);
       const killedWhile = async (held: string, args: readonly string[], waiting: string): Promise<void> => {
-        const holding = sql(held);
-        await expect
-          .poll(() => one("COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"))
-          .toBe("1");
+        const release = await holdOnMariadb(server, held, database);
         const running = outside.spawn(["mend", "shop", ...args]);
         await expect
           .poll(
             () => one(`COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'keeper' AND INFO LIKE '${waiting}%'`),
-            { timeout: 20_000 },
+            { timeout: 60_000 },
           )
           .not.toBe("0");
         running.kill("SIGKILL");
         await running;
-        await holding;
-        await expect.poll(sessions, { timeout: 20_000 }).toBe("0");
+        await release();
+        await expect.poll(sessions, { timeout: 60_000 }).toBe("0");
         expect(await digestOf("products")).toBe(damaged);
       };
       await killedWhile(
-        "LOCK TABLES products WRITE; SELECT SLEEP(8);",
+        "LOCK TABLES products WRITE;",
         ["--at", point, "--only", "db:products"],
         "INSERT INTO refloat_difference",
       );
       const { digest } = await data("--at", point, "--only", "db:products", "--no-apply");
       await killedWhile(
-        "START TRANSACTION; SELECT price FROM products WHERE sku = 'sku999' FOR UPDATE; SELECT SLEEP(8);",
+        "START TRANSACTION; SELECT price FROM products WHERE sku = 'sku999' FOR UPDATE;",
         ["--proposal", digest],
         "UPDATE",
       );

@@ -6,7 +6,7 @@ import { type TestFolder, createTestFolder } from "../../src/testing/driver-cont
 import { readMetrics } from "../../src/testing/read-metrics.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
-describe("metrics", { timeout: 120_000 }, () => {
+describe("metrics", { timeout: 300_000 }, () => {
   let folder: TestFolder;
   let refloat: RefloatProgram;
 
@@ -30,7 +30,7 @@ services:
     await refloat.succeed(["vault", "init"]);
     await refloat.succeed(["capture", "notes"]);
     await refloat.succeed(["verify", "--read-data"]);
-  }, 120_000);
+  }, 300_000);
   afterAll(() => folder.remove());
 
   const valuesOf = (text: string) =>

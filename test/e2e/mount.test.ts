@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listProcesses, readPlaces, signalProcess } from "../../src/platform/process-table.ts";
 import { refloatIn, type RefloatProgram } from "./support/refloat-program.ts";
 import { declareIn } from "./support/declare.ts";
 
@@ -84,16 +85,11 @@ describe("mount", () => {
   it("takes the mount away when restic is killed, and says that it is gone", async () => {
     const directory = join(folder, "killed");
     const { program, ended } = await mounted(directory);
-    const children = await readFile(`/proc/${program.pid}/task/${program.pid}/children`, "utf8");
-    const restic = children
-      .trim()
-      .split(" ")
-      .map(Number)
-      .filter(
-        (pid) => execFileSync("ps", ["-o", "comm=", "-p", String(pid)], { encoding: "utf8" }).trim() === "restic",
-      );
+    const restic = listProcesses().filter(
+      ({ pid, parent }) => parent === program.pid && readPlaces(pid).executable?.endsWith("/restic") === true,
+    );
     expect(restic).toHaveLength(1);
-    for (const pid of restic) process.kill(pid, "SIGKILL");
+    for (const one of restic) signalProcess(one, "SIGKILL");
     const { exitCode, stderr } = await ended;
     expect(exitCode).toBe(4);
     expect(stderr).toContain("error program.failed: restic ended");

@@ -8,7 +8,7 @@ import { type Notification, notificationSchema } from "../../src/model/notificat
 import { type TestFolder, createTestFolder } from "../../src/testing/driver-context.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 
-describe("notifications", { timeout: 120_000 }, () => {
+describe("notifications", { timeout: 300_000 }, () => {
   let folder: TestFolder;
   let server: Server;
   let refloat: RefloatInside;

@@ -56,14 +56,14 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
     await program.succeed(["vault", "init"]);
     const captured = await program.succeed(["capture", "shop", "--json"]);
     point = resultEnvelopeSchema("capture").parse(captured.lines.at(-1)).data.id;
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await program.close();
     await server.stop();
     await folder.remove();
   });
 
-  it("is one of a server that has lost no file by being captured as a stream", { timeout: 60_000 }, async () => {
+  it("is one of a server that has lost no file by being captured as a stream", { timeout: 300_000 }, async () => {
     const { lines } = await program.succeed(["assess", "shop", "--against", point, "--json"]);
     const { components, cures } = resultEnvelopeSchema("assess").parse(lines.at(-1)).data;
     expect(components).toMatchObject([
@@ -81,7 +81,7 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
     expect(diff).not.toContain("removed");
   });
 
-  it("is listed with all others, or by a pattern, out of the point alone", { timeout: 60_000 }, async () => {
+  it("is listed with all others, or by a pattern, out of the point alone", { timeout: 300_000 }, async () => {
     const all = await keysAt();
     expect(all).toHaveLength(326);
     const last = (await program.succeed(["browse", place(), "--json"])).lines.at(-1);
@@ -122,12 +122,12 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
     ["user:1", '["name","ann"]\n["age","40"]\n'],
     ["queue", '"a"\n"b"\n"c"\n'],
     ["ranks", '["ann",1]\n["bob",2.5]\n'],
-  ])("%j is taken out by its name, whatever that is", { timeout: 60_000 }, async (key, value) => {
+  ])("%j is taken out by its name, whatever that is", { timeout: 300_000 }, async (key, value) => {
     const { bytes } = await program.succeed(["extract", place(key), "--stdout"]);
     expect(bytes.toString("utf8")).toBe(value);
   });
 
-  it("goes into any server by RESTORE, in a file of its own", { timeout: 60_000 }, async () => {
+  it("goes into any server by RESTORE, in a file of its own", { timeout: 300_000 }, async () => {
     const target = join(folder.path, "events.key");
     const told = await program.succeed(["extract", place("events"), "--dump", "--to", target]);
     expect(told.stdout).toContain("key of cache");
@@ -160,9 +160,9 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       await cp(join(rdb, "dump.rdb"), join(server.data, "dump.rdb"));
       await server.crash();
       await server.start();
-    }, 60_000);
+    }, 300_000);
 
-    it("shows what differs first, does just that, and takes it back", { timeout: 60_000 }, async () => {
+    it("shows what differs first, does just that, and takes it back", { timeout: 300_000 }, async () => {
       await server.pipe([
         "DEL session:1",
         "SET session:2 mallory KEEPTTL",
@@ -199,7 +199,7 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       expect((await mend("--undo", digest, "--yes")).stderr).toContain("rows.changed");
     });
 
-    it("does nothing at all when one key was written since it was compared", { timeout: 60_000 }, async () => {
+    it("does nothing at all when one key was written since it was compared", { timeout: 300_000 }, async () => {
       await server.pipe(["DEL product:1", "DEL product:2"]);
       const { digest } = await answer("--only", "cache:product:*", "--no-apply");
       await server.cli("SET", "product:2", "sold");
@@ -215,7 +215,7 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       expect(await server.cli("GET", "product:1")).toBe("gone");
     });
 
-    it("takes what the server packs in another way for what it is", { timeout: 60_000 }, async () => {
+    it("takes what the server packs in another way for what it is", { timeout: 300_000 }, async () => {
       for (const [limit, value] of [
         ["hash-max-listpack-entries", "0"],
         ["zset-max-listpack-entries", "0"],
@@ -240,7 +240,7 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       ]);
     });
 
-    it("comes back whatever its name and its size are", { timeout: 120_000 }, async () => {
+    it("comes back whatever its name and its size are", { timeout: 300_000 }, async () => {
       const before = await readRedisContent(server, null);
       await server.cli("FLUSHALL");
       const { tables } = await answer("--only", "cache:*,cache:db2/*", "--yes");
@@ -248,7 +248,7 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       expect(await readRedisContent(server, null)).toBe(before);
     });
 
-    it("does nothing at all where the server has no room for all of them", { timeout: 60_000 }, async () => {
+    it("does nothing at all where the server has no room for all of them", { timeout: 300_000 }, async () => {
       await server.pipe(["DEL session:1 session:2", "CONFIG SET maxmemory-policy noeviction"]);
       const { digest } = await answer("--only", "cache:session:*", "--no-apply");
       await server.cli("CONFIG", "SET", "maxmemory", "1mb");
@@ -264,7 +264,7 @@ services: { shop: { components: { cache: { type: redis, data: ${server.data}, ur
       expect(await server.cli("MGET", "session:1", "session:2")).toBe("ann\nbob");
     });
 
-    it("needs no more rights than are documented, and says which it misses", { timeout: 60_000 }, async () => {
+    it("needs no more rights than are documented, and says which it misses", { timeout: 300_000 }, async () => {
       const rights = /ACL SETUSER refloat (~\S+ .*)/.exec(await readFile("docs/redis.md", "utf8"))?.[1] ?? "";
       await server.cli("ACL", "SETUSER", "mender", "reset", "on", "nopass", ...rights.split(" "));
       const declared = await readFile(join(folder.path, "refloat.yaml"), "utf8");

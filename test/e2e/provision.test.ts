@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { execa, execaSync } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
-import { findByEnvironment, signalProcess } from "../../src/platform/process-table.ts";
+import { findByEnvironment, isAlive, signalProcess } from "../../src/platform/process-table.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 import { declareIn } from "./support/declare.ts";
@@ -28,7 +28,7 @@ const serve = () => existsSync(process.env.HOLD) ? setTimeout(serve, 20)
 serve();
 `;
 
-describe("provision", { timeout: 120_000 }, () => {
+describe("provision", { timeout: 300_000 }, () => {
   let folder: string;
   let port: number;
   let refloat: RefloatProgram;
@@ -37,12 +37,15 @@ describe("provision", { timeout: 120_000 }, () => {
     (await readFile(at("starts"), "utf8").catch(() => "")).split("\n").filter((line) => line !== "").length;
   const answer = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text();
   const servers = () => findByEnvironment({ STARTS: at("starts") });
-  const endServers = (): void => {
-    for (const one of servers()) signalProcess(one, "SIGKILL");
+  /** Its port is free then. */
+  const endServers = async (): Promise<void> => {
+    const all = servers();
+    for (const one of all) signalProcess(one, "SIGKILL");
+    while (all.some(isAlive)) await delay(10);
   };
   /** What a lost site leaves. */
   const loseAll = async (): Promise<void> => {
-    endServers();
+    await endServers();
     await rm(at("box"), { recursive: true, force: true });
   };
 

@@ -14,7 +14,7 @@ import { query } from "../../src/testing/query.ts";
 import { writeSampleRelease } from "../../src/testing/sample-application.ts";
 import { type RefloatInside, refloatInside } from "./support/refloat-inside.ts";
 
-describe("ready", { timeout: 120_000 }, () => {
+describe("ready", { timeout: 300_000 }, () => {
   let folder: TestFolder;
   let server: PostgresServer;
   let haproxy: HaproxyServer;
@@ -80,7 +80,7 @@ services:
     await once(createInterface(app.stdout), "line");
     program = refloatInside(folder.path);
     await program.succeed(["vault", "init"]);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await program?.close();

@@ -109,14 +109,14 @@ beforeAll(async () => {
   await query(server.url("fresh"), "create table seen (id int primary key); insert into seen values (1)");
   await refloat.succeed(["recover", "shop", "--yes"]);
   await order("fay");
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
-it("shows what only the old side has, and leaves both sides as they are", { timeout: 240_000 }, async () => {
+it("shows what only the old side has, and leaves both sides as they are", { timeout: 300_000 }, async () => {
   const before = await lookOf(oldSide());
   const shown = await run("--no-apply");
   expect(shown).toMatchObject({ exit: 0 });
@@ -149,7 +149,7 @@ it("shows what only the old side has, and leaves both sides as they are", { time
 
 it(
   "puts in what came after the point, once, and neither the bad statement nor a mail",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     const { batches } = await reconcile();
     expect(
@@ -182,7 +182,7 @@ it(
 
 it(
   "takes one table with what it refers to, and rows that differ where they are named",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     const { batches } = await reconcile("--only", "db:shop/orders", "--triggers");
     expect(batches.map(({ database, tables }) => [database, tables.map(({ name, asked }) => [name, asked])])).toEqual([
@@ -207,7 +207,7 @@ it(
 
 it(
   "has nothing to reconcile once the old side serves again, which no look has changed",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     await refloat.succeed(["undo", "1", "--yes", "--accept-loss"], environment());
     expect((await run()).stderr).toContain("run 1 is undone");
@@ -217,7 +217,7 @@ it(
 
 it(
   "leaves the old side of a server that was not shut down, whose files lack what it wrote last, and says so",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     await refloat.succeed(["capture", "shop"], environment());
     await query(server.url("postgres"), "checkpoint");

@@ -86,7 +86,7 @@ services:
   refloat = refloatInside(folder.path);
   await refloat.succeed(["vault", "init"]);
   receiving = refloatIn(folder.path).spawn(["capture", "shop", "--continuous", "--every", "300ms", "--json"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   stop.abort();

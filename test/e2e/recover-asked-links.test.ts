@@ -131,7 +131,7 @@ it("mark a point that holds broken links, and stop its recovery before the cutov
 it("say what cannot be asked, with the invariant, the side and what to do", async () => {
   application.kill("SIGKILL");
   await expect
-    .poll(async () => (await capture()).point.manifest.invariants[0]?.status, { timeout: 30_000 })
+    .poll(async () => (await capture()).point.manifest.invariants[0]?.status, { timeout: 60_000 })
     .toBe("skipped");
   const { point } = await capture();
   expect(point.manifest.invariants[0]?.found).toMatch(

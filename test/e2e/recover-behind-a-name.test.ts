@@ -45,7 +45,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it("is looked at before anything is done, without the key in any word", { timeout: 120_000 }, async () => {
+it("is looked at before anything is done, without the key in any word", { timeout: 300_000 }, async () => {
   const { stdout } = await refloat.succeed(["validate", "--live", "docs"]);
   expect(stdout).toContain("takes our updates");
   expect(stdout).toContain("A 127.0.0.1, remembered for 1 s");
@@ -55,7 +55,7 @@ it("is looked at before anything is done, without the key in any word", { timeou
   expect(await lookUp(primary, name)).toEqual(["127.0.0.1"]);
 });
 
-it("comes back at the new address, and goes back by an undo", { timeout: 120_000 }, async () => {
+it("comes back at the new address, and goes back by an undo", { timeout: 300_000 }, async () => {
   await writeFile(join(folder, "site", "index.html"), "damaged\n");
   await refloat.succeed(["recover", "docs", "--yes"]);
   expect(await lookUp(primary, name)).toEqual(["127.0.0.2"]);

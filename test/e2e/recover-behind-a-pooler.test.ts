@@ -16,7 +16,7 @@ import { query } from "../../src/testing/query.ts";
 import { declareIn } from "./support/declare.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
-describe("a database behind a pooler", { timeout: 240_000 }, () => {
+describe("a database behind a pooler", { timeout: 300_000 }, () => {
   let folder: string;
   let old: PostgresServer;
   let fresh: PostgresServer;
@@ -88,7 +88,7 @@ describe("a database behind a pooler", { timeout: 240_000 }, () => {
   });
 });
 
-describe("a pooler that never loads what a cutover has written", { timeout: 240_000 }, () => {
+describe("a pooler that never loads what a cutover has written", { timeout: 300_000 }, () => {
   let folder: string;
   let old: PostgresServer;
   let fresh: PostgresServer;
@@ -146,7 +146,7 @@ describe("a pooler that never loads what a cutover has written", { timeout: 240_
   });
 });
 
-describe("a MariaDB database behind a proxy", { timeout: 240_000 }, () => {
+describe("a MariaDB database behind a proxy", { timeout: 300_000 }, () => {
   let folder: string;
   let old: MariadbServer;
   let fresh: MariadbServer;

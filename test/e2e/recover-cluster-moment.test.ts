@@ -25,7 +25,7 @@ beforeAll(async () => {
   await declareCluster(folder, server, ["checks:", "  - sql: select count(*) > 0 from orders"]);
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server.stop();

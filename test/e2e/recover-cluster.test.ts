@@ -65,14 +65,14 @@ describe("a service on a whole cluster", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("is looked at before anything is done", { timeout: 120_000 }, async () => {
+  it("is looked at before anything is done", { timeout: 300_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     const said = stdout.replaceAll(/\s+/g, " ");
     expect(said).toContain("is the data folder of the server that answers");
     expect(said).toContain("BASE_BACKUP");
   });
 
-  it("is captured into what stock restic and pg_verifybackup read", { timeout: 240_000 }, async () => {
+  it("is captured into what stock restic and pg_verifybackup read", { timeout: 300_000 }, async () => {
     await refloat.succeed(["capture", "shop"]);
     const restored = join(folder, "restored");
     await execa(
@@ -101,7 +101,7 @@ describe("a service on a whole cluster", () => {
     await rm(restored, { recursive: true });
   });
 
-  it("takes next to nothing for a second full capture", { timeout: 240_000 }, async () => {
+  it("takes next to nothing for a second full capture", { timeout: 300_000 }, async () => {
     await query(server.url("shop"), "insert into orders default values");
     const { lines } = await refloat.succeed(["capture", "shop", "--json"]);
     const point = JSON.stringify((lines.at(-1) ?? {})["data"]);

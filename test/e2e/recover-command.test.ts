@@ -63,7 +63,7 @@ describe("a Redis server by declared commands", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("is looked at before anything is done, without its password in any word", { timeout: 120_000 }, async () => {
+  it("is looked at before anything is done, without its password in any word", { timeout: 300_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     const said = stdout.replaceAll(/\s+/g, " ");
     expect(said).toContain("keys 500");
@@ -72,7 +72,7 @@ describe("a Redis server by declared commands", () => {
     expect(said).not.toContain(password);
   });
 
-  it("makes no point when the server dies in the middle", { timeout: 120_000 }, async () => {
+  it("makes no point when the server dies in the middle", { timeout: 300_000 }, async () => {
     const file = join(folder, "refloat.yaml");
     const declared = await readFile(file, "utf8");
     const torn = 'capture: redis-cli -p "$REDIS_PORT" --rdb - ; kill -9 $$';

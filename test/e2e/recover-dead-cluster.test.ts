@@ -29,7 +29,7 @@ const kill = async (): Promise<void> => {
   const first = all.filter(({ pid }) => pid === postmaster.pid);
   // Some end by themselves as soon as the first one is gone.
   for (const one of [...first, ...descendantsOf(postmaster.pid, all)]) signalProcess(one, "SIGKILL");
-  await expect.poll(() => findPostmaster(data()), { timeout: 20_000, interval: 20 }).toBe(null);
+  await expect.poll(() => findPostmaster(data()), { timeout: 60_000, interval: 20 }).toBe(null);
 };
 
 const wordsOf = ({ stdout, stderr }: Ended): string => `${stdout} ${stderr}`.replaceAll(/\s+/g, " ");
@@ -68,7 +68,7 @@ beforeAll(async () => {
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
   await refloat.succeed(["capture", "shop"]);
-}, 240_000);
+}, 300_000);
 
 beforeEach(async () => {
   await query(server.url("shop"), "insert into orders select from generate_series(1, 7)");
@@ -79,7 +79,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it("is recovered from a server that was killed", { timeout: 240_000 }, async () => {
+it("is recovered from a server that was killed", { timeout: 300_000 }, async () => {
   await kill();
   const status = await refloat.succeed(["status"]);
   expect(status.stdout).toMatch(/\nshop +DOWN /);
@@ -102,7 +102,7 @@ it("is recovered from a server that was killed", { timeout: 240_000 }, async () 
 it.each([
   ["empty", Buffer.alloc(0)],
   ["of other bytes", Buffer.alloc(8192, "damage")],
-])("is recovered where the control file of the dead server is %s", { timeout: 240_000 }, async (_, bytes) => {
+])("is recovered where the control file of the dead server is %s", { timeout: 300_000 }, async (_, bytes) => {
   await kill();
   await writeFile(join(data(), "global", "pg_control"), bytes);
   const damaged = `the control file of ${data()} is damaged`;
@@ -122,7 +122,7 @@ it.each([
   expect(await orders()).toBe(100);
 });
 
-it("is recovered where the server dies after the plan was shown", { timeout: 240_000 }, async () => {
+it("is recovered where the server dies after the plan was shown", { timeout: 300_000 }, async () => {
   const planned = await refloat.succeed(["plan", "shop", "--json"]);
   const digest = /"digest":"(\w+)"/.exec(JSON.stringify(planned.lines.at(-1)))?.[1] ?? "";
   await kill();
@@ -144,11 +144,11 @@ it("is put back where the new side has died: what that took is told as lost, and
   expect(undone).toContain("no point of it is taken, and what it has taken since the cutover stays in");
   expect(undone).not.toContain("a point is taken first");
   expect(await orders()).toBe(before);
-}, 240_000);
+}, 300_000);
 
 it(
   "is recovered where the data folder is gone, after which nothing can be put back",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     await kill();
     await rm(data(), { recursive: true });

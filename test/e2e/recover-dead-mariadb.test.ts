@@ -49,7 +49,7 @@ beforeAll(async () => {
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
   await refloat.succeed(["capture", "shop"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   for (const name of await readdir(server.directory)) await endServer(waiting, join(server.directory, name), "SIGKILL");
@@ -57,7 +57,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it("is recovered from a server that was killed, and put back by an undo", { timeout: 240_000 }, async () => {
+it("is recovered from a server that was killed, and put back by an undo", { timeout: 300_000 }, async () => {
   await server.sql("INSERT INTO shop.orders VALUES (3), (4), (5);");
   await endServer(waiting, dataOf(server), "SIGKILL");
   const plan = wordsOf(await refloat.succeed(["plan", "shop"]));
@@ -70,7 +70,7 @@ it("is recovered from a server that was killed, and put back by an undo", { time
   expect(await orders()).toBe(5);
 });
 
-it("is recovered where its files are damaged", { timeout: 240_000 }, async () => {
+it("is recovered where its files are damaged", { timeout: 300_000 }, async () => {
   await server.sql("INSERT INTO shop.orders VALUES (6);");
   await endServer(waiting, dataOf(server), "SIGKILL");
   for (const name of ["ibdata1", "ib_logfile0", "aria_log_control"]) await rm(join(dataOf(server), name));
@@ -82,7 +82,7 @@ it("is recovered where its files are damaged", { timeout: 240_000 }, async () =>
   expect(await orders()).toBe(2);
 });
 
-it("is recovered where the data folder is gone", { timeout: 240_000 }, async () => {
+it("is recovered where the data folder is gone", { timeout: 300_000 }, async () => {
   await endServer(waiting, dataOf(server), "SIGKILL");
   await rm(dataOf(server), { recursive: true });
   await recover();

@@ -35,7 +35,7 @@ beforeAll(async () => {
   await server.pipe(Array.from({ length: 50 }, (_, index) => `SET product:${index} "price ${index}"`));
   await refloat.succeed(["vault", "init"]);
   await refloat.succeed(["capture", "shop"]);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await server.stop();
@@ -44,7 +44,7 @@ afterAll(async () => {
 
 it(
   "is recovered from a server that was killed, and is not said to have taken nothing",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     // What its file has is just what the point has.
     await server.cli("SAVE");
@@ -61,7 +61,7 @@ it(
   },
 );
 
-it("is recovered where the data folder is gone", { timeout: 240_000 }, async () => {
+it("is recovered where the data folder is gone", { timeout: 300_000 }, async () => {
   await server.cli("SHUTDOWN", "NOSAVE").catch(() => "");
   await rm(server.data, { recursive: true });
   await refloat.succeed(["recover", "shop", "--yes"]);

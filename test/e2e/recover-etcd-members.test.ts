@@ -11,7 +11,7 @@ import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
 const names = ["one", "two", "three"] as const;
 
-describe("an etcd cluster of three members", { timeout: 240_000 }, () => {
+describe("an etcd cluster of three members", { timeout: 300_000 }, () => {
   let folder: string;
   let members: readonly EtcdServer[] = [];
   let refloat: RefloatProgram;
@@ -53,7 +53,7 @@ describe("an etcd cluster of three members", { timeout: 240_000 }, () => {
     refloat = refloatIn(folder);
     await refloat.succeed(["vault", "init"]);
     await first().ctl("put", "/shop/price", "5");
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     for (const member of members) await member.stop();
     await rm(folder, { recursive: true, force: true });

@@ -88,7 +88,7 @@ while kill -0 $(cat ${pid}) 2> /dev/null; do sleep 0.1; done
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("is looked at before anything is done", { timeout: 120_000 }, async () => {
+  it("is looked at before anything is done", { timeout: 300_000 }, async () => {
     const said = (await refloat.succeed(["validate", "--live", "shop"])).stdout.replaceAll(/\s+/g, " ");
     expect(said).toContain("3 keys at revision 4");
     expect(said).toContain("etcdctl version: 3");
@@ -126,7 +126,7 @@ while kill -0 $(cat ${pid}) 2> /dev/null; do sleep 0.1; done
     expect((await readdir(folder)).filter((name) => /^etcd\.(r|old)/.test(name))).toEqual([]);
   });
 
-  it("makes no point when it does not answer", { timeout: 120_000 }, async () => {
+  it("makes no point when it does not answer", { timeout: 300_000 }, async () => {
     await execa(stop);
     const failed = await refloat.run(["capture", "shop"]);
     expect(failed.exit).toBe(4);

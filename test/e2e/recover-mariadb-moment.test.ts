@@ -40,7 +40,7 @@ beforeAll(async () => {
   );
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await server.stop();

@@ -11,6 +11,7 @@ import { findByEnvironment, listProcesses, readPlaces, worksIn } from "../../src
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { dataOf } from "../../src/testing/mariadb-server-bench.ts";
+import { holdOnMariadb } from "../../src/testing/hold-mariadb.ts";
 import { type MariadbServer, startMariadbServer } from "../../src/testing/mariadb-server.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 import { laterOnMariadb, whileReceiving } from "./support/received-log.ts";
@@ -72,7 +73,7 @@ GRANT SELECT ON shop.* TO keeper@'127.0.0.1';`);
   );
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   // After a switch it is not the one that was started here.
@@ -88,7 +89,7 @@ const backups = () =>
       worksIn(pid, dataOf(server)) === true && readPlaces(pid).executable?.endsWith("/mariadb-backup") === true,
   );
 
-it("needs the rights that validate prints, and tells a program that is missing", { timeout: 120_000 }, async () => {
+it("needs the rights that validate prints, and tells a program that is missing", { timeout: 300_000 }, async () => {
   const before = await refloat.run(["validate", "--live", "shop"]);
   const grants = (before.stdout.match(/GRANT [^;]*;/g) ?? []).map((grant) => grant.replaceAll(/\s+/g, " "));
   expect(grants).toEqual([
@@ -102,20 +103,24 @@ it("needs the rights that validate prints, and tells a program that is missing",
   expect(stdout.replaceAll(/\s+/g, " ")).toContain("nobody follows it");
 });
 
-it("leaves no point and no process when it is killed", { timeout: 120_000 }, async () => {
+/** Other tests have a service of that name too. */
+const started = () =>
+  findByEnvironment({ REFLOAT_STEP: "refloat/capture/shop", REFLOAT_CONFIG: join(folder, "refloat.yaml") });
+
+it("leaves no point and no process when it is killed", { timeout: 300_000 }, async () => {
   // Another backup holds what this one has to wait for.
-  const holding = server.sql("BACKUP STAGE START; SELECT SLEEP(6);");
+  const release = await holdOnMariadb(server, "BACKUP STAGE START;");
   const capturing = refloat.spawn(["capture", "shop", "--json"]);
   await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(1);
-  await delay(500);
+  expect(started().length).toBeGreaterThan(0);
   const [{ pid } = { pid: 0 }] = backups();
   expect(readPlaces(pid).words.join(" ")).not.toContain("a word");
   capturing.kill("SIGKILL");
   await capturing.catch(() => undefined);
-  await expect.poll(() => backups().length, { timeout: 10_000 }).toBe(0);
-  expect(findByEnvironment({ REFLOAT_STEP: "refloat/capture" })).toEqual([]);
+  await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(0);
+  await expect.poll(started).toEqual([]);
   expect(await points()).toEqual([]);
-  await holding;
+  await release();
   await server.sql("INSERT INTO shop.orders VALUES (3, 30); DELETE FROM shop.orders WHERE id = 3;");
 });
 
@@ -160,7 +165,7 @@ it("goes to a moment, with events off, and by an undo back again", { timeout: 40
   });
 });
 
-it("is made ready by stock programs too", { timeout: 120_000 }, async () => {
+it("is made ready by stock programs too", { timeout: 300_000 }, async () => {
   const target = join(folder, "stock");
   const where = ["-r", join(folder, "vault"), "--password-file", join(folder, "password")];
   await execa("restic", [...where, "restore", "latest", "--tag", "refloat,component=db", "--target", target], {

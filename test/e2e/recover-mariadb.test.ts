@@ -45,7 +45,7 @@ describe("a service on a MariaDB database", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("is looked at and captured into what stock restic and the stock client read", { timeout: 240_000 }, async () => {
+  it("is looked at and captured into what stock restic and the stock client read", { timeout: 300_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     expect(stdout).toContain("RENAME TABLE");
     expect(stdout).not.toContain("a word");
@@ -66,7 +66,7 @@ describe("a service on a MariaDB database", () => {
     await server.sql("DROP DATABASE by_hand;");
   });
 
-  it("is recovered beside the damage, and what only the live side had is exported", { timeout: 240_000 }, async () => {
+  it("is recovered beside the damage, and what only the live side had is exported", { timeout: 300_000 }, async () => {
     await server.sql("UPDATE orders SET total = -1; INSERT INTO orders (customer, total) VALUES (2, 8);", "shop");
     const { stdout: plan } = await refloat.succeed(["plan", "shop"]);
     expect(plan).toContain("shop_r1");

@@ -60,7 +60,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-it("is migrated on the restored data, where nothing serves any more, and serves", { timeout: 120_000 }, async () => {
+it("is migrated on the restored data, where nothing serves any more, and serves", { timeout: 300_000 }, async () => {
   await rm(at("data/first"));
   const { stdout } = await refloat.succeed(["recover", "shop", "--yes"]);
   expect(stdout).toContain("SHOP IS BACK");

@@ -51,7 +51,7 @@ describe("a service that needs another one", () => {
     await mkdir(at("portal"));
     await notes.refloat.succeed(["capture", "shop"]);
     await notes.refloat.succeed(["capture", "portal"]);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await notes.stop();

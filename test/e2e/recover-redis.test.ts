@@ -44,14 +44,14 @@ describe("a Redis server", () => {
     refloat = refloatIn(folder);
     await server.pipe(Array.from({ length: 500 }, (_, index) => `SET product:${index} "price ${index}"`));
     await refloat.succeed(["vault", "init"]);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("is looked at before anything is done, without its password in any word", { timeout: 120_000 }, async () => {
+  it("is looked at before anything is done, without its password in any word", { timeout: 300_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     const said = stdout.replaceAll(/\s+/g, " ");
     expect(said).toMatch(/Redis \d+\.\d+\.\d+, 500 keys/);
@@ -59,7 +59,7 @@ describe("a Redis server", () => {
     expect(said).not.toContain(password);
   });
 
-  it("makes no point when the capture is killed in the middle", { timeout: 120_000 }, async () => {
+  it("makes no point when the capture is killed in the middle", { timeout: 300_000 }, async () => {
     await server.cli("CONFIG", "SET", "repl-diskless-sync-delay", "60");
     const killed = refloat.spawn(["capture", "shop"]);
     await vi.waitFor(async () => expect(await server.cli("INFO", "replication")).toContain("state=wait_bgsave"), {
@@ -73,7 +73,7 @@ describe("a Redis server", () => {
     expect(lines.at(-1)).toMatchObject({ data: { points: [] } });
   });
 
-  it("is recovered beside the damage, checked and put in its place", { timeout: 240_000 }, async () => {
+  it("is recovered beside the damage, checked and put in its place", { timeout: 300_000 }, async () => {
     await refloat.succeed(["capture", "shop"]);
     await server.cli("FLUSHALL");
     await server.cli("SET", "product:0", "price 0 of a bad upgrade");
@@ -90,7 +90,7 @@ describe("a Redis server", () => {
 
   it(
     "is undone without loss as long as nothing was written, and then only by who accepts it",
-    { timeout: 240_000 },
+    { timeout: 300_000 },
     async () => {
       await refloat.succeed(["undo", "1", "--yes"]);
       expect(await server.cli("GET", "product:0")).toBe("price 0 of a bad upgrade");

@@ -59,14 +59,14 @@ ${hasTerraform ? infrastructure : ""}`,
     );
     refloat = refloatIn(folder);
     await refloat.succeed(["vault", "init"]);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("are looked at before anything is done, and no value of a state is shown", { timeout: 120_000 }, async () => {
+  it("are looked at before anything is done, and no value of a state is shown", { timeout: 300_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     const said = stdout.replaceAll(/\s+/g, " ");
     expect(said).toContain("1 key at revision 2");
@@ -75,7 +75,7 @@ ${hasTerraform ? infrastructure : ""}`,
     expect(stdout).not.toContain(password);
   });
 
-  it("are recovered to what they were, checked, and put in their places", { timeout: 240_000 }, async () => {
+  it("are recovered to what they were, checked, and put in their places", { timeout: 300_000 }, async () => {
     const commit = await git(at("config"), "rev-parse", "HEAD");
     await refloat.succeed(["capture", "shop"]);
     await server.ctl("put", "/shop/price", "0");
@@ -104,7 +104,7 @@ ${hasTerraform ? infrastructure : ""}`,
     expect(main).toContain("var.price");
   });
 
-  it("are brought back by an undo that nothing is lost by", { timeout: 240_000 }, async () => {
+  it("are brought back by an undo that nothing is lost by", { timeout: 300_000 }, async () => {
     await refloat.succeed(["undo", "1", "--yes"]);
     expect(await price()).toBe("0");
     expect(await readFile(at("config/shop.conf"), "utf8")).toBe("price = 0\n");

@@ -8,6 +8,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { endListeners } from "../../src/testing/end-listeners.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findPortOwners } from "../../src/platform/port-owner.ts";
@@ -91,18 +92,18 @@ describe("a service on a SQLite database", () => {
   }, 300_000);
 
   afterAll(async () => {
-    for (const port of ports) for (const pid of findPortOwners(port).pids) process.kill(pid, "SIGKILL");
+    for (const port of ports) endListeners(port);
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("is looked at before anything is done", { timeout: 120_000 }, async () => {
+  it("is looked at before anything is done", { timeout: 300_000 }, async () => {
     const { stdout } = await refloat.succeed(["validate", "--live", "shop"]);
     expect(stdout.replaceAll(/\s+/g, " ")).toContain("1 table, 8.2 kB, journal mode wal");
     expect(stdout.replaceAll(/\s+/g, " ")).toContain("is open in");
     expect(stdout).toContain("is switched atomically");
   });
 
-  it("is captured into what stock restic and sqlite3 read", { timeout: 120_000 }, async () => {
+  it("is captured into what stock restic and sqlite3 read", { timeout: 300_000 }, async () => {
     await refloat.succeed(["capture", "shop"]);
     const restored = join(folder, "restored");
     await execa(
@@ -130,7 +131,7 @@ describe("a service on a SQLite database", () => {
     expect(stdout).toBe("ok\n3\nwal");
   });
 
-  it("shows and gives back its tables", { timeout: 120_000 }, async () => {
+  it("shows and gives back its tables", { timeout: 300_000 }, async () => {
     const { lines } = await refloat.succeed(["points", "shop", "--json"]);
     const { points } = (lines.at(-1) ?? {})["data"] as { points: { id: string }[] };
     const id = points[0]?.id ?? "";
@@ -150,7 +151,7 @@ describe("a service on a SQLite database", () => {
 
   it(
     "is not recovered while somebody unknown has the database open, and serves on as it was",
-    { timeout: 240_000 },
+    { timeout: 300_000 },
     async () => {
       await app("POST");
       const holder = await startHolder(path, "select 1");
@@ -177,7 +178,7 @@ describe("a service on a SQLite database", () => {
 
   it(
     "is recovered beside the damage, and the application that has it open is stopped and started",
-    { timeout: 240_000 },
+    { timeout: 300_000 },
     async () => {
       const { stdout: plan } = await refloat.succeed(["plan", "shop", "--only", "db"]);
       expect(plan.replaceAll(/\s+/g, " ")).toContain("about 1 orders");

@@ -51,7 +51,7 @@ beforeAll(async () => {
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
   receiving = refloat.spawn(["capture", "shop", "--continuous", "--every", "300ms", "--json"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   receiving.kill("SIGKILL");

@@ -76,7 +76,7 @@ services:
   refloat = refloatInside(folder.path);
   await refloat.succeed(["vault", "init"]);
   receiving = refloatIn(folder.path).spawn(["capture", "shop", "--continuous", "--every", "300ms", "--json"]);
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   receiving.kill("SIGKILL");
@@ -104,7 +104,7 @@ const history = async (): Promise<void> => {
 
 it(
   "a place becomes a position before anything is done, and what is not there is refused",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     await history();
     const told = await refloat.succeed(["timeline", "shop", "--changes", "--json"]);
@@ -143,7 +143,7 @@ it(
   },
 );
 
-it("goes back to just before a transaction, with all that was committed before it", { timeout: 240_000 }, async () => {
+it("goes back to just before a transaction, with all that was committed before it", { timeout: 300_000 }, async () => {
   expect(await orders()).toBe(3);
   const place = "shop:db:postgres/public.orders";
   const table = await refloat.succeed(["extract", place, "--at", `xid ${importing}`, "--stdout"]);

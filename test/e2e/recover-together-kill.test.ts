@@ -79,7 +79,7 @@ beforeAll(async () => {
   await notes.refloat.succeed(["vault", "init"]);
   await notes.refloat.succeed(["capture", "identity"]);
   await notes.refloat.succeed(["capture", "shop"]);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   application.kill("SIGKILL");
@@ -196,7 +196,7 @@ it("is finished on a machine that has nothing but the vault", { timeout: 300_000
 
 it(
   "is refused as a whole while a run of one of them is not finished, which is named",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await damage();
     const before = (await runs()).length;

@@ -34,11 +34,11 @@ beforeAll(async () => {
   refloat = refloatIn(folder);
   await refloat.succeed(["vault", "init"]);
   await refloat.succeed(["capture", "site"]);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it("is asked when what uses it is recovered alone", { timeout: 120_000 }, async () => {
+it("is asked when what uses it is recovered alone", { timeout: 300_000 }, async () => {
   await writeFile(at("pages", "index.html"), "damaged\n");
   const { stdout, stderr } = await refloat.succeed(["recover", "site", "--only", "pages", "--yes"]);
   expect(stderr).toMatch(/done {2}ask fonts\s+1 check passed/);
@@ -48,7 +48,7 @@ it("is asked when what uses it is recovered alone", { timeout: 120_000 }, async 
 
 it(
   "is told when it does not answer, while the recovery stands; and so it is by the undo",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await refloat.succeed(["commit", "1", "--yes"]);
     await writeFile(at("fonts", "sans.woff"), "");

@@ -42,7 +42,7 @@ describe("writes that the new side has taken", () => {
       },
     );
 
-    it("stop an undo that was planned before they came", { timeout: 120_000 }, async () => {
+    it("stop an undo that was planned before they came", { timeout: 300_000 }, async () => {
       await notes.refloat.succeed(["recover", "notes", "--yes"]);
       const shown = await notes.refloat.run(["undo", "1", "--json"]);
       expect(shown.exit).toBe(3);

@@ -28,7 +28,7 @@ import { noise } from "./support/nasty-tree.ts";
 import { password, requireRestic, restic } from "./support/restic.ts";
 
 requireRestic();
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const never = new AbortController().signal;
 const dayMs = 24 * 60 * 60 * 1000;

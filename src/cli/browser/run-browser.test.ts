@@ -27,7 +27,7 @@ const start = (world: Partial<BrowserWorld>) => {
     ended,
     press: async (keys: string, wanted: RegExp) => {
       shell.type(keys);
-      await vi.waitFor(() => expect(picture()).toMatch(wanted));
+      await vi.waitFor(() => expect(picture()).toMatch(wanted), { timeout: 60_000 });
     },
     isLeft: () => shell.written.stdout().endsWith(leaving),
   };

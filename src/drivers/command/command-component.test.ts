@@ -20,7 +20,7 @@ import { type TestFolder, createTestFolder } from "../../testing/driver-context.
 import { filesBundle } from "../files/files-bundle.ts";
 import { commandBundle } from "./command-bundle.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const { instances, switching, writes } = commandDriver;
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
@@ -72,7 +72,7 @@ describe("a capture line", () => {
     });
     // A stream without a byte is whole; that nothing was captured is told by the capture.
     expect(vaultFiles()).toEqual(capture === "true" ? ["data"] : []);
-    await expect.poll(() => findByEnvironment({ REFLOAT_STEP: context.marker }), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => findByEnvironment({ REFLOAT_STEP: context.marker }), { timeout: 60_000 }).toEqual([]);
   });
 
   test("that others have killed says what to do next", async () => {

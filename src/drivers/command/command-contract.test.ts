@@ -16,7 +16,7 @@ import { type DriverBench, describeComponentDriver } from "../../testing/compone
 import { createDirectoryReader } from "../../testing/directory-vault.ts";
 import { createTestFolder } from "../../testing/driver-context.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 type Way = { readonly isPath: boolean; readonly isPlugin: boolean };
 

@@ -7,7 +7,7 @@ import { createTestFolder } from "../../testing/driver-context.ts";
 import { captureEtcdInto, etcdContext, etcdDriver, readEtcdContent } from "../../testing/etcd-bench.ts";
 import { startEtcdServer } from "../../testing/etcd-server.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 describeComponentDriver("an etcd server", async () => {
   const folder = await createTestFolder("refloat-etcd-contract");

@@ -18,7 +18,7 @@ import type { EtcdContext } from "./etcd-options.ts";
 import { readInstanceRecord, startInstance, writeInstanceRecord } from "./instance-server.ts";
 import { findEtcdProcess } from "./etcd-process.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const { instances, switching, writes } = etcdDriver;
@@ -307,7 +307,7 @@ describe("a cluster of three members", () => {
     const [first] = members;
     if (first === undefined) throw new Error("there is no member");
     try {
-      await vi.waitFor(() => first.ctl("put", "/shop/price", "5"), { timeout: 30_000, interval: 100 });
+      await vi.waitFor(() => first.ctl("put", "/shop/price", "5"), { timeout: 60_000, interval: 100 });
       const of = await etcdContext(first, folder.path);
       const beside = { name: await instances.name(of, 42), run: 42, runUid };
       const captured = await captureEtcdInto(of, join(folder.path, "three"));

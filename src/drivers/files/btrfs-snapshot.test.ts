@@ -95,7 +95,7 @@ describe.skipIf(mounted === null)("a snapshot of btrfs", () => {
     expect(await left()).toHaveLength(1);
     child.kill("SIGKILL");
     await once(child, "exit");
-    await expect.poll(left, { timeout: 30_000 }).toEqual([]);
+    await expect.poll(left, { timeout: 60_000 }).toEqual([]);
   });
 
   it("removes what a capture left whose remover was killed too, and nothing of others", async () => {

@@ -7,7 +7,7 @@ import { createDirectoryReader } from "../../testing/directory-vault.ts";
 import { createTestFolder } from "../../testing/driver-context.ts";
 import { captureGitInto, git, gitContext, gitDriver, makeRepository, readGitContent } from "../../testing/git-bench.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 describeComponentDriver("a Git repository", async () => {
   const folder = await createTestFolder("refloat-git-contract");

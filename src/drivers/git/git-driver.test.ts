@@ -9,7 +9,7 @@ import { type TestFolder, createTestFolder } from "../../testing/driver-context.
 import { captureGitInto, git, gitContext, gitDriver, makeRepository, readGitContent } from "../../testing/git-bench.ts";
 import type { GitContext } from "./git-options.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const { instances, writes } = gitDriver;

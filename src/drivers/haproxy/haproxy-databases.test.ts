@@ -20,9 +20,9 @@ describe("MariaDB behind HAProxy", () => {
 
   /** A client as users have it: a connection of its own to the proxy. */
   const ask = async (sql: string): Promise<string> => {
-    const where = ["--no-defaults", "--host=127.0.0.1", `--port=${proxy.port}`, "--user=shop", "--connect-timeout=5"];
+    const where = ["--no-defaults", "--host=127.0.0.1", `--port=${proxy.port}`, "--user=shop", "--connect-timeout=60"];
     const shown = ["--batch", "--skip-column-names", "--skip-ssl"];
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(240_000);
     return (await runProgram("mariadb", [...where, ...shown, "--execute", sql], { signal })).stdout.trim();
   };
 
@@ -43,7 +43,7 @@ describe("MariaDB behind HAProxy", () => {
   test("is held, with the transactions that are under way rolled back, and admitted to the other server", async () => {
     const options = optionsOf(proxy);
     expect(await ask("select @@port")).toBe(String(old.port));
-    const writer = ask("begin; insert into shop.orders values (1); do sleep(20); commit;").then(
+    const writer = ask("begin; insert into shop.orders values (1); do sleep(60); commit;").then(
       () => "committed",
       () => "cut off",
     );

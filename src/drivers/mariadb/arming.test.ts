@@ -8,12 +8,13 @@ import { captureMariadbInto, mariadbContext, mariadbDriver as driver } from "../
 import { type MariadbServer, startMariadbServer } from "../../testing/mariadb-server.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const { arming } = driver;
 if (arming === undefined) throw new Error("MariaDB is armed");
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
+/** The last event is to be captured before its time has come. */
 const script = `
   CREATE TABLE ticks (id INT AUTO_INCREMENT PRIMARY KEY);
   CREATE DEFINER = owner@localhost EVENT tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO ticks VALUES ();
@@ -23,7 +24,7 @@ const script = `
   SET NAMES latin1 COLLATE latin1_german1_ci; SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', time_zone = '+05:30';
   CREATE EVENT foreign_one ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01 03:00:00' DO INSERT INTO "ticks" SELECT 0 FROM DUAL WHERE 'a\\' = 'b';
   SET NAMES utf8mb4; SET SESSION sql_mode = DEFAULT, time_zone = DEFAULT;
-  CREATE EVENT once ON SCHEDULE AT CURRENT_TIMESTAMP + INTERVAL 3 SECOND ON COMPLETION PRESERVE DO SELECT 1;`;
+  CREATE EVENT once ON SCHEDULE AT CURRENT_TIMESTAMP + INTERVAL 20 SECOND ON COMPLETION PRESERVE DO SELECT 1;`;
 
 let server: MariadbServer;
 let folder: TestFolder;
@@ -113,7 +114,7 @@ test("an event keeps the session in which it was made: restored, on the side tha
 
 test("an event whose time has gone by stays off, and an unknown one is named", async () => {
   await expect
-    .poll(async () => (await arming.propose(context, request(["event:once"]))).stays, { timeout: 20_000 })
+    .poll(async () => (await arming.propose(context, request(["event:once"]))).stays, { timeout: 60_000 })
     .toEqual([expect.objectContaining({ name: "event:once", why: expect.stringContaining("gone by") as string })]);
   await expect(arming.propose(context, request(["event:asleep"]))).rejects.toMatchObject({
     code: "usage",
@@ -143,7 +144,7 @@ test("one that fails puts those before it back", async () => {
 test("one runs again and the others stay; it is asked for twice", async () => {
   const still = await ticks();
   await arming.arm(context, request(["event:tick"]));
-  await expect.poll(ticks, { timeout: 20_000 }).toBeGreaterThan(still);
+  await expect.poll(ticks, { timeout: 60_000 }).toBeGreaterThan(still);
   expect(await statusOf("nightly")).toBe("DISABLED");
   expect(await definers("tick")).toBe("owner@localhost,owner@localhost");
   expect((await listed()).map(([name]) => name)).toEqual(["event:nightly", 'event:od,d "one"', "event:once"]);

@@ -44,7 +44,7 @@ beforeAll(async () => {
   await note("marker of a server", "FLUSH TABLES refloat.refloat_moment_0123456789abcdef");
   await note("dropped", "DROP TABLE products");
   end = await writtenTo(server);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => server.stop());
 

@@ -20,7 +20,7 @@ import { readFormat, readHeader } from "./binlog-events.ts";
 import { binlogStartOf, fileName, placeAt, positionOf } from "./binlog-line.ts";
 import type { MariadbContext } from "./mariadb-options.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const line = binlogLine;

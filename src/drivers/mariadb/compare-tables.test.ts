@@ -8,7 +8,7 @@ import { compareDatabases } from "./compare-tables.ts";
 import { parseMariadbUrl } from "./connection-target.ts";
 import type { SqlAccess } from "./sql-client.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: MariadbServer;
 let folder: TestFolder;

@@ -13,7 +13,7 @@ import {
 } from "../../testing/mariadb-bench.ts";
 import { type MariadbServer, startMariadbServer } from "../../testing/mariadb-server.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: MariadbServer;
 beforeAll(async () => {

@@ -23,7 +23,7 @@ import { renameTables } from "./rename-tables.ts";
 import { accessOf } from "./sql-client.ts";
 import { prepareSides } from "./switch-sides.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: MariadbServer;
 let folder: TestFolder;

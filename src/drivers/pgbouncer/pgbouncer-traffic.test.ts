@@ -96,7 +96,7 @@ describe("clients behind PgBouncer", () => {
   });
 
   test("have their transactions ended, or cut off, before they count as held", async () => {
-    const options = optionsOf({ drain: "2s" });
+    const options = optionsOf({ drain: "60s" });
     const [short, long] = [await connect("short"), await connect("long")];
     await short.query("begin");
     await short.query("create table if not exists written (n int)");

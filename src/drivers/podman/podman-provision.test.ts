@@ -37,7 +37,7 @@ describeProvisionContract({
   killable: { leastPoints: 8, remove: false },
 });
 
-describe("a container", { timeout: 60_000 }, () => {
+describe("a container", { timeout: 300_000 }, () => {
   const driver = driverRegistry.provisions.get("podman") as ProvisionDriver;
   const owner = { run: 42, runUid: "6c1f5b1e-0d2c-4f0a-9f5e-2b6b7a1c0042" };
   const other = { run: 43, runUid: "6c1f5b1e-0d2c-4f0a-9f5e-2b6b7a1c0043" };

@@ -23,7 +23,7 @@ import { createPageCheck } from "../../platform/postgres/page-checksum.ts";
 import { query, withClient } from "../../testing/query.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const target = (name: string, run = 42) => ({ name, run, runUid: "0b8f2f3e-1111-4222-8333-444455556666" });
 
@@ -158,7 +158,7 @@ describe("a capture", () => {
     await expect(captureClusterInto(context, vault, cutting)).rejects.toMatchObject({ code: "source.unreachable" });
     expect(await vault.snapshots()).toEqual([]);
     await expect
-      .poll(() => query(server.url("postgres"), "select slot_name from pg_replication_slots"), { timeout: 30_000 })
+      .poll(() => query(server.url("postgres"), "select slot_name from pg_replication_slots"), { timeout: 60_000 })
       .toEqual([]);
   });
 
@@ -336,7 +336,7 @@ describe("a capture", () => {
           );
           return left;
         },
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       )
       .toEqual({ slots: 0, senders: 0 });
   });

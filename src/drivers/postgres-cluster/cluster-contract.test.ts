@@ -15,7 +15,7 @@ import { createTestFolder } from "../../testing/driver-context.ts";
 import { startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** It takes a minute each: of the newer ones, that of the stable Debian. */
 const newerMajors = [17];

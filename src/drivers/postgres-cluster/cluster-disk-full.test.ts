@@ -16,7 +16,7 @@ import { createTestFolder } from "../../testing/driver-context.ts";
 import { startPostgresServer } from "../../testing/postgres-server.ts";
 import { query } from "../../testing/query.ts";
 
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const isRoot = process.getuid?.() === 0;
 

@@ -19,7 +19,7 @@ import { capturedDetailSchema } from "./cluster-facts.ts";
 import type { ClusterContext } from "./cluster-options.ts";
 import { logStartOf } from "./log-line.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: PostgresServer;
 let folder: TestFolder;

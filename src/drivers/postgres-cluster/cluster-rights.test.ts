@@ -13,7 +13,7 @@ import { createTestFolder } from "../../testing/driver-context.ts";
 import { startPostgresServer } from "../../testing/postgres-server.ts";
 import { query, withClient } from "../../testing/query.ts";
 
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 describeOnReleases("a role with the least rights", (binaries) => {
   test("that may not replicate is told so; when it may, what its server sends is the cluster", async () => {

@@ -29,7 +29,7 @@ import type { ClusterContext } from "./cluster-options.ts";
 import { refuseAnswering } from "./live-server.ts";
 import { findPostmaster, readStartOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const never = "archive commands of a copy must not run";
@@ -314,7 +314,7 @@ describe("a switch", () => {
     const gone = once(follower, "exit");
     await expect
       .poll(() => query(server.url("postgres"), "select from pg_stat_replication where state = 'streaming'"), {
-        timeout: 30_000,
+        timeout: 60_000,
       })
       .toHaveLength(1);
     await expect(switching.observe(context, exchange)).rejects.toMatchObject({

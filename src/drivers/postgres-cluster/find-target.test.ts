@@ -76,7 +76,7 @@ describeOnReleases("places in the log", (binaries) => {
     );
     const to = await archiveAll(server);
     span = createLogSpan({ from: positionAfter(from), to });
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await query(server.url("postgres"), "rollback prepared 'never'");
@@ -114,7 +114,7 @@ describeOnReleases("places in the log", (binaries) => {
   const position = (text: string | undefined): number => Number(bytesBefore(text ?? "0/0"));
   const noted = (name: string) => around.get(name) ?? expect.fail(`${name} was not noted`);
 
-  it("finds the end of every transaction where pg_waldump has it", { timeout: 60_000 }, async () => {
+  it("finds the end of every transaction where pg_waldump has it", { timeout: 300_000 }, async () => {
     const records = await told();
     const kinds = new Set([...records.values()].map(({ kind }) => kind));
     expect(kinds).toEqual(new Set(["COMMIT", "ABORT", "COMMIT_PREPARED"]));

@@ -41,7 +41,7 @@ const startInside = async (place: string, ...spaces: readonly string[]): Promise
   const script = `mount --bind "$1" "$2" && exec setpriv --reuid=postgres --regid=postgres --init-groups "$3" -D "$2" -p "$4"`;
   const words = ["sh", dataOf(server), place, join(server.binaries, "postgres"), String(server.port)];
   child = spawn("unshare", ["--mount", ...spaces, "sh", "-c", script, ...words], { stdio: "ignore" });
-  await expect.poll(serves, { timeout: 20_000, interval: 20 }).toBe(true);
+  await expect.poll(serves, { timeout: 60_000, interval: 20 }).toBe(true);
 };
 
 const endInside = async (): Promise<void> => {
@@ -60,7 +60,7 @@ beforeAll(async () => {
   await chmod(folder.path, 0o755);
   server = await startPostgresServer();
   context = { ...(await clusterContext(server, folder.path)), clock: hurried() };
-}, 60_000);
+}, 300_000);
 afterEach(endInside);
 afterAll(async () => {
   await server.stop();

@@ -72,7 +72,7 @@ beforeAll(async () => {
   const { read } = archivedLog(archiveOf(server));
   const request = { span, from: span.from, read, signal: new AbortController().signal };
   changes = await collect(readWalChanges(request));
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await server.stop();

@@ -36,7 +36,7 @@ describe("a sql check", () => {
       createTestCheckContext({
         component: "db",
         outputs: { url: { value: changes.url ?? server.url("shop"), secret: false } },
-        timeoutMs: changes.timeoutMs ?? 10_000,
+        timeoutMs: changes.timeoutMs ?? 60_000,
         ...(changes.signal === undefined ? {} : { signal: changes.signal }),
       }),
       { sql },
@@ -64,13 +64,13 @@ describe("a sql check", () => {
   });
 
   test("ends at its limit, on the server too", async () => {
-    expect(await check("select pg_sleep(30)", { timeoutMs: 200 })).toMatchObject({
+    expect(await check("select pg_sleep(600)", { timeoutMs: 200 })).toMatchObject({
       status: "failed",
       found: "no answer in 0.2 s",
     });
     const busy =
-      "select count(*)::int as n from pg_stat_activity where query like '%pg_sleep(30)%' and pid <> pg_backend_pid()";
-    for (let tries = 0; tries < 100; tries += 1) {
+      "select count(*)::int as n from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
+    for (let tries = 0; tries < 600; tries += 1) {
       if ((await query(server.url("postgres"), busy))[0]?.["n"] === 0) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

@@ -74,7 +74,7 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 const waitUntil = async (what: string, sql: string): Promise<void> => {
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 3000; tries += 1) {
     if ((await admin(sql)).length > 0) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -143,7 +143,7 @@ describe("others who wait for us", () => {
     const running = capture(sink, { jobs: 1, yieldAfter: "1m" });
     await reached;
     const other = await connect();
-    await other.query("set lock_timeout = '600ms'");
+    await other.query("set lock_timeout = '3s'");
     const alter = failureOf(other.query("alter table u add column more int"));
     await waitUntil("the alter waiting", waiters);
     release();

@@ -175,11 +175,11 @@ describe("a server", () => {
     const running = session.query("select pg_sleep(60)");
     const reason = new Error("enough");
     // What was sent and not begun yet would be seen neither before nor after.
-    await vi.waitUntil(async () => (await asleep()) === 1, { timeout: 30_000 });
+    await vi.waitUntil(async () => (await asleep()) === 1, { timeout: 60_000 });
     stop.abort(reason);
     await expect(running).rejects.toBe(reason);
     await session.close();
-    await vi.waitUntil(async () => (await asleep()) === 0, { timeout: 30_000 });
+    await vi.waitUntil(async () => (await asleep()) === 0, { timeout: 60_000 });
   });
 
   test("is asked by programs that get the password by environment only", async () => {

@@ -194,10 +194,11 @@ test("under load every acknowledged order is on the side that acknowledged it, a
   expect(lost).toEqual([]);
   expect(acknowledged.slice(atSwitch + 20).filter(({ oid }) => `oid:${oid}` === before.stable)).toEqual([]);
   expect(acknowledged.some(({ oid }) => `oid:${oid}` === before.incoming)).toBe(true);
-  // Ended by us, or asked for a name that had just moved: nothing else was seen by any client.
-  expect([...errors].filter((code) => !["57P01", "3D000", "55000"].includes(code) && !/terminated/.test(code))).toEqual(
-    [],
-  );
+  // Ended by us (a session that had not read its next question resets the connection), or asked for a name that had just moved: nothing else
+  // was seen by any client.
+  expect(
+    [...errors].filter((code) => !["57P01", "3D000", "55000", "ECONNRESET"].includes(code) && !/terminated/.test(code)),
+  ).toEqual([]);
 });
 
 test("a client that is killed between the two renames leaves both names as they were", async () => {

@@ -10,7 +10,7 @@ import { type PostgresServer, startPostgresServer } from "../../testing/postgres
 import { query } from "../../testing/query.ts";
 import { postgresBundle } from "./postgres-bundle.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const [driver] = postgresBundle.components as [ComponentDriver];
 let server: PostgresServer;

@@ -27,7 +27,7 @@ const canRun =
   !existsSync("/run/systemd/system");
 if (!canRun) process.stderr.write("SKIPPED: scopes of systemd are not shown: no second systemd can be started here\n");
 
-describe.skipIf(!canRun)("under systemd", { timeout: 60_000 }, () => {
+describe.skipIf(!canRun)("under systemd", { timeout: 300_000 }, () => {
   let folder: TestFolder;
   let machine: ChildProcess;
   let first: number;

@@ -83,7 +83,7 @@ const runs = (name, ...words) => { if (spawnSync(words[0], words.slice(1)).statu
 })();
 `;
 
-describe("nothing leads out of a sandbox", { timeout: 60_000 }, () => {
+describe("nothing leads out of a sandbox", { timeout: 300_000 }, () => {
   const driver = driverRegistry.provisions.get("sandbox") as ProvisionDriver;
   const owner = { run: 7, runUid: "6c1f5b1e-0d2c-4f0a-9f5e-2b6b7a1c0007" };
   let folder: TestFolder;

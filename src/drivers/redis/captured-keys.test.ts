@@ -10,7 +10,7 @@ import type { RdbKeyHead } from "./rdb-format.ts";
 import { asPayload, payloadBytes, readRdbKeys } from "./rdb-keys.ts";
 import { openReplicationStream } from "./replication-stream.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: RedisServer;
 const { signal } = new AbortController();

@@ -7,7 +7,7 @@ import { createTestFolder } from "../../testing/driver-context.ts";
 import { captureRedisInto, fillRedis, readRedisContent, redisContext, redisDriver } from "../../testing/redis-bench.ts";
 import { startRedisServer } from "../../testing/redis-server.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 describeComponentDriver("a Redis server", async () => {
   const folder = await createTestFolder("refloat-redis-contract");

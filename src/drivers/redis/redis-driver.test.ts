@@ -19,7 +19,7 @@ import { findRedisProcess } from "./redis-process.ts";
 import { redisBundle } from "./redis-bundle.ts";
 import type { RedisContext } from "./redis-options.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const password = "hunter2 of redis";
 const login = { user: "refloat", password };
@@ -380,7 +380,7 @@ describe("what is no server of its own", () => {
       const of = await redisContext(watched, folder.path);
       const exchange = { incoming: `${watched.data}.r42`, outgoing: `${watched.data}.old42` };
       await vi.waitFor(async () => expect(await watched.cli("CLIENT", "LIST")).toContain("name=sentinel-"), {
-        timeout: 20_000,
+        timeout: 60_000,
         interval: 50,
       });
       await expect(redisDriver.switching.observe(of, exchange)).rejects.toMatchObject({

@@ -12,7 +12,7 @@ import { type RedisServer, startRedisServer } from "../../testing/redis-server.t
 import { findRedisProcess, killServer } from "./redis-process.ts";
 import type { RedisContext } from "./redis-options.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const { instances, switching, writes } = redisDriver;
@@ -112,7 +112,7 @@ test("without a configuration file nobody knows how it is started, and the switc
     "--pidfile",
     join(folder.path, "pid"),
   ]);
-  await vi.waitFor(async () => expect(await server.cli("PING")).toBe("PONG"), { interval: 20 });
+  await vi.waitFor(async () => expect(await server.cli("PING")).toBe("PONG"), { timeout: 60_000, interval: 20 });
   await expect(forth()).rejects.toMatchObject({
     code: "cutover.refused",
     message: expect.stringContaining("was started without a configuration file"),
@@ -294,13 +294,13 @@ test("replicas follow the recovered side by themselves", async () => {
   const replica = await startRedisServer({ lines: [`replicaof 127.0.0.1 ${server.port}`] });
   try {
     await vi.waitFor(async () => expect(await replica.cli("GET", "state")).toBe("bad"), {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 50,
     });
     await restore();
     await forth();
     await vi.waitFor(async () => expect(await replica.cli("GET", "state")).toBe("good"), {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 50,
     });
     await vi.waitFor(
@@ -308,7 +308,7 @@ test("replicas follow the recovered side by themselves", async () => {
         expect(await switching.settle?.(context, exchange.outgoing)).toEqual([
           expect.stringMatching(/^1 replicas follow/),
         ]),
-      { timeout: 20_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     );
   } finally {
     await replica.stop();
@@ -348,7 +348,10 @@ test("writes are told by keys and by the replication log, and no write as none",
   expect((await since(beside)).gaps).toHaveLength(1);
   // Saved and started again it counts no changes, and is not taken for one that nobody wrote to.
   await server.cli("SHUTDOWN", "SAVE").catch(() => "");
-  await vi.waitFor(async () => expect(await findRedisProcess(server.data)).toBeNull(), { interval: 20 });
+  await vi.waitFor(async () => expect(await findRedisProcess(server.data)).toBeNull(), {
+    timeout: 60_000,
+    interval: 20,
+  });
   await switching.serve?.(context, exchange);
   expect((await since(beside)).gaps).toHaveLength(1);
 });

@@ -15,7 +15,7 @@ import {
   sqliteDriver,
 } from "../../testing/sqlite-bench.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const openBench = async (modes: readonly JournalMode[], isFolder: boolean): Promise<DriverBench> => {
   const folder = await createTestFolder("refloat-sqlite");

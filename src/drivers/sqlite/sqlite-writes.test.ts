@@ -11,7 +11,7 @@ import { type TestFolder, createTestCheckContext, createTestFolder } from "../..
 import { createLedger, queryRows, runSql, sqliteContext, sqliteDriver } from "../../testing/sqlite-bench.ts";
 import { createRepository } from "../../vault/repository/create-repository.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const { contents, writes, stableOutputs, invariantValues } = sqliteDriver;
 const signal = new AbortController().signal;

@@ -56,7 +56,7 @@ describe.skipIf(!isInstalled)("terraform", () => {
     count: async ({ stateDirectory }) => (existsSync(join(stateDirectory, "made")) ? 1 : 0),
   });
 
-  describe("what terraform makes", { timeout: 120_000 }, () => {
+  describe("what terraform makes", { timeout: 300_000 }, () => {
     const driver = driverRegistry.provisions.get("terraform") as ProvisionDriver;
     const owner = { run: 42, runUid: "6c1f5b1e-0d2c-4f0a-9f5e-2b6b7a1c0042" };
     let folder: TestFolder;

@@ -23,6 +23,6 @@ it("gives a server no temporary folder of whoever starts it, since its user may 
   const words = ["/bin/sh", "-c", 'echo "in ${TMPDIR-none}, $PWD"; echo whole'];
   await startApart(context, owner, { folder: folder.path, log: "log", words });
   const said = () => readFile(join(folder.path, "log"), "utf8");
-  expect(await waitUntil(context, 30_000, async () => (await said()).endsWith("whole\n"))).toBe(true);
+  expect(await waitUntil(context, 60_000, async () => (await said()).endsWith("whole\n"))).toBe(true);
   expect(await said()).toBe(`in none, ${folder.path}\nwhole\n`);
 });

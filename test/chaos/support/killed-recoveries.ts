@@ -140,7 +140,7 @@ const act = async (bed: KillBed, args: readonly string[], aim: Aim): Promise<Kil
   if (ended.hits.length > 0) bed.ends.add(`${args[0]} exited ${ended.exit}`);
   // The application is meant to live on; nothing else is.
   const orphans = () => ended.left().filter(({ program }) => program !== "server.js");
-  for (let waits = 0; waits < 150 && orphans().length > 0; waits += 1) await delay(20);
+  for (let waits = 0; waits < 1500 && orphans().length > 0; waits += 1) await delay(20);
   expect(orphans(), `left behind by ${args.join(" ")} ${describeHits(ended.hits)}`).toEqual([]);
   return ended;
 };

@@ -8,7 +8,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { findPortOwners } from "../../../src/platform/port-owner.ts";
+import { endListeners } from "../../../src/testing/end-listeners.ts";
 import { findFreePort } from "../../../src/testing/free-port.ts";
 import { type HaproxyServer, startHaproxy } from "../../../src/testing/haproxy-server.ts";
 import { type PostgresServer, startPostgresServer } from "../../../src/testing/postgres-server.ts";
@@ -47,7 +47,7 @@ const { createServer } = require("node:http");
 const { writeFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const { Pool } = createRequire(process.env.MODULES)("pg");
-const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 3, connectionTimeoutMillis: 2000 });
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 3, connectionTimeoutMillis: 6000 });
 pool.on("error", () => undefined);
 createServer(async (request, response) => {
   try {
@@ -193,15 +193,11 @@ export const openTwoPlaces = async (): Promise<TwoPlaces & { readonly closeHome:
     stop: async () => {
       live.kill("SIGKILL");
       // What recoveries have started outlives them.
-      for (const place of [home, dr]) for (const port of place.ports) endListener(port);
+      for (const place of [home, dr]) for (const port of place.ports) endListeners(port);
       await proxy.stop();
       await home.server.stop();
       await dr.server.stop();
       await rm(root, { recursive: true, force: true });
     },
   };
-};
-
-const endListener = (port: number): void => {
-  for (const pid of findPortOwners(port).pids) process.kill(pid, "SIGKILL");
 };

@@ -22,7 +22,7 @@ import { endServer } from "./server-process.ts";
 import { serverSwitching } from "./switching.ts";
 import { serverWrites } from "./writes.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let folder: TestFolder;
 let server: MariadbServer;

@@ -21,7 +21,7 @@ import { eventItem } from "./disarm-record.ts";
 import { type ServerContext, liveAccessOf } from "./server-options.ts";
 import { endServer, isServed } from "./server-process.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const { arming } = driver;
 if (arming === undefined) throw new Error("a whole MariaDB server is armed");
@@ -128,7 +128,7 @@ test("is refused while a server runs on the old side", async () => {
   ];
   await startApart(context, owner, { folder: outgoing, log: join(folder.path, "other.log"), words });
   try {
-    await waitUntil(context, 30_000, () => isServed(outgoing));
+    await waitUntil(context, 60_000, () => isServed(outgoing));
     await expect(arming.propose(context, request([tick]))).rejects.toMatchObject({
       code: "arming.refused",
       message: `a server runs on the old side, ${outgoing}: its events would run twice`,
@@ -157,7 +157,7 @@ test("one that fails puts those before it back, and nothing is under way", async
 test("one runs again by its own definer, and the others stay", async () => {
   const still = await ticks();
   await arming.arm(context, request([tick]));
-  await expect.poll(ticks, { timeout: 20_000 }).toBeGreaterThan(still);
+  await expect.poll(ticks, { timeout: 60_000 }).toBeGreaterThan(still);
   expect(await stateOf("tick")).toBe("ENABLED\towner@localhost");
   expect(await stateOf("nightly")).toBe("SLAVESIDE_DISABLED\towner@localhost");
   expect(await names()).toEqual(['event:a%2fb/c,d "e"', "event:shop/elsewhere", "event:shop/nightly"]);

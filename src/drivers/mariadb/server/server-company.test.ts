@@ -6,7 +6,7 @@ import { type TestFolder, createTestFolder } from "../../../testing/driver-conte
 import { mariadbServerContext, mariadbServerDriver } from "../../../testing/mariadb-server-bench.ts";
 import { type MariadbServer, startMariadbServer } from "../../../testing/mariadb-server.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const { instances, switching, preflight } = mariadbServerDriver;
 let folder: TestFolder;
@@ -66,7 +66,7 @@ test.each([
   await primary.sql("INSERT INTO shop.orders SELECT MAX(id) + 1 FROM shop.orders;");
   const written = await primary.sql("SELECT COUNT(*) FROM shop.orders;");
   await vi.waitFor(async () => expect(await replica.sql("SELECT COUNT(*) FROM shop.orders;")).toBe(written), {
-    timeout: 10_000,
+    timeout: 60_000,
     interval: 50,
   });
 });

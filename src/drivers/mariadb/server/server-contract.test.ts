@@ -14,7 +14,7 @@ import { startMariadbServer } from "../../../testing/mariadb-server.ts";
 import { createVault } from "../../../testing/cluster-bench.ts";
 import { endServer } from "./server-process.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 describeComponentDriver("a whole MariaDB server", async () => {
   const folder = await createTestFolder("refloat-mdb");

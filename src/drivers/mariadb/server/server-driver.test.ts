@@ -12,7 +12,7 @@ import { type MariadbServer, startMariadbServer } from "../../../testing/mariadb
 import { captureServer } from "./capture.ts";
 import { compareMarks } from "./writes.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let folder: TestFolder;
 let server: MariadbServer;

@@ -22,7 +22,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-test("a server that has not yet come up ends by the signal that asks it to", { timeout: 120_000 }, async () => {
+test("a server that has not yet come up ends by the signal that asks it to", { timeout: 300_000 }, async () => {
   const folder = dataOf(server);
   const owner = await ownerOf(folder, context.signal);
   const words = [
@@ -38,7 +38,7 @@ test("a server that has not yet come up ends by the signal that asks it to", { t
   ];
   for (const laterMs of [0, 20, 40, 80]) {
     await startApart(context, owner, { folder, log: join(server.directory, "other.log"), words });
-    expect(await waitUntil(context, 30_000, () => isServed(folder))).toBe(true);
+    expect(await waitUntil(context, 60_000, () => isServed(folder))).toBe(true);
     await context.clock.sleep(laterMs, context.signal);
     await endServer(context, folder, "SIGTERM");
     expect(await isServed(folder)).toBe(false);

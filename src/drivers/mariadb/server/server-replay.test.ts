@@ -18,7 +18,7 @@ import { askSql } from "../sql-client.ts";
 import { startInstance } from "./instance-server.ts";
 import type { ServerContext } from "./server-options.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let folder: TestFolder;
 let server: MariadbServer;

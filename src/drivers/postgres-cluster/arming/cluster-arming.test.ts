@@ -26,7 +26,7 @@ import type { ClusterContext } from "../cluster-options.ts";
 import { findPostmaster, startPostmaster, stopPostmaster } from "../postmaster.ts";
 import { disarmRecordName } from "../../../platform/folder-server/disarm-record.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const { instances, switching, arming } = clusterDriver;
 if (arming === undefined) throw new Error("a cluster is armed");
@@ -186,7 +186,7 @@ test("archives into the new place alone, beginning with how the timeline came ab
   expect(said).toEqual(["the first file is archived: 00000002.history"]);
   await query(server.url("postgres"), "create table later (id int); select pg_switch_wal()");
   await expect
-    .poll(() => readdir(join(folder.path, "new")), { timeout: 20_000 })
+    .poll(() => readdir(join(folder.path, "new")), { timeout: 60_000 })
     .toEqual(["00000002.history", expect.stringMatching(/^00000002[0-9A-F]{16}$/)]);
   expect(await readdir(join(folder.path, "old"))).toEqual(oldPlace);
   expect(await names()).not.toContain("archive");
@@ -212,7 +212,7 @@ test("one subscription receives again, finished after a kill, and the other does
     `the server of ${dataOf(server)}, which does not run, is started`,
   ]);
   await arming.arm(context, wanted);
-  await expect.poll(() => query(server.url("shop"), "select id from a"), { timeout: 30_000 }).toEqual([{ id: 1 }]);
+  await expect.poll(() => query(server.url("shop"), "select id from a"), { timeout: 60_000 }).toEqual([{ id: 1 }]);
   expect(await query(server.url("shop"), "select subname, subenabled from pg_subscription order by 1")).toEqual([
     { subname: "in_a", subenabled: true },
     { subname: "in_b", subenabled: false },

@@ -19,7 +19,7 @@ import type { ClusterContext } from "../cluster-options.ts";
 import { logStartOf } from "../log-line.ts";
 import { clusterExcerpts } from "./take-excerpt.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: PostgresServer;
 let folder: TestFolder;

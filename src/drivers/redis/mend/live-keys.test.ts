@@ -5,7 +5,7 @@ import { parseRedisUrl } from "../connection-target.ts";
 import { withRedisWire } from "../redis-wire.ts";
 import { requireMendable } from "./live-keys.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 let server: RedisServer | null = null;
 afterEach(() => server?.stop());

@@ -15,7 +15,7 @@ import {
   terraformDriver,
 } from "../../../testing/terraform-bench.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 describe.skipIf(!hasTerraform)("with the terraform program", () => {
   describeComponentDriver("a Terraform configuration", async () => {

@@ -22,7 +22,7 @@ import {
 import { terraformBundle } from "../terraform-bundle.ts";
 import type { TerraformContext } from "./component-options.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const runUid = "0b8f2f3e-1111-4222-8333-444455556666";
 const { instances, switching, writes } = terraformDriver;

@@ -131,7 +131,7 @@ describe("a prune", () => {
 
   it(
     "that is killed at any write or removal harms nothing, and the next one ends it",
-    { timeout: 600_000 },
+    { timeout: 1_200_000 },
     async () => {
       const { gone, stays } = await prepare();
       await rename(vault, `${vault}.pristine`);

@@ -27,7 +27,7 @@ import type { ServerContext } from "../server-options.ts";
 import { serverExcerpts } from "./take-excerpt.ts";
 import { openTemporary } from "./temporary-server.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: MariadbServer;
 let folder: TestFolder;
@@ -133,7 +133,7 @@ beforeAll(async () => {
   );
   uncommitted.catch(() => undefined);
   const sleeper = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(600)%';";
-  if (!(await waitUntil(context, 30_000, async () => (await server.sql(sleeper)) !== "")))
+  if (!(await waitUntil(context, 60_000, async () => (await server.sql(sleeper)) !== "")))
     throw new Error("no transaction is open");
   let isRenamed = false;
   captured = await captureServerInto(context, vault, (sink) => ({

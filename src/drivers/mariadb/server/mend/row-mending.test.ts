@@ -18,7 +18,7 @@ import type { ServerContext } from "../server-options.ts";
 import { openTemporary } from "../excerpt/temporary-server.ts";
 import { serverMending } from "./row-mending.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let server: MariadbServer;
 let folder: TestFolder;

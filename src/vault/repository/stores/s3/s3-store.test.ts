@@ -89,7 +89,7 @@ describe("S3 store", () => {
     await store.close();
   });
 
-  it("lists more than one page", { timeout: 120_000 }, async () => {
+  it("lists more than one page", { timeout: 300_000 }, async () => {
     const bucket = await newBucket(false);
     const store = await createStore(`s3:${server.url}/${bucket}`, options());
     const contents = Array.from({ length: 1030 }, (_, at) => Buffer.from(String(at)));
