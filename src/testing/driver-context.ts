@@ -82,7 +82,7 @@ export const createTestCheckContext = (
     component: "app",
     declared: null,
     outputs: {},
-    timeoutMs: 5_000,
+    timeoutMs: 30_000,
     ...rest,
   };
 };

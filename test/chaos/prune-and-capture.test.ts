@@ -57,6 +57,11 @@ describe(`captures and prunes that are killed, ${rounds} rounds`, () => {
     users.set(place, { child, output, exited: once(child, "exit") });
   };
 
+  /** Until it has done something, however slow the machine is. */
+  const untilStarted = async (place: number): Promise<void> => {
+    while (isStarting(users.get(place))) await setTimeout(20);
+  };
+
   const kill = async (place: number): Promise<void> => {
     const user = users.get(place);
     if (user === undefined) return;
@@ -106,13 +111,16 @@ describe(`captures and prunes that are killed, ${rounds} rounds`, () => {
     for (let round = 0; round < rounds; round += 1) {
       const victim = (round * 7 + (round >> 2)) % roles.length;
       // The first output, then a moment that differs from round to round.
-      while (isStarting(users.get(victim))) await setTimeout(20);
+      await untilStarted(victim);
       await setTimeout((round * 137) % 900);
       await kill(victim);
       if (round % 2 === 0) await readOne(round);
       start(victim);
     }
-    for (const place of roles.keys()) await kill(place);
+    for (const place of roles.keys()) {
+      await untilStarted(place);
+      await kill(place);
+    }
     expect(done).toBeGreaterThan(rounds);
 
     const never = new AbortController().signal;

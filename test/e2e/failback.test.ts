@@ -190,13 +190,14 @@ describe("the way home", () => {
   it("is taken back when somebody writes past hold and fence", longWay, async () => {
     const { home, dr } = places;
     const over = new AbortController();
-    const stranger = (async () => {
+    // Several at once: each connects anew for a row, and one of them is to come between the last point and the look at what came after it.
+    const strangers = Array.from({ length: 4 }, async () => {
       while (!over.signal.aborted)
         await dr.query("insert into orders (name, invoice) values ('stray', 'order-1.pdf')").catch(() => undefined);
-    })();
+    });
     const undone = await home.refloat.run(["recover", "shop", "--failback", uid, "--yes"]);
     over.abort();
-    await stranger;
+    await Promise.all(strangers);
     expect(undone.exit).toBe(5);
     expect(flat(undone.stdout)).toContain("db was written to after the last point, past hold and fence: orders");
     expect(await places.serving()).toBe("dr");

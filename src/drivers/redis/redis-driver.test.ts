@@ -136,6 +136,7 @@ test("a capture under load is of one moment", async () => {
     while (!over.signal.aborted) await server.pipe(transactions);
   })();
   try {
+    await expect.poll(() => server.cli("GET", "left")).not.toBe("");
     for (let round = 0; round < 3; round += 1) {
       const before = Number(await server.cli("GET", "left"));
       const captured = await capture();

@@ -297,7 +297,8 @@ describe("S3 store, when the server or the network fails", () => {
   let proxy: FaultProxy;
   let bucket: string;
   let store: Store;
-  const patience = { attempts: 4, connectMs: 2000, idleMs: 1000 };
+  /** Of a busy machine a real server is silent for a second now and then. */
+  const patience = { attempts: 4, connectMs: 10_000, idleMs: 3000 };
   const failing = { kind: "answer", status: 500, code: "InternalError" } as const;
   const content = randomBytes(3_000_000);
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
 import { type SshServer, startSshServer } from "../../../../testing/ssh-server.ts";
 import { describeStoreContract } from "../../../../testing/store-contract.ts";
@@ -9,13 +10,18 @@ import { createSftpStore, openSftpStore } from "./sftp-store.ts";
 const isRoot = process.getuid?.() === 0;
 const modulePath = new URL("sftp-store.ts", import.meta.url).pathname;
 
-/** Killed by itself as soon as its half-written file is on the server. */
-const leaveHalfWritten = async (location: string, sshConfig: string): Promise<void> => {
+/** Killed by itself as soon as its half-written file is on the server. @param folder where the server keeps the store */
+const leaveHalfWritten = async (location: string, sshConfig: string, folder: string): Promise<void> => {
   const script = `
+    import { readdirSync } from "node:fs";
+    const isThere = () => readdirSync(${JSON.stringify(join(folder, "tmp"))}).length > 0;
     const { openSftpStore } = await import(${JSON.stringify(modulePath)});
     let sent = 0;
     const pace = { download: async () => {}, upload: async (bytes) => {
-      if (sent > 0) { await new Promise((resolve) => setTimeout(resolve, 300)); process.kill(process.pid, "SIGKILL"); }
+      if (sent > 0) {
+        while (!isThere()) await new Promise((resolve) => setTimeout(resolve, 10));
+        process.kill(process.pid, "SIGKILL");
+      }
       sent += bytes;
     } };
     const store = openSftpStore(${JSON.stringify(location)}, { sshConfig: ${JSON.stringify(sshConfig)}, pace });
@@ -40,7 +46,8 @@ for (const as of isRoot ? (["self", "nobody"] as const) : (["self"] as const)) {
 
   describeStoreContract(`sftp, sshd of ${as}`, async () => {
     number += 1;
-    const location = server.location(`store ${number}/deep`);
+    const name = `store ${number}/deep`;
+    const location = server.location(name);
     const options = { sshConfig: server.configFile };
     const store = await createSftpStore(location, options);
     const others: Store[] = [];
@@ -51,7 +58,7 @@ for (const as of isRoot ? (["self", "nobody"] as const) : (["self"] as const)) {
         others.push(other);
         return other;
       },
-      leaveHalfWritten: async () => leaveHalfWritten(location, server.configFile),
+      leaveHalfWritten: async () => leaveHalfWritten(location, server.configFile, join(server.folder, name)),
       cleanUp: async () => {
         for (const other of others.splice(0)) await other.close();
       },
