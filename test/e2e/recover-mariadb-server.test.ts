@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import { endServer } from "../../src/drivers/mariadb/server/server-process.ts";
-import { findByEnvironment, listProcesses, readPlaces, worksIn } from "../../src/platform/process-table.ts";
+import { descendantsOf, isAlive, listProcesses, readPlaces, worksIn } from "../../src/platform/process-table.ts";
 import { systemClock } from "../../src/platform/system-clock.ts";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { dataOf } from "../../src/testing/mariadb-server-bench.ts";
@@ -103,24 +103,22 @@ it("needs the rights that validate prints, and tells a program that is missing",
   expect(stdout.replaceAll(/\s+/g, " ")).toContain("nobody follows it");
 });
 
-/** Other tests have a service of that name too. */
-const started = () =>
-  findByEnvironment({ REFLOAT_STEP: "refloat/capture/shop", REFLOAT_CONFIG: join(folder, "refloat.yaml") });
-
 it("leaves no point and no process when it is killed", { timeout: 300_000 }, async () => {
   // Another backup holds what this one has to wait for.
   const release = await holdOnMariadb(server, "BACKUP STAGE START;");
-  const capturing = refloat.spawn(["capture", "shop", "--json"]);
-  await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(1);
-  expect(started().length).toBeGreaterThan(0);
-  const [{ pid } = { pid: 0 }] = backups();
-  expect(readPlaces(pid).words.join(" ")).not.toContain("a word");
-  capturing.kill("SIGKILL");
-  await capturing.catch(() => undefined);
-  await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(0);
-  await expect.poll(started).toEqual([]);
-  expect(await points()).toEqual([]);
-  await release();
+  try {
+    const capturing = refloat.spawn(["capture", "shop", "--json"]);
+    await expect.poll(() => backups().length, { timeout: 60_000 }).toBe(1);
+    const started = descendantsOf(capturing.pid ?? 0, listProcesses());
+    expect(started.map(({ pid }) => pid)).toContain(backups()[0]?.pid);
+    for (const { pid } of started) expect(readPlaces(pid).words.join(" ")).not.toContain("a word");
+    capturing.kill("SIGKILL");
+    await capturing.catch(() => undefined);
+    await expect.poll(() => [...backups(), ...started.filter(isAlive)], { timeout: 60_000 }).toEqual([]);
+    expect(await points()).toEqual([]);
+  } finally {
+    await release();
+  }
   await server.sql("INSERT INTO shop.orders VALUES (3, 30); DELETE FROM shop.orders WHERE id = 3;");
 });
 
