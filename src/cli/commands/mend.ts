@@ -83,7 +83,8 @@ export const mendCommand = defineCommand({
     "Of a whole server's capture (postgres-cluster, mariadb-server) the rows are read by a temporary server of no more than they need, made in TMPDIR and removed; with --at it goes on by the " +
       "received log to that moment. It is asked of one database at a time.",
     "Of a redis component --only names keys, or a pattern of them as refloat browse takes it: cache:user:42, cache:'session:*', cache:'db1/*'; a comma is \\x2c. They are compared by what their values are and by " +
-      "the time at which they end, and put back by RESTORE in one MULTI that WATCHes each of them; keys that are only live are left alone, and those whose time is over stay out.",
+      "the time at which they end, and put back by RESTORE in one MULTI that WATCHes each of them; keys that are only live are left alone, and those whose time is over stay out. " +
+      "Of an etcd component it is config:/app/price or config:'/app/*': compared by their values, put back in one transaction that compares the revision of each.",
     "Needs the right to write to those tables, to make temporary ones, and a key: a primary key, or a unique index without nulls.",
   ],
   arguments: [serviceArgument],
@@ -93,7 +94,7 @@ export const mendCommand = defineCommand({
       value: "COMPONENT:TABLE",
       repeatable: true,
       about:
-        "the tables, as refloat browse lists them: db:products, db:audit.log; of a whole server as extract names them: db:bench/products; of redis keys: cache:'user:*'",
+        "the tables, as refloat browse lists them: db:products, db:audit.log; of a whole server as extract names them: db:bench/products; of redis and etcd keys: cache:'user:*', config:'/app/*'",
     },
     { name: "at", value: "TIME", about: "the point, as for refloat plan; the newest when left out" },
     {

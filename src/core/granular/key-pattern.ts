@@ -67,6 +67,13 @@ const fitsPattern = (pattern: Uint8Array, text: Uint8Array): boolean => {
   return at >= pattern.length;
 };
 
+/** What all keys begin with that fit. */
+export const prefixOfPattern = (typed: string): Uint8Array => {
+  const bytes = readName(typed);
+  const end = bytes.findIndex((byte) => [star, question, open, backslash].includes(byte));
+  return end === -1 ? bytes : bytes.subarray(0, end);
+};
+
 /** A name is always its own pattern, whatever stands in it. */
 export const keyPattern = (typed: string): ((key: Uint8Array) => boolean) => {
   const bytes = readName(typed);

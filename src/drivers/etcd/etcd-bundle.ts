@@ -6,6 +6,7 @@ import { type EtcdOptions, etcdOptionsSchema } from "./etcd-options.ts";
 import { resolveTarget, stableOutputs } from "./etcd-target.ts";
 import { withEtcd } from "./gateway.ts";
 import { etcdInstances } from "./instances.ts";
+import { etcdKeyMending } from "./mend/key-mending.ts";
 import { preflightEtcd } from "./preflight.ts";
 import { etcdSwitching } from "./switching.ts";
 import { etcdWrites } from "./writes.ts";
@@ -32,6 +33,7 @@ const etcdDriver: ComponentDriver<EtcdOptions> = {
   switching: etcdSwitching,
   writes: etcdWrites,
   keys: etcdCapturedKeys,
+  mending: etcdKeyMending,
 };
 
 /** The `etcd` driver. */

@@ -4,7 +4,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** The gateway writes 64-bit numbers as text, and leaves out what is zero. */
-const big = z.string().regex(/^\d+$/).default("0");
+export const big = z.string().regex(/^\d+$/).default("0");
 
 const headerSchema = z.object({ cluster_id: big, revision: big });
 

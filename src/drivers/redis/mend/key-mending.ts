@@ -4,7 +4,17 @@
  */
 import { explainFailure } from "../../../core/mend/explain-refusal.ts";
 import type { ByteStream } from "../../../core/ports/bytes.ts";
-import type { MendRequest, MendSource, PointSource, RowMending } from "../../../core/ports/row-mending.ts";
+import {
+  keyChanged,
+  keyProposal,
+  keysTable,
+  mostKeys,
+  noKeyFits,
+  refuseForRows,
+  requirePoint,
+  tooManyKeys,
+} from "../../../core/mend/mend-keys.ts";
+import type { MendRequest, PointSource, RowMending } from "../../../core/ports/row-mending.ts";
 import { isPattern } from "../../../core/granular/key-pattern.ts";
 import { formatAmount } from "../../../core/text/quantity.ts";
 import { showName } from "../../../core/text/shown-name.ts";
@@ -22,10 +32,6 @@ import { type RedisWire, WireError, withRedisWire } from "../redis-wire.ts";
 import { type KeyLine, type KeyState, firstLine, readKeys, writeKey } from "../../../platform/mend/key-script.ts";
 import { type LiveKey, readLiveKey, requireMendable, scanLiveKeys } from "./live-keys.ts";
 import { type DigestedValue, digestValue } from "./value-digest.ts";
-
-/** Names of more are not held in memory, nor watched by one transaction. */
-const mostKeys = 50_000;
-const shownSamples = 5;
 
 type Wanted = {
   readonly head: RdbKeyHead;
@@ -47,12 +53,6 @@ const idOf = ({ database, name }: Pick<RdbKeyHead, "database" | "name">): string
 
 const shownKey = ({ database, name }: Pick<RdbKeyHead, "database" | "name">): string =>
   prefixOf(database, name) + showName(name);
-
-const tooMany = (): RefloatError =>
-  new RefloatError("source.unsupported", `more than ${formatAmount(mostKeys, "keys")} fit what was asked for`, {
-    state: "nothing was changed",
-    hint: "narrow the pattern, or recover the whole server",
-  });
 
 const createSelect = (wire: RedisWire): ((database: number) => Promise<void>) => {
   let selected = 0;
@@ -85,7 +85,7 @@ const countNewer = async (
       const id = idOf({ database, name: key });
       if (known.has(id) || !fits({ database, name: key })) continue;
       found.add(id);
-      if (found.size > mostKeys) throw tooMany();
+      if (found.size > mostKeys) throw tooManyKeys("server");
     }
   }
   await select(0);
@@ -113,7 +113,7 @@ const compareKeys = async (
   for await (const part of { [Symbol.asyncIterator]: () => ({ next: () => parts.next() }) }) {
     if (part.kind !== "key" || !fits(part.head)) continue;
     const { head } = part;
-    if (known.size >= mostKeys) throw tooMany();
+    if (known.size >= mostKeys) throw tooManyKeys("server");
     known.add(idOf(head));
     let valueBytes = 0;
     const sized = async function* (): ByteStream {
@@ -145,11 +145,7 @@ const compareKeys = async (
     const count = counts.get(database);
     if (count !== undefined) count.newer = newer;
   }
-  if (known.size === 0)
-    throw new RefloatError("usage", `${source.words} has no key that fits ${patterns.join(", ")}`, {
-      state: "nothing was changed",
-      hint: "keys are named as refloat browse shows them; * stands for anything, and keys of another database begin with db1/",
-    });
+  if (known.size === 0) throw noKeyFits(source.words, patterns, ", and keys of another database begin with db1/");
   const warnings = [
     ...(over === 0 ? [] : [`of ${formatAmount(over, "keys")} of the point the time is over: they stay out`]),
     ...(ofModules === 0 ? [] : [`${formatAmount(ofModules, "keys")} of modules stay out, and are not compared`]),
@@ -176,32 +172,19 @@ const sampleOf = ({ head, point, live }: Wanted): MendedTable["samples"][number]
   ],
 });
 
-const columnsOf = (changed: readonly Wanted[]): MendedTable["columns"] => {
-  const differing = {
-    value: changed.filter(({ point, live }) => point.digest !== live?.digest).length,
-    expires: changed.filter(({ head, live }) => head.expiresAtMs !== live?.expiresAtMs).length,
-  };
-  return Object.entries(differing).flatMap(([name, rows]) =>
-    rows === 0 ? [] : [{ name, rows, mostly: { value: null, rows: 1 }, distinctBefore: rows }],
-  );
-};
-
 const tablesOf = ({ counts, wanted }: Compared): MendedTable[] =>
   [...counts].map(([database, count]) => {
     const all = [...wanted.values()].filter(({ head }) => head.database === database);
     const changed = all.filter(({ live }) => live !== null);
-    return {
+    return keysTable({
       name: `db${database}`,
-      asked: true,
-      made: false,
-      key: ["key"],
-      ...count,
-      puts: { changed: changed.length, gone: all.length - changed.length },
-      columns: columnsOf(changed),
-      samples: all.slice(0, shownSamples).map(sampleOf),
-      alike: [],
-      triggers: [],
-    };
+      counts: count,
+      columns: {
+        value: changed.filter(({ point, live }) => point.digest !== live?.digest).length,
+        expires: changed.filter(({ head, live }) => head.expiresAtMs !== live?.expiresAtMs).length,
+      },
+      samples: all.map(sampleOf),
+    });
   });
 
 const stateOf = (value: Pick<LiveKey, "digest" | "expiresAtMs"> | null): KeyState =>
@@ -258,18 +241,6 @@ async function* undoScript(context: RedisContext, wire: RedisWire, wanted: Compa
   await select(0);
 }
 
-const refuseForRows = ({ where, columns, fireTriggers }: MendRequest): void => {
-  if (where === null && columns === null && fireTriggers) return;
-  throw new RefloatError("usage", "--where, --columns and --no-triggers are of tables; a key is put back as a whole", {
-    state: "nothing was changed",
-  });
-};
-
-const requirePoint = (source: MendSource): PointSource => {
-  if ("captured" in source) return source;
-  throw new RefloatError("source.unsupported", "keys are put back from points alone", { state: "nothing was changed" });
-};
-
 const onLive = async <Result>(context: RedisContext, act: (wire: RedisWire) => Promise<Result>): Promise<Result> =>
   withRedisWire({ target: await resolveTarget(context), signal: context.signal }, act);
 
@@ -279,17 +250,12 @@ const propose: RowMending<RedisOptions>["propose"] = async (context, given, requ
   return onLive(context, async (wire) => {
     await requireMendable(wire, context.component, source.captured.facts.versions["server"] ?? "0");
     const compared = await compareKeys(context, wire, source, request);
-    const base: Omit<MendProposal, "digest" | "undoDigest" | "script" | "undo"> = {
+    const base = keyProposal({
       source: source.words,
-      database: null,
-      unit: "keys",
       tables: tablesOf(compared),
-      fireTriggers: true,
-      quietsTriggers: false,
       warnings: [...compared.warnings],
-      leftOut: [],
       writtenAt: context.clock.now().toISOString(),
-    };
+    });
     if (compared.wanted.size === 0) return { ...base, digest: "", undoDigest: "", script: null, undo: null };
     return keepMend(
       context.stateDirectory,
@@ -303,9 +269,6 @@ const propose: RowMending<RedisOptions>["propose"] = async (context, given, requ
   });
 };
 
-const changed = (name: string): RefloatError =>
-  new RefloatError("rows.changed", `the key ${name} is not as it was compared`);
-
 /** From here on nobody changes a key of the script without the transaction being refused. */
 const watchAll = async (context: RedisContext, wire: RedisWire, proposal: MendProposal, direction: MendDirection) => {
   const select = createSelect(wire);
@@ -315,7 +278,8 @@ const watchAll = async (context: RedisContext, wire: RedisWire, proposal: MendPr
     await select(one.database);
     await wire.ask("WATCH", key);
     const live = await readLiveKey(wire, key);
-    if (live?.digest !== one.before?.digest || live?.expiresAtMs !== one.before?.expiresAtMs) throw changed(one.name);
+    if (live?.digest !== one.before?.digest || live?.expiresAtMs !== one.before?.expiresAtMs)
+      throw keyChanged(one.name);
   }
   await select(0);
 };

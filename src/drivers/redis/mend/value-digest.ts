@@ -1,8 +1,8 @@
 /** What a value is, whatever the server has packed it in: two values are alike if their digests are. A value is never held as a whole. */
 import { createHash } from "node:crypto";
+import { shownValueBytes, valueWords } from "../../../core/mend/mend-keys.ts";
 import type { ByteStream } from "../../../core/ports/bytes.ts";
 import { formatAmount } from "../../../core/text/quantity.ts";
-import { showName } from "../../../core/text/shown-name.ts";
 import { type ValueElement, elementsOf, hasElements, kindOfType } from "../rdb-elements.ts";
 
 export type DigestedValue = {
@@ -11,8 +11,6 @@ export type DigestedValue = {
   /** For people: the begin of a string, or how many elements there are. */
   readonly words: string;
 };
-
-const shownBytes = 48;
 
 const elementHash = (element: ValueElement): Buffer => {
   const hash = createHash("sha256");
@@ -46,11 +44,11 @@ const digestString = async (type: number, pieces: ByteStream): Promise<DigestedV
   let sizeBytes = 0;
   for await (const [piece = new Uint8Array()] of elementsOf(type, pieces)) {
     hash.update(piece);
-    if (begin.length < shownBytes) begin = Buffer.concat([begin, piece.subarray(0, shownBytes - begin.length)]);
+    if (begin.length < shownValueBytes)
+      begin = Buffer.concat([begin, piece.subarray(0, shownValueBytes - begin.length)]);
     sizeBytes += piece.length;
   }
-  const more = sizeBytes > begin.length ? `... (${formatAmount(sizeBytes, "bytes")})` : "";
-  return { digest: hash.digest("hex"), words: showName(begin) + more };
+  return { digest: hash.digest("hex"), words: valueWords(begin, sizeBytes) };
 };
 
 /** @param pieces all of them are read */
