@@ -1,9 +1,8 @@
 /** Puts durations, waves and totals on the steps of a plan. */
-import type { StepId } from "../../model/identifiers.ts";
 import type { CapturedComponent } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep, StepForecast } from "../../model/plan.ts";
 import { NumberedQueue, type StepTimes } from "../run/numbered-queue.ts";
-import { type PlannedSpan, type SimulatedRun, layOutRun, simulateQueue, timesOf } from "../run/scheduling.ts";
+import { type SimulatedRun, layOutRun, simulateQueue, timesOf } from "../run/scheduling.ts";
 import { buildStepGraph } from "../run/step-graph.ts";
 import { type DescriptionFacts, describeStep } from "./describe-step.ts";
 import { type DurationForecast, forecastDuration } from "./forecast-duration.ts";
@@ -31,31 +30,31 @@ export const forecastSteps = (
   sized: Captured = facts.captured,
 ): StepsForecast => {
   const samples = Map.groupBy(history, ({ step }) => step);
-  const durations = new Map<StepId, DurationForecast | null>();
   const forecasts: Record<string, StepForecast> = {};
-  for (const step of steps) {
-    const earlier = samples.get(step.id) ?? [];
+  const durations = steps.map((step) => {
+    const earlier = samples.get(step.id) ?? none;
     const duration = forecastDuration(step, capturedOf(step, sized), sizeOf(step, sized), earlier);
-    durations.set(step.id, duration);
     forecasts[step.id] = stepForecast(step, facts, duration);
-  }
+    return duration;
+  });
   const graph = buildStepGraph(steps);
+  const { numbered } = graph;
   const layout = layOutRun({ declaration: facts.service, steps }, graph);
-  const inOrder = layout.ids.map((id) => durations.get(id) ?? null);
+  const inOrder = numbered.places.map((place) => durations[place] ?? null);
   const timesBy = (part: Part): StepTimes => timesOf(layout, (_id, step) => inOrder[step]?.[part] ?? 0);
   const simulate = (times: StepTimes): SimulatedRun => simulateQueue(new NumberedQueue(layout, times));
   const times = timesBy("likelyMs");
-  const { waves, criticalPath } = planShape(graph, layout, times);
-  const sum = (part: Part): number => criticalPath.reduce((total, id) => total + (durations.get(id)?.[part] ?? 0), 0);
+  const { waves, criticalPath } = planShape(numbered, times);
+  const sum = (part: Part): number => criticalPath.reduce((total, step) => total + (inOrder[step]?.[part] ?? 0), 0);
   const likely = simulate(times);
   // Only where limits keep steps waiting does the run take longer than its critical path.
   const isLimited = likely.endMs > sum("likelyMs") + 1;
   const total = (part: "lowMs" | "highMs"): number => Math.round(isLimited ? simulate(timesBy(part)).endMs : sum(part));
-  const cutover = steps.flatMap(({ id, phase }) => (phase === "cutover" ? (likely.spanOf(id) ?? []) : []));
-  const measured = new Set([...durations.values()].flatMap((duration) => duration?.runs ?? []));
+  const measured = new Set<number>();
+  for (const duration of durations) for (const run of duration?.runs ?? none) measured.add(run);
   return {
     waves,
-    criticalPath,
+    criticalPath: criticalPath.flatMap((step) => graph.order[step] ?? []),
     steps: forecasts,
     totalMs: {
       likely: Math.round(isLimited ? likely.endMs : sum("likelyMs")),
@@ -63,22 +62,25 @@ export const forecastSteps = (
       high: total("highMs"),
       runs: measured.size,
     },
-    heldMs: cutover.length === 0 ? 0 : Math.round(endOf(cutover) - beginOf(cutover)),
+    heldMs: Math.round(heldMs(numbered.steps, likely.fromMs, times.durationMs)),
   };
 };
 
 type Part = "likelyMs" | "lowMs" | "highMs";
 
-const endOf = (spans: Iterable<PlannedSpan>): number => {
-  let end = 0;
-  for (const { toMs } of spans) end = Math.max(end, toMs);
-  return end;
-};
+const none: readonly never[] = [];
 
-const beginOf = (spans: Iterable<PlannedSpan>): number => {
+/** From the begin of the first step of the cutover to the end of the last one; 0 without any. Lists are by number. */
+const heldMs = (steps: readonly PlanStep[], fromMs: Float64Array, durationMs: Float64Array): number => {
   let begin = Number.POSITIVE_INFINITY;
-  for (const { fromMs } of spans) begin = Math.min(begin, fromMs);
-  return begin;
+  let end = 0;
+  for (const [number, { phase }] of steps.entries()) {
+    if (phase !== "cutover") continue;
+    const from = fromMs[number] ?? 0;
+    begin = Math.min(begin, from);
+    end = Math.max(end, from + (durationMs[number] ?? 0));
+  }
+  return begin <= end ? end - begin : 0;
 };
 
 const stepForecast = (step: PlanStep, facts: DescriptionFacts, duration: DurationForecast | null): StepForecast => {

@@ -31,30 +31,40 @@ export const createStepDraft = (): StepDraft => {
   const position = new Map<StepId, number>();
   /** By position, positions of the needs. */
   const needed: (readonly number[])[] = [];
-  /** Steps that no other one needs, by position: they stand for all. */
-  const last = new Set<number>();
-  const idsAt = (positions: Iterable<number>): StepId[] => [...positions].flatMap((at) => steps[at]?.id ?? []);
+  /** By position: no other step needs this one. Those that none needs stand for all. */
+  const isLast: boolean[] = [];
+  let lastCount = 0;
+  const last = (): readonly number[] => [...isLast.keys()].filter((at) => isLast[at]);
+  const idsAt = (positions: readonly number[]): StepId[] => positions.flatMap((at) => steps[at]?.id ?? []);
 
   const add = (phase: Phase, action: StepAction, needs: Iterable<StepId>): StepId => {
     const id = stepIdOf(action);
     if (position.has(id)) throw new RefloatError("bug", `the planner adds step ${id} twice`);
-    const asked = new Set<number>();
+    const given: number[] = [];
     for (const need of needs) {
       const at = position.get(need);
       if (at === undefined) throw new RefloatError("bug", `the planner lets ${id} need ${need} before it is there`);
-      asked.add(at);
+      given.push(at);
     }
-    const kept = asked.size === steps.length ? [...last] : withoutImplied([...asked], needed);
-    for (const need of kept) last.delete(need);
+    const asked = given.length < 2 ? given : [...new Set(given)];
+    const kept = asked.length === steps.length ? last() : withoutImplied(asked, needed);
+    for (const need of kept) {
+      if (isLast[need] === true) lastCount -= 1;
+      isLast[need] = false;
+    }
     position.set(id, steps.length);
-    last.add(steps.length);
+    isLast.push(true);
+    lastCount += 1;
     needed.push(kept);
-    steps.push({ id, phase, needs: idsAt(kept).sort(), action });
+    const ids = idsAt(kept);
+    steps.push({ id, phase, needs: ids.length < 2 ? ids : ids.sort(), action });
     return id;
   };
 
   const gate: StepDraft["gate"] = (phase, waitsFor, followers) =>
-    last.size * followers > mostNeedsBetween ? [add(phase, { kind: "wait", for: waitsFor }, idsAt(last))] : idsAt(last);
+    lastCount * followers > mostNeedsBetween
+      ? [add(phase, { kind: "wait", for: waitsFor }, idsAt(last()))]
+      : idsAt(last());
 
   return { add, all: () => steps.map(({ id }) => id), gate, steps: () => [...steps] };
 };

@@ -93,7 +93,7 @@ export const jointQueue = (
   };
   const queue = new ReadyQueue({
     graph,
-    steps: steps ?? new Set(graph.order),
+    ...(steps === undefined ? {} : { steps }),
     order: "forward",
     limits: jointLimits(named, concurrency),
     lane: laneOf,

@@ -53,13 +53,13 @@ export class ReadyQueue {
 
   /** The step runs no more, whatever came of it: another one may have its place. */
   leave(id: StepId): void {
-    const step = this.numbered.layout.numbers.get(id);
+    const step = this.numbered.layout.numberOf(id);
     if (step !== undefined) this.numbered.leave(step);
   }
 
   /** The step is complete: what waited for it may follow. */
   complete(id: StepId): void {
-    const step = this.numbered.layout.numbers.get(id);
+    const step = this.numbered.layout.numberOf(id);
     if (step !== undefined) this.numbered.complete(step);
   }
 }

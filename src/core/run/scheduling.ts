@@ -16,7 +16,7 @@ export const schedulingOf = (
   durationMs: (id: StepId) => number,
 ): Scheduling => schedulingBy(graph, durationMs, (step) => priorityOf(intent, step));
 
-export type Scheduling = Pick<ReadyQueueOptions, "priority" | "durationMs" | "remainingMs">;
+export type Scheduling = Pick<ReadyQueueOptions, "priorities" | "durationMs" | "remainingMs">;
 
 /** @param declared how urgent a step is by itself */
 export const schedulingBy = (
@@ -25,22 +25,21 @@ export const schedulingBy = (
   declared: (step: PlanStep) => number,
 ): Scheduling => {
   const remaining = remainingPathMs(graph, durationMs);
-  return { priority: prioritiesIn(graph, declared), durationMs, remainingMs: (id) => remaining.get(id) ?? 0 };
+  return { priorities: prioritiesIn(graph, declared), durationMs, remainingMs: (id) => remaining.get(id) ?? 0 };
 };
 
-/** What a step of high priority needs is as urgent as the step. */
-const prioritiesIn = (graph: StepGraph, declared: (step: PlanStep) => number): ((id: StepId) => number) => {
-  const priorities = new Map<StepId, number>();
-  for (const id of graph.order.toReversed()) {
-    const step = graph.steps.get(id);
-    let highest = step === undefined ? 0 : declared(step);
-    for (const next of graph.dependents.get(id) ?? []) {
-      const after = priorities.get(next) ?? 0;
+/** By number. What a step of high priority needs is as urgent as the step. */
+const prioritiesIn = ({ numbered }: StepGraph, declared: (step: PlanStep) => number): Float64Array => {
+  const priorities = Float64Array.from(numbered.steps, declared);
+  for (let number = priorities.length - 1; number >= 0; number -= 1) {
+    let highest = priorities[number] ?? 0;
+    for (const next of numbered.dependents[number] ?? []) {
+      const after = priorities[next] ?? 0;
       if (after > 0) highest = Math.max(highest, after);
     }
-    if (highest !== 0) priorities.set(id, highest);
+    priorities[number] = highest;
   }
-  return (id) => priorities.get(id) ?? 0;
+  return priorities;
 };
 
 /** Milliseconds from the begin of the run. */
@@ -50,16 +49,17 @@ export type SimulatedRun = {
   readonly endMs: number;
   /** Undefined for a step that the queue does not go through. */
   readonly spanOf: (id: StepId) => PlannedSpan | undefined;
+  /** By number in the queue's layout. */
+  readonly fromMs: Float64Array;
 };
 
 /** What of a simulation does not depend on how long steps take, for whoever asks several times. @param graph of all the intent's steps */
 export const layOutRun = (intent: Intent, graph: StepGraph): QueueLayout =>
   layOutQueue({
     graph,
-    steps: new Set(graph.order),
     order: "forward",
     limits: stepLimits(intent),
-    priority: prioritiesIn(graph, (step) => priorityOf(intent, step)),
+    priorities: prioritiesIn(graph, (step) => priorityOf(intent, step)),
   });
 
 /** @param layout of all the steps, forward: each comes after those that it waits for */
@@ -105,10 +105,10 @@ export const simulateQueue = (queue: NumberedQueue): SimulatedRun => {
     running = others;
   }
   const spanOf = (id: StepId): PlannedSpan | undefined => {
-    const step = layout.numbers.get(id);
+    const step = layout.numberOf(id);
     return step === undefined ? undefined : { fromMs: fromMs[step] ?? 0, toMs: toMs(step) };
   };
-  return { endMs: nowMs, spanOf };
+  return { endMs: nowMs, spanOf, fromMs };
 };
 
 /** As the plan stands, with the durations that are given. */

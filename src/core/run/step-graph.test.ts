@@ -127,8 +127,8 @@ describe("the queue of ready steps", () => {
       graph,
       steps: new Set(graph.order),
       order: "forward",
-      limits: { capacities: [3, 1], of: (name) => (name === "b" || name === "c" ? [0, 1] : [0]) },
-      priority: (name) => (name === "d" ? 1 : 0),
+      limits: { capacities: [3, 1], of: ({ id: name }) => (name === "b" || name === "c" ? [0, 1] : [0]) },
+      priorities: graph.order.map((name) => (name === "d" ? 1 : 0)),
       durationMs: (name) => lengths[name] ?? 0,
       remainingMs: (name) => lengths[name] ?? 0,
     });

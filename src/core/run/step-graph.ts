@@ -17,6 +17,23 @@ export type StepGraph = {
   readonly dependents: ReadonlyMap<StepId, readonly StepId[]>;
   /** Each after all that it needs. */
   readonly order: readonly StepId[];
+  readonly numbered: NumberedSteps;
+};
+
+/**
+ * The graph by numbers: a step's is its place in the order. For whoever goes through all of many thousand steps, and would spend most of the
+ * time on looking each of them up by name.
+ */
+export type NumberedSteps = {
+  readonly steps: readonly PlanStep[];
+  /** By number, where the plan has the step. */
+  readonly places: readonly number[];
+  /** Undefined for a name that the plan has not. */
+  readonly numberOf: (id: StepId) => number | undefined;
+  /** By number. */
+  readonly needs: readonly (readonly number[])[];
+  /** By number, in the order of the plan. */
+  readonly dependents: readonly (readonly number[])[];
 };
 
 /**
@@ -27,45 +44,98 @@ export const buildStepGraph = (
   planSteps: readonly PlanStep[],
   laneOf: (id: StepId) => string = () => "",
 ): StepGraph => {
-  const steps = new Map<StepId, PlanStep>();
-  const needs = new Map<StepId, readonly StepId[]>();
-  const dependents = new Map<StepId, StepId[]>();
-  const places = new Map<StepId, number>();
+  const placeOf = new Map<StepId, number>();
+  for (const [place, { id }] of planSteps.entries()) placeOf.set(id, place);
+  if (placeOf.size < planSteps.length) throw new RefloatError("bug", `the plan has two steps ${firstTwice(planSteps)}`);
+  const needs: number[][] = [];
+  const dependents: number[][] = planSteps.map(() => []);
   for (const [place, step] of planSteps.entries()) {
-    if (places.has(step.id)) throw new RefloatError("bug", `the plan has two steps ${step.id}`);
-    places.set(step.id, place);
-    steps.set(step.id, step);
-  }
-  const following: number[][] = planSteps.map(() => []);
-  for (const [place, step] of planSteps.entries()) {
-    const own = step.needs.length < 2 ? step.needs : [...new Set(step.needs)];
-    needs.set(step.id, own);
-    for (const need of own) {
-      const before = places.get(need) ?? -1;
+    const own: number[] = [];
+    for (const need of step.needs) {
+      const before = placeOf.get(need) ?? -1;
       const needed = planSteps[before];
       if (needed === undefined) throw new RefloatError("bug", `step ${step.id} needs ${need}, which the plan has not`);
       if (stageOf(needed.phase) > stageOf(step.phase) && laneOf(need) === laneOf(step.id))
         throw new RefloatError("bug", `step ${step.id} needs ${need}, which belongs to a later phase`);
-      following[before]?.push(place);
+      if (dependents[before]?.at(-1) === place) continue;
+      dependents[before]?.push(place);
+      own.push(before);
     }
+    needs.push(own);
   }
-  const idsAt = (some: readonly number[]): StepId[] => some.flatMap((place) => planSteps[place]?.id ?? []);
-  for (const [place, step] of planSteps.entries()) dependents.set(step.id, idsAt(following[place] ?? []));
-  return { steps, needs, dependents, order: idsAt(topologicalOrder(planSteps, needs, following)) };
+  return new PlacedSteps(planSteps, placeOf, needs, dependents);
 };
 
-/** Places of the steps, each after all that it needs. @param following by place, places of the steps that need it */
+const firstTwice = (planSteps: readonly PlanStep[]): StepId | undefined => {
+  const seen = new Set<StepId>();
+  return planSteps.find(({ id }) => seen.size === seen.add(id).size)?.id;
+};
+
+/** Each map of many thousand names costs as much as the graph itself, so one is made once somebody asks for it. */
+class PlacedSteps implements StepGraph {
+  readonly numbered: NumberedSteps;
+  readonly order: readonly StepId[];
+  readonly #planSteps: readonly PlanStep[];
+  #steps: StepGraph["steps"] | undefined;
+  #needs: StepGraph["needs"] | undefined;
+  #dependents: StepGraph["dependents"] | undefined;
+
+  /** @param placeOf by name, where the plan has a step @param needs and dependents: by place, places */
+  constructor(
+    planSteps: readonly PlanStep[],
+    placeOf: ReadonlyMap<StepId, number>,
+    needs: readonly (readonly number[])[],
+    dependents: readonly (readonly number[])[],
+  ) {
+    const places = topologicalOrder(planSteps, needs, dependents);
+    const numbers = new Uint32Array(planSteps.length);
+    for (const [number, place] of places.entries()) numbers[place] = number;
+    const numbersOf = (lists: readonly (readonly number[])[]): readonly (readonly number[])[] =>
+      places.map((place) => (lists[place] ?? []).map((other) => numbers[other] ?? 0));
+    this.#planSteps = planSteps;
+    this.numbered = {
+      steps: places.flatMap((place) => planSteps[place] ?? []),
+      places,
+      numberOf: (id) => {
+        const place = placeOf.get(id);
+        return place === undefined ? undefined : numbers[place];
+      },
+      needs: numbersOf(needs),
+      dependents: numbersOf(dependents),
+    };
+    this.order = this.numbered.steps.map(({ id }) => id);
+  }
+
+  get steps(): StepGraph["steps"] {
+    return (this.#steps ??= new Map(this.#planSteps.map((step) => [step.id, step])));
+  }
+
+  get needs(): StepGraph["needs"] {
+    return (this.#needs ??= this.#idsOf(this.numbered.needs));
+  }
+
+  get dependents(): StepGraph["dependents"] {
+    return (this.#dependents ??= this.#idsOf(this.numbered.dependents));
+  }
+
+  #idsOf(lists: readonly (readonly number[])[]): ReadonlyMap<StepId, readonly StepId[]> {
+    const idsAt = (some: readonly number[]): StepId[] => some.flatMap((number) => this.order[number] ?? []);
+    return new Map(this.#planSteps.map(({ id }) => [id, idsAt(lists[this.numbered.numberOf(id) ?? -1] ?? [])]));
+  }
+}
+
+/** Places of the steps, each after all that it needs. @param needs and dependents: by place, places */
 const topologicalOrder = (
   planSteps: readonly PlanStep[],
-  needs: ReadonlyMap<StepId, readonly StepId[]>,
-  following: readonly (readonly number[])[],
+  needs: readonly (readonly number[])[],
+  dependents: readonly (readonly number[])[],
 ): readonly number[] => {
-  const open = Uint32Array.from(planSteps, ({ id }) => needs.get(id)?.length ?? 0);
+  const open = Uint32Array.from(needs, ({ length }) => length);
   const order: number[] = [];
   for (const [place, count] of open.entries()) if (count === 0) order.push(place);
   // The array grows while it is walked: it is queue and result in one.
   for (const place of order) {
-    for (const next of following[place] ?? []) {
+    for (const next of dependents[place] ?? []) {
       const count = (open[next] ?? 0) - 1;
       open[next] = count;
       if (count === 0) order.push(next);

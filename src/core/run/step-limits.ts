@@ -12,8 +12,8 @@ export const stepsAtOnce = 8;
 export type StepLimits = {
   /** Of each limit, how many steps it lets run at once. */
   readonly capacities: readonly number[];
-  /** Indices of the limits that the step counts against. The first limit is the machine's. */
-  readonly of: (id: StepId) => readonly number[];
+  /** Indices of the limits that the step counts against. The first limit is the machine's. Steps that share no resource share their lists. */
+  readonly of: (step: PlanStep) => readonly number[];
 };
 
 type Limited = Pick<PlanIntent, "declaration"> & { readonly steps: readonly PlanStep[] };
@@ -34,20 +34,36 @@ export const jointLimits = (intents: readonly Limited[], byDefault = stepsAtOnce
   };
   const ofKind = add(declared.map(({ kinds = {} }) => kinds));
   const ofResource = add(declared.map(({ resources = {} }) => resources));
-  const limitsOf = ({ action }: PlanStep, declaration: Limited["declaration"]): readonly number[] => {
-    // Who waits for a person or for other steps keeps nobody from working.
-    if (isForPeople(action.kind) || action.kind === "wait") return [];
-    const kind = ofKind.get(action.kind);
+  const kinds = new Map<StepAction["kind"], readonly number[]>();
+  const limitsOfKind = (kind: StepAction["kind"]): readonly number[] => {
+    const own = ofKind.get(kind);
     // No old side may go on acknowledging writes because another one is waited for, unless that is what was declared.
-    if (action.kind === "isolate") return kind === undefined ? [] : [kind];
+    return [...(kind === "isolate" ? [] : [0]), ...(own === undefined ? [] : [own])];
+  };
+  const declarationOf = declarationsOf(intents);
+  const of = (step: PlanStep): readonly number[] => {
+    const { action } = step;
+    // Who waits for a person or for other steps keeps nobody from working.
+    if (isForPeople(action.kind) || action.kind === "wait") return nothing;
+    const known = kinds.get(action.kind) ?? limitsOfKind(action.kind);
+    kinds.set(action.kind, known);
+    const declaration = ofResource.size === 0 || action.kind === "isolate" ? undefined : declarationOf(step.id);
+    if (declaration === undefined) return known;
     const used = componentsOf(action, declaration).flatMap((name) => declaration.components[name]?.resources ?? []);
     const shared = [...new Set(used)].flatMap((name) => ofResource.get(name) ?? []);
-    return [0, ...(kind === undefined ? [] : [kind]), ...shared];
+    return shared.length === 0 ? known : [...known, ...shared];
   };
-  const known = new Map(
-    intents.flatMap(({ declaration, steps }) => steps.map((step) => [step.id, limitsOf(step, declaration)])),
-  );
-  return { capacities, of: (id) => known.get(id) ?? [] };
+  return { capacities, of };
+};
+
+const nothing: readonly number[] = [];
+
+/** Whose step it is. */
+const declarationsOf = (intents: readonly Limited[]): ((id: StepId) => Limited["declaration"] | undefined) => {
+  const [only] = intents;
+  if (intents.length === 1 && only !== undefined) return () => only.declaration;
+  const known = new Map(intents.flatMap(({ declaration, steps }) => steps.map(({ id }) => [id, declaration])));
+  return (id) => known.get(id);
 };
 
 /** Components that a step reads or writes. */
