@@ -11,6 +11,7 @@ const nextByCode: { readonly [Code in ErrorCode]?: string } = {
   "time.unclear": "refloat points",
   "secret.unavailable": "refloat validate --live",
   "source.denied": "refloat validate --live",
+  "source.unreachable": "refloat validate --live",
 };
 
 /** Old sides that nobody has dropped take the room: the list of runs tells which. */

@@ -51,7 +51,7 @@ export type AssessedComponent = z.infer<typeof assessedComponentSchema>;
 
 /** One way to mend it, the smallest first. */
 export const cureSchema = z.object({
-  kind: z.enum(["mend", "extract", "recover"]),
+  kind: z.enum(["start", "mend", "extract", "recover"]),
   /** What it does, for people. */
   words: z.string(),
   command: z.string(),

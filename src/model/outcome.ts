@@ -44,5 +44,7 @@ export const silentComponentSchema = z.object({
   /** Else it could not be asked: a secret that is not there, a right that is missing. */
   isDown: z.boolean(),
   found: z.string(),
+  /** What starts its server again, as declared, where that does not run and its data are there. */
+  start: z.string().optional(),
 });
 export type SilentComponent = z.infer<typeof silentComponentSchema>;

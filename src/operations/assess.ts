@@ -1,7 +1,8 @@
 /** assess: what is damaged, and the smallest cures. Reads what is live as a capture does, and changes nothing. */
 import { archiveCures, assessParts } from "../core/assess/assess-parts.ts";
 import { seenTable } from "../core/assess/seen-table.ts";
-import { smallCures } from "../core/assess/small-cures.ts";
+import { smallCures, startCures } from "../core/assess/small-cures.ts";
+import { findStopped, startAgainWords } from "../core/components/stopped-server.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
 import { liveAnswers } from "../core/components/live-answers.ts";
 import { findService } from "../core/declaration/find-service.ts";
@@ -69,14 +70,23 @@ export const assess = async (bench: Workbench, request: AssessRequest, signal: A
         asked,
         request,
       );
-      components.push(component);
       const comparedMs = bench.clock.monotonicMs() - began;
+      const stopped = component.state === "unreadable" ? await stoppedOf(access, name) : null;
+      if (stopped !== null) cures.push(...startCures(name, stopped));
       if (component.damaged) cures.push(...smallCures({ point, component, at, comparedMs }));
       cures.push(...archives);
+      components.push(
+        stopped === null
+          ? component
+          : { ...component, problem: `${component.problem ?? ""}; ${startAgainWords(stopped)}` },
+      );
     }
     return { service, point, doubts, answers, components, cures };
   });
 };
+
+const stoppedOf = async (access: ComponentAccess, name: string) =>
+  findStopped(access.driver(name), await access.context(name));
 
 /** @throws RefloatError component.unknown */
 const askedNames = (

@@ -62,17 +62,25 @@ const isTable = (opened: OpenPlace): boolean =>
   opened.kind === "table" || (opened.kind === "excerpt" && opened.what === "table");
 
 /** Is this what the asked form can be made of? */
-const requireForm = (opened: Inside, { tablesOnly = false, dump = false }: ExtractRequest): void => {
+const requireForm = (
+  opened: Inside,
+  { tablesOnly = false, dump = false }: ExtractRequest,
+  { registry }: Bench,
+): void => {
   const { name, driver } = opened.captured;
-  if (dump && opened.kind !== "excerpt" && opened.kind !== "keys")
+  if (dump && opened.kind !== "excerpt" && opened.kind !== "keys") {
+    const whole = opened.kind === "table" ? registry.components.get(driver)?.contents?.whole : undefined;
     throw new RefloatError(
       "usage",
       `--dump is for tables, schemas and databases within the capture of a whole server, and for keys`,
-      {
-        hint: `${name} is ${driver}${opened.kind === "table" ? ": its tables come as rows, and the whole database, as pg_restore reads it, without --dump" : ""}`,
-        ...(opened.kind === "table" ? { nextCommand: `refloat extract ${placeOf(opened, "")} --to ${name}.dump` } : {}),
-      },
+      whole === undefined
+        ? { hint: `${name} is ${driver}` }
+        : {
+            hint: `${name} is ${driver}: its tables come as rows, and without --dump the whole database, ${whole.words}`,
+            nextCommand: `refloat extract ${placeOf(opened, "")} --to ${name}${whole.suffix}`,
+          },
     );
+  }
   if (tablesOnly && !isTable(opened))
     throw new RefloatError("usage", `${name} is no table here, and only the rows of a table become CSV`);
   if (opened.kind === "excerpt" && opened.what !== "table" && !dump)
@@ -91,7 +99,7 @@ const open = async (bench: Bench, request: ExtractRequest): Promise<Inside> => {
     // What is a file in the point is as the point has it.
     const replay = found.kind === "excerpt" ? (moment?.replay ?? null) : null;
     const opened: Inside = { ...found, replay, told: found.kind === "excerpt" ? (moment?.warnings ?? []) : [] };
-    requireForm(opened, request);
+    requireForm(opened, request, bench);
     return opened;
   }
   const opened = found;

@@ -1,6 +1,7 @@
 /** mend: rows or keys of a recovery point back into what is live, as a script that was shown, in one transaction; and the way back. */
 import { audited } from "../core/audit/audited.ts";
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
+import { findStopped, startAgainWords } from "../core/components/stopped-server.ts";
 import { findService, requireComponents } from "../core/declaration/find-service.ts";
 import { nearestWord } from "../core/declaration/nearest-word.ts";
 import { momentSource } from "../core/granular/moment-source.ts";
@@ -12,7 +13,7 @@ import type { ServiceDeclaration } from "../model/declaration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import { type MendDirection, type MendProposal, rowsPutBack } from "../model/mend.ts";
-import { RefloatError } from "../model/refloat-error.ts";
+import { RefloatError, type RefloatErrorOptions } from "../model/refloat-error.ts";
 
 export type ProposeMendRequest = Omit<MendRequest, "tables"> & {
   readonly service: string;
@@ -60,17 +61,30 @@ const tableOf = (name: string, tables: readonly CapturedTable[], point: Recovery
   });
 };
 
+const withAdvice = (error: RefloatError, advice: Pick<RefloatErrorOptions, "hint" | "nextCommand">): RefloatError =>
+  new RefloatError(error.code, error.message, {
+    cause: error.cause,
+    context: error.context,
+    ...(error.state === undefined ? {} : { state: error.state }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.nextCommand === undefined ? {} : { nextCommand: error.nextCommand }),
+    ...advice,
+  });
+
 /** A table that is not made again comes back beside the live database, as a whole. @param what of the recovery: `shop --only db --at 7f3a91c2` */
 const withWayAround = (error: unknown, what: string): unknown =>
   error instanceof RefloatError && "dropped" in error.context && error.nextCommand === undefined
-    ? new RefloatError(error.code, error.message, {
-        cause: error.cause,
-        context: error.context,
-        ...(error.state === undefined ? {} : { state: error.state }),
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-        nextCommand: `refloat recover ${what} --no-cutover`,
-      })
+    ? withAdvice(error, { nextCommand: `refloat recover ${what} --no-cutover` })
     : error;
+
+/** Rows go into a server that runs: one that was killed is started again first. */
+const whenStopped = async (error: unknown, access: ComponentAccess, component: string): Promise<unknown> => {
+  if (!(error instanceof RefloatError) || error.code !== "source.unreachable") return error;
+  const stopped = await findStopped(access.driver(component), await access.context(component));
+  if (stopped === null) return error;
+  const { start } = stopped;
+  return withAdvice(error, { hint: startAgainWords(stopped), ...(start === null ? {} : { nextCommand: start }) });
+};
 
 /**
  * Compares tables of a point with the live ones; changes nothing.
@@ -96,8 +110,9 @@ export const proposeMend = async (
     const tables = names.map(named);
     const proposal = await mending
       .propose(await access.context(component), source, { ...wish, tables })
-      .catch((error: unknown) => {
-        throw withWayAround(error, `${service.name} --only ${component} --at ${shortId(point.id)}`);
+      .catch(async (error: unknown) => {
+        const told = await whenStopped(error, access, component);
+        throw withWayAround(told, `${service.name} --only ${component} --at ${shortId(point.id)}`);
       });
     return { service: service.name, component, proposal };
   });

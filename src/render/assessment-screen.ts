@@ -112,12 +112,12 @@ export const renderAssessment = (found: AssessmentOnScreen, screen: Screen): str
   return lines(
     `${screen.paint("bold", service)} against point ${shortId(point.id)}, ${time(point.manifest.consistentAt)}: ${verdict}`,
     failed.flatMap(({ subject, found: what }) =>
-      hanging("FAILS   ", `${subject}: ${what}`, screen.width).map((line, index) =>
+      hanging("FAILS   ", `${subject}: ${what}`, screen).map((line, index) =>
         index === 0 ? line.replace("FAILS", (word) => screen.paint("red", word)) : line,
       ),
     ),
     passed.length > 0 ? `PASSES  ${formatAmount(passed.length, "answers")}` : null,
-    doubts.flatMap((doubt) => hanging(screen.paint("yellow", "DOUBT   "), `the point: ${doubt}`, screen.width)),
+    doubts.flatMap((doubt) => hanging(screen.paint("yellow", "DOUBT   "), `the point: ${doubt}`, screen)),
     unseen.length === 0
       ? null
       : screen.paint(
@@ -125,10 +125,10 @@ export const renderAssessment = (found: AssessmentOnScreen, screen: Screen): str
           `UNSEEN  the rows of ${formatList(unseen.map(({ name }) => name))} were not compared: they may be damaged`,
         ),
     components.flatMap(({ component, unseen: why }) =>
-      why === null ? [] : hanging(screen.paint("yellow", "UNSEEN  "), `${component}: ${why}`, screen.width),
+      why === null ? [] : hanging(screen.paint("yellow", "UNSEEN  "), `${component}: ${why}`, screen),
     ),
     components.flatMap(({ component, notes }) =>
-      notes.flatMap((note) => hanging("NOTE    ", `${component}: ${note}`, screen.width)),
+      notes.flatMap((note) => hanging("NOTE    ", `${component}: ${note}`, screen)),
     ),
     renderTable(
       [

@@ -38,8 +38,8 @@ export const renderCapture = ({ id, manifest }: RecoveryPoint, warnings: readonl
           screen,
         ),
     `Consistency ${describeConsistency(manifest)}`,
-    hanging("Checked     ", describeChecks(manifest), screen.width),
-    [...warnings, ...warningsOf(manifest)].flatMap((warning) => hanging("WARNING ", warning, screen.width)),
+    hanging("Checked     ", describeChecks(manifest), screen),
+    [...warnings, ...warningsOf(manifest)].flatMap((warning) => hanging("WARNING ", warning, screen)),
     nextLine(screen, `refloat plan ${service} --at ${shortId(id)}`),
   );
 };

@@ -2,7 +2,7 @@
 import { describeUnit } from "../core/run/describe-unit.ts";
 import { type LeftWrites, exportsOf } from "../core/run/lost-writes.ts";
 import { hanging } from "./fit-text.ts";
-import { type Screen, lines } from "./screen.ts";
+import { type Screen, asTypedOn, lines } from "./screen.ts";
 
 export type CommitOnScreen = {
   readonly service: string;
@@ -24,7 +24,7 @@ export const renderCommit = ({ service, run, purpose, dropped, lost }: CommitOnS
     ...units.map((unit) => unitLine(unit, component)),
     ...gaps.map((gap) => `${component}: ${gap}`),
   ]);
-  const item = (text: string): readonly string[] => hanging("  ", text, screen.width);
+  const item = (text: string): readonly string[] => hanging("  ", text, screen);
   return lines(
     `Commit run ${run} of ${service} drops for good:`,
     dropped.flatMap(({ component, name }) => item(`${component}: ${name}`)),
@@ -34,7 +34,10 @@ export const renderCommit = ({ service, run, purpose, dropped, lost }: CommitOnS
           "yellow",
           purpose === "undo"
             ? "Only that side has what came after its last point; then only the files have it:"
-            : `Came after the point, and is then gone unless refloat reconcile ${run} has put it back or a file has it:`,
+            : asTypedOn(
+                screen,
+                `Came after the point, and is then gone unless refloat reconcile ${run} has put it back or a file has it:`,
+              ),
         ),
     told.flatMap(item),
   );

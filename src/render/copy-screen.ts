@@ -45,14 +45,14 @@ export const renderCopy = (copy: VaultCopy, now: string, screen: Screen): string
           screen,
         ),
     unreadable.flatMap(({ id, reason }) =>
-      hanging(`${shortId(id)}  `, screen.paint("red", `cannot be read: ${reason}`), screen.width),
+      hanging(`${shortId(id)}  `, screen.paint("red", `cannot be read: ${reason}`), screen),
     ),
-    hanging(`vault at ${to.location}: `, what.join("; "), screen.width),
+    hanging(`vault at ${to.location}: `, what.join("; "), screen),
     locked > 0 && !to.locks
       ? hanging(
           "not locked      ",
           `the store of the copy keeps no locks: ${formatAmount(locked, "points")} can be deleted there by whoever may write to it`,
-          screen.width,
+          screen,
         )
       : [],
     points.some(({ state }) => state === "damaged")

@@ -33,7 +33,7 @@ export const renderDiscovery = ({ service, processes, away, patch }: DiscoveryOn
 
 const describeProcess = ({ component, tree, additions, notes }: Discovered, screen: Screen): readonly string[] => {
   const part = (label: string, texts: readonly string[]): readonly string[] =>
-    texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
+    texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen));
   const owned = tree.libraries.filter((library) => library.package !== undefined).length;
   return [
     screen.paint(

@@ -22,7 +22,7 @@ export const renderEscrow = (view: EscrowView, { shown, now }: EscrowShown, scre
       hanging(
         "",
         "points hold references to secrets, never the secrets: what a recovery needs of them has to come from somewhere",
-        screen.width,
+        screen,
       ),
       nextLine(screen, "refloat vault escrow seal"),
     );
@@ -34,7 +34,7 @@ export const renderEscrow = (view: EscrowView, { shown, now }: EscrowShown, scre
           `    ${screen.paint("bold", shown)}`,
         ],
     contents === null ? [] : describeContents(contents, target, screen),
-    missing.flatMap((why) => hanging(screen.paint("yellow", "left out  "), why, screen.width)),
+    missing.flatMap((why) => hanging(screen.paint("yellow", "left out  "), why, screen)),
     renderTable(
       [
         { title: "BUNDLE" },
@@ -72,7 +72,7 @@ const describeContents = (
   ),
   ...(target === null
     ? []
-    : hanging("", "put each where it is read from, readable by its user only, then remove the folder", screen.width)),
+    : hanging("", "put each where it is read from, readable by its user only, then remove the folder", screen)),
 ];
 
 const nextCommand = ({ contents, target }: EscrowView): string => {

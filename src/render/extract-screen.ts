@@ -4,7 +4,7 @@ import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
 import { shellWord } from "../core/text/shell-word.ts";
 import { hanging } from "./fit-text.ts";
-import { lines } from "./screen.ts";
+import { type Screen, lines } from "./screen.ts";
 
 export type ExtractedOnScreen = {
   readonly point: RecoveryPoint;
@@ -25,12 +25,12 @@ export const extractedAsOf = ({ point, replayed }: Pick<ExtractedOnScreen, "poin
 export const renderExtracted = (
   { point, replayed, component, what, files, sizeBytes, warnings }: ExtractedOnScreen,
   target: string,
-  width: number,
+  screen: Screen,
 ): string => {
   const held =
     what === "folder" ? `${formatAmount(files, "files")}, ${formatBytes(sizeBytes)}` : formatBytes(sizeBytes);
   return lines(
     `${shellWord(target)}: ${what} of ${component} as of ${extractedAsOf({ point, replayed })}, ${held}, every byte verified`,
-    warnings.flatMap((warning) => hanging("warning ", warning, width)),
+    warnings.flatMap((warning) => hanging("warning ", warning, screen)),
   );
 };

@@ -45,7 +45,7 @@ export const renderFound = (found: FoundOnScreen, screen: Screen): string =>
   lines(
     `${screen.paint("bold", `${found.component}:${nameOf(found)}`)}  ${found.service}`,
     found.versions.flatMap((version) =>
-      hanging(`  ${versionOf(version, screen)}  in `, pointsText(version.points), screen.width),
+      hanging(`  ${versionOf(version, screen)}  in `, pointsText(version.points), screen),
     ),
   );
 

@@ -1,5 +1,6 @@
 /** Fits text to columns as a terminal counts them: wide characters take two, combining ones none. */
 import stringWidth from "string-width";
+import { type Screen, asTypedOn } from "./screen.ts";
 
 export const textWidth = (text: string): number => stringWidth(text);
 
@@ -73,10 +74,10 @@ export const wrapText = (text: string, width: number): readonly string[] => {
   );
 };
 
-/** Wrapped, with the first line after `label` and the others indented below it. */
-export const hanging = (label: string, text: string, width: number): readonly string[] => {
+/** Wrapped, with the first line after `label` and the others indented below it. Commands that the text names stand as they have to be typed here. */
+export const hanging = (label: string, text: string, screen: Pick<Screen, "width" | "asTyped">): readonly string[] => {
   const indent = textWidth(label);
-  return wrapText(text, Math.max(20, width - indent)).map((line, index) =>
+  return wrapText(asTypedOn(screen, text), Math.max(20, screen.width - indent)).map((line, index) =>
     index === 0 ? label + line : " ".repeat(indent) + line,
   );
 };

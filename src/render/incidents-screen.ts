@@ -30,7 +30,7 @@ export const renderIncidents = ({ incidents, done, now }: IncidentsScreenData, s
           hanging(
             "",
             "no point expires, what was read since is suspect, and last means the last point from before it",
-            screen.width,
+            screen,
           ),
           nextLine(screen, `refloat plan ${service}`, `refloat incident close ${service}`),
         );

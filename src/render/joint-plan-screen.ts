@@ -15,7 +15,7 @@ const labelWidth = 8;
 /** @param options `run`: the number that the run of the first part will get */
 export const renderJointPlan = (joint: JointPlan, screen: Screen, { run, next }: PlanScreenOptions = {}): string => {
   const part = (name: string, texts: readonly string[]): readonly string[] =>
-    texts.flatMap((text, index) => hanging((index === 0 ? name : "").padEnd(labelWidth), text, screen.width));
+    texts.flatMap((text, index) => hanging((index === 0 ? name : "").padEnd(labelWidth), text, screen));
   const { forecast, parts } = joint;
   const command = next === undefined ? `refloat recover --plan ${shortId(joint.digest)}` : next;
   return lines(
@@ -23,7 +23,7 @@ export const renderJointPlan = (joint: JointPlan, screen: Screen, { run, next }:
       renderPlan(plan, screen, { next: null, ...(run === undefined ? {} : { run: run + index }) }),
       "",
     ]),
-    hanging("", headline(joint, screen), screen.width),
+    hanging("", headline(joint, screen), screen),
     part("WAITS", parts.flatMap(describeWaits)),
     part("TIME", [forecast.spans.map(({ service, toMs }) => `${service} after ${roundly(toMs)}`).join(", ")]),
     part(

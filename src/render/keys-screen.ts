@@ -55,6 +55,6 @@ const describeLock = ({ lock, notLocked, now }: KeysView, screen: Screen): reado
     : hanging(
         "WARNING ",
         `it has no lock before the next capture that locks: whoever may delete in the vault can take it away: ${notLocked}`,
-        screen.width,
+        screen,
       );
 };

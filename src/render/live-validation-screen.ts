@@ -39,10 +39,10 @@ const section = (
     const word = ok ? "  ok    " : "  FAULT ";
     const named = asked === subject ? asked : `${subject}: ${asked}`;
     return [
-      ...hanging(word, `${named}: ${found}`, screen.width).map((line, index) =>
+      ...hanging(word, `${named}: ${found}`, screen).map((line, index) =>
         index === 0 ? screen.paint(ok ? "green" : "red", word) + line.slice(word.length) : line,
       ),
-      ...(hint === undefined ? [] : hanging("        hint: ", hint, screen.width)),
+      ...(hint === undefined ? [] : hanging("        hint: ", hint, screen)),
       // Uncut, as it is to be copied.
       ...(nextCommand === undefined ? [] : [`        ${nextLine(screen, nextCommand)}`]),
     ];

@@ -18,20 +18,20 @@ export const renderLocks = (
   if (!support.locks && points.every(({ until }) => until === null)) {
     return lines(
       `${screen.paint("yellow", "no point is locked")} in the vault at ${location}: ${support.reason ?? "its store keeps no locks"}`,
-      hanging("guaranteed      ", "what was changed or removed is noticed, never returned as data", screen.width),
-      hanging("not guaranteed  ", "that points survive someone who may write to the vault, or its owner", screen.width),
+      hanging("guaranteed      ", "what was changed or removed is noticed, never returned as data", screen),
+      hanging("not guaranteed  ", "that points survive someone who may write to the vault, or its owner", screen),
       byRoot
         ? hanging(
             "to lock         ",
             "capture as root on a file system with the immutable flag (ext4, xfs, btrfs), or use a bucket with Object Lock",
-            screen.width,
+            screen,
           )
         : [],
       nextLine(screen, "refloat verify"),
     );
   }
   const broken = unreadable.flatMap(({ id, reason }) =>
-    hanging(`${shortId(id)}  `, `cannot be read: ${reason}`, screen.width),
+    hanging(`${shortId(id)}  `, `cannot be read: ${reason}`, screen),
   );
   if (points.length === 0 && broken.length === 0) return `the vault at ${location} can lock, and holds no point yet`;
   const time = (instant: string): string => formatTime(instant, now, screen.timeZone);
@@ -61,7 +61,7 @@ export const renderLocks = (
     broken,
     `asked of the store for each of ${formatAmount(files, "files")}, those that points share counted with each`,
     byRoot ? folderGuarantees(screen) : bucketGuarantees(screen),
-    support.locks ? [] : hanging("new points      ", `are not locked from here: ${support.reason ?? ""}`, screen.width),
+    support.locks ? [] : hanging("new points      ", `are not locked from here: ${support.reason ?? ""}`, screen),
     nextLine(screen, "refloat verify"),
   );
 };
@@ -75,7 +75,7 @@ const bucketGuarantees = (screen: Screen) =>
   hanging(
     "not guaranteed  ",
     "that the bucket shows them: a deletion hides a file and leaves its locked version; --vault-as-of reads that",
-    screen.width,
+    screen,
   );
 
 /** The flag obeys root: it is said, so that nobody takes it for more. */
@@ -84,12 +84,12 @@ const folderGuarantees = (screen: Screen) =>
     hanging(
       "guaranteed      ",
       "against mistakes, and against anybody without root: no locked file can be changed, renamed or removed (`lsattr` shows its i)",
-      screen.width,
+      screen,
     ),
     hanging(
       "not guaranteed  ",
       "against root, who can lift it (chattr -i); against a clock that is set forward; against the loss of the disk; that folders stay where they are",
-      screen.width,
+      screen,
     ),
   ].flat();
 

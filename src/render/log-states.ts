@@ -38,7 +38,7 @@ export const renderReceivedLogs = (
       return hanging(
         `${component}  `,
         `any second from ${time(fromAt)} to ${time(toAt)} (${line}, ${from} to ${to})`,
-        screen.width,
+        screen,
       );
     }),
     nextLine(screen, `refloat capture ${service} --continuous`),

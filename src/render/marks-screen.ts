@@ -34,8 +34,8 @@ export const renderMarks = (data: MarksScreenData, screen: Screen): string => {
   if (added !== null) {
     return lines(
       `marked ${service} at ${time(added.at)}: ${added.name}`,
-      added.aligned === undefined ? [] : hanging("", describeAlignment(added.aligned), screen.width),
-      warnings.flatMap((warning) => hanging("WARNING ", warning, screen.width)),
+      added.aligned === undefined ? [] : hanging("", describeAlignment(added.aligned), screen),
+      warnings.flatMap((warning) => hanging("WARNING ", warning, screen)),
       nextLine(screen, `refloat plan ${service} --at ${shellWord(`before ${added.name}`)}`),
     );
   }

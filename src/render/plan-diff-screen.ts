@@ -27,7 +27,7 @@ export const renderPlanDiff = (
   next: string | null = `refloat recover --plan ${shortId(to.digest)}`,
 ): string => {
   const part = (label: string, texts: readonly string[]): readonly string[] =>
-    texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
+    texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen));
   return lines(
     part("FROM", [describePlan(from, to.forecast.at, screen)]),
     part("TO", [describePlan(to, to.forecast.at, screen)]),

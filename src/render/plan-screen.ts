@@ -25,10 +25,10 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
   const { forecast, intent } = plan;
   const label = (text: string): string => text.padEnd(labelWidth);
   const part = (name: string, texts: readonly string[]): readonly string[] =>
-    texts.flatMap((text, index) => hanging(label(index === 0 ? name : ""), text, screen.width));
+    texts.flatMap((text, index) => hanging(label(index === 0 ? name : ""), text, screen));
   const next = options.next === undefined ? `refloat recover --plan ${shortId(plan.digest)}` : options.next;
   return lines(
-    hanging("", headline(plan, screen), screen.width),
+    hanging("", headline(plan, screen), screen),
     part("STAKE", [describeStake(intent.declaration) ?? []].flat()),
     part("MOMENT", describeMoments(plan, forecast.at, screen.timeZone)),
     part("MEMBERS", membersOf(plan, screen)),
@@ -44,9 +44,9 @@ export const renderPlan = (plan: Plan, screen: Screen, options: PlanScreenOption
     part("SPACE", forecast.space.map(describeSpace)),
     stepTable(plan, screen, options.run),
     details(plan, screen),
-    hanging("", summary(plan), screen.width),
+    hanging("", summary(plan), screen),
     forecast.warnings.flatMap(({ message }) =>
-      hanging("WARNING ", message, screen.width).map((line, index) =>
+      hanging("WARNING ", message, screen).map((line, index) =>
         index === 0 ? line.replace("WARNING", (word) => screen.paint("yellow", word)) : line,
       ),
     ),
@@ -345,7 +345,7 @@ export const renderPlanBriefly = (plan: Plan, screen: Screen): string => {
   return lines(
     textWidth(first + keeps) <= screen.width
       ? first + keeps
-      : [...hanging("", first, screen.width), ...hanging("", keeps.trim(), screen.width)],
-    hanging("* ", `${path}  about ${roundly(forecast.totalMs.likely)}`, screen.width),
+      : [...hanging("", first, screen), ...hanging("", keeps.trim(), screen)],
+    hanging("* ", `${path}  about ${roundly(forecast.totalMs.likely)}`, screen),
   );
 };

@@ -79,7 +79,7 @@ export const renderPrunePlan = (data: PrunePlanScreenData, screen: Screen): stri
       `${formatBytes(unusedBytes + repackFreesBytes)} can be given back: ${formatBytes(unusedBytes)} in packs that nothing uses, ` +
         `${formatBytes(repackFreesBytes)} by copying ${formatBytes(repackBytes)} out of packs that are little used. ` +
         `${formatBytes(usedBytes)} are used, ${formatBytes(toleratedBytes)} unused are left among them`,
-      screen.width,
+      screen,
     ),
   );
 };
@@ -109,7 +109,7 @@ const describeLogs = (logs: readonly LogRetention[], now: string, screen: Screen
         hanging(
           `log of ${service}/${component}  `,
           `${time(fromAt)} to ${time(toAt)} ${verdict === "keep" ? "stays" : screen.paint("yellow", "goes")}: ${describeLogReason(reason, time)}`,
-          screen.width,
+          screen,
         ),
     ),
     ...(twice === 0 ? [] : [`${formatAmount(twice, "pieces")} of logs that are there twice go`]),
@@ -195,7 +195,7 @@ export const renderPruneResult = ({ expired, refused, report, now }: PruneResult
       : hanging(
           "",
           `${formatBytes(hiddenBytes)} more are hidden: the bucket keeps versions, until a lifecycle rule takes them away`,
-          screen.width,
+          screen,
         ),
     waitingBytes === 0
       ? null
@@ -207,7 +207,7 @@ export const renderPruneResult = ({ expired, refused, report, now }: PruneResult
       : hanging(
           screen.paint("yellow", "kept by the store: "),
           `${formatAmount(held.length, "files")}, such as: ${held[0] ?? ""}`,
-          screen.width,
+          screen,
         ),
     nextLine(screen, waitingBytes > 0 ? "refloat vault prune" : "refloat status"),
   );

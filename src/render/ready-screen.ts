@@ -4,7 +4,7 @@ import { formatDuration } from "../core/time/duration.ts";
 import type { ReadyCheck, ReadyLevel, Readiness } from "../model/readiness.ts";
 import { formatTime, zoneName } from "./clock-times.ts";
 import { hanging } from "./fit-text.ts";
-import { type Screen, type Style, lines, nextLine } from "./screen.ts";
+import { type Screen, type Style, asTypedOn, lines, nextLine } from "./screen.ts";
 
 const words: Record<ReadyLevel, { readonly text: string; readonly style: Style }> = {
   ok: { text: "ok", style: "green" },
@@ -21,16 +21,16 @@ export const renderReadiness = (readiness: Readiness, screen: Screen): string =>
   const line = (level: ReadyLevel, area: string, text: string): readonly string[] => {
     const word = words[level];
     const label = word.text.padEnd(labelWidth);
-    return hanging(`${label}${area.padEnd(areaWidth)}`, text, screen.width).map((one, index) =>
+    return hanging(`${label}${area.padEnd(areaWidth)}`, text, screen).map((one, index) =>
       index === 0 ? screen.paint(word.style, label) + one.slice(label.length) : one,
     );
   };
   const indent = " ".repeat(labelWidth + areaWidth);
   const told = ({ level, area, subject, found, hint, nextCommand }: ReadyCheck): readonly string[] => [
     ...line(level, area, saysItself(area, subject, found) ? found : `${subject}: ${found}`),
-    ...(hint === undefined ? [] : hanging(`${indent}hint: `, hint, screen.width)),
+    ...(hint === undefined ? [] : hanging(`${indent}hint: `, hint, screen)),
     // Uncut, as it is to be copied.
-    ...(nextCommand === undefined ? [] : [`${indent}next: ${screen.paint("bold", asTyped(screen, nextCommand))}`]),
+    ...(nextCommand === undefined ? [] : [`${indent}next: ${screen.paint("bold", asTypedOn(screen, nextCommand))}`]),
   ];
   return lines(
     headline(readiness, screen),
@@ -61,8 +61,6 @@ const subjectSaysNothing: ReadonlySet<string> = new Set([
 
 const saysItself = (area: string, subject: string, found: string): boolean =>
   area === "plan" || found.includes(subject) || subjectSaysNothing.has(subject);
-
-const asTyped = ({ asTyped: typed = (line) => line }: Screen, line: string): string => typed(line);
 
 /** Of one area what is well is one line: of the drivers' many answers the first says who answered. */
 const summaryOf = (well: readonly ReadyCheck[]): string => {

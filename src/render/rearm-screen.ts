@@ -8,8 +8,7 @@ const shortLength = 8;
 
 export const shortArmingDigest = ({ digest }: Pick<ArmingPlan, "digest">): string => digest.slice(0, shortLength);
 
-const part = (label: string, text: string, { width }: Screen): readonly string[] =>
-  hanging(label.padEnd(9), text, width);
+const part = (label: string, text: string, screen: Screen): readonly string[] => hanging(label.padEnd(9), text, screen);
 
 export const renderArmingPlan = (plan: ArmingPlan, screen: Screen): string =>
   lines(

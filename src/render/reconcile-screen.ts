@@ -3,7 +3,7 @@ import { formatAmount, formatCount } from "../core/text/quantity.ts";
 import { type MendedTable, type MendProposal, rowsPutBack } from "../model/mend.ts";
 import { hanging } from "./fit-text.ts";
 import { shortDigest, shownValue } from "./mend-screen.ts";
-import { type Screen, lines, nextLine } from "./screen.ts";
+import { type Screen, asTypedOn, lines, nextLine } from "./screen.ts";
 
 export type ReconciledOnScreen = {
   readonly service: string;
@@ -51,15 +51,15 @@ export const renderAsWritten = (proposal: MendProposal, screen: Screen): string 
     ...told.flatMap(alikeOf),
   ];
   return lines(
-    hanging(label, first ?? "", screen.width),
-    signs.flatMap((sign) => hanging(label, sign, screen.width).map((line) => screen.paint("yellow", line))),
+    hanging(label, first ?? "", screen),
+    signs.flatMap((sign) => hanging(label, sign, screen).map((line) => screen.paint("yellow", line))),
   );
 };
 
 /** Everything that only the old side has and that nobody puts back. */
 const leftOutLines = (
   { run, batches }: Pick<ReconciledOnScreen, "run" | "batches">,
-  { paint }: Screen,
+  screen: Screen,
 ): readonly string[] => {
   const rows = batches.flatMap(({ component, database, leftOut }) =>
     leftOut.map(({ table, rows: count, file }) => {
@@ -70,7 +70,7 @@ const leftOutLines = (
   );
   return rows.length === 0
     ? []
-    : [paint("red", `NOT PUT BACK, and gone from here with refloat commit ${run}:`), ...rows];
+    : [screen.paint("red", asTypedOn(screen, `NOT PUT BACK, and gone from here with refloat commit ${run}:`)), ...rows];
 };
 
 export const renderReconciled = (

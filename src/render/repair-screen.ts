@@ -18,7 +18,7 @@ export const renderRepair = (report: RepairReport, screen: Screen): string => {
   ];
   const word = screen.paint("bold", applied ? "repaired" : "repair");
   return lines(
-    hanging(`${word}: `, [...from, ...replaced].join("; ") || "nothing", screen.width),
+    hanging(`${word}: `, [...from, ...replaced].join("; ") || "nothing", screen),
     blobs.lost === 0
       ? []
       : `${formatAmount(blobs.lost, "blobs")} can be had from nowhere that was asked: --from another copy of the vault, or a new ` +

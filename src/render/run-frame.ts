@@ -13,7 +13,7 @@ import type { StepId } from "../model/identifiers.ts";
 import type { StepState } from "../model/run.ts";
 import { formatRunning, formatTime } from "./clock-times.ts";
 import { cutText, padEnd, textWidth, wrapText } from "./fit-text.ts";
-import { type Screen, type Style, lines, printable } from "./screen.ts";
+import { type Screen, type Style, asTypedOn, lines, printable } from "./screen.ts";
 import { describeResult } from "./step-result.ts";
 
 const barWidth = 12;
@@ -52,7 +52,7 @@ export const renderRunFrame = (view: RunView, now: string, screen: Screen): stri
     ended.slice(Math.max(0, hidden)).map((step) => stepLine(view, step, now, screen, false)),
     active.map((step) => stepLine(view, step, now, screen, path.has(step.id))),
     nextSteps(view, now, screen),
-    howToStop(view, screen.width).map((line) => screen.paint("dim", line)),
+    howToStop(view, screen).map((line) => screen.paint("dim", line)),
   );
 };
 
@@ -184,7 +184,8 @@ const nextSteps = (view: RunView, now: string, screen: Screen): string | null =>
 };
 
 /** A command is never cut: where the line is too narrow for all of it the commands stand on lines of their own. */
-const howToStop = (view: RunView, width: number): readonly string[] => {
+const howToStop = (view: RunView, screen: Screen): readonly string[] => {
+  const { width } = screen;
   const run = view.run ?? "RUN";
   const phases = new Map(view.plan.intent.steps.map(({ id, phase }) => [id, phase]));
   const inCutover = [...view.steps.values()].some(
@@ -193,6 +194,7 @@ const howToStop = (view: RunView, width: number): readonly string[] => {
   const [what, ...commands] = inCutover
     ? ["cutting over; if this is cut short:", `refloat resume ${run}`]
     : ["Ctrl-C stops here, live is untouched; then:", `refloat resume ${run},`, `or refloat cancel ${run}`];
-  const all = [what, ...commands].join(" ");
-  return textWidth(all) <= width ? [all] : [...wrapText(what ?? "", width), ...commands];
+  const typed = commands.map((command) => asTypedOn(screen, command));
+  const all = [what, ...typed].join(" ");
+  return textWidth(all) <= width ? [all] : [...wrapText(what ?? "", width), ...typed];
 };

@@ -33,9 +33,9 @@ const labelWidth = 12;
 /** @param now ISO 8601: when the run ended, or the moment of asking */
 export const renderRunReport = (summary: RunSummary, plan: Plan, now: string, screen: Screen): string => {
   const part = (label: string, texts: readonly string[]): readonly string[] =>
-    texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen.width));
+    texts.flatMap((text, index) => hanging((index === 0 ? label : "").padEnd(labelWidth), text, screen));
   return lines(
-    hanging("", headline(summary, plan, now, screen), screen.width),
+    hanging("", headline(summary, plan, now, screen), screen),
     part("At stake", [describeStake(plan.intent.declaration) ?? []].flat()),
     part(reasonLabel(summary), reasons(summary)),
     part("Moment", describeMoments(plan, now, screen.timeZone)),

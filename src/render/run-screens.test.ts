@@ -165,6 +165,16 @@ describe("the report", () => {
     expect(describeResult(shopPlan, step, {})).toBe("shop > shop_old42, shop_r42 > shop");
   });
 
+  it("names every command as it has to be typed here, in its prose as in its last line", () => {
+    const asTyped = (text: string) => text.replaceAll(/(?<!npx )\brefloat (?=undo|commit|rearm)/g, "npx refloat ");
+    const text = renderRunReport(summarizeRun(shopRun(), shopPlan, [], at(52)), shopPlan, at(52), {
+      ...screen,
+      asTyped,
+    });
+    expect(text).toContain("npx refloat undo 42 puts it back");
+    expect(text).not.toMatch(/(?<!npx )refloat (?:undo|commit)/);
+  });
+
   it("of a failure says that live is untouched and what stands beside it", () => {
     const error = {
       code: "step.check-failed",

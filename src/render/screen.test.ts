@@ -30,7 +30,10 @@ describe("text on a screen", () => {
     ]);
     expect(wrapText("one two three four", 9)).toEqual(["one two", "three", "four"]);
     expect(wrapText("/a/very/long/path/to/copy x", 10)).toEqual(["/a/very/long/path/to/copy", "x"]);
-    expect(hanging("LOSES ", "db, and uploads, and more", 26)).toEqual(["LOSES db, and uploads,", "      and more"]);
+    expect(hanging("LOSES ", "db, and uploads, and more", { width: 26 })).toEqual([
+      "LOSES db, and uploads,",
+      "      and more",
+    ]);
   });
 
   it("in a table wraps one column and paints without shifting", () => {

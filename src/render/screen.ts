@@ -19,6 +19,9 @@ export type Screen = {
   readonly asTyped?: (line: string) => string;
 };
 
+/** The text with the commands that it names as they have to be typed here. */
+export const asTypedOn = ({ asTyped = (same) => same }: Pick<Screen, "asTyped">, text: string): string => asTyped(text);
+
 export const plainPaint: Paint = (_style, text) => text;
 
 const colour = /^\[[0-9;]*m/;
@@ -47,8 +50,7 @@ export const lines = (...parts: readonly (string | null | readonly string[])[]):
  * `next: refloat points shop`, and below it, aligned, `  or: refloat cancel 42`: each command on a line of its own, since a line is what is copied
  * into a shell.
  */
-export const nextLine = (
-  { paint, asTyped = (line) => line }: Pick<Screen, "paint" | "asTyped">,
-  ...commands: readonly string[]
-): string =>
-  commands.map((command, index) => `${index === 0 ? "next" : "  or"}: ${paint("bold", asTyped(command))}`).join("\n");
+export const nextLine = (screen: Pick<Screen, "paint" | "asTyped">, ...commands: readonly string[]): string =>
+  commands
+    .map((command, index) => `${index === 0 ? "next" : "  or"}: ${screen.paint("bold", asTypedOn(screen, command))}`)
+    .join("\n");

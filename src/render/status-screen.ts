@@ -15,7 +15,7 @@ import type { CheckOutcome, SilentComponent } from "../model/outcome.ts";
 import type { RunRecord } from "../model/run.ts";
 import { cutText } from "./fit-text.ts";
 import { formatMinute, formatSpan, zoneName } from "./clock-times.ts";
-import { type Screen, type Style, lines, nextLine } from "./screen.ts";
+import { type Screen, type Style, asTypedOn, lines, nextLine } from "./screen.ts";
 import { hasSideToPutBack } from "../core/run/refuse-undo.ts";
 import { describeDisarmed } from "./rearm-screen.ts";
 import { type Row, renderTable } from "./table.ts";
@@ -89,7 +89,10 @@ const healthOf = ({ problem, verification, gone }: StatusScreenData["vault"], at
   if (gone.length > 0) {
     return screen.paint(
       "red",
-      `VAULT: ${formatAmount(gone.length, "points")} gone that this machine has seen: refloat verify`,
+      asTypedOn(
+        screen,
+        `VAULT: ${formatAmount(gone.length, "points")} gone that this machine has seen: refloat verify`,
+      ),
     );
   }
   if (verification === null) return "vault ok, never verified";
@@ -265,13 +268,18 @@ const nextCommands = (
   return nextWithoutStop(services, at, timeZone);
 };
 
+/** A server that was killed is started again before anything is recovered. */
+const startsOf = ({ silent = [] }: ServiceState): readonly string[] => [
+  ...new Set(silent.flatMap(({ start }) => start ?? [])),
+];
+
 const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone: string): readonly string[] => {
   const frozen = services.find(mayBeFrozen);
   if (frozen !== undefined) return [`refloat capture ${frozen.service.name}`];
   const failed = services.map(({ runs }) => failedLast(runs)).find((run) => run !== undefined);
   if (failed !== undefined) return [`refloat resume ${failed.number}`, `refloat cancel ${failed.number}`];
   const down = services.find((state) => isDown(state) && state.lastPoint !== null);
-  if (down !== undefined) return [`refloat points ${down.service.name}`];
+  if (down !== undefined) return [...startsOf(down), `refloat points ${down.service.name}`];
   const wrong = services.find(({ incident }) => incident != null);
   if (wrong !== undefined)
     return [

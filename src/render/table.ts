@@ -1,6 +1,6 @@
 /** Tables of text: columns as wide as they need, one of them wrapped when the whole would be wider than the screen. */
 import { cutText, padEnd, padStart, textWidth, wrapText } from "./fit-text.ts";
-import type { Screen, Style } from "./screen.ts";
+import { type Screen, type Style, asTypedOn } from "./screen.ts";
 
 export type Column = {
   readonly title: string;
@@ -31,8 +31,11 @@ const smallestWrapped = 20;
 
 export const renderTable = (columns: readonly Column[], rows: readonly Row[], screen: Screen): readonly string[] => {
   const cells = rows.flatMap((row) => (isCells(row) ? [row] : "cells" in row ? [row.cells] : []));
+  // Prose alone stands in the column that gives way: commands in it are shown as they have to be typed here.
+  const textOf = (cell: Cell | undefined, index: number): string =>
+    columns[index]?.wraps === true ? asTypedOn(screen, plain(cell)) : plain(cell);
   const natural = columns.map(({ title }, index) =>
-    Math.max(textWidth(title), ...cells.map((row) => textWidth(plain(row[index])))),
+    Math.max(textWidth(title), ...cells.map((row) => textWidth(textOf(row[index], index)))),
   );
   const gaps = columns.slice(0, -1).reduce((sum, column) => sum + gapOf(column), 0);
   const total = natural.reduce((sum, width) => sum + width, gaps);
@@ -58,7 +61,7 @@ export const renderTable = (columns: readonly Column[], rows: readonly Row[], sc
       return [screen.paint(row.style, padEnd(begin, place) + cutText(row.rest, Math.max(8, screen.width - place)))];
     }
     const wrapped = columns.map(({ wraps }, index) =>
-      wraps === true ? wrapText(plain(row[index]), widths[index] ?? 0) : [plain(row[index])],
+      wraps === true ? wrapText(textOf(row[index], index), widths[index] ?? 0) : [textOf(row[index], index)],
     );
     const height = Math.max(...wrapped.map((part) => part.length));
     return Array.from({ length: height }, (_, line) =>

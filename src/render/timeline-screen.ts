@@ -25,11 +25,9 @@ export const renderTimeline = (timeline: Timeline, screen: Screen): string => {
       const painted = style === null || lane === "" ? lane : screen.paint(style, lane);
       return `${padEnd(cutText(label, longestLabel), labelWidth)}${painted}`.trimEnd();
     }),
-    hanging("", legendOf(timeline, laneSigns(screen)).join(", "), screen.width).map((line) =>
-      screen.paint("dim", line),
-    ),
+    hanging("", legendOf(timeline, laneSigns(screen)).join(", "), screen).map((line) => screen.paint("dim", line)),
     eventTable(timeline, screen),
-    toldNothing(timeline).flatMap((text) => hanging("", text, screen.width)),
+    toldNothing(timeline).flatMap((text) => hanging("", text, screen)),
     nextLine(screen, points.length === 0 ? `refloat capture ${service}` : `refloat points ${service}`),
   );
 };

@@ -37,21 +37,21 @@ export const renderVerify = (report: VerifyScreenData, screen: Screen, isRepaire
       ? screen.paint("green", "the vault is whole")
       : screen.paint("red", `THE VAULT IS DAMAGED: ${formatAmount(errors.length, "errors")}`);
   return lines(
-    hanging("", `${verdict}  ${looked}; ${read}`, screen.width),
+    hanging("", `${verdict}  ${looked}; ${read}`, screen),
     report.findings.flatMap((finding) => describeFinding(finding, screen)),
     report.hurt.flatMap(({ point, service, components, parts }) => [
       `point ${shortId(point)} of ${service} cannot be recovered whole: ${formatList(components)} hurt`,
       ...parts.flatMap(({ component, files, tables }) =>
         tables.length + files.length === 0
           ? []
-          : hanging(`  ${component}: `, formatList(tables.length > 0 ? tables : files), screen.width),
+          : hanging(`  ${component}: `, formatList(tables.length > 0 ? tables : files), screen),
       ),
     ]),
     report.hurtLogs.flatMap(({ service, component, fromAt, toAt }) =>
       hanging(
         `log of ${service}/${component}  `,
         `damaged between ${fromAt} and ${toAt}: no moment in it can be reached, nor any after it from a point before it`,
-        screen.width,
+        screen,
       ),
     ),
     describeReading(report, screen),
@@ -70,7 +70,7 @@ const describeReading = ({ depth, reading }: VerifyScreenData, screen: Screen): 
   const read = `read ${percent} % of ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
   if (packsRead === packs) return [read];
   const rest = fullPassMs === null ? "" : `; at this rate all of it takes about ${formatDuration(fullPassMs)}`;
-  return hanging("", `${read}, what was read longest ago first${rest}`, screen.width);
+  return hanging("", `${read}, what was read longest ago first${rest}`, screen);
 };
 
 const describeCoverage = ({ coverage }: VerifyScreenData): string => {
@@ -95,7 +95,7 @@ const describeFinding = (finding: VerifyReport["findings"][number], screen: Scre
   const places = formatList(affects.map(({ snapshot, path }) => `${path} in ${shortId(snapshot)}`));
   return [
     `${word} ${message} (${object.kind} ${object.id})`,
-    ...(affects.length === 0 ? [] : hanging("  needed by ", places, screen.width)),
+    ...(affects.length === 0 ? [] : hanging("  needed by ", places, screen)),
   ];
 };
 

@@ -1,5 +1,5 @@
 /** The live MariaDB server has died before the recovery begins: it is recovered all the same, and the report says what nobody can tell. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -69,6 +69,33 @@ it("is recovered from a server that was killed, and put back by an undo", { time
   await refloat.succeed(["undo", run, "--yes"]);
   expect(await orders()).toBe(5);
 });
+
+it(
+  "is offered to be started again first, where it was killed and its data are there",
+  { timeout: 240_000 },
+  async () => {
+    await endServer(waiting, dataOf(server), "SIGKILL");
+    const file = join(folder, "refloat.yaml");
+    const before = await readFile(file, "utf8");
+    const line = `sh ${join(folder, "start.sh")}`;
+    await writeFile(file, before.replace(/( +)type: mariadb-server\n/, `$&$1start: ${line}\n`));
+    const again = `its server does not run, and its data are there: start it again first (${line}); nothing that it had committed is lost`;
+    expect(wordsOf(await refloat.succeed(["plan", "shop"]))).toContain(`db: ${again}`);
+    const status = wordsOf(await refloat.succeed(["status"]));
+    expect(status).toContain(again);
+    expect(status).toContain(`next: ${line} or: refloat points shop`);
+    const assessed = (await refloat.succeed(["assess", "shop", "--json"])).lines.at(-1);
+    expect(assessed).toMatchObject({
+      data: { cures: [{ kind: "start", command: line, component: "db", loses: [] }, { kind: "recover" }] },
+    });
+    const mend = await refloat.run(["mend", "shop", "--only", "db:shop/orders"]);
+    expect(mend.exit).toBe(4);
+    expect(wordsOf(mend)).toContain(`hint: ${again} next: ${line}`);
+    await writeFile(file, before);
+    await server.start();
+    expect(wordsOf(await refloat.succeed(["plan", "shop"]))).not.toContain("does not run");
+  },
+);
 
 it("is recovered where its files are damaged", { timeout: 300_000 }, async () => {
   await server.sql("INSERT INTO shop.orders VALUES (6);");

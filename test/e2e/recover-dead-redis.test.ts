@@ -50,7 +50,17 @@ it(
     await server.cli("SAVE");
     await server.cli("SET", "product:1", "price of a bad upgrade");
     await server.crash();
+    const again =
+      "its server does not run, and its data are there: start it again first; lost is only what it had not written to its disk";
     const plan = wordsOf(await refloat.succeed(["plan", "shop"]));
+    expect(plan).toContain(`cache: ${again}`);
+    expect(plan).toContain("count lost writes");
+    expect(plan).toContain("counted, and the old side is kept");
+    expect(wordsOf(await refloat.succeed(["status"]))).toContain(again);
+    expect(wordsOf(await refloat.succeed(["assess", "shop"]))).toContain("start it again first");
+    const mend = wordsOf(await refloat.run(["mend", "shop", "--only", "cache:product:*"]));
+    expect(mend).toContain(again);
+    expect(mend).toContain("next: refloat validate --live shop");
     expect(plan).toContain("what cache took after the point cannot be told for sure");
     const ended = await refloat.succeed(["recover", "shop", "--yes", "--json"]);
     const run = /"run":(\d+)/.exec(JSON.stringify(ended.lines.at(-1)))?.[1] ?? "";

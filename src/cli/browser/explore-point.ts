@@ -43,7 +43,7 @@ export const explorePoint = async (
         },
         target,
       );
-      const text = renderExtracted(done, target, context.output.screen("UTC").width);
+      const text = renderExtracted(done, target, context.output.screen("UTC"));
       extracted.push(text);
       return text.replaceAll("\n", "; ");
     },

@@ -182,5 +182,5 @@ const tell = (
     for (const warning of warnings) output.note(`warning ${warning}`);
     return answer("extract", data, "");
   }
-  return answer("extract", data, renderExtracted(extracted, target, output.screen("UTC").width));
+  return answer("extract", data, renderExtracted(extracted, target, output.screen("UTC")));
 };

@@ -79,7 +79,7 @@ export const mendCommand = defineCommand({
       "back, all or nothing, in one transaction; what came since is left alone. Where a row that comes back refers to a row that is gone too, that one comes " +
       "along. Nothing else of the service is touched, nothing is stopped.",
     "The SQL is written to a file before anybody is asked, with the statements that take it back beside it. Each statement names its rows as they were compared: " +
-      "if somebody has written one since, nothing at all is done. It can also be run by the stock client, psql or mariadb.",
+      "if somebody has written one since, nothing at all is done. SQL can also be run by the stock client, psql or mariadb; of keys the file says what is put back, and Refloat alone does it.",
     "Of a whole server's capture (postgres-cluster, mariadb-server) the rows are read by a temporary server of no more than they need, made in TMPDIR and removed; with --at it goes on by the " +
       "received log to that moment. It is asked of one database at a time.",
     "Of a redis component --only names keys, or a pattern of them as refloat browse takes it: cache:user:42, cache:'session:*', cache:'db1/*'; a comma is \\x2c. They are compared by what their values are and by " +

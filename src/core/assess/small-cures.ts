@@ -2,6 +2,7 @@
 import { shortId } from "../../model/identifiers.ts";
 import type { AssessedComponent, Cure } from "../../model/assessment.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
+import type { StoppedServer } from "../ports/driver.ts";
 import { formatAmount } from "../text/quantity.ts";
 import { restoredName } from "../text/restored-name.ts";
 import { shellWord } from "../text/shell-word.ts";
@@ -60,6 +61,23 @@ const extractCures = ({ point, component }: CureQuestion): readonly Cure[] => {
     refused: null,
   }));
 };
+
+/** Before any of the others: what a server has on its disk is newer than any point. Where no line is declared, what is told of the component says it. */
+export const startCures = (component: string, { start, loses }: StoppedServer): readonly Cure[] =>
+  start === null
+    ? []
+    : [
+        {
+          kind: "start",
+          words: `start the server of ${component} again`,
+          command: start,
+          component,
+          predictedMs: null,
+          loses: [...loses],
+          leaves: ["what made it stop"],
+          refused: null,
+        },
+      ];
 
 /** The smallest first. */
 export const smallCures = (question: CureQuestion): readonly Cure[] => [

@@ -2,7 +2,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import type { DriverContext } from "../ports/driver.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
-const answerMs = 10_000;
+export const answerMs = 10_000;
 
 /**
  * For those who only look: a server that is stopped in the middle takes a connection and says nothing on it, and whoever waits for that sees nothing
@@ -22,6 +22,9 @@ export const askInTime = async <Answer>(
   } catch (error) {
     signal.throwIfAborted();
     if (!limit.aborted) throw error;
-    throw new RefloatError("source.unreachable", `no answer within ${answerMs / 1_000} s`, { cause: error });
+    throw new RefloatError("source.unreachable", `no answer within ${answerMs / 1_000} s`, {
+      cause: error,
+      context: { isSilent: true },
+    });
   }
 };

@@ -6,6 +6,7 @@ import type { ComponentCapabilities, LiveComponent } from "../planner/planner-in
 import type { TakenNames } from "../planner/refuse-taken-names.ts";
 import type { ComponentDriver, DriverContext, Footprint } from "../ports/driver.ts";
 import type { ComponentAccess } from "./component-access.ts";
+import { findStopped, startAgainWords } from "./stopped-server.ts";
 
 export type LookOptions = {
   readonly service: ServiceDeclaration;
@@ -120,10 +121,12 @@ const lookAt = async (
   const present = seen.stable !== null;
   const refusal = (await driver.switching.refusal?.(context)) ?? null;
   const since = captured?.facts.position;
+  const stopped = present ? await findStopped(driver, context) : null;
   const live = {
     capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
     present,
     ...(refusal === null ? {} : { unswitchable: refusal }),
+    ...(stopped === null ? {} : { startAgain: startAgainWords(stopped) }),
     forewarnings: present ? ((await driver.switching.forewarnings?.(context)) ?? []) : [],
     names: { stable: await stableName(driver, context), instance, retired },
     loss: present && since !== undefined ? ((await driver.writes?.estimateSince?.(context, since)) ?? null) : null,
@@ -156,6 +159,7 @@ const capabilitiesOf = (
   declared: Readonly<Record<string, unknown>>,
 ): ComponentCapabilities => ({
   hasWrites: driver.writes !== undefined,
+  ...(driver.writes?.exports === undefined ? {} : { exportsWrites: driver.writes.exports }),
   blindOncePutAway: driver.writes?.blindOncePutAway === true,
   hasRuntime: driver.runtime !== undefined,
   hasReload: driver.reload !== undefined && (driver.reloads?.(declared) ?? declared["reload"] !== undefined),

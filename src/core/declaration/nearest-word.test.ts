@@ -32,6 +32,13 @@ test("what other tools say is offered only where it is possible", () => {
   expect(nearestWord("retention", ["keep", "lock"])).toBe("keep");
 });
 
+test("a slip in a long word is nearer than a short one that it begins with", () => {
+  const types = ["postgres", "postgres-cluster", "mariadb", "mariadb-server"];
+  expect(nearestWord("mariadb-sever", types)).toBe("mariadb-server");
+  expect(nearestWord("postgres-clustr", types)).toBe("postgres-cluster");
+  expect(nearestWord("mariad", types)).toBe("mariadb");
+});
+
 test("without a near word there is the choice", () => {
   expect(suggestWord("strat", keys, "choose")).toBe('did you mean "start"?');
   expect(suggestWord("zebra", keys, "choose")).toBe("choose");

@@ -90,11 +90,15 @@ export const nearestWord = (word: string, candidates: readonly string[]): string
   if (same !== undefined) return same;
   let best: string | undefined;
   let bestDistance = farthest(wanted) + 1;
+  // Of a word that is cut short and one with a slip in it (mariadb, mariadb-server: mariadb-sever) the one of more common letters was meant.
+  let bestLetters = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const found = slips(wanted, plain(candidate));
-    if (found >= bestDistance) continue;
+    const apart = distance(wanted, plain(candidate));
+    if (found > bestDistance || (found === bestDistance && (best === undefined || apart >= bestLetters))) continue;
     best = candidate;
     bestDistance = found;
+    bestLetters = apart;
   }
   if (best !== undefined && bestDistance === 1) return best;
   return familiarWords.get(wanted)?.find((familiar) => candidates.includes(familiar)) ?? best;

@@ -50,7 +50,9 @@ const subjectOf = ({ kind, options }: CheckDeclaration | CutoverDeclaration): st
 const describeTraffic = (service: ServiceDeclaration): string =>
   formatList(service.cutover.map((entry) => `${entry.kind} ${subjectOf(entry)}`));
 
-/** Rows can be exported, files can only be named. */
+/** Rows can be exported, files named; of a whole server it is told how much was written. */
+const lostTitles = { rows: "save lost rows", files: "list lost files", counts: "count lost writes" } as const;
+
 export const holdsRows = (captured: CapturedComponent | undefined): boolean =>
   captured?.facts.counts["tables"] !== undefined;
 
@@ -134,7 +136,7 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
       if (action.stage === "final")
         return { title: `settle ${action.component}`, what: "what was written until the switch; sequences go on" };
       return {
-        title: holdsRows(captured[action.component]) ? "save lost rows" : "list lost files",
+        title: lostTitles[components[action.component]?.capabilities.exportsWrites ?? "counts"],
         what: `of ${action.component}, written after the point`,
       };
     }

@@ -2,10 +2,15 @@
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { LossForecast, PlanForecast } from "../../model/plan.ts";
 import { keepsLedger } from "./cutover-steps.ts";
-import { holdsRows } from "./describe-step.ts";
 import type { RecoveryInput } from "./planner-input.ts";
 import { sideOf } from "../invariants/invariant-sides.ts";
 import type { Scope } from "./resolve-scope.ts";
+
+const savedWords = {
+  rows: "saved to CSV first",
+  files: "listed first",
+  counts: "counted, and the old side is kept",
+} as const;
 
 const lossSince = (input: RecoveryInput, point: RecoveryPoint, component: string): LossForecast | null => {
   const captured = point.manifest.components[component];
@@ -28,7 +33,7 @@ const lossSince = (input: RecoveryInput, point: RecoveryPoint, component: string
         ? {}
         : { about: live.loss.about }),
     ...(live?.present === false ? { saved: "nothing of it is left to save" } : {}),
-    ...(saved && !untouched ? { saved: holdsRows(captured) ? "saved to CSV first" : "listed first" } : {}),
+    ...(saved && !untouched ? { saved: savedWords[live?.capabilities.exportsWrites ?? "counts"] } : {}),
   };
 };
 

@@ -302,6 +302,10 @@ const scopeWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => [
     .filter((name) => input.components[name]?.present === false)
     .map((name) => warn("live.absent", `${name} is not there now: nothing of it can be saved or kept`)),
   ...scope.recovered.flatMap((name) => {
+    const words = input.components[name]?.startAgain;
+    return words === undefined ? [] : [warn("live.stopped", `${name}: ${words}`)];
+  }),
+  ...scope.recovered.flatMap((name) => {
     const untold = input.components[name]?.loss?.untold;
     if (untold === undefined) return [];
     return [warn("loss.untold", `what ${name} took after the point cannot be told for sure: ${untold}`)];

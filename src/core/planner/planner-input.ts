@@ -27,6 +27,8 @@ import type { UnreachedLog } from "../points/resolve-replays.ts";
 export type ComponentCapabilities = {
   /** The driver knows what was written since a position. */
   readonly hasWrites: boolean;
+  /** What of that is written down before the switch; left out where it is only counted. */
+  readonly exportsWrites?: "rows" | "files";
   /** Only of what is still behind its name: of what was put away, not more than that something may have been. */
   readonly blindOncePutAway?: boolean;
   readonly hasRuntime: boolean;
@@ -43,6 +45,8 @@ export type LiveComponent = {
   readonly present: boolean;
   /** Why nothing can be put behind its stable name, of one that can only be restored beside. */
   readonly unswitchable?: string;
+  /** Its server does not run, and could be started again: what that takes, as a sentence. */
+  readonly startAgain?: string;
   /** What would not be after a switch as it is now, in sentences. */
   readonly forewarnings?: readonly string[];
   /** For people: what the stable name is, and what the new and the old side will be called. May hold `{run}`. */

@@ -167,12 +167,25 @@ export type Holder = {
   readonly words: string;
 };
 
+/** Its server does not run, and its data are there. */
+export type StoppedServer = {
+  /** The declared line that starts it; null where none is declared. */
+  readonly start: string | null;
+  /** What is gone once it runs again, for people; empty where nothing is that it had committed. */
+  readonly loses: readonly string[];
+};
+
 /** Switching a stable name. One atomic act with a memory: identities are journaled before it, so a resumed run knows whether it happened. */
 export type SwitchOperations<Options = unknown> = {
   /** Why nothing can ever be put behind the component's name; null when it can. Left out where that depends on nothing declared. */
   readonly refusal?: (context: DriverContext<Options>) => Promise<string | null>;
   /** What a person is to know before saying yes, of a live side that would not be after a switch what it is now. Of one that is down nothing is known. */
   readonly forewarnings?: (context: DriverContext<Options>) => Promise<readonly string[]>;
+  /**
+   * Of what only a server that runs here makes reachable: null where one runs behind the stable name, and where no data are there. Only the
+   * processes and files of this machine are looked at. Left out where no server is started by anyone who declares a component.
+   */
+  readonly stopped?: (context: DriverContext<Options>) => Promise<StoppedServer | null>;
   /** @throws RefloatError cutover.refused if the source forbids it (prepared transactions, a mount point), with the reason */
   readonly observe: (context: DriverContext<Options>, exchange: Exchange) => Promise<ExchangeObservation>;
   /** Who keeps the name from being switched until it lets go. Left out where the exchange itself ends all connections. */
@@ -244,6 +257,8 @@ export type WriteEstimate = {
 
 /** Knows what was written. `location` is a name as in Exchange, or null for the object behind the stable name. */
 export type WriteLedger<Options = unknown> = {
+  /** What `exportTo` writes down: rows as CSV, or a list of files. Left out where what was written is only counted. */
+  readonly exports?: "rows" | "files";
   /** Of a side that `exchange` has put away it can tell that something may have been written, and not what: nobody answers there any more. */
   readonly blindOncePutAway?: true;
   readonly position: (context: DriverContext<Options>, location: string | null) => Promise<Position>;
@@ -325,6 +340,8 @@ export type RowFormat = "copy" | "csv";
 
 /** What a captured component holds beside files. Reads the point alone, never the source. */
 export type CapturedContents = {
+  /** What a component that is taken out as a whole becomes: `words` behind "the whole database", and what its place is called behind the component's name. */
+  readonly whole: { readonly words: string; readonly suffix: string };
   readonly tables: (captured: CapturedComponent) => readonly CapturedTable[];
   /** The name of the table whose rows lie in the file at `path` of the component's snapshot; null if it holds none or cannot be told. */
   readonly tableAt: (captured: CapturedComponent, path: string) => string | null;

@@ -2,7 +2,7 @@
 import { createFolderServerSwitching } from "../../platform/folder-server/folder-server-switching.ts";
 import { pathExists } from "../../platform/tree-files.ts";
 import { type EtcdOptions, dataPathOf } from "./etcd-options.ts";
-import { databaseOf, endEtcd } from "./etcd-process.ts";
+import { databaseOf, endEtcd, findEtcdProcess } from "./etcd-process.ts";
 import { quietInstance } from "./instance-server.ts";
 import { refuseAnswering, refuseCompany, serveStable, stopLive } from "./live-server.ts";
 import { stoppedPosition } from "./writes.ts";
@@ -10,6 +10,8 @@ import { stoppedPosition } from "./writes.ts";
 export const etcdSwitching = createFolderServerSwitching<EtcdOptions>({
   pathOf: dataPathOf,
   holdsData: (folder) => pathExists(databaseOf(folder)),
+  runs: async (folder) => (await findEtcdProcess(folder)) !== null,
+  startLine: ({ start }) => start,
   refuseSwitch: refuseCompany,
   refuseIncoming: async () => undefined,
   stopLive,

@@ -144,6 +144,7 @@ const writesSince = async (
 };
 
 export const filesWrites: WriteLedger<FilesOptions> = {
+  exports: "files",
   position: async (context, location) => {
     const root = location ?? (await stablePathOf(context));
     return translateSystemErrors("source.failed", `${root} cannot be counted`, async () => {

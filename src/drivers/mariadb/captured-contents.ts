@@ -5,6 +5,10 @@ import { openDumpedTable } from "./dumped-table.ts";
 import { formatRows } from "./dumped-values.ts";
 
 export const mariadbContents: CapturedContents = {
+  whole: {
+    words: "as a folder of SQL (cat head.sql tables/*.sql tail.sql code.sql | mariadb NEW_DATABASE)",
+    suffix: ".sql.d",
+  },
   tables: ({ facts }) =>
     Object.entries(facts.units).map(([name, { rows, sizeBytes, sha256 }]) => ({
       name,

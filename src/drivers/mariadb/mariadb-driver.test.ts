@@ -21,6 +21,7 @@ import type { MariadbContext } from "./mariadb-options.ts";
 import { readDatabases } from "./marker-table.ts";
 import { renameTables } from "./rename-tables.ts";
 import { accessOf } from "./sql-client.ts";
+import { openSqlSession } from "./sql-session.ts";
 import { prepareSides } from "./switch-sides.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -414,4 +415,27 @@ test("a server that is away, a wrong password and a missing database are told ap
   });
   const away = mariadbContext({ ...server, url: () => "mariadb://root@127.0.0.1:1/shop" }, database, folder.path);
   await expect(capture(away)).rejects.toMatchObject({ code: "source.unreachable" });
+});
+
+test("every session takes leave of the server, whose log else tells of aborted connections", async () => {
+  const database = await makeDatabase(shopScript);
+  const context = mariadbContext(server, database, folder.path);
+  const aborted = () =>
+    server.sql("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'ABORTED_CLIENTS';");
+  const before = await aborted();
+  const captured = await captureMariadbInto(context, placeOf(database));
+  const { target } = await restoreBeside(context, captured, database);
+  await driver.instances.validate(context, target, captured.facts);
+  await driver.writes?.writesSince(context, {
+    location: null,
+    since: captured.facts.position ?? { takenAt: "", mark: {} },
+    against: target.name,
+  });
+  const session = await openSqlSession(await accessOf(context, "source"), database);
+  expect(await session.ask("SELECT 1 AS one;")).toEqual([{ one: "1" }]);
+  await session.close();
+  await driver.instances.drop(context, target);
+  // A session that was ended is counted when the server finds out.
+  await server.sql("SELECT SLEEP(0.3);");
+  expect(await aborted()).toBe(before);
 });

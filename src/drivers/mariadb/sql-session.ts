@@ -26,6 +26,9 @@ export type SqlSession = {
   readonly close: () => Promise<void>;
 };
 
+/** A client that waits for an answer, or whose server has gone silent, is not waited for. */
+const leaveMs = 2_000;
+
 export const openSqlSession = async (access: SqlAccess, database: string): Promise<SqlSession> => {
   const { target, role, marker, signal } = access;
   signal.throwIfAborted();
@@ -76,7 +79,9 @@ export const openSqlSession = async (access: SqlAccess, database: string): Promi
     if (!child.stdin.write(bytes)) await drained(child.stdin);
   };
   /** Until the client has come as far as here. */
+  let asked = 0;
   const answers = async (): Promise<string> => {
+    asked += 1;
     const word = randomBytes(8).toString("hex");
     await send(`\nSELECT '${word}' AS refloat_end;\n`);
     const mark = `<field name="refloat_end">${word}</field>`;
@@ -92,6 +97,7 @@ export const openSqlSession = async (access: SqlAccess, database: string): Promi
         throw await failure();
       }
     }
+    asked -= 1;
     const text = said.join("");
     said = [];
     return text.slice(0, text.lastIndexOf("<?xml", text.indexOf(mark)));
@@ -101,7 +107,11 @@ export const openSqlSession = async (access: SqlAccess, database: string): Promi
     return parseAnswers(await answers());
   };
   const close = async (): Promise<void> => {
-    stopping.abort();
+    // At the end of its words the client takes leave of the server, which else writes of an aborted connection into its log.
+    if (asked === 0 && !stopping.signal.aborted) {
+      child.stdin.end();
+      AbortSignal.timeout(leaveMs).addEventListener("abort", () => stopping.abort(), { once: true });
+    } else stopping.abort();
     await ended;
     await options.remove();
   };
@@ -115,7 +125,9 @@ export const openSqlSession = async (access: SqlAccess, database: string): Promi
     run,
     ask: async (sql) => (await run(sql)).at(-1) ?? [],
     feed: async (source) => {
+      asked += 1;
       for await (const chunk of source) await send(chunk);
+      asked -= 1;
       await answers();
     },
     close,

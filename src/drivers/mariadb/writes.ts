@@ -46,6 +46,7 @@ const lookAlone = async (access: SqlAccess, database: string, since: PositionMar
 };
 
 export const mariadbWrites: WriteLedger<MariadbOptions> = {
+  exports: "rows",
   position: async (context, location) => {
     const access = await accessOf(context, "source");
     return readPosition(context, access, location ?? access.target.database);

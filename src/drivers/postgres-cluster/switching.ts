@@ -9,7 +9,7 @@ import { readControlData, readMajor } from "./control-data.ts";
 import { removeInstanceFiles } from "./instance-server.ts";
 import { refuseAnswering, refuseArmedStart, refuseCompany, serveStable, stopLive } from "./live-server.ts";
 import { makePosition } from "./position.ts";
-import { stopPostmaster } from "./postmaster.ts";
+import { findPostmaster, stopPostmaster } from "./postmaster.ts";
 import { carrySequencesOver, describeCarried } from "./sequences.ts";
 import { removeTablespaces } from "./tablespaces.ts";
 import { stoppedMark } from "./writes.ts";
@@ -41,6 +41,8 @@ const ofReturn = async (
 export const clusterSwitching = createFolderServerSwitching<ClusterOptions>({
   pathOf: dataPathOf,
   holdsData: (folder) => pathExists(join(folder, "PG_VERSION")),
+  runs: async (folder) => (await findPostmaster(folder)) !== null,
+  startLine: ({ start }) => start,
   refuseSwitch: refuseCompany,
   refuseIncoming: refuseArmedStart,
   stopLive,

@@ -95,6 +95,7 @@ export const openRows = async (
 };
 
 export const postgresContents: CapturedContents = {
+  whole: { words: "as pg_restore reads it", suffix: ".dump" },
   tables: tablesOf,
   tableAt,
   rows: async function* rows(tree, captured, { table, format, signal }) {

@@ -199,6 +199,7 @@ const writesSince = async (context: PostgresContext, request: WritesRequest): Pr
   });
 
 export const postgresWrites: WriteLedger<PostgresOptions> = {
+  exports: "rows",
   position: async (context, location) => {
     const session = await openLocation(context, location);
     try {

@@ -24,7 +24,7 @@ import {
   startOf,
   startSchema,
 } from "./server-facts.ts";
-import { findRedisProgram, isExecutable } from "./server-programs.ts";
+import { programOf } from "./server-programs.ts";
 import { type Standing, readStanding } from "./standing-users.ts";
 
 /** How the server of the stable place is started, and what it looks for in its folder. */
@@ -160,8 +160,7 @@ const startByFile = async (context: RedisContext, stable: string): Promise<void>
       hint: "declare start: of the component, then resume",
     });
   const owner = await ownerOf(stable, context.signal);
-  // A server that was started by its name alone tells a path that is none.
-  const program = (await isExecutable(start.program)) ? start.program : await findRedisProgram(context, "redis-server");
+  const program = await programOf(context, start);
   await runAsOwner(context, owner, [program, start.configFile, "--daemonize", "yes", "--supervised", "no"]);
 };
 

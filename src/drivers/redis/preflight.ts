@@ -1,6 +1,7 @@
 /** What `validate --live` says of a server: can it be captured, restored beside and switched, with which rights. */
 import { access, constants, readFile, readdir, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
+import { nullWhenDown } from "../../core/components/null-when-down.ts";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import { formatAmount, formatBytes } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
@@ -30,7 +31,7 @@ import {
   readServerFacts,
   startOf,
 } from "./server-facts.ts";
-import { findRedisProgram, serverProgramVersion } from "./server-programs.ts";
+import { findRedisProgram, programOf, serverProgramVersion } from "./server-programs.ts";
 import { type Standing, readStanding } from "./standing-users.ts";
 
 /** What each right is for. Subcommands are rights of their own. */
@@ -202,6 +203,7 @@ const commandsFor = async (context: RedisContext, { info, settings }: ServerFact
   const stable = await dataPathOf(context);
   const { start, stop } = context.options;
   const file = startOf(info);
+  const program = file === null ? null : await nullWhenDown(context.signal, () => programOf(context, file));
   return {
     commands: [
       `INFO; CONFIG GET ${Object.keys(settings).join(" ")}; MODULE LIST`,
@@ -213,7 +215,7 @@ const commandsFor = async (context: RedisContext, { info, settings }: ServerFact
       `SHUTDOWN SAVE  -- of the one in ${stable}.rN`,
       `renameat2 ${stable} ${stable}.oldN  -- exchanges the two names`,
       ...(settings.appendonly === "yes" ? [`the base of an append-only file beside ${settings.dbfilename}`] : []),
-      start ?? `${file?.program ?? "redis-server"} ${file?.configFile ?? "FILE"} --daemonize yes`,
+      start ?? `${program ?? "redis-server"} ${file?.configFile ?? "FILE"} --daemonize yes`,
     ],
   };
 };

@@ -11,6 +11,7 @@ import { captureRedisInto, readRedisContent, redisContext, redisDriver } from ".
 import { type RedisServer, startRedisServer } from "../../testing/redis-server.ts";
 import { findRedisProcess, killServer } from "./redis-process.ts";
 import type { RedisContext } from "./redis-options.ts";
+import { parseInfo, startOf } from "./server-facts.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -119,6 +120,22 @@ test("without a configuration file nobody knows how it is started, and the switc
     hint: "declare start: and stop: of the component",
   });
   expect(await server.cli("PING")).toBe("PONG");
+});
+
+test("a server that was started by its name alone tells a program that is none, and what is shown and run is the one of this machine", async () => {
+  await open([]);
+  const { stdout: installed } = await execa("sh", ["-c", "command -v redis-server"]);
+  expect(await server.cli("INFO", "server")).toContain(`executable:${process.cwd()}/redis-server`);
+  const { recoveryCommands } = await redisDriver.preflight(context);
+  expect(recoveryCommands.at(-1)).toBe(`${installed} ${server.configFile} --daemonize yes`);
+  const told = (lines: string) => startOf(parseInfo(lines));
+  expect(told("executable:/usr/bin/redis-server\r\nconfig_file:/etc/redis.conf")).toEqual({
+    program: "/usr/bin/redis-server",
+    configFile: "/etc/redis.conf",
+  });
+  for (const lines of ["config_file:/etc/redis.conf", "executable:redis-server\nconfig_file:/etc/redis.conf"])
+    expect(told(lines)).toEqual({ program: "", configFile: "/etc/redis.conf" });
+  expect(told("executable:/usr/bin/redis-server\nconfig_file:")).toBeNull();
 });
 
 test("a switch that was killed before its server was started is served", async () => {

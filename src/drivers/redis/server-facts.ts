@@ -42,7 +42,7 @@ export const versionNumber = (version: string): number => {
 };
 
 export const startSchema = z.object({
-  /** Absolute path of the server's program. */
+  /** The server's program as it tells it: absolute; empty where it tells none, or one that is not absolute. Of one started by its name alone nothing is there. */
   program: z.string(),
   /** Absolute path of the configuration that it was started with. */
   configFile: z.string(),
@@ -52,7 +52,7 @@ export type Start = z.infer<typeof startSchema>;
 /** How a server was started, as far as it says so; null when it has no configuration file. */
 export const startOf = (info: ServerInfo): Start | null => {
   const [program = "", configFile = ""] = [info.get("executable"), info.get("config_file")];
-  return program.startsWith("/") && configFile.startsWith("/") ? { program, configFile } : null;
+  return configFile.startsWith("/") ? { program: program.startsWith("/") ? program : "", configFile } : null;
 };
 
 const oldestVersion = "6.2";

@@ -6,6 +6,7 @@ import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../../platform/base-environment.ts";
 import { runProgram } from "../../platform/subprocess.ts";
 import { type RedisContext, programsOf } from "./redis-options.ts";
+import type { Start } from "./server-facts.ts";
 
 export type RedisProgram = "redis-server" | "redis-check-rdb";
 
@@ -14,7 +15,7 @@ const packages = {
   "redis-check-rdb": "redis-tools",
 } as const satisfies Record<RedisProgram, string>;
 
-export const isExecutable = (path: string): Promise<boolean> =>
+const isExecutable = (path: string): Promise<boolean> =>
   access(path, constants.X_OK).then(
     () => true,
     () => false,
@@ -44,6 +45,10 @@ export const findRedisProgram = async (context: RedisContext, program: RedisProg
     { hint: "programs: names a folder elsewhere", nextCommand: `apt-get install ${packages[program]}` },
   );
 };
+
+/** What starts a server again: its own program, or, where what it tells is none that is there, that of this machine. @throws RefloatError program.missing */
+export const programOf = async (context: RedisContext, { program }: Start): Promise<string> =>
+  program !== "" && (await isExecutable(program)) ? program : findRedisProgram(context, "redis-server");
 
 /** `Redis server v=7.0.15 sha=...`: `7.0.15`. */
 export const serverProgramVersion = async (context: RedisContext, path: string): Promise<string> =>

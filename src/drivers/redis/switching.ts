@@ -43,6 +43,11 @@ const holdsData = async (folder: string): Promise<boolean> =>
 export const redisSwitching = createFolderServerSwitching<RedisOptions>({
   pathOf: dataPathOf,
   holdsData,
+  // One that keeps nothing on its disk comes up empty.
+  hasFiles: async (folder) => (await readdir(folder)).some((name) => /\.(?:rdb|aof)$|^appendonlydir$/.test(name)),
+  runs: async (folder) => (await findRedisProcess(folder)) !== null,
+  startLine: ({ start }) => start,
+  losesWhenKilled: "what it had not written to its disk",
   refusal: refusalOfUsers,
   forewarnings: forewarnOfUsers,
   refuseSwitch: refuseCompany,

@@ -49,6 +49,7 @@ const tablesOf = (captured: CapturedComponent): readonly CapturedTable[] => {
 };
 
 export const sqliteContents: CapturedContents = {
+  whole: { words: "as SQLite reads it", suffix: ".copy" },
   tables: tablesOf,
   // A file holds all tables of its database.
   tableAt: () => null,

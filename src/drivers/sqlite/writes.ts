@@ -117,6 +117,7 @@ const compareSides = async (
 const unitsShown = 3;
 
 export const sqliteWrites: WriteLedger<SqliteOptions> = {
+  exports: "rows",
   position: async (context, location) => {
     const root = location ?? (await stablePathOf(context));
     return translateSystemErrors("source.failed", `${root} cannot be looked at`, async () => {

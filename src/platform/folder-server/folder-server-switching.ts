@@ -34,6 +34,14 @@ export type FolderServer<Options> = {
   readonly quiet: (context: DriverContext<Options>, folder: string) => Promise<void>;
   /** Starts what is behind the stable name and waits until it takes work; `up`: that it runs is enough. */
   readonly serve: (context: DriverContext<Options>, stable: string, asked: "up" | "proven") => Promise<void>;
+  /** Does a server of this machine run on a folder? */
+  readonly runs: (folder: string) => Promise<boolean>;
+  /** Would a server that is started on it have data? As `holdsData` when left out. */
+  readonly hasFiles?: (folder: string) => Promise<boolean>;
+  /** The declared line that starts it; undefined where none is declared. */
+  readonly startLine: (options: Options) => string | undefined;
+  /** What is gone once a server that was killed is started again, for people; nothing that it had committed when left out. */
+  readonly losesWhenKilled?: string;
   readonly refusal?: NonNullable<SwitchOperations<Options>["refusal"]>;
   readonly forewarnings?: NonNullable<SwitchOperations<Options>["forewarnings"]>;
   /** Of a folder on which no server runs. */
@@ -82,6 +90,16 @@ export const createFolderServerSwitching = <Options>(server: FolderServer<Option
   return {
     ...(server.refusal === undefined ? {} : { refusal: server.refusal }),
     ...(server.forewarnings === undefined ? {} : { forewarnings: server.forewarnings }),
+
+    stopped: async (context) => {
+      const stable = await server.pathOf(context);
+      const { hasFiles = server.holdsData } = server;
+      if (!(await pathExists(stable)) || !(await hasFiles(stable)) || (await server.runs(stable))) return null;
+      return {
+        start: server.startLine(context.options) ?? null,
+        loses: server.losesWhenKilled === undefined ? [] : [server.losesWhenKilled],
+      };
+    },
 
     observe: async (context, exchange) => {
       const seen = await byPath.observe(context, exchange);

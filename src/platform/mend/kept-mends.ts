@@ -130,10 +130,13 @@ export const readMend = async (stateDirectory: string, digest: string): Promise<
   return proposal.digest.startsWith(digest) ? proposal : null;
 };
 
+/** Only SQL is run as it stands by a stock client: commands of Redis are bytes, with conditions between them that redis-cli does not keep. */
 const changedSince = (path: string): RefloatError =>
   new RefloatError("usage", `${path} is not what was shown: somebody has changed it`, {
     state: "nothing was changed",
-    hint: "a script of your own is for the stock client: psql -X -v ON_ERROR_STOP=1 -f FILE, mariadb DATABASE < FILE",
+    hint: path.endsWith(".sql")
+      ? "a script of your own is for the stock client: psql -X -v ON_ERROR_STOP=1 -f FILE, mariadb DATABASE < FILE"
+      : "what it puts back can be compared and written anew: give mend the same --only again",
   });
 
 /**

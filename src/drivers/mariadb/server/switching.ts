@@ -14,13 +14,15 @@ import {
 } from "./live-server.ts";
 import { makePosition, stoppedMark } from "./position.ts";
 import { type ServerOptions, dataPathOf } from "./server-options.ts";
-import { endServer } from "./server-process.ts";
+import { endServer, isServed } from "./server-process.ts";
 
 const holdsData = (folder: string): Promise<boolean> => pathExists(join(folder, "ibdata1"));
 
 export const serverSwitching = createFolderServerSwitching<ServerOptions>({
   pathOf: dataPathOf,
   holdsData,
+  runs: isServed,
+  startLine: ({ start }) => start,
   // A server makes that file anew where it is gone, and comes up with none of its tables.
   ofReturn: async (_context, folder) => ({
     refusal: (await holdsData(folder)) ? null : "its ibdata1 is not there, without which it would come up empty",
