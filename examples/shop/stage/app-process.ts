@@ -13,9 +13,10 @@ export type AppOptions = {
   readonly logFile: string;
 };
 
-const isAlive = (pid: number): boolean => {
+/** @param name 0 only asks @returns whether it is still there: it may end between a look and a signal */
+const signal = (pid: number, name: NodeJS.Signals | 0): boolean => {
   try {
-    process.kill(pid, 0);
+    process.kill(pid, name);
     return true;
   } catch {
     return false;
@@ -56,7 +57,7 @@ export const startApp = async (options: AppOptions): Promise<AppProcess> => {
     },
   });
   await log.close();
-  for (let attempt = 0; attempt < 400; attempt += 1) {
+  for (let attempt = 0; attempt < 2400; attempt += 1) {
     const answer = await fetch(`http://127.0.0.1:${options.port}/alive`).catch(() => null);
     await answer?.arrayBuffer();
     if (answer?.ok === true && child.pid !== undefined) {
@@ -73,9 +74,9 @@ export const startApp = async (options: AppOptions): Promise<AppProcess> => {
 export const stopApp = async (app: AppProcess): Promise<void> => {
   const patienceMs = 10_000;
   const begunMs = performance.now();
-  if (isAlive(app.pid)) process.kill(app.pid, "SIGTERM");
-  while (isAlive(app.pid)) {
-    if (performance.now() - begunMs > patienceMs) process.kill(app.pid, "SIGKILL");
+  signal(app.pid, "SIGTERM");
+  while (signal(app.pid, 0)) {
+    if (performance.now() - begunMs > patienceMs) signal(app.pid, "SIGKILL");
     await delay(20);
   }
 };

@@ -49,7 +49,7 @@ haproxy -c -q -f '${configurationFile}'
 old=$(cat /proc/${master}/task/${master}/children)
 kill -USR2 ${master}
 for worker in $old; do
-  tries=200
+  tries=1200
   while kill -0 "$worker" 2> /dev/null; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || { echo "the old worker $worker does not leave" >&2; exit 1; }
@@ -88,7 +88,7 @@ export const readProxyPort = async (socket: string): Promise<number> => {
 };
 
 const waitForSocket = async (socket: string, isOver: () => boolean, logFile: string): Promise<void> => {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 2400; attempt += 1) {
     const answer = await askProxy(socket, "show info").catch(() => "");
     if (answer.includes("Pid: ")) return;
     if (isOver()) break;
