@@ -1,4 +1,5 @@
 /** assess: what is damaged, and the smallest cures. Reads what is live as a capture does, and changes nothing. */
+import { whyUnfit } from "../core/assess/unless-unfit.ts";
 import { archiveCures, assessParts } from "../core/assess/assess-parts.ts";
 import { seenTable } from "../core/assess/seen-table.ts";
 import { smallCures, startCures } from "../core/assess/small-cures.ts";
@@ -272,10 +273,11 @@ const assessTable = async (
     return seenTable(base, rows);
   } catch (thrown) {
     signal.throwIfAborted();
-    const { code, message } = toRefloatError(thrown);
+    const error = toRefloatError(thrown);
+    const { code } = error;
     // One odd table does not make the others unreadable; a source that is gone does.
     if (code === "bug" || code === "source.unreachable" || /^(?:vault|point)\./.test(code)) throw thrown;
-    return unseen(message);
+    return unseen(whyUnfit(error));
   }
 };
 

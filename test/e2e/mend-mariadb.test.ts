@@ -273,12 +273,32 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url(databa
     await program.close();
     program = refloatInside(folder.path);
     const only = ["--at", point, "--only", "db:orders,db:order_items"];
-    expect((await mend(...only)).stderr).toContain(`its triggers cannot be seen: GRANT TRIGGER ON \`${database}\`.*`);
+    const refused = (await mend(...only)).stderr.replaceAll(/\s+/g, " ");
+    expect(refused).toContain("its triggers cannot be seen");
+    const escaped = database.replaceAll("_", String.raw`\_`);
+    const by = `mender${count}\`@\`127.0.0.1`;
+    expect(refused).toContain(
+      `as an administrator: GRANT INSERT, DELETE, TRIGGER, CREATE TEMPORARY TABLES ON \`${escaped}\`.* TO \`${by}\``,
+    );
     await server.sql(`GRANT TRIGGER ON ${database}.* TO ${account};`);
-    expect((await mend(...only)).stderr).toContain(`GRANT CREATE TEMPORARY TABLES ON \`${database}\`.*`);
-    await server.sql(`GRANT CREATE TEMPORARY TABLES ON ${database}.* TO ${account};`);
+    expect((await mend(...only)).stderr.replaceAll(/\s+/g, " ")).toContain(
+      `GRANT INSERT, DELETE, CREATE TEMPORARY TABLES ON \`${escaped}\`.*`,
+    );
     await sql("DELETE FROM order_items WHERE order_id = 3; UPDATE orders SET note = 'x';");
-    expect((await mend(...only, "--yes")).stderr).toContain("error source.denied");
+    const looked = (await program.succeed(["assess", "shop", "--against", point, "--json"])).lines.at(-1);
+    const { components } = resultEnvelopeSchema("assess").parse(looked).data;
+    expect(components[0]?.tables.map(({ name, unseen }) => [name, unseen])).toContainEqual([
+      "orders",
+      expect.stringContaining(`GRANT CREATE TEMPORARY TABLES ON \`${escaped}\`.* TO \`${by}\``),
+    ]);
+    const { stdout } = await program.run(["validate", "--live", "shop"]);
+    expect(stdout).toContain(
+      `assess and mend, besides: GRANT CREATE TEMPORARY TABLES, LOCK TABLES ON \`${escaped}\`.*`,
+    );
+    await server.sql(`GRANT CREATE TEMPORARY TABLES ON ${database}.* TO ${account};`);
+    const written = (await mend(...only, "--yes")).stderr.replaceAll(/\s+/g, " ");
+    expect(written).toContain("error source.denied");
+    expect(written).toContain(`GRANT INSERT, DELETE ON \`${escaped}\`.*`);
     expect(await one("COUNT(*) FROM orders WHERE note = 'x'")).toBe("200");
     await server.sql(`GRANT INSERT ON ${database}.* TO ${account};`);
     const done = await data(...only, "--yes");

@@ -11,6 +11,7 @@ import { formatBytes } from "../text/quantity.ts";
 import { restoredName } from "../text/restored-name.ts";
 import { shellWord } from "../text/shell-word.ts";
 import { seenTable } from "./seen-table.ts";
+import { whyUnfit } from "./unless-unfit.ts";
 
 export type PartsQuestion = {
   readonly component: string;
@@ -125,7 +126,7 @@ export const assessParts = async (question: PartsQuestion): Promise<AssessedComp
     } catch (error) {
       context.signal.throwIfAborted();
       if (!isOfTheLook(error)) throw error;
-      tables.push({ ...bare(name, "changed"), unseen: error.message });
+      tables.push({ ...bare(name, "changed"), unseen: whyUnfit(error) });
     }
   }
   return {

@@ -1,7 +1,8 @@
 /** The exact rights that a user needs, and whether he has them. */
 import type { MariadbTarget } from "./connection-target.ts";
+import { privilegesOf } from "./mend/granted-rights.ts";
 import { type SqlAccess, askSql, textOf } from "./sql-client.ts";
-import { instanceName, quoteAccount, quoteName, retiredName } from "./sql-text.ts";
+import { escapePattern, instanceName, quoteAccount, quoteName, retiredName } from "./sql-text.ts";
 
 type Need = {
   /** In words, of what cannot be done without it. */
@@ -10,9 +11,6 @@ type Need = {
   /** `*.*`, or a pattern of databases as GRANT takes it. */
   readonly on: string;
 };
-
-/** In GRANT a database is a pattern: `_` and `%` of its name are escaped. */
-const escapePattern = (name: string): string => name.replaceAll(/[_%]/g, String.raw`\$&`);
 
 const databasePattern = (pattern: string): string => `${quoteName(pattern)}.*`;
 
@@ -39,6 +37,9 @@ const all = [
   "TRIGGER",
   "EVENT",
 ] as const;
+
+/** No capture and no recovery needs them, and so nobody is told that they are missing. */
+export const ofMending = "-- for assess and mend, besides";
 
 export type RightsFor = {
   /** Triggers or functions have to be made on a server that writes a binary log and trusts nobody without SUPER with them. */
@@ -82,8 +83,12 @@ const needsOf = (target: MariadbTarget, { makesTrusted, goesOn }: RightsFor): re
   })),
 ];
 
-export const grantStatements = (target: MariadbTarget, user: string, wanted: RightsFor): readonly string[] =>
-  needsOf(target, wanted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`);
+export const grantStatements = (target: MariadbTarget, user: string, wanted: RightsFor): readonly string[] => [
+  ...needsOf(target, wanted).map(({ privileges, on }) => `GRANT ${privileges.join(", ")} ON ${on} TO ${user};`),
+  `${ofMending}: GRANT ${privilegesOf(["mend", "make"])
+    .filter((privilege) => !all.some((one) => one === privilege))
+    .join(", ")} ON ${databasePattern(escapePattern(target.database))} TO ${user};`,
+];
 
 export type Rights = { readonly account: string; readonly missing: readonly Need[] };
 

@@ -33,3 +33,6 @@ const momentPattern = /^refloat_moment_[0-9a-f]{16}$/;
 export const momentName = (id: string): string => `refloat_moment_${id}`;
 
 export const isMomentName = (name: string): boolean => momentPattern.test(name);
+
+/** In GRANT a database is a pattern: `_` and `%` of its name are escaped. */
+export const escapePattern = (name: string): string => name.replaceAll(/[_%]/g, String.raw`\$&`);

@@ -40,6 +40,19 @@ const recoveryCommands = ["PING", "SHUTDOWN", "CLIENT|LIST"] as const;
 
 const askedCommands = ["PING", "CLIENT|LIST", "ACL|WHOAMI", "ACL|DRYRUN", "ACL|USERS"] as const;
 
+const mendCommands = [
+  "info",
+  "select",
+  "scan",
+  "dump",
+  "pexpiretime",
+  "watch",
+  "multi",
+  "exec",
+  "restore",
+  "del",
+] as const;
+
 const grantsFor = ({ user }: RedisTarget, hasStop: boolean): readonly string[] => {
   const rights = [...captureCommands, ...askedCommands, hasStop ? "SAVE" : "SHUTDOWN"];
   const name = user === null || user === "default" ? "refloat" : user;
@@ -47,6 +60,7 @@ const grantsFor = ({ user }: RedisTarget, hasStop: boolean): readonly string[] =
     `ACL SETUSER ${name} on >PASSWORD resetkeys resetchannels -@all ${rights.map((right) => `+${right.toLowerCase()}`).join(" ")}`,
     `# that alone is gone when the server is started anew. Where an aclfile is set: ACL SAVE. Else in redis.conf: user ${name} on >PASSWORD ...`,
     "# what checks read, besides: ~* +get +dbsize +exists +select",
+    `# what assess and mend of keys do, besides, on the keys that come back: ~KEYS ${mendCommands.map((command) => `+${command}`).join(" ")}`,
   ];
 };
 

@@ -7,8 +7,8 @@ import { withoutEnd } from "../../../platform/without-end.ts";
 import { errorNumberOf } from "../server-errors.ts";
 import type { SqlAccess } from "../sql-client.ts";
 import { openSqlSession } from "../sql-session.ts";
-import { quoteName } from "../sql-text.ts";
 import { lastStep } from "./made-script.ts";
+import { nameRights } from "./name-rights.ts";
 import { dropAbandoned } from "./private-tables.ts";
 import { commit, rowsChangedNumber } from "./script-parts.ts";
 
@@ -33,16 +33,6 @@ const isAnswered = (error: unknown): boolean => {
   const number = errorNumberOf(error);
   return number !== null && (number < firstOfClient || number >= firstOfClient + 1000);
 };
-
-/** Who makes a table again needs rights that one who puts rows back does not. */
-const mayNotMake = (error: unknown, { target }: SqlAccess): unknown =>
-  error instanceof RefloatError && error.code === "source.denied"
-    ? new RefloatError(error.code, error.message, {
-        cause: error,
-        ...(error.state === undefined ? {} : { state: error.state }),
-        hint: `GRANT CREATE, ALTER, DROP, INSERT, TRIGGER, REFERENCES, LOCK TABLES ON ${quoteName(target.database)}.* to Refloat's user; its triggers need SET USER, and SUPER beside a binary log`,
-      })
-    : error;
 
 /** All of it or nothing, in the database of the target. @throws as `RowMending.apply` */
 export const applyScript = async (
@@ -72,7 +62,7 @@ export const applyScript = async (
     // What was filled in vain and has no name yet. Whoever comes next finds it if we cannot.
     if (isMade) await dropAbandoned(access).catch(() => undefined);
     const explained = explainFailure(error, isUnheard ? { kind: "unheard" } : failure, direction);
-    throw isMade ? mayNotMake(explained, access) : explained;
+    throw await nameRights(explained, access, isMade ? ["mend", "make"] : ["mend"]);
   } finally {
     await session.close();
   }

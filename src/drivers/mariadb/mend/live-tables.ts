@@ -4,8 +4,9 @@ import { isMarkerName } from "../marker-table.ts";
 import { rowEngine } from "../source-tables.ts";
 import { type Row, numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
-import { inDatabase, quoteName, quoteText } from "../sql-text.ts";
-import { maySeeTriggers } from "./trigger-rights.ts";
+import { inDatabase, quoteText } from "../sql-text.ts";
+import { maySeeTriggers } from "./granted-rights.ts";
+import { triggersUnseen } from "./name-rights.ts";
 
 export type LiveColumn = {
   readonly name: string;
@@ -185,9 +186,9 @@ export const readLiveTables = async (
       refusal:
         engine !== rowEngine
           ? `it is ${engine}, which has no transactions`
-          : maySeeTriggers(grants, database, label)
+          : maySeeTriggers({ grants, database }, label)
             ? null
-            : `its triggers cannot be seen: GRANT TRIGGER ON ${quoteName(database)}.* to Refloat's user`,
+            : triggersUnseen,
     };
   };
   return new Map(tables.map(tableOf).flatMap((table) => (isMarkerName(table.label) ? [] : [[table.label, table]])));

@@ -4,16 +4,15 @@ import { writeScript } from "../../../core/mend/write-script.ts";
 import type { RowStage } from "../../../core/ports/row-stage.ts";
 import { formatList } from "../../../core/text/quantity.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { errorNumberOf } from "../server-errors.ts";
 import { readServerFacts } from "../server-facts.ts";
 import { type SqlAccess, runSql } from "../sql-client.ts";
 import { type SqlSession, openSqlSession } from "../sql-session.ts";
-import { quoteName } from "../sql-text.ts";
 import { type LiveTable, readLiveTables } from "./live-tables.ts";
 import { loadRows } from "./loaded-rows.ts";
 import { countDangling, setAllAside, setOrphansAside, setTakenAside, wantParents } from "./referred-sql.ts";
 import { type MadeRows, type StagedRows, describeMade, layMade, requireParents } from "./made-rows.ts";
 import { madeScriptParts } from "./made-script.ts";
+import { nameRights } from "./name-rights.ts";
 import { compareRows, describeWanted } from "./row-differences.ts";
 import type { MariadbRowSource } from "./row-source.ts";
 import { mariadbScriptParts } from "./script-parts.ts";
@@ -117,16 +116,6 @@ const settingsOf = async (access: SqlAccess): Promise<string> => {
   }
 };
 
-/** An account that may make no temporary tables has every other right. */
-const mayNotCompare = (error: unknown, { target }: SqlAccess): unknown =>
-  error instanceof RefloatError && errorNumberOf(error) === 1044
-    ? new RefloatError("source.denied", error.message, {
-        cause: error,
-        state: "nothing was changed",
-        hint: `GRANT CREATE TEMPORARY TABLES ON ${quoteName(target.database)}.* to Refloat's user`,
-      })
-    : error;
-
 /** Is told of a stage's session before it writes anything. */
 export type StageWatch = (session: SqlSession) => Promise<{
   /** Before statements that may fail, with which the session would end. */
@@ -139,22 +128,38 @@ export const onMariadbStage = async <Result>(
   access: SqlAccess,
   source: MariadbRowSource,
   act: (stage: MariadbStage) => Promise<Result>,
-  watch: StageWatch | null = null,
+  {
+    does,
+    watch = null,
+  }: {
+    /** What all of it comes to, for the rights that are named when one is lacking. */
+    readonly does: "compare" | "mend";
+    readonly watch?: StageWatch | null;
+  },
 ): Promise<Result> => {
   const { database } = access.target;
   const settings = await settingsOf(access);
   const session = await openSqlSession(access, database);
+  let makes = false;
+  const noting: MariadbRowSource = {
+    ...source,
+    define: async (label) => {
+      const dropped = await source.define(label);
+      makes ||= dropped !== null;
+      return dropped;
+    },
+  };
   try {
     await session.run(`${settings}\n${dates}`);
     const watched = (await watch?.(session)) ?? null;
     try {
-      return await act(mariadbStage(session, source, { database, note: watched?.note ?? (async () => undefined) }));
+      return await act(mariadbStage(session, noting, { database, note: watched?.note ?? (async () => undefined) }));
     } finally {
       // What the act came to, or failed of, is what is to be heard of.
       await watched?.over().catch(() => undefined);
     }
   } catch (error) {
-    throw mayNotCompare(error, access);
+    throw await nameRights(error, access, makes ? [does, "make"] : [does]);
   } finally {
     await session.close();
   }

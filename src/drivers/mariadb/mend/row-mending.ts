@@ -14,19 +14,25 @@ export const mariadbMending: RowMending<MariadbOptions> = {
   makesDropped: true,
   compare: async (context, source, table) => {
     const access = await accessOf(context, "source");
-    return onMariadbStage(access, await rowSourceOf(access, source), (stage) => compareTable(stage, table));
+    return onMariadbStage(access, await rowSourceOf(access, source), (stage) => compareTable(stage, table), {
+      does: "compare",
+    });
   },
   propose: async (context, source, request) => {
     const access = await accessOf(context, "source");
     await dropAbandoned(access);
-    return onMariadbStage(access, await rowSourceOf(access, source), (stage) =>
-      proposeRows(stage, request, {
-        place: `${context.service}/${context.component}`,
-        database: null,
-        now: () => context.clock.now(),
-        keep: (scripts) => keepMend(context.stateDirectory, scripts),
-        keepLeft: "tree" in source ? null : keepLeftRows(source.leftTo),
-      }),
+    return onMariadbStage(
+      access,
+      await rowSourceOf(access, source),
+      (stage) =>
+        proposeRows(stage, request, {
+          place: `${context.service}/${context.component}`,
+          database: null,
+          now: () => context.clock.now(),
+          keep: (scripts) => keepMend(context.stateDirectory, scripts),
+          keepLeft: "tree" in source ? null : keepLeftRows(source.leftTo),
+        }),
+      { does: "mend" },
     );
   },
   read: (context, digest) => readMend(context.stateDirectory, digest),

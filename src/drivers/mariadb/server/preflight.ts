@@ -17,7 +17,8 @@ import { describeSystemError } from "../../../platform/system-error.ts";
 import { logFindings } from "../log-findings.ts";
 import { describeAddress } from "../connection-target.ts";
 import { type SqlAccess, askSql, textOf } from "../sql-client.ts";
-import { heldPrivileges } from "../rights.ts";
+import { privilegesOf } from "../mend/granted-rights.ts";
+import { heldPrivileges, ofMending } from "../rights.ts";
 import { quoteAccount } from "../sql-text.ts";
 import { backupArguments } from "./backup-program.ts";
 import { refuseCompany } from "./live-server.ts";
@@ -36,8 +37,10 @@ const needsOf = (goesOn: boolean): readonly Need[] => [
   ...(goesOn ? [{ purpose: "receiving the binary log", privileges: ["REPLICATION SLAVE"] }] : []),
 ];
 
-export const serverGrants = (account: string, goesOn: boolean): readonly string[] =>
-  needsOf(goesOn).map(({ privileges }) => `GRANT ${privileges.join(", ")} ON *.* TO ${account};`);
+const serverGrants = (account: string, goesOn: boolean): readonly string[] => [
+  ...needsOf(goesOn).map(({ privileges }) => `GRANT ${privileges.join(", ")} ON *.* TO ${account};`),
+  `${ofMending}, in each database: GRANT ${privilegesOf(["mend"]).join(", ")} ON \`DATABASE\`.* TO ${account};`,
+];
 
 const rightsFindings = (held: ReadonlySet<string>, goesOn: boolean): readonly Finding[] => {
   const missing = needsOf(goesOn).flatMap(({ purpose, privileges }) => {

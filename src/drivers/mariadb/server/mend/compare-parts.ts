@@ -80,12 +80,10 @@ const compareNamed = async (context: ServerContext, source: PointSource, named: 
         return found;
       };
       try {
-        const compared = await onMariadbStage(
-          live,
-          { ...rows, open },
-          (stage) => compareTable(stage, table),
-          await watchOwnWrites(context),
-        );
+        const compared = await onMariadbStage(live, { ...rows, open }, (stage) => compareTable(stage, table), {
+          does: "compare",
+          watch: await watchOwnWrites(context),
+        });
         return { name, state: "compared", rows: compared };
       } catch (error) {
         if (!isMissing) throw error;
@@ -116,12 +114,10 @@ const compareOne = async (
   };
   return unlessUnfit(name, async () => {
     context.log.info("comparing", { table: name });
-    const rows = await onMariadbStage(
-      live,
-      from,
-      (stage) => compareTable(stage, was.name),
-      await watchOwnWrites(context),
-    );
+    const rows = await onMariadbStage(live, from, (stage) => compareTable(stage, was.name), {
+      does: "compare",
+      watch: await watchOwnWrites(context),
+    });
     return { name, state: "compared", rows };
   });
 };

@@ -44,7 +44,10 @@ export const serverMending: RowMending<ServerOptions> = {
     const { database, tables } = parseNames([name]);
     const access = await liveDatabase(context, database, "source");
     return withTemporaryRows(context, source, database, async (rows) =>
-      onMariadbStage(access, rows, (stage) => compareTable(stage, tables[0] ?? ""), await watchOwnWrites(context)),
+      onMariadbStage(access, rows, (stage) => compareTable(stage, tables[0] ?? ""), {
+        does: "compare",
+        watch: await watchOwnWrites(context),
+      }),
     );
   },
   propose: async (context, source, request) => {
@@ -68,7 +71,7 @@ export const serverMending: RowMending<ServerOptions> = {
               keepLeft: null,
             },
           ),
-        await watchOwnWrites(context),
+        { does: "mend", watch: await watchOwnWrites(context) },
       ),
     );
   },
