@@ -114,6 +114,28 @@ it("waits for a person, with the reason, where what is declared cannot be used",
   });
 });
 
+it("believes the proof where only the command cannot be used, before a person and after one has switched it off", async () => {
+  const unusable = {
+    kind: "isolate",
+    name: "old primary",
+    unusable: "the token is gone",
+    proof: `test -e ${at("off")}`,
+  } as const;
+  expect(await attempt(unusable)).toMatchObject({
+    kind: "waiting",
+    message: expect.stringContaining("(the token is gone, and its proof fails)"),
+  });
+  expect(await attempt(unusable, { attempt: 2, words: [anna("done")] })).toMatchObject({
+    kind: "done",
+    output: { by: "anna" },
+  });
+  writeFileSync(at("off"), "");
+  expect(await step().check(contextOf(unusable, { attempt: 2 }))).toEqual({
+    presence: "done",
+    output: { how: "its proof passes" },
+  });
+});
+
 describe("a command that could not reach the old side", () => {
   it("is not given again once a person has answered, with a proof too", async () => {
     const waited = await waitedFor(fence());

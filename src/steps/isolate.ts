@@ -90,7 +90,11 @@ const begunBefore = "its command was begun before, and how it ended is not known
 
 const fenceOff = async (parts: StepParts, context: Context): Promise<StepResult> => {
   const { command, proof } = context.action;
-  if (command === undefined) return attest(parts, context, context.action.unusable ?? "no command is declared");
+  if (command === undefined) {
+    const why = context.action.unusable ?? "no command is declared";
+    // The check has just asked it.
+    return attest(parts, context, proof === undefined ? why : `${why}, and its proof fails`);
+  }
   const known = textIn(context.waited ?? undefined, "why");
   // Who has answered has answered: nothing is switched once more behind that person's back.
   if (judge(await context.words()) !== null) return attest(parts, context, known ?? begunBefore);

@@ -63,6 +63,30 @@ it("leaves it to a person where nobody could change what is declared, and says w
     "${file:/etc/shop/token}": new RefloatError("secret.unavailable", "/etc/shop/token cannot be read: not found"),
   });
   await expect(bindFences({ bind }, service, { byWord: true })).resolves.toEqual({
-    "old primary": "/etc/shop/token cannot be read: not found",
+    "old primary": { why: "/etc/shop/token cannot be read: not found", isProven: false },
   });
+});
+
+it("keeps the proof of an entry of which only the command refers to what is missing", async () => {
+  const missing = new RefloatError("secret.unavailable", "/etc/shop/token cannot be read: not found");
+  const { bind } = bindFailing({ "${file:/etc/shop/token}": missing, "${file:/etc/shop/key}": missing });
+  const named = (name: string, command: string, proof?: string) => ({
+    name,
+    command,
+    ...(proof === undefined ? {} : { proof }),
+  });
+  const declared = {
+    name: "shop",
+    fence: [
+      named("apart", "off ${file:/etc/shop/token}", "asks db-1"),
+      named("both", "off ${file:/etc/shop/key} ${file:/etc/shop/token}", "asks ${file:/etc/shop/token}"),
+      named("none", "off ${file:/etc/shop/token}"),
+    ],
+  };
+  const found = await bindFences({ bind }, declared, { byWord: true });
+  expect(Object.entries(found).map(([name, { isProven }]) => [name, isProven])).toEqual([
+    ["apart", true],
+    ["both", false],
+    ["none", false],
+  ]);
 });

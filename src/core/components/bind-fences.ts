@@ -4,23 +4,36 @@
  * it may be another by then. What the plan provisions is there by then.
  */
 import { toJsonObject } from "../../model/json.ts";
-import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { FenceDeclaration, ServiceDeclaration } from "../../model/declaration.ts";
 import { RefloatError, toRefloatError } from "../../model/refloat-error.ts";
 import { findReferences } from "../declaration/template.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
+/** What is missing of an entry of `fence:`. */
+export type Unfenced = {
+  /** Why its command cannot be used: a person has to attest that it is dead. */
+  readonly why: string;
+  /** Its proof can be asked all the same: what is missing is for its other lines. */
+  readonly isProven: boolean;
+};
+
+const isOfProof = ({ proof, environment }: FenceDeclaration, source: string): boolean =>
+  findReferences(toJsonObject({ proof: proof ?? "", environment: environment ?? {} })).some(
+    ({ part }) => part.source === source,
+  );
+
 /**
  * @param byWord a secret that is not there is no refusal, but leaves that entry to a person who can attest that the old side is dead: of a vault
  * alone, where nobody could change what is declared
- * @returns by name of the entry, why its command cannot be used
+ * @returns by name of the entry
  * @throws RefloatError plan.impossible naming the entry and what it refers to
  */
 export const bindFences = async (
   { bind }: Pick<ComponentAccess, "bind">,
   { name: service, fence = [], provision = {} }: Pick<ServiceDeclaration, "name" | "fence" | "provision">,
   { byWord }: { readonly byWord: boolean },
-): Promise<Readonly<Record<string, string>>> => {
-  const unusable: Record<string, string> = {};
+): Promise<Readonly<Record<string, Unfenced>>> => {
+  const unusable: Record<string, Unfenced> = {};
   for (const declared of fence)
     for (const { part } of findReferences(toJsonObject(declared))) {
       const isKnown = part.kind === "secret" || (part.kind === "output" && provision[part.component] !== undefined);
@@ -32,7 +45,11 @@ export const bindFences = async (
         if (code === "provision.absent") continue;
         if (code === "bug" || code === "interrupted") throw error;
         if (byWord && code === "secret.unavailable") {
-          unusable[declared.name] = message;
+          const before = unusable[declared.name];
+          unusable[declared.name] = {
+            why: before?.why ?? message,
+            isProven: (before?.isProven ?? declared.proof !== undefined) && !isOfProof(declared, part.source),
+          };
           continue;
         }
         throw new RefloatError("plan.impossible", `${declared.name} could not be fenced off: ${message}`, {

@@ -2,6 +2,7 @@
  * The steps that change what stands behind the stable names, for a recovery and for its undo, in one order: hold traffic, fence the
  * old writers, switch the names, settle what the old side did last, start on the new side, reload, admit traffic last, probe.
  */
+import type { Unfenced } from "../components/bind-fences.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { StepId } from "../../model/identifiers.ts";
 import type { ComponentOrder } from "./component-order.ts";
@@ -26,8 +27,8 @@ export type CutoverPlanning = {
   readonly byHand?: boolean;
   /** What the service declares to be fenced off is: it stands where the old side was. */
   readonly fencesOff?: boolean;
-  /** By name, why what is declared of a fence cannot be used. */
-  readonly unfenced?: Readonly<Record<string, string>>;
+  /** By name of a fence that cannot be used as declared. */
+  readonly unfenced?: Readonly<Record<string, Unfenced>>;
   /** A point of the side that is left is taken once nobody writes to it any more. */
   readonly lateCapture?: boolean;
   /** Adds what is done to a side elsewhere that users leave, after what a person may have to be waited for. */
@@ -61,10 +62,18 @@ export const addCutoverSteps = (draft: StepDraft, planning: CutoverPlanning): vo
   const ready = draft.all();
   if (planning.fencesOff === true)
     for (const { environment: _environment, timeout: _timeout, ...declared } of service.fence ?? []) {
-      const { name, expect } = declared;
+      const { name, expect, proof } = declared;
       const unusable = planning.unfenced?.[name];
       const action =
-        unusable === undefined ? declared : { name, ...(expect === undefined ? {} : { expect }), unusable };
+        unusable === undefined
+          ? declared
+          : {
+              name,
+              // Where only its command is missing, the proof tells of what a person has done by hand.
+              ...(unusable.isProven && proof !== undefined ? { proof } : {}),
+              ...(expect === undefined ? {} : { expect }),
+              unusable: unusable.why,
+            };
       draft.add("cutover", { kind: "isolate", ...action }, ready);
     }
   planning.leave?.(draft);

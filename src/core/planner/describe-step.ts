@@ -183,12 +183,16 @@ export const describeStep = (action: StepAction, facts: DescriptionFacts): StepW
         what: `by hand: ${action.do}${action.expect === undefined ? "" : `; expect: ${action.expect}`}`,
       };
     case "isolate": {
-      const { name, command, expect, unusable } = action;
+      const { name, command, proof, expect, unusable } = action;
       const word = `the word of a person${expect === undefined ? "" : ` who has seen: ${expect}`}`;
       return {
         title: `fence off ${name}`,
         what: [
-          command === undefined ? word : `by: ${command}; else ${word}`,
+          command !== undefined
+            ? `by: ${command}; else ${word}`
+            : proof === undefined
+              ? word
+              : `shown by: ${proof}; else ${word}`,
           ...(unusable === undefined ? [] : [`not as declared: ${unusable}`]),
         ].join("; "),
       };

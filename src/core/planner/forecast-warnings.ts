@@ -61,7 +61,7 @@ const byWord = ({ steps }: WarningFacts): readonly Warning[] =>
       ? [
           warn(
             "fence.by-word",
-            `${action.name} cannot be fenced off as declared (${action.unusable}): the run waits for a person who has seen that it is dead, and the audit log keeps that word`,
+            `${action.name} cannot be fenced off as declared (${action.unusable}): the run ${action.proof === undefined ? "waits" : "goes on where its proof passes, and else waits"} for a person who has seen that it is dead, and the audit log keeps that word`,
           ),
         ]
       : [],

@@ -258,7 +258,7 @@ describe("the steps of a recovery", () => {
     const fence = [
       { name: "old primary", command: "off db-1", proof: "asks db-1", release: "on db-1", expect: "no light" },
     ];
-    const unfenced = { "old primary": "/etc/shop/token cannot be read" };
+    const unfenced = { "old primary": { why: "/etc/shop/token cannot be read", isProven: false } };
     const plan = planRecovery(recoveryInput({ service: withService({ fence }), unfenced }));
     const step = plan.intent.steps.find(({ id }) => id === "isolate:old-primary");
     expect(step?.action).toEqual({
@@ -271,6 +271,16 @@ describe("the steps of a recovery", () => {
       "the word of a person who has seen: no light; not as declared: /etc/shop/token cannot be read",
     );
     expect(codes(plan)).toContain("fence.by-word");
+    const proven = { "old primary": { ...unfenced["old primary"], isProven: true } };
+    const kept = planRecovery(recoveryInput({ service: withService({ fence }), unfenced: proven }));
+    expect(kept.intent.steps.find(({ id }) => id === "isolate:old-primary")?.action).toEqual({
+      ...step?.action,
+      proof: "asks db-1",
+    });
+    expect(kept.forecast.steps["isolate:old-primary"]?.what).toContain(
+      "shown by: asks db-1; else the word of a person",
+    );
+    expect(codes(kept)).toContain("fence.by-word");
     expect(codes(planRecovery(recoveryInput({ service: withService({ fence }) })))).not.toContain("fence.by-word");
   });
 });

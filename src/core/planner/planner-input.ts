@@ -19,6 +19,7 @@ import type {
   SpaceForecast,
   TouchedService,
 } from "../../model/plan.ts";
+import type { Unfenced } from "../components/bind-fences.ts";
 import type { CloserPoint } from "../points/closer-point.ts";
 import type { PassedPoint } from "../points/point-span.ts";
 import type { UnreachedLog } from "../points/resolve-replays.ts";
@@ -138,8 +139,8 @@ export type RecoveryInput = {
   readonly request: RecoveryRequest;
   readonly components: Readonly<Record<string, LiveComponent>>;
   readonly provisions?: Readonly<Record<string, LiveProvision>>;
-  /** By name of an entry of `fence:`, why its command cannot be used: a person has to attest that it is dead. */
-  readonly unfenced?: Readonly<Record<string, string>>;
+  /** By name of an entry of `fence:` that cannot be used as declared. */
+  readonly unfenced?: Readonly<Record<string, Unfenced>>;
   readonly space: readonly SpaceForecast[];
   /** By invariant: what of the `in` side would be left without a referrer, `312 invoices`; null when nothing came into it. */
   readonly orphans?: Readonly<Record<string, string | null>>;
