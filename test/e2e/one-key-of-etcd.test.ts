@@ -115,6 +115,12 @@ services:
     expect(bytes.toString("latin1")).toBe(value);
   });
 
+  it("is taken out as of a moment, which is that of a point", { timeout: 60_000 }, async () => {
+    const { bytes, stderr } = await program.succeed(["extract", "shop:config:/app/price", "--at", "last", "--stdout"]);
+    expect(bytes.toString("utf8")).toBe("5");
+    expect(stderr).toContain(`config as of point ${point.slice(0, 8)}`);
+  });
+
   it("is missed by its name", { timeout: 60_000 }, async () => {
     const refused = await program.run(["extract", place("/app/removed"), "--to", join(folder.path, "none")]);
     expect(refused.exit).not.toBe(0);

@@ -21,14 +21,22 @@ import { formatAmount, formatBytes, formatList } from "../../../core/text/quanti
 import { readName, showName } from "../../../core/text/shown-name.ts";
 import type { MendDirection, MendProposal, MendedTable } from "../../../model/mend.ts";
 import { RefloatError } from "../../../model/refloat-error.ts";
-import { type KeyLineDraft, firstLine, readKeys, writeKey } from "../../../platform/mend/key-script.ts";
+import { type KeyLineDraft, type ReadKey, firstLine, readKeys, writeKey } from "../../../platform/mend/key-script.ts";
 import { keepMend, readMend, readScript } from "../../../platform/mend/kept-mends.ts";
 import { readSnapshotKeys } from "../captured-keys.ts";
 import type { EtcdContext, EtcdOptions } from "../etcd-options.ts";
 import { resolveTarget } from "../etcd-target.ts";
 import { type Gateway, withEtcd } from "../gateway.ts";
 import { type KeyChange, keyTransaction, usualOperations } from "./key-transaction.ts";
-import { type DigestedValue, type LiveKey, askKeys, digestValue, readLiveKey, scanLiveKeys } from "./live-keys.ts";
+import {
+  type DigestedValue,
+  type LiveKey,
+  askKeys,
+  digestValue,
+  inBatches,
+  readLiveKeys,
+  scanLiveKeys,
+} from "./live-keys.ts";
 
 /** What a server takes in one request unless it was started with another `--max-request-bytes`. */
 const usualRequestBytes = 1_572_864;
@@ -63,12 +71,10 @@ const readLive = async (gateway: Gateway, patterns: readonly string[]): Promise<
     live.set(idOf(key), { ...digestValue(value), modRevision });
     if (live.size > mostKeys) throw tooManyKeys("cluster");
   };
-  for (const pattern of patterns) {
-    if (!isPattern(pattern)) {
-      const found = await readLiveKey(gateway, readName(pattern));
-      if (found !== null) add(found);
-      continue;
-    }
+  const names = patterns.filter((typed) => !isPattern(typed)).map(readName);
+  for await (const batch of inBatches(names))
+    for (const found of await readLiveKeys(gateway, batch)) if (found !== null) add(found);
+  for (const pattern of patterns.filter(isPattern)) {
     const fits = keyPattern(pattern);
     for await (const found of scanLiveKeys(gateway, prefixOfPattern(pattern))) if (fits(found.key)) add(found);
   }
@@ -181,17 +187,20 @@ async function* mendScript(context: EtcdContext, words: string, wanted: readonly
 /** What is live is read once more; what has changed meanwhile is told at once. */
 async function* undoScript(context: EtcdContext, gateway: Gateway, wanted: readonly Wanted[]): AsyncGenerator<string> {
   yield firstLine([`Takes back what was put into ${context.service}, ${context.component}.`]);
-  for (const each of wanted) {
-    if (each.live === null) {
-      yield* writeKey(lineFor(each, each.point, null), null);
-      continue;
+  for await (const batch of inBatches(wanted)) {
+    const found = await readLiveKeys(
+      gateway,
+      batch.map(({ key }) => key),
+    );
+    for (const [index, each] of batch.entries()) {
+      const now = found[index] ?? null;
+      if (now?.modRevision !== each.live?.modRevision)
+        throw new RefloatError("rows.changed", `the key ${showName(each.key)} was written while keys were compared`, {
+          state: "nothing was changed",
+        });
+      const payload = now === null ? null : one(now.value);
+      yield* writeKey(lineFor(each, each.point, each.live), payload);
     }
-    const now = await readLiveKey(gateway, each.key);
-    if (now?.modRevision !== each.live.modRevision)
-      throw new RefloatError("rows.changed", `the key ${showName(each.key)} was written while keys were compared`, {
-        state: "nothing was changed",
-      });
-    yield* writeKey(lineFor(each, each.point, each.live), one(now.value));
   }
 }
 
@@ -226,6 +235,18 @@ const collect = async (payload: ByteStream): Promise<Buffer> => {
   return Buffer.concat(pieces);
 };
 
+type Wish = Pick<ReadKey, "name" | "before"> & Pick<KeyChange, "key" | "value">;
+
+async function* wishesOf(proposal: MendProposal, direction: MendDirection): AsyncGenerator<Wish> {
+  for await (const { name, keyBase64, before, payload } of readKeys(readScript(proposal, direction)))
+    yield {
+      name,
+      before,
+      key: Buffer.from(keyBase64, "base64"),
+      value: payload === null ? null : await collect(payload),
+    };
+}
+
 /** From here on whoever changes a key of the script makes the transaction do nothing. */
 const lookAtKeys = async (
   context: EtcdContext,
@@ -234,13 +255,17 @@ const lookAtKeys = async (
   direction: MendDirection,
 ): Promise<readonly KeyChange[]> => {
   const changes: KeyChange[] = [];
-  for await (const { name, keyBase64, before, payload } of readKeys(readScript(proposal, direction))) {
+  for await (const batch of inBatches(wishesOf(proposal, direction))) {
     context.signal.throwIfAborted();
-    const key = Buffer.from(keyBase64, "base64");
-    const live = await readLiveKey(gateway, key);
-    if ((live === null ? undefined : digestValue(live.value).digest) !== before?.digest) throw keyChanged(name);
-    const value = payload === null ? null : await collect(payload);
-    changes.push({ key, value, modRevision: live?.modRevision ?? null });
+    const found = await readLiveKeys(
+      gateway,
+      batch.map(({ key }) => key),
+    );
+    for (const [index, { name, key, value, before }] of batch.entries()) {
+      const live = found[index] ?? null;
+      if ((live === null ? undefined : digestValue(live.value).digest) !== before?.digest) throw keyChanged(name);
+      changes.push({ key, value, modRevision: live?.modRevision ?? null });
+    }
   }
   return changes;
 };

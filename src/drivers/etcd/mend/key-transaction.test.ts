@@ -6,7 +6,7 @@ import { type EtcdServer, startEtcdServer } from "../../../testing/etcd-server.t
 import { parseEtcdUrl } from "../etcd-target.ts";
 import { type Gateway, withEtcd } from "../gateway.ts";
 import { type KeyChange, keyTransaction } from "./key-transaction.ts";
-import { type LiveKey, readLiveKey, scanLiveKeys } from "./live-keys.ts";
+import { type LiveKey, inBatches, readLiveKeys, scanLiveKeys } from "./live-keys.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -24,8 +24,15 @@ const filled = (count: number, text = "live") =>
 const changesTo = (all: readonly { readonly key: Buffer; readonly value: Uint8Array | null }[]) =>
   ask(async (gateway) => {
     const changes: KeyChange[] = [];
-    for (const { key, value } of all)
-      changes.push({ key, value, modRevision: (await readLiveKey(gateway, key))?.modRevision ?? null });
+    for await (const batch of inBatches(all)) {
+      const found = await readLiveKeys(
+        gateway,
+        batch.map(({ key }) => key),
+      );
+      changes.push(
+        ...batch.map(({ key, value }, index) => ({ key, value, modRevision: found[index]?.modRevision ?? null })),
+      );
+    }
     return changes;
   });
 

@@ -62,11 +62,34 @@ export const askKeys = async <Answer>(
   }
 };
 
-/** Null where it is not there. */
-export const readLiveKey = async (gateway: Gateway, key: Uint8Array): Promise<LiveKey | null> => {
-  const { kvs } = await askKeys(gateway, "kv/range", { key: base64(key) }, rangeSchema);
-  return kvs[0] ?? null;
+const readSchema = z.object({ responses: z.array(z.object({ response_range: rangeSchema })) });
+
+/** So many are asked for at once: each connection takes longer than a key. */
+export const keysAtOnce = 16;
+
+/** In the order of their names here, at most `keysAtOnce`; null where one is not there. */
+export const readLiveKeys = async (
+  gateway: Gateway,
+  keys: readonly Uint8Array[],
+): Promise<readonly (LiveKey | null)[]> => {
+  const success = keys.map((key) => ({ request_range: { key: base64(key) } }));
+  const { responses } = await askKeys(gateway, "kv/txn", { success }, readSchema);
+  if (responses.length !== keys.length)
+    throw new RefloatError("source.failed", "the server answers for other keys than were asked for");
+  return responses.map(({ response_range: { kvs } }) => kvs[0] ?? null);
 };
+
+/** As many at once as `readLiveKeys` takes. */
+export async function* inBatches<Item>(items: AsyncIterable<Item> | Iterable<Item>): AsyncGenerator<readonly Item[]> {
+  let batch: Item[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < keysAtOnce) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
 
 const zeroByte = Buffer.alloc(1);
 
