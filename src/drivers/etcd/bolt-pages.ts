@@ -7,8 +7,8 @@ import { RefloatError } from "../../model/refloat-error.ts";
 export type RangeReader = {
   /** Of the bolt file alone. */
   readonly sizeBytes: number;
-  /** @returns exactly so many bytes, which are the caller's */
-  readonly read: (offset: number, lengthBytes: number) => Promise<Buffer>;
+  /** @returns exactly so many bytes, in `into` where that is given, which has the room */
+  readonly read: (offset: number, lengthBytes: number, into?: Buffer) => Promise<Buffer>;
 };
 
 export type BoltFile = RangeReader & {
@@ -169,13 +169,17 @@ export async function* readPages(
 ): AsyncGenerator<BoltPage> {
   const { pageBytes } = file;
   for (const { page } of refs) requireInside(file, page);
+  // The runs of a large file would be a large part of it before their memory is taken back.
+  let scratch: Buffer = Buffer.alloc(0);
   for (const run of runsOf(
     file,
     refs.toSorted((a, b) => a.page - b.page),
   )) {
     signal.throwIfAborted();
     const begin = (run[0]?.page ?? 0) * pageBytes;
-    const bytes = await file.read(begin, ((run.at(-1)?.page ?? 0) + 1) * pageBytes - begin);
+    const wantedBytes = ((run.at(-1)?.page ?? 0) + 1) * pageBytes - begin;
+    if (scratch.length < wantedBytes) scratch = Buffer.allocUnsafe(wantedBytes);
+    const bytes = await file.read(begin, wantedBytes, scratch);
     for (const ref of run) {
       const [offset, place] = [ref.page * pageBytes, placeOf(file, ref.page)];
       const at = offset - begin;

@@ -9,16 +9,16 @@ import { readName, showName } from "../../core/text/shown-name.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { base64Pieces } from "../../platform/base64-pieces.ts";
 import { type BucketLeaves, findBucket } from "./bolt-buckets.ts";
-import { type RangeReader, damagedPlace, entriesOf, openBolt } from "./bolt-pages.ts";
+import { type BoltPage, type RangeReader, damagedPlace, entriesOf, openBolt } from "./bolt-pages.ts";
 import { dataName, snapshotName } from "./captured-detail.ts";
-import { type KeyRevision, parseKeyRevision } from "./key-value.ts";
+import { type KeyValue, type Revision, parseKeyValue, parseRevision } from "./key-value.ts";
 import { LatestRevisions } from "./latest-revisions.ts";
 import { hashBytes } from "./snapshot-stream.ts";
 
 const keyBucket = "key";
 
 /** A key as it is in the point. Its bytes are good until the next is asked for. */
-export type SnapshotKey = Pick<KeyRevision, "key" | "value" | "lease"> & {
+export type SnapshotKey = Pick<KeyValue, "key" | "value" | "lease"> & {
   /** Of the value's first byte in the snapshot. */
   readonly valueOffset: number;
 };
@@ -41,8 +41,8 @@ const openSnapshot = async ({ tree, captured }: KeySource, signal: AbortSignal):
   const stream: Snapshot["stream"] = (offset, length) => tree.content(entry, { offset, length });
   const file: RangeReader = {
     sizeBytes: Math.max(0, entry.sizeBytes - hashBytes),
-    read: async (offset, lengthBytes) => {
-      const bytes = Buffer.alloc(lengthBytes);
+    read: async (offset, lengthBytes, into) => {
+      const bytes = into?.subarray(0, lengthBytes) ?? Buffer.allocUnsafe(lengthBytes);
       let at = 0;
       for await (const piece of stream(offset, lengthBytes)) {
         bytes.set(piece, at);
@@ -57,32 +57,33 @@ const openSnapshot = async ({ tree, captured }: KeySource, signal: AbortSignal):
   return { leaves, stream };
 };
 
-type Found = KeyRevision & Pick<SnapshotKey, "valueOffset">;
+type Found = SnapshotKey & Revision & { readonly isTombstone: boolean };
 
-async function* revisionsOf({ leaves }: Snapshot, signal: AbortSignal): AsyncGenerator<Found> {
-  for await (const page of leaves.read(signal)) {
-    signal.throwIfAborted();
-    for (const entry of entriesOf(page)) {
-      const revision = entry.isBucket ? null : parseKeyRevision(entry.key, entry.value);
-      if (revision === null) throw damagedPlace(page.place, `has what is no revision of a key`);
-      yield { ...revision, valueOffset: entry.valueOffset + revision.valueAt };
-    }
+/** Every change of a key that is wanted by its revision, in the order of the page. */
+function* changesOn(page: BoltPage, isWanted: (revision: Revision) => boolean): Generator<Found> {
+  for (const { key: name, value: message, valueOffset, isBucket } of entriesOf(page)) {
+    const revision = isBucket ? null : parseRevision(name);
+    if (revision === null) throw damagedPlace(page.place, "has what is no revision of a key");
+    if (!isWanted(revision)) continue;
+    const found = parseKeyValue(message);
+    if (found === null) throw damagedPlace(page.place, `has no key behind revision ${revision.main}`);
+    yield { ...revision, ...found, valueOffset: valueOffset + found.valueAt };
   }
 }
 
-const isLater = (a: Pick<Found, "main" | "sub">, b: Pick<Found, "main" | "sub"> | null): boolean =>
-  b === null || a.main > b.main || (a.main === b.main && a.sub > b.sub);
+const all = (): boolean => true;
 
 async function* keysIn(
-  snapshot: Snapshot,
+  { leaves }: Snapshot,
   fits: (key: Uint8Array) => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<SnapshotKey> {
   const latest = new LatestRevisions();
-  for await (const revision of revisionsOf(snapshot, signal))
-    if (fits(revision.key)) latest.offer(revision.key, revision);
-  for await (const revision of revisionsOf(snapshot, signal))
-    if (!revision.isTombstone && fits(revision.key) && latest.isLatest(revision.key, revision)) yield revision;
+  for await (const page of leaves.read(signal))
+    for (const change of changesOn(page, all)) if (fits(change.key)) latest.offer(change.key, change);
+  const last = latest.revisions();
+  for await (const page of leaves.read(signal))
+    for (const change of changesOn(page, (revision) => last.has(revision))) if (!change.isTombstone) yield change;
 }
 
 /** Keys that fit, each once, in no order. @throws RefloatError point.damaged, source.unsupported, vault.* */
@@ -99,14 +100,18 @@ type Placed = Pick<Found, "main" | "sub" | "isTombstone" | "lease"> & {
   readonly lengthBytes: number;
 };
 
+const isLater = (a: Revision, b: Revision | null): boolean =>
+  b === null || a.main > b.main || (a.main === b.main && a.sub > b.sub);
+
 /** One key by its name alone: it is read once. Null where it is not there. */
-const placeKey = async (snapshot: Snapshot, key: Uint8Array, signal: AbortSignal): Promise<Placed | null> => {
+const placeKey = async ({ leaves }: Snapshot, key: Uint8Array, signal: AbortSignal): Promise<Placed | null> => {
   let last: Placed | null = null;
-  for await (const found of revisionsOf(snapshot, signal)) {
-    if (Buffer.compare(found.key, key) !== 0 || !isLater(found, last)) continue;
-    const { main, sub, isTombstone, lease, valueOffset, value } = found;
-    last = { main, sub, isTombstone, lease, offset: valueOffset, lengthBytes: value.length };
-  }
+  for await (const page of leaves.read(signal))
+    for (const found of changesOn(page, all)) {
+      if (Buffer.compare(found.key, key) !== 0 || !isLater(found, last)) continue;
+      const { main, sub, isTombstone, lease, valueOffset, value } = found;
+      last = { main, sub, isTombstone, lease, offset: valueOffset, lengthBytes: value.length };
+    }
   return last === null || last.isTombstone ? null : last;
 };
 

@@ -3,12 +3,13 @@
  * bucket (server/storage/mvcc/revision.go).
  */
 
-export type KeyRevision = {
+export type Revision = {
   /** Of the transaction; the changes of one are told apart by `sub`. */
   readonly main: number;
   readonly sub: number;
-  /** The key was removed. */
-  readonly isTombstone: boolean;
+};
+
+export type KeyValue = {
   readonly key: Buffer;
   readonly value: Buffer;
   /** Of the value within what was parsed. */
@@ -20,56 +21,62 @@ export type KeyRevision = {
 const revisionBytes = 17;
 const [underscore, tombstoneMark] = Buffer.from("_t");
 
-/** @returns null for what is no revision */
-const parseRevision = (name: Buffer): Pick<KeyRevision, "main" | "sub" | "isTombstone"> | null => {
+/** @returns null for what is no revision; a tombstone says that the key was removed */
+export const parseRevision = (name: Buffer): (Revision & { readonly isTombstone: boolean }) | null => {
   const isTombstone = name.length === revisionBytes + 1 && name[revisionBytes] === tombstoneMark;
   if ((name.length !== revisionBytes && !isTombstone) || name[8] !== underscore) return null;
-  const [main, sub] = [Number(name.readBigUInt64BE(0)), Number(name.readBigUInt64BE(9))];
+  const main = name.readUInt32BE(0) * 2 ** 32 + name.readUInt32BE(4);
+  const sub = name.readUInt32BE(9) * 2 ** 32 + name.readUInt32BE(13);
   return main > 0 && Number.isSafeInteger(main) && Number.isSafeInteger(sub) ? { main, sub, isTombstone } : null;
 };
 
 const wireTypes = { varint: 0, bytes: 2 } as const;
 const fieldNumbers = { key: 1, value: 5, lease: 6 } as const;
+const mostVarintBytes = 10;
 
-/** @returns the number and where what follows begins; null where it does not end */
-const readVarint = (bytes: Buffer, from: number): { readonly value: bigint; readonly next: number } | null => {
-  let value = 0n;
-  for (let at = from; at < bytes.length && at < from + 10; at += 1) {
-    const byte = bytes[at] ?? 0;
-    value |= BigInt(byte & 0x7f) << BigInt(7 * (at - from));
-    if (byte < 0x80) return { value: BigInt.asUintN(64, value), next: at + 1 };
-  }
+/** Where what follows a number begins; null where it does not end. */
+const endOfVarint = (bytes: Buffer, from: number): number | null => {
+  for (let at = from; at < bytes.length && at < from + mostVarintBytes; at += 1)
+    if ((bytes[at] ?? 0) < 0x80) return at + 1;
   return null;
 };
 
-const parseMessage = (message: Buffer): Pick<KeyRevision, "key" | "value" | "valueAt" | "lease"> | null => {
+/** Of 53 bits: what is no length is larger than any. */
+const numberIn = (bytes: Buffer, from: number, end: number): number => {
+  let value = 0;
+  for (let at = end - 1; at >= from; at -= 1) value = value * 128 + ((bytes[at] ?? 0) & 0x7f);
+  return value;
+};
+
+/** All 64 bits: as a number an id would lose its last digits. */
+const leaseIn = (bytes: Buffer, from: number, end: number): string | null => {
+  let value = 0n;
+  for (let at = end - 1; at >= from; at -= 1) value = (value << 7n) | BigInt((bytes[at] ?? 0) & 0x7f);
+  return value === 0n ? null : BigInt.asUintN(64, value).toString(16).padStart(16, "0");
+};
+
+/** @returns null for what is none; its bytes are those that were given */
+export const parseKeyValue = (message: Buffer): KeyValue | null => {
   let key = message.subarray(0, 0);
   let value = key;
-  let [valueAt, lease] = [0, 0n];
+  let valueAt = 0;
+  let lease: string | null = null;
   for (let at = 0; at < message.length;) {
-    const tag = readVarint(message, at);
-    const number = tag === null ? null : readVarint(message, tag.next);
-    if (tag === null || number === null) return null;
-    const [field, wire] = [Number(tag.value >> 3n), Number(tag.value & 7n)];
-    at = number.next;
+    const numberAt = endOfVarint(message, at);
+    const contentAt = numberAt === null ? null : endOfVarint(message, numberAt);
+    if (numberAt === null || contentAt === null) return null;
+    const tag = numberIn(message, at, numberAt);
+    const [field, wire] = [Math.floor(tag / 8), tag % 8];
+    at = contentAt;
     if (wire === wireTypes.varint) {
-      if (field === fieldNumbers.lease) lease = number.value;
+      if (field === fieldNumbers.lease) lease = leaseIn(message, numberAt, contentAt);
       continue;
     }
-    if (wire !== wireTypes.bytes || number.value > BigInt(message.length - at)) return null;
-    const end = at + Number(number.value);
+    const end = at + numberIn(message, numberAt, contentAt);
+    if (wire !== wireTypes.bytes || end > message.length) return null;
     if (field === fieldNumbers.key) key = message.subarray(at, end);
     if (field === fieldNumbers.value) [value, valueAt] = [message.subarray(at, end), at];
     at = end;
   }
-  return key.length === 0
-    ? null
-    : { key, value, valueAt, lease: lease === 0n ? null : lease.toString(16).padStart(16, "0") };
-};
-
-/** @returns null for what is none; its bytes are those that were given */
-export const parseKeyRevision = (name: Buffer, message: Buffer): KeyRevision | null => {
-  const revision = parseRevision(name);
-  const parsed = revision === null ? null : parseMessage(message);
-  return revision === null || parsed === null ? null : { ...revision, ...parsed };
+  return key.length === 0 ? null : { key, value, valueAt, lease };
 };

@@ -1,8 +1,6 @@
-/** Which revision of each key is the last one. Of a key 32 bytes are held, whatever its name, in a table of at most twice the room: two keys of one hash are not to be had. */
+/** Which revision of each key is the last one. Of a key its hash is held and no name, in tables of typed numbers: two keys of one hash are not to be had. */
 import { hash } from "node:crypto";
-import type { KeyRevision } from "./key-value.ts";
-
-type Revision = Pick<KeyRevision, "main" | "sub">;
+import type { Revision } from "./key-value.ts";
 
 const wordsPerHash = 4;
 const firstSlots = 1024;
@@ -63,8 +61,44 @@ export class LatestRevisions {
       this.#put(words, revision);
   }
 
-  isLatest(key: Uint8Array, { main, sub }: Revision): boolean {
-    const slot = this.#slotOf(wordsOf(key));
-    return this.#mains[slot] === main && this.#subs[slot] === sub;
+  /** Which revisions are the last of their keys: no two keys have the same one. */
+  revisions(): RevisionSet {
+    const found = new RevisionSet(this.#used);
+    for (let slot = 0; slot < this.#slots; slot += 1) {
+      const main = this.#mains[slot] ?? 0;
+      if (main !== 0) found.add({ main, sub: this.#subs[slot] ?? 0 });
+    }
+    return found;
+  }
+}
+
+/** Of a number that is known: asked by the revision alone, before anything of a key is read. */
+class RevisionSet {
+  readonly #slots: number;
+  readonly #mains: Float64Array;
+  readonly #subs: Float64Array;
+
+  constructor(count: number) {
+    this.#slots = 2 ** Math.ceil(Math.log2(count * 2 + 2));
+    this.#mains = new Float64Array(this.#slots);
+    this.#subs = new Float64Array(this.#slots);
+  }
+
+  #slotOf({ main, sub }: Revision): number {
+    // Those of one transaction lie apart, and so do transactions one after another.
+    let slot = ((main % this.#slots) + ((sub * 40_503) % this.#slots)) % this.#slots;
+    while (this.#mains[slot] !== 0 && (this.#mains[slot] !== main || this.#subs[slot] !== sub))
+      slot = (slot + 1) % this.#slots;
+    return slot;
+  }
+
+  add(revision: Revision): void {
+    const slot = this.#slotOf(revision);
+    this.#mains[slot] = revision.main;
+    this.#subs[slot] = revision.sub;
+  }
+
+  has(revision: Revision): boolean {
+    return this.#mains[this.#slotOf(revision)] === revision.main;
   }
 }
