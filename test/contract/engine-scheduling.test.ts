@@ -112,13 +112,20 @@ const limitedCases = (min: number, max: number): fc.Arbitrary<LimitedCase> =>
       ),
   });
 
+const limitsOfCase = ({ steps, limits }: LimitedCase) => {
+  const { intent } = timedPlan(steps, { limits });
+  const { capacities, of } = stepLimits(intent);
+  const known = new Map<string, readonly number[]>(intent.steps.map((step) => [step.id, of(step)]));
+  return { capacities, limitsOf: (id: string) => known.get(id) ?? [] };
+};
+
 const beyondLimits = ({ steps, limits }: LimitedCase, { spans }: Pick<TimedRun, "spans">): readonly string[] => {
-  const { capacities, of } = stepLimits(timedPlan(steps, { limits }).intent);
+  const { capacities, limitsOf } = limitsOfCase({ steps, limits });
   return [...spans].flatMap(([id, { fromMs: at }]) =>
-    of(id as never)
+    limitsOf(id)
       .filter((limit) => {
         const beside = [...spans].filter(
-          ([other, { fromMs, toMs }]) => of(other as never).includes(limit) && fromMs <= at && at < toMs,
+          ([other, { fromMs, toMs }]) => limitsOf(other).includes(limit) && fromMs <= at && at < toMs,
         );
         return beside.length > (capacities[limit] ?? 0);
       })
@@ -128,7 +135,7 @@ const beyondLimits = ({ steps, limits }: LimitedCase, { spans }: Pick<TimedRun, 
 
 /** No scheduler ends before the longest way, nor before a limit has let all of its work through, between what comes before and after it. */
 const boundUnderLimits = ({ steps, limits }: LimitedCase): number => {
-  const { capacities, of } = stepLimits(timedPlan(steps, { limits }).intent);
+  const { capacities, limitsOf } = limitsOfCase({ steps, limits });
   const head = new Map<string, number>();
   const tail = new Map<string, number>();
   const get = (map: ReadonlyMap<string, number>, id: string): number => map.get(id) ?? 0;
@@ -138,7 +145,7 @@ const boundUnderLimits = ({ steps, limits }: LimitedCase): number => {
   for (const { id, needs, durationMs } of steps.toReversed())
     for (const need of needs) tail.set(need, Math.max(get(tail, need), get(tail, id) + durationMs));
   const perLimit = capacities.map((capacity, limit) => {
-    const bound = steps.filter(({ id }) => of(id as never).includes(limit));
+    const bound = steps.filter(({ id }) => limitsOf(id).includes(limit));
     if (bound.length === 0) return 0;
     const work = bound.reduce((sum, { durationMs }) => sum + durationMs, 0);
     return (
