@@ -1,5 +1,5 @@
 /** A real Redis server with a password and an append-only file, by the command line: a capture that is killed, a recovery that is switched and undone. */
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -119,6 +119,27 @@ describe("a Redis server", () => {
     expect(refused.exit).toBe(3);
     expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain("the user refloat has another password there");
     expect(refused.stderr).toContain("CONFIG REWRITE");
-    await writeFile(join(folder, "redis-password"), `${password}\n`);
+  });
+
+  it("takes the switch back where it finds out only then, and the old side serves", { timeout: 240_000 }, async () => {
+    // A line of one's own may do more than the files tell, and is given the chance to.
+    await writeFile(join(folder, "start.sh"), `redis-server ${server.configFile} --daemonize yes\n`);
+    const file = join(folder, "refloat.yaml");
+    await writeFile(
+      file,
+      (await readFile(file, "utf8")).replace(/( +)type: redis\n/, `$&$1start: sh ${join(folder, "start.sh")}\n`),
+    );
+    await refloat.succeed(["capture", "shop"]);
+    await server.cli("SET", "product:1", "price of a bad upgrade");
+    expect((await refloat.succeed(["plan", "shop"])).stdout.replaceAll(/\s+/g, " ")).toContain(
+      "cache: the user refloat has another password there",
+    );
+    const ended = await refloat.run(["recover", "shop", "--yes"]);
+    expect(ended.exit).toBe(5);
+    const said = `${ended.stdout} ${ended.stderr}`.replaceAll(/\s+/g, " ");
+    expect(said).toContain("CUTOVER UNDONE");
+    expect(said).toMatch(/was started and is up, and refuses refloat \(WRONGPASS/);
+    expect(said).toContain("not in use");
+    expect(await server.cli("GET", "product:1")).toBe("price of a bad upgrade");
   });
 });

@@ -12,7 +12,7 @@ import { type RedisTarget, describeAddress, resolveTarget } from "./connection-t
 import { isLoaded, quietInstance } from "./instance-server.ts";
 import { type RedisContext, dataPathOf } from "./redis-options.ts";
 import { findRedisProcess, killServer, shutDown } from "./redis-process.ts";
-import { type RedisSession, isTurnedAway, replyOf, withRedis } from "./redis-session.ts";
+import { type RedisSession, replyOf, withRedis } from "./redis-session.ts";
 import {
   type Settings,
   type Start,
@@ -221,10 +221,10 @@ const turnedAway = async (
   const name = target.user ?? "default";
   return new RefloatError(
     "source.denied",
-    `the server in ${stable} was started and is up, and does not let ${name} in (${replyOf(error)}), so what it has loaded cannot be asked; it was stopped`,
+    `the server in ${stable} was started and is up, and refuses ${name} (${replyOf(error)}), so what it has loaded cannot be asked; it was stopped`,
     {
       cause: error,
-      hint: `a user that ACL SETUSER has made and no file has is gone once the server was started anew. As an administrator, on the server that serves now: make ${name} again, then ACL SAVE (where an aclfile is set) or give ${configFile} its line "user ${name} ..."; then recover again`,
+      hint: `a user or a right that ACL SETUSER has given and no file has is gone once the server was started anew. As an administrator, on the server that serves now: ACL SETUSER ${name} as it was, then ACL SAVE (where an aclfile is set) or give ${configFile} its line "user ${name} ..."; then recover again`,
       nextCommand: `refloat validate --live ${context.service}`,
     },
   );
@@ -240,7 +240,8 @@ const waitForServer = async (context: RedisContext, stable: string, target: Redi
       if (await isLoaded(context, target)) end = { is: "loaded" };
       else if (!(await isRunning(stable))) end = { is: "ended" };
     } catch (error) {
-      if (!(error instanceof RefloatError) || !isTurnedAway(error)) throw error;
+      // One that says so is up, be it that it does not know the user or that the user lacks a right there.
+      if (!(error instanceof RefloatError) || error.code !== "source.denied") throw error;
       // Another server may answer at the same address, which says nothing of this one.
       if (!(await isRunning(stable))) end = { is: "ended" };
       else if (context.options.start === undefined || context.clock.monotonicMs() - began > lettingInMs)
@@ -271,7 +272,7 @@ export const serveStable = async (context: RedisContext, stable: string, asked: 
       break;
     case "shut": {
       if (asked === "up") {
-        context.log.warn("the server runs, and does not let us in", { component: context.component, folder: stable });
+        context.log.warn("the server runs, and refuses us", { component: context.component, folder: stable });
         return;
       }
       const error = await turnedAway(context, { stable, target, error: waited.error });

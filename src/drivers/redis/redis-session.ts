@@ -27,9 +27,6 @@ export const replyOf = (error: unknown): string | null => {
   return typeof reply === "string" ? reply : null;
 };
 
-/** Does a server answer, and not let us in? */
-export const isTurnedAway = (error: unknown): boolean => strangers.test(replyOf(error) ?? "");
-
 /** A user that no file has is the usual reason for that on a server that let us in until it was started anew. */
 const turnedAwayHint =
   "is the password right? A user that ACL SETUSER has made and no file has is gone once the server was started anew: as an administrator make it again, then ACL SAVE (where an aclfile is set) or give redis.conf its `user ...` line";

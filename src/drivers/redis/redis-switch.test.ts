@@ -288,9 +288,7 @@ test("a server that comes up and does not let us in ends the switch with the rea
   const before = await switching.observe(context, exchange);
   await expect(switching.exchange(context, exchange, before)).rejects.toMatchObject({
     code: "source.denied",
-    message: expect.stringMatching(
-      /was started and is up, and does not let refloat in \(WRONGPASS .*; it was stopped$/,
-    ),
+    message: expect.stringMatching(/was started and is up, and refuses refloat \(WRONGPASS .*; it was stopped$/),
     hint: expect.stringContaining(`give ${server.configFile} its line "user refloat ..."`),
     nextCommand: "refloat validate --live shop",
   });
@@ -304,6 +302,21 @@ test("a server that comes up and does not let us in ends the switch with the rea
     code: "source.denied",
     hint: expect.stringContaining("ACL SAVE"),
   });
+});
+
+test("a right that stands in memory alone ends the switch in the same way", async () => {
+  await openWithUser([`user refloat on ">${password}" ~* &* +@all -info`]);
+  expect(await standing()).toMatchObject({ ok: true });
+  await restore();
+  await expect(switching.exchange(context, exchange, await switching.observe(context, exchange))).rejects.toMatchObject(
+    {
+      code: "source.denied",
+      message: expect.stringMatching(/is up, and refuses refloat \(NOPERM .*; it was stopped$/),
+    },
+  );
+  const reverse = { incoming: exchange.outgoing, outgoing: exchange.incoming, isReturn: true as const };
+  await switching.exchange(context, reverse, await switching.observe(context, reverse));
+  expect(await server.cli("MGET", "state", "late")).toBe("bad\nwrite");
 });
 
 test("replicas follow the recovered side by themselves", async () => {
