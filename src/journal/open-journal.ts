@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Journal } from "../core/ports/engine.ts";
 import type { RefloatError } from "../model/refloat-error.ts";
 import { programEntry } from "../platform/program-files.ts";
+import { threadOptions } from "../platform/thread-options.ts";
 import { journalFailed } from "./journal-errors.ts";
 import {
   type JournalAnswer,
@@ -21,8 +22,7 @@ type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (e
  */
 export const openJournal = async (path: string): Promise<Journal> => {
   const data: JournalThreadData = { path };
-  // Flags of the main program (`--input-type`, say) are not meant for its threads, and some keep them from starting.
-  const worker = new Worker(programEntry("journal-worker"), { workerData: data, name: "journal", execArgv: [] });
+  const worker = new Worker(programEntry("journal-worker"), { workerData: data, name: "journal", ...threadOptions() });
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let ended: RefloatError | null = null;

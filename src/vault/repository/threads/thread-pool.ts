@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { Worker, type Transferable } from "node:worker_threads";
 import { RefloatError } from "../../../model/refloat-error.ts";
 import { programEntry } from "../../../platform/program-files.ts";
+import { threadOptions } from "../../../platform/thread-options.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { FromThread, ThreadCall, ThreadCalls, ThreadData, ToThread } from "./calls.ts";
 import { unpackError } from "./portable-error.ts";
@@ -39,10 +40,9 @@ export class Thread {
     entry: URL,
   ) {
     this.#progress = progress;
-    // What the program was started with (--eval, --input-type) is not meant for the threads.
     this.#worker = new Worker(entry, {
       workerData: data,
-      execArgv: [],
+      ...threadOptions(),
       resourceLimits: { maxYoungGenerationSizeMb },
     });
     this.#worker.unref();
