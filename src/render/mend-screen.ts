@@ -20,17 +20,27 @@ const widestValue = 40;
 export const shownValue = (text: string | null): string =>
   text === null ? "null" : cutText(showName(Buffer.from(text)), widestValue);
 
-const sampleLine = ({ kind, key, columns }: MendedTable["samples"][number], direction: MendDirection): string => {
+/** Keys are bytes, and come as they are typed: shown once more, each backslash would be two. */
+const shownFor = (unit: string, text: string | null): string =>
+  unit === "keys" && text !== null ? cutText(text, widestValue) : shownValue(text);
+
+const sampleLine = (
+  { kind, key, columns }: MendedTable["samples"][number],
+  direction: MendDirection,
+  unit: string,
+): string => {
+  const shown = (text: string | null): string => shownFor(unit, text);
   const id = Object.entries(key)
-    .map(([name, text]) => `${name} ${shownValue(text)}`)
+    .map(([name, text]) => `${name} ${shown(text)}`)
     .join(", ");
-  const shown = columns.slice(0, 4).map(({ name, point, live }) => {
+  const differing = columns.slice(0, 4).map(({ name, point, live }) => {
     const [from, to] = direction === "mend" ? [live, point] : [point, live];
-    return kind === "gone" ? `${name} ${shownValue(point)}` : `${name} ${shownValue(from)} > ${shownValue(to)}`;
+    return kind === "gone" ? `${name} ${shown(point)}` : `${name} ${shown(from)} > ${shown(to)}`;
   });
-  const more = columns.length > shown.length ? `, ${formatCount(columns.length - shown.length)} more columns` : "";
+  const more =
+    columns.length > differing.length ? `, ${formatCount(columns.length - differing.length)} more columns` : "";
   const sign = kind === "changed" ? "*" : direction === "mend" ? "+" : "-";
-  return `${sign} ${id}: ${shown.join(", ")}${more}`;
+  return `${sign} ${id}: ${differing.join(", ")}${more}`;
 };
 
 const unitOf = ({ unit }: MendProposal): string => unit ?? "rows";
@@ -62,14 +72,14 @@ const putsLine = ({ puts, columns, asked, made }: MendedTable, unit: string): st
   return `  ${parts.length === 0 ? "nothing to put back" : parts.join(", ")}${why}`;
 };
 
-const sampleLines = (table: MendedTable, direction: MendDirection, screen: Screen): readonly string[] => {
+const sampleLines = (table: MendedTable, direction: MendDirection, unit: string, screen: Screen): readonly string[] => {
   const left = table.puts.changed + table.puts.gone - table.samples.length;
   const goneStyle = direction === "mend" ? "green" : "red";
   return [
     ...table.samples.map((sample) =>
       screen.paint(
         sample.kind === "gone" ? goneStyle : "yellow",
-        cutText(`  ${sampleLine(sample, direction)}`, screen.width),
+        cutText(`  ${sampleLine(sample, direction, unit)}`, screen.width),
       ),
     ),
     ...(left > 0 ? [`  ... ${formatCount(left)} more in the script`] : []),
@@ -79,7 +89,7 @@ const sampleLines = (table: MendedTable, direction: MendDirection, screen: Scree
 const tableLines = (table: MendedTable, unit: string, screen: Screen): readonly string[] => [
   screen.paint("bold", countsLine(table)),
   putsLine(table, unit),
-  ...sampleLines(table, "mend", screen),
+  ...sampleLines(table, "mend", unit, screen),
 ];
 
 const takenBackLine = ({ name, puts, made }: MendedTable, unit: string): string => {
@@ -130,7 +140,7 @@ export const renderTakingBack = (mend: MendOnScreen, screen: Screen): string => 
     screen.paint("bold", `Take back in ${placeOf(mend)}, what came from ${proposal.source}`),
     proposal.tables.flatMap((table) => [
       screen.paint("bold", takenBackLine(table, unitOf(proposal))),
-      ...sampleLines(table, "undo", screen),
+      ...sampleLines(table, "undo", unitOf(proposal), screen),
     ]),
     proposal.tables.every(({ triggers }) => triggers.length === 0)
       ? null

@@ -162,6 +162,9 @@ services:
       expect(shown).toContain("* key /app/price: value 0 after a bad upgrade > 5");
       expect(await content()).toBe(damaged);
 
+      const typed = (await program.succeed(["mend", "shop", "--only", "config:\\xff*", "--no-apply"])).stdout;
+      expect(typed).toContain("* key \\xff\\x00b: value \\x01 > \\x00\\xff");
+
       const { digest, tables, unit, script } = await answer("--only", "config:/app/*,config:\\xff\\x00b", "--yes");
       expect(unit).toBe("keys");
       expect(tables.map(({ name, puts, newer }) => [name, puts, newer])).toEqual([
