@@ -1,5 +1,6 @@
 /** What status says of services beside each other, over a vault that does not open. */
 import { once } from "node:events";
+import { type ServerResponse, createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseDeclaration } from "../core/declaration/parse-declaration.ts";
@@ -23,6 +24,56 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
+const declarationOf = (text: string) => {
+  const { declaration, diagnostics } = parseDeclaration(text, "refloat.yaml", driverRegistry);
+  if (declaration === undefined) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
+  return declaration;
+};
+
+/** Over a vault that does not open. */
+const benchOf = (declaration: ReturnType<typeof declarationOf>): Workbench =>
+  ({
+    registry: driverRegistry,
+    clock: systemClock,
+    log: silentLog,
+    directories: createDirectories(`${folder.path}/state`),
+    freezes: createFreezes(`${folder.path}/state/quiesce`, async () => []),
+    declaration: async () => declaration,
+    vault: async () => {
+      throw new RefloatError("vault.not-found", "there is no vault");
+    },
+    journal: async () => ({ listRuns: async () => [] }),
+    leases: async () => ({}),
+  }) as unknown as Workbench;
+
+it("asks services at once, so that one which is waited for keeps none of the others", async () => {
+  const asked: ServerResponse[] = [];
+  // Nobody is answered before all three have asked.
+  const server = createHttpServer((_request, response) => {
+    asked.push(response);
+    if (asked.length === 3) for (const one of asked) one.end("ok");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const service = (name: string): string => `
+  ${name}:
+    probe: http://127.0.0.1:${port}/${name}
+    components: { docs: { type: files, path: ${folder.path}/${name} } }`;
+  const declared = declarationOf(`
+vault: { url: ${folder.path}/vault, password: "\${env:UNUSED}" }
+services:${["shop", "notes", "wiki"].map(service).join("")}
+`);
+  const { services } = await readStatus(benchOf(declared), {
+    components: true,
+    signal: new AbortController().signal,
+  }).finally(() => server.close());
+  expect(services.map(({ service: { name }, probe }) => [name, probe?.status])).toEqual([
+    ["shop", "passed"],
+    ["notes", "passed"],
+    ["wiki", "passed"],
+  ]);
+});
+
 it("shows all services when the probe of one cannot even be bound", async () => {
   const stranger = createServer().listen(0, "127.0.0.1");
   await once(stranger, "listening");
@@ -39,21 +90,7 @@ services:
     components:
       docs: { type: files, path: ${folder.path} }
 `;
-  const { declaration, diagnostics } = parseDeclaration(text, "refloat.yaml", driverRegistry);
-  if (declaration === undefined) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  const bench = {
-    registry: driverRegistry,
-    clock: systemClock,
-    log: silentLog,
-    directories: createDirectories(`${folder.path}/state`),
-    freezes: createFreezes(`${folder.path}/state/quiesce`, async () => []),
-    declaration: async () => declaration,
-    vault: async () => {
-      throw new RefloatError("vault.not-found", "there is no vault");
-    },
-    journal: async () => ({ listRuns: async () => [] }),
-    leases: async () => ({}),
-  } as unknown as Workbench;
+  const bench = benchOf(declarationOf(text));
   const { services } = await readStatus(bench, { components: true, signal: new AbortController().signal }).finally(() =>
     stranger.close(),
   );

@@ -1,4 +1,5 @@
 /** status: what is overdue, interrupted or answers wrong, and what to type next. Looks, changes nothing. */
+import pLimit from "p-limit";
 import { askComponents } from "../core/components/ask-components.ts";
 import { withComponents } from "../core/components/component-access.ts";
 import { unaskedOutcome } from "../core/components/live-answers.ts";
@@ -81,13 +82,13 @@ export const readStatus = async (bench: Workbench, { components, signal }: Statu
   const leases = await bench.leases();
   const runs: RunRecord[] = [];
   for (const record of await journal.listRuns()) runs.push(await withTrueState(journal, leases, record));
-  const services: ServiceStatus[] = [];
-  for (const service of Object.values(declaration.services)) {
+  const limit = pLimit(servicesAtOnce);
+  const services = await limit.map(Object.values(declaration.services), async (service): Promise<ServiceStatus> => {
     const own = runs.filter((run) => run.service === service.name);
     const ownPoints = composePoints(points.filter(({ manifest }) => manifest.service === service.name));
     const lastPoint = withoutLeft(ownPoints)[0] ?? null;
     const spans = logs.filter((span) => span.service === service.name);
-    services.push({
+    return {
       service,
       lastPoint,
       points: ownPoints.length,
@@ -102,10 +103,13 @@ export const readStatus = async (bench: Workbench, { components, signal }: Statu
       ...(await readDisarmed(bench, { service, runs: own, signal })),
       lastRecovery: await lastRecovery(journal, own),
       incident: openIncident(incidents.filter((incident) => incident.service === service.name)),
-    });
-  }
+    };
+  });
   return { at: bench.clock.now().toISOString(), vault: { url: declaration.vault.url, ...vault }, services };
 };
+
+/** Each is waited for in vain where nobody answers, and asks its components some at a time: their servers have few connections to spare. */
+const servicesAtOnce = 4;
 
 /** @param points of one service, newest first */
 const lastVerifiedOf = (

@@ -72,12 +72,12 @@ export const runsCommand = defineCommand({
     if (follow) await watch(number, bench, context);
     const detail = await readRun(bench, number);
     return html === null
-      ? answerRun(detail, bench, output, await stillOff(detail, bench, context))
+      ? answerRun(detail, bench, output, output.json ? null : await stillOff(detail, bench, context))
       : writeRunPage(html, detail, bench, context);
   },
 });
 
-/** Asked for the words alone: a report is to be read also where nothing of the service answers. */
+/** Asked for the words alone, which --json has not: a report is to be read also where nothing of the service answers. */
 const stillOff = (detail: RunDetail, bench: Workbench, { output, signal }: CommandContext) =>
   during(output, bench.clock, "asking what is off", () =>
     nullWhenDown(signal, () => readStillOff(bench, detail, signal)),
