@@ -17,6 +17,15 @@ test("a user is found by name and by number, asked once for all who ask under on
   expect((await userEntry("0", signal)).name).toBe("root");
 });
 
+test("an answer is a minute old at most, however long the signal lives", async () => {
+  const { signal } = new AbortController();
+  const answer = userEntry("root", signal, 1000);
+  expect(userEntry("root", signal, 60_999)).toBe(answer);
+  const later = userEntry("root", signal, 61_000);
+  expect(later).not.toBe(answer);
+  expect(await later).toEqual(await answer);
+});
+
 test("one who is not there is asked for again", async () => {
   const { signal } = new AbortController();
   const answer = userEntry("nobody-of-that-name", signal);

@@ -28,7 +28,11 @@ import {
 const retries = 2;
 
 /** What is wrong with the side that is left, and not with how it is looked at. */
-const ofTheSide: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["source.unreachable", "source.failed"]);
+const ofTheSide: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "source.unreachable",
+  "source.under-pressure",
+  "source.failed",
+]);
 
 /** A side that has died is why one recovers: what nobody can ask is told, and keeps nothing from taking its place. A flaw of a moment is tried again first. */
 const unlessGone = async (

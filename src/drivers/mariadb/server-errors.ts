@@ -32,7 +32,9 @@ export const errorNumberOf = (error: unknown): number | null => numberIn(saidBy(
 const longestSaid = 500;
 
 const denied = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1419, 1698]);
-const unreachable = new Set([1040, 1053, 1129, 1130, 1158, 1159, 1160, 1161, 1203, 1927, 2002, 2003, 2005, 2006, 2013]);
+/** It is up, and has no room for one more: whoever took it for one that died would leave out what is written to it. */
+const full = new Set([1040, 1203]);
+const unreachable = new Set([1053, 1129, 1130, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2005, 2006, 2013]);
 const fullDisk = new Set([1021, 1041, 1114, 3, 28]);
 
 type Advice = { readonly code: ErrorCode; readonly hint?: string };
@@ -49,6 +51,11 @@ const adviceOn = (number: number, { password, database }: MariadbTarget, failed:
   }
   if (denied.has(number))
     return { code: "source.denied", hint: "refloat validate --live prints the GRANTs that are needed" };
+  if (full.has(number))
+    return {
+      code: "source.under-pressure",
+      hint: "it has as many connections as it takes: end some, or raise max_connections; then try again",
+    };
   if (unreachable.has(number)) return { code: "source.unreachable" };
   if (fullDisk.has(number)) return { code: failed, hint: "free space on the server's disk, then try again" };
   if (number === 1049)

@@ -67,9 +67,11 @@ const compareNamed = async (context: ServerContext, source: PointSource, named: 
   const name = formatExcerptName(named);
   const live = await liveDatabase(context, database, "source");
   if (!(await tablesOf(live)).has(table)) {
-    const pointRows = await withTemporary(context, source, named, (access) => countRows(access, table));
+    // A server that is restored for it takes longer than a look into the folder.
     const why = await whyUnseen(context, live, named);
-    return why === null ? { name, state: "gone", pointRows } : { name, state: "unseen", why };
+    if (why !== null) return { name, state: "unseen", why };
+    const pointRows = await withTemporary(context, source, named, (access) => countRows(access, table));
+    return { name, state: "gone", pointRows };
   }
   return unlessUnfit(name, () =>
     withTemporaryRows(context, source, database, async (rows): Promise<ComparedPart> => {
