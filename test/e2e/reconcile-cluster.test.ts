@@ -8,6 +8,7 @@ import { findFreePort } from "../../src/testing/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/testing/postgres-server.ts";
 import { query, withClient } from "../../src/testing/query.ts";
 import { declareIn } from "./support/declare.ts";
+import { lookOf } from "./support/look-of.ts";
 import { type RefloatProgram, refloatIn } from "./support/refloat-program.ts";
 
 let folder: string;
@@ -33,17 +34,6 @@ const order = (customer: string) =>
   shop(`with c as (insert into customers (name) values ('${customer}') returning id)
         insert into orders (customer, note) select id, '${customer}' || (select string_agg(md5(n::text), '') from generate_series(1, 200) n) from c`);
 
-/** Names, sizes and times: an undo needs the old side as it was left. */
-const lookOf = async (path: string): Promise<readonly string[]> => {
-  const names = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return Promise.all(
-    files.toSorted().map(async (file) => {
-      const { size, mtimeMs } = await stat(file);
-      return `${file} ${size} ${mtimeMs}`;
-    }),
-  );
-};
 const oldSide = () => join(server.directory, "data.old1");
 
 beforeAll(async () => {

@@ -18,7 +18,7 @@ export const reconcileCommand = defineCommand({
   summary: "after a recovery: what came after the point back into the recovered side",
   about: [
     "A recovery goes back to a point, and what was written after it stays on the old side, which is kept. This finds those rows by key, and puts the ones that the " +
-      "recovered side does not have into it: the orders that came in after the bad migration, without the migration. Each component, of a whole cluster each database, is a batch of its own: shown, " +
+      "recovered side does not have into it: the orders that came in after the bad migration, without the migration. Each component, of a whole cluster or server each database, is a batch of its own: shown, " +
       "written as SQL, asked about, and done in one transaction or not at all.",
     "Rows that both sides have and that differ are left alone, since the old side may have them wrong: --rows changed takes those too, for tables that you name. " +
       "Only rows come back, and the tables' own triggers do not fire: what they did then is not done again. An outbox or a queue in a table is rows too: leave " +
@@ -34,7 +34,7 @@ export const reconcileCommand = defineCommand({
       name: "only",
       value: "COMPONENT[:TABLE]",
       repeatable: true,
-      about: "only these components, or tables of them; of a cluster DATABASE or DATABASE/TABLE",
+      about: "only these components, or tables of them; of a cluster or server DATABASE or DATABASE/TABLE",
     },
     {
       name: "rows",

@@ -49,6 +49,9 @@ export const hasRows = ({ type }: SourceTable): boolean => type === "table" || t
 /** The one whose tables rows are put back into, all or nothing. */
 export const rowEngine = "InnoDB";
 
+/** Its rows end with the server, and are in no file. */
+export const memoryEngine = "MEMORY";
+
 /** Their rows are read within one snapshot. */
 const transactional = new Set(["InnoDB", "ROCKSDB"]);
 /** Their rows lie elsewhere, and a dump leaves them there. */

@@ -59,7 +59,17 @@ const pointRows = (point: PointSource): MariadbRowSource => {
   };
 };
 
-type LeftWish = { readonly label: string; readonly wanted: RowWish["rows"] };
+/** What all sides that are kept have in common: single rows of them, and no table made again. */
+export const ofKeptSide = (
+  source: Pick<MariadbRowSource, "words" | "labels" | "open" | "rowsLeft">,
+): MariadbRowSource => ({
+  ...source,
+  whole: false,
+  define: async () => null,
+  remakeHint: () => "a table that only the old side has stays there until refloat commit",
+});
+
+export type LeftWish = { readonly label: string; readonly wanted: RowWish["rows"] };
 
 /** @returns null for a table that the side does not have */
 const unmatchedOf = async (access: SqlAccess, side: string, { label, wanted }: LeftWish): Promise<Unmatched | null> => {
@@ -80,7 +90,11 @@ const unmatchedOf = async (access: SqlAccess, side: string, { label, wanted }: L
   };
 };
 
-const rowsLeft = async (access: SqlAccess, side: string, wish: LeftWish): Promise<RowsAsCsv | null> => {
+/**
+ * Rows of a side that the live table does not have.
+ * @param access to the server that both are on, in the live database @param side the other one @returns null for a table that it does not have
+ */
+export const rowsLeft = async (access: SqlAccess, side: string, wish: LeftWish): Promise<RowsAsCsv | null> => {
   const rows = await unmatchedOf(access, side, wish);
   if (rows === null) return null;
   const count = await countUnmatched(access, rows);
@@ -93,9 +107,8 @@ const rowsLeft = async (access: SqlAccess, side: string, wish: LeftWish): Promis
 const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSource): Promise<MariadbRowSource> => {
   const listed = await listTables(access, side);
   const labels = listed.filter(hasRows).map(({ name }) => name);
-  return {
+  return ofKeptSide({
     words,
-    whole: false,
     labels,
     open: async (label) => {
       const table = listed.find(({ name }) => name === label);
@@ -118,9 +131,7 @@ const keptRows = async (access: SqlAccess, { side, words, point }: KeptSideSourc
       requireLoadable(label, table.sizeBytes);
       return rowsLeft(access, side, { label, wanted });
     },
-    define: async () => null,
-    remakeHint: () => "a table that only the old side has stays there until refloat commit",
-  };
+  });
 };
 
 export const rowSourceOf = async (access: SqlAccess, source: MendSource): Promise<MariadbRowSource> =>

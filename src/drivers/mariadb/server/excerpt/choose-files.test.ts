@@ -1,15 +1,16 @@
 /** Which files of a capture are left out, and that none is whose table got its name while it was copied. */
 import { describe, expect, it } from "vitest";
 import type { FileChange } from "../captured-server.ts";
-import { type CapturedFile, chooseFiles } from "./choose-files.ts";
+import { type CapturedFile, chooseFiles, filesNamed } from "./choose-files.ts";
 
 const filesOf = (...paths: readonly string[]): readonly CapturedFile[] =>
-  paths.map((path) => ({ path, sizeBytes: 1, content: () => (async function* none() {})() }));
+  paths.map((path) => ({ path, sizeBytes: 1, local: null, content: () => (async function* none() {})() }));
 
 const notesOf = (texts: Readonly<Record<string, string>>): readonly CapturedFile[] =>
   Object.entries(texts).map(([path, told]) => ({
     path,
     sizeBytes: told.length,
+    local: null,
     content: () =>
       (async function* one() {
         yield Buffer.from(told);
@@ -20,7 +21,7 @@ const chosen = async (
   paths: readonly string[],
   { table = "orders", changes = [] }: { readonly table?: string | null; readonly changes?: readonly FileChange[] } = {},
 ): Promise<readonly string[]> =>
-  (await chooseFiles(filesOf(...paths), changes, { database: "shop", table, ignoresCase: false })).map(
+  (await chooseFiles(filesOf(...paths), changes, filesNamed({ database: "shop", table, ignoresCase: false }))).map(
     ({ path }) => path,
   );
 
@@ -68,7 +69,9 @@ describe("files for one table", () => {
     const data = ["shop/draft.ibd", "shop/orders.ibd", "shop/early.ibd"];
     const files = [...filesOf(...data, "shop/orders.frm", "shop/gone.ibd", "shop/gone.del"), ...notesOf(notes)];
     const of = async (table: string): Promise<readonly string[]> =>
-      (await chooseFiles(files, [], { database: "shop", table, ignoresCase: false })).map(({ path }) => path);
+      (await chooseFiles(files, [], filesNamed({ database: "shop", table, ignoresCase: false }))).map(
+        ({ path }) => path,
+      );
     await expect(of("orders")).resolves.toEqual([
       "shop/draft.ibd",
       "shop/orders.ibd",

@@ -18,6 +18,8 @@ export type CapturedFile = {
   readonly path: string;
   readonly sizeBytes: number;
   readonly content: () => ByteStream;
+  /** Where it lies on this machine and stays as it is; null in a vault. */
+  readonly local: string | null;
 };
 
 /** @throws RefloatError point.damaged, vault.* */
@@ -28,7 +30,7 @@ export const listFiles = async (tree: TreeReader, captured: CapturedComponent): 
     for (const entry of await tree.folder(folder.treeId ?? "")) {
       const path = join(at, Buffer.from(entry.name).toString("utf8"));
       if (entry.treeId !== null) await walk(entry, path);
-      else files.push({ path, sizeBytes: entry.sizeBytes, content: () => tree.content(entry) });
+      else files.push({ path, sizeBytes: entry.sizeBytes, content: () => tree.content(entry), local: null });
     }
   };
   const folder = await tree.entry(root);
@@ -41,10 +43,10 @@ export const listFiles = async (tree: TreeReader, captured: CapturedComponent): 
 export const ownDatabases: ReadonlySet<string> = new Set(["mysql", "sys", "performance_schema"]);
 
 /** For all of a database; by the name of a trigger, which table that is of; and hidden tables of full-text indexes, which tell the number of their table alone. */
-const isOfWholeDatabase = (name: string): boolean => name === "db.opt" || /\.TRN$|^fts_/i.test(name);
+export const isOfWholeDatabase = (name: string): boolean => name === "db.opt" || /\.TRN$|^fts_/i.test(name);
 
 /** `orders` of `orders.ibd`, `orders#P#p0.ibd`: neither a dot nor that sign is in an encoded name. */
-const tableOf = (name: string): string => /^[^.#]+/.exec(name)?.[0] ?? name;
+export const tableOf = (name: string): string => /^[^.#]+/.exec(name)?.[0] ?? name;
 
 const noteOfName = /\.ren$/;
 
@@ -58,17 +60,27 @@ const notedNames = async (files: readonly CapturedFile[]): Promise<readonly File
       .map(async ({ path, content }) => ({ path: dataOfNote(path), to: `${(await text(content())).trim()}.ibd` })),
   );
 
+/** What is wanted beside the server itself, by the names of folders and of tables' files. */
+export type FileWish = {
+  readonly isDatabase: (folder: string) => boolean;
+  readonly isTable: (file: string) => boolean;
+};
+
 type Wish = ExcerptName & { readonly ignoresCase: boolean };
 
-const isOf = (path: string, { database, table, ignoresCase }: Wish): boolean => {
+export const filesNamed = ({ database, table, ignoresCase }: Wish): FileWish => ({
+  isDatabase: (folder) => mayBeNamed(folder, database, { ignoresCase }),
+  isTable: (file) => table === null || mayBeNamed(file, table, { ignoresCase }),
+});
+
+const isOf = (path: string, { isDatabase, isTable }: FileWish): boolean => {
   const [folder = "", name] = path.split("/");
   if (name === undefined || ownDatabases.has(folder)) return true;
-  if (!mayBeNamed(folder, database, { ignoresCase })) return false;
-  return table === null || isOfWholeDatabase(name) || mayBeNamed(tableOf(name), table, { ignoresCase });
+  return isDatabase(folder) && (isOfWholeDatabase(name) || isTable(tableOf(name)));
 };
 
 /** Paths under which files were copied that are `isOf` by the name that they had in the end. */
-const renamedInto = (changes: readonly FileChange[], wish: Wish): ReadonlySet<string> => {
+const renamedInto = (changes: readonly FileChange[], wish: FileWish): ReadonlySet<string> => {
   const wanted = new Set<string>();
   for (const { path, to } of changes.toReversed())
     if (to !== null && (wanted.has(to) || isOf(to, wish))) wanted.add(path);
@@ -79,7 +91,7 @@ const renamedInto = (changes: readonly FileChange[], wish: Wish): ReadonlySet<st
 export const chooseFiles = async (
   files: readonly CapturedFile[],
   changes: readonly FileChange[],
-  wish: Wish | null,
+  wish: FileWish | null,
 ): Promise<readonly CapturedFile[]> => {
   if (wish === null) return files;
   const renamed = renamedInto([...changes, ...(await notedNames(files))], wish);

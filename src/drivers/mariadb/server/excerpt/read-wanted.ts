@@ -8,7 +8,7 @@ import { openDump } from "../../dump.ts";
 import { type DumpedTable, readDumpedTable } from "../../dumped-table.ts";
 import type { KeptCode } from "../../marker-table.ts";
 import { readServerFacts } from "../../server-facts.ts";
-import { type SourceTable, hasOwnRows, listTables } from "../../source-tables.ts";
+import { type SourceTable, hasOwnRows, listTables, memoryEngine } from "../../source-tables.ts";
 import { type SqlAccess, askSql, textOf } from "../../sql-client.ts";
 import { quoteText } from "../../sql-text.ts";
 import type { ServerContext } from "../server-options.ts";
@@ -17,7 +17,7 @@ import { unknownTable } from "./unknown-name.ts";
 /** Why a table has no rows here, in a person's words; null when it has. */
 const whyWithoutRows = ({ type, engine }: SourceTable): string | null => {
   if (type === "view" || type === "sequence") return `a ${type}, which has no rows of its own`;
-  if (engine === "MEMORY") return "a MEMORY table, of which a capture has no rows";
+  if (engine === memoryEngine) return "a MEMORY table, of which a capture has no rows";
   return hasOwnRows(engine) ? null : `${engine}, whose rows lie elsewhere`;
 };
 
@@ -80,14 +80,18 @@ async function* dumpOf(
     throw new RefloatError("source.failed", "mariadb-dump ended before its output was complete");
 }
 
+/** Definition and rows. */
+export const dumpRows = (context: ServerContext, access: SqlAccess, table: string): ByteStream =>
+  dumpOf(context, access, { ignored: [], tables: [table] });
+
 /** As the dump of a `mariadb` component has it. */
 export const readTable = (context: ServerContext, access: SqlAccess, table: string): Promise<DumpedTable> =>
-  readDumpedTable(dumpOf(context, access, { ignored: [], tables: [table] }));
+  readDumpedTable(dumpRows(context, access, table));
 
-/** Tables and rows, then triggers: into a database that has no such table. */
+/** Definition and rows, then triggers: into a database that has no such table. */
 export async function* dumpTable(context: ServerContext, access: SqlAccess, table: string): ByteStream {
   const triggers = await readTriggers(access, access.target.database, table);
-  yield* dumpOf(context, access, { ignored: [], tables: [table] });
+  yield* dumpRows(context, access, table);
   if (triggers.objects.length > 0) yield Buffer.from(codeScript(triggers));
 }
 
@@ -125,7 +129,7 @@ export async function* dumpDatabase(
   tell("left out, of engines that are off in a temporary server", left);
   tell(
     "MEMORY tables come without rows, of which a capture has none",
-    listed.filter(({ engine }) => engine === "MEMORY"),
+    listed.filter(({ engine }) => engine === memoryEngine),
   );
   tell(
     "only the definition comes of what has its rows elsewhere",

@@ -7,7 +7,8 @@ import { capturedServerSchema } from "../captured-server.ts";
 import type { ServerContext, ServerOptions } from "../server-options.ts";
 import { type ExcerptName, formatExcerptName, parseExcerptName } from "./excerpt-name.ts";
 import { dumpDatabase, dumpTable, findTable, readTable } from "./read-wanted.ts";
-import { type TemporaryServer, openTemporary } from "./temporary-server.ts";
+import type { TemporaryServer } from "./serve-files.ts";
+import { openTemporary } from "./temporary-server.ts";
 
 /** Of the server's own making, and nothing in them that is anybody's. */
 const hidden = new Set(["sys", "performance_schema"]);

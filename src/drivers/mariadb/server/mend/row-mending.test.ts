@@ -122,14 +122,3 @@ it("leave nothing behind where a file of the point cannot be read, and nobody wr
   expect(running).toBe(0);
   expect(await readdir(temporary)).toEqual([]);
 });
-
-it("of an old side are not told", async () => {
-  const kept = {
-    side: "x",
-    since: { takenAt: "", mark: {} },
-    point: async () => source,
-    words: "the old side",
-    leftTo: "",
-  };
-  await expect(serverMending.batches?.(context, kept, null)).rejects.toMatchObject({ code: "source.unsupported" });
-});

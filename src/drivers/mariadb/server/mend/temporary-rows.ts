@@ -8,7 +8,8 @@ import { type SqlAccess, askSql, textOf } from "../../sql-client.ts";
 import { inDatabase } from "../../sql-text.ts";
 import { formatExcerptName } from "../excerpt/excerpt-name.ts";
 import { findTable, readTable } from "../excerpt/read-wanted.ts";
-import { type TemporaryServer, openTemporary } from "../excerpt/temporary-server.ts";
+import type { TemporaryServer } from "../excerpt/serve-files.ts";
+import { openTemporary } from "../excerpt/temporary-server.ts";
 import { isNoSuchTable } from "../excerpt/unknown-name.ts";
 import type { ServerContext } from "../server-options.ts";
 
