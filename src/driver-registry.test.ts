@@ -66,6 +66,7 @@ describe("the drivers of this build", () => {
   test("provision in ways that are named once", () => {
     expect([...driverRegistry.provisions.keys()].sort()).toEqual([
       "command",
+      "packages",
       "podman",
       "process",
       "qemu",

@@ -11,6 +11,7 @@ import { haproxyBundle } from "./drivers/haproxy/haproxy-bundle.ts";
 import { httpBundle } from "./drivers/http/http-bundle.ts";
 import { mariadbBundle } from "./drivers/mariadb/mariadb-bundle.ts";
 import { nginxBundle } from "./drivers/nginx/nginx-bundle.ts";
+import { packagesBundle } from "./drivers/packages/packages-bundle.ts";
 import { pgbouncerBundle } from "./drivers/pgbouncer/pgbouncer-bundle.ts";
 import { podmanBundle } from "./drivers/podman/podman-bundle.ts";
 import { postgresClusterBundle } from "./drivers/postgres-cluster/postgres-cluster-bundle.ts";
@@ -35,6 +36,7 @@ const bundles: readonly DriverBundle[] = [
   gitBundle,
   terraformBundle,
   processBundle,
+  packagesBundle,
   podmanBundle,
   qemuBundle,
   httpBundle,

@@ -4,6 +4,8 @@
  * the two will use. Changes nothing; of the vault it takes and gives back the lock of a capture.
  */
 import { type ComponentAccess, withComponents } from "../core/components/component-access.ts";
+import { capturedPart } from "../core/components/captured-part.ts";
+import { settledDifferences } from "../core/components/look-at-provisions.ts";
 import {
   preflightAnswer,
   preflightComponent,
@@ -11,14 +13,18 @@ import {
   preflightFences,
   preflightProvision,
 } from "../core/components/preflight.ts";
+import { remedyHint, remedyOf, withSettledBy } from "../core/components/settled-differences.ts";
 import { findService } from "../core/declaration/find-service.ts";
 import { checkInvariant } from "../core/invariants/check-invariant.ts";
+import { composePoints } from "../core/points/compose-points.ts";
 import type { FreezeRequest, Frozen } from "../core/ports/freezes.ts";
 import type { PreflightReport } from "../core/ports/driver.ts";
 import { frozenComponents } from "../core/quiesce/frozen-components.ts";
 import { judgeQuiesceTime } from "../core/quiesce/quiesce-time.ts";
+import { formatList } from "../core/text/quantity.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import type { CommitLockDeclaration, ServiceDeclaration } from "../model/declaration.ts";
+import type { RecoveryPoint } from "../model/manifest.ts";
 import type { CheckOutcome } from "../model/outcome.ts";
 import { RefloatError } from "../model/refloat-error.ts";
 
@@ -53,7 +59,17 @@ const askService = (
 ): Promise<readonly LiveSubject[]> =>
   withComponents(
     bench,
-    { service, locate: () => null, marker: `refloat/validate/${service.name}`, signal },
+    {
+      service,
+      locate: () => null,
+      captured: async (name) =>
+        capturedPart(
+          (await newestPoint(bench, service))?.manifest.components[name],
+          async () => (await bench.vault()).repository,
+        ),
+      marker: `refloat/validate/${service.name}`,
+      signal,
+    },
     async (access) => {
       const subjects: LiveSubject[] = [];
       for (const name of Object.keys(service.provision ?? {}))
@@ -61,10 +77,11 @@ const askService = (
       for (const name of Object.keys(service.components)) {
         const report = await preflightComponent(access, name);
         const checks = await askChecks(service, name, access);
+        const lacking = await preflightAnswer("fingerprint", () => askFingerprint(bench, service, name, access));
         subjects.push({
           service: service.name,
           subject: name,
-          report: { ...report, findings: [...report.findings, ...checks] },
+          report: { ...report, findings: [...report.findings, ...lacking.findings, ...checks] },
         });
       }
       const marker = `refloat/validate/${service.name}`;
@@ -96,6 +113,43 @@ const askService = (
       return subjects;
     },
   );
+
+/** What a recovery now would take; null where there is none, or the vault does not answer, which is told by itself. */
+const newestPoint = async (bench: Workbench, { name }: ServiceDeclaration): Promise<RecoveryPoint | null> => {
+  const { points } = await bench.vault();
+  return composePoints(await points.list(name))[0] ?? null;
+};
+
+/** Has this machine the packages that the newest point was captured with? What else differs is told by `ready` and by each plan. */
+const askFingerprint = async (
+  bench: Workbench,
+  service: ServiceDeclaration,
+  component: string,
+  access: ComponentAccess,
+): Promise<PreflightReport> => {
+  const none = { findings: [], commands: [], recoveryCommands: [], grants: [] };
+  const driver = access.driver(component);
+  if (driver.compareFingerprint === undefined) return none;
+  const captured = (await newestPoint(bench, service))?.manifest.components[component]?.fingerprint;
+  if (captured?.archives === undefined) return none;
+  const live = await driver.compareFingerprint(await access.context(component), captured);
+  const missing = live.filter(({ inPoint, severity }) => inPoint === true && severity === "missing");
+  const subject = `packages of ${component}`;
+  if (missing.length === 0)
+    return {
+      ...none,
+      findings: [{ ok: true, subject, found: "all that the newest point was captured with are here" }],
+    };
+  const differences = withSettledBy(missing, await settledDifferences(access, Object.keys(service.provision ?? {})));
+  const hint = remedyHint(component, differences);
+  const words = differences.map((one) => `${one.subject} ${one.captured}${remedyOf(one)}`);
+  return {
+    ...none,
+    findings: [
+      { ok: hint === null, subject, found: `not found here: ${formatList(words)}`, ...(hint === null ? {} : { hint }) },
+    ],
+  };
+};
 
 /** Runs neither line, takes no lock; whether the time suffices is told by the captures that were made. */
 const askQuiesce = async (

@@ -6,7 +6,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { access, readFile, stat } from "node:fs/promises";
 import { release as kernelRelease } from "node:os";
+import { join } from "node:path";
 import type { Fingerprint, FingerprintDifference } from "../model/fingerprint.ts";
+import { packageSubject } from "../core/packages/package-subject.ts";
 import { compareCertificates } from "./certificates.ts";
 import { compareLocale } from "./locales.ts";
 import { runProgram } from "./subprocess.ts";
@@ -16,8 +18,9 @@ type Packages = Fingerprint["packages"];
 
 const unquote = (text: string): string => text.replace(/^(["'])(.*)\1$/, "$2");
 
-export const readOperatingSystem = async (): Promise<Fingerprint["os"]> => {
-  const text = await readFile("/etc/os-release", "utf8").catch(() => "");
+/** @param root of the system that is meant; its kernel is this machine's */
+export const readOperatingSystem = async (root = "/"): Promise<Fingerprint["os"]> => {
+  const text = await readFile(join(root, "etc/os-release"), "utf8").catch(() => "");
   const values = new Map(
     text.split("\n").map((line) => [line.slice(0, line.indexOf("=")), unquote(line.slice(line.indexOf("=") + 1))]),
   );
@@ -174,7 +177,7 @@ export const compareWithThisMachine = async (
     const here = installed.get(name) ?? null;
     if (here === version) continue;
     differences.push({
-      subject: `package ${name}`,
+      subject: packageSubject(name),
       captured: version,
       target: here,
       ...(here === null ? ({ severity: "missing", stops: true } as const) : ({ severity: "differs" } as const)),

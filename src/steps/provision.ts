@@ -46,6 +46,15 @@ const remove = (parts: StepParts, context: ProvisionStep): Promise<void> =>
     await driver.destroy(driverContext, ownerOf(context));
   });
 
+/** What a killed attempt has left is made anew, or, by a driver that can, brought to its end; `apply` looks what there is then. */
+const finishOrRemove = (parts: StepParts, context: ProvisionStep): Promise<void> =>
+  withStep(parts, context, async (access) => {
+    if (wasFound(context.intent)) return;
+    const { driver, context: driverContext } = await access.provision(context.action.provision);
+    if (driver.finish === undefined) await driver.destroy(driverContext, ownerOf(context));
+    else await driver.finish(driverContext, ownerOf(context));
+  });
+
 export const createProvisionStep: MakeHandler<"provision"> = (parts) => ({
   kind: "provision",
   timeoutMs: stepTimeoutMs.data,
@@ -72,7 +81,7 @@ export const createProvisionStep: MakeHandler<"provision"> = (parts) => ({
       return output === undefined ? { presence: "absent" } : { presence: "done", output };
     }),
 
-  clear: (context) => remove(parts, context),
+  clear: (context) => finishOrRemove(parts, context),
   apply: (context) => withStep(parts, context, (access) => bringAbout(parts, context, access)),
   compensate: (context) => remove(parts, context),
 });

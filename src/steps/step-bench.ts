@@ -1,7 +1,9 @@
 /** What all step handlers share: access to the components as this step must see them. */
 import { type ComponentAccess, type Locate, withComponents } from "../core/components/component-access.ts";
 import type { InstanceTarget, Outputs } from "../core/ports/driver.ts";
+import { capturedPart } from "../core/components/captured-part.ts";
 import type { StepContext, StepHandler } from "../core/ports/engine.ts";
+import type { ProvisionContext } from "../core/ports/provision.ts";
 import type { ActingPerson, Approver, Attendant, ComponentParts, OpenVault } from "../core/ports/workbench.ts";
 import { stepIdOf } from "../core/planner/step-id.ts";
 import type { StepId } from "../model/identifiers.ts";
@@ -83,6 +85,12 @@ const provisionedBy = ({ plan, outputs }: StepContext): ReadonlySet<string> =>
     ),
   );
 
+/** Of a plan that has a point; a way home makes its own only after what it is provisioned with is there. */
+const capturedBy =
+  ({ vault }: StepParts, point: NonNullable<StepContext["plan"]["point"]>): NonNullable<ProvisionContext["captured"]> =>
+  async (component) =>
+    capturedPart(point.components[component], async () => (await vault()).repository);
+
 export const withStep = <Result>(
   parts: StepParts,
   context: StepContext,
@@ -97,6 +105,7 @@ export const withStep = <Result>(
       locate: isAway(context) ? () => null : (view.locate ?? locateDuring(context)),
       ...(view.outputs === undefined ? {} : { outputs: view.outputs }),
       ...(isAway(context) ? {} : { provisioned: provisionedBy(context) }),
+      ...(isAway(context) || context.plan.point === null ? {} : { captured: capturedBy(parts, context.plan.point) }),
       marker: context.marker,
       signal: context.signal,
       progress: context.progress,

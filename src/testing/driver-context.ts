@@ -3,12 +3,15 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { CheckContext, DriverContext } from "../core/ports/driver.ts";
+import type { CheckContext } from "../core/ports/driver.ts";
+import type { ProvisionContext } from "../core/ports/provision.ts";
 import type { TrafficContext } from "../core/ports/traffic.ts";
 import type { Bind, BoundText } from "../core/ports/environment.ts";
+import type { CapturedComponent } from "../model/manifest.ts";
 import { silentLog } from "../platform/log.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { removeTree } from "../platform/tree-files.ts";
+import { createDirectoryReader } from "./directory-vault.ts";
 
 export type TestFolder = { readonly path: string; readonly remove: () => Promise<void> };
 
@@ -48,9 +51,22 @@ export type TestContextOptions<Options> = {
   readonly component?: string;
   readonly values?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** For what is provisioned from a point: its components, and the folder that has what their snapshots have. */
+  readonly point?: { readonly folder: string; readonly components: Readonly<Record<string, CapturedComponent>> };
 };
 
-export const createTestContext = <Options>(given: TestContextOptions<Options>): DriverContext<Options> => ({
+const capturedIn =
+  ({
+    folder,
+    components,
+  }: NonNullable<TestContextOptions<unknown>["point"]>): NonNullable<ProvisionContext["captured"]> =>
+  async (component) => {
+    const captured = components[component];
+    return captured === undefined ? null : { captured, source: async () => createDirectoryReader(folder) };
+  };
+
+export const createTestContext = <Options>(given: TestContextOptions<Options>): ProvisionContext<Options> => ({
+  ...(given.point === undefined ? {} : { captured: capturedIn(given.point) }),
   service: "shop",
   component: given.component ?? "app",
   options: given.options,

@@ -16,6 +16,8 @@ export type ProvisionBench = {
   readonly type: string;
   /** Options of an entry of its own in a folder of its own; whatever it needs is there. */
   readonly declare: (folder: string) => Promise<unknown>;
+  /** The point that it is made from, of what was put into the folder by `declare`. */
+  readonly point?: (folder: string) => Promise<NonNullable<TestContextOptions<unknown>["point"]>>;
   /** How many of what it makes there are in the world, whoever is asked. */
   readonly count: (context: DriverContext) => Promise<number>;
   /** Whether it is killed at each effect; `remove`: of taking it away as well. */
@@ -27,7 +29,7 @@ const owner: ProvisionOwner = { run: 42, runUid: "6c1f5b1e-0d2c-4f0a-9f5e-2b6b7a
 const other: ProvisionOwner = { run: 43, runUid: "6c1f5b1e-0d2c-4f0a-9f5e-2b6b7a1c0043" };
 const mostPoints = 60;
 
-export const describeProvisionContract = ({ type, declare, count, killable }: ProvisionBench): void => {
+export const describeProvisionContract = ({ type, declare, point, count, killable }: ProvisionBench): void => {
   describe(`provision by ${type}`, { timeout: 600_000 }, () => {
     const driver = driverRegistry.provisions.get(type) as ProvisionDriver;
     let folder: TestFolder;
@@ -47,7 +49,12 @@ export const describeProvisionContract = ({ type, declare, count, killable }: Pr
     const scene = async (name: string): Promise<TestContextOptions<unknown>> => {
       const path = join(folder.path, name);
       await mkdir(path);
-      const given = { folder: path, component: "box", options: await declare(path) };
+      const given = {
+        folder: path,
+        component: "box",
+        options: await declare(path),
+        ...(point === undefined ? {} : { point: await point(path) }),
+      };
       contexts.push(contextOf(given));
       return given;
     };

@@ -7,7 +7,7 @@ import type { CheckOutcome } from "../../model/outcome.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type ForeignPart, parseTemplate } from "../declaration/template.ts";
 import type { CheckContext, ComponentDriver, DriverContext, InstanceTarget, Outputs } from "../ports/driver.ts";
-import type { ProvisionDriver } from "../ports/provision.ts";
+import type { ProvisionContext, ProvisionDriver } from "../ports/provision.ts";
 import type { ByteStream } from "../ports/bytes.ts";
 import type { Bind, ReportProgress } from "../ports/environment.ts";
 import type { ComponentParts } from "../ports/workbench.ts";
@@ -22,6 +22,8 @@ export type AccessOptions = {
   readonly outputs?: ReadonlyMap<string, Outputs>;
   /** Entries of `provision:` that the run has seen to: what they are is read, and not looked into anew at each reference. */
   readonly provisioned?: ReadonlySet<string>;
+  /** What the point that is recovered has, for what is provisioned from it. */
+  readonly captured?: ProvisionContext["captured"];
   readonly marker: string;
   readonly signal: AbortSignal;
   readonly progress?: ReportProgress;
@@ -32,7 +34,9 @@ export type ComponentAccess = {
   readonly context: (component: string) => Promise<DriverContext>;
   /** Of a component, or of what is provisioned. @throws RefloatError provision.absent */
   readonly outputs: (name: string) => Promise<Outputs>;
-  readonly provision: (name: string) => Promise<{ readonly driver: ProvisionDriver; readonly context: DriverContext }>;
+  readonly provision: (
+    name: string,
+  ) => Promise<{ readonly driver: ProvisionDriver; readonly context: ProvisionContext }>;
   /** @param self the component whose text it is, for `${self.port}`; null outside of components */
   readonly bind: (self: string | null) => Bind;
   /** Asks the component's own declared checks of whatever it stands for now. */
@@ -117,7 +121,9 @@ const createComponentAccess = (
         "source.unsupported",
         `${name} is of type ${entry.type}, which this version does not know`,
       );
-    return { driver: found, context: await contextOf(name, entry.options) };
+    const { captured } = options;
+    const own = await contextOf(name, entry.options);
+    return { driver: found, context: captured === undefined ? own : { ...own, captured } };
   };
 
   const askProvision = async (name: string): Promise<Outputs> => {

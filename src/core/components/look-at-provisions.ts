@@ -1,6 +1,7 @@
 /** Looks at what a service is provisioned with, for the planner: what is there, and what a recovery would make. Changes nothing. */
 import { RefloatError } from "../../model/refloat-error.ts";
 import type { LiveProvision } from "../planner/planner-input.ts";
+import { type Settling, settlingOf } from "./settled-differences.ts";
 import type { ComponentAccess } from "./component-access.ts";
 
 /**
@@ -32,6 +33,19 @@ const lookAt = async (access: ComponentAccess, name: string): Promise<LiveProvis
     if (typeof awaited !== "string") throw error;
     return { presence: "absent", what: `what it will be is seen once ${awaited} is there`, detail: [] };
   }
+};
+
+/** What entries would settle of fingerprints, by subject; nothing of one that cannot be looked at, which is told by itself. */
+export const settledDifferences = async (access: ComponentAccess, names: readonly string[]): Promise<Settling> => {
+  const provisions: Record<string, LiveProvision> = {};
+  for (const name of names) {
+    try {
+      provisions[name] = await lookAt(access, name);
+    } catch (error) {
+      if (!(error instanceof RefloatError) || error.code === "bug") throw error;
+    }
+  }
+  return settlingOf(provisions);
 };
 
 const halfThere = (

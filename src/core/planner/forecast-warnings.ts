@@ -1,7 +1,9 @@
 /** What a person should know before saying yes. Each warning has a stable code, for `--json`, and a sentence. */
+import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import { shortId } from "../../model/identifiers.ts";
 import type { PointManifest } from "../../model/manifest.ts";
 import type { PlanForecast, PlanStep } from "../../model/plan.ts";
+import { remedyHint, remedyOf } from "../components/settled-differences.ts";
 import { componentsAsked, sideOf } from "../invariants/invariant-sides.ts";
 import { readBy } from "../points/point-span.ts";
 import { isSuspect } from "../points/open-incident.ts";
@@ -207,29 +209,31 @@ const schemaWarnings = ({ input, scope, order, waveOf }: WarningFacts): readonly
   });
 };
 
+const missingWords = (one: FingerprintDifference): string =>
+  `${one.captured === "" ? one.subject : `${one.subject} ${one.captured}`}${remedyOf(one)}`;
+
+const differingWords = (one: FingerprintDifference): string =>
+  `${one.subject} ${one.captured} (here ${one.target ?? "none"})${remedyOf(one)}`;
+
 const fingerprintWarnings = (facts: WarningFacts): readonly Warning[] => {
   const { input, scope } = facts;
   return [...new Set([...scope.recovered, ...processesOf(facts)])].flatMap((component) => {
     const differences = input.components[component]?.fingerprint ?? [];
     const missing = differences.filter(({ severity }) => severity === "missing");
     const other = differences.filter(({ severity }) => severity === "differs");
+    const hint = remedyHint(component, missing);
     return [
       ...(missing.length === 0
         ? []
         : [
             warn(
               "fingerprint.missing",
-              `${component} ran with ${formatList(missing.map(({ subject, captured }) => (captured === "" ? subject : `${subject} ${captured}`)))}, not found here`,
+              `${component} ran with ${formatList(missing.map(missingWords))}, not found here${hint === null ? "" : `; ${hint}`}`,
             ),
           ]),
       ...(other.length === 0
         ? []
-        : [
-            warn(
-              "fingerprint.differs",
-              `${component} ran with ${formatList(other.map(({ subject, captured, target }) => `${subject} ${captured} (here ${target ?? "none"})`))}`,
-            ),
-          ]),
+        : [warn("fingerprint.differs", `${component} ran with ${formatList(other.map(differingWords))}`)]),
     ];
   });
 };

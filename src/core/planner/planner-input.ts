@@ -87,6 +87,8 @@ export type LiveProvision = {
   readonly what: string;
   /** More to read before one says yes, such as the plan of another tool. */
   readonly detail: readonly string[];
+  /** Differences of fingerprints that there are none of once it is made, by their subjects. */
+  readonly settles?: readonly string[];
 };
 
 export type RecoveryRequest = {

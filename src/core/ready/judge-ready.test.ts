@@ -144,3 +144,27 @@ it("asks of the target room, a port and what it was captured on", () => {
     { area: "app", subject: "fingerprint", level: "warning", found: "captured with kernel 6.1, here 5.10" },
   ]);
 });
+
+it("says of a missing package whether the point has it, and is not against a recovery that installs it", () => {
+  const missing = { captured: "1.0", target: null, severity: "missing", stops: true, inPoint: true } as const;
+  expect(
+    judgeFingerprint("app", [
+      { ...missing, subject: "package liba" },
+      { ...missing, subject: "package libb", settledBy: "libraries" },
+    ]),
+  ).toEqual([
+    {
+      area: "app",
+      subject: "fingerprint",
+      level: "not-ready",
+      found: "captured with package liba 1.0, not found here (the point has it)",
+      hint: "declare what installs them: provision: { packages: { type: packages, of: [app] } }",
+    },
+    {
+      area: "app",
+      subject: "fingerprint",
+      level: "warning",
+      found: "captured with package libb 1.0, not found here (libraries installs it from the point)",
+    },
+  ]);
+});

@@ -3,6 +3,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { FingerprintDifference } from "../../model/fingerprint.ts";
 import type { Plan, SpaceForecast } from "../../model/plan.ts";
 import type { ReadyCheck } from "../../model/readiness.ts";
+import { remedyHint, remedyOf } from "../components/settled-differences.ts";
 import type { Look } from "../components/look-at-components.ts";
 import type { PreflightReport } from "../ports/driver.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
@@ -27,10 +28,11 @@ export const judgePreflight = (area: string, { findings }: PreflightReport, pres
     return { area, subject, level: "not-ready", found, ...advice };
   });
 
-const describeDifference = ({ subject, captured, target, severity }: FingerprintDifference): string =>
-  severity === "missing"
-    ? `${subject} ${captured}, not found here`
-    : `${subject} ${captured}, here ${target ?? "none"}`;
+const describeDifference = (difference: FingerprintDifference): string => {
+  const { subject, captured, target, severity } = difference;
+  const here = severity === "missing" ? "not found here" : `here ${target ?? "none"}`;
+  return `${subject} ${captured}, ${here}${remedyOf(difference)}`;
+};
 
 export const judgeFingerprint = (
   area: string,
@@ -39,10 +41,16 @@ export const judgeFingerprint = (
   if (differences === null) return [];
   const base = { area, subject: "fingerprint" };
   if (differences.length === 0) return [{ ...base, level: "ok", found: "this machine has what it was captured on" }];
-  const stopping = differences.filter(({ stops }) => stops === true);
-  const others = differences.filter(({ stops }) => stops !== true);
-  const told = (level: ReadyCheck["level"], ones: readonly FingerprintDifference[]): readonly ReadyCheck[] =>
-    ones.length === 0 ? [] : [{ ...base, level, found: `captured with ${formatList(ones.map(describeDifference))}` }];
+  const isStopping = ({ stops, settledBy }: FingerprintDifference): boolean =>
+    stops === true && settledBy === undefined;
+  const stopping = differences.filter(isStopping);
+  const others = differences.filter((one) => !isStopping(one));
+  const told = (level: ReadyCheck["level"], ones: readonly FingerprintDifference[]): readonly ReadyCheck[] => {
+    if (ones.length === 0) return [];
+    const hint = remedyHint(area, ones);
+    const found = `captured with ${formatList(ones.map(describeDifference))}`;
+    return [{ ...base, level, found, ...(hint === null ? {} : { hint }) }];
+  };
   return [...told("not-ready", stopping), ...told("warning", others)];
 };
 

@@ -2,10 +2,12 @@
  * A recovery as it would be now: looks at the point, the service and the target, and plans. Changes nothing and refuses nothing for want of room; who
  * plans to execute does, and who asks for readiness tells it.
  */
+import { capturedPart } from "../components/captured-part.ts";
 import { bindFences } from "../components/bind-fences.ts";
 import { type ComponentAccess, withComponents } from "../components/component-access.ts";
 import { type Look, lookAtComponents } from "../components/look-at-components.ts";
 import { lookAtProvisions } from "../components/look-at-provisions.ts";
+import { withSettled } from "../components/settled-differences.ts";
 import { requireSecrets } from "../declaration/missing-secrets.ts";
 import { findService, requireComponents } from "../declaration/find-service.ts";
 import { buildGraph } from "../graph/build-graph.ts";
@@ -74,7 +76,14 @@ export const draftRecovery = async (
   const run = nextRunNumber(runs) + (request.runsBefore ?? 0);
   const look = await withComponents(
     bench,
-    { service, locate: () => null, marker: `refloat/plan/${service.name}`, signal },
+    {
+      service,
+      locate: () => null,
+      captured: async (name) =>
+        capturedPart(point.manifest.components[name], async () => (await bench.vault()).repository),
+      marker: `refloat/plan/${service.name}`,
+      signal,
+    },
     async (access) => {
       const unfenced = request.cutover ? await bindFences(access, service, { byWord: bench.breakGlass }) : {};
       const needed = touched(access, graph, only);
@@ -83,10 +92,12 @@ export const draftRecovery = async (
         const { unseen, awaits } = looked.components[component] ?? {};
         return unseen === undefined && awaits === undefined;
       };
+      const provisions = await lookAtProvisions(access, neededProvisions(service, componentOrder(graph), needed));
       return {
         ...looked,
+        components: withSettled(looked.components, provisions),
         unfenced,
-        provisions: await lookAtProvisions(access, neededProvisions(service, componentOrder(graph), needed)),
+        provisions,
         orphans: await orphansLeft(access, service, point, only, isSeen),
         // What goes on from the point has more than the point's own list tells.
         breaks: await brokenLinks(bench, access, service, point, only, (name) => isSeen(name) && !(name in replays)),

@@ -2,14 +2,12 @@
  * Runs podman. What changes a container is not ended with Refloat: a podman that is killed while it starts one leaves processes behind
  * that no podman knows any more. So it goes on to its end, and whoever looks next waits for that.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { DriverContext } from "../../core/ports/driver.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { baseEnvironment } from "../../platform/base-environment.ts";
+import { runToItsEnd } from "../../platform/outliving-program.ts";
 import { findByEnvironment, readPlaces } from "../../platform/process-table.ts";
 import { lastLines } from "../../platform/shell-line.ts";
 import { programError } from "../../platform/subprocess.ts";
@@ -96,25 +94,17 @@ export const letPodmanAct = async (
   environment: Readonly<Record<string, string>> = {},
 ): Promise<string> => {
   context.signal.throwIfAborted();
-  const path = join(context.stateDirectory, `podman-${words[0]}.log`);
-  const log = await open(path, "w", 0o600);
-  try {
-    const child = spawn("podman", [...(context.options.options ?? []), ...words], {
-      env: { ...baseEnvironment(), ...environment, ...actor(context), REFLOAT_STEP: context.marker },
-      // A pipe would be closed with us, and the next word that it says would end it.
-      stdio: ["ignore", log.fd, log.fd],
-      detached: true,
-    });
-    const [code] = (await once(child, "exit").catch((error: unknown) => {
-      throw missing(error);
-    })) as [number | null];
-    const said = await readFile(path, "utf8");
-    context.signal.throwIfAborted();
-    if (code !== 0) throw failure(context, words[0], said, code);
-    return said;
-  } finally {
-    await log.close();
-  }
+  const { code, said } = await runToItsEnd({
+    program: "podman",
+    words: [...(context.options.options ?? []), ...words],
+    environment: { ...baseEnvironment(), ...environment, ...actor(context), REFLOAT_STEP: context.marker },
+    log: join(context.stateDirectory, `podman-${words[0]}.log`),
+  }).catch((error: unknown) => {
+    throw missing(error);
+  });
+  context.signal.throwIfAborted();
+  if (code !== 0) throw failure(context, words[0], said, code);
+  return said;
 };
 
 /** Until no podman acts for this entry any more. @throws RefloatError program.failed when it does not come to its end */

@@ -1,4 +1,4 @@
-/** Capture of an application: its release tree, and what it runs on. Its data belongs to other components. */
+/** Capture of an application: its release tree, what it runs on, and the packages of that where they are asked for. Its data belongs to other components. */
 import { realpath } from "node:fs/promises";
 import type { CaptureReport, RunningProcess } from "../../core/ports/driver.ts";
 import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
@@ -9,6 +9,7 @@ import { accumulateProgress } from "../../platform/accumulate-progress.ts";
 import { lookAt } from "../../platform/path-names.ts";
 import { translateSystemErrors } from "../../platform/system-error.ts";
 import { countSockets, hashLayout, treeFacts, unsteadyWarnings } from "../../platform/tree-facts.ts";
+import { capturePackages } from "./capture-packages.ts";
 import { findLiveProcess } from "./live-process.ts";
 import { labelOf } from "./live-release.ts";
 import { takeFingerprint } from "./process-fingerprint.ts";
@@ -75,10 +76,20 @@ export const captureProcess = async (
       window: { beginAt, endAt },
       consistency: "live",
       warnings,
-      ...(fingerprint === null ? {} : { fingerprint }),
+      ...(fingerprint === null ? {} : { fingerprint: await withPackages(context, sink, fingerprint, warnings) }),
     };
   });
 };
+
+const withPackages = async (
+  context: ProcessContext,
+  sink: CaptureSink,
+  fingerprint: Fingerprint,
+  warnings: string[],
+): Promise<Fingerprint> =>
+  context.options.packages === "captured"
+    ? { ...fingerprint, archives: [...(await capturePackages(context, sink, fingerprint, warnings))] }
+    : fingerprint;
 
 const layoutOf = async (context: ProcessContext, root: string, warnings: string[]): Promise<string | undefined> => {
   const unreadable: string[] = [];

@@ -3,9 +3,12 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PreflightReport, RunningProcess } from "../../core/ports/driver.ts";
+import { isInstalled } from "../../core/packages/debian-package.ts";
+import { formatAmount } from "../../core/text/quantity.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { bindCommand } from "../../platform/bind-command.ts";
 import { instancePath } from "../../platform/path-names.ts";
+import { readPackages } from "../../platform/packages/package-database.ts";
 import { describeProcess, readEnvironment, systemdUnitOf } from "../../platform/process-table.ts";
 import { runAsUser } from "../../platform/run-as.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
@@ -74,6 +77,14 @@ const lookAtUser = async (context: ProcessContext, user: string): Promise<Findin
   return { ok: true, subject: `user ${user}`, found: other === null ? "is the one that runs Refloat" : "is known" };
 };
 
+const lookAtPackages = async ({ signal }: ProcessContext): Promise<Finding> => {
+  const subject = "packages";
+  const { length } = (await readPackages({ root: "/", signal })).filter(isInstalled);
+  const found = `dpkg knows ${formatAmount(length, "packages")}, of which those that the application uses are captured`;
+  if (process.getuid?.() === 0) return { ok: true, subject, found };
+  return { ok: true, subject, found: `${found}; those with files that only root reads are not made again, and named` };
+};
+
 const lookAtPorts = async (context: ProcessContext, live: RunningProcess | null): Promise<Finding> => {
   const subject = `ports ${context.options.ports}`;
   const free = await findFreePort(context, live);
@@ -116,11 +127,24 @@ export const preflightProcess = async (context: ProcessContext): Promise<Preflig
     await asking("release", () => lookBeside(context)),
     await asking("commands", () => lookAtCommands(context)),
     await asking("environment", () => lookAtEnvironment(context)),
+    ...(options.packages === "captured" ? [await asking("packages", () => lookAtPackages(context))] : []),
     ...(options.user === undefined ? [] : [await asking("user", () => lookAtUser(context, options.user ?? ""))]),
     liveFinding,
     await asking("ports", () => lookAtPorts(context, live)),
   ];
-  const commands = [`read ${options.release}`, "dpkg-query -S FILES", "dpkg-query -W PACKAGES"];
+  const commands = [
+    `read ${options.release}`,
+    "dpkg-query -S FILES",
+    "dpkg-query -W PACKAGES",
+    ...(options.packages === "captured"
+      ? [
+          "dpkg --verify PACKAGE",
+          "dpkg-query --status PACKAGE",
+          "apt-cache show PACKAGE=VERSION",
+          "apt-get download PACKAGE=VERSION",
+        ]
+      : []),
+  ];
   const recoveryCommands = [options.migrate, options.stop, options.start].filter((line) => line !== undefined);
   return { findings, commands, recoveryCommands, grants: [] };
 };

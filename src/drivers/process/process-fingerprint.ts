@@ -8,6 +8,7 @@ import { access, readFile, realpath, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { RunningProcess } from "../../core/ports/driver.ts";
 import type { Fingerprint, FingerprintDifference } from "../../model/fingerprint.ts";
+import { packageSubject } from "../../core/packages/package-subject.ts";
 import { baseEnvironment } from "../../platform/base-environment.ts";
 import {
   compareWithThisMachine,
@@ -131,8 +132,14 @@ export const compareProcessFingerprint = async (
   const given = new Set([...Object.keys(baseEnvironment()), ...Object.keys(context.options.environment ?? {})]);
   const login = /^(PATH|HOME|USER|LOGNAME|SHELL|TZ|TMPDIR|LANG|LANGUAGE|LC_[A-Z]+)$/;
   const missing = captured.environment.filter(({ name }) => !given.has(name) && !login.test(name));
+  const inPoint = new Set(
+    (captured.archives ?? [])
+      .filter(({ archive }) => archive !== undefined)
+      .flatMap(({ name, architecture }) => [packageSubject(name), packageSubject(`${name}:${architecture}`)]),
+  );
+  const differences = await compareWithThisMachine(captured, context.clock.now(), context.signal);
   return [
-    ...(await compareWithThisMachine(captured, context.clock.now(), context.signal)),
+    ...differences.map((one) => (inPoint.has(one.subject) ? { ...one, inPoint: true as const } : one)),
     ...missing.map(({ name }): FingerprintDifference => ({
       subject: `environment variable ${name}`,
       captured: "set",

@@ -34,6 +34,10 @@ export const processOptionsSchema = z
       .regex(/^[a-z_][a-z0-9_-]*\$?$/i, "user is the name of a user of this machine")
       .optional()
       .meta({ description: "User that the application runs as; the one that runs Refloat when left out." }),
+    packages: z.enum(["recorded", "captured"]).optional().meta({
+      description:
+        "What a point has of the packages that its programs use: their names and versions (recorded, when left out), or also their archives (captured), from which type: packages of provision: installs them.",
+    }),
     startTimeout: durationTextSchema.optional().meta({ description: "How long until its port listens: 60s." }),
     stopTimeout: durationTextSchema
       .optional()
