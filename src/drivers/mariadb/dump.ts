@@ -106,6 +106,8 @@ export const openDump = async (
     },
     close: async () => {
       stopping.abort();
+      // What nobody has read is waited for else, for ever: of a capture whose other component fails before this one is read.
+      child.stdout.destroy();
       await ended;
       await options.remove();
     },
