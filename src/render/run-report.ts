@@ -131,9 +131,10 @@ const describeOff = ({ disarmed, state, run }: RunSummary): readonly string[] =>
           : `refloat rearm ${run} lets it act again, once this is committed; what was armed since is not told here`,
       ];
 
-/** Rows that only the old side has: exported as CSV. Files are listed otherwise. */
-const hasLostRows = ({ units }: RpoActual): boolean =>
-  units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true);
+/** Rows that only the old side has, or may have: exported as CSV, or counted and read out of it by reconcile alone. Files are listed otherwise. */
+const hasLostRows = ({ units, gaps, hasReconcile }: RpoActual): boolean =>
+  units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true) ||
+  (hasReconcile && (gaps.length > 0 || units.some(({ added, counted }) => added > 0 && counted === "rows")));
 
 /** Nobody puts them back: to drop the side that has them is no step to take without a look. */
 const hasRowsByHand = ({ units }: RpoActual): boolean => units.some(({ byHand }) => byHand);

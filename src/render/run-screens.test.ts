@@ -125,6 +125,26 @@ describe("the report", () => {
     `);
   });
 
+  it("of a recovery offers reconcile where rows were counted and not exported, and only where there is one", () => {
+    const unit = { name: "all databases", added: 3, changed: 0, removed: 0, file: null, counted: "rows" as const };
+    const told = (parts: object): string =>
+      report(
+        shopRun({}, (id) =>
+          id.startsWith("save-lost")
+            ? { output: { lastWriteAt: null, units: [unit], gaps: [], directory: "d", settled: [], ...parts } }
+            : {},
+        ),
+      );
+    expect(told({ hasReconcile: true })).toContain("or: refloat reconcile 42");
+    expect(told({ hasReconcile: true, units: [], gaps: ["how many cannot be told"] })).toContain(
+      "refloat reconcile 42",
+    );
+    expect(told({ hasReconcile: true, units: [] })).not.toContain("reconcile");
+    expect(told({ hasReconcile: false })).not.toContain("reconcile");
+    // A run of an older Refloat.
+    expect(told({})).not.toContain("reconcile");
+  });
+
   it("of a recovery without a known incident says the least that it took, and not that this was in time", () => {
     const text = report(shopRun({ incidentAt: null }));
     expect(text).toContain("RTO actual  at least 50s of 15m   16:12:31 run began (when it broke is not known),");

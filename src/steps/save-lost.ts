@@ -98,7 +98,8 @@ export const createSaveLostStep: MakeHandler<"save-lost"> = (parts) => ({
         outgoing === null || driver.switching.settle === undefined || goesToNothing
           ? []
           : await driver.switching.settle(driverContext, outgoing);
-      return { kind: "done", output: { ...lostOutput(report), directory, settled } };
+      const hasReconcile = driver.mending !== undefined && driver.mending.ofPointsAlone !== true;
+      return { kind: "done", output: { ...lostOutput(report), directory, settled, hasReconcile } };
     }),
 
   compensate: nothing,

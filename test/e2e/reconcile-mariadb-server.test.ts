@@ -142,6 +142,7 @@ it("shows what only the old side has, and leaves both sides as they are", async 
   expect(await counts()).toBe("3\t0\t4\t0");
   expect(await lookOf(oldSide())).toEqual(before);
   expect(await left()).toEqual([]);
+  expect((await refloat.succeed(["runs", "1"], environment())).stdout).toContain("or: refloat reconcile 1");
 });
 
 it("writes rows without a key down as often as they are missing, whatever database they are of", async () => {

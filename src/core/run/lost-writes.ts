@@ -35,6 +35,8 @@ export type RpoActual = Objective & {
   readonly gaps: readonly string[];
   /** Folder of the exports; null when nothing was exported. */
   readonly directory: string | null;
+  /** Does reconcile read rows out of the side that was put away, whatever was exported of it? */
+  readonly hasReconcile: boolean;
 };
 
 export type LeftWrites = Pick<RpoActual, "component" | "units" | "gaps" | "directory">;
@@ -56,6 +58,7 @@ export const lostOutputSchema = z.object({
   ),
   gaps: z.array(z.string()),
   directory: z.string(),
+  hasReconcile: z.boolean().default(false),
 });
 
 type LostOutput = z.infer<typeof lostOutputSchema>;
@@ -115,6 +118,7 @@ export const rpoActual = ({ plan, find }: Told, component: string): RpoActual | 
     units,
     gaps,
     directory: files && told !== undefined ? told.directory : null,
+    hasReconcile: told?.hasReconcile === true,
     ...metAtMost(actualMs, atMost ? known : actualMs, plan.intent.declaration.objectives.rpo),
   };
 };
