@@ -61,6 +61,8 @@ const openBundle = (place: GitPlace, state: RepositoryState): Bundle => {
     },
     close: async () => {
       stopping.abort();
+      // What nobody has read is waited for else, for ever.
+      child.stdout.destroy();
       await ended;
     },
   };
