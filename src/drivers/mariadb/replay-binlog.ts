@@ -122,6 +122,8 @@ export const applyBinlog = async (access: SqlAccess, database: string | null, ev
     await loadSql(access, database, statements());
   } catch (error) {
     stopping.abort(error);
+    // Where the client did not come to read of it, its output is waited for else, for ever.
+    child.stdout.destroy();
     await ended;
     // What the vault said is why the client was given no more.
     await feeding;
