@@ -77,6 +77,18 @@ describe("an etcd cluster of three members", { timeout: 300_000 }, () => {
     expect(stderr).toContain("refloat validate --live shop");
     expect(await first().ctl("get", "/shop/price", "--print-value-only")).toBe("6");
 
+    // As the refusal offers: beside, which takes nothing from the members.
+    const { stderr: told } = await refloat.succeed(["recover", "shop", "--no-cutover", "--yes"]);
+    const [, port = ""] = /on port (\d+)/.exec(told.replaceAll(/\s+/g, " ")) ?? [];
+    const { stdout: beside } = await execa(
+      "etcdctl",
+      ["--endpoints", `http://127.0.0.1:${port}`, "get", "/shop/price", "--print-value-only"],
+      { env: { ETCDCTL_API: "3" } },
+    );
+    expect(beside).toBe("5");
+    await refloat.succeed(["cancel", "1", "--yes"]);
+    expect(await first().ctl("get", "/shop/price", "--print-value-only")).toBe("6");
+
     const { stdout } = await refloat.run(["validate", "--live", "shop"]);
     const lines = stdout.split("\n").map((line) => line.trim());
     const extract = lines.find((line) => line.startsWith("refloat extract")) ?? "";

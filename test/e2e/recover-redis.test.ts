@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { findFreePort } from "../../src/testing/free-port.ts";
 import { type RedisServer, startRedisServer } from "../../src/testing/redis-server.ts";
@@ -105,6 +106,43 @@ describe("a Redis server", () => {
       expect((await readdir(server.directory)).filter((name) => name.startsWith("data."))).toEqual([]);
     },
   );
+
+  it("is restored beside while a Sentinel watches it, and not switched", { timeout: 300_000 }, async () => {
+    const port = await findFreePort();
+    const configuration = join(folder, "sentinel.conf");
+    await writeFile(
+      configuration,
+      `port ${port}
+bind 127.0.0.1
+dir ${folder}
+logfile ${folder}/sentinel.log
+sentinel monitor mine 127.0.0.1 ${server.port} 1
+sentinel auth-user mine refloat
+sentinel auth-pass mine "${password}"
+`,
+    );
+    const sentinel = execa("redis-server", [configuration, "--sentinel"], { reject: false });
+    try {
+      await vi.waitFor(async () => expect(await server.cli("CLIENT", "LIST")).toContain("name=sentinel-"), {
+        timeout: 60_000,
+        interval: 50,
+      });
+      const refused = await refloat.run(["plan", "shop"]);
+      expect(refused.exit).toBe(3);
+      const said = refused.stderr.replaceAll(/\s+/g, " ");
+      expect(said).toMatch(/no cutover is possible: cache: Sentinels watch the server/);
+      expect(said).toContain("SENTINEL REMOVE");
+      expect(said).toContain("refloat recover shop --no-cutover");
+      await refloat.succeed(["recover", "shop", "--no-cutover", "--yes"]);
+      expect((await readdir(server.directory)).filter((name) => name.startsWith("data."))).toEqual(["data.r4"]);
+      await refloat.succeed(["cancel", "4", "--yes"]);
+      expect((await readdir(server.directory)).filter((name) => name.startsWith("data."))).toEqual([]);
+      expect(await server.cli("GET", "product:1")).toBe("price 1 of a customer");
+    } finally {
+      sentinel.kill("SIGKILL");
+      await sentinel;
+    }
+  });
 
   it("tells before a recovery who does not come in once the server is started anew", { timeout: 120_000 }, async () => {
     await server.cli("ACL", "SETUSER", "web", "on", ">w", "~*", "+@read");

@@ -4,7 +4,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { CapturedComponent, RecoveryPoint } from "../../model/manifest.ts";
 import type { ComponentCapabilities, LiveComponent } from "../planner/planner-input.ts";
 import type { TakenNames } from "../planner/refuse-taken-names.ts";
-import type { ComponentDriver, DriverContext, Footprint } from "../ports/driver.ts";
+import type { ComponentDriver, DriverContext, Exchange, Footprint } from "../ports/driver.ts";
 import type { ComponentAccess } from "./component-access.ts";
 import { findStopped, startAgainWords } from "./stopped-server.ts";
 
@@ -26,7 +26,7 @@ export type Look = {
 
 /**
  * A dead server must not keep what has nothing to do with it from being recovered.
- * @throws RefloatError source.unreachable, cutover.refused, fence.failed: found now rather than in the middle of the night's work
+ * @throws RefloatError source.unreachable, fence.failed: found now rather than in the middle of the night's work
  */
 export const lookAtComponents = async (access: ComponentAccess, options: LookOptions): Promise<Look> => {
   const components: Record<string, LiveComponent> = {};
@@ -117,15 +117,16 @@ const lookAt = async (
 ): Promise<{ readonly live: LiveComponent; readonly taken: TakenNames }> => {
   const instance = await driver.instances.name(context, run);
   const retired = await driver.instances.retiredName(context, run);
-  const seen = await driver.switching.observe(context, { incoming: instance, outgoing: retired });
-  const present = seen.stable !== null;
-  const refusal = (await driver.switching.refusal?.(context)) ?? null;
+  const { present, taken, unswitchable } = await lookAtSwitch(driver, context, {
+    incoming: instance,
+    outgoing: retired,
+  });
   const since = captured?.facts.position;
   const stopped = present ? await findStopped(driver, context) : null;
   const live = {
     capabilities: capabilitiesOf(driver, context.options as Readonly<Record<string, unknown>>),
     present,
-    ...(refusal === null ? {} : { unswitchable: refusal }),
+    ...(unswitchable === null ? {} : { unswitchable }),
     ...(stopped === null ? {} : { startAgain: startAgainWords(stopped) }),
     forewarnings: present ? ((await driver.switching.forewarnings?.(context)) ?? []) : [],
     names: { stable: await stableName(driver, context), instance, retired },
@@ -137,7 +138,41 @@ const lookAt = async (
     heldBy: present ? ((await driver.switching.holders?.(context)) ?? []) : [],
     ...(await lookAtRuntime(driver, context, present)),
   };
-  return { live, taken: { instance: seen.incoming !== null, retired: seen.outgoing !== null } };
+  return { live, taken };
+};
+
+type SwitchSight = {
+  readonly present: boolean;
+  readonly taken: TakenNames;
+  readonly unswitchable: NonNullable<LiveComponent["unswitchable"]> | null;
+};
+
+/** A live side that may not be switched, such as a server that others follow, is still one that can be restored beside. */
+const lookAtSwitch = async (
+  { switching }: ComponentDriver,
+  context: DriverContext,
+  exchange: Exchange,
+): Promise<SwitchSight> => {
+  try {
+    const { stable, incoming, outgoing } = await switching.observe(context, exchange);
+    const refusal = (await switching.refusal?.(context)) ?? null;
+    return {
+      present: stable !== null,
+      taken: { instance: incoming !== null, retired: outgoing !== null },
+      unswitchable: refusal === null ? null : { why: refusal },
+    };
+  } catch (error) {
+    if (!(error instanceof RefloatError) || error.code !== "cutover.refused") throw error;
+    // Only of what is there it can be said. The names beside it were not seen: `restore` looks at its own before it begins.
+    return {
+      present: true,
+      taken: { instance: false, retired: false },
+      unswitchable: {
+        why: `${context.component}: ${error.message}`,
+        ...(error.hint === undefined ? {} : { remedy: error.hint }),
+      },
+    };
+  }
 };
 
 const lookAtRuntime = async (

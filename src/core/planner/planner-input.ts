@@ -44,8 +44,8 @@ export type LiveComponent = {
   readonly capabilities: ComponentCapabilities;
   /** Is there anything behind its stable name? A dropped database is not. */
   readonly present: boolean;
-  /** Why nothing can be put behind its stable name, of one that can only be restored beside. */
-  readonly unswitchable?: string;
+  /** Of one that can only be restored beside: why nothing can be put behind its stable name, and what would change that. */
+  readonly unswitchable?: { readonly why: string; readonly remedy?: string };
   /** Its server does not run, and could be started again: what that takes, as a sentence. */
   readonly startAgain?: string;
   /** What would not be after a switch as it is now, in sentences. */

@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { refuseUnswitchable } from "./refuse-unswitchable.ts";
 
-const components = { search: { unswitchable: "search declares no switch: line" }, db: {} };
+const components = {
+  search: { unswitchable: { why: "search declares no switch: line" } },
+  cache: { unswitchable: { why: "cache: a Sentinel watches it", remedy: "SENTINEL REMOVE its name" } },
+  db: {},
+};
 const ask =
   (scope: readonly string[], cutover = true) =>
   () =>
@@ -17,6 +21,15 @@ test("what nothing can be put behind is refused before anything is restored, wit
     }),
   );
   expect(ask(["search"])).toThrow(expect.objectContaining({ hint: expect.not.stringContaining("--only") as string }));
+});
+
+test("what would let it be switched is named before the way round it", () => {
+  expect(ask(["cache", "db"])).toThrow(
+    expect.objectContaining({
+      message: "no cutover is possible: cache: a Sentinel watches it",
+      hint: expect.stringMatching(/^SENTINEL REMOVE its name; --no-cutover .*--only db$/) as string,
+    }),
+  );
 });
 
 test("a recovery without cutover, or without it, goes on", () => {

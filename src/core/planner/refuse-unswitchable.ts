@@ -13,13 +13,15 @@ export type SwitchesOfRun = {
 /** @throws RefloatError plan.impossible */
 export const refuseUnswitchable = ({ service, scope, cutover, components }: SwitchesOfRun): void => {
   if (!cutover) return;
-  const reasons = scope.flatMap((component) => components[component]?.unswitchable ?? []);
-  if (reasons.length === 0) return;
+  const found = scope.flatMap((component) => components[component]?.unswitchable ?? []);
+  if (found.length === 0) return;
   const others = scope.filter((component) => components[component]?.unswitchable === undefined);
   const rest = others.length === 0 ? "" : `; the others can be recovered alone: --only ${others.join(",")}`;
-  throw new RefloatError("plan.impossible", `no cutover is possible: ${formatList(reasons)}`, {
+  const remedies = found.flatMap(({ remedy }) => remedy ?? []);
+  const beside = `--no-cutover restores and checks it beside the live side, and a person puts it into service${rest}`;
+  throw new RefloatError("plan.impossible", `no cutover is possible: ${formatList(found.map(({ why }) => why))}`, {
     state: "nothing was changed",
-    hint: `--no-cutover restores and checks it beside the live side, and a person puts it into service${rest}`,
+    hint: [...remedies, beside].join("; "),
     nextCommand: `refloat recover ${service} --no-cutover`,
   });
 };

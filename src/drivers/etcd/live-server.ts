@@ -24,7 +24,7 @@ export const refuseCompany = async (context: EtcdContext, stable: string): Promi
     "cutover.refused",
     `the member in ${stable} is one of ${members.length} (${members.map(({ name }) => name).join(", ")}), which would go on without it`,
     {
-      hint: "all members are put back at once, by hand, as a new cluster out of one snapshot: validate --live shows the command of each, docs/etcd.md the order; to look into it before, refloat recover --no-cutover",
+      hint: `all members are put back at once, by hand, as a new cluster out of one snapshot: refloat validate --live ${context.service} shows the command of each, docs/etcd.md the order; to look into it before, refloat recover --no-cutover`,
       nextCommand: `refloat validate --live ${context.service}`,
     },
   );
