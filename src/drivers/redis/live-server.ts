@@ -11,7 +11,7 @@ import { layOutAppendOnly } from "./append-only-files.ts";
 import { type RedisTarget, describeAddress, resolveTarget } from "./connection-target.ts";
 import { isLoaded, quietInstance } from "./instance-server.ts";
 import { type RedisContext, dataPathOf } from "./redis-options.ts";
-import { findRedisProcess, killServer, shutDown } from "./redis-process.ts";
+import { findRedisProcess, killServer, shutDown, terminateServer } from "./redis-process.ts";
 import { type RedisSession, replyOf, withRedis } from "./redis-session.ts";
 import {
   type Settings,
@@ -183,11 +183,11 @@ const layOut = async (context: RedisContext, stable: string): Promise<void> => {
 };
 
 /** Ends what was started behind the stable name and is not what it should be, as it is ended else: whoever keeps it running is not to start it again. */
-const endStarted = async (context: RedisContext, stable: string): Promise<void> => {
+const endStarted = async (context: RedisContext, stable: string, end: typeof killServer): Promise<void> => {
   const { stop } = context.options;
   if (stop !== undefined)
     await runDeclaredLine(context, { what: "stop", line: stop, isReached: async () => !(await isRunning(stable)) });
-  await killServer(context, stable);
+  await end(context, stable);
 };
 
 /**
@@ -199,7 +199,8 @@ const requireLoaded = async (context: RedisContext, stable: string): Promise<voi
   if (remembered === null || remembered.settings.appendonly === "yes") return;
   const info = await askLive(context, (session) => readInfo(session, "persistence"));
   if (info.get("aof_enabled") !== "1") return;
-  await endStarted(context, stable);
+  // Told to end, it would save over the file that it has not loaded.
+  await endStarted(context, stable, killServer);
   throw new RefloatError(
     "target.failed",
     `the server in ${stable} came up with appendonly yes, which was off while the one before ran, and has not loaded ${remembered.settings.dbfilename}; it was stopped`,
@@ -255,7 +256,7 @@ const waitForServer = async (context: RedisContext, stable: string, target: Redi
 /**
  * Starts what is behind the stable name, and waits until it has loaded its data. Idempotent.
  * @param asked `up`: that it runs is enough, where nobody may ask it more. A side that is put back is not stopped because it does not let us in any more.
- * @throws RefloatError target.failed, source.denied, with nothing running that was started here
+ * @throws RefloatError target.failed; source.denied, with nothing running
  */
 export const serveStable = async (context: RedisContext, stable: string, asked: "up" | "proven"): Promise<void> => {
   const isStarted = !(await isRunning(stable));
@@ -276,7 +277,8 @@ export const serveStable = async (context: RedisContext, stable: string, asked: 
         return;
       }
       const error = await turnedAway(context, { stable, target, error: waited.error });
-      if (isStarted) await endStarted(context, stable);
+      // One that runs since an attempt that was killed could not be stopped by who takes the switch back: nobody can ask it. It may have taken writes since.
+      await endStarted(context, stable, isStarted ? killServer : terminateServer);
       throw error;
     }
     case "ended":

@@ -58,10 +58,15 @@ export const shutDown = async (waiting: Waiting, folder: string, target: RedisTa
   if (!(await waitForEnd(waiting, folder))) throw stillRuns(folder, running);
 };
 
-/** Ends it at once: what is dropped need not be saved. @throws RefloatError fence.failed */
-export const killServer = async (waiting: Waiting, folder: string): Promise<void> => {
+const endBy = async (signal: "SIGKILL" | "SIGTERM", waiting: Waiting, folder: string): Promise<void> => {
   const running = await findRedisProcess(folder);
   if (running === null) return;
-  signalProcess(running, "SIGKILL");
+  signalProcess(running, signal);
   if (!(await waitForEnd(waiting, folder))) throw stillRuns(folder, running);
 };
+
+/** Ends it at once: what is dropped need not be saved. @throws RefloatError fence.failed */
+export const killServer = (waiting: Waiting, folder: string): Promise<void> => endBy("SIGKILL", waiting, folder);
+
+/** Ends one that cannot be asked to: it keeps what it is configured to keep. @throws RefloatError fence.failed */
+export const terminateServer = (waiting: Waiting, folder: string): Promise<void> => endBy("SIGTERM", waiting, folder);

@@ -304,6 +304,23 @@ test("a server that comes up and does not let us in ends the switch with the rea
   });
 });
 
+test("one that an attempt has started which was killed before it asked is stopped too, and taken back", async () => {
+  await openWithUser([]);
+  await restore();
+  const before = await switching.observe(context, exchange);
+  await expect(switching.exchange(context, exchange, before)).rejects.toMatchObject({ code: "source.denied" });
+  // As the killed attempt has left it: switched, with its server up.
+  await server.start();
+  await expect(switching.exchange(context, exchange, before)).rejects.toMatchObject({
+    code: "source.denied",
+    message: expect.stringMatching(/; it was stopped$/),
+  });
+  expect(await findRedisProcess(server.data)).toBeNull();
+  const reverse = { incoming: exchange.outgoing, outgoing: exchange.incoming, isReturn: true as const };
+  await switching.exchange(context, reverse, await switching.observe(context, reverse));
+  expect(await server.cli("MGET", "state", "late")).toBe("bad\nwrite");
+});
+
 test("a right that stands in memory alone ends the switch in the same way", async () => {
   await openWithUser([`user refloat on ">${password}" ~* &* +@all -info`]);
   expect(await standing()).toMatchObject({ ok: true });
