@@ -13,6 +13,7 @@ export const packageArchiveSchema = z.object({
   architecture: architectureSchema,
   depends: z.string(),
   provides: z.string(),
+  conflicts: z.string().optional(),
   /** Absent: it could not be got, and `lacking` says why. */
   archive: z
     .object({

@@ -9,6 +9,8 @@ export type PackageSpec = {
   readonly architecture?: string;
   readonly depends?: string;
   readonly provides?: string;
+  readonly conflicts?: string;
+  readonly replaces?: string;
   /** Content by path below the root of the package; names are latin1, byte by byte. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly conffiles?: readonly string[];
@@ -32,6 +34,8 @@ export const buildPackage = async (folder: string, spec: PackageSpec): Promise<s
     "Maintainer: Nobody <nobody@example.com>",
     ...(spec.depends === undefined ? [] : [`Depends: ${spec.depends}`]),
     ...(spec.provides === undefined ? [] : [`Provides: ${spec.provides}`]),
+    ...(spec.conflicts === undefined ? [] : [`Conflicts: ${spec.conflicts}`]),
+    ...(spec.replaces === undefined ? [] : [`Replaces: ${spec.replaces}`]),
     "Description: made by a test\n of two lines",
   ];
   await writeFile(join(tree, "DEBIAN/control"), `${fields.join("\n")}\n`);

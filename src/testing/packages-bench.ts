@@ -23,6 +23,7 @@ export const archiveInPoint = async (folder: string, spec: PackageSpec): Promise
     architecture: spec.architecture ?? "amd64",
     depends: spec.depends ?? "",
     provides: spec.provides ?? "",
+    conflicts: spec.conflicts ?? "",
     archive: {
       file,
       sha256: createHash("sha256")

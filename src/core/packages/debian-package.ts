@@ -9,6 +9,8 @@ export type DebianPackage = {
   /** `Pre-Depends` and `Depends`, joined by a comma. */
   readonly depends: string;
   readonly provides: string;
+  /** `Conflicts` and `Breaks`, joined by a comma. */
+  readonly conflicts?: string | undefined;
 };
 
 export type InstalledPackage = DebianPackage & {

@@ -3,7 +3,7 @@ import { execaSync } from "execa";
 import { describe, expect, it } from "vitest";
 import { type DebianPackage, type InstalledPackage, isHalfInstalled, isInstalled } from "./debian-package.ts";
 import { compareDebianVersions } from "./debian-version.ts";
-import { removable, unmetDependencies, withDependencies } from "./dependencies.ts";
+import { conflictsBetween, removable, unmetDependencies, withDependencies } from "./dependencies.ts";
 
 const one = (name: string, depends = "", more: Partial<InstalledPackage> = {}): InstalledPackage => ({
   name,
@@ -104,4 +104,27 @@ it("tells what is half installed from what waits for triggers", () => {
   expect(isInstalled(status("triggers-pending"))).toBe(true);
   expect(isInstalled(status("installed", true))).toBe(false);
   expect([isInstalled(status("config-files")), isHalfInstalled(status("config-files"))]).toEqual([false, false]);
+});
+
+describe("what may not be beside each other", () => {
+  const words = (wanted: readonly DebianPackage[], there: readonly DebianPackage[]) =>
+    conflictsBetween(wanted, there).map(({ by, with: other }) => `${by.name} ${other.name}`);
+
+  it("is told by the one that comes, by the one that is there, and among those that come", () => {
+    expect(words([one("exim", "", { conflicts: "postfix" })], [one("postfix")])).toEqual(["exim postfix"]);
+    expect(words([one("exim")], [one("postfix", "", { conflicts: "exim" })])).toEqual(["postfix exim"]);
+    expect(words([one("exim", "", { conflicts: "postfix" }), one("postfix")], [])).toEqual(["exim postfix"]);
+    expect(words([], [one("exim", "", { conflicts: "postfix" }), one("postfix")])).toEqual([]);
+  });
+
+  it("depends on versions and on what is provided, and is nothing of a package's own name", () => {
+    const breaks = one("new", "", { conflicts: "liba (<< 2), agent" });
+    expect(words([breaks], [one("liba", "", { version: "1.9" }), one("mta", "", { provides: "agent" })])).toEqual([
+      "new liba",
+      "new mta",
+    ]);
+    expect(words([breaks], [one("liba", "", { version: "2.0" })])).toEqual([]);
+    const agent = one("exim", "", { provides: "agent", conflicts: "agent" });
+    expect(words([agent], [{ ...agent, architecture: "i386" }])).toEqual([]);
+  });
 });

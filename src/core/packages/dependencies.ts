@@ -100,6 +100,26 @@ export const unmetDependencies = (
   );
 };
 
+export type Conflict = { readonly by: DebianPackage; readonly with: DebianPackage };
+
+/** @returns what of `wanted` and of `there` may not be installed beside each other, as either of the two says. A package is in no conflict with its own name. */
+export const conflictsBetween = (
+  wanted: readonly DebianPackage[],
+  there: readonly DebianPackage[],
+): readonly Conflict[] => {
+  const against = (by: DebianPackage, index: Index): readonly Conflict[] =>
+    groupsOf(by.conflicts ?? "")
+      .flat()
+      .flatMap((relation) => meeting(relation, index))
+      .filter(({ name }) => name !== by.name)
+      .map((other) => ({ by, with: other }));
+  const [coming, staying] = [indexOf(wanted), indexOf(there)];
+  return [
+    ...wanted.flatMap((by) => [...against(by, coming), ...against(by, staying)]),
+    ...there.flatMap((by) => against(by, coming)),
+  ];
+};
+
 /**
  * What of `leaving` may go without taking from what stays something that it has now, and who keeps each of the others.
  * @returns kept: with the name of what needs it

@@ -9,7 +9,7 @@ import {
   packageKey,
 } from "./debian-package.ts";
 import { compareDebianVersions } from "./debian-version.ts";
-import { unmetDependencies } from "./dependencies.ts";
+import { conflictsBetween, unmetDependencies } from "./dependencies.ts";
 
 export type ReplaceRule = "older" | "any" | undefined;
 
@@ -84,10 +84,28 @@ export const planInstallation = (
   return installation;
 };
 
-/** Why dpkg could not bring it to an end, or would break what is there: needs that neither the system nor the point meets. */
-export const obstaclesOf = ({ planned }: Installation, installed: readonly InstalledPackage[]): readonly string[] => {
+type Sides = { readonly incoming: readonly PackageArchive[]; readonly staying: readonly InstalledPackage[] };
+
+const sidesOf = ({ planned }: Installation, installed: readonly InstalledPackage[]): Sides => {
   const incoming = planned.map(({ archive }) => archive);
   const staying = installed.filter((one) => isInstalled(one) && !incoming.some((other) => sameName(one, other)));
+  return { incoming, staying };
+};
+
+/** What dpkg would refuse in the middle, or, where the one that comes replaces the other as well, would remove without a word. */
+export const clashesOf = (installation: Installation, installed: readonly InstalledPackage[]): readonly string[] => {
+  const { incoming, staying } = sidesOf(installation, installed);
+  const found = conflictsBetween(incoming, staying);
+  return [
+    ...new Set(
+      found.map(({ by, with: other }) => `${describePackage(by)} may not be beside ${describePackage(other)}`),
+    ),
+  ];
+};
+
+/** Why dpkg could not bring it to an end, or would break what is there: needs that neither the system nor the point meets. */
+export const obstaclesOf = (installation: Installation, installed: readonly InstalledPackage[]): readonly string[] => {
+  const { incoming, staying } = sidesOf(installation, installed);
   const before = new Set(
     unmetDependencies(staying, installed.filter(isInstalled)).map(({ by, needs }) => `${packageKey(by)} ${needs}`),
   );

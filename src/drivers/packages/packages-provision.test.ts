@@ -109,6 +109,7 @@ describe.skipIf(!isRoot)("what is installed", { timeout: 60_000 }, () => {
       "leave newer 3.0, of which the point has 2.0",
       "leave older 1.0, of which the point has 2.0",
       "not there, and not in the point: gone 1.0 (amd64): no registry has it",
+      "their scripts are run as root, as in any installation",
     ]);
     // Of another system it settles nothing that this machine lacks.
     expect(settles).toEqual([]);
@@ -183,6 +184,23 @@ describe.skipIf(!isRoot)("what is refused", { timeout: 60_000 }, () => {
     await expect(driver.preview(context)).rejects.toMatchObject({
       message: "libraries cannot be installed: user 1.0 (amd64) needs liba (>= 3)",
     });
+  });
+
+  it.each([
+    ["what comes would take the place of", {}, { conflicts: "agent", replaces: "agent" }],
+    ["what is there does not bear beside it", { conflicts: "exim (>= 1)" }, {}],
+  ])("is a package that %s, which dpkg would have removed, or refused in the middle", async (_name, there, comes) => {
+    await installed({ name: "agent", version: "1.0", ...there });
+    const context = contextOf({ archives: [await captured({ name: "exim", version: "1.0", ...comes })] });
+    const refusal = {
+      code: "plan.impossible",
+      message: expect.stringMatching(/cannot be installed: \S+ 1\.0 \(amd64\) may not be beside \S+ 1\.0/) as string,
+      hint: expect.stringContaining("remove it by hand") as string,
+    };
+    await expect(driver.preview(context)).rejects.toMatchObject(refusal);
+    await expect(driver.apply(context, owner)).rejects.toMatchObject(refusal);
+    expect(await installedIn(root)).toEqual(["agent 1.0 installed"]);
+    expect(existsSync(join(root, "usr/share/agent/file"))).toBe(true);
   });
 
   it("is an archive that is not the captured one, or another package's", async () => {

@@ -15,7 +15,7 @@ import {
   packageKey,
 } from "../../core/packages/debian-package.ts";
 import { removable } from "../../core/packages/dependencies.ts";
-import { type Installation, obstaclesOf, planInstallation } from "../../core/packages/installation.ts";
+import { type Installation, clashesOf, obstaclesOf, planInstallation } from "../../core/packages/installation.ts";
 import { packageSubject } from "../../core/packages/package-subject.ts";
 import type { PreflightReport } from "../../core/ports/driver.ts";
 import type { ProvisionDriver, ProvisionOwner, ProvisionSight } from "../../core/ports/provision.ts";
@@ -137,6 +137,7 @@ const detailOf = ({ installation }: Look): readonly string[] => [
     (archive) =>
       `not there, and not in the point: ${describePackage(archive)}: ${archive.lacking ?? "no reason is known"}`,
   ),
+  ...(installation.planned.length === 0 ? [] : ["their scripts are run as root, as in any installation"]),
 ];
 
 const refuseObstacles = async (
@@ -148,6 +149,16 @@ const refuseObstacles = async (
     captured,
     installation.planned.map(({ archive }) => archive),
   );
+  const clashes = clashesOf(installation, installed);
+  if (clashes.length > 0)
+    throw new RefloatError(
+      "plan.impossible",
+      `${context.component} cannot be installed: ${formatList(clashes, namesShown)}`,
+      {
+        state: "nothing was changed",
+        hint: "what is there is not removed for what the point has: remove it by hand, or leave the entry out",
+      },
+    );
   const obstacles = obstaclesOf(installation, installed);
   if (obstacles.length === 0) return;
   throw new RefloatError(

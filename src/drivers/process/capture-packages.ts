@@ -72,8 +72,8 @@ const keepArchive = async (
   one: InstalledPackage,
   known: Remembered[string] | undefined,
 ): Promise<Kept> => {
-  const { name, version, architecture, depends, provides } = one;
-  const record = { name, version, architecture, depends, provides };
+  const { name, version, architecture, depends, provides, conflicts } = one;
+  const record = { name, version, architecture, depends, provides, conflicts };
   const file = archiveName(one);
   const path = join(archiveFolder(context), file);
   const stamp = await stampOf(system, one);
@@ -112,8 +112,8 @@ const keepOrTell = async (
     await rm(join(archiveFolder(context), `${archiveName(one)}.new`), { force: true });
     if (!(error instanceof RefloatError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
     const lacking = error instanceof RefloatError ? error.message : describeSystemError(error);
-    const { name, version, architecture, depends, provides } = one;
-    return { record: { name, version, architecture, depends, provides, lacking, notes: [] }, memory: null };
+    const { name, version, architecture, depends, provides, conflicts } = one;
+    return { record: { name, version, architecture, depends, provides, conflicts, lacking, notes: [] }, memory: null };
   }
 };
 

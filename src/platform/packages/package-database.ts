@@ -50,7 +50,11 @@ const fields = [
   "Pre-Depends",
   "Depends",
   "Provides",
+  "Conflicts",
+  "Breaks",
 ] as const;
+
+const joined = (...lists: readonly string[]): string => lists.filter((list) => list !== "").join(", ");
 
 /** All that it has a record of, removed ones whose configuration is left too. */
 export const readPackages = async ({ root, signal }: PackageSystem): Promise<readonly InstalledPackage[]> => {
@@ -70,6 +74,8 @@ export const readPackages = async ({ root, signal }: PackageSystem): Promise<rea
         before = "",
         depends = "",
         provides = "",
+        conflicts = "",
+        breaks = "",
       ] = line.split("\t");
       return {
         name,
@@ -78,8 +84,9 @@ export const readPackages = async ({ root, signal }: PackageSystem): Promise<rea
         status,
         mustReinstall: flag === "reinstreq",
         essential: essential === "yes",
-        depends: [before, depends].filter((part) => part !== "").join(", "),
+        depends: joined(before, depends),
         provides,
+        conflicts: joined(conflicts, breaks),
       };
     });
 };
