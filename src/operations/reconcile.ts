@@ -11,6 +11,7 @@ import type { KeptSideSource, RowMending } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
 import { exportedRows } from "../core/run/lost-writes.ts";
+import { type SideOrigin, sideOrigin } from "../core/run/side-origin.ts";
 import type { RunNumber } from "../model/identifiers.ts";
 import type { MendedRows, MendProposal } from "../model/mend.ts";
 import type { Plan } from "../model/plan.ts";
@@ -40,7 +41,8 @@ export const proposeReconciliation = async (
   { run, only, ...wish }: ReconcileRequest,
   signal: AbortSignal,
 ): Promise<Reconciliation> => {
-  const { record, plan } = await (await bench.journal()).readRun(run);
+  const journal = await bench.journal();
+  const { record, plan } = await journal.readRun(run);
   const sides = keptOf(record, plan);
   const service = findService(await bench.declaration(), record.service);
   const unknown = only?.find(({ component }) => !sides.some((side) => side.component === component));
@@ -65,12 +67,20 @@ export const proposeReconciliation = async (
         left.push({ component, side, why: "not made of rows that can be compared" });
         continue;
       }
+      const origin = await sideOrigin(journal, { record, plan }, component);
+      if (origin?.position === null) {
+        left.push({ component, side, why: restoredBefore(origin) });
+        continue;
+      }
       const tables = asked?.flatMap(({ table }) => table?.replace(/^public\./, "") ?? []) ?? [];
       const source = {
         side,
         since,
-        point: async () =>
-          pointSource(await openComponent(bench, await (await bench.vault()).points.read(point.id), component)),
+        madeAt: origin?.position ?? null,
+        point: async () => {
+          const { id } = origin?.point ?? point;
+          return pointSource(await openComponent(bench, await (await bench.vault()).points.read(id), component));
+        },
         words: `the old side of run ${run} (${side})`,
         leftTo: `${leftTo}/${component}`,
       };
@@ -88,6 +98,9 @@ export const proposeReconciliation = async (
     return { service: service.name, run, batches, left };
   });
 };
+
+const restoredBefore = ({ run, point }: SideOrigin): string =>
+  `run ${run} had restored it from an older point (${point.consistentAt}), and where it stood then is not known: what it has from there cannot be told from what came after`;
 
 /** Rows that have a key were written down at the cutover, where the technology does that. */
 const withExports = ({ leftOut }: MendProposal, files: ReadonlyMap<string, string>): MendProposal["leftOut"] =>

@@ -41,7 +41,9 @@ export type KeptSideSource = {
   /** Its name, as in Exchange. */
   readonly side: string;
   readonly since: Position;
-  /** The point that the recovery went back to, for a technology whose rows do not tell when they were written. @throws RefloatError point.*, vault.* */
+  /** Where it stood before its users reached it, if it was restored itself, and from an older point than that of `since`: what it had then did not come after that. Else null. */
+  readonly madeAt: Position | null;
+  /** What it had before, for a technology whose rows do not tell when they were written: the point that the recovery went back to, or that of `madeAt`. @throws RefloatError point.*, vault.* */
   readonly point: () => Promise<PointSource>;
   readonly words: string;
   /** A folder for rows that cannot be put back, one CSV file for each table; made when there are any. */

@@ -80,6 +80,6 @@ export const withRowSource = async <Result>(
 ): Promise<Result> =>
   "tree" in source
     ? act(pointRows(source))
-    : withWrittenSide(context, { location: source.side, since: source.since }, async (side) =>
+    : withWrittenSide(context, { location: source.side, since: source.madeAt ?? source.since }, async (side) =>
         act(await keptRows(side, source)),
       );

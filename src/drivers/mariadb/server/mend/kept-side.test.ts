@@ -68,6 +68,7 @@ beforeAll(async () => {
   kept = {
     side,
     since: { takenAt, mark: {} },
+    madeAt: null,
     point: async () => ({ tree, captured, tables: [], replay: null, words: "the point" }),
     words: "the old side",
     leftTo: join(folder.path, "left"),
