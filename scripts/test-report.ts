@@ -70,6 +70,20 @@ const parse = (path: string): Report | null => {
   }
 };
 
+/**
+ * What no test has caught, of all runs: a second run of other files does not take it back.
+ * @param paths of what `unhandled-errors.ts` has written; one that is not there tells of a run that ended before @returns a line for each
+ */
+export const readUnhandled = (paths: readonly string[]): readonly string[] =>
+  paths.flatMap((path) => {
+    try {
+      const errors = z.array(z.string()).parse(JSON.parse(readFileSync(path, "utf8")));
+      return errors.map((message) => `in no test: ${firstLine(message)}`);
+    } catch {
+      return ["in no test: vitest ended before it could tell of errors that no test has caught"];
+    }
+  });
+
 /** What the second run says of a file takes the place of what the first one said of it; of a file that it does not tell of, the first one holds. */
 const replaced = (first: Report, again: Report): Report => {
   const byName = new Map(again.testResults.map((file) => [file.name, file]));

@@ -9,11 +9,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setUp } from "./setup.ts";
-import { readTestReport } from "./test-report.ts";
+import { readTestReport, readUnhandled } from "./test-report.ts";
+import { unhandledPath } from "./unhandled-errors.ts";
 
 const root = join(import.meta.dirname, "..");
 /** With more than that something is wrong with what is tested, or with the machine. */
 const mostFilesAgain = 3;
+
+const unhandledOf = (reportPath: string): string => `${reportPath}.unhandled`;
 
 const runVitest = async (args: readonly string[], reportPath: string): Promise<string | number> => {
   const child = spawn(
@@ -23,10 +26,11 @@ const runVitest = async (args: readonly string[], reportPath: string): Promise<s
       "run",
       "--reporter=default",
       "--reporter=json",
+      `--reporter=${join(root, "scripts/unhandled-errors.ts")}`,
       `--outputFile.json=${reportPath}`,
       ...args,
     ],
-    { cwd: root, stdio: "inherit" },
+    { cwd: root, stdio: "inherit", env: { ...process.env, [unhandledPath]: unhandledOf(reportPath) } },
   );
   const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
   return code ?? signal ?? "no status";
@@ -37,22 +41,26 @@ const folder = mkdtempSync(join(tmpdir(), "refloat-test-report-"));
 try {
   const args = process.argv.slice(2);
   const [first, again] = [join(folder, "report.json"), join(folder, "again.json")];
+  const reports = [first];
   let ended = await runVitest(args, first);
   let report = readTestReport(first, root);
   const { failedFiles } = report;
   if (args.length === 0 && failedFiles.length > 0 && failedFiles.length <= mostFilesAgain) {
     for (const failure of report.failures) process.stdout.write(`run again: ${failure}\n`);
+    reports.push(again);
     ended = await runVitest(["--no-file-parallelism", ...failedFiles], again);
     report = readTestReport(first, root, again);
   }
-  if (ended !== 0 && report.failed === 0) process.stdout.write(`vitest ended with ${ended}\n`);
+  const unhandled = readUnhandled(reports.map(unhandledOf));
+  const failed = report.failed + unhandled.length;
+  if (ended !== 0 && failed === 0) process.stdout.write(`vitest ended with ${ended}\n`);
   for (const file of report.slowest) process.stdout.write(`slow: ${file}\n`);
   if (report.skipped > 0) process.stdout.write(`${report.skipped} skipped\n`);
-  if (report.passed === 0 && report.failed === 0) process.stdout.write("no test ran\n");
+  if (report.passed === 0 && failed === 0) process.stdout.write("no test ran\n");
   for (const failure of report.unsteady) process.stdout.write(`unsteady: ${failure}\n`);
-  for (const failure of report.failures) process.stdout.write(`failed: ${failure}\n`);
-  process.exitCode = ended === 0 && report.failed === 0 && report.passed > 0 ? 0 : 1;
-  process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
+  for (const failure of [...report.failures, ...unhandled]) process.stdout.write(`failed: ${failure}\n`);
+  process.exitCode = ended === 0 && failed === 0 && report.passed > 0 ? 0 : 1;
+  process.stdout.write(`${report.passed} passed, ${failed} failed\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

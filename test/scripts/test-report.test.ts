@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readTestReport } from "../../scripts/test-report.ts";
+import { readTestReport, readUnhandled } from "../../scripts/test-report.ts";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "refloat-counts-"))));
@@ -116,6 +116,15 @@ describe("readTestReport", () => {
       expect(readBoth(JSON.stringify(some)).failedFiles).toEqual(["/project/b.ts", "/project/c.ts"]);
       expect(readBoth("{")).toMatchObject({ passed: 2, failed: 3, unsteady: [] });
     });
+  });
+
+  it("is told what no test has caught, of the first run too", () => {
+    const [first, again] = [join(folder, "first.unhandled"), join(folder, "again.unhandled")];
+    writeFileSync(first, JSON.stringify(["nobody hears\nat nowhere"]));
+    writeFileSync(again, "[]");
+    expect(readUnhandled([first, again])).toEqual(["in no test: nobody hears"]);
+    expect(readUnhandled([again])).toEqual([]);
+    expect(readUnhandled([again, join(folder, "none")])).toHaveLength(1);
   });
 
   it("takes a report that is not there for a failure", () => {
