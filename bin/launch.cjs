@@ -55,6 +55,37 @@ function ownNode() {
   }
 }
 
+/** Can nobody but root and us put another folder in its place, or in that of one above it? */
+function isSafe(folder, user) {
+  var found = fs.statSync(folder);
+  var isOwned = found.uid === user || found.uid === 0;
+  var isKept = (found.mode & 18) === 0 || (found.mode & 512) !== 0;
+  return isOwned && isKept && (path.dirname(folder) === folder || isSafe(path.dirname(folder), user));
+}
+
+/**
+ * Where compiled code is kept; null where there is no place for it. Node does not look whether it belongs to the source that it is kept for, and by
+ * itself keeps it under /tmp, where anybody may have put something else for root to run.
+ */
+function compiledFolder() {
+  if (process.geteuid === undefined) return null;
+  try {
+    var given = process.env["XDG_CACHE_HOME"] || "";
+    var base = path.isAbsolute(given) ? given : path.join(os.homedir(), ".cache");
+    var parent = fs.realpathSync(fs.existsSync(base) ? base : path.dirname(base));
+    if (!isSafe(parent, process.geteuid())) return null;
+    // One after the other: where a parent cannot be made at all, a recursive one never returns.
+    [base, path.join(base, "refloat"), path.join(base, "refloat", "compiled")].forEach(function (folder) {
+      if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 448 });
+    });
+    var own = fs.realpathSync(path.join(base, "refloat", "compiled"));
+    // A sticky folder keeps others from what is there, and not from adding to it.
+    return isSafe(own, process.geteuid()) && (fs.statSync(own).mode & 18) === 0 ? own : null;
+  } catch {
+    return null;
+  }
+}
+
 /** A child gets our standard streams and the signals that reach only us; we end as it ends. */
 function runWith(program, script) {
   var child = childProcess.spawn(program, [script].concat(process.argv.slice(2)), { stdio: "inherit" });
@@ -97,7 +128,8 @@ exports.launch = function launch(script, options) {
     // As the main module, not as an imported one: import.meta.main tells the truth, and what it throws ends us as Node ends itself.
     var nodeModule = require("module");
     // Compiled code is kept between commands: a fresh start reads some three hundred modules.
-    nodeModule.enableCompileCache();
+    var compiled = compiledFolder();
+    if (compiled !== null) nodeModule.enableCompileCache(compiled);
     nodeModule.runMain();
     return;
   }

@@ -18,8 +18,8 @@ export const setup = async (project: TestProject): Promise<void> => {
   folder = await mkdtemp(join(tmpdir(), "refloat-program-"));
   // Some tests run it as another user.
   await chmod(folder, 0o755);
-  // For the programs that tests start, from source too: what one has compiled the next need not. Where the launcher keeps it by itself; not in
-  // a folder that is removed at the end, since whoever ends last still writes to it.
+  // For the programs that tests start, from source too: what one has compiled the next need not. Not in a folder that is removed at the end, since
+  // whoever ends last still writes to it.
   process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "node-compile-cache");
   project.provide("launcher", await publishProgram(folder));
 };

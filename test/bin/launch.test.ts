@@ -1,7 +1,18 @@
 /** The launcher, as a process: which Node it takes, and that exit codes and signals pass through it. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -61,6 +72,52 @@ describe("bin/refloat.cjs", () => {
       env: { ...process.env, MALLOC_ARENA_MAX: "8" },
     });
     expect(own.stdout).toBe("--max-semi-space-size=4 8 none\n");
+  });
+
+  describe("keeps what it has compiled", () => {
+    const asked = 'console.log(require("node:module").getCompileCacheDir() ?? "nowhere");\n';
+    const placeOf = (environment: Readonly<Record<string, string>>): string => {
+      const { NODE_COMPILE_CACHE: _given, XDG_CACHE_HOME: _place, ...rest } = process.env;
+      mkdirSync(join(folder, "dist"), { recursive: true });
+      writeFileSync(join(folder, "dist/main.js"), asked);
+      return spawnSync(process.execPath, [join(folder, "bin/refloat.cjs")], {
+        encoding: "utf8",
+        env: { ...rest, ...environment },
+      }).stdout.trim();
+    };
+
+    it("in a folder of its user's, who alone may enter it", () => {
+      const home = join(folder, "home");
+      mkdirSync(home, { mode: 0o755 });
+      const compiled = join(home, ".cache/refloat/compiled");
+      expect(placeOf({ HOME: home }).startsWith(`${compiled}/`)).toBe(true);
+      expect(statSync(compiled).mode & 0o777).toBe(0o700);
+      expect(placeOf({ HOME: home, XDG_CACHE_HOME: join(folder, "elsewhere") })).toContain(join(folder, "elsewhere"));
+    });
+
+    it("nowhere, rather than where others could put something else for it", () => {
+      const open = join(folder, "open");
+      mkdirSync(open);
+      chmodSync(open, 0o777);
+      mkdirSync(join(open, "home"), { mode: 0o700 });
+      expect(placeOf({ HOME: join(open, "home") })).toBe("nowhere");
+      expect(existsSync(join(open, "home/.cache"))).toBe(false);
+      const home = join(folder, "home");
+      mkdirSync(join(home, ".cache/refloat/compiled"), { recursive: true });
+      for (const mode of [0o777, 0o1777]) {
+        chmodSync(join(home, ".cache/refloat/compiled"), mode);
+        expect(placeOf({ HOME: home })).toBe("nowhere");
+      }
+      expect(placeOf({ HOME: join(folder, "not/there") })).toBe("nowhere");
+    });
+
+    it.skipIf(process.getuid?.() !== 0)("nowhere in the folder of another user whose home root has", () => {
+      const home = join(folder, "home");
+      mkdirSync(home);
+      chownSync(home, 65_534, 65_534);
+      expect(placeOf({ HOME: home })).toBe("nowhere");
+      expect(existsSync(join(home, ".cache"))).toBe(false);
+    });
   });
 
   it("runs what was built when there are no sources", () => {
