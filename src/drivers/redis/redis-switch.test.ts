@@ -10,8 +10,11 @@ import { type TestFolder, createTestFolder } from "../../testing/driver-context.
 import { captureRedisInto, readRedisContent, redisContext, redisDriver } from "../../testing/redis-bench.ts";
 import { type RedisServer, startRedisServer } from "../../testing/redis-server.ts";
 import { findRedisProcess, killServer } from "./redis-process.ts";
+import { resolveTarget } from "./connection-target.ts";
 import type { RedisContext } from "./redis-options.ts";
+import { withRedis } from "./redis-session.ts";
 import { parseInfo, startOf } from "./server-facts.ts";
+import { readStanding } from "./standing-users.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -247,6 +250,29 @@ test("a user that stands in memory alone is told by preflight, capture and plan,
   await restore();
   await forth();
   expect(await server.cli("GET", "state")).toBe("good");
+});
+
+test.each([
+  ["with a quoted end", 'on >"hunter 2"', "hunter 2"],
+  ["in quotes, with bytes by number", 'on ">p\\x40\\xc3\\xa4"', "p@ä"],
+  ["of letters beyond ASCII", "on >pä", "pä"],
+  ["in single quotes", String.raw`on '>it\'s \n'`, String.raw`it's \n`],
+  ["with a quote in quotes", String.raw`on ">a\"b"`, 'a"b'],
+  ["that is taken back", "on >a >b <b", "b"],
+  ["of one who is off", "on >a off", "a"],
+])("a password %s in the configuration is judged as the server does", async (_, rule, given) => {
+  server = await startRedisServer({ lines: [`user refloat ${rule} ~* &* +@all`] });
+  const more = { ...asRefloat(), values: { "env:PASSWORD": `secret!${given}` } };
+  context = await redisContext(server, folder.path, more);
+  const letsIn = await execa("redis-cli", ["-p", String(server.port), "--user", "refloat", "ACL", "WHOAMI"], {
+    env: { REDISCLI_AUTH: given },
+  }).then(({ stdout }) => stdout === "refloat");
+  const target = await resolveTarget(context);
+  const asOther = { ...target, user: null, password: null };
+  const standing = await withRedis({ target: asOther, signal: context.signal }, (session) =>
+    readStanding(context, session, target),
+  );
+  expect([standing.kind, letsIn]).toEqual(letsIn ? ["stands", true] : ["gone", false]);
 });
 
 test("with an aclfile it is ACL SAVE, and who else is gone, or has another password there, is named", async () => {

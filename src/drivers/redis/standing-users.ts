@@ -33,18 +33,25 @@ export type Standing =
 const nobody = (): UserEntry => ({ isOn: false, takesAny: false, hashes: new Set() });
 const anybody = (): UserEntry => ({ isOn: true, takesAny: true, hashes: new Set() });
 
-const hashOf = (password: string): string => createHash("sha256").update(password).digest("hex");
+const hashOf = (password: Uint8Array): string => createHash("sha256").update(password).digest("hex");
 
-/** One line of redis.conf, as the server splits it. Null for one that it would not start with. */
-export const configWords = (line: string): readonly string[] | null => {
+/** Files are read byte by byte: a password is bytes, and need not be text. */
+const bytes = "latin1";
+const textOf = (word: string): string => Buffer.from(word, bytes).toString("utf8");
+
+/** A word may have a quoted end: `>"hunter 2"`. */
+const wordPattern = /\s*([^\s"']*)(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\'|\\(?!'))*)')?(?=\s|$)/gy;
+
+/** One line of redis.conf, as the server splits it (sds.c, sdssplitargs). Null for one that it would not start with. */
+const configWords = (line: string): readonly string[] | null => {
   const words: string[] = [];
-  const pattern = /\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\')*)'|([^\s"'][^\s]*))(?=\s|$)/gy;
   const text = line.trim();
+  const pattern = new RegExp(wordPattern);
   while (pattern.lastIndex < text.length) {
     const match = pattern.exec(text);
     if (match === null) return null;
-    const [, double, single, plain] = match;
-    words.push(double === undefined ? (single?.replaceAll("\\'", "'") ?? plain ?? "") : unescaped(double));
+    const [, plain = "", double, single] = match;
+    words.push(plain + (double === undefined ? (single?.replaceAll("\\'", "'") ?? "") : unescaped(double)));
   }
   return words;
 };
@@ -73,9 +80,9 @@ const applyRule = (entry: UserEntry, rule: string): void => {
   else if (word === "nopass") setAll(entry, { isOn: entry.isOn, takesAny: true });
   else if (word === "resetpass") setAll(entry, { isOn: entry.isOn, takesAny: false });
   else if (word === "reset") setAll(entry, nobody());
-  else if (rule.startsWith(">")) addHash(hashOf(rule.slice(1)));
+  else if (rule.startsWith(">")) addHash(hashOf(Buffer.from(rule.slice(1), bytes)));
   else if (rule.startsWith("#")) addHash(word.slice(1));
-  else if (rule.startsWith("<")) entry.hashes.delete(hashOf(rule.slice(1)));
+  else if (rule.startsWith("<")) entry.hashes.delete(hashOf(Buffer.from(rule.slice(1), bytes)));
   else if (rule.startsWith("!")) entry.hashes.delete(word.slice(1));
 };
 
@@ -85,7 +92,7 @@ const usersOf = (lines: readonly (readonly string[])[], initial: UserEntry): Use
     if (keyword.toLowerCase() !== "user") continue;
     const entry = nobody();
     for (const rule of rules) applyRule(entry, rule);
-    users.set(name, entry);
+    users.set(textOf(name), entry);
   }
   return users;
 };
@@ -93,7 +100,7 @@ const usersOf = (lines: readonly (readonly string[])[], initial: UserEntry): Use
 /** An aclfile knows no quotes. */
 const readAclFile = async (file: string): Promise<Users> =>
   usersOf(
-    (await readFile(file, "utf8")).split("\n").map((line) => line.trim().split(/\s+/)),
+    (await readFile(file, bytes)).split("\n").map((line) => line.trim().split(/\s+/)),
     anybody(),
   );
 
@@ -102,12 +109,12 @@ const deepest = 16;
 /** All directives of a configuration, those of included files in their place. @throws the error of a file that cannot be read */
 const readDirectives = async (file: string, depth = 0): Promise<readonly (readonly string[])[]> => {
   const directives: (readonly string[])[] = [];
-  for (const line of (await readFile(file, "utf8")).split("\n")) {
+  for (const line of (await readFile(file, bytes)).split("\n")) {
     const words = line.trim().startsWith("#") ? [] : (configWords(line) ?? []);
     const [keyword = "", value = ""] = words;
     if (keyword.toLowerCase() !== "include") directives.push(words);
     else if (depth < deepest)
-      for (const path of await includedBy(value)) directives.push(...(await readDirectives(path, depth + 1)));
+      for (const path of await includedBy(textOf(value))) directives.push(...(await readDirectives(path, depth + 1)));
   }
   return directives;
 };
@@ -135,7 +142,7 @@ const refusalOf = (users: Users, { user, password }: RedisTarget): string | null
   const entry = users.get(user ?? "default");
   if (entry === undefined) return "stands in no file";
   if (!entry.isOn) return "is off there";
-  const comesIn = entry.takesAny || (password !== null && entry.hashes.has(hashOf(password.reveal())));
+  const comesIn = entry.takesAny || (password !== null && entry.hashes.has(hashOf(Buffer.from(password.reveal()))));
   return comesIn ? null : "has another password there";
 };
 
