@@ -316,7 +316,8 @@ export const errorCatalogue = {
     exit: 4,
     http: 503,
     kind: "retryable",
-    meaning: "Capture stopped itself because the source was suffering from it.",
+    meaning:
+      "A source is up and too busy: it suffered from a capture, which stopped itself, others hold what was needed, or it has no connection left.",
   },
   "service.frozen": {
     exit: 6,

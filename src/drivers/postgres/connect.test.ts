@@ -129,6 +129,28 @@ describe("a server", () => {
     ).toEqual([{ one: 1 }]);
   });
 
+  test("that has no room for one more is up, for sessions and for programs", async () => {
+    const one = { ...target("postgres", "right"), user: "little" };
+    await query(
+      server.url("postgres").replace("@", ":right@"),
+      "create role little login password 'right' connection limit 1",
+    );
+    const full = {
+      code: "source.under-pressure",
+      message: expect.stringMatching(/too many connections/),
+      hint: expect.stringMatching(/end some, or raise the limit/),
+    };
+    const session = await openSession({ target: one, marker, role: "source", signal });
+    try {
+      await expect(openSession({ target: one, marker, role: "source", signal })).rejects.toMatchObject(full);
+      const asked = { marker, signal, snapshot: null, encoding: "UTF8", excludeData: [], lockTimeoutMs: 1_000 };
+      const programs = await findClientPrograms(15, signal);
+      await expect(readDumpToc({ ...asked, programs, target: one })).rejects.toMatchObject(full);
+    } finally {
+      await session.close();
+    }
+  });
+
   test("that ends a session makes it lost, and later queries say so", async () => {
     const session = await openSession({ target: target("postgres", "right"), marker, role: "source", signal });
     const running = session.query("select pg_sleep(60)").catch((error: unknown) => error);

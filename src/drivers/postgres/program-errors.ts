@@ -3,7 +3,7 @@ import { ExecaError } from "execa";
 import type { ErrorCode } from "../../model/error-catalogue.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type ConnectionTarget, describeAddress } from "../../platform/postgres/connection-target.ts";
-import type { ServerRole } from "../../platform/postgres/server-errors.ts";
+import { type ServerRole, fullHint } from "../../platform/postgres/server-errors.ts";
 
 type Reading = {
   readonly pattern: RegExp;
@@ -34,6 +34,12 @@ const readings: readonly Reading[] = [
     pattern: /lock timeout|could not obtain lock/,
     code: () => "source.under-pressure",
     hint: "a table is locked by another session; try again later, or raise lockTimeout",
+  },
+  // Before what is said of every connection that fails: it is up.
+  {
+    pattern: /too many clients already|too many connections for|remaining connection slots/,
+    code: () => "source.under-pressure",
+    hint: fullHint,
   },
   {
     pattern:

@@ -65,6 +65,9 @@ const adviceOnRefusal = (
 const noPassword =
   "no password is declared: add `password: ${file:/etc/refloat/db-password}`, or allow the user in pg_hba.conf";
 
+/** A server, a database or a role takes only so many at once. */
+export const fullHint = "it has as many connections as it takes: end some, or raise the limit; then try again";
+
 const isSocket = (host: string): boolean => host.startsWith("/");
 
 const translateState = (error: DatabaseError, target: ConnectionTarget, role: ServerRole): Translation | undefined => {
@@ -104,7 +107,12 @@ const translateState = (error: DatabaseError, target: ConnectionTarget, role: Se
         ...(error.hint === undefined ? {} : { hint: error.hint }),
       };
     case "53300":
-      return { code: "source.unreachable", message: `the server at ${place} has no connection left: ${error.message}` };
+      // It is up: whoever took it for one that died would leave out what is written to it.
+      return {
+        code: "source.under-pressure",
+        message: `the server at ${place} has no connection left: ${error.message}`,
+        hint: fullHint,
+      };
     case "57P01":
     case "57P02":
       return {
