@@ -12,6 +12,7 @@ export const packageArchiveSchema = z.object({
   version: packageVersionSchema,
   architecture: architectureSchema,
   depends: z.string(),
+  preDepends: z.string().optional(),
   provides: z.string(),
   conflicts: z.string().optional(),
   /** Absent: it could not be got, and `lacking` says why. */

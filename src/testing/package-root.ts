@@ -8,6 +8,7 @@ export type PackageSpec = {
   readonly version: string;
   readonly architecture?: string;
   readonly depends?: string;
+  readonly preDepends?: string;
   readonly provides?: string;
   readonly conflicts?: string;
   readonly replaces?: string;
@@ -32,6 +33,7 @@ export const buildPackage = async (folder: string, spec: PackageSpec): Promise<s
     `Version: ${version}`,
     `Architecture: ${architecture}`,
     "Maintainer: Nobody <nobody@example.com>",
+    ...(spec.preDepends === undefined ? [] : [`Pre-Depends: ${spec.preDepends}`]),
     ...(spec.depends === undefined ? [] : [`Depends: ${spec.depends}`]),
     ...(spec.provides === undefined ? [] : [`Provides: ${spec.provides}`]),
     ...(spec.conflicts === undefined ? [] : [`Conflicts: ${spec.conflicts}`]),

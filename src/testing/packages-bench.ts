@@ -21,7 +21,8 @@ export const archiveInPoint = async (folder: string, spec: PackageSpec): Promise
     name: spec.name,
     version: spec.version,
     architecture: spec.architecture ?? "amd64",
-    depends: spec.depends ?? "",
+    depends: [spec.preDepends, spec.depends].filter((part) => part !== undefined).join(", "),
+    preDepends: spec.preDepends ?? "",
     provides: spec.provides ?? "",
     conflicts: spec.conflicts ?? "",
     archive: {

@@ -8,6 +8,8 @@ export type DebianPackage = {
   readonly architecture: string;
   /** `Pre-Depends` and `Depends`, joined by a comma. */
   readonly depends: string;
+  /** `Pre-Depends` alone: what has to be configured before it is unpacked. */
+  readonly preDepends?: string | undefined;
   readonly provides: string;
   /** `Conflicts` and `Breaks`, joined by a comma. */
   readonly conflicts?: string | undefined;

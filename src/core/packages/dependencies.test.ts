@@ -3,7 +3,13 @@ import { execaSync } from "execa";
 import { describe, expect, it } from "vitest";
 import { type DebianPackage, type InstalledPackage, isHalfInstalled, isInstalled } from "./debian-package.ts";
 import { compareDebianVersions } from "./debian-version.ts";
-import { conflictsBetween, removable, unmetDependencies, withDependencies } from "./dependencies.ts";
+import {
+  conflictsBetween,
+  installationStages,
+  removable,
+  unmetDependencies,
+  withDependencies,
+} from "./dependencies.ts";
 
 const one = (name: string, depends = "", more: Partial<InstalledPackage> = {}): InstalledPackage => ({
   name,
@@ -126,5 +132,32 @@ describe("what may not be beside each other", () => {
     expect(words([breaks], [one("liba", "", { version: "2.0" })])).toEqual([]);
     const agent = one("exim", "", { provides: "agent", conflicts: "agent" });
     expect(words([agent], [{ ...agent, architecture: "i386" }])).toEqual([]);
+  });
+});
+
+describe("the order of an installation", () => {
+  const stages = (wanted: readonly DebianPackage[]) => installationStages(wanted).map(names);
+
+  it("is one stage where nothing has to be configured first, needs in a circle too", () => {
+    expect(stages([one("a", "b"), one("b", "a"), one("c")])).toEqual([["a", "b", "c"]]);
+    expect(stages([])).toEqual([]);
+  });
+
+  it("puts what pre-depends, and what needs that, behind all that its need needs", () => {
+    const wanted = [
+      one("app", "python"),
+      one("python", "minimal", { preDepends: "minimal" }),
+      one("minimal", "base, zlib", { preDepends: "base" }),
+      one("base"),
+      one("zlib", "libz"),
+      one("libz"),
+      one("other", "elsewhere", { preDepends: "elsewhere" }),
+    ];
+    expect(stages(wanted)).toEqual([["base", "zlib", "libz", "other"], ["minimal"], ["app", "python"]]);
+  });
+
+  it("comes to an end with what Debian forbids", () => {
+    const wanted = [one("a", "b", { preDepends: "b" }), one("b", "a"), one("c")];
+    expect(stages(wanted).flat().toSorted()).toEqual(["a", "b", "c"]);
   });
 });

@@ -100,6 +100,33 @@ export const unmetDependencies = (
   );
 };
 
+/**
+ * In which order they are installed, since dpkg unpacks all that it is given before it configures any of it, and unpacks nothing whose `Pre-Depends` are not
+ * configured: what is in one stage is given to it at once. Of needs in a circle with such a one, which Debian forbids, dpkg says so itself.
+ */
+export const installationStages = <One extends DebianPackage>(wanted: readonly One[]): readonly (readonly One[])[] => {
+  const index = indexOf(wanted);
+  const neededBy = (one: One, text: string, apart: number) =>
+    groupsOf(text)
+      .flat()
+      .flatMap((relation) => meeting(relation, index))
+      .filter((other) => other !== one)
+      .map((other) => ({ one, other, apart }));
+  const needs = wanted.flatMap((one) => [...neededBy(one, one.depends, 0), ...neededBy(one, one.preDepends ?? "", 1)]);
+  const stages = new Map<DebianPackage, number>();
+  const stageOf = (one: DebianPackage): number => stages.get(one) ?? 0;
+  for (let isMoving = true; isMoving;) {
+    isMoving = false;
+    for (const { one, other, apart } of needs) {
+      const least = Math.min(stageOf(other) + apart, wanted.length);
+      if (least <= stageOf(one)) continue;
+      stages.set(one, least);
+      isMoving = true;
+    }
+  }
+  return [...Map.groupBy(wanted, stageOf)].toSorted(([a], [b]) => a - b).map(([, stage]) => stage);
+};
+
 export type Conflict = { readonly by: DebianPackage; readonly with: DebianPackage };
 
 /** @returns what of `wanted` and of `there` may not be installed beside each other, as either of the two says. A package is in no conflict with its own name. */

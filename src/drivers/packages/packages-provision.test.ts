@@ -42,7 +42,7 @@ describe.skipIf(!isRoot)("by the contract", () => {
     }),
     point: async (folder) =>
       pointOf(folder, [
-        await archiveInPoint(folder, { name: "liba", version: "1.0", depends: "libb (>= 1)" }),
+        await archiveInPoint(folder, { name: "liba", version: "1.0", preDepends: "libb (>= 1)" }),
         await archiveInPoint(folder, {
           name: "libb",
           version: "2.0",
@@ -142,6 +142,21 @@ describe.skipIf(!isRoot)("what is installed", { timeout: 60_000 }, () => {
     await driver.apply(any, owner);
     await driver.destroy(any, owner);
     expect(await installedIn(root)).toEqual(["newer 2.0 installed", "older 2.0 installed"]);
+  });
+
+  it("comes in stages where something has to be configured before something else is unpacked", async () => {
+    const archives = [
+      await captured({ name: "apythond", version: "1.0", depends: "python", preDepends: "bpython-minimal (= 1.0)" }),
+      await captured({ name: "bpython-minimal", version: "1.0", preDepends: "cpython-minimal", depends: "zlib" }),
+      await captured({ name: "cpython-minimal", version: "1.0", depends: "libz | none" }),
+      await captured({ name: "python", version: "1.0", preDepends: "bpython-minimal" }),
+      await captured({ name: "zlib", version: "1.0", provides: "libz" }),
+    ];
+    const context = contextOf({ archives });
+    await driver.apply(context, owner);
+    expect(await driver.inspect(context)).toMatchObject({ presence: "done", owner, found: "5 packages there" });
+    await driver.destroy(context, owner);
+    expect(await installedIn(root)).toEqual([]);
   });
 
   it("is nothing where all is there, and nothing without a point", async () => {

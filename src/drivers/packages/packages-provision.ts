@@ -14,7 +14,7 @@ import {
   isInstalled,
   packageKey,
 } from "../../core/packages/debian-package.ts";
-import { removable } from "../../core/packages/dependencies.ts";
+import { installationStages, removable } from "../../core/packages/dependencies.ts";
 import { type Installation, clashesOf, obstaclesOf, planInstallation } from "../../core/packages/installation.ts";
 import { packageSubject } from "../../core/packages/package-subject.ts";
 import type { PreflightReport } from "../../core/ports/driver.ts";
@@ -81,8 +81,10 @@ const recordOf = async (context: PackagesContext): Promise<InstallRecord | null>
 
 type Recorded = InstallRecord["packages"][number];
 
-const nowOf = (one: Recorded, installed: readonly InstalledPackage[]): InstalledPackage | undefined =>
-  installed.find((other) => packageKey(other) === packageKey(one));
+const nowOf = (
+  one: Pick<Recorded, "name" | "architecture">,
+  installed: readonly InstalledPackage[],
+): InstalledPackage | undefined => installed.find((other) => packageKey(other) === packageKey(one));
 
 const isThere = (one: Recorded, installed: readonly InstalledPackage[]): boolean => {
   const now = nowOf(one, installed);
@@ -196,16 +198,19 @@ const refuseWithoutRoot = (what: string): void => {
   throw new RefloatError("source.denied", `packages are ${what} by root`, { hint: "run Refloat as root" });
 };
 
+/** Where each archive lies. */
+type Brought = ReadonlyMap<PackageArchive, string>;
+
 /** Brings the archives out of the vault. What is not the very archive that was captured is installed by nobody. */
 const bringArchives = async (
   context: PackagesContext,
   { sources }: CapturedPackages,
   archives: readonly PackageArchive[],
   folder: string,
-): Promise<readonly string[]> => {
+): Promise<Brought> => {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const paths: string[] = [];
+  const paths = new Map<PackageArchive, string>();
   for (const one of archives) {
     const source = await sources.get(one)?.();
     if (one.archive === undefined || source === undefined)
@@ -223,7 +228,7 @@ const bringArchives = async (
     const { name, version, architecture } = await readArchiveFields(path, context.signal);
     if (name !== one.name || version !== one.version || architecture !== one.architecture)
       throw damaged(`is one of ${name} ${version} (${architecture})`);
-    paths.push(path);
+    paths.set(one, path);
   }
   return paths;
 };
@@ -232,7 +237,7 @@ const withArchives = (
   context: PackagesContext,
   captured: CapturedPackages,
   archives: readonly PackageArchive[],
-  act: (paths: readonly string[]) => Promise<void>,
+  act: (paths: Brought) => Promise<void>,
 ): Promise<void> => {
   const folder = join(context.stateDirectory, "archives");
   return translateSystemErrors(
@@ -275,7 +280,8 @@ const apply: ProvisionDriver<PackagesOptions>["apply"] = async (context, { run, 
   const archives = planned.map(({ archive }) => archive);
   await withArchives(context, seen.captured, archives, async (paths) => {
     await writeInstallRecord(context, record);
-    await letDpkgAct(context, [...replaceWords(context), "--install", ...paths]);
+    for (const stage of installationStages(archives))
+      await letDpkgAct(context, [...replaceWords(context), "--install", ...pathsOf(stage, paths)]);
   });
   await writeInstallRecord(context, { ...record, state: "whole" });
   return { summary: `installed ${namesOf(archives)}` };
@@ -300,38 +306,51 @@ const finish = async (context: PackagesContext, { runUid }: ProvisionOwner): Pro
   if (record === null) return;
   refuseOther(context, record, runUid);
   const before = await installedIn(context);
-  const torn = record.packages.filter((one) => {
+  const isOpen = (one: Recorded): boolean => !isThere(one, before);
+  const isTorn = (one: Recorded): boolean => {
     const now = nowOf(one, before);
-    return (
-      now === undefined ||
-      now.mustReinstall ||
-      now.version !== one.version ||
-      !(isInstalled(now) || isHalfInstalled(now))
+    return now === undefined || now.mustReinstall || now.version !== one.version || !isHalfInstalled(now);
+  };
+  const open = record.packages.filter(isOpen);
+  const torn = open.filter(isTorn);
+  const captured = await readCaptured(context);
+  if (captured === null && torn.length > 0)
+    throw new RefloatError("bug", `${context.component} is finished from a point, and there is none`);
+  const archivesOf = (some: readonly Recorded[]): readonly PackageArchive[] =>
+    (captured?.archives ?? []).filter(
+      (one) =>
+        one.archive !== undefined &&
+        some.some((other) => packageKey(other) === packageKey(one) && other.version === one.version),
     );
-  });
-  if (torn.length > 0) {
-    const captured = await readCaptured(context);
-    if (captured === null)
-      throw new RefloatError("bug", `${context.component} is finished from a point, and there is none`);
-    const wanted = captured.archives.filter(({ archive, ...one }) =>
-      torn.some(
-        (other) => archive !== undefined && packageKey(other) === packageKey(one) && other.version === one.version,
-      ),
-    );
-    if (wanted.length > 0)
-      await withArchives(context, captured, wanted, (paths) =>
-        letDpkgAct(context, [...replaceWords(context), "--unpack", ...paths]),
-      );
-  }
-  const after = await installedIn(context);
-  const open = record.packages.filter((one) => {
-    const now = nowOf(one, after);
-    return now !== undefined && isHalfInstalled(now) && !now.mustReinstall;
-  });
-  if (open.length > 0) await letDpkgAct(context, ["--configure", ...open.map((one) => dpkgName(one))]);
+  const act = async (paths: Brought): Promise<void> => {
+    for (const stage of installationStages(archivesOf(open))) {
+      const brought = pathsOf(stage, paths);
+      if (brought.length > 0) await letDpkgAct(context, [...replaceWords(context), "--unpack", ...brought]);
+      await configure(context, stage);
+    }
+    await configure(context, record.packages);
+  };
+  const wanted = archivesOf(torn);
+  await (captured === null || wanted.length === 0 ? act(new Map()) : withArchives(context, captured, wanted, act));
   const now = await installedIn(context);
   if (record.packages.every((one) => isThere(one, now)))
     await writeInstallRecord(context, { ...record, state: "whole" });
+};
+
+const pathsOf = (archives: readonly PackageArchive[], paths: Brought): readonly string[] =>
+  archives.flatMap((one) => paths.get(one) ?? []);
+
+/** What of them is unpacked and not configured. */
+const configure = async (
+  context: PackagesContext,
+  packages: readonly Pick<InstalledPackage, "name" | "architecture">[],
+): Promise<void> => {
+  const installed = await installedIn(context);
+  const open = packages.filter((one) => {
+    const now = nowOf(one, installed);
+    return now !== undefined && isHalfInstalled(now) && !now.mustReinstall;
+  });
+  if (open.length > 0) await letDpkgAct(context, ["--configure", ...open.map(dpkgName)]);
 };
 
 /** `all` is no architecture that dpkg installs for. */

@@ -66,14 +66,18 @@ const isWhole = async (path: string, sha256: string, signal: AbortSignal): Promi
 
 type Kept = { readonly record: PackageArchive; readonly memory: Remembered[string] | null };
 
+const recordOf = (one: InstalledPackage): Omit<PackageArchive, "notes"> => {
+  const { name, version, architecture, depends, preDepends, provides, conflicts } = one;
+  return { name, version, architecture, depends, preDepends, provides, conflicts };
+};
+
 const keepArchive = async (
   context: ProcessContext,
   system: PackageSystem,
   one: InstalledPackage,
   known: Remembered[string] | undefined,
 ): Promise<Kept> => {
-  const { name, version, architecture, depends, provides, conflicts } = one;
-  const record = { name, version, architecture, depends, provides, conflicts };
+  const record = recordOf(one);
   const file = archiveName(one);
   const path = join(archiveFolder(context), file);
   const stamp = await stampOf(system, one);
@@ -112,8 +116,7 @@ const keepOrTell = async (
     await rm(join(archiveFolder(context), `${archiveName(one)}.new`), { force: true });
     if (!(error instanceof RefloatError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
     const lacking = error instanceof RefloatError ? error.message : describeSystemError(error);
-    const { name, version, architecture, depends, provides, conflicts } = one;
-    return { record: { name, version, architecture, depends, provides, conflicts, lacking, notes: [] }, memory: null };
+    return { record: { ...recordOf(one), lacking, notes: [] }, memory: null };
   }
 };
 

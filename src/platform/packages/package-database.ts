@@ -85,6 +85,7 @@ export const readPackages = async ({ root, signal }: PackageSystem): Promise<rea
         mustReinstall: flag === "reinstreq",
         essential: essential === "yes",
         depends: joined(before, depends),
+        preDepends: before,
         provides,
         conflicts: joined(conflicts, breaks),
       };
