@@ -65,7 +65,8 @@ const keep = async (place: Place, record: OwnWrites, before: string | null): Pro
 
 const countNames = ["added", "changed", "removed", "definitions"] as const;
 
-const isBehind = (from: Counts, then: Counts): boolean => countNames.every((name) => from[name] >= then[name]);
+/** Can counts that stood at `then` have gone on to `now`? None of them is ever taken back. */
+export const isBehind = (now: Counts, then: Counts): boolean => countNames.every((name) => now[name] >= then[name]);
 
 /** Of sessions that began after `then`, in the process that counts now or in the one that it goes on from. */
 export const ownSince = (own: readonly OwnWrites[], then: ServerMark, now: ServerMark): Counts => {

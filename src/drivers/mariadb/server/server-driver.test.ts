@@ -176,6 +176,14 @@ describe("what was written to a server", () => {
     expect(compareMarks({ ...mark, binlog: null }, other).gaps[0]).toContain("cannot be told");
   });
 
+  it("is not nothing where somebody has set the counts to 0", () => {
+    const none = { added: 1, changed: 0, removed: 0, definitions: 0 };
+    const blind = { ...mark, binlog: null };
+    expect(compareMarks(blind, { ...blind, counts: none }).gaps[0]).toContain("cannot be told");
+    const behind = { ...blind, life: "9/300", counts: none, continues: { from: "7/100", counts: none } };
+    expect(compareMarks(blind, behind).gaps[0]).toContain("cannot be told");
+  });
+
   it("goes on from an instance to the server that has its data", () => {
     const instance = { ...mark, binlog: null };
     const none = { added: 0, changed: 0, removed: 0, definitions: 0 };

@@ -8,7 +8,7 @@ import { RefloatError } from "../../../model/refloat-error.ts";
 import { readServerFacts } from "../server-facts.ts";
 import type { Counts, ServerMark } from "./captured-server.ts";
 import { accessAt } from "./locations.ts";
-import { type OwnWrites, ownSince, readOwnWrites } from "./own-writes.ts";
+import { type OwnWrites, isBehind, ownSince, readOwnWrites } from "./own-writes.ts";
 import { makePosition, readMark, stoppedMark, takeMark } from "./position.ts";
 import { isServed } from "./server-process.ts";
 import type { ServerContext, ServerOptions } from "./server-options.ts";
@@ -54,10 +54,12 @@ const joined = (a: Counts, b: Counts, sign: 1 | -1): Counts => ({
   definitions: Math.max(0, a.definitions + sign * b.definitions),
 });
 
-/** Null where another process counts than the one that did, and does not go on where that one ended. */
+/** Null where another process counts than the one that did, and does not go on where that one ended; and where somebody has set the counts to 0. */
 const countsSince = (then: ServerMark, now: ServerMark, own: readonly OwnWrites[]): Counts | null => {
   if (then.counts === null || now.counts === null || then.life === null) return null;
   const ours = ownSince(own, then, now);
+  const ended = then.life === now.life ? now.counts : now.continues?.counts;
+  if (ended !== undefined && !isBehind(ended, then.counts)) return null;
   if (then.life === now.life) return joined(joined(now.counts, then.counts, -1), ours, -1);
   const { continues } = now;
   return continues === null || continues.from !== then.life
@@ -75,8 +77,8 @@ export const compareMarks = (then: ServerMark, now: ServerMark, own: readonly Ow
           units: [],
           gaps: [
             same === null
-              ? "what was written cannot be told: the server was started anew since, and keeps no log of it"
-              : "something was written, by the binary log; how many rows cannot be told, since the server was started anew",
+              ? "what was written cannot be told: the server was started anew since or its counts were set to 0, and it keeps no log of it"
+              : "something was written, by the binary log; how many rows cannot be told, since the server was started anew or its counts were set to 0",
           ],
         };
   const { definitions, ...rows } = counted;
