@@ -146,3 +146,26 @@ test("names are read in pages of any size, each once", async () => {
   expect(found.map(({ key }) => key.toString())).toEqual(large.map(({ key }) => key.toString()));
   expect(found.every(({ value }, index) => value.equals(large[index]?.value ?? Buffer.alloc(0)))).toBe(true);
 });
+
+test("large values behind small ones do not come in one answer", async () => {
+  const valueBytes = 400_000;
+  const all = filled(120).map((one, index) => (index < 20 ? one : { ...one, value: Buffer.alloc(valueBytes, index) }));
+  for (let at = 0; at < all.length; at += 3) await writeEtcd(server, all.slice(at, at + 3));
+  const answers: number[] = [];
+  const found = await ask(async (gateway) => {
+    const counting: Gateway = {
+      ...gateway,
+      ask: async (path, question, schema) => {
+        const answer = await gateway.ask(path, question, schema);
+        answers.push((answer as { kvs: readonly LiveKey[] }).kvs.reduce((sum, { value }) => sum + value.length, 0));
+        return answer;
+      },
+    };
+    let keys = 0;
+    for await (const { key } of scanLiveKeys(counting, Buffer.from("/"))) keys += key.length > 0 ? 1 : 0;
+    return keys;
+  });
+  expect(found).toBe(120);
+  // A server takes values of four times that size.
+  expect(Math.max(...answers)).toBeLessThanOrEqual(64 * valueBytes);
+});

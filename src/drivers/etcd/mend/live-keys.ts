@@ -106,7 +106,8 @@ const endOfPrefix = (prefix: Uint8Array): Buffer => {
 };
 
 const firstPageKeys = 16;
-const mostPageKeys = 1000;
+/** Small keys may be followed by large ones: as many of the largest that servers usually take still make an answer that can be held. */
+const mostPageKeys = 64;
 /** An answer is held as text, as long as it is read. */
 const pageBytes = 8_388_608;
 
