@@ -32,15 +32,22 @@ export const readOperatingSystem = async (root = "/"): Promise<Fingerprint["os"]
   };
 };
 
-/** The program of a running process and every library that it has mapped. Empty when it may not be seen. */
+/** Memory that bears a name and is no file: of a compiler that runs within the program, or shared. */
+const isNoFile = (path: string): boolean => /^\/(?:memfd:|dev\/|SYSV)/.test(path);
+
+/**
+ * The program of a running process and every library that it has mapped: files whose code may run, whatever they are called (`python3.11`, `php-fpm8.2`), and
+ * no data that is merely read. Empty when it may not be seen.
+ */
 export const mappedFiles = async (pid: number): Promise<readonly string[]> => {
   const maps = await readFile(`/proc/${pid}/maps`, "utf8").catch(() => "");
   const paths = maps
     .split("\n")
-    .filter((line) => / r-xp | r--p |^[0-9a-f]+-[0-9a-f]+ r[w-]x/.test(line))
+    .filter((line) => /^[0-9a-f]+-[0-9a-f]+ [r-][w-]x/.test(line))
     .map((line) => /\s(\/.*)$/.exec(line)?.[1]?.replace(/ \(deleted\)$/, ""))
-    .filter((path) => path !== undefined && (/\.so(\.|$)/.test(path) || !path.includes(".")));
-  return [...new Set(paths as string[])].toSorted();
+    .filter((path) => path !== undefined)
+    .filter((path) => !isNoFile(path));
+  return [...new Set(paths)].toSorted();
 };
 
 /** The libraries that the dynamic linker would load for a program. Empty for a script or a static program. */

@@ -1,6 +1,6 @@
 /** Capture of packages from this machine's own dpkg into a real vault: what lies beside the release, made once, and what is said. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -82,6 +82,21 @@ describe("packages of an application", { timeout: 180_000 }, () => {
     await writeFile(join(made, before[0]?.split(" ")[0] ?? ""), "damaged");
     const third = await capture(contextOf("captured"), second.id);
     expect(third.archives).toEqual(first.archives);
+  });
+
+  it("are no help for a program that no package owns, which is named unless it lies in the release", async () => {
+    const warned = async (program: string) => {
+      await copyFile("/bin/sleep", program);
+      const context = contextOf("captured");
+      const { report } = await capture({
+        ...context,
+        options: { ...(context.options as object), start: `exec ${program} 60` },
+      });
+      return report.warnings.filter((line) => line.startsWith("no package owns"));
+    };
+    const byHand = at("tool-1.2");
+    expect(await warned(byHand)).toEqual([expect.stringMatching(`^no package owns ${byHand}: not in the point`)]);
+    expect(await warned(at("release/tool-1.2"))).toEqual([]);
   });
 
   it("are not captured unless that is asked for, and that dpkg is not there is said", async () => {

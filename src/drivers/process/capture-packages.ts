@@ -4,7 +4,7 @@
  * changed.
  */
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readFile, readdir, realpath, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { CaptureSink } from "../../core/ports/vault-snapshots.ts";
@@ -18,7 +18,7 @@ import { listedPaths } from "../../platform/packages/installed-files.ts";
 import { archiveName, hashArchive, obtainArchive } from "../../platform/packages/obtain-archive.ts";
 import { type PackageSystem, readPackages } from "../../platform/packages/package-database.ts";
 import { describeSystemError } from "../../platform/system-error.ts";
-import type { ProcessContext } from "./process-options.ts";
+import { type ProcessContext, releasePathOf } from "./process-options.ts";
 
 /** Beside the release, whose own place is a path of the machine. */
 export const packagesPath = "/refloat-packages";
@@ -127,6 +127,15 @@ const warningsOf = (archives: readonly PackageArchive[]): readonly string[] => [
   ...archives.flatMap((one) => one.notes.map((note) => `package ${one.name}: ${note}`)),
 ];
 
+/** A program that somebody built, or unpacked by hand, comes with no package: what lies outside of the release is in no point. */
+const unowned = async (context: ProcessContext, libraries: Fingerprint["libraries"]): Promise<readonly string[]> => {
+  const release = await realpath(await releasePathOf(context)).catch(() => null);
+  return libraries
+    .filter((one) => one.package === undefined)
+    .map(({ path }) => path)
+    .filter((path) => release === null || !path.startsWith(`${release}/`));
+};
+
 /**
  * Stores them, and names what could not be got in what it returns.
  * @param warnings what a person should know is added
@@ -135,11 +144,16 @@ const warningsOf = (archives: readonly PackageArchive[]): readonly string[] => [
 export const capturePackages = async (
   context: ProcessContext,
   sink: CaptureSink,
-  { packages }: Pick<Fingerprint, "packages">,
+  { packages, libraries }: Pick<Fingerprint, "packages" | "libraries">,
   warnings: string[],
 ): Promise<readonly PackageArchive[]> => {
   const { signal } = context;
   const system = { root: "/", signal };
+  const byHand = await unowned(context, libraries);
+  if (byHand.length > 0)
+    warnings.push(
+      `no package owns ${formatList(byHand)}: not in the point, and to be there before a recovery on another machine (declare its folder as files, or put it into the release)`,
+    );
   let needed: readonly InstalledPackage[];
   try {
     const installed = (await readPackages(system)).filter(isInstalled);
