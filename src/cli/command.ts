@@ -72,6 +72,8 @@ export type CommandContext = {
   readonly shell: Shell;
   readonly global: GlobalOptions;
   readonly output: Output;
+  /** What turns a command into the one that has to be typed, where other options than those of this command name file and vault. */
+  readonly typedWith: (global: GlobalOptions) => (line: string) => string;
   /** Opens the workbench at the first call; the same one afterwards. Interrupted runs are told on the way. */
   readonly bench: () => Promise<Workbench>;
   /** Aborted by Ctrl-C. */

@@ -83,7 +83,9 @@ const runCommand = async (line: Extract<ParsedLine, { kind: "command" }>, shell:
   });
   const { signal } = interruption;
   try {
-    const outcome = await settle(() => command.run(input, { shell, global, output, bench: workbench.open, signal }));
+    const typedWith = (named: GlobalOptions) => typedHere(named, shell);
+    const context = { shell, global, output, typedWith, bench: workbench.open, signal };
+    const outcome = await settle(() => command.run(input, context));
     const closed = await settle(workbench.close);
     output.frame(null);
     const told = (error: RefloatError): Promise<ExitCode> =>

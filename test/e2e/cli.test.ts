@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { parse, stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorEnvelopeSchema, eventEnvelopeSchema, resultEnvelopeSchema } from "../../src/contract/envelope.ts";
 import type { ResultKind } from "../../src/contract/result-schemas.ts";
@@ -216,6 +217,46 @@ describe("init", () => {
     expect(again.exitCode).toBe(3);
     expect(again.stderr).toMatch(/^error config\.exists: /);
     expect(await readFile(join(fresh, "secret/password"), "utf8")).toBe(password);
+  });
+
+  it("names next what reads the file that it wrote, and each of it works", async () => {
+    const place = join(folder, "places");
+    await mkdir(place);
+    const { stdout } = await typed(
+      `refloat init --yes --config places/init.yaml --vault ${place}/vault --password-file ${place}/password`,
+    );
+    const next = [...stdout.matchAll(/^(?:next| {2}or): (.*)$/gm)].map((match) => match[1] ?? "");
+    expect(next).toEqual([
+      "refloat --config places/init.yaml vault init",
+      "refloat --config places/init.yaml validate --live",
+    ]);
+    // What happens to run on this machine is none of this test.
+    const file = join(place, "init.yaml");
+    const written = parse(await readFile(file, "utf8")) as { readonly vault: unknown };
+    const docsAlone = { notes: { components: { docs: { type: "files", path: docs() } } } };
+    await writeFile(file, stringify({ vault: written.vault, services: docsAlone }));
+    for (const line of next) expect(await typed(line)).toMatchObject({ exitCode: 0 });
+    const again = await typed(next[0] ?? "");
+    expect(again.stderr).toMatch(/^error vault\.exists: /);
+    expect(again.stderr).toContain("next: refloat --config places/init.yaml validate --live");
+  });
+
+  it("a vault that is made without a file is told with the line that makes the file", async () => {
+    const bare = join(folder, "bare");
+    await mkdir(bare);
+    await writeFile(join(bare, "password"), "enough for a test\n");
+    const make = `cd bare && refloat --vault ${bare}/vault --password-file password vault init`;
+    const made = await typed(make);
+    expect(made).toMatchObject({ exitCode: 0, stderr: "" });
+    const next = /^next: (.*)$/m.exec(made.stdout)?.[1] ?? "";
+    expect(next).toBe(`refloat init --vault ${bare}/vault --password-file ${bare}/password`);
+    const again = await typed(make);
+    expect(again.stderr).toMatch(/^error vault\.exists: /);
+    const verify = /^next: (.*)$/m.exec(again.stderr)?.[1] ?? "";
+    expect(await typed(`cd bare && ${verify}`)).toMatchObject({ exitCode: 0 });
+    expect(await typed(`cd bare && ${next} --yes`)).toMatchObject({ exitCode: 0 });
+    const there = await typed(`cd bare && ${next} --yes`);
+    expect(there.stderr).toContain(`next: refloat --config ${bare}/refloat.yaml validate\n`.trim());
   });
 
   it("asks nobody and writes nothing without --yes in a script", async () => {

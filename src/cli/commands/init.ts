@@ -5,6 +5,7 @@ import { z } from "zod";
 import { declarationText } from "../../core/init/declaration-text.ts";
 import { firstCommands } from "../../core/init/first-commands.ts";
 import { type Proposal, proposeServices } from "../../core/init/propose-services.ts";
+import { shellWord } from "../../core/text/shell-word.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { discoverMachine } from "../../platform/discover.ts";
 import { makePasswordFile, proposedPlaces } from "../../platform/init-places.ts";
@@ -56,7 +57,8 @@ export const initCommand = defineCommand({
     if (await pathExists(file)) {
       throw new RefloatError("config.exists", `there is a file ${file} already`, {
         state: "nothing was written",
-        nextCommand: "refloat validate",
+        // With --vault the file that is there would be ignored.
+        nextCommand: global.vault === null ? "refloat validate" : `refloat --config ${shellWord(file)} validate`,
       });
     }
     const found = await during(output, systemClock, "looking at this machine", () => discoverMachine(signal));
@@ -116,9 +118,10 @@ const writeAll = async ({ file, text, passwordFile }: Written): Promise<boolean>
 
 const summary = (
   { file, proposal, passwordFile, made }: { file: string; proposal: Proposal; passwordFile: string; made: boolean },
-  { output }: CommandContext,
+  { output, global, typedWith }: CommandContext,
 ): string => {
-  const screen = output.screen("UTC");
+  // Vault and password stand in the file by now: with --vault the next commands would ignore it, and look for points in a vault that is not made.
+  const screen = { ...output.screen("UTC"), asTyped: typedWith({ ...global, vault: null, passwordFile: null }) };
   const { paint } = screen;
   return [
     `Wrote ${file}`,
@@ -133,7 +136,7 @@ const summary = (
       `${paint("yellow", "first")}: ${why}; this makes it, with the rights that a capture and a recovery need:`,
       `  ${paint("bold", command)}`,
     ]),
-    "Read the file and change what is not right; then",
-    nextLine(screen, "refloat validate --live", "refloat vault init"),
+    "Read the file and change what is not right; then make the vault, and ask all that a capture and a recovery need:",
+    nextLine(screen, "refloat vault init", "refloat validate --live"),
   ].join("\n");
 };

@@ -1,8 +1,12 @@
 /** vault init: make the vault that refloat.yaml names. */
+import { resolve } from "node:path";
 import { z } from "zod";
+import type { Workbench } from "../../core/ports/workbench.ts";
+import { shellWord } from "../../core/text/shell-word.ts";
 import { initVault } from "../../operations/vault-init.ts";
 import { nextLine } from "../../render/screen.ts";
-import { answer, defineCommand } from "../command.ts";
+import { type CommandContext, answer, defineCommand } from "../command.ts";
+import { findConfigFile, pathExists } from "../global-options.ts";
 import { during } from "../live-progress.ts";
 
 export const vaultInitCommand = defineCommand({
@@ -30,21 +34,39 @@ export const vaultInitCommand = defineCommand({
   ],
   exits: [3, 4],
   input: z.object({ inPlaceOf: z.string().nullable().default(null) }),
-  act: async ({ inPlaceOf }, { bench: open, output }) => {
-    const bench = await open();
+  act: async ({ inPlaceOf }, context) => {
+    const { output } = context;
+    const bench = await context.bench();
     const made = await during(output, bench.clock, "making the vault", () => initVault(bench, inPlaceOf));
-    const services = Object.keys((await bench.declaration()).services);
     return answer(
       "vault-init",
       made,
       [
         `Made vault ${made.id.slice(0, 8)} at ${made.location}`,
         "Keep a copy of its password elsewhere: without it nobody can read the vault.",
+        ...(bench.breakGlass ? ["What captures into it is a file that names it as vault.url."] : []),
         nextLine(
           output.screen(bench.host.timeZone),
-          services[0] === undefined ? "refloat validate" : `refloat capture ${services[0]}`,
+          bench.breakGlass ? await nextWithoutFile(context) : await nextByFile(bench),
         ),
       ].join("\n"),
     );
   },
 });
+
+const nextByFile = async (bench: Workbench): Promise<string> => {
+  const [service] = Object.keys((await bench.declaration()).services);
+  return service === undefined ? "refloat validate" : `refloat capture ${service}`;
+};
+
+/** What was made by --vault alone has no point that anything could be declared by, and no file that captures into it is known. */
+const nextWithoutFile = async ({ global, shell }: CommandContext): Promise<string> => {
+  const file = await findConfigFile(global, shell);
+  // Either names what is to be read: --vault would be put before the command else.
+  if (await pathExists(file)) return `refloat --config ${shellWord(file)} validate`;
+  const { vault, passwordFile } = global;
+  // Only of a folder a file can be proposed.
+  const places = vault?.startsWith("/") === true ? ["--vault", vault] : ["--config", file];
+  const password = passwordFile === null ? [] : ["--password-file", resolve(shell.currentDirectory, passwordFile)];
+  return ["refloat init", ...[...places, ...password].map(shellWord)].join(" ");
+};
