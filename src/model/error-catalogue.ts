@@ -108,7 +108,7 @@ export const errorCatalogue = {
     exit: 3,
     http: 409,
     kind: "permanent",
-    meaning: "A row is no longer as it was when it was compared, and nothing was put back.",
+    meaning: "A row, or the side that is live, is no longer as it was when it was compared, and nothing was put back.",
   },
   "mend.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "Nothing was proposed under that digest." },
   "mark.unknown": { exit: 2, http: 404, kind: "permanent", meaning: "The service has no mark of that name." },

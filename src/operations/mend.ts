@@ -9,6 +9,7 @@ import type { CapturedTable, ComponentDriver } from "../core/ports/driver.ts";
 import type { Excerpts } from "../core/ports/excerpts.ts";
 import type { MendRequest, PointSource, RowMending } from "../core/ports/row-mending.ts";
 import type { Workbench } from "../core/ports/workbench.ts";
+import { sideChangedSince } from "../core/run/side-changed-since.ts";
 import type { ServiceDeclaration } from "../model/declaration.ts";
 import { shortId } from "../model/identifiers.ts";
 import type { RecoveryPoint } from "../model/manifest.ts";
@@ -118,23 +119,55 @@ export const proposeMend = async (
   });
 };
 
-/** What was proposed for a service under this digest. @throws RefloatError service.unknown, mend.unknown */
+/**
+ * What stands behind the name now may have by itself what was put into the side that the rows were compared with: an old side that an undo has brought back has
+ * its customers' rows, and taking a reconcile back there would delete them.
+ * @throws RefloatError rows.changed
+ */
+const refuseOnOtherSide = async (
+  bench: Workbench,
+  { service, component, proposal }: Mend,
+  direction: MendDirection,
+): Promise<void> => {
+  const runs = await (await bench.journal()).listRuns(service);
+  const run = sideChangedSince(runs, component, proposal.writtenAt);
+  if (run === null) return;
+  const act = run.purpose === "undo" ? "put another side back behind" : "switched";
+  throw new RefloatError(
+    "rows.changed",
+    `run ${run.number} has ${act} ${component} since the rows were compared (${proposal.writtenAt}): what is live is another side`,
+    {
+      state: "nothing was changed",
+      hint:
+        direction === "undo"
+          ? "what was put back stands in the side that was live then; the one that is live now may have the same rows by itself, and they would be removed"
+          : "compare again, with the side that is live now",
+      nextCommand: `refloat runs ${run.number}`,
+    },
+  );
+};
+
+/**
+ * What was proposed for a service under this digest, to be done or taken back.
+ * @throws RefloatError service.unknown, mend.unknown; rows.changed when another side is live since
+ */
 export const readProposal = async (
   bench: Workbench,
-  request: { readonly service: string; readonly digest: string },
+  request: { readonly service: string; readonly digest: string; readonly direction: MendDirection },
   signal: AbortSignal,
 ): Promise<Mend> => {
   const service = findService(await bench.declaration(), request.service);
-  return withMending(bench, service, signal, async (access, component) => {
+  const mend = await withMending(bench, service, signal, async (access, component) => {
     const proposal = await mendingOf(access, component).read(await access.context(component), request.digest);
     return proposal === null ? null : { service: service.name, component, proposal };
-  }).then((found) => {
-    if (found !== null) return found;
+  });
+  if (mend === null)
     throw new RefloatError("mend.unknown", `nothing was proposed for ${service.name} under ${request.digest}`, {
       hint: "proposals are kept on the machine that compared",
       nextCommand: "refloat mend --help",
     });
-  });
+  await refuseOnOtherSide(bench, mend, request.direction);
+  return mend;
 };
 
 /** The component that has an answer. @throws RefloatError usage when two have */
@@ -161,10 +194,11 @@ const withMending = async <Found>(
 /** All of it or nothing. @throws RefloatError rows.changed, source.denied, target.failed */
 export const applyMend = async (
   bench: Workbench,
-  { service: name, component, proposal }: Mend,
+  mend: Mend,
   direction: MendDirection,
   signal: AbortSignal,
 ): Promise<void> => {
+  const { service: name, component, proposal } = mend;
   const service = findService(await bench.declaration(), name);
   const detail = {
     component,
@@ -177,10 +211,13 @@ export const applyMend = async (
   await audited(
     bench.audit,
     { action: "mend", service: name, detail },
-    () =>
-      withComponents(bench, { service, locate: () => null, marker: marker(name), signal }, async (access) =>
+    async () => {
+      // Between a comparison and its yes there may be an hour.
+      await refuseOnOtherSide(bench, mend, direction);
+      await withComponents(bench, { service, locate: () => null, marker: marker(name), signal }, async (access) =>
         mendingOf(access, component).apply(await access.context(component), proposal, direction),
-      ),
+      );
+    },
     () => ({ detail: {} }),
   );
 };

@@ -59,6 +59,8 @@ const customersComing = async (): Promise<number> => {
 };
 
 let acknowledged = 0;
+/** Of a batch that is in the recovered side. */
+let inThere = "";
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "refloat-reconcile-mdb-"));
@@ -185,6 +187,7 @@ it("puts in what came after the point, once, and takes it back", async () => {
 
 it("takes one table with what it refers to, and rows that differ where they are named", async () => {
   const { batches } = await reconcile("--only", "db:shop/orders", "--triggers");
+  inThere = batches[0]?.digest ?? "";
   expect(batches.map(({ database, tables }) => [database, tables.map(({ name, asked }) => [name, asked])])).toEqual([
     [
       "shop",
@@ -236,6 +239,16 @@ it("tells before a commit what goes with the old side, and has nothing to do onc
   );
   await refloat.succeed(["undo", "1", "--yes", "--accept-loss"], environment());
   expect((await run()).stderr).toContain("run 1 is undone");
+  // It has these rows by itself.
+  const had = await orders();
+  for (const word of ["--undo", "--proposal"]) {
+    const refused = await refloat.run(["mend", "shop", word, inThere, "--yes"], environment());
+    expect(refused).toMatchObject({ exit: 3 });
+    expect(refused.stderr).toMatch(/error rows\.changed: run \d+ has put another side back behind db since/);
+    expect(refused.stderr).toMatch(/next: refloat runs \d+/);
+  }
+  expect(await orders()).toBe(had);
+  expect(had).toBeGreaterThanOrEqual(acknowledged);
   expect(await sql("SELECT COUNT(*) FROM products WHERE price = 0;")).toBe("100\n");
 });
 

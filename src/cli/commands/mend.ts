@@ -159,7 +159,8 @@ export const mendCommand = defineCommand({
 const found = async (input: MendInput, bench: Workbench, { signal }: CommandContext): Promise<Mend> => {
   const { service, only, at, where, columns, rows, triggers, proposal, undo } = input;
   const digest = proposal ?? undo;
-  if (digest !== null) return readProposal(bench, { service, digest }, signal);
+  if (digest !== null)
+    return readProposal(bench, { service, digest, direction: undo === null ? "mend" : "undo" }, signal);
   // The form of the input has seen to it that one of them is there.
   if (only === null) throw new RefloatError("bug", "mend was given neither tables nor a proposal");
   return proposeMend(
