@@ -1,4 +1,5 @@
 /** Two JSON values, difference by difference, each with the path that leads to it: `components.app.start`. */
+import { isDeepStrictEqual } from "node:util";
 import type { Json } from "../../model/json.ts";
 
 export type ValueDifference = {
@@ -22,5 +23,6 @@ export function* compareValues(
     }
     return;
   }
-  if (JSON.stringify(before) !== JSON.stringify(after)) yield { key, before, after };
+  // Keys in lists come in another order out of a point than out of the file: as text they would differ.
+  if (!isDeepStrictEqual(before, after)) yield { key, before, after };
 }

@@ -37,6 +37,19 @@ describe("two plans", () => {
     ]);
   });
 
+  it("declare the same where only keys in a list stand in another order", () => {
+    const plan = recoveryPlan();
+    const checked = (options: { readonly expect: string; readonly redis: string }) => {
+      const checks = [{ kind: "redis", options, timeoutMs: 1 }];
+      const cache = { name: "cache", type: "redis", dependsOn: [], uses: [], checks, options: {} };
+      const declaration = { ...plan.intent.declaration, components: { cache } };
+      return { ...plan, intent: { ...plan.intent, declaration } };
+    };
+    const before = checked({ expect: "1", redis: "GET a" });
+    expect(diffPlans(before, checked({ redis: "GET a", expect: "1" })).declaration).toEqual([]);
+    expect(diffPlans(before, checked({ redis: "GET a", expect: "2" })).declaration).toHaveLength(1);
+  });
+
   it("tell what of the declaration is another, to the key, with what is lost and warned of", () => {
     const before = recoveryPlan();
     const after = {

@@ -1,4 +1,5 @@
 /** What differs between two plans of a service: in what they do, and in what is expected of them. Pure. */
+import { isDeepStrictEqual } from "node:util";
 import { type StepId, shortId } from "../../model/identifiers.ts";
 import type { Json } from "../../model/json.ts";
 import type { LossForecast, Plan, PlanStep } from "../../model/plan.ts";
@@ -90,7 +91,7 @@ const changedValues = (from: Json, to: Json, path = ""): readonly ValueChange[] 
       changedValues(from[key] ?? null, to[key] ?? null, path === "" ? key : `${path}.${key}`),
     );
   }
-  return JSON.stringify(from) === JSON.stringify(to) ? [] : [{ what: path, from, to }];
+  return isDeepStrictEqual(from, to) ? [] : [{ what: path, from, to }];
 };
 
 /** In the order of the newer plan, then what only the older one had. */
