@@ -96,6 +96,8 @@ export const mendProposalSchema = z.object({
   script: z.string().nullable(),
   undo: z.string().nullable(),
   writtenAt: z.iso.datetime(),
+  /** The command that compares the same anew: what is live may have been written to since. */
+  again: z.string().optional(),
 });
 export type MendProposal = z.infer<typeof mendProposalSchema>;
 

@@ -16,13 +16,15 @@ import type { RecoveryPoint } from "../model/manifest.ts";
 import { type MendDirection, type MendProposal, rowsPutBack } from "../model/mend.ts";
 import { RefloatError, type RefloatErrorOptions } from "../model/refloat-error.ts";
 
-export type ProposeMendRequest = Omit<MendRequest, "tables"> & {
+export type ProposeMendRequest = Omit<MendRequest, "tables" | "again"> & {
   readonly service: string;
   readonly component: string;
   /** As typed; at least one. */
   readonly tables: readonly string[];
   /** As typed; null for the newest point. */
   readonly at: string | null;
+  /** The command that compares the same anew. @param at the point or moment: by then another one may be the newest */
+  readonly again: (at: string) => string;
 };
 
 export type Mend = { readonly service: string; readonly component: string; readonly proposal: MendProposal };
@@ -78,6 +80,15 @@ const withWayAround = (error: unknown, what: string): unknown =>
     ? withAdvice(error, { nextCommand: `refloat recover ${what} --no-cutover` })
     : error;
 
+/** @param again the command that compares anew, which is all that is left to do */
+const withComparison = (error: unknown, again: string | undefined): unknown =>
+  error instanceof RefloatError &&
+  error.code === "rows.changed" &&
+  error.nextCommand === undefined &&
+  again !== undefined
+    ? withAdvice(error, { nextCommand: again })
+    : error;
+
 /** Rows go into a server that runs: one that was killed is started again first. */
 const whenStopped = async (error: unknown, access: ComponentAccess, component: string): Promise<unknown> => {
   if (!(error instanceof RefloatError) || error.code !== "source.unreachable") return error;
@@ -93,12 +104,13 @@ const whenStopped = async (error: unknown, access: ComponentAccess, component: s
  */
 export const proposeMend = async (
   bench: Workbench,
-  { service: typed, component, tables: names, at, ...wish }: ProposeMendRequest,
+  { service: typed, component, tables: names, at, again: againAt, ...wish }: ProposeMendRequest,
   signal: AbortSignal,
 ): Promise<Mend> => {
   const service = findService(await bench.declaration(), typed);
   requireComponents(service, [component]);
   const { point, source } = await momentSource(bench, service.name, component, at);
+  const again = againAt(source.replay === null || at === null ? shortId(point.id) : at);
   const options = { service, locate: () => null, marker: marker(service.name), signal };
   return withComponents(bench, options, async (access) => {
     const mending = mendingOf(access, component);
@@ -110,10 +122,11 @@ export const proposeMend = async (
     };
     const tables = names.map(named);
     const proposal = await mending
-      .propose(await access.context(component), source, { ...wish, tables })
+      .propose(await access.context(component), source, { ...wish, again, tables })
       .catch(async (error: unknown) => {
         const told = await whenStopped(error, access, component);
-        throw withWayAround(told, `${service.name} --only ${component} --at ${shortId(point.id)}`);
+        const compared = withComparison(told, again);
+        throw withWayAround(compared, `${service.name} --only ${component} --at ${shortId(point.id)}`);
       });
     return { service: service.name, component, proposal };
   });
@@ -215,7 +228,11 @@ export const applyMend = async (
       // Between a comparison and its yes there may be an hour.
       await refuseOnOtherSide(bench, mend, direction);
       await withComponents(bench, { service, locate: () => null, marker: marker(name), signal }, async (access) =>
-        mendingOf(access, component).apply(await access.context(component), proposal, direction),
+        mendingOf(access, component)
+          .apply(await access.context(component), proposal, direction)
+          .catch((error: unknown) => {
+            throw withComparison(error, proposal.again);
+          }),
       );
     },
     () => ({ detail: {} }),

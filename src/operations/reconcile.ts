@@ -90,7 +90,7 @@ export const proposeReconciliation = async (
       const parts = await partsOf(mending, context, source, named);
       left.push(...parts.left.map((why) => ({ component, side, why })));
       for (const names of parts.batches) {
-        const request = { ...wish, tables: names, columns: null, where: null };
+        const request = { ...wish, tables: names, columns: null, where: null, again: `refloat reconcile ${run}` };
         const proposal = await mending.propose(context, source, request);
         batches.push({ component, proposal: { ...proposal, leftOut: withExports(proposal, files) } });
       }

@@ -173,6 +173,7 @@ services: { shop: { components: { db: { type: postgres, url: "${server.url(datab
     const taken = await mend("--proposal", digest);
     expect(taken).toMatchObject({ exit: 3 });
     expect(taken.stderr).toContain("error rows.changed: ");
+    expect(taken.stderr).toMatch(/^next: refloat mend shop --at [0-9a-f]{8} --only db:order_items$/m);
     await sql("delete from order_items where order_id = 7; delete from orders where id = 7");
     const dangling = await mend("--proposal", digest);
     expect(dangling).toMatchObject({ exit: 3 });

@@ -99,6 +99,16 @@ services: { shop: { components: { db: { type: mariadb, url: "${server.url("shop"
     expect(await counts()).toBe("3\t3\t6\t0\t1");
   });
 
+  it("says by which GRANT what is left out for want of a right comes back, and that it is to be done again", async () => {
+    await server.sql("REVOKE TRIGGER ON *.* FROM keeper@'127.0.0.1';");
+    const shown = await program.run(["reconcile", "1", "--no-apply"]);
+    await server.sql("GRANT TRIGGER ON *.* TO keeper@'127.0.0.1';");
+    expect(shown).toMatchObject({ exit: 0 });
+    expect(shown.stdout.replaceAll(/\s+/g, " ")).toContain(
+      "rows of customers stay out: no rows are put back into customers: its triggers cannot be seen; as an administrator: GRANT TRIGGER ON `shop`.* TO `keeper`@`127.0.0.1`; then again: refloat reconcile 1",
+    );
+  });
+
   it("puts the orders in with their customers and items, once, and not the migration", async () => {
     await sql("DROP TRIGGER mailed;");
     const { batches } = await reconcile();

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Workbench } from "../../core/ports/workbench.ts";
 import { formatAmount } from "../../core/text/quantity.ts";
+import { shellWord } from "../../core/text/shell-word.ts";
 import { mendedRowsSchema, rowsPutBack, type MendDirection } from "../../model/mend.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { type Mend, applyMend, proposeMend, readProposal } from "../../operations/mend.ts";
@@ -173,7 +174,27 @@ const found = async (input: MendInput, bench: Workbench, { signal }: CommandCont
       columns: columns.length === 0 ? null : columns,
       rows: rows.length === 0 ? mendedRowsSchema.options : rows,
       fireTriggers: triggers,
+      again: (moment) => againLine(input, only, moment),
     },
     signal,
   );
 };
+
+/** The same comparison once more, of the same moment, as it is typed. */
+const againLine = (
+  { service, where, columns, rows, triggers }: MendInput,
+  { component, tables }: NonNullable<MendInput["only"]>,
+  at: string,
+): string =>
+  [
+    "refloat mend",
+    shellWord(service),
+    "--at",
+    shellWord(at),
+    "--only",
+    shellWord(tables.map((table) => `${component}:${table}`).join(",")),
+    ...(where === null ? [] : ["--where", shellWord(where)]),
+    ...(columns.length === 0 ? [] : ["--columns", shellWord(columns.join(","))]),
+    ...(rows.length === 0 ? [] : ["--rows", rows.join(",")]),
+    ...(triggers ? [] : ["--no-triggers"]),
+  ].join(" ");

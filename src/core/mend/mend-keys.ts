@@ -74,10 +74,15 @@ export const keysTable = (given: {
 };
 
 /** What is told of it without its scripts. */
-export const keyProposal = (
-  given: Pick<MendProposal, "source" | "tables" | "warnings" | "writtenAt">,
-): Omit<MendProposal, "digest" | "undoDigest" | "script" | "undo"> => ({
+export const keyProposal = ({
+  again,
+  ...given
+}: Pick<MendProposal, "source" | "tables" | "warnings" | "writtenAt"> & Pick<MendRequest, "again">): Omit<
+  MendProposal,
+  "digest" | "undoDigest" | "script" | "undo"
+> => ({
   ...given,
+  ...(again === undefined ? {} : { again }),
   database: null,
   unit: "keys",
   fireTriggers: true,

@@ -133,6 +133,10 @@ type Compared<Rows> = {
   readonly leftOut: readonly LeftOut[];
 };
 
+/** Whoever commits before it is done loses the rows with the side that is kept. */
+const withRemedy = (why: string, remedy: string | undefined, { again }: MendRequest): string =>
+  remedy === undefined ? why : `${why}; ${remedy}${again === undefined ? "" : `; then again: ${again}`}`;
+
 const isUnfit = (error: unknown): error is RefloatError =>
   error instanceof RefloatError && error.code === "source.unsupported";
 
@@ -161,7 +165,8 @@ const compareAll = async <Table extends StageTable, Rows extends StageRows<Table
     } catch (error) {
       // Of everything that there is, one table that cannot be compared does not keep the others from it; of a side that is kept its rows are written down.
       if (!isUnfit(error) || (request.tables !== null && keepLeft === null)) throw error;
-      const left = await rowsLeftOut(stage, { table: label, wanted: request.rows, why: error.message, keep: keepLeft });
+      const why = withRemedy(error.message, live.get(label)?.remedy, request);
+      const left = await rowsLeftOut(stage, { table: label, wanted: request.rows, why, keep: keepLeft });
       // Whoever named a table wants to know what keeps it, and a name that nobody knows is a slip.
       if (left?.rows === null && request.tables !== null) throw error;
       if (left !== null) unfit.push(left);
@@ -279,6 +284,7 @@ export const proposeRows = async <Table extends StageTable, Rows extends StageRo
     leftOut: [...leftOut],
     warnings: [...warnings, ...(request.fireTriggers ? changing(described, stage.quietsTriggers) : [])],
     writtenAt: now().toISOString(),
+    ...(request.again === undefined ? {} : { again: request.again }),
   });
   const rows = rowsPutBack({ tables: described });
   if (rows === 0 && made.size === 0) return proposal({ digest: "", undoDigest: "", script: null, undo: null });

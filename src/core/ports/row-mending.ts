@@ -22,6 +22,8 @@ export type MendRequest = {
   readonly where: string | null;
   /** False: the script keeps the tables' own triggers from firing. */
   readonly fireTriggers: boolean;
+  /** The command that compares the same anew, for whoever is told to; left out where there is none. */
+  readonly again?: string;
 };
 
 /** Rows of a point. */

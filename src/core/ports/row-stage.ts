@@ -36,6 +36,8 @@ export type StageTable = {
   readonly triggers: readonly StageTrigger[];
   /** Why nothing can be put back into it all or nothing, though it can be compared: "it is MyISAM, which has no transactions". Null when it can. */
   readonly refusal: string | null;
+  /** What a person can do about it, after which it can be compared again: `as an administrator: GRANT TRIGGER ON ...`. */
+  readonly remedy?: string;
 };
 
 /** Rows of the source beside those of a live table, compared. */

@@ -215,6 +215,7 @@ const propose: RowMending<EtcdOptions>["propose"] = async (context, given, reque
       tables: [tableOf(compared)],
       warnings: [...(await warningsFor(gateway, wanted))],
       writtenAt: context.clock.now().toISOString(),
+      ...(request.again === undefined ? {} : { again: request.again }),
     });
     if (wanted.length === 0) return { ...base, digest: "", undoDigest: "", script: null, undo: null };
     return keepMend(

@@ -6,7 +6,7 @@ import { type Row, numberOf, textOf } from "../sql-client.ts";
 import type { SqlSession } from "../sql-session.ts";
 import { inDatabase, quoteText } from "../sql-text.ts";
 import { maySeeTriggers } from "./granted-rights.ts";
-import { triggersUnseen } from "./name-rights.ts";
+import { grantOf, triggersUnseen } from "./name-rights.ts";
 
 export type LiveColumn = {
   readonly name: string;
@@ -72,7 +72,7 @@ const catalogSql = (database: string): string => {
     ${foreignKeysSql(of)};
     SELECT EVENT_OBJECT_TABLE AS tbl, TRIGGER_NAME AS name, LOWER(EVENT_MANIPULATION) AS event, LOWER(ACTION_TIMING) AS timing
       FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ${of} ORDER BY 1, 2;
-    SHOW GRANTS;`;
+    SHOW GRANTS; SELECT CURRENT_USER() AS account;`;
 };
 
 const byTable = (rows: readonly Row[] = []): ReadonlyMap<string, readonly Row[]> =>
@@ -142,16 +142,18 @@ export const readLiveTables = async (
   session: SqlSession,
   database: string,
 ): Promise<ReadonlyMap<string, LiveTable>> => {
-  const [tables = [], columnRows, uniqueRows, keyRows = [], triggerRows, grantRows = []] = await session.run(
+  const [tables = [], columnRows, uniqueRows, keyRows = [], triggerRows, grantRows = [], accounts] = await session.run(
     catalogSql(database),
   );
   const grants = grantRows.map((row) => Object.values(row)[0] ?? "");
+  const given = grantOf({ grants, database }, textOf(accounts?.[0], "account"), ["mend"]);
   const [columns, uniques, triggers] = [byTable(columnRows), byTable(uniqueRows), byTable(triggerRows)];
   const keys = keysOf(keyRows);
   const isHere = (name: string): boolean => name.toLowerCase() === database.toLowerCase();
   const tableOf = (row: Row): LiveTable => {
     const label = textOf(row, "tbl");
     const engine = textOf(row, "engine");
+    const isUnseen = engine === rowEngine && !maySeeTriggers({ grants, database }, label);
     const indexes = uniquesOf(uniques.get(label) ?? []);
     const key = indexes.find(({ isKey }) => isKey);
     const events = Map.groupBy(triggers.get(label) ?? [], (trigger) => textOf(trigger, "name"));
@@ -183,12 +185,8 @@ export const readLiveTables = async (
         events: [textOf(trigger, "event")],
         when: textOf(trigger, "timing"),
       })),
-      refusal:
-        engine !== rowEngine
-          ? `it is ${engine}, which has no transactions`
-          : maySeeTriggers({ grants, database }, label)
-            ? null
-            : triggersUnseen,
+      refusal: engine !== rowEngine ? `it is ${engine}, which has no transactions` : isUnseen ? triggersUnseen : null,
+      ...(isUnseen && given !== null ? { remedy: given } : {}),
     };
   };
   return new Map(tables.map(tableOf).flatMap((table) => (isMarkerName(table.label) ? [] : [[table.label, table]])));

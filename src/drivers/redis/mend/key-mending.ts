@@ -255,6 +255,7 @@ const propose: RowMending<RedisOptions>["propose"] = async (context, given, requ
       tables: tablesOf(compared),
       warnings: [...compared.warnings],
       writtenAt: context.clock.now().toISOString(),
+      ...(request.again === undefined ? {} : { again: request.again }),
     });
     if (compared.wanted.size === 0) return { ...base, digest: "", undoDigest: "", script: null, undo: null };
     return keepMend(
