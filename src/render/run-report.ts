@@ -131,10 +131,15 @@ const describeOff = ({ disarmed, state, run }: RunSummary): readonly string[] =>
           : `refloat rearm ${run} lets it act again, once this is committed; what was armed since is not told here`,
       ];
 
-/** Rows that only the old side has, or may have: exported as CSV, or counted and read out of it by reconcile alone. Files are listed otherwise. */
-const hasLostRows = ({ units, gaps, hasReconcile }: RpoActual): boolean =>
+/**
+ * Rows that only the old side has, or may have: exported as CSV, or counted and read out of it by reconcile alone, which a side that cannot serve
+ * gives nobody. Files are listed otherwise.
+ */
+const hasLostRows = ({ component, units, gaps, hasReconcile }: RpoActual, kept: RunSummary["kept"]): boolean =>
   units.some(({ added, file }) => added > 0 && file?.endsWith(".csv") === true) ||
-  (hasReconcile && (gaps.length > 0 || units.some(({ added, counted }) => added > 0 && counted === "rows")));
+  (hasReconcile &&
+    !kept.some((side) => side.component === component && side.unfit !== undefined) &&
+    (gaps.length > 0 || units.some(({ added, counted }) => added > 0 && counted === "rows")));
 
 /** Nobody puts them back: to drop the side that has them is no step to take without a look. */
 const hasRowsByHand = ({ units }: RpoActual): boolean => units.some(({ byHand }) => byHand);
@@ -142,7 +147,7 @@ const hasRowsByHand = ({ units }: RpoActual): boolean => units.some(({ byHand })
 const afterCutover = ({ run, kept, rpo }: RunSummary): readonly string[] => {
   const steps = [
     ...(kept.some(({ unfit }) => unfit !== undefined) ? [] : [`refloat undo ${run}`]),
-    ...(rpo.some(hasLostRows) ? [`refloat reconcile ${run}`] : []),
+    ...(rpo.some((one) => hasLostRows(one, kept)) ? [`refloat reconcile ${run}`] : []),
     ...(rpo.some(hasRowsByHand) ? [] : [`refloat commit ${run}`]),
   ];
   return steps.length === 0 ? ["refloat status"] : steps;
