@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { outcome, shop, shopIncident, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
+import { outcome, recoveryInput, shop, shopIncident, shopPoint, shopPoints } from "../../test/fixtures/shop.ts";
 import { shopPlan, shopRun, stoppedAt } from "../../test/fixtures/shop-run.ts";
+import { planRecovery } from "../core/planner/plan-recovery.ts";
 import { wordsAfterStop } from "../core/run/words-after-stop.ts";
 import type { SnapshotId } from "../model/identifiers.ts";
 import type { RunRecord } from "../model/run.ts";
@@ -54,6 +55,31 @@ describe("status", () => {
         new      no probe  never                         never              no recovery point yet
         next: refloat points shop"
       `);
+  });
+
+  it("names a rehearsal that stands beside, until it is cancelled", () => {
+    const plan = planRecovery(recoveryInput({ request: { at: null, only: ["db"], cutover: false } }));
+    const rehearsal = shopRun({ incidentAt: null }, () => ({}), plan);
+    const told = (run: RunRecord): string =>
+      renderStatus(
+        {
+          at: now,
+          vault: { problem: null, verification: null, gone: [] },
+          services: [
+            {
+              service: { ...shop, schedule: "every 1h" },
+              lastPoint: shopPoint({ id: "aa", at: "2026-11-22T15:00:00.000Z" }),
+              probe: outcome("probe", "passed"),
+              runs: [run],
+              lastRecovery: null,
+            },
+          ],
+        },
+        screen,
+      );
+    expect(told(rehearsal)).toContain("run 42 stands beside: shop_r42");
+    expect(told(rehearsal)).toContain("next: refloat runs 42\n  or: refloat cancel 42");
+    expect(told({ ...rehearsal, state: "cancelled" })).not.toContain("42");
   });
 
   it("names who is asked and how much hangs on it where something is wrong, and only there", () => {

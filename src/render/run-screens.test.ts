@@ -208,7 +208,7 @@ describe("the report", () => {
                     captured 200,000
                     hint: choose another point
         Took        noticed and decided 1h50m51s | restore 31s
-        Beside      restored db, shop_r42: not in use
+        Beside      restored db, shop_r42: not in use; 23 tables, every byte verified
         Machine     33s; no retries
         next: refloat resume 42
           or: refloat cancel 42"
@@ -228,7 +228,7 @@ describe("the report", () => {
       Failed      start app 2.5.0 (step.check-failed): app fails its checks on the new side: HTTP 500
       Took        noticed and decided 1h50m51s | restore 31s | check 3s | approve 11s
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
-      Beside      restored db, shop_r42: not in use
+      Beside      restored db, shop_r42: not in use; 23 tables, every byte verified
       Machine     41s; no retries
       next: refloat plan shop --at 5d0c88e1
         or: refloat cancel 42"
@@ -246,7 +246,7 @@ describe("the report", () => {
       Took        noticed and decided 1h50m51s | restore 31s | check 3s
       Would lose  db 21m34s of 1h met   310 orders to review: runs/42/lost/orders.csv
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
-      Beside      restored db, shop_r42: not in use
+      Beside      restored db, shop_r42: not in use; 23 tables, every byte verified
       next: refloat resume 42
         or: refloat cancel 42"
     `);
@@ -259,7 +259,8 @@ describe("the report", () => {
       Took        noticed and decided 1h50m51s | restore 31s | check 3s | approve 11s | cut over 1s
       Would lose  db 21m34s of 1h met   310 orders to review: runs/42/lost/orders.csv
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
-      Beside      restored db, shop_r42: its switch has begun and has not ended, so it may be what serves
+      Beside      restored db, shop_r42: its switch has begun and has not ended, so it may be what serves;
+                  23 tables, every byte verified
       Machine     40s; no retries
       next: refloat resume 42
         or: refloat cancel 42"
@@ -278,7 +279,7 @@ describe("the report", () => {
       plan 1ca7a961 followed. Live is untouched
       Took        restore 31s | check 3s
       Validated   1.1 GB, 23 tables as captured; 2 checks, 1 invariant
-      Beside      restored db, shop_r42: not in use
+      Beside      restored db, shop_r42: not in use; 23 tables, every byte verified
       Machine     50s of 1m07s predicted; no retries
       next: refloat plan shop --at 5d0c88e1
         or: refloat cancel 42"

@@ -221,8 +221,8 @@ export const describeKept = (summary: RunSummary): readonly string[] => {
 
 export const describeBeside = ({ beside }: RunSummary): readonly string[] =>
   beside.map(
-    ({ component, name, unsure }) =>
-      `restored ${component}, ${name}: ${unsure ? "its switch has begun and has not ended, so it may be what serves" : "not in use"}`,
+    ({ component, name, unsure, restored }) =>
+      `restored ${component}, ${name}: ${unsure ? "its switch has begun and has not ended, so it may be what serves" : "not in use"}${restored === null ? "" : `; ${restored}`}`,
   );
 
 /** `restore:db timeout 6h, was its default: anna, the disk is slow tonight` */

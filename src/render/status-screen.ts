@@ -3,6 +3,7 @@ import { asOf } from "../core/points/compose-points.ts";
 import { describeStake } from "../core/declaration/stake.ts";
 import { overdueSince } from "../core/points/overdue.ts";
 import { keptSides } from "../core/run/kept-sides.ts";
+import { rehearsedSides } from "../core/run/standing-beside.ts";
 import { keepsRowsByHand } from "../core/run/lost-writes.ts";
 import { formatAmount, formatList } from "../core/text/quantity.ts";
 import { shortName } from "../core/text/short-name.ts";
@@ -209,6 +210,9 @@ const incidentWords = ({ since, reason }: Incident, at: string, timeZone: string
 
 /** What stands beside takes room, and an old side ages: shown until somebody drops it. */
 const keptWords = (run: RunRecord): readonly string[] => {
+  const beside = rehearsedSides(run);
+  if (beside.length > 0)
+    return [`run ${run.number} stands beside: ${formatList(beside.map(({ name }) => shortName(name)))}`];
   const kept = run.state === "succeeded" ? keptSides(run) : [];
   if (kept.length === 0) return [];
   const names = formatList(kept.map(({ name }) => shortName(name)));
@@ -226,6 +230,10 @@ const undecided = (runs: readonly RunRecord[]): RunRecord | undefined =>
 /** The last one, with nothing begun since: what it has restored stands beside. */
 const failedLast = ([last]: readonly RunRecord[]): RunRecord | undefined =>
   last?.state === "failed" ? last : undefined;
+
+/** What a rehearsal has restored holds room and ports of the next recovery. */
+const rehearsed = (runs: readonly RunRecord[]): RunRecord | undefined =>
+  runs.find((run) => rehearsedSides(run).length > 0);
 
 const rowOf = (state: ServiceState, at: string, vaultOk: boolean, { timeZone }: Screen): Row => {
   const { service, lastPoint, logs = [] } = state;
@@ -303,6 +311,8 @@ const nextWithoutStop = (services: readonly ServiceState[], at: string, timeZone
     const drop = keepsRowsByHand(kept) ? `refloat runs ${kept.number}` : `refloat commit ${kept.number}`;
     return isUnfit ? [...new Set([`refloat runs ${kept.number}`, drop])] : [`refloat undo ${kept.number}`, drop];
   }
+  const beside = services.map(({ runs }) => rehearsed(runs)).find((run) => run !== undefined);
+  if (beside !== undefined) return [`refloat runs ${beside.number}`, `refloat cancel ${beside.number}`];
   const off = services.find(({ disarmed = [] }) => disarmed.length > 0);
   if (off !== undefined) return [`refloat rearm ${off.service.name}`];
   return [`refloat plan ${services[0]?.service.name ?? ""}`];

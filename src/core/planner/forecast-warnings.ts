@@ -9,6 +9,7 @@ import { readBy } from "../points/point-span.ts";
 import { isSuspect } from "../points/open-incident.ts";
 import { schemaDifferences } from "../points/closer-point.ts";
 import { formatAmount, formatBytes, formatList } from "../text/quantity.ts";
+import { shortName } from "../text/short-name.ts";
 import { formatDuration } from "../time/duration.ts";
 import { alignedMarkBefore, forecastConsistency, momentOf } from "./forecast-consistency.ts";
 import type { ComponentOrder } from "./component-order.ts";
@@ -68,6 +69,17 @@ const byWord = ({ steps }: WarningFacts): readonly Warning[] =>
         ]
       : [],
   );
+
+/** A restore that finds no free port fails, and whoever has forgotten a rehearsal would look for a stranger. */
+const portsHeld = ({ standing = [] }: RecoveryInput, { recovered }: Scope): readonly Warning[] =>
+  standing
+    .filter(({ component }) => recovered.includes(component))
+    .map(({ run, component, name, ports }) =>
+      warn(
+        "ports.held",
+        `${component} as run ${run} has restored it, ${shortName(name)}, stands beside and holds what it uses of the ports ${ports}: if too few are left, this restore fails; refloat cancel ${run} frees them`,
+      ),
+    );
 
 /** Another mark of the same name may have been meant. */
 const namesakes = (chosen: RecoveryInput["chosen"]): readonly Warning[] => {
@@ -154,6 +166,7 @@ const pointWarnings = ({ input, scope }: WarningFacts): readonly Warning[] => {
   );
   return [
     ...namesakes(input.chosen),
+    ...portsHeld(input, scope),
     ...suspicion(input, scope),
     ...skew(input, scope),
     ...untied(input, scope),

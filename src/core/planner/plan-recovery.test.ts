@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { component, liveShop, recoveryInput, shop, shopPoint, shopPoints } from "../../../test/fixtures/shop.ts";
 import type { ServiceDeclaration } from "../../model/declaration.ts";
+import type { RunNumber } from "../../model/identifiers.ts";
 import type { Plan } from "../../model/plan.ts";
 import { RefloatError } from "../../model/refloat-error.ts";
 import { stepLimits } from "../run/step-limits.ts";
@@ -33,6 +34,23 @@ const withLive = (name: string, parts: Partial<LiveComponent>): RecoveryInput["c
   return { ...liveShop, [name]: { ...known, ...parts } };
 };
 const withService = (parts: Partial<ServiceDeclaration>): ServiceDeclaration => ({ ...shop, ...parts });
+
+it("tells of a rehearsal that holds a port of what is restored, and of no other", () => {
+  const standing = [
+    { run: 11 as RunNumber, component: "db", name: "shop_r11", ports: "6390" },
+    { run: 12 as RunNumber, component: "uploads", name: "uploads_r12", ports: "1" },
+  ];
+  const { warnings } = planRecovery(
+    recoveryInput({ request: { at: null, only: ["db"], cutover: true }, standing }),
+  ).forecast;
+  expect(warnings.filter(({ code }) => code === "ports.held")).toEqual([
+    {
+      code: "ports.held",
+      message:
+        "db as run 11 has restored it, shop_r11, stands beside and holds what it uses of the ports 6390: if too few are left, this restore fails; refloat cancel 11 frees them",
+    },
+  ]);
+});
 
 describe("the steps of a recovery", () => {
   it("recovers the database alone and keeps the upgraded application", () => {

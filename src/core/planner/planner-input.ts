@@ -150,9 +150,19 @@ export type RecoveryInput = {
   readonly breaks?: readonly BrokenLinks[];
   /** Other services that are bound to components of this one. */
   readonly boundServices?: readonly TouchedService[];
+  /** Servers that earlier runs of the service have restored, and that stand beside on one of their component's ports. */
+  readonly standing?: readonly StandingServer[];
   readonly history: readonly DurationSample[];
   /** ISO 8601. */
   readonly now: string;
+};
+
+export type StandingServer = {
+  readonly run: RunNumber;
+  readonly component: string;
+  readonly name: string;
+  /** As declared: `6390-6399`. */
+  readonly ports: string;
 };
 
 export type UndoInput = {

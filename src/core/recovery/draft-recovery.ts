@@ -14,7 +14,7 @@ import { buildGraph } from "../graph/build-graph.ts";
 import { servicesBoundTo } from "../graph/service-graph.ts";
 import { componentOrder } from "../planner/component-order.ts";
 import { neededProvisions } from "../planner/provision-steps.ts";
-import type { RecoveryInput } from "../planner/planner-input.ts";
+import type { RecoveryInput, StandingServer } from "../planner/planner-input.ts";
 import { planRecovery } from "../planner/plan-recovery.ts";
 import { refuseTakenNames } from "../planner/refuse-taken-names.ts";
 import { refuseUnswitchable } from "../planner/refuse-unswitchable.ts";
@@ -25,6 +25,7 @@ import type { LogTarget } from "../points/log-target.ts";
 import type { Workbench } from "../ports/workbench.ts";
 import { durationSamples } from "../run/duration-samples.ts";
 import { nextRunNumber } from "../run/next-run-number.ts";
+import { rehearsedSides } from "../run/standing-beside.ts";
 import { invariantSide } from "../invariants/invariant-sides.ts";
 import { compareSets } from "../invariants/compare-sets.ts";
 import { linksAtRisk } from "../invariants/links-at-risk.ts";
@@ -32,6 +33,7 @@ import type { ServiceDeclaration } from "../../model/declaration.ts";
 import type { Graph } from "../../model/graph.ts";
 import type { RecoveryPoint } from "../../model/manifest.ts";
 import type { BrokenLinks, Plan } from "../../model/plan.ts";
+import type { RunRecord } from "../../model/run.ts";
 
 export type PlanRequest = {
   readonly service: string;
@@ -138,11 +140,25 @@ export const draftRecovery = async (
     breaks: look.breaks,
     boundServices: servicesBoundTo(await bench.declaration(), service.name),
     space: await bench.host.space(look.needs.filter(({ component }) => only.includes(component))),
+    standing: serversBeside(service, runs),
     history: durationSamples(runs.filter((run) => run.service === service.name)),
     now: now.toISOString(),
   });
   return { plan: planned, look, point };
 };
+
+/** What is restored into a database or a folder alone holds no port. */
+const serversBeside = (service: ServiceDeclaration, runs: readonly RunRecord[]): readonly StandingServer[] =>
+  runs
+    .filter((run) => run.service === service.name)
+    .flatMap((run) =>
+      rehearsedSides(run).flatMap(({ component, name }) => {
+        const ports = service.components[component]?.options["ports"];
+        return typeof ports === "string" || typeof ports === "number"
+          ? [{ run: run.number, component, name, ports: `${ports}` }]
+          : [];
+      }),
+    );
 
 const conflictsOf = async (
   bench: Workbench,

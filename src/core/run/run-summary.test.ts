@@ -148,7 +148,7 @@ describe("summarizeRun", () => {
     expect(summary).toMatchObject({
       rto: null,
       kept: [],
-      beside: [{ component: "db", name: "shop_r42", unsure: false }],
+      beside: [{ component: "db", name: "shop_r42", unsure: false, restored: expect.any(String) }],
       failures: [{ step: "check:db", title: "check db", code: "step.check-failed", hint: "look" }],
       cutoverBegan: false,
     });
@@ -165,8 +165,8 @@ describe("summarizeRun", () => {
         now,
       ).beside;
     for (const state of ["failed", "needs-operator", "interrupted"] as const)
-      expect(besideOf(state)).toEqual([{ component: "db", name: "shop_r42", unsure: true }]);
-    expect(besideOf("compensated")).toEqual([{ component: "db", name: "shop_r42", unsure: false }]);
+      expect(besideOf(state)).toMatchObject([{ component: "db", name: "shop_r42", unsure: true }]);
+    expect(besideOf("compensated")).toMatchObject([{ component: "db", name: "shop_r42", unsure: false }]);
   });
 
   it("is not back while the probe is answered wrong, though an undo ends with it", () => {

@@ -13,7 +13,7 @@ import { describeOutcomes, failedChecks } from "../components/check-verdict.ts";
 import { usersOf } from "../graph/users-of.ts";
 import { type LeftWrites, type RpoActual, leftWrites, rpoActual } from "./lost-writes.ts";
 import { type Objective, elapsed, met } from "./objective.ts";
-import { hasBegun } from "./resume-rules.ts";
+import { type SideBeside, sidesBeside } from "./standing-beside.ts";
 import { type Stumbles, stumblesOf } from "./stumbles.ts";
 import { wordsAfterStop } from "./words-after-stop.ts";
 import { type KeptSide, keptAway, keptSides } from "./kept-sides.ts";
@@ -67,8 +67,8 @@ export type RunSummary = {
   readonly kept: readonly KeptSide[];
   /** Those of the side elsewhere that a failback has left, by the names that they have there. */
   readonly keptAway: readonly KeptSide[];
-  /** New sides that stand beside live because the run did not cut over (or was undone). `unsure`: its switch has begun, and nothing tells that it was made or taken back. */
-  readonly beside: readonly { readonly component: string; readonly name: string; readonly unsure: boolean }[];
+  /** New sides that stand beside live because the run did not cut over (or was undone). */
+  readonly beside: readonly SideBeside[];
   /** Time that the machine worked: people's decisions left out, and the time between two processes of an interrupted run. */
   readonly machineMs: number;
   readonly predictedMs: number;
@@ -193,7 +193,7 @@ export const summarizeRun = (record: RunRecord, plan: Plan, events: readonly Run
     }),
     kept: keptSides(record),
     keptAway: keptAway(record),
-    beside: standingBeside(journaled),
+    beside: sidesBeside(record),
     machineMs: Math.max(0, ran - decided - stumbles.stoppedMs),
     predictedMs: plan.forecast.totalMs.likely,
     stumbles,
@@ -338,14 +338,3 @@ const allOutcomes = ({ record, actionOf, plan }: Journaled) => {
 const isDeclared = ({ intent }: Plan, { kind, component }: CheckOutcome): boolean =>
   component !== undefined &&
   (intent.declaration.components[component]?.checks.some((check) => check.kind === kind) ?? false);
-
-const standingBeside = ({ plan, record, find }: Journaled): RunSummary["beside"] => {
-  if (record.state === "cancelled") return [];
-  return plan.intent.scope.flatMap((component) => {
-    const step = find(`restore:${component}`);
-    const name = textIn(step?.intent, "instance");
-    const change = find(`switch:${component}`);
-    if (name === null || change?.state === "done" || step?.state === "compensated") return [];
-    return [{ component, name, unsure: change !== undefined && hasBegun(change) }];
-  });
-};

@@ -307,6 +307,26 @@ test("no free port is told before anything is restored", async () => {
   });
 });
 
+test("a port that a rehearsal holds is told with its run, and what frees it", async () => {
+  await server.cli("SET", "a", "1");
+  const captured = await capture();
+  context = { ...context, options: { ...context.options, ports: await findFreePort() } };
+  await restore(captured);
+  const rehearsal = target;
+  target = { ...target, name: await instances.name(context, 43) };
+  const { ports } = context.options;
+  await expect(restore(captured)).rejects.toMatchObject({
+    code: "target.failed",
+    message: `none of the ports ${ports} of cache is free`,
+    hint: expect.stringMatching(
+      new RegExp(
+        `^the server that run 42 has restored, data\\.r42, holds ${ports}: refloat cancel 42 frees it, or declare more`,
+      ),
+    ),
+  });
+  await instances.drop(context, rehearsal);
+});
+
 test("a restore to a full disk says so, is dropped, and is made again when there is room", async ({ skip }) => {
   skip(process.getuid?.() !== 0, "only root may mount a small tmpfs to fill");
   await server.cli("CONFIG", "SET", "rdbcompression", "no");
