@@ -56,17 +56,17 @@ const askService = (
   bench: Workbench,
   service: ServiceDeclaration,
   signal: AbortSignal,
-): Promise<readonly LiveSubject[]> =>
-  withComponents(
+): Promise<readonly LiveSubject[]> => {
+  // Listed once for all components, and only where one has a fingerprint to be asked for.
+  let listed: Promise<RecoveryPoint | null> | null = null;
+  const newest = (): Promise<RecoveryPoint | null> => (listed ??= newestPoint(bench, service));
+  return withComponents(
     bench,
     {
       service,
       locate: () => null,
       captured: async (name) =>
-        capturedPart(
-          (await newestPoint(bench, service))?.manifest.components[name],
-          async () => (await bench.vault()).repository,
-        ),
+        capturedPart((await newest())?.manifest.components[name], async () => (await bench.vault()).repository),
       marker: `refloat/validate/${service.name}`,
       signal,
     },
@@ -77,7 +77,7 @@ const askService = (
       for (const name of Object.keys(service.components)) {
         const report = await preflightComponent(access, name);
         const checks = await askChecks(service, name, access);
-        const lacking = await preflightAnswer("fingerprint", () => askFingerprint(bench, service, name, access));
+        const lacking = await preflightAnswer("fingerprint", () => askFingerprint(newest, service, name, access));
         subjects.push({
           service: service.name,
           subject: name,
@@ -113,6 +113,7 @@ const askService = (
       return subjects;
     },
   );
+};
 
 /** What a recovery now would take; null where there is none, or the vault does not answer, which is told by itself. */
 const newestPoint = async (bench: Workbench, { name }: ServiceDeclaration): Promise<RecoveryPoint | null> => {
@@ -122,7 +123,7 @@ const newestPoint = async (bench: Workbench, { name }: ServiceDeclaration): Prom
 
 /** Has this machine the packages that the newest point was captured with? What else differs is told by `ready` and by each plan. */
 const askFingerprint = async (
-  bench: Workbench,
+  newest: () => Promise<RecoveryPoint | null>,
   service: ServiceDeclaration,
   component: string,
   access: ComponentAccess,
@@ -130,7 +131,7 @@ const askFingerprint = async (
   const none = { findings: [], commands: [], recoveryCommands: [], grants: [] };
   const driver = access.driver(component);
   if (driver.compareFingerprint === undefined) return none;
-  const captured = (await newestPoint(bench, service))?.manifest.components[component]?.fingerprint;
+  const captured = (await newest())?.manifest.components[component]?.fingerprint;
   if (captured?.archives === undefined) return none;
   const live = await driver.compareFingerprint(await access.context(component), captured);
   const missing = live.filter(({ inPoint, severity }) => inPoint === true && severity === "missing");

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { bytesBefore } from "../../../core/logs/log-position.ts";
 import type { ExcerptRequest } from "../../../core/ports/excerpts.ts";
 import { formatBytes } from "../../../core/text/quantity.ts";
-import { RefloatError } from "../../../model/refloat-error.ts";
-import { measureSpace } from "../../../platform/free-space.ts";
+import { requireRoom } from "../../../platform/folder-server/require-room.ts";
 import { partialName } from "../../../platform/partial-names.ts";
 import type { Session } from "../../../platform/postgres/session.ts";
 import type { CapturedDetail } from "../cluster-facts.ts";
@@ -48,21 +47,8 @@ const logBytesOf = ({ detail, request: { replay } }: Attempt): number =>
   replay === null ? 0 : Number(bytesBefore(replay.to) - bytesBefore(detail.startLsn));
 
 /** The log is kept while it is replayed, and brings about as much into the hollow files. */
-const requireRoom = async (attempt: Attempt, choice: Choice): Promise<void> => {
-  const { files } = attempt.source;
-  const bytes = chosenBytes(files, choice) + 2 * logBytesOf(attempt) + ownBytes;
-  const folder = tmpdir();
-  const [space] = await measureSpace([{ path: folder, bytes, component: attempt.context.component }]);
-  if (space === undefined || space.freeBytes >= space.neededBytes) return;
-  throw new RefloatError(
-    "target.failed",
-    `a temporary server for it takes ${formatBytes(space.neededBytes)} in ${folder}, where ${formatBytes(space.freeBytes)} are free`,
-    {
-      state: "nothing was made",
-      hint: "let TMPDIR name a folder on a larger disk, which the user of the server can enter",
-    },
-  );
-};
+const roomFor = (attempt: Attempt, choice: Choice): number =>
+  chosenBytes(attempt.source.files, choice) + 2 * logBytesOf(attempt) + ownBytes;
 
 export type Instance = {
   readonly place: ServerPlace;
@@ -103,7 +89,7 @@ const untilReady = async (server: TemporaryServer, recovery: Recovery): Promise<
 export const makeInstance = async (attempt: Attempt, choice: Choice): Promise<Instance> => {
   const { context, detail, source, request } = attempt;
   const { signal } = context;
-  await requireRoom(attempt, choice);
+  await requireRoom(attempt.context, roomFor(attempt, choice));
   const programs = await findServerPrograms(context, detail.major);
   const owner = await futureOwner(context, null, detail);
   const root = partialName(join(tmpdir(), "excerpt"));

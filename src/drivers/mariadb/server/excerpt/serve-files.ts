@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import pLimit from "p-limit";
 import { formatBytes } from "../../../../core/text/quantity.ts";
-import { RefloatError } from "../../../../model/refloat-error.ts";
+import type { RefloatError } from "../../../../model/refloat-error.ts";
 import { eachOf } from "../../../../platform/each-of.ts";
 import { type ChildServer, startChildServer } from "../../../../platform/folder-server/child-server.ts";
 import { type Owner, giveTree } from "../../../../platform/folder-server/folder-owner.ts";
 import { writeInFull } from "../../../../platform/folder-server/write-in-full.ts";
-import { measureSpace } from "../../../../platform/free-space.ts";
+import { requireRoom } from "../../../../platform/folder-server/require-room.ts";
 import { partialName, sweepPartials } from "../../../../platform/partial-names.ts";
 import { hideText } from "../../../../platform/secret.ts";
 import { shareBlocks } from "../../../../platform/share-blocks.ts";
@@ -59,21 +59,6 @@ const longestSocketFolder = 107 - "/s".length;
 
 const sizeOf = (files: readonly CapturedFile[]): number =>
   files.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / blockBytes) * blockBytes, 0);
-
-/** @throws RefloatError target.failed */
-export const requireRoom = async ({ component }: ServerContext, bytes: number): Promise<void> => {
-  const folder = tmpdir();
-  const [space] = await measureSpace([{ path: folder, bytes, component }]);
-  if (space === undefined || space.freeBytes >= space.neededBytes) return;
-  throw new RefloatError(
-    "target.failed",
-    `a temporary server for it takes ${formatBytes(space.neededBytes)} in ${folder}, where ${formatBytes(space.freeBytes)} are free`,
-    {
-      state: "nothing was made",
-      hint: "let TMPDIR name a folder on a larger disk, which the user of the server can enter",
-    },
-  );
-};
 
 /** What a server on these files takes. */
 export const roomFor = (files: readonly CapturedFile[]): number => sizeOf(files) + ownBytes;
